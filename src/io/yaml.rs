@@ -1,0 +1,259 @@
+//! YAML, strictly: every call of the YAML library is here, with its limits against hostile input.
+//!
+//! A file is read as one mapping of keys to JSON values, each with its place. Types are checked later, on
+//! the values: the library's own typed reading takes `"5"` for a number and stops at the first error.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_yaml::{
+    DuplicateKeyPolicy, Error, MergeKeyPolicy, Options, Spanned, budget::BudgetBreach,
+};
+
+/// A place in a file: line and column in characters, both from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Line.
+    pub line: u32,
+    /// Column.
+    pub column: u32,
+}
+
+/// One key of the top mapping, with its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key is.
+    pub key_at: Place,
+    /// The value.
+    pub value: Value,
+    /// Where the value is.
+    pub value_at: Place,
+    /// The bytes of the value in the file.
+    pub span: Range<usize>,
+}
+
+/// Why a file is not a mapping that we accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YamlError {
+    /// Where.
+    pub place: Place,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<&'static str>,
+}
+
+fn options() -> Options {
+    serde_yaml::options! {
+        // No anchors and no aliases: a room is small, and they are how a small file becomes a huge one.
+        budget: serde_yaml::budget! {
+            max_depth: 16,
+            max_aliases: 0,
+            max_anchors: 0,
+            max_documents: 1,
+            max_nodes: 5000,
+            max_events: 20_000,
+            max_total_scalar_bytes: 262_144,
+        },
+        // `no` is a text, not false.
+        strict_booleans: true,
+        no_schema: true,
+        underscored_numbers_as_strings: true,
+        reject_unsupported_tags: true,
+        merge_keys: MergeKeyPolicy::Error,
+        // Repeated keys are reported by us, with both places.
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        // Snippets would repeat lines that may hold secrets.
+        with_snippet: false,
+    }
+}
+
+/// Reads `text` as one mapping, in the order of the file. An empty file is an empty mapping.
+///
+/// # Errors
+/// With the place, when it is not YAML, not a mapping, or beyond the limits.
+pub fn mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
+    let entries: Entries =
+        serde_yaml::from_str_with_options(text, options()).map_err(|error| explain(&error))?;
+    Ok(entries.0)
+}
+
+/// Reads the mapping of `entries` into a type that refuses what it does not know.
+///
+/// # Errors
+/// The type's own message about the first thing it does not accept.
+pub fn typed<T: DeserializeOwned>(entries: &[Entry]) -> Result<T, serde_json::Error> {
+    let map = entries
+        .iter()
+        .map(|entry| (entry.key.clone(), entry.value.clone()))
+        .collect();
+    serde_json::from_value(Value::Object(map))
+}
+
+struct Entries(Vec<Entry>);
+
+impl<'de> serde::Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Mapping;
+        impl<'de> Visitor<'de> for Mapping {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((key, value)) = map.next_entry()? {
+                    entries.push(entry(key, value));
+                }
+                Ok(Entries(entries))
+            }
+
+            fn visit_unit<E>(self) -> Result<Entries, E> {
+                Ok(Entries(Vec::new()))
+            }
+        }
+        deserializer.deserialize_map(Mapping)
+    }
+}
+
+fn entry(key: Spanned<String>, value: Spanned<Value>) -> Entry {
+    let span = value.referenced.span();
+    let start = span.byte_offset().unwrap_or(0) as usize;
+    let length = span.byte_len().unwrap_or(0) as usize;
+    Entry {
+        key_at: place(&key.referenced),
+        key: key.value,
+        value_at: place(&value.referenced),
+        value: value.value,
+        span: start..start.saturating_add(length),
+    }
+}
+
+fn place(location: &serde_yaml::Location) -> Place {
+    Place {
+        line: u32::try_from(location.line()).unwrap_or(u32::MAX),
+        column: u32::try_from(location.column()).unwrap_or(u32::MAX),
+    }
+}
+
+fn explain(error: &Error) -> YamlError {
+    let place = error.location().map(|at| place(&at)).unwrap_or_default();
+    let (message, help) = match error.without_snippet() {
+        Error::Budget { breach, .. } => limit(breach),
+        Error::UnknownAnchor { .. } => aliases(),
+        Error::MergeKeyNotAllowed { .. } => (
+            "merge keys (`<<`) are not accepted".to_owned(),
+            Some("write the keys out"),
+        ),
+        Error::QuotingRequired { .. } => (
+            "this key must be text".to_owned(),
+            Some("keys are the names of room attributes, such as `privacy`"),
+        ),
+        other => (plain_message(other, place), None),
+    };
+    YamlError {
+        place,
+        message,
+        help,
+    }
+}
+
+fn aliases() -> (String, Option<&'static str>) {
+    (
+        "anchors and aliases (`&`, `*`) are not accepted".to_owned(),
+        Some("write the value out; quote a text that begins with `&` or `*`"),
+    )
+}
+
+fn limit(breach: &BudgetBreach) -> (String, Option<&'static str>) {
+    match breach {
+        BudgetBreach::Documents { .. } => (
+            "a file holds one room, so only one YAML document".to_owned(),
+            Some("move the part after `---` into a file of its own"),
+        ),
+        BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => aliases(),
+        BudgetBreach::Depth { .. } => (
+            "this is nested too deeply".to_owned(),
+            Some("a room is a flat list of keys and values"),
+        ),
+        _ => (
+            "this holds far more than a room can have".to_owned(),
+            Some("a room is a flat list of at most 31 keys"),
+        ),
+    }
+}
+
+/// The library's message without the place that it repeats at the end.
+fn plain_message(error: &Error, place: Place) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {}, column {}", place.line, place.column);
+    let text = text.strip_suffix(&place).unwrap_or(&text);
+    match text {
+        "expected mapping start" => "a file must hold `key: value` lines".to_owned(),
+        "recursion limit exceeded" => "this is nested too deeply".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        mapping(text).unwrap_err().message
+    }
+
+    #[test]
+    fn keys_and_values_have_places() {
+        let text = "\u{feff}a: true\r\n# note\r\nbb: \"x\"\r\n";
+        let entries = mapping(text).unwrap();
+        assert_eq!(entries.len(), 2);
+        assert_eq!(entries[1].key, "bb");
+        assert_eq!(entries[1].key_at, Place { line: 3, column: 1 });
+        assert_eq!(entries[1].value_at, Place { line: 3, column: 5 });
+        assert_eq!(&text[entries[1].span.clone()], "\"x\"");
+    }
+
+    #[test]
+    fn words_and_underscores_are_not_values_of_another_type() {
+        let value = |text: &str| mapping(text).unwrap().remove(0).value;
+        assert_eq!(value("a: no"), Value::from("no"));
+        assert_eq!(value("a: 1_000"), Value::from("1_000"));
+        assert_eq!(value("a: \"5\""), Value::from("5"));
+        assert_eq!(value("a: 5"), Value::from(5));
+        assert_eq!(value("a:"), Value::Null);
+    }
+
+    #[test]
+    fn duplicates_are_kept_for_the_caller() {
+        assert_eq!(mapping("a: 1\na: 2").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_empty_file_is_an_empty_mapping() {
+        assert!(mapping("").unwrap().is_empty());
+        assert!(mapping("# only a comment\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn hostile_input_is_refused_with_a_reason() {
+        assert!(message("a: &x true").contains("anchors"));
+        assert!(message("a: *x").contains("anchors"));
+        assert!(message("<<: {a: 1}").contains("merge keys"));
+        assert!(message("a: 1\n---\nb: 2").contains("one room"));
+        assert!(message(&"[".repeat(100_000)).contains("nested too deeply"));
+        assert!(message(&format!("a: {}1", "{b: ".repeat(300))).contains("nested"));
+        assert!(message("- a").contains("key: value"));
+        assert!(message("3").contains("key: value"));
+        assert!(message("1: 2").contains("must be text"));
+        assert!(message("a: !thing 1").contains("unsupported tag"));
+        let many: String = (0..6000).map(|n| format!("k{n}: 1\n")).collect();
+        assert!(message(&many).contains("far more"));
+    }
+}

@@ -1,0 +1,4 @@
+//! roomctl
+pub mod io;
+pub mod model;
+pub mod planner;

@@ -1,0 +1,230 @@
+//! What a change does to people: privacy, recording, being put out of a meeting, the bill.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::value::{Remembered, RememberedSettings};
+
+/// One effect on people. The wire names are those that reports and flags use.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Anyone with the link can now enter.
+    PrivacyWidened,
+    /// Meetings are recorded from now on, or may be.
+    RecordingOn,
+    /// People in the room may be put out of it.
+    EjectsParticipants,
+    /// The price of a meeting changes.
+    BillingChanged,
+    /// The room goes away.
+    Archived,
+}
+
+impl Effect {
+    /// The name in reports and flags.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PrivacyWidened => "privacy-widened",
+            Self::RecordingOn => "recording-on",
+            Self::EjectsParticipants => "ejects-participants",
+            Self::BillingChanged => "billing-changed",
+            Self::Archived => "archived",
+        }
+    }
+
+    /// What it means, in a sentence for the reader of a plan.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::PrivacyWidened => "anyone with the link can enter",
+            Self::RecordingOn => "meetings will or may be recorded",
+            Self::EjectsParticipants => "people in the room may be put out of it",
+            Self::BillingChanged => "the price of a meeting changes",
+            Self::Archived => "the room will be archived",
+        }
+    }
+}
+
+/// Attributes with a price: audio-only has its own tariff, the others are billed extras.
+const BILLED: [&str; 7] = [
+    "audioOnlyRoom",
+    "enableComposition",
+    "enableLiveStreaming",
+    "enableRTMPOut",
+    "enableRecording",
+    "recordComposition",
+    "recordRoom",
+];
+
+const RECORDING: [&str; 3] = ["enableRecording", "recordComposition", "recordRoom"];
+
+/// The effects of moving a room from `before` to `after` at the moment `now` (Unix seconds), sorted.
+///
+/// An attribute missing from `before` was not managed: its value is not known. Switching something on
+/// then counts as an effect, since the safe reading is that it was off; switching off does not.
+pub fn effects(before: &RememberedSettings, after: &RememberedSettings, now: i64) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let change = Move { before, after };
+    if change.is("privacy", "private", "public") {
+        effects.push(Effect::PrivacyWidened);
+    }
+    if RECORDING.iter().any(|name| change.switches_on(name)) {
+        effects.push(Effect::RecordingOn);
+    }
+    if change.ejects(now) {
+        effects.push(Effect::EjectsParticipants);
+    }
+    if BILLED
+        .iter()
+        .any(|name| change.switches_on(name) || change.switches_off(name))
+    {
+        effects.push(Effect::BillingChanged);
+    }
+    effects
+}
+
+struct Move<'a> {
+    before: &'a RememberedSettings,
+    after: &'a RememberedSettings,
+}
+
+impl Move<'_> {
+    fn is(&self, name: &str, from: &str, to: &str) -> bool {
+        let has = |settings: &RememberedSettings, word: &str| matches!(settings.get(name), Some(Remembered::Text(text)) if text == word);
+        has(self.before, from) && has(self.after, to)
+    }
+
+    fn switches_on(&self, name: &str) -> bool {
+        self.after.get(name) == Some(&Remembered::Bool(true))
+            && self.before.get(name) != Some(&Remembered::Bool(true))
+    }
+
+    fn switches_off(&self, name: &str) -> bool {
+        self.after.get(name) == Some(&Remembered::Bool(false))
+            && self.before.get(name) == Some(&Remembered::Bool(true))
+    }
+
+    fn integer(settings: &RememberedSettings, name: &str) -> Option<i64> {
+        match settings.get(name) {
+            Some(Remembered::Integer(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn lowers(&self, name: &str) -> bool {
+        match (
+            Self::integer(self.before, name),
+            Self::integer(self.after, name),
+        ) {
+            (Some(before), Some(after)) => after < before,
+            // Newly limited: somebody inside may be over the limit.
+            (None, Some(_)) => !self.before.is_empty(),
+            _ => false,
+        }
+    }
+
+    fn ejects(&self, now: i64) -> bool {
+        let limits = [
+            "ejectAfterElapsedTimeInSec",
+            "endMeetingAfterNoActivityInSec",
+            "maxParticipants",
+        ];
+        self.expires_with_ejection(now) || limits.iter().any(|name| self.lowers(name))
+    }
+
+    fn expires_with_ejection(&self, now: i64) -> bool {
+        let over = |settings: &RememberedSettings| {
+            settings.get("ejectAtRoomExp") == Some(&Remembered::Bool(true))
+                && Self::integer(settings, "expireUnixSec").is_some_and(|moment| moment <= now)
+        };
+        over(self.after) && !over(self.before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn of(before: Value, after: Value) -> Vec<&'static str> {
+        let read = |value| -> RememberedSettings { serde_json::from_value(value).unwrap() };
+        effects(&read(before), &read(after), 1_000)
+            .into_iter()
+            .map(Effect::name)
+            .collect()
+    }
+
+    #[test]
+    fn effects_of_single_moves() {
+        let cases = [
+            (
+                json!({"privacy": "private"}),
+                json!({"privacy": "public"}),
+                vec!["privacy-widened"],
+            ),
+            (
+                json!({"privacy": "public"}),
+                json!({"privacy": "private"}),
+                vec![],
+            ),
+            (json!({}), json!({"privacy": "public"}), vec![]),
+            (
+                json!({"recordRoom": false}),
+                json!({"recordRoom": true}),
+                vec!["recording-on", "billing-changed"],
+            ),
+            (
+                json!({}),
+                json!({"enableRecording": true}),
+                vec!["recording-on", "billing-changed"],
+            ),
+            (
+                json!({"enableRecording": true}),
+                json!({"enableRecording": false}),
+                vec!["billing-changed"],
+            ),
+            (json!({}), json!({"enableRecording": false}), vec![]),
+            (
+                json!({"audioOnlyRoom": true}),
+                json!({"audioOnlyRoom": false}),
+                vec!["billing-changed"],
+            ),
+            (
+                json!({"maxParticipants": 5}),
+                json!({"maxParticipants": 4}),
+                vec!["ejects-participants"],
+            ),
+            (
+                json!({"maxParticipants": 5}),
+                json!({"maxParticipants": 6}),
+                vec![],
+            ),
+            (
+                json!({"privacy": "public"}),
+                json!({"privacy": "public", "maxParticipants": 6}),
+                vec!["ejects-participants"],
+            ),
+            (json!({}), json!({"maxParticipants": 6}), vec![]),
+            (
+                json!({"ejectAtRoomExp": true, "expireUnixSec": 2000}),
+                json!({"ejectAtRoomExp": true, "expireUnixSec": 999}),
+                vec!["ejects-participants"],
+            ),
+            (
+                json!({"ejectAtRoomExp": false, "expireUnixSec": 2000}),
+                json!({"ejectAtRoomExp": false, "expireUnixSec": 999}),
+                vec![],
+            ),
+        ];
+        for (before, after, expected) in cases {
+            assert_eq!(
+                of(before.clone(), after.clone()),
+                expected,
+                "{before} -> {after}"
+            );
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The nouns: a room and its attributes, values, secrets, names, rules, effects.
+//!
+//! Pure: no network, files, clock, environment or printing. Time comes in as an argument.
+
+pub mod catalogue;
+pub mod effect;
+pub mod finding;
+pub mod name;
+pub mod room;
+pub mod rules;
+pub mod secret;
+pub mod types;
+pub mod value;
+
+pub use effect::Effect;
+pub use finding::{Finding, Severity};
+pub use name::{NameRule, RoomName};
+pub use room::Room;
+pub use secret::{Secret, SecretDigest};
+pub use value::{Live, Remembered, RememberedSettings, Settings, Value};

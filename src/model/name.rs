@@ -1,0 +1,182 @@
+//! Room names: which are accepted, and why others are not.
+//!
+//! The service documents "URL friendly, no spaces" and uniqueness within the app; length and character
+//! set are unknown. Several public clients lower-case names before they call. So by default we take only
+//! names that survive every reading of that: lower-case ASCII letters, digits, hyphen, underscore.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Longest name we accept, in characters. Our own limit: the service documents none.
+pub const MAX_LENGTH: usize = 128;
+
+/// Which characters a declared name may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameRule {
+    /// Lower-case ASCII letters, digits, `-` and `_`.
+    #[default]
+    Lowercase,
+    /// Also upper-case ASCII letters, `.` and `~`: every character that needs no escape in a URL.
+    UrlSafe,
+}
+
+/// The name of a room: one path segment of the service's URLs, unique within the app.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct RoomName(String);
+
+/// Why a text is not a room name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing there.
+    #[error("a room name cannot be empty")]
+    Empty,
+    /// More than [`MAX_LENGTH`] characters.
+    #[error("a room name of {0} characters is too long; at most {MAX_LENGTH} are accepted")]
+    TooLong(usize),
+    /// Only dots: a URL path would swallow it.
+    #[error("`{0}` is a path, not a room name")]
+    Dots(String),
+    /// A character outside the rule.
+    #[error("`{}` is not allowed in a room name", .0.escape_debug())]
+    Character(char),
+    /// An upper-case letter under the default rule.
+    #[error("upper-case letters are not allowed in a room name")]
+    Uppercase,
+}
+
+impl NameError {
+    /// What to write instead.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Uppercase => {
+                "write it in lower case: clients of the service differ on whether case counts \
+                 (`names: url-safe` in roomctl.yaml allows it)"
+                    .to_owned()
+            }
+            Self::Character(_) => {
+                "use lower-case letters, digits, `-` and `_`; the name becomes part of the join URL"
+                    .to_owned()
+            }
+            Self::Empty | Self::TooLong(_) | Self::Dots(_) => {
+                "name the file after the room, or set `roomName`".to_owned()
+            }
+        }
+    }
+}
+
+impl RoomName {
+    /// Checks `text` against `rule`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn parse(text: &str, rule: NameRule) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        let length = text.chars().count();
+        if length > MAX_LENGTH {
+            return Err(NameError::TooLong(length));
+        }
+        if text.chars().all(|c| c == '.') {
+            return Err(NameError::Dots(text.to_owned()));
+        }
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+        let wide = |c: char| c.is_ascii_uppercase() || matches!(c, '.' | '~');
+        match text.chars().find(|&c| !plain(c)) {
+            None => Ok(Self(text.to_owned())),
+            Some(_) if rule == NameRule::UrlSafe => {
+                match text.chars().find(|&c| !plain(c) && !wide(c)) {
+                    None => Ok(Self(text.to_owned())),
+                    Some(c) => Err(NameError::Character(c)),
+                }
+            }
+            Some(c) if c.is_ascii_uppercase() => Err(NameError::Uppercase),
+            Some(c) => Err(NameError::Character(c)),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form in which names that differ only by case are equal.
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// For names that were accepted before, such as those in a state file: the wide rule.
+impl TryFrom<String> for RoomName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::parse(&text, NameRule::UrlSafe)
+    }
+}
+
+impl From<RoomName> for String {
+    fn from(name: RoomName) -> Self {
+        name.0
+    }
+}
+
+impl std::borrow::Borrow<str> for RoomName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_under_each_rule() {
+        let cases = [
+            ("stand-up_2", true, true),
+            ("0", true, true),
+            ("Stand", false, true),
+            ("a.b~c", false, true),
+            ("", false, false),
+            (".", false, false),
+            ("..", false, false),
+            ("a b", false, false),
+            ("a/b", false, false),
+            ("a%2fb", false, false),
+            ("caf\u{e9}", false, false),
+            ("a\u{0}b", false, false),
+        ];
+        for (text, lowercase, url_safe) in cases {
+            assert_eq!(
+                RoomName::parse(text, NameRule::Lowercase).is_ok(),
+                lowercase,
+                "{text:?}"
+            );
+            assert_eq!(
+                RoomName::parse(text, NameRule::UrlSafe).is_ok(),
+                url_safe,
+                "{text:?}"
+            );
+        }
+        assert!(RoomName::parse(&"a".repeat(MAX_LENGTH), NameRule::Lowercase).is_ok());
+        assert_eq!(
+            RoomName::parse(&"a".repeat(MAX_LENGTH + 1), NameRule::Lowercase),
+            Err(NameError::TooLong(MAX_LENGTH + 1))
+        );
+    }
+}

@@ -1,0 +1,334 @@
+//! One room as a file declares it: the single catalogue of attributes.
+//!
+//! Parsing, schema, request body, diff and docs derive from [`Room`]. Wire names, meanings and units are
+//! documented on the vendor's update-room page unless a comment says otherwise; defaults are given only
+//! where that page states one.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::types::{
+    CompositionLayout, Managed, People, Privacy, RtmpUrl, Seconds, UnixSeconds, WebhookUrl,
+};
+use super::value::{Settings, Value};
+
+/// One meeting room of a Metered.ca account. A key that is absent is not managed: roomctl never sends,
+/// resets or compares it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(title = "roomctl room", transform = require_privacy)]
+pub struct Room {
+    /// Name of the room and last part of its join URL, unique within the app. Lower-case letters,
+    /// digits, `-` and `_`. Default: the file's name without its extension.
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9_.~-]+$"))]
+    pub room_name: Managed<String>,
+
+    /// Who can enter: `public` (anyone with the link) or `private` (a join token, or let in by an admin).
+    /// Required, and sent with every write.
+    pub privacy: Managed<Privacy>,
+
+    /// Moment after which nobody can join, in Unix seconds.
+    #[schemars(extend("x-unit" = "Unix seconds"))]
+    pub expire_unix_sec: Managed<UnixSeconds>,
+
+    /// Whether everyone is put out of the meeting at `expireUnixSec`.
+    pub eject_at_room_exp: Managed<bool>,
+
+    /// Moment before which nobody can join, in Unix seconds.
+    #[schemars(extend("x-unit" = "Unix seconds"))]
+    pub not_before_unix_sec: Managed<UnixSeconds>,
+
+    /// Most people who can be in the room at once. What 0 means to the service is unknown.
+    #[schemars(extend("x-unit" = "people"))]
+    pub max_participants: Managed<People>,
+
+    /// Whether people enter without a lobby screen. The meaning is read off the name; the vendor's
+    /// table only lists it.
+    pub auto_join: Managed<bool>,
+
+    /// Whether the invite box is shown while nobody else is in the room. Service default: true.
+    /// Affects only the embedded iframe.
+    #[schemars(extend("x-iframe-only" = true))]
+    pub show_invite_box: Managed<bool>,
+
+    /// Whether guests may ask to enter a private room, for an admin to approve.
+    pub enable_request_to_join: Managed<bool>,
+
+    /// Whether there is a text chat. Affects only the embedded iframe.
+    #[schemars(extend("x-iframe-only" = true))]
+    pub enable_chat: Managed<bool>,
+
+    /// Whether each session starts with an empty chat; false keeps the history across sessions.
+    /// Service default: true. Affects only the embedded iframe.
+    #[schemars(extend("x-iframe-only" = true))]
+    pub new_chat_for_meeting_session: Managed<bool>,
+
+    /// Whether people can share their screen. Affects only the embedded iframe.
+    #[schemars(extend("x-iframe-only" = true))]
+    pub enable_screen_sharing: Managed<bool>,
+
+    /// Whether the camera is on when someone joins. Affects only the embedded iframe.
+    #[schemars(extend("x-iframe-only" = true))]
+    pub join_video_on: Managed<bool>,
+
+    /// Whether the microphone is on when someone joins. Affects only the embedded iframe.
+    #[schemars(extend("x-iframe-only" = true))]
+    pub join_audio_on: Managed<bool>,
+
+    /// Whether participants *may* record the meeting. For recording that starts by itself see `recordRoom`.
+    pub enable_recording: Managed<bool>,
+
+    /// Whether only admins may share camera, microphone and screen. Admins are people whose join token
+    /// says `isAdmin`. Service default: false.
+    pub owner_only_broadcast: Managed<bool>,
+
+    /// Whether recording starts *by itself* when a meeting starts.
+    pub record_room: Managed<bool>,
+
+    /// Seconds after which each participant is put out of the meeting, counted from when they joined.
+    #[schemars(extend("x-unit" = "seconds"))]
+    pub eject_after_elapsed_time_in_sec: Managed<Seconds>,
+
+    /// URL that the service calls when a participant joins. Secret: it may hold a token.
+    pub meeting_join_webhook: Managed<WebhookUrl>,
+
+    /// URL that the service calls when a participant leaves. Secret: it may hold a token.
+    pub meeting_left_webhook: Managed<WebhookUrl>,
+
+    /// URL that the service calls when a meeting starts. Secret: it may hold a token.
+    pub meeting_started_webhook: Managed<WebhookUrl>,
+
+    /// URL that the service calls when a meeting ends. Secret: it may hold a token.
+    pub meeting_ended_webhook: Managed<WebhookUrl>,
+
+    /// Seconds without any shared microphone, camera or screen after which the meeting ends.
+    #[schemars(extend("x-unit" = "seconds"))]
+    pub end_meeting_after_no_activity_in_sec: Managed<Seconds>,
+
+    /// Whether the room is microphone only. Billed at the audio price.
+    pub audio_only_room: Managed<bool>,
+
+    /// Whether the service mixes everyone into one picture. Needed for `recordComposition`,
+    /// `enableRTMPOut` and `enableLiveStreaming`. Billed.
+    pub enable_composition: Managed<bool>,
+
+    /// How the mixed picture is laid out: `grid` or `active_speaker`.
+    pub composition_layout: Managed<CompositionLayout>,
+
+    /// Whether the mixed picture is recorded. Needs `enableComposition: true`. Billed.
+    pub record_composition: Managed<bool>,
+
+    /// Whether the mixed picture is pushed to `rtmpOutURL` (YouTube, Twitch and the like).
+    /// Needs `enableComposition: true`. Billed.
+    #[serde(rename = "enableRTMPOut")]
+    pub enable_rtmp_out: Managed<bool>,
+
+    /// Where the mixed picture is pushed. Required with `enableRTMPOut: true`. Secret: the stream key
+    /// is part of it. That it must be an rtmp or rtmps URL is our conclusion, not documented.
+    #[serde(rename = "rtmpOutURL")]
+    pub rtmp_out_url: Managed<RtmpUrl>,
+
+    /// Whether the mixed picture is streamed over HLS. Needs `enableComposition: true`. Billed.
+    pub enable_live_streaming: Managed<bool>,
+
+    /// Whether the room is archived when it expires. Undocumented: it appears in the vendor's samples
+    /// but not in its table, so a strict service might refuse it. Opt-in.
+    #[schemars(extend("x-undocumented" = true))]
+    pub delete_on_exp: Managed<bool>,
+}
+
+impl Room {
+    /// The managed settings by wire name: the body of every write, and what is compared.
+    ///
+    /// `roomName` is not among them: it is the room's address. In a PUT body it reads like a rename,
+    /// and the vendor's samples contradict each other about it.
+    pub fn settings(&self) -> Settings {
+        // Without `..`, so that a new attribute cannot be forgotten.
+        let Self {
+            room_name: _,
+            privacy,
+            expire_unix_sec,
+            eject_at_room_exp,
+            not_before_unix_sec,
+            max_participants,
+            auto_join,
+            show_invite_box,
+            enable_request_to_join,
+            enable_chat,
+            new_chat_for_meeting_session,
+            enable_screen_sharing,
+            join_video_on,
+            join_audio_on,
+            enable_recording,
+            owner_only_broadcast,
+            record_room,
+            eject_after_elapsed_time_in_sec,
+            meeting_join_webhook,
+            meeting_left_webhook,
+            meeting_started_webhook,
+            meeting_ended_webhook,
+            end_meeting_after_no_activity_in_sec,
+            audio_only_room,
+            enable_composition,
+            composition_layout,
+            record_composition,
+            enable_rtmp_out,
+            rtmp_out_url,
+            enable_live_streaming,
+            delete_on_exp,
+        } = self;
+        let mut settings = Settings::new();
+        let mut copy = |name, value: Option<Value>| {
+            if let Some(value) = value {
+                settings.insert(name, value);
+            }
+        };
+        copy("privacy", plain(privacy));
+        copy("expireUnixSec", plain(expire_unix_sec));
+        copy("ejectAtRoomExp", plain(eject_at_room_exp));
+        copy("notBeforeUnixSec", plain(not_before_unix_sec));
+        copy("maxParticipants", plain(max_participants));
+        copy("autoJoin", plain(auto_join));
+        copy("showInviteBox", plain(show_invite_box));
+        copy("enableRequestToJoin", plain(enable_request_to_join));
+        copy("enableChat", plain(enable_chat));
+        copy(
+            "newChatForMeetingSession",
+            plain(new_chat_for_meeting_session),
+        );
+        copy("enableScreenSharing", plain(enable_screen_sharing));
+        copy("joinVideoOn", plain(join_video_on));
+        copy("joinAudioOn", plain(join_audio_on));
+        copy("enableRecording", plain(enable_recording));
+        copy("ownerOnlyBroadcast", plain(owner_only_broadcast));
+        copy("recordRoom", plain(record_room));
+        copy(
+            "ejectAfterElapsedTimeInSec",
+            plain(eject_after_elapsed_time_in_sec),
+        );
+        copy("meetingJoinWebhook", secret(meeting_join_webhook));
+        copy("meetingLeftWebhook", secret(meeting_left_webhook));
+        copy("meetingStartedWebhook", secret(meeting_started_webhook));
+        copy("meetingEndedWebhook", secret(meeting_ended_webhook));
+        copy(
+            "endMeetingAfterNoActivityInSec",
+            plain(end_meeting_after_no_activity_in_sec),
+        );
+        copy("audioOnlyRoom", plain(audio_only_room));
+        copy("enableComposition", plain(enable_composition));
+        copy("compositionLayout", plain(composition_layout));
+        copy("recordComposition", plain(record_composition));
+        copy("enableRTMPOut", plain(enable_rtmp_out));
+        copy("rtmpOutURL", secret(rtmp_out_url));
+        copy("enableLiveStreaming", plain(enable_live_streaming));
+        copy("deleteOnExp", plain(delete_on_exp));
+        settings
+    }
+}
+
+fn plain<T: Copy + Into<Value>>(managed: &Managed<T>) -> Option<Value> {
+    managed.get().map(|value| (*value).into())
+}
+
+fn secret<'a, T>(managed: &'a Managed<T>) -> Option<Value>
+where
+    Value: From<&'a T>,
+{
+    managed.get().map(Value::from)
+}
+
+/// `privacy` is `Managed` in the type only because it may once come from elsewhere than the file;
+/// the schema for a room file asks for it.
+fn require_privacy(schema: &mut schemars::Schema) {
+    schema.insert("required".to_owned(), serde_json::json!(["privacy"]));
+}
+
+/// The schema of a room file, as generated from [`Room`].
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Room)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn full() -> Room {
+        serde_json::from_value(json!({
+            "roomName": "r", "privacy": "public", "expireUnixSec": 7_832_947_982_i64,
+            "ejectAtRoomExp": true, "notBeforeUnixSec": 1, "maxParticipants": 2, "autoJoin": true,
+            "showInviteBox": true, "enableRequestToJoin": true, "enableChat": true,
+            "newChatForMeetingSession": true, "enableScreenSharing": true, "joinVideoOn": true,
+            "joinAudioOn": true, "enableRecording": true, "ownerOnlyBroadcast": true,
+            "recordRoom": true, "ejectAfterElapsedTimeInSec": 3,
+            "meetingJoinWebhook": "https://h.example/1", "meetingLeftWebhook": "https://h.example/2",
+            "meetingStartedWebhook": "https://h.example/3",
+            "meetingEndedWebhook": "https://h.example/4", "endMeetingAfterNoActivityInSec": 4,
+            "audioOnlyRoom": true, "enableComposition": true, "compositionLayout": "active_speaker",
+            "recordComposition": true, "enableRTMPOut": true, "rtmpOutURL": "rtmp://r.example/k",
+            "enableLiveStreaming": true, "deleteOnExp": true
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_schema_property_but_the_name_is_a_setting() {
+        let schema = schema();
+        let properties: BTreeSet<&str> = schema.as_value()["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            properties.len(),
+            31,
+            "30 attributes of the table and deleteOnExp"
+        );
+        let room = full();
+        let mut settings: BTreeSet<&str> = room.settings().into_keys().collect();
+        settings.insert("roomName");
+        assert_eq!(settings, properties);
+    }
+
+    #[test]
+    fn five_attributes_are_secret_in_type_and_schema() {
+        let secrets: Vec<&str> = full()
+            .settings()
+            .into_iter()
+            .filter(|(_, value)| matches!(value, Value::Secret(_)))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(
+            secrets,
+            [
+                "meetingEndedWebhook",
+                "meetingJoinWebhook",
+                "meetingLeftWebhook",
+                "meetingStartedWebhook",
+                "rtmpOutURL"
+            ]
+        );
+        let schema = schema();
+        for (name, property) in schema.as_value()["properties"].as_object().unwrap() {
+            let marked = property["x-secret"] == json!(true);
+            assert_eq!(marked, secrets.contains(&name.as_str()), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_empty_room_manages_nothing() {
+        assert!(Room::default().settings().is_empty());
+    }
+
+    #[test]
+    fn every_property_is_described() {
+        let schema = schema();
+        for (name, property) in schema.as_value()["properties"].as_object().unwrap() {
+            assert!(property["description"].is_string(), "{name}");
+        }
+    }
+}

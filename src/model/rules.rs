@@ -1,0 +1,375 @@
+//! Checks across the attributes of one room: a list of named functions, each with its strength.
+//!
+//! Strength follows the evidence: what the service documents is an error, what we infer is a warning,
+//! what only the wording hints at is a note.
+
+use super::finding::Severity;
+use super::room::Room;
+
+/// What a rule found in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Stable name of the rule.
+    pub rule: &'static str,
+    /// Its strength.
+    pub severity: Severity,
+    /// Wire name of the attribute to point at.
+    pub attribute: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+type Rule = fn(&Room, i64, &mut Vec<Violation>);
+
+const RULES: [Rule; 12] = [
+    privacy_required,
+    rtmp_needs_url,
+    composition_needed,
+    layout_without_composition,
+    rtmp_url_unused,
+    expiry_flags_without_expiry,
+    window_is_empty,
+    moment_in_milliseconds,
+    expiry_in_the_past,
+    request_to_join_is_for_private_rooms,
+    video_flags_in_audio_room,
+    zero_limits,
+];
+
+/// Later than this, a number of seconds is more likely a number of milliseconds (the year 5138).
+const MILLISECONDS: i64 = 100_000_000_000;
+
+/// Everything the rules say about `room` at the moment `now` (Unix seconds), in the order of the rules.
+pub fn check(room: &Room, now: i64) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for rule in RULES {
+        rule(room, now, &mut found);
+    }
+    found
+}
+
+fn violation(
+    rule: &'static str,
+    severity: Severity,
+    attribute: &'static str,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Violation {
+    Violation {
+        rule,
+        severity,
+        attribute,
+        message: message.into(),
+        help: help.into(),
+    }
+}
+
+/// Marked required in the vendor's table; some clients leave it out. Sending it always is right either way.
+fn privacy_required(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if !room.privacy.is_set() {
+        found.push(violation(
+            "missing-privacy",
+            Severity::Error,
+            "privacy",
+            "`privacy` is missing",
+            "add `privacy: private` or `privacy: public`",
+        ));
+    }
+}
+
+/// Documented.
+fn rtmp_needs_url(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if room.enable_rtmp_out.is_true() && !room.rtmp_out_url.is_set() {
+        found.push(violation(
+            "rtmp-url-missing",
+            Severity::Error,
+            "enableRTMPOut",
+            "`enableRTMPOut: true` needs `rtmpOutURL`",
+            "add `rtmpOutURL`, or take `enableRTMPOut` out",
+        ));
+    }
+}
+
+/// Documented. The dashboard switches composition on by itself; the file has to say what it means.
+fn composition_needed(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if room.enable_composition.is_true() {
+        return;
+    }
+    let users = [
+        ("recordComposition", &room.record_composition),
+        ("enableRTMPOut", &room.enable_rtmp_out),
+        ("enableLiveStreaming", &room.enable_live_streaming),
+    ];
+    for (name, setting) in users {
+        if setting.is_true() {
+            found.push(violation(
+                "composition-needed",
+                Severity::Error,
+                name,
+                format!("`{name}: true` needs `enableComposition: true`"),
+                "add `enableComposition: true` (composition is billed)",
+            ));
+        }
+    }
+}
+
+fn layout_without_composition(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if room.composition_layout.is_set() && !room.enable_composition.is_true() {
+        found.push(violation(
+            "layout-unused",
+            Severity::Warning,
+            "compositionLayout",
+            "`compositionLayout` has no effect without `enableComposition: true`",
+            "add `enableComposition: true`, or take `compositionLayout` out",
+        ));
+    }
+}
+
+fn rtmp_url_unused(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if room.rtmp_out_url.is_set() && !room.enable_rtmp_out.is_true() {
+        found.push(violation(
+            "rtmp-url-unused",
+            Severity::Warning,
+            "rtmpOutURL",
+            "`rtmpOutURL` is an unused secret while `enableRTMPOut` is not true",
+            "add `enableRTMPOut: true`, or take `rtmpOutURL` out",
+        ));
+    }
+}
+
+fn expiry_flags_without_expiry(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if room.expire_unix_sec.is_set() {
+        return;
+    }
+    let flags = [
+        ("ejectAtRoomExp", &room.eject_at_room_exp),
+        ("deleteOnExp", &room.delete_on_exp),
+    ];
+    for (name, setting) in flags {
+        if setting.is_true() {
+            found.push(violation(
+                "expiry-missing",
+                Severity::Warning,
+                name,
+                format!("`{name}` matters only with `expireUnixSec`"),
+                "add `expireUnixSec`, or take the flag out",
+            ));
+        }
+    }
+}
+
+fn window_is_empty(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if let (Some(from), Some(until)) = (room.not_before_unix_sec.get(), room.expire_unix_sec.get())
+        && from.0 >= until.0
+    {
+        found.push(violation(
+            "empty-window",
+            Severity::Error,
+            "notBeforeUnixSec",
+            format!(
+                "nobody could ever join: the room opens at {} and expires at {}",
+                from.0, until.0
+            ),
+            "let `notBeforeUnixSec` be earlier than `expireUnixSec`",
+        ));
+    }
+}
+
+fn moment_in_milliseconds(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    let moments = [
+        ("expireUnixSec", &room.expire_unix_sec),
+        ("notBeforeUnixSec", &room.not_before_unix_sec),
+    ];
+    for (name, moment) in moments {
+        if let Some(moment) = moment.get().filter(|moment| moment.0 >= MILLISECONDS) {
+            found.push(violation(
+                "milliseconds",
+                Severity::Warning,
+                name,
+                format!("`{name}: {}` looks like milliseconds", moment.0),
+                format!("in seconds it would be {}", moment.0 / 1000),
+            ));
+        }
+    }
+}
+
+fn expiry_in_the_past(room: &Room, now: i64, found: &mut Vec<Violation>) {
+    // Zero has a finding of its own.
+    if let Some(moment) = room.expire_unix_sec.get()
+        && moment.0 != 0
+        && moment.0 <= now
+    {
+        found.push(violation(
+            "expired",
+            Severity::Warning,
+            "expireUnixSec",
+            format!("the room expired at {}: nobody can join it", moment.0),
+            "move `expireUnixSec` into the future, or delete the file",
+        ));
+    }
+}
+
+fn request_to_join_is_for_private_rooms(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if room.enable_request_to_join.is_true()
+        && room.privacy.get() == Some(&super::types::Privacy::Public)
+    {
+        found.push(violation(
+            "request-to-join-unused",
+            Severity::Note,
+            "enableRequestToJoin",
+            "`enableRequestToJoin` is described for private rooms only; this one is public",
+            "take it out, or make the room private",
+        ));
+    }
+}
+
+fn video_flags_in_audio_room(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    if !room.audio_only_room.is_true() {
+        return;
+    }
+    let flags = [
+        ("joinVideoOn", &room.join_video_on),
+        ("enableScreenSharing", &room.enable_screen_sharing),
+    ];
+    for (name, setting) in flags {
+        if setting.is_true() {
+            found.push(violation(
+                "video-in-audio-room",
+                Severity::Warning,
+                name,
+                format!("`{name}: true` in a room with `audioOnlyRoom: true`"),
+                format!("set `{name}: false`, or take `audioOnlyRoom` out"),
+            ));
+        }
+    }
+}
+
+/// Clients send 0, apparently for "no limit"; one had to stop sending exactly its zeros. Unknown.
+fn zero_limits(room: &Room, _: i64, found: &mut Vec<Violation>) {
+    let numbers = [
+        ("expireUnixSec", room.expire_unix_sec.get().map(|n| n.0)),
+        (
+            "notBeforeUnixSec",
+            room.not_before_unix_sec.get().map(|n| n.0),
+        ),
+        ("maxParticipants", room.max_participants.get().map(|n| n.0)),
+        (
+            "ejectAfterElapsedTimeInSec",
+            room.eject_after_elapsed_time_in_sec.get().map(|n| n.0),
+        ),
+        (
+            "endMeetingAfterNoActivityInSec",
+            room.end_meeting_after_no_activity_in_sec.get().map(|n| n.0),
+        ),
+    ];
+    for (name, number) in numbers {
+        if number == Some(0) {
+            found.push(violation(
+                "zero",
+                Severity::Warning,
+                name,
+                format!("what the service makes of `{name}: 0` is unknown; it may refuse it"),
+                "for \"no limit\" take the key out; keep 0 only if you know that your account accepts it",
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: i64 = 1_790_000_000;
+
+    fn rules_of(value: Value) -> Vec<(&'static str, Severity, &'static str)> {
+        let room: Room = serde_json::from_value(value).unwrap();
+        check(&room, NOW)
+            .into_iter()
+            .map(|v| (v.rule, v.severity, v.attribute))
+            .collect()
+    }
+
+    #[test]
+    fn each_rule_fires_and_only_it() {
+        use Severity::{Error, Note, Warning};
+        let cases = [
+            (json!({}), vec![("missing-privacy", Error, "privacy")]),
+            (
+                json!({"privacy": "private", "enableRTMPOut": true, "enableComposition": true}),
+                vec![("rtmp-url-missing", Error, "enableRTMPOut")],
+            ),
+            (
+                json!({"privacy": "private", "recordComposition": true, "enableLiveStreaming": true}),
+                vec![
+                    ("composition-needed", Error, "recordComposition"),
+                    ("composition-needed", Error, "enableLiveStreaming"),
+                ],
+            ),
+            (
+                json!({"privacy": "private", "enableComposition": false, "enableLiveStreaming": true}),
+                vec![("composition-needed", Error, "enableLiveStreaming")],
+            ),
+            (
+                json!({"privacy": "private", "compositionLayout": "grid"}),
+                vec![("layout-unused", Warning, "compositionLayout")],
+            ),
+            (
+                json!({"privacy": "private", "rtmpOutURL": "rtmp://h.example/k"}),
+                vec![("rtmp-url-unused", Warning, "rtmpOutURL")],
+            ),
+            (
+                json!({"privacy": "private", "ejectAtRoomExp": true, "deleteOnExp": true}),
+                vec![
+                    ("expiry-missing", Warning, "ejectAtRoomExp"),
+                    ("expiry-missing", Warning, "deleteOnExp"),
+                ],
+            ),
+            (
+                json!({"privacy": "private", "notBeforeUnixSec": NOW + 9, "expireUnixSec": NOW + 9}),
+                vec![("empty-window", Error, "notBeforeUnixSec")],
+            ),
+            (
+                json!({"privacy": "private", "expireUnixSec": 1_800_000_000_000_i64}),
+                vec![("milliseconds", Warning, "expireUnixSec")],
+            ),
+            (
+                json!({"privacy": "private", "expireUnixSec": NOW}),
+                vec![("expired", Warning, "expireUnixSec")],
+            ),
+            (
+                json!({"privacy": "public", "enableRequestToJoin": true}),
+                vec![("request-to-join-unused", Note, "enableRequestToJoin")],
+            ),
+            (
+                json!({"privacy": "private", "audioOnlyRoom": true, "joinVideoOn": true,
+                       "enableScreenSharing": false}),
+                vec![("video-in-audio-room", Warning, "joinVideoOn")],
+            ),
+            (
+                json!({"privacy": "private", "maxParticipants": 0, "expireUnixSec": 0}),
+                vec![
+                    ("zero", Warning, "expireUnixSec"),
+                    ("zero", Warning, "maxParticipants"),
+                ],
+            ),
+        ];
+        for (room, expected) in cases {
+            assert_eq!(rules_of(room.clone()), expected, "{room}");
+        }
+    }
+
+    #[test]
+    fn the_vendors_own_sample_stays_valid() {
+        assert_eq!(
+            rules_of(
+                json!({"privacy": "public", "expireUnixSec": 7_832_947_982_i64,
+                            "ejectAtRoomExp": true, "notBeforeUnixSec": NOW})
+            ),
+            []
+        );
+    }
+}

@@ -1,0 +1,345 @@
+//! The types of single attributes. Each knows how to read itself strictly and how to describe itself.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::secret::Secret;
+use super::value::Value;
+
+/// A key that may be absent. Absent means *not managed*: never sent, never compared.
+///
+/// Not `Option`: serde would take `null` for absent, and `null` in a room file is an error,
+/// since the service documents no way to clear a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Managed<T> {
+    /// The key is not in the file.
+    Absent,
+    /// The key is there with this value.
+    Set(T),
+}
+
+impl<T> Default for Managed<T> {
+    fn default() -> Self {
+        Self::Absent
+    }
+}
+
+impl<T> Managed<T> {
+    /// The value, if the key is there.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Absent => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
+    /// Whether the key is there.
+    pub fn is_set(&self) -> bool {
+        matches!(self, Self::Set(_))
+    }
+}
+
+impl Managed<bool> {
+    /// Whether the file says `true`. Absent is not false, but it is not true either.
+    pub fn is_true(&self) -> bool {
+        matches!(self, Self::Set(true))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Managed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::Set)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Managed<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// Who can enter a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Privacy {
+    /// Anyone who has the link.
+    Public,
+    /// Only people with a join token, or let in by an admin.
+    Private,
+}
+
+/// How the composed picture is laid out. The dashboard offers a third layout, "Broadcaster", whose wire
+/// value is unknown, so it cannot be declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum CompositionLayout {
+    /// Everybody at the same size.
+    Grid,
+    /// Whoever speaks, large.
+    ActiveSpeaker,
+}
+
+/// A whole number that is never negative and fits 63 bits (the vendor's own sample overflows 32).
+/// Floats, texts and booleans are refused.
+fn whole_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    expecting: &'static str,
+) -> Result<i64, D::Error> {
+    struct Whole(&'static str);
+    impl Visitor<'_> for Whole {
+        type Value = i64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_u64<E: de::Error>(self, value: u64) -> Result<i64, E> {
+            i64::try_from(value)
+                .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+        }
+
+        fn visit_i64<E: de::Error>(self, value: i64) -> Result<i64, E> {
+            if value < 0 {
+                return Err(E::invalid_value(de::Unexpected::Signed(value), &self));
+            }
+            Ok(value)
+        }
+    }
+    deserializer.deserialize_any(Whole(expecting))
+}
+
+macro_rules! whole_number_type {
+    ($(#[$doc:meta])* $name:ident, $expecting:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(pub i64);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                whole_number(deserializer, $expecting).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "integer", "minimum": 0, "maximum": i64::MAX})
+            }
+        }
+
+        impl From<$name> for Value {
+            fn from(number: $name) -> Self {
+                Self::Integer(number.0)
+            }
+        }
+    };
+}
+
+whole_number_type!(
+    /// A moment, in seconds since 1970-01-01 00:00 UTC.
+    UnixSeconds,
+    "a moment in whole Unix seconds, 0 or more"
+);
+whole_number_type!(
+    /// A span of time in whole seconds.
+    Seconds,
+    "a whole number of seconds, 0 or more"
+);
+whole_number_type!(
+    /// A number of people.
+    People,
+    "a whole number of people, 0 or more"
+);
+
+/// A text that must be a URL of one of the given schemes; secret, since it may hold a stream key or a token.
+fn secret_url<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    schemes: &[&str],
+    expecting: &'static str,
+) -> Result<Secret, D::Error> {
+    struct Text(&'static str);
+    impl Visitor<'_> for Text {
+        type Value = Secret;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, value: &str) -> Result<Secret, E> {
+            Ok(Secret::new(value))
+        }
+    }
+    let secret = deserializer.deserialize_str(Text(expecting))?;
+    check_url(&secret, schemes)
+        .map_err(|why| de::Error::custom(format_args!("{why}; expected {expecting}")))?;
+    Ok(secret)
+}
+
+/// Says what is wrong with a URL without repeating any of it.
+fn check_url(secret: &Secret, schemes: &[&str]) -> Result<(), &'static str> {
+    let text = secret.expose();
+    // The parser would quietly take these out; the service would get another text than the file's.
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("a URL cannot hold blanks or control characters");
+    }
+    let url = Url::parse(text).map_err(|_| "this is not a URL")?;
+    if !schemes.contains(&url.scheme()) {
+        return Err("this URL has another scheme");
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("this URL names no host");
+    }
+    Ok(())
+}
+
+macro_rules! secret_url_type {
+    ($(#[$doc:meta])* $name:ident, $schemes:expr, $expecting:literal, $pattern:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(pub Secret);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                secret_url(deserializer, $schemes, $expecting).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "pattern": $pattern, "x-secret": true})
+            }
+        }
+
+        impl From<&$name> for Value {
+            fn from(url: &$name) -> Self {
+                Self::Secret(url.0.clone())
+            }
+        }
+    };
+}
+
+secret_url_type!(
+    /// Where the service calls back. May hold user info or tokens, so it is never shown.
+    WebhookUrl,
+    &["https", "http"],
+    "an absolute http or https URL",
+    "^https?://[^\\s/]+"
+);
+secret_url_type!(
+    /// Where the composed stream is pushed. The stream key is part of the path, so it is never shown.
+    RtmpUrl,
+    &["rtmp", "rtmps"],
+    "an absolute rtmp or rtmps URL",
+    "^rtmps?://[^\\s/]+"
+);
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<Privacy> for Value {
+    fn from(value: Privacy) -> Self {
+        let word = match value {
+            Privacy::Public => "public",
+            Privacy::Private => "private",
+        };
+        Self::Text(word.to_owned())
+    }
+}
+
+impl From<CompositionLayout> for Value {
+    fn from(value: CompositionLayout) -> Self {
+        let word = match value {
+            CompositionLayout::Grid => "grid",
+            CompositionLayout::ActiveSpeaker => "active_speaker",
+        };
+        Self::Text(word.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_strict() {
+        let read = |value| serde_json::from_value::<Seconds>(value);
+        assert_eq!(read(json!(7_832_947_982_i64)).unwrap().0, 7_832_947_982);
+        assert_eq!(read(json!(0)).unwrap().0, 0);
+        for bad in [
+            json!(-1),
+            json!(1.5),
+            json!(1.0),
+            json!("5"),
+            json!(true),
+            json!(null),
+            json!(u64::MAX),
+        ] {
+            assert!(read(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn null_is_not_absent() {
+        assert!(serde_json::from_value::<Managed<bool>>(json!(null)).is_err());
+        assert_eq!(
+            serde_json::from_value::<Managed<bool>>(json!(true)).unwrap(),
+            Managed::Set(true)
+        );
+    }
+
+    #[test]
+    fn urls_are_checked_and_never_repeated() {
+        assert!(serde_json::from_value::<WebhookUrl>(json!("https://hooks.example/x")).is_ok());
+        assert!(serde_json::from_value::<RtmpUrl>(json!("rtmps://live.example/app/k")).is_ok());
+        for bad in [
+            "ftp://canary.example",
+            "canary",
+            "https://",
+            "https:// canary",
+            "https://a/\tcanary",
+            "rtmp://canary",
+        ] {
+            let error = serde_json::from_value::<WebhookUrl>(json!(bad)).unwrap_err();
+            assert!(!error.to_string().contains("canary"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What an attribute can hold: [`Value`] on its way to the service, [`Live`] on its way back,
+//! [`Remembered`] everywhere else.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::secret::{Secret, SecretDigest};
+
+/// A value as it is sent. Not serialisable, since it may hold a secret in clear:
+/// only the code that writes a request body takes it apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number: seconds, Unix seconds or people.
+    Integer(i64),
+    /// Text that anyone may read.
+    Text(String),
+    /// Text that nobody may read.
+    Secret(Secret),
+}
+
+impl Value {
+    /// The form that may be stored, compared and shown.
+    pub fn remember(&self, salt: &str, attribute: &str) -> Remembered {
+        match self {
+            Self::Bool(value) => Remembered::Bool(*value),
+            Self::Integer(value) => Remembered::Integer(*value),
+            Self::Text(value) => Remembered::Text(value.clone()),
+            Self::Secret(secret) => Remembered::Secret {
+                secret: secret.digest(salt, attribute),
+            },
+        }
+    }
+}
+
+/// A value as the service reports it. Wider than [`Value`], since an answer may hold anything.
+/// A text in which a known secret was recognised arrives here as [`Live::Secret`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number; an integral float counts as one.
+    Integer(i64),
+    /// Text.
+    Text(String),
+    /// Text that nobody may read.
+    Secret(Secret),
+    /// `null`.
+    Null,
+    /// Something no attribute should be: the JSON text of a float, a list or an object.
+    Other(String),
+}
+
+impl Live {
+    /// Whether the service holds what was sent. Numbers that come back as text count, as long as they
+    /// say the same: it is unknown how strictly the service keeps types, and no write would mend it.
+    pub fn holds(&self, sent: &Value) -> bool {
+        match (self, sent) {
+            (Self::Bool(live), Value::Bool(sent)) => live == sent,
+            (Self::Integer(live), Value::Integer(sent)) => live == sent,
+            (Self::Text(live), Value::Integer(sent)) => live.parse() == Ok(*sent),
+            (Self::Text(live), Value::Text(sent)) => live == sent,
+            (Self::Text(live), Value::Secret(sent)) => live == sent.expose(),
+            (Self::Secret(live), Value::Secret(sent)) => live == sent,
+            (Self::Secret(live), Value::Text(sent)) => live.expose() == sent,
+            _ => false,
+        }
+    }
+
+    /// The form that may be stored and shown. `secret` says that the attribute itself is secret, so that
+    /// whatever the service put there is one too.
+    pub fn remember(&self, salt: &str, attribute: &str, secret: bool) -> Remembered {
+        match self {
+            Self::Bool(value) => Remembered::Bool(*value),
+            Self::Integer(value) => Remembered::Integer(*value),
+            Self::Text(text) | Self::Other(text) if secret => Remembered::Secret {
+                secret: Secret::new(text.as_str()).digest(salt, attribute),
+            },
+            Self::Text(text) | Self::Other(text) => Remembered::Text(text.clone()),
+            Self::Secret(text) => Remembered::Secret {
+                secret: text.digest(salt, attribute),
+            },
+            Self::Null => Remembered::Null(()),
+        }
+    }
+}
+
+/// A value as it is stored in the state and compared: a secret is only its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Remembered {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number: seconds, Unix seconds or people.
+    Integer(i64),
+    /// Text that anyone may read.
+    Text(String),
+    /// The digest of a secret, salted by the lineage of the state.
+    Secret {
+        /// The digest.
+        secret: SecretDigest,
+    },
+    /// `null`: only ever as the service's answer, never as something wanted.
+    Null(()),
+}
+
+impl Remembered {
+    /// Whether only the fact of a change may be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Self::Secret { .. })
+    }
+}
+
+/// The managed attributes of one room by wire name, as they will be sent.
+pub type Settings = BTreeMap<&'static str, Value>;
+
+/// The attributes of one room by wire name, as they are remembered.
+pub type RememberedSettings = BTreeMap<String, Remembered>;
+
+/// Turns settings into the form that is stored and compared. `salt` is the lineage of the state.
+pub fn remember(settings: &Settings, salt: &str) -> RememberedSettings {
+    settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.remember(salt, name)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembered_values_survive_json() {
+        let values = [
+            Remembered::Bool(true),
+            Remembered::Integer(7_832_947_982),
+            Remembered::Text("grid".into()),
+            Remembered::Null(()),
+            Value::Secret(Secret::new("s")).remember("salt", "rtmpOutURL"),
+        ];
+        for value in values {
+            let text = serde_json::to_string(&value).unwrap();
+            assert_eq!(serde_json::from_str::<Remembered>(&text).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn the_service_holds_what_was_sent_in_any_plausible_form() {
+        let secret = |text: &str| Value::Secret(Secret::new(text));
+        let text = |text: &str| Live::Text(text.into());
+        let cases = [
+            (Live::Bool(true), Value::Bool(true), true),
+            (Live::Bool(false), Value::Bool(true), false),
+            (Live::Null, Value::Bool(false), false),
+            (Live::Integer(5), Value::Integer(5), true),
+            (text("5"), Value::Integer(5), true),
+            (text("5.5"), Value::Integer(5), false),
+            (text("grid"), Value::Text("grid".into()), true),
+            (text("Grid"), Value::Text("grid".into()), false),
+            (text("https://a"), secret("https://a"), true),
+            (text("https://b"), secret("https://a"), false),
+            (Live::Secret(Secret::new("a")), secret("a"), true),
+        ];
+        for (live, sent, holds) in cases {
+            assert_eq!(live.holds(&sent), holds, "{live:?} {sent:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_comes_back_in_a_secret_attribute_is_secret() {
+        let other = Live::Text("https://other.example".into());
+        assert!(
+            other
+                .remember("salt", "meetingJoinWebhook", true)
+                .is_secret()
+        );
+        assert!(!other.remember("salt", "privacy", false).is_secret());
+    }
+
+    #[test]
+    fn a_remembered_secret_holds_no_clear_text() {
+        let value = Value::Secret(Secret::new("rtmp://live.example/abc-key"));
+        let text = serde_json::to_string(&value.remember("salt", "rtmpOutURL")).unwrap();
+        assert!(!text.contains("abc-key"), "{text}");
+        assert!(!format!("{value:?}").contains("abc-key"));
+    }
+}

@@ -1,0 +1,474 @@
+//! Wanted against applied: what would change, why, and exactly what would be sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::forecast::{Forecast, Rate, forecast};
+use super::state::{AppliedRoom, State};
+use crate::model::effect::{Effect, effects};
+use crate::model::secret::sha256;
+use crate::model::value::remember;
+use crate::model::{Remembered, RememberedSettings, RoomName, Settings};
+
+/// A room as a file wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedRoom {
+    /// Path of the file, with `/`, as the user would type it.
+    pub file: String,
+    /// Digest of what the settings came from.
+    pub source: String,
+    /// The managed settings.
+    pub settings: Settings,
+}
+
+/// What is done to a room. Ordered as changes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// New to the state: read first, then adopted or created.
+    Add,
+    /// New to the state and not on the service: POST.
+    Create,
+    /// New to the state, but already on the service: PUT.
+    Adopt,
+    /// In the state, and wanted differently: PUT.
+    Update,
+    /// In the state, but no file wants it: left alone.
+    Orphan,
+}
+
+impl Action {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Create => "create",
+            Self::Adopt => "adopt",
+            Self::Update => "update",
+            Self::Orphan => "orphan",
+        }
+    }
+}
+
+/// Why an attribute is in a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// The file moved.
+    Change,
+    /// The key is no longer in the file: no longer managed, and not touched.
+    Released,
+}
+
+/// One attribute of a change. Values are in the form that may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeChange {
+    /// Wire name.
+    pub name: String,
+    /// The applied value; `None`: not managed before.
+    pub before: Option<Remembered>,
+    /// The wanted value; `None`: no longer managed.
+    pub after: Option<Remembered>,
+    /// Why.
+    pub cause: Cause,
+    /// Whether `before` was sent without an answer, so that the service may or may not hold it.
+    pub unconfirmed: bool,
+}
+
+/// One room, one action, the attributes before and after, and exactly what will be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The room.
+    pub room: RoomName,
+    /// What is done to it.
+    pub action: Action,
+    /// The file that wants it; `None` for an orphan.
+    pub file: Option<String>,
+    /// What it does to people.
+    pub effects: Vec<Effect>,
+    /// The attributes that move, by name.
+    pub attributes: Vec<AttributeChange>,
+    /// The full wanted set; empty for an orphan.
+    pub settings: Settings,
+    /// Whether anything is sent. False for an orphan, and when attributes are only released: sending the
+    /// rest would change nothing on a merging service, and reset the released ones on a replacing one.
+    pub sends: bool,
+    /// Digest of what the wanted settings came from.
+    pub source: Option<String>,
+    /// Digest over room, action, body and applied settings: the identity of what was reviewed.
+    pub digest: String,
+}
+
+impl Change {
+    /// Requests it takes, without retries.
+    pub fn requests(&self) -> u64 {
+        match self.action {
+            // A GET decides between the PUT and the POST.
+            Action::Add => 2,
+            _ if self.sends => 1,
+            _ => 0,
+        }
+    }
+
+    /// Whether `apply` has anything to do for it.
+    pub fn is_actionable(&self) -> bool {
+        self.action != Action::Orphan
+    }
+}
+
+/// The changes of one run, in a fixed order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The app.
+    pub app: String,
+    /// Lineage of the state that the plan was made against; empty: there was none.
+    pub lineage: String,
+    /// Serial of that state.
+    pub serial: u64,
+    /// Adds, then updates, then orphans; each by name.
+    pub changes: Vec<Change>,
+    /// Rooms that are wanted as they were applied.
+    pub unchanged: u64,
+    /// What it will cost.
+    pub forecast: Forecast,
+}
+
+impl Plan {
+    /// The changes that `apply` carries out.
+    pub fn actionable(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.is_actionable())
+    }
+
+    /// Whether `apply` has nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.actionable().next().is_none()
+    }
+}
+
+/// Compares what the files want with what was last applied. `now` is in Unix seconds, for effects that
+/// depend on a moment having passed.
+pub fn plan(
+    wanted: &BTreeMap<RoomName, WantedRoom>,
+    state: &State,
+    rate: &Rate,
+    burst: u32,
+    now: i64,
+) -> Plan {
+    let mut changes: Vec<Change> = wanted
+        .iter()
+        .filter_map(|(name, room)| change(name, room, state, now))
+        .collect();
+    let unchanged = (wanted.len() - changes.len()) as u64;
+    changes.extend(
+        state
+            .rooms
+            .iter()
+            .filter(|(name, _)| !wanted.contains_key(*name))
+            .map(|(name, applied)| orphan(name, applied)),
+    );
+    changes.sort_by(|a, b| (a.action, &a.room).cmp(&(b.action, &b.room)));
+    let requests = changes.iter().map(Change::requests).sum();
+    Plan {
+        app: state.app.clone(),
+        lineage: state.lineage.clone(),
+        serial: state.serial,
+        changes,
+        unchanged,
+        forecast: forecast(requests, rate, burst),
+    }
+}
+
+fn change(name: &RoomName, room: &WantedRoom, state: &State, now: i64) -> Option<Change> {
+    let unknown = AppliedRoom::default();
+    let applied = state.rooms.get(name).unwrap_or(&unknown);
+    let settings = remember(&room.settings, state.salt());
+    let attributes = attributes(&settings, applied);
+    if attributes.is_empty() {
+        return None;
+    }
+    let action = if applied.is_confirmed() {
+        Action::Update
+    } else {
+        Action::Add
+    };
+    Some(Change {
+        room: name.clone(),
+        action,
+        file: Some(room.file.clone()),
+        effects: effects(&applied.settings, &settings, now),
+        sends: attributes.iter().any(|a| a.cause == Cause::Change),
+        attributes,
+        settings: room.settings.clone(),
+        source: Some(room.source.clone()),
+        digest: digest(name, action, &settings, applied),
+    })
+}
+
+fn orphan(name: &RoomName, applied: &AppliedRoom) -> Change {
+    Change {
+        room: name.clone(),
+        action: Action::Orphan,
+        file: None,
+        effects: Vec::new(),
+        attributes: Vec::new(),
+        settings: Settings::new(),
+        sends: false,
+        source: None,
+        digest: digest(name, Action::Orphan, &RememberedSettings::new(), applied),
+    }
+}
+
+fn attributes(wanted: &RememberedSettings, applied: &AppliedRoom) -> Vec<AttributeChange> {
+    let names: BTreeSet<&String> = wanted
+        .keys()
+        .chain(applied.settings.keys())
+        .chain(applied.unconfirmed.keys())
+        .collect();
+    names
+        .into_iter()
+        .filter_map(|name| attribute(name, wanted.get(name), applied))
+        .collect()
+}
+
+fn attribute(
+    name: &str,
+    wanted: Option<&Remembered>,
+    applied: &AppliedRoom,
+) -> Option<AttributeChange> {
+    let confirmed = applied.settings.get(name);
+    let unconfirmed = applied.unconfirmed.get(name);
+    // The service holds the confirmed value, or the one it never answered for. Only when neither differs
+    // from the file is there nothing to do.
+    let (before, is_unconfirmed) = match (confirmed, unconfirmed) {
+        (Some(confirmed), _) if Some(confirmed) != wanted => (Some(confirmed), false),
+        (_, Some(sent)) => (Some(sent), true),
+        (confirmed, None) => (confirmed, false),
+    };
+    // A room whose write was never confirmed is written in any case, and read first.
+    if before == wanted && applied.is_confirmed() {
+        return None;
+    }
+    Some(AttributeChange {
+        name: name.to_owned(),
+        before: before.cloned(),
+        after: wanted.cloned(),
+        cause: if wanted.is_some() {
+            Cause::Change
+        } else {
+            Cause::Released
+        },
+        unconfirmed: is_unconfirmed,
+    })
+}
+
+fn digest(
+    room: &RoomName,
+    action: Action,
+    body: &RememberedSettings,
+    applied: &AppliedRoom,
+) -> String {
+    let parts = (room, action, body, &applied.settings, &applied.unconfirmed);
+    // Maps are sorted and keys are text, so this cannot fail and has one form.
+    sha256(&serde_json::to_vec(&parts).expect("sorted maps with text keys always serialise"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Secret, Value};
+
+    fn name(text: &str) -> RoomName {
+        RoomName::try_from(text.to_owned()).unwrap()
+    }
+
+    fn wants(rooms: &[(&str, &[(&'static str, Value)])]) -> BTreeMap<RoomName, WantedRoom> {
+        rooms
+            .iter()
+            .map(|(room, settings)| {
+                let wanted = WantedRoom {
+                    file: format!("rooms/{room}.yaml"),
+                    source: "sha256:0".to_owned(),
+                    settings: settings.iter().cloned().collect(),
+                };
+                (name(room), wanted)
+            })
+            .collect()
+    }
+
+    fn state_of(wanted: &BTreeMap<RoomName, WantedRoom>) -> State {
+        let mut state = State::fresh("acme");
+        state.lineage = "lineage".to_owned();
+        state.rooms = wanted
+            .iter()
+            .map(|(name, room)| {
+                let applied = AppliedRoom {
+                    settings: remember(&room.settings, "lineage"),
+                    ..AppliedRoom::default()
+                };
+                (name.clone(), applied)
+            })
+            .collect();
+        state
+    }
+
+    fn run(wanted: &BTreeMap<RoomName, WantedRoom>, state: &State) -> Plan {
+        plan(wanted, state, &Rate::default(), 1, 1_000)
+    }
+
+    fn text(value: &str) -> Value {
+        Value::Text(value.to_owned())
+    }
+
+    fn actions(plan: &Plan) -> Vec<(Action, &str)> {
+        plan.changes
+            .iter()
+            .map(|c| (c.action, c.room.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn what_was_applied_as_wanted_needs_nothing() {
+        let wanted = wants(&[(
+            "a",
+            &[
+                ("privacy", text("private")),
+                ("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/k"))),
+            ],
+        )]);
+        let plan = run(&wanted, &state_of(&wanted));
+        assert_eq!(plan.changes, []);
+        assert_eq!(plan.unchanged, 1);
+        assert_eq!(plan.forecast.requests, 0);
+    }
+
+    #[test]
+    fn order_is_add_update_orphan_then_name() {
+        let before = wants(&[
+            ("m-gone", &[("privacy", text("private"))]),
+            ("b-update", &[("privacy", text("private"))]),
+        ]);
+        let after = wants(&[
+            ("z-add", &[("privacy", text("public"))]),
+            ("a-add", &[("privacy", text("public"))]),
+            ("b-update", &[("privacy", text("public"))]),
+        ]);
+        let plan = run(&after, &state_of(&before));
+        assert_eq!(
+            actions(&plan),
+            [
+                (Action::Add, "a-add"),
+                (Action::Add, "z-add"),
+                (Action::Update, "b-update"),
+                (Action::Orphan, "m-gone"),
+            ]
+        );
+        // Two requests an add, one an update, none for the orphan.
+        assert_eq!(plan.forecast.requests, 5);
+        assert_eq!(plan.changes[2].effects, [Effect::PrivacyWidened]);
+    }
+
+    #[test]
+    fn the_body_is_the_full_wanted_set() {
+        let before = wants(&[(
+            "a",
+            &[
+                ("privacy", text("private")),
+                ("enableChat", Value::Bool(false)),
+            ],
+        )]);
+        let after = wants(&[(
+            "a",
+            &[
+                ("privacy", text("private")),
+                ("enableChat", Value::Bool(true)),
+            ],
+        )]);
+        let plan = run(&after, &state_of(&before));
+        let change = &plan.changes[0];
+        assert_eq!(change.settings, after[&name("a")].settings);
+        assert_eq!(change.attributes.len(), 1);
+        assert_eq!(change.attributes[0].before, Some(Remembered::Bool(false)));
+        assert_eq!(change.attributes[0].after, Some(Remembered::Bool(true)));
+    }
+
+    #[test]
+    fn a_removed_key_is_released_and_nothing_is_sent() {
+        let before = wants(&[(
+            "a",
+            &[
+                ("privacy", text("private")),
+                ("enableChat", Value::Bool(false)),
+            ],
+        )]);
+        let after = wants(&[("a", &[("privacy", text("private"))])]);
+        let plan = run(&after, &state_of(&before));
+        let change = &plan.changes[0];
+        assert_eq!(change.attributes[0].cause, Cause::Released);
+        assert_eq!(change.attributes[0].after, None);
+        assert!(!change.sends);
+        assert_eq!(plan.forecast.requests, 0);
+        assert!(!plan.is_empty(), "the release has to be recorded");
+    }
+
+    #[test]
+    fn an_unanswered_write_is_planned_again_even_if_the_file_moved_back() {
+        let wanted = wants(&[("a", &[("privacy", text("private"))])]);
+        let mut state = state_of(&wanted);
+        if let Some(room) = state.rooms.get_mut("a") {
+            room.unconfirmed = [("privacy".to_owned(), Remembered::Text("public".into()))].into();
+        }
+        let plan = run(&wanted, &state);
+        let attribute = &plan.changes[0].attributes[0];
+        assert_eq!(attribute.before, Some(Remembered::Text("public".into())));
+        assert!(attribute.unconfirmed);
+        assert!(plan.changes[0].sends);
+    }
+
+    #[test]
+    fn an_unanswered_first_write_is_added_again() {
+        let wanted = wants(&[("a", &[("privacy", text("private"))])]);
+        let mut state = State::fresh("acme");
+        state.rooms.insert(
+            name("a"),
+            AppliedRoom {
+                unconfirmed: remember(&wanted[&name("a")].settings, "acme"),
+                ..AppliedRoom::default()
+            },
+        );
+        let plan = run(&wanted, &state);
+        assert_eq!(actions(&plan), [(Action::Add, "a")]);
+    }
+
+    #[test]
+    fn the_digest_moves_with_body_and_applied_settings() {
+        let private = wants(&[("a", &[("privacy", text("private"))])]);
+        let public = wants(&[("a", &[("privacy", text("public"))])]);
+        let chatty = wants(&[(
+            "a",
+            &[
+                ("privacy", text("public")),
+                ("enableChat", Value::Bool(true)),
+            ],
+        )]);
+        let digest = |wanted, state: &State| run(wanted, state).changes[0].digest.clone();
+        let base = digest(&public, &state_of(&private));
+        assert_eq!(base, digest(&public, &state_of(&private)));
+        assert_ne!(base, digest(&chatty, &state_of(&private)));
+        assert_ne!(
+            digest(&private, &state_of(&public)),
+            digest(&private, &state_of(&chatty))
+        );
+    }
+
+    #[test]
+    fn a_secret_moves_without_being_shown() {
+        let secret = |text: &str| Value::Secret(Secret::new(text));
+        let before = wants(&[("a", &[("rtmpOutURL", secret("rtmp://a/canary-1"))])]);
+        let after = wants(&[("a", &[("rtmpOutURL", secret("rtmp://a/canary-2"))])]);
+        let plan = run(&after, &state_of(&before));
+        assert_eq!(plan.changes[0].attributes.len(), 1);
+        assert!(!format!("{plan:?}").contains("canary"));
+    }
+}

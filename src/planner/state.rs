@@ -1,0 +1,212 @@
+//! What we remember: the settings last confirmed for each room, and how events change that memory.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{RememberedSettings, RoomName};
+
+/// The version of the state format that this program reads and writes.
+pub const VERSION: u64 = 1;
+
+/// All applied rooms of one app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "roomctl state")]
+pub struct State {
+    /// Format version. Readers refuse a newer one.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u64,
+    /// Made once, when a state is first written. Two states with different lineages are about different
+    /// things, whatever their serials say. Also the salt of secret digests. Never empty in a file.
+    #[schemars(length(min = 1))]
+    pub lineage: String,
+    /// Rises with every save.
+    pub serial: u64,
+    /// The app whose rooms these are.
+    pub app: String,
+    /// The rooms, by name.
+    pub rooms: BTreeMap<RoomName, AppliedRoom>,
+}
+
+/// One room as it was last applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppliedRoom {
+    /// The service's own id of the room, to notice when it was deleted and made anew under its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub id: Option<String>,
+    /// Values that the service chose over what was sent. Told once, and not sent again until the file moves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overridden: RememberedSettings,
+    /// The managed settings that were last confirmed to have been sent. Empty: never confirmed.
+    #[serde(default)]
+    pub settings: RememberedSettings,
+    /// Digest of the file that the settings came from, so that a file that did not change need not be
+    /// read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub source: Option<String>,
+    /// Settings of a write whose answer never came: the service may hold these or `settings`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unconfirmed: RememberedSettings,
+}
+
+impl AppliedRoom {
+    /// Whether a write of this room was ever confirmed.
+    pub fn is_confirmed(&self) -> bool {
+        !self.settings.is_empty()
+    }
+}
+
+/// Something that happened to a room during `apply`. The journal is a list of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// These settings are about to be written.
+    Intent {
+        /// The room.
+        room: RoomName,
+        /// What will be sent.
+        settings: RememberedSettings,
+    },
+    /// The service confirmed a write, or nothing needed to be sent.
+    Applied {
+        /// The room.
+        room: RoomName,
+        /// What to remember of it.
+        applied: AppliedRoom,
+    },
+    /// The write certainly did not happen.
+    Withdrawn {
+        /// The room.
+        room: RoomName,
+    },
+    /// The service said, when asked, that there is no such room.
+    Missing {
+        /// The room.
+        room: RoomName,
+    },
+}
+
+impl State {
+    /// The memory of an app that nothing was ever applied to.
+    pub fn fresh(app: &str) -> Self {
+        Self {
+            version: VERSION,
+            lineage: String::new(),
+            serial: 0,
+            app: app.to_owned(),
+            rooms: BTreeMap::new(),
+        }
+    }
+
+    /// What secret digests are salted with: the lineage or, before there is one, the app.
+    pub fn salt(&self) -> &str {
+        if self.lineage.is_empty() {
+            &self.app
+        } else {
+            &self.lineage
+        }
+    }
+
+    /// Takes an event into the memory. Recording the same list of events twice changes nothing more.
+    pub fn record(&mut self, event: Event) {
+        match event {
+            Event::Intent { room, settings } => {
+                self.rooms.entry(room).or_default().unconfirmed = settings;
+            }
+            Event::Applied { room, applied } => {
+                self.rooms.insert(room, applied);
+            }
+            Event::Withdrawn { room } => self.withdraw(room),
+            Event::Missing { room } => {
+                self.rooms.remove(&room);
+            }
+        }
+    }
+
+    fn withdraw(&mut self, room: RoomName) {
+        if let Some(applied) = self.rooms.get_mut(&room) {
+            applied.unconfirmed.clear();
+            if !applied.is_confirmed() {
+                self.rooms.remove(&room);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Remembered;
+
+    fn room(name: &str) -> RoomName {
+        RoomName::try_from(name.to_owned()).unwrap()
+    }
+
+    fn settings(count: i64) -> RememberedSettings {
+        [("maxParticipants".to_owned(), Remembered::Integer(count))].into()
+    }
+
+    fn applied(count: i64) -> AppliedRoom {
+        AppliedRoom {
+            settings: settings(count),
+            ..AppliedRoom::default()
+        }
+    }
+
+    #[test]
+    fn an_intent_without_a_receipt_leaves_the_room_unconfirmed() {
+        let mut state = State::fresh("acme");
+        state.record(Event::Intent {
+            room: room("a"),
+            settings: settings(5),
+        });
+        assert!(!state.rooms[&room("a")].is_confirmed());
+        assert_eq!(state.rooms[&room("a")].unconfirmed, settings(5));
+    }
+
+    #[test]
+    fn a_receipt_settles_the_intent() {
+        let mut state = State::fresh("acme");
+        let events = [
+            Event::Intent {
+                room: room("a"),
+                settings: settings(5),
+            },
+            Event::Applied {
+                room: room("a"),
+                applied: applied(5),
+            },
+        ];
+        for event in events.iter().chain(&events) {
+            state.record(event.clone());
+        }
+        assert_eq!(state.rooms[&room("a")], applied(5));
+    }
+
+    #[test]
+    fn a_withdrawn_intent_leaves_what_was_there() {
+        let mut state = State::fresh("acme");
+        state.rooms.insert(room("a"), applied(5));
+        for name in ["a", "new"] {
+            state.record(Event::Intent {
+                room: room(name),
+                settings: settings(6),
+            });
+            state.record(Event::Withdrawn { room: room(name) });
+        }
+        assert_eq!(state.rooms, [(room("a"), applied(5))].into());
+    }
+
+    #[test]
+    fn a_missing_room_is_forgotten() {
+        let mut state = State::fresh("acme");
+        state.rooms.insert(room("a"), applied(5));
+        state.record(Event::Missing { room: room("a") });
+        assert!(state.rooms.is_empty());
+    }
+}
