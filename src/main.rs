@@ -1,1 +1,7 @@
-fn main() {}
+//! The `roomctl` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    roomctl::commands::main()
+}

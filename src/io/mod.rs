@@ -1,5 +1,17 @@
 //! The outside: room files, configuration, the service, the state, and the run that joins them.
 
+pub mod api;
+pub mod apply;
+pub mod config;
+pub mod exchange;
+pub mod guard;
+pub mod http;
+pub mod journal;
+pub mod lock;
+pub mod pace;
+pub mod retry;
 pub mod room_file;
 pub mod room_files;
+pub mod stop;
+pub mod store;
 pub mod yaml;

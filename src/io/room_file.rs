@@ -79,6 +79,10 @@ pub fn parse(
         findings.room(name.as_str());
     }
     let Some(room) = room else {
+        // The other rules need the values; this one only needs the keys.
+        if !entries.is_empty() && !entries.iter().any(|entry| entry.key == "privacy") {
+            check_rules(&Room::default(), &entries, context.now, &mut findings);
+        }
         return (None, findings.list);
     };
     let lines: BTreeMap<String, u32> = entries
@@ -139,7 +143,7 @@ fn duplicates(entries: &[Entry], findings: &mut Findings) {
                 "duplicate-key",
                 Severity::Error,
                 format!(
-                    "`{}` is set twice; the first time in line {}",
+                    "`{}` is set twice; the first time on line {}",
                     show(&entry.key),
                     first.line
                 ),
@@ -452,10 +456,11 @@ mod tests {
                 "enableChat: yes\nmaxParticipant: 5\nautoJoin: true\nautoJoin: false\nmaxParticipants: 1_000\n"
             ),
             [
-                "4:1 duplicate-key: `autoJoin` is set twice; the first time in line 3 | keep one of the two",
+                "4:1 duplicate-key: `autoJoin` is set twice; the first time on line 3 | keep one of the two",
                 "1:13 wrong-type: `enableChat`: expected `true` or `false`, found the text `yes` | write `enableChat: true`",
                 "2:1 unknown-key: `maxParticipant` is not an attribute of a room | did you mean `maxParticipants`?",
                 "5:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found the text `1_000` | write `maxParticipants: 1000`, without quotes",
+                "1:1 missing-privacy: `privacy` is missing | add `privacy: private` or `privacy: public`",
             ]
         );
     }

@@ -9,14 +9,11 @@ use ignore::WalkBuilder;
 use rayon::prelude::*;
 
 use super::room_file::{self, Context, RoomFile};
-use crate::model::{Finding, RoomName, Severity};
+use crate::model::{Finding, Lines, RoomName, Severity};
 use crate::planner::WantedRoom;
 
 /// Largest room file that is read, in bytes. A room with every attribute and a comment on each is about 4 KiB.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024;
-
-/// Line of each key, by room.
-pub type Lines = BTreeMap<RoomName, BTreeMap<String, u32>>;
 
 /// What the files say.
 #[derive(Debug, Default)]

@@ -6,7 +6,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::value::MapDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_yaml::{
     DuplicateKeyPolicy, Error, MergeKeyPolicy, Options, Spanned, budget::BudgetBreach,
@@ -86,17 +88,16 @@ pub fn mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
 ///
 /// # Errors
 /// The type's own message about the first thing it does not accept.
-pub fn typed<T: DeserializeOwned>(entries: &[Entry]) -> Result<T, serde_json::Error> {
-    let map = entries
+pub fn typed<'a, T: Deserialize<'a>>(entries: &'a [Entry]) -> Result<T, serde_json::Error> {
+    let pairs = entries
         .iter()
-        .map(|entry| (entry.key.clone(), entry.value.clone()))
-        .collect();
-    serde_json::from_value(Value::Object(map))
+        .map(|entry| (entry.key.as_str(), &entry.value));
+    T::deserialize(MapDeserializer::new(pairs))
 }
 
 struct Entries(Vec<Entry>);
 
-impl<'de> serde::Deserialize<'de> for Entries {
+impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Mapping;
         impl<'de> Visitor<'de> for Mapping {

@@ -41,7 +41,7 @@ impl Effect {
             Self::PrivacyWidened => "anyone with the link can enter",
             Self::RecordingOn => "meetings will or may be recorded",
             Self::EjectsParticipants => "people in the room may be put out of it",
-            Self::BillingChanged => "the price of a meeting changes",
+            Self::BillingChanged => "what a meeting costs changes",
             Self::Archived => "the room will be archived",
         }
     }

@@ -15,18 +15,13 @@ use super::value::Value;
 ///
 /// Not `Option`: serde would take `null` for absent, and `null` in a room file is an error,
 /// since the service documents no way to clear a setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Managed<T> {
     /// The key is not in the file.
+    #[default]
     Absent,
     /// The key is there with this value.
     Set(T),
-}
-
-impl<T> Default for Managed<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Managed<T> {

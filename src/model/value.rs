@@ -2,8 +2,11 @@
 //! [`Remembered`] everywhere else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::secret::{Secret, SecretDigest};
@@ -89,7 +92,7 @@ impl Live {
 }
 
 /// A value as it is stored in the state and compared: a secret is only its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Remembered {
     /// `true` or `false`.
@@ -105,6 +108,53 @@ pub enum Remembered {
     },
     /// `null`: only ever as the service's answer, never as something wanted.
     Null(()),
+}
+
+/// By hand: serde's own reading of an untagged enum copies each value first, and a state has 100,000.
+impl<'de> Deserialize<'de> for Remembered {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Remembered;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, a whole number, text, null or the digest of a secret")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Remembered, E> {
+                Ok(Remembered::Bool(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Remembered, E> {
+                Ok(Remembered::Integer(value))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Remembered, E> {
+                i64::try_from(value)
+                    .map(Remembered::Integer)
+                    .map_err(E::custom)
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Remembered, E> {
+                Ok(Remembered::Text(value.to_owned()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Remembered, E> {
+                Ok(Remembered::Null(()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Remembered, A::Error> {
+                #[derive(Deserialize)]
+                #[serde(deny_unknown_fields)]
+                struct Digest {
+                    secret: SecretDigest,
+                }
+                let Digest { secret } = Digest::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Remembered::Secret { secret })
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
 }
 
 impl Remembered {

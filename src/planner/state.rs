@@ -79,10 +79,12 @@ pub enum Event {
         /// What to remember of it.
         applied: AppliedRoom,
     },
-    /// The write certainly did not happen.
+    /// The announced write certainly did not happen.
     Withdrawn {
         /// The room.
         room: RoomName,
+        /// What was unconfirmed before it was announced, and still is.
+        unconfirmed: RememberedSettings,
     },
     /// The service said, when asked, that there is no such room.
     Missing {
@@ -121,17 +123,17 @@ impl State {
             Event::Applied { room, applied } => {
                 self.rooms.insert(room, applied);
             }
-            Event::Withdrawn { room } => self.withdraw(room),
+            Event::Withdrawn { room, unconfirmed } => self.withdraw(room, unconfirmed),
             Event::Missing { room } => {
                 self.rooms.remove(&room);
             }
         }
     }
 
-    fn withdraw(&mut self, room: RoomName) {
+    fn withdraw(&mut self, room: RoomName, unconfirmed: RememberedSettings) {
         if let Some(applied) = self.rooms.get_mut(&room) {
-            applied.unconfirmed.clear();
-            if !applied.is_confirmed() {
+            applied.unconfirmed = unconfirmed;
+            if !applied.is_confirmed() && applied.unconfirmed.is_empty() {
                 self.rooms.remove(&room);
             }
         }
@@ -197,7 +199,10 @@ mod tests {
                 room: room(name),
                 settings: settings(6),
             });
-            state.record(Event::Withdrawn { room: room(name) });
+            state.record(Event::Withdrawn {
+                room: room(name),
+                unconfirmed: RememberedSettings::new(),
+            });
         }
         assert_eq!(state.rooms, [(room("a"), applied(5))].into());
     }

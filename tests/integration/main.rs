@@ -1,1 +1,12 @@
-//! t
+//! Everything that is tested from outside: the built program, the layers of the source, the generated files.
+
+// Helpers outside of `#[test]` functions count as tests too.
+#![allow(clippy::unwrap_used)]
+
+mod apply;
+mod cases;
+mod common;
+mod hostile;
+mod laws;
+mod layers;
+mod schemas;

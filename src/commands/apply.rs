@@ -1,0 +1,230 @@
+//! `apply`: plans, asks, carries out, records, reports.
+
+use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
+
+use super::cli::{ApplyArgs, Format, Global};
+use super::exit::{Exit, Failure};
+use super::holder::this_process;
+use super::interrupt::{self, Interrupted};
+use super::output::Output;
+use super::plan::recovered;
+use super::progress::Progress;
+use super::service::{self, Backend};
+use super::settings::Settings;
+use super::validate::{accept, load, now};
+use crate::io::apply::apply;
+use crate::io::exchange::Service;
+use crate::io::http::Http;
+use crate::io::journal::Journal;
+use crate::io::pace::Pacer;
+use crate::io::stop::{Stop, StopReason};
+use crate::io::store::{Found, LocalStore};
+use crate::planner::{Plan, Rate, Receipt, State, plan};
+use crate::report::apply::Summary;
+use crate::report::{self, ApplyReport, PlanReport, text};
+
+/// Runs the command.
+///
+/// # Errors
+/// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
+pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let settings = Settings::new(global)?;
+    let (rate, burst) = settings.pace(&args.pace)?;
+    let parallelism = settings.parallelism(args.parallelism)?;
+    let loaded = accept(load(&settings), output)?;
+    let store = settings.store();
+    let _lock = store.lock(&this_process())?;
+    let Found {
+        mut state,
+        recovered: events,
+    } = settings.load_state()?;
+    let app = state.app.clone();
+    if events > 0 {
+        output.note(&recovered(events));
+    }
+    let plan = plan(&loaded.wanted, &state, &rate, burst, now());
+    show(&PlanReport::new(&plan, &loaded.lines), args, &rate, output);
+    if plan.is_empty() {
+        fold(&store, &mut state, events)?;
+        return report(&ApplyReport::new(&state, &[], None), args, output);
+    }
+    approve(args, &settings, &app, &plan)?;
+    let runtime = runtime()?;
+    let backend = runtime.block_on(service::open(&settings, &app, args.timeout))?;
+    if state.lineage.is_empty() {
+        state.lineage = Uuid::new_v4().to_string();
+    }
+    fold(&store, &mut state, events)?;
+    let before = state.clone();
+    let journal = Arc::new(store.begin(&state)?);
+    let run = Run {
+        plan: &plan,
+        pacer: Pacer::new(&rate, burst),
+        parallelism,
+        format: args.report.format,
+    };
+    let (receipts, stop) =
+        runtime.block_on(carry_out(run, &mut state, &backend, &journal, output))?;
+    finish(&store, &before, &mut state, journal)?;
+    let stopped = runtime.block_on(backend.close()).map(|()| stop.reason())?;
+    let report_data = ApplyReport::new(
+        &state,
+        &receipts,
+        stopped.as_ref().map(StopReason::sentence),
+    );
+    report(&report_data, args, output)?;
+    Ok(exit(report_data.summary, stopped.as_ref(), args))
+}
+
+/// What a run works with.
+struct Run<'a> {
+    plan: &'a Plan,
+    pacer: Pacer,
+    parallelism: usize,
+    format: Format,
+}
+
+/// Applies until all rooms have ended, or until the second interrupt.
+async fn carry_out(
+    run: Run<'_>,
+    state: &mut State,
+    backend: &Backend,
+    journal: &Arc<Journal>,
+    output: &mut Output,
+) -> Result<(Vec<Receipt>, Stop), Failure> {
+    let stop = Stop::default();
+    let service: Arc<Service<Http>> = Arc::new(Service {
+        transport: backend.client()?,
+        pacer: run.pacer,
+        stop: stop.clone(),
+        seed: Uuid::new_v4().as_u64_pair().0,
+    });
+    let rooms = run.plan.actionable().count();
+    let mut progress = Progress::new(rooms, run.format, output);
+    let applying = apply(
+        run.plan,
+        state,
+        &service,
+        journal,
+        run.parallelism,
+        |receipt| {
+            progress.ended(receipt);
+        },
+    );
+    let receipts = tokio::select! {
+        receipts = applying => receipts,
+        Interrupted = interrupt::second(&stop) => {
+            return Err(Failure::new(Exit::Interrupted, "interrupted twice: left at once").hint(
+                "every receipt so far is recorded; the next run reads what was in flight",
+            ));
+        }
+    };
+    progress.finish();
+    Ok((receipts, stop))
+}
+
+/// Saves what an unfinished run left, so that a new journal can begin.
+fn fold(store: &LocalStore, state: &mut State, events: usize) -> Result<(), Failure> {
+    if events > 0 {
+        store.save(state)?;
+    } else {
+        store.drop_journal()?;
+    }
+    Ok(())
+}
+
+/// Saves what the run learnt. When that is nothing, the state keeps its bytes.
+fn finish(
+    store: &LocalStore,
+    before: &State,
+    state: &mut State,
+    journal: Arc<Journal>,
+) -> Result<(), Failure> {
+    // All workers have ended, so this is the last one who knows the journal.
+    if let Some(journal) = Arc::into_inner(journal) {
+        journal.end();
+    }
+    if state == before {
+        return Ok(store.drop_journal()?);
+    }
+    store.save(state).map_err(|error| {
+        Failure::from(error)
+            .hint("every receipt is in the journal beside it; the next run takes them in")
+    })
+}
+
+fn show(plan: &PlanReport, args: &ApplyArgs, rate: &Rate, output: &mut Output) {
+    if args.report.format == Format::Text {
+        output.result(&text::plan(plan, &rate.to_string()));
+    }
+}
+
+fn report(report: &ApplyReport, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
+    match args.report.format {
+        Format::Text if report.receipts.is_empty() => {}
+        Format::Text => output.result(&text::apply_end(report)),
+        Format::Json => output.result(&report::json(report)?),
+    }
+    Ok(Exit::Done)
+}
+
+/// Asks on a terminal; elsewhere only `--yes` is an answer.
+fn approve(args: &ApplyArgs, settings: &Settings, app: &str, plan: &Plan) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    let rooms = plan.actionable().count();
+    if !stdin().is_terminal() || !stderr().is_terminal() {
+        let message = format!("{} would be changed, and nobody can be asked", count(rooms));
+        return Err(Failure::new(Exit::Refused, message).hint("pass --yes to apply without asking"));
+    }
+    let target = if settings.sandbox {
+        "the sandbox".to_owned()
+    } else {
+        format!("{app} at {}", settings.base_url(app))
+    };
+    let mut answer = String::new();
+    let asked = write!(
+        stderr(),
+        "\nChange {rooms} rooms of {target}? Only `yes` will do: "
+    )
+    .and_then(|()| stderr().flush())
+    .and_then(|()| stdin().lock().read_line(&mut answer));
+    match asked {
+        Ok(_) if answer.trim() == "yes" => Ok(()),
+        Ok(_) => Err(Failure::new(
+            Exit::Refused,
+            "not approved; nothing was sent",
+        )),
+        Err(error) => Err(Failure::because(Exit::Unexpected, &error)),
+    }
+}
+
+fn count(rooms: usize) -> String {
+    format!("{rooms} room{}", if rooms == 1 { "" } else { "s" })
+}
+
+fn exit(summary: Summary, stopped: Option<&StopReason>, args: &ApplyArgs) -> Exit {
+    match stopped {
+        Some(StopReason::Interrupted) => return Exit::Interrupted,
+        Some(StopReason::Unrecorded(_)) => return Exit::State,
+        _ => {}
+    }
+    match (summary.done(), summary.not_done()) {
+        (_, 0) if args.detailed_exitcode && summary.overridden > 0 => Exit::Differences,
+        (_, 0) => Exit::Done,
+        (0, _) => Exit::Service,
+        _ => Exit::Partial,
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::because(Exit::Unexpected, &error))
+}

@@ -1,0 +1,262 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::planner::Rate;
+
+/// Keeps the meeting rooms of a Metered.ca account the way YAML files in git say they should be.
+#[derive(Debug, Parser)]
+#[command(
+    name = "roomctl",
+    version,
+    propagate_version = true,
+    after_help = EXIT_CODES,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, nothing to say
+  1    unexpected error
+  2    differences (plan --detailed-exitcode)
+  3    invalid files or configuration
+  4    refused: unsafe, stale or not approved
+  5    applied in part
+  6    the service failed or refused
+  7    state or lock
+  64   wrong usage
+  130  interrupted, after a clean stop
+
+Try it without an account:  roomctl apply --sandbox";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Configuration file [default: roomctl.yaml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory of the room files [default: rooms]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub rooms: Option<PathBuf>,
+    /// State file [default: .roomctl/state.json]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub state: Option<String>,
+    /// The account's app name
+    #[arg(long, global = true, env = "METERED_APP", value_name = "NAME")]
+    pub app: Option<String>,
+    /// Address of the service [default: https://<app>.metered.live]
+    #[arg(long, global = true, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    pub base_url: Option<String>,
+    /// File that holds the account's secret key (otherwise: METERED_SECRET_KEY)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub secret_key_file: Option<PathBuf>,
+    /// Use an embedded simulator of the service: no account, no key, no network
+    #[arg(long, global = true)]
+    pub sandbox: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Say more on standard error; repeat for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Form of the log on standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the room files and tell everything that is wrong
+    Validate(ValidateArgs),
+    /// Show what apply would change; contacts nobody
+    Plan(PlanArgs),
+    /// Make the service's rooms what the files say
+    Apply(ApplyArgs),
+    /// Print the JSON Schema of a format
+    Schema(SchemaArgs),
+    /// Serve the simulator on loopback until interrupted
+    Simulate(SimulateArgs),
+}
+
+/// Form of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON report.
+    Json,
+}
+
+/// How a report is shown.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How fast requests are sent.
+#[derive(Debug, Args)]
+pub struct PaceArgs {
+    /// Most requests in a span of time: N/s, N/m or unlimited [default: 5/s]
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<Rate>,
+    /// How many requests may start at once after a rest [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub burst: Option<u32>,
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl validate
+  roomctl validate rooms/sales rooms/all-hands.yaml
+  roomctl validate --format json")]
+pub struct ValidateArgs {
+    /// Files or directories [default: the rooms directory]
+    pub paths: Vec<PathBuf>,
+    /// How the report is shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl plan
+  roomctl plan --detailed-exitcode      exits 2 when apply has something to do
+  roomctl plan --format json > plan.json")]
+pub struct PlanArgs {
+    /// How the report is shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// For the forecast.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// Exit with 2 when apply has something to do
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl apply                         asks before it changes anything
+  roomctl apply --yes --rate 300/m      for pipelines
+  roomctl apply --sandbox --yes         the whole job, without an account")]
+pub struct ApplyArgs {
+    /// Apply without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// How the report is shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// How fast.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// How many rooms are worked on at once [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub parallelism: Option<u32>,
+    /// How long to wait for one answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub timeout: Duration,
+    /// Exit with 2 when the service chose other values than were sent
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    if !(0.01..=3600.0).contains(&number) {
+        return Err("from 0.01 to 3600".to_owned());
+    }
+    Ok(Duration::from_secs_f64(number))
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  roomctl schema room > room.schema.json")]
+pub struct SchemaArgs {
+    /// Which format
+    #[arg(value_enum)]
+    pub name: SchemaName,
+}
+
+/// A format with a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaName {
+    /// A room file.
+    Room,
+    /// `roomctl.yaml`.
+    Config,
+    /// The JSON report of `plan`.
+    Plan,
+    /// The JSON report of `apply`.
+    Apply,
+    /// The JSON report of `validate`.
+    Validate,
+    /// The state file.
+    State,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Where to listen; loopback only, port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// A trait of the simulated service, NAME=VALUE; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub quirk: Vec<String>,
+    /// A fault of the simulated service, NAME=VALUE; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub fault: Vec<String>,
+    /// Keep the rooms in this file
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Where the chances of faults and ids begin
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+}

@@ -1,0 +1,134 @@
+//! The exit codes, and how each kind of error finds its own.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::io::config::ConfigError;
+use crate::io::http::HttpError;
+use crate::io::journal::JournalError;
+use crate::io::lock::LockError;
+use crate::io::store::StoreError;
+use crate::simulator::SimulatorError;
+
+/// How the program ends. The numbers are part of its interface and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, nothing more to say.
+    Done = 0,
+    /// Something unexpected.
+    Unexpected = 1,
+    /// There are differences.
+    Differences = 2,
+    /// Invalid files or configuration.
+    Invalid = 3,
+    /// Refused: unsafe, stale or not approved.
+    Refused = 4,
+    /// Applied in part.
+    Partial = 5,
+    /// The service failed or refused.
+    Service = 6,
+    /// State or lock.
+    State = 7,
+    /// Wrong usage.
+    Usage = 64,
+    /// Interrupted, after a clean stop.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error on its way to the user: what happened, why, what to do next, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened.
+    pub message: String,
+    /// The causes, outermost first.
+    pub causes: Vec<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without an error behind it.
+    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
+        Self {
+            exit,
+            message: message.to_string(),
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// A failure because of `error` and its causes.
+    pub fn because(exit: Exit, error: &dyn Error) -> Self {
+        let mut failure = Self::new(exit, error);
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            failure.causes.push(error.to_string());
+            cause = error.source();
+        }
+        failure
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let failure = Self::because(Exit::State, &error);
+        match error {
+            StoreError::OtherApp { .. } => {
+                failure.hint("name the app with --app, or another state with --state")
+            }
+            StoreError::Lock(LockError::Held(_)) => {
+                failure.hint("wait until it is done; plan and validate need no lock")
+            }
+            StoreError::Damaged { .. } => failure.hint("restore it from git or a backup"),
+            StoreError::Journal(JournalError::Damaged { .. }) => failure.hint(
+                "it holds receipts that are not in the state yet; restore it from a backup, or move it \
+                 away and apply again: rooms are written once more, nothing is lost",
+            ),
+            StoreError::OtherJournal { .. } => failure.hint(
+                "the state was replaced while a run was unfinished; bring back the state that belongs to \
+                 the journal, or move the journal away",
+            ),
+            _ => failure,
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::because(Exit::Invalid, &error).hint("`roomctl schema config` lists what it may hold")
+    }
+}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        Self::because(Exit::Usage, &error)
+    }
+}
+
+impl From<SimulatorError> for Failure {
+    fn from(error: SimulatorError) -> Self {
+        Self::because(Exit::Unexpected, &error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::because(Exit::Unexpected, &error)
+    }
+}

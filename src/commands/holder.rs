@@ -1,0 +1,39 @@
+//! Who we are, for the lock.
+
+use jiff::Timestamp;
+
+use crate::io::lock::Holder;
+
+/// This process: the CI run if there is one, else the user.
+pub fn this_process() -> Holder {
+    Holder {
+        holder: ci_run()
+            .or_else(user)
+            .unwrap_or_else(|| "somebody".to_owned()),
+        host: gethostname::gethostname().to_string_lossy().into_owned(),
+        pid: std::process::id(),
+        since: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn user() -> Option<String> {
+    variable("USER")
+        .or_else(|| variable("LOGNAME"))
+        .or_else(|| variable("USERNAME"))
+}
+
+/// The page of the CI run, from the variables that the usual services set.
+fn ci_run() -> Option<String> {
+    if let (Some(server), Some(repository), Some(run)) = (
+        variable("GITHUB_SERVER_URL"),
+        variable("GITHUB_REPOSITORY"),
+        variable("GITHUB_RUN_ID"),
+    ) {
+        return Some(format!("{server}/{repository}/actions/runs/{run}"));
+    }
+    variable("CI_JOB_URL").or_else(|| variable("BUILD_URL"))
+}

@@ -1,0 +1,67 @@
+//! One file per command, and what they share. The only place that wires the layers together and prints.
+
+pub mod apply;
+pub mod cli;
+pub mod exit;
+pub mod holder;
+pub mod interrupt;
+pub mod logs;
+pub mod output;
+pub mod plan;
+pub mod progress;
+pub mod schema;
+pub mod service;
+pub mod settings;
+pub mod simulate;
+pub mod validate;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use cli::{Cli, Command};
+use exit::{Exit, Failure};
+use output::Output;
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    logs::start(&cli.global);
+    let mut output = Output::new(cli.global.color);
+    let result = run(&cli, &mut output).and_then(|exit| output.finish().map(|()| exit));
+    let exit = result.unwrap_or_else(|failure| {
+        output.error(&failure);
+        failure.exit
+    });
+    exit.into()
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let command =
+        Cli::command().mut_subcommand("simulate", |simulate| simulate.after_help(simulate::help()));
+    Cli::from_arg_matches(&command.try_get_matches()?)
+}
+
+fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Validate(args) => validate::run(&cli.global, args, output),
+        Command::Plan(args) => plan::run(&cli.global, args, output),
+        Command::Apply(args) => apply::run(&cli.global, args, output),
+        Command::Schema(args) => schema::run(args, output),
+        Command::Simulate(args) => simulate::run(&cli.global, args, output),
+    }
+}
+
+/// Help and version are results; anything else is wrong usage, with an exit code of its own.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be said when even that cannot be printed.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Done.into()
+    }
+}

@@ -1,0 +1,88 @@
+//! Results to standard output, everything else to standard error, colours only where they belong.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
+use super::cli::Color;
+use super::exit::{Exit, Failure};
+
+/// The two streams of the program.
+pub struct Output {
+    color: Color,
+    failed: Option<io::Error>,
+}
+
+impl Output {
+    /// Streams that colour as told.
+    pub fn new(color: Color) -> Self {
+        Self {
+            color,
+            failed: None,
+        }
+    }
+
+    /// Writes a part of the result. A failure is remembered and told at the end: a reader that went away
+    /// must not stop a run half-way.
+    pub fn result(&mut self, text: &str) {
+        if self.failed.is_some() {
+            return;
+        }
+        let choice = choice(self.color, io::stdout().is_terminal());
+        let mut stream = AutoStream::new(io::stdout().lock(), choice);
+        let written = stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.flush());
+        self.failed = written.err();
+    }
+
+    /// Writes something that is not the result.
+    pub fn note(&self, text: &str) {
+        let choice = choice(self.color, io::stderr().is_terminal());
+        let mut stream = AutoStream::new(io::stderr().lock(), choice);
+        // There is nowhere left to complain.
+        let _ = stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.flush());
+    }
+
+    /// Tells a failure.
+    pub fn error(&self, failure: &Failure) {
+        const RED: Style = AnsiColor::Red.on_default().bold();
+        const DIM: Style = Style::new().dimmed();
+        let mut text = format!("{RED}error:{RED:#} {}\n", failure.message);
+        for cause in &failure.causes {
+            text.push_str(&format!("  {DIM}because:{DIM:#} {cause}\n"));
+        }
+        if let Some(hint) = &failure.hint {
+            text.push_str(&format!("  {DIM}help:{DIM:#} {hint}\n"));
+        }
+        self.note(&text);
+    }
+
+    /// Whether everything could be written.
+    ///
+    /// # Errors
+    /// When standard output could not be written. That its reader went away is no error: `| head` is enough.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        match self.failed.take() {
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let message = format!("cannot write to standard output: {error}");
+                Err(Failure::new(Exit::Unexpected, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Our own rule instead of the library's, which also colours pipes when told so by other variables.
+fn choice(color: Color, terminal: bool) -> ColorChoice {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    match color {
+        Color::Always => ColorChoice::AlwaysAnsi,
+        Color::Auto if terminal && !set("NO_COLOR") && !dumb() => ColorChoice::Always,
+        Color::Auto | Color::Never => ColorChoice::Never,
+    }
+}

@@ -1,0 +1,59 @@
+//! What is seen while rooms are applied: a line for each, and on a terminal a bar below them.
+
+use std::io::{IsTerminal, stderr};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::cli::Format;
+use super::output::Output;
+use crate::planner::Receipt;
+use crate::report::text;
+
+/// The progress of one run.
+pub struct Progress<'a> {
+    bar: ProgressBar,
+    output: &'a mut Output,
+    /// With JSON on standard output, the lines go to standard error.
+    to_result: bool,
+}
+
+impl<'a> Progress<'a> {
+    /// Progress over `rooms` rooms.
+    pub fn new(rooms: usize, format: Format, output: &'a mut Output) -> Self {
+        let target = if stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(rooms as u64), target);
+        let template = "  {wide_bar} {pos}/{len} rooms  {per_sec}  {eta} left";
+        // The template is fixed and right; the fallback only shows less.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            output,
+            to_result: format == Format::Text,
+        }
+    }
+
+    /// A room has ended.
+    pub fn ended(&mut self, receipt: &Receipt) {
+        let line = text::receipt_line(&receipt.into());
+        let (output, to_result) = (&mut *self.output, self.to_result);
+        self.bar.suspend(|| {
+            if to_result {
+                output.result(&line);
+            } else {
+                output.note(&line);
+            }
+        });
+        self.bar.inc(1);
+    }
+
+    /// All rooms have ended.
+    pub fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,39 @@
+//! `schema`: the JSON Schema of each format, generated from the types that read and write it.
+
+use schemars::{Schema, schema_for};
+
+use super::cli::{SchemaArgs, SchemaName};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::io::config::Config;
+use crate::model::room;
+use crate::planner::State;
+use crate::report::{self, ApplyReport, PlanReport, ValidateReport};
+
+/// Runs the command.
+///
+/// # Errors
+/// Never in practice; a schema is plain JSON.
+pub fn run(args: &SchemaArgs, output: &mut Output) -> Result<Exit, Failure> {
+    output.result(&text(args.name)?);
+    Ok(Exit::Done)
+}
+
+/// The text of a schema, as it is printed and checked in.
+///
+/// # Errors
+/// Never in practice; a schema is plain JSON.
+pub fn text(name: SchemaName) -> Result<String, serde_json::Error> {
+    report::json(&schema(name))
+}
+
+fn schema(name: SchemaName) -> Schema {
+    match name {
+        SchemaName::Room => room::schema(),
+        SchemaName::Config => schema_for!(Config),
+        SchemaName::Plan => schema_for!(PlanReport),
+        SchemaName::Apply => schema_for!(ApplyReport),
+        SchemaName::Validate => schema_for!(ValidateReport),
+        SchemaName::State => schema_for!(State),
+    }
+}

@@ -1,0 +1,74 @@
+//! The service that a command talks to: the account's, or the embedded simulator.
+
+use std::path::Path;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::exit::Failure;
+use super::settings::Settings;
+use crate::io::http::Http;
+use crate::model::Secret;
+use crate::simulator::{Running, SimKey, Simulator, SimulatorOptions};
+
+/// Where the sandbox keeps its rooms.
+const SANDBOX_FILE: &str = ".roomctl/sandbox.json";
+
+/// A service, ready to be talked to.
+pub struct Backend {
+    /// A client for it.
+    pub base_url: String,
+    key: Secret,
+    timeout: Duration,
+    sandbox: Option<Running>,
+}
+
+/// Opens the service that `settings` name: the account of `app`, or the sandbox.
+///
+/// # Errors
+/// When there is no key, or the simulator cannot be started.
+pub async fn open(settings: &Settings, app: &str, timeout: Duration) -> Result<Backend, Failure> {
+    if !settings.sandbox {
+        return Ok(Backend {
+            base_url: settings.base_url(app),
+            key: settings.key()?,
+            timeout,
+            sandbox: None,
+        });
+    }
+    // A key of its own for each run: the account's must not even get near the sandbox.
+    let key = Uuid::new_v4().to_string();
+    let running = Simulator::start(SimulatorOptions {
+        data: Some(Path::new(SANDBOX_FILE).to_owned()),
+        seed: Uuid::new_v4().as_u64_pair().0,
+        ..SimulatorOptions::new(app, SimKey::new(key.as_str()))
+    })
+    .await?;
+    Ok(Backend {
+        base_url: running.base_url(),
+        key: Secret::new(key),
+        timeout,
+        sandbox: Some(running),
+    })
+}
+
+impl Backend {
+    /// A client for it.
+    ///
+    /// # Errors
+    /// When its address is not usable.
+    pub fn client(&self) -> Result<Http, Failure> {
+        Ok(Http::new(&self.base_url, self.key.clone(), self.timeout)?)
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// When the sandbox cannot be saved.
+    pub async fn close(self) -> Result<(), Failure> {
+        match self.sandbox {
+            Some(running) => Ok(running.close().await?),
+            None => Ok(()),
+        }
+    }
+}

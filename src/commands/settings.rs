@@ -1,0 +1,185 @@
+//! Flags over environment over configuration over defaults: what a command works with.
+
+use std::path::{Path, PathBuf};
+
+use super::cli::{Global, PaceArgs};
+use super::exit::{Exit, Failure};
+use crate::io::config::{self, Config};
+use crate::io::room_file::Context;
+use crate::io::store::{Found, LocalStore};
+use crate::model::Secret;
+use crate::planner::Rate;
+
+/// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
+const SANDBOX_APP: &str = "sandbox";
+
+/// What a command works with.
+#[derive(Debug)]
+pub struct Settings {
+    config: Config,
+    app: Option<String>,
+    base_url: Option<String>,
+    secret_key_file: Option<PathBuf>,
+    state: PathBuf,
+    /// Directory of the room files.
+    pub rooms: PathBuf,
+    /// Whether the service is the embedded simulator.
+    pub sandbox: bool,
+}
+
+impl Settings {
+    /// Puts flags, environment and configuration together.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or a value makes no sense.
+    pub fn new(global: &Global) -> Result<Self, Failure> {
+        let config = match &global.config {
+            None => config::load(Path::new("roomctl.yaml"))?.unwrap_or_default(),
+            Some(path) => config::load(path)?.ok_or_else(|| {
+                Failure::new(Exit::Invalid, format!("there is no {}", path.display()))
+            })?,
+        };
+        let set = |flag: &Option<String>, config: Option<&String>| {
+            flag.clone()
+                .or_else(|| config.cloned())
+                .filter(|text| !text.is_empty())
+        };
+        let app = if global.sandbox {
+            Some(SANDBOX_APP.to_owned())
+        } else {
+            set(&global.app, config.app.get())
+        };
+        if let Some(app) = &app {
+            check_app(app)?;
+        }
+        let rooms = global.rooms.clone().or_else(|| config.rooms.get().cloned());
+        Ok(Self {
+            app,
+            base_url: set(&global.base_url, config.base_url.get()),
+            secret_key_file: global.secret_key_file.clone(),
+            state: state(global, &config)?,
+            rooms: rooms.unwrap_or_else(|| PathBuf::from("rooms")),
+            sandbox: global.sandbox,
+            config,
+        })
+    }
+
+    /// Where the state is kept.
+    pub fn store(&self) -> LocalStore {
+        LocalStore::new(&self.state)
+    }
+
+    /// The state of the named app or, when none is named, of the app that the state is about.
+    ///
+    /// # Errors
+    /// When nobody says which app it is, or the state cannot be used.
+    pub fn load_state(&self) -> Result<Found, Failure> {
+        let found = self.store().load(self.app.as_deref())?.ok_or_else(|| {
+            Failure::new(Exit::Usage, "which app? none is named, and there is no state yet").hint(
+                "pass --app NAME, set METERED_APP, or write `app:` into roomctl.yaml; `--sandbox` needs none",
+            )
+        })?;
+        check_app(&found.state.app)?;
+        Ok(found)
+    }
+
+    /// Address of the service.
+    pub fn base_url(&self, app: &str) -> String {
+        let default = || format!("https://{app}.metered.live");
+        self.base_url.clone().unwrap_or_else(default)
+    }
+
+    /// What room files are read with. `now` is in Unix seconds.
+    pub fn context(&self, now: i64) -> Context {
+        Context {
+            names: self.config.names.get().copied().unwrap_or_default(),
+            now,
+        }
+    }
+
+    /// The rate of requests and the burst.
+    ///
+    /// # Errors
+    /// When the configuration's rate is none.
+    pub fn pace(&self, args: &PaceArgs) -> Result<(Rate, u32), Failure> {
+        let configured = self.config.rate.get().map(|text| text.parse::<Rate>());
+        let configured = configured
+            .transpose()
+            .map_err(|error| Failure::because(Exit::Invalid, &error))?;
+        let burst = args.burst.or_else(|| self.config.burst.get().copied());
+        let burst = burst.unwrap_or(1);
+        if burst == 0 {
+            return Err(Failure::new(Exit::Invalid, "`burst` must be at least 1"));
+        }
+        Ok((args.rate.or(configured).unwrap_or_default(), burst))
+    }
+
+    /// How many rooms are worked on at once.
+    ///
+    /// # Errors
+    /// When the configuration's number is out of bounds.
+    pub fn parallelism(&self, flag: Option<u32>) -> Result<usize, Failure> {
+        let number = flag
+            .or_else(|| self.config.parallelism.get().copied())
+            .unwrap_or(4);
+        if !(1..=64).contains(&number) {
+            let message = format!("`parallelism: {number}` is not between 1 and 64");
+            return Err(Failure::new(Exit::Invalid, message));
+        }
+        Ok(number as usize)
+    }
+
+    /// The account's key, from a file or the environment. There is no flag for it: arguments are seen by
+    /// every process of the machine.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be one.
+    pub fn key(&self) -> Result<Secret, Failure> {
+        let text = match &self.secret_key_file {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                let message = format!("cannot read the key file {}: {error}", path.display());
+                Failure::new(Exit::Usage, message)
+            })?,
+            None => std::env::var("METERED_SECRET_KEY").unwrap_or_default(),
+        };
+        let key = text.trim();
+        if key.is_empty() {
+            return Err(Failure::new(Exit::Usage, "there is no key for the account").hint(
+                "set METERED_SECRET_KEY, or pass --secret-key-file FILE; the key is in the dashboard under Developers",
+            ));
+        }
+        if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            let message = "the key holds blanks or control characters, so it cannot be one";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        Ok(Secret::new(key))
+    }
+}
+
+fn state(global: &Global, config: &Config) -> Result<PathBuf, Failure> {
+    let configured = config.state.get().filter(|_| !global.sandbox);
+    let Some(named) = global.state.as_ref().or(configured) else {
+        let file = if global.sandbox {
+            "sandbox-state.json"
+        } else {
+            "state.json"
+        };
+        return Ok(Path::new(".roomctl").join(file));
+    };
+    if named.contains("://") {
+        let message = format!("`{named}`: this version keeps its state in a file only");
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    Ok(PathBuf::from(named))
+}
+
+/// The app becomes part of the address that the key is sent to, so it must be one label of a host name.
+fn check_app(app: &str) -> Result<(), Failure> {
+    let plain = app.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if plain && (1..=63).contains(&app.len()) {
+        return Ok(());
+    }
+    let message = format!("`{}` is not an app name", app.escape_debug());
+    Err(Failure::new(Exit::Usage, message)
+        .hint("it is the first part of https://<app>.metered.live: letters, digits and hyphens"))
+}

@@ -1,0 +1,104 @@
+//! `simulate`: the simulator as a server of its own, until it is interrupted.
+
+use tokio::runtime::Builder;
+
+use super::cli::{Global, SimulateArgs};
+use super::exit::{Exit, Failure};
+use super::interrupt;
+use super::output::Output;
+use crate::simulator::{Fault, Quirks, SimKey, Simulator, SimulatorError, SimulatorOptions};
+
+/// The key it accepts when none is set.
+const DEFAULT_KEY: &str = "simulated-key";
+
+/// Runs the command.
+///
+/// # Errors
+/// When an argument makes no sense, or the address or the data file cannot be used.
+pub fn run(global: &Global, args: &SimulateArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let options = options(global, args)?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::because(Exit::Unexpected, &error))?;
+    runtime.block_on(serve(options, output))
+}
+
+async fn serve(options: SimulatorOptions, output: &mut Output) -> Result<Exit, Failure> {
+    let running = Simulator::start(options)
+        .await
+        .map_err(|error| match error {
+            SimulatorError::NotLoopback(_) => Failure::because(Exit::Usage, &error),
+            other => Failure::from(other),
+        })?;
+    output.result(&format!("{}\n", running.base_url()));
+    output.note(
+        "the key is METERED_SECRET_KEY, or `simulated-key` if that is not set; stop with Ctrl-C\n",
+    );
+    interrupt::first().await;
+    let requests = running.requests();
+    running.close().await?;
+    output.note(&format!(
+        "{} GET, {} PUT, {} POST, {} DELETE; {} changed a room, {} met a fault\n",
+        requests.get,
+        requests.put,
+        requests.post,
+        requests.delete,
+        requests.written,
+        requests.faults
+    ));
+    Ok(Exit::Done)
+}
+
+fn options(global: &Global, args: &SimulateArgs) -> Result<SimulatorOptions, Failure> {
+    let mut quirks = Quirks::default();
+    for quirk in &args.quirk {
+        quirks
+            .parse(quirk)
+            .map_err(|error| Failure::because(Exit::Usage, &error))?;
+    }
+    let faults = args.fault.iter().map(|fault| fault.parse());
+    let faults: Result<Vec<Fault>, _> = faults.collect();
+    let key = std::env::var("METERED_SECRET_KEY")
+        .ok()
+        .filter(|key| !key.is_empty());
+    Ok(SimulatorOptions {
+        listen: args.listen,
+        quirks,
+        faults: faults.map_err(|error| Failure::because(Exit::Usage, &error))?,
+        data: args.data.clone(),
+        seed: args.seed,
+        ..SimulatorOptions::new(
+            global.app.as_deref().unwrap_or("simulated"),
+            SimKey::new(key.as_deref().unwrap_or(DEFAULT_KEY)),
+        )
+    })
+}
+
+/// What `--quirk` and `--fault` take, for the help.
+pub fn help() -> String {
+    let mut text = String::from("Quirks (NAME=VALUE, the default first in brackets):\n");
+    for row in Quirks::CATALOGUE {
+        text.push_str(&format!(
+            "  {:17} {} [{}]\n{:20}{}\n",
+            row.name, row.values, row.default, "", row.about
+        ));
+    }
+    text.push_str("\nFaults (NAME=ITEM,ITEM…; an item selects requests or sets the parameter):\n");
+    for row in Fault::CATALOGUE {
+        let parameter = if row.parameter.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", row.parameter)
+        };
+        text.push_str(&format!("  {:17} {}{parameter}\n", row.name, row.about));
+    }
+    text.push_str("\nItems:\n");
+    for row in Fault::SELECTORS {
+        text.push_str(&format!("  {:27} {}\n", row.form, row.about));
+    }
+    text.push_str(
+        "\nExample:\n  roomctl simulate --quirk put=replace --fault '429=every:5,retry-after:2'",
+    );
+    text
+}

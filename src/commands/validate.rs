@@ -1,0 +1,65 @@
+//! `validate`: all findings of all files.
+
+use jiff::Timestamp;
+
+use super::cli::{Format, Global, ValidateArgs};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::settings::Settings;
+use crate::io::room_files::{self, Loaded};
+use crate::model::Finding;
+use crate::report::{self, ValidateReport, text};
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let settings = Settings::new(global)?;
+    let roots = if args.paths.is_empty() {
+        vec![settings.rooms.clone()]
+    } else {
+        args.paths.clone()
+    };
+    let loaded = room_files::load(&roots, &settings.context(now()));
+    let report = ValidateReport::new(loaded.files, &loaded.findings);
+    match args.report.format {
+        Format::Text => output.result(&text::validate(&report)),
+        Format::Json => output.result(&report::json(&report)?),
+    }
+    if Finding::any_error(&loaded.findings) {
+        return Ok(Exit::Invalid);
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads the rooms for a command that goes on with them.
+pub fn load(settings: &Settings) -> Loaded {
+    room_files::load(
+        std::slice::from_ref(&settings.rooms),
+        &settings.context(now()),
+    )
+}
+
+/// Tells the findings on standard error, and gives the rooms out if there is no error among them.
+///
+/// # Errors
+/// When any file has an error: then nothing is planned, whatever the other files say.
+pub fn accept(loaded: Loaded, output: &Output) -> Result<Loaded, Failure> {
+    let report = ValidateReport::new(loaded.files, &loaded.findings);
+    output.note(&text::findings(&report));
+    if Finding::any_error(&loaded.findings) {
+        let errors = report.summary.errors;
+        let message = format!(
+            "{errors} error{} in the room files; nothing was planned or sent",
+            if errors == 1 { "" } else { "s" }
+        );
+        return Err(Failure::new(Exit::Invalid, message));
+    }
+    Ok(loaded)
+}
+
+/// Now, in Unix seconds.
+pub fn now() -> i64 {
+    Timestamp::now().as_second()
+}

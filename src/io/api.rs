@@ -1,0 +1,488 @@
+//! The service's rooms API: what is asked, and what an answer means. Pure, but for the port.
+//!
+//! Paths, methods and the 200 and 400 shapes are documented (update-room, create-room, delete-room); the
+//! shape of a missing room and of a failed validation is observed in public clients only.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value as Json};
+
+use super::guard::Guard;
+use crate::model::catalogue::attribute;
+use crate::model::{Live, RoomName, Secret, Settings, Value};
+
+/// A request about one room.
+#[derive(Clone, Copy, Debug)]
+pub enum Request<'a> {
+    /// Reads the room.
+    Get(&'a RoomName),
+    /// Writes the full wanted set to a room that exists.
+    Put(&'a RoomName, &'a Settings),
+    /// Creates the room with the full wanted set.
+    Post(&'a RoomName, &'a Settings),
+}
+
+impl<'a> Request<'a> {
+    /// The room it is about.
+    pub fn room(&self) -> &'a RoomName {
+        match self {
+            Self::Get(room) | Self::Put(room, _) | Self::Post(room, _) => room,
+        }
+    }
+
+    /// What is sent, and may come back.
+    fn settings(&self) -> Option<&'a Settings> {
+        match self {
+            Self::Get(_) => None,
+            Self::Put(_, settings) | Self::Post(_, settings) => Some(settings),
+        }
+    }
+
+    /// The request's body with secrets in clear; `None` for a read.
+    ///
+    /// `roomName` is in the body of a POST only. In a PUT it reads like a rename.
+    pub fn body(&self) -> Option<Secret> {
+        let mut body = Map::new();
+        if let Self::Post(room, _) = self {
+            body.insert("roomName".to_owned(), Json::from(room.as_str()));
+        }
+        for (name, value) in self.settings()? {
+            let value = match value {
+                Value::Bool(value) => Json::from(*value),
+                Value::Integer(value) => Json::from(*value),
+                Value::Text(value) => Json::from(value.as_str()),
+                Value::Secret(value) => Json::from(value.expose()),
+            };
+            body.insert((*name).to_owned(), value);
+        }
+        Some(Secret::new(Json::Object(body).to_string()))
+    }
+}
+
+/// An answer as it came.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The wait that the service asks for.
+    pub retry_after: Option<Duration>,
+    /// Media type, without parameters.
+    pub content_type: String,
+    /// The body, at most 1 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The request never reached the service.
+    #[error("the service could not be reached: {0}")]
+    NotSent(String),
+    /// The request was sent; what became of it is not known.
+    #[error("no answer came: {0}")]
+    Unanswered(String),
+    /// An answer came that is too large to be one.
+    #[error("the answer is larger than 1 MiB")]
+    TooLarge(u16),
+}
+
+/// The port to the service: one request, one answer.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends `request` once.
+    fn send(
+        &self,
+        request: &Request<'_>,
+    ) -> impl Future<Output = Result<Answer, TransportError>> + Send;
+
+    /// The key, so that an answer that repeats it can be recognised.
+    fn key(&self) -> &Secret;
+}
+
+/// A room as the service reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRoom {
+    /// The service's id of the room, if it tells one that looks like an id.
+    pub id: Option<String>,
+    /// Everything it reports, by wire name. What is not here is unobservable, never false.
+    pub settings: BTreeMap<String, Live>,
+}
+
+/// What an answer means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The room that was asked about.
+    Room(LiveRoom),
+    /// There is no such room, or it is archived.
+    Missing,
+    /// POST: the name is taken.
+    Exists(String),
+    /// 401 or 403: the key is not accepted, and will not be for any other room.
+    Denied(String),
+    /// The request was understood and not carried out.
+    Refused(String),
+    /// 429, with the wait that the service asks for.
+    TooMany(Option<Duration>),
+    /// 5xx, with the wait that the service asks for. Whether a write happened is not known.
+    Failed(Option<Duration>, String),
+    /// A success that does not show the room: whether a write happened is not known.
+    Unusable(String),
+}
+
+/// Reads `answer` to `request`.
+pub fn interpret(request: &Request<'_>, answer: &Answer, key: &Secret) -> Reply {
+    let nothing = Settings::new();
+    let guard = Guard::new(key, request.settings().unwrap_or(&nothing));
+    let json = serde_json::from_slice::<Json>(&answer.body).ok();
+    let object = json.as_ref().and_then(Json::as_object);
+    let message = message(answer, json.as_ref(), &guard);
+    match answer.status {
+        200..=299 => success(request, object, message, &guard),
+        300..=399 => Reply::Refused(format!(
+            "the service answered with a redirect ({}), and redirects are not followed",
+            answer.status
+        )),
+        401 | 403 => Reply::Denied(message),
+        429 => Reply::TooMany(answer.retry_after),
+        // A 404 page of something that is not the service says nothing about the room.
+        404 if object.is_some() || answer.body.is_empty() => Reply::Missing,
+        400..=499 if is_missing(object) => Reply::Missing,
+        400..=499 if says(object, "already exist") => Reply::Exists(message),
+        500..=599 => Reply::Failed(answer.retry_after, message),
+        _ => Reply::Refused(message),
+    }
+}
+
+fn success(
+    request: &Request<'_>,
+    object: Option<&Map<String, Json>>,
+    message: String,
+    guard: &Guard,
+) -> Reply {
+    let Some(object) = object else {
+        return Reply::Unusable(message);
+    };
+    let named = object
+        .get("roomName")
+        .and_then(Json::as_str)
+        .unwrap_or_default();
+    if named.is_empty() {
+        return if is_missing(Some(object)) {
+            Reply::Missing
+        } else {
+            Reply::Unusable(message)
+        };
+    }
+    let room = request.room();
+    if named != room.as_str() {
+        let case = if named.to_lowercase() == room.folded() {
+            ", which differs by case"
+        } else {
+            ""
+        };
+        return Reply::Unusable(format!(
+            "the answer is about another room, `{}`{case}",
+            guard.message(named)
+        ));
+    }
+    // Only a read may call a room archived gone. After a write that was taken it is an odd answer, and
+    // repeating the write would not mend it.
+    if matches!(request, Request::Get(_)) && object.get("archived") == Some(&Json::Bool(true)) {
+        return Reply::Missing;
+    }
+    Reply::Room(live_room(object, guard))
+}
+
+fn live_room(object: &Map<String, Json>, guard: &Guard) -> LiveRoom {
+    let id = object.get("_id").and_then(Json::as_str);
+    LiveRoom {
+        id: id
+            .filter(|id| is_id(id) && !guard.gives_away(id))
+            .map(str::to_owned),
+        settings: object
+            .iter()
+            .filter(|(name, _)| attribute(name).is_some() || !guard.gives_away(name))
+            .map(|(name, value)| (name.clone(), live(value, guard)))
+            .collect(),
+    }
+}
+
+/// Documented as 24 hex digits; anything short and plain is taken, since we only compare it.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn live(value: &Json, guard: &Guard) -> Live {
+    match value {
+        Json::Null => Live::Null,
+        Json::Bool(value) => Live::Bool(*value),
+        Json::Number(number) => match whole(number) {
+            Some(whole) => Live::Integer(whole),
+            None => Live::Other(number.to_string()),
+        },
+        Json::String(text) if guard.gives_away(text) => Live::Secret(Secret::new(text.as_str())),
+        Json::String(text) => Live::Text(text.clone()),
+        other => {
+            let text = other.to_string();
+            if guard.gives_away(&text) {
+                Live::Secret(Secret::new(text))
+            } else {
+                Live::Other(text)
+            }
+        }
+    }
+}
+
+/// A whole number, also when it is written as a float: some JSON writers know only those.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    number.as_i64().or_else(|| {
+        let float = number.as_f64()?;
+        (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
+    })
+}
+
+fn is_missing(object: Option<&Map<String, Json>>) -> bool {
+    says(object, "room not found")
+}
+
+fn says(object: Option<&Map<String, Json>>, words: &str) -> bool {
+    object
+        .and_then(|object| object.get("message"))
+        .and_then(Json::as_str)
+        .is_some_and(|message| message.to_lowercase().contains(words))
+}
+
+/// What the service says, in any of the shapes it is known to use, or what came instead.
+fn message(answer: &Answer, json: Option<&Json>, guard: &Guard) -> String {
+    let said = json.and_then(|json| {
+        let text = |path: &str| json.pointer(path).and_then(Json::as_str).map(str::to_owned);
+        details(json)
+            .or_else(|| text("/message"))
+            .or_else(|| text("/error"))
+            .or_else(|| text("/error/message"))
+    });
+    match said {
+        Some(said) => format!("HTTP {}: {}", answer.status, guard.message(&said)),
+        None => format!(
+            "HTTP {} with {} instead of a room",
+            answer.status,
+            what_came(answer, json, guard)
+        ),
+    }
+}
+
+/// The list of a schema validator: what is wrong, and where.
+fn details(json: &Json) -> Option<String> {
+    let list = json.pointer("/error/details")?.as_array()?;
+    let said: Vec<String> = list
+        .iter()
+        .filter_map(|entry| {
+            let message = entry
+                .get("message")
+                .and_then(Json::as_str)
+                .or(entry.as_str())?;
+            Some(message.to_owned())
+        })
+        .collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+fn what_came(answer: &Answer, json: Option<&Json>, guard: &Guard) -> String {
+    if answer.body.is_empty() {
+        return "an empty body".to_owned();
+    }
+    let kind = match json {
+        Some(_) => "other JSON".to_owned(),
+        None if answer.content_type == "application/json" => "JSON that does not parse".to_owned(),
+        None if answer.content_type.is_empty() => "data of no named type".to_owned(),
+        None => guard.message(&answer.content_type),
+    };
+    let text = String::from_utf8_lossy(&answer.body);
+    let start: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = guard.message(&start);
+    let shown: String = shown.chars().take(80).collect();
+    format!("{kind} ({} bytes: {shown})", answer.body.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "canary-key-0123456789";
+
+    fn name() -> RoomName {
+        RoomName::try_from("stand-up".to_owned()).unwrap()
+    }
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            retry_after: None,
+            content_type: "application/json".to_owned(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    fn get(status: u16, body: &str) -> Reply {
+        let name = name();
+        interpret(
+            &Request::Get(&name),
+            &answer(status, body),
+            &Secret::new(KEY),
+        )
+    }
+
+    fn put(status: u16, body: &str) -> Reply {
+        let (name, settings) = (name(), Settings::new());
+        interpret(
+            &Request::Put(&name, &settings),
+            &answer(status, body),
+            &Secret::new(KEY),
+        )
+    }
+
+    #[test]
+    fn a_put_body_names_no_room_and_a_post_body_does() {
+        let name = name();
+        let settings: Settings = [
+            ("privacy", Value::Text("private".into())),
+            ("maxParticipants", Value::Integer(7_832_947_982)),
+            ("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/k"))),
+        ]
+        .into();
+        let body = |request: Request<'_>| request.body().map(|b| b.expose().to_owned());
+        assert_eq!(
+            body(Request::Put(&name, &settings)).unwrap(),
+            r#"{"maxParticipants":7832947982,"privacy":"private","rtmpOutURL":"rtmp://a/k"}"#
+        );
+        assert!(
+            body(Request::Post(&name, &settings))
+                .unwrap()
+                .starts_with(r#"{"roomName":"stand-up","#)
+        );
+        assert_eq!(body(Request::Get(&name)), None);
+    }
+
+    #[test]
+    fn a_missing_room_in_each_of_its_three_ways() {
+        assert_eq!(get(400, r#"{"message":"room not found"}"#), Reply::Missing);
+        assert_eq!(get(404, r#"{"message":"Not Found"}"#), Reply::Missing);
+        assert_eq!(get(404, ""), Reply::Missing);
+        assert_eq!(get(200, r#"{"message":"room not found"}"#), Reply::Missing);
+        assert_eq!(
+            get(200, r#"{"roomName":"stand-up","archived":true}"#),
+            Reply::Missing
+        );
+    }
+
+    #[test]
+    fn a_failure_is_never_absence() {
+        for (status, body) in [
+            (400, r#"{"success":false,"message":"Invalid request"}"#),
+            (404, "<html>nginx</html>"),
+            (500, r#"{"message":"room not found"}"#),
+            (200, "<html>log in</html>"),
+            (200, "{}"),
+            (200, "[]"),
+            (200, r#"{"roomName":"#),
+            (302, ""),
+        ] {
+            assert_ne!(get(status, body), Reply::Missing, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn only_the_room_itself_is_success() {
+        assert!(matches!(
+            put(200, r#"{"roomName":"stand-up"}"#),
+            Reply::Room(_)
+        ));
+        for body in [
+            "",
+            "<html>ok</html>",
+            r#"{"roomName":"stand-"#,
+            r#"{"roomName":"other"}"#,
+            r#"{"roomName":"Stand-Up"}"#,
+            r#"{"roomName":7}"#,
+            r#"{"success":true}"#,
+            r#"[{"roomName":"stand-up"}]"#,
+        ] {
+            assert!(matches!(put(200, body), Reply::Unusable(_)), "{body}");
+        }
+        assert!(matches!(
+            put(302, r#"{"roomName":"stand-up"}"#),
+            Reply::Refused(_)
+        ));
+    }
+
+    #[test]
+    fn errors_in_every_known_shape_are_told() {
+        let cases = [
+            (
+                400,
+                r#"{"success":false,"message":"Invalid request"}"#,
+                "HTTP 400: Invalid request",
+            ),
+            (
+                400,
+                r#"{"error":{"details":[{"message":"\"x\" is not allowed","path":["x"]}]}}"#,
+                "HTTP 400: \"x\" is not allowed",
+            ),
+            (422, r#"{"error":"text"}"#, "HTTP 422: text"),
+            (
+                418,
+                "teapot",
+                "HTTP 418 with JSON that does not parse (6 bytes: teapot) instead of a room",
+            ),
+        ];
+        for (status, body, told) in cases {
+            assert_eq!(put(status, body), Reply::Refused(told.to_owned()));
+        }
+        assert_eq!(
+            put(500, r#"{"eventCode":"E1","message":"broken"}"#),
+            Reply::Failed(None, "HTTP 500: broken".to_owned())
+        );
+        assert!(matches!(put(401, "{}"), Reply::Denied(_)));
+        assert!(matches!(
+            put(400, r#"{"message":"room with the name x already exists"}"#),
+            Reply::Exists(_)
+        ));
+    }
+
+    #[test]
+    fn the_key_is_not_repeated_from_any_part_of_an_answer() {
+        let echoes = [
+            format!(r#"{{"message":"bad key {KEY}"}}"#),
+            format!(r#"{{"error":"{KEY}"}}"#),
+            format!(r#"{{"roomName":"{KEY}"}}"#),
+            format!("<html>{KEY}</html>"),
+            format!(
+                r#"{{"roomName":"stand-up","_id":"{}","{KEY}":1,"lang":"{KEY}","x":["{KEY}"]}}"#,
+                "c0ffee"
+            ),
+        ];
+        for body in &echoes {
+            for status in [200, 302, 400, 401, 404, 409, 429, 500] {
+                let reply = format!("{:?}", put(status, body));
+                assert!(!reply.contains("canary"), "{status} {body}: {reply}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_in_every_form() {
+        let Reply::Room(room) = put(
+            200,
+            r#"{"roomName":"stand-up","a":5,"b":5.0,"c":5.5,"d":"5","e":null,"f":{}}"#,
+        ) else {
+            panic!("not a room");
+        };
+        assert_eq!(room.settings["a"], Live::Integer(5));
+        assert_eq!(room.settings["b"], Live::Integer(5));
+        assert_eq!(room.settings["c"], Live::Other("5.5".into()));
+        assert_eq!(room.settings["d"], Live::Text("5".into()));
+        assert_eq!(room.settings["e"], Live::Null);
+        assert_eq!(room.settings["f"], Live::Other("{}".into()));
+    }
+}

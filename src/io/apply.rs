@@ -1,0 +1,405 @@
+//! Carries out a plan: every change is one room, every room ends with a receipt, every receipt is recorded
+//! before it is reported. Decides nothing that the plan could have decided.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::api::{LiveRoom, Request, Transport};
+use super::exchange::{End, Service, Tally};
+use super::journal::{Journal, JournalError};
+use super::stop::StopReason;
+use crate::model::value::remember;
+use crate::model::{RememberedSettings, RoomName};
+use crate::planner::receipt::compare;
+use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
+
+/// Where events become durable.
+pub trait Record: Send + Sync + 'static {
+    /// Records `event`, and returns when it would survive a crash.
+    fn record(&self, event: &Event) -> impl Future<Output = Result<(), JournalError>> + Send;
+}
+
+impl Record for Journal {
+    async fn record(&self, event: &Event) -> Result<(), JournalError> {
+        self.append(event).await
+    }
+}
+
+/// One change and what is remembered of its room.
+struct Task {
+    change: Change,
+    before: AppliedRoom,
+}
+
+/// What a worker reports: the receipt, and the events that led to it.
+struct Done {
+    index: usize,
+    receipt: Receipt,
+    events: Vec<Event>,
+}
+
+struct Crew<T, R> {
+    service: Arc<Service<T>>,
+    recorder: Arc<R>,
+    tasks: Vec<Task>,
+    next: AtomicUsize,
+    /// What secret digests are salted with.
+    salt: String,
+}
+
+/// Carries out `plan` with up to `parallelism` rooms at once, and takes what happened into `state`.
+/// `on_receipt` is called once for each room, in the order in which they end.
+///
+/// Returns a receipt for each change that can be acted on, in the order of the plan.
+pub async fn apply<T: Transport, R: Record>(
+    plan: &Plan,
+    state: &mut State,
+    service: &Arc<Service<T>>,
+    recorder: &Arc<R>,
+    parallelism: usize,
+    mut on_receipt: impl FnMut(&Receipt),
+) -> Vec<Receipt> {
+    let tasks: Vec<Task> = plan
+        .actionable()
+        .map(|change| Task {
+            change: change.clone(),
+            before: state.rooms.get(&change.room).cloned().unwrap_or_default(),
+        })
+        .collect();
+    let crew = Arc::new(Crew {
+        service: service.clone(),
+        recorder: recorder.clone(),
+        tasks,
+        next: AtomicUsize::new(0),
+        salt: state.salt().to_owned(),
+    });
+    let (report, mut reports) = mpsc::unbounded_channel();
+    let mut workers = JoinSet::new();
+    for _ in 0..parallelism.clamp(1, crew.tasks.len().max(1)) {
+        workers.spawn(work(crew.clone(), report.clone()));
+    }
+    drop(report);
+    let mut receipts = BTreeMap::new();
+    while let Some(done) = reports.recv().await {
+        for event in done.events {
+            state.record(event);
+        }
+        on_receipt(&done.receipt);
+        receipts.insert(done.index, done.receipt);
+    }
+    workers.join_all().await;
+    for index in 0..crew.tasks.len() {
+        receipts.entry(index).or_insert_with(|| {
+            let receipt = crew.not_tried(&crew.tasks[index].change);
+            on_receipt(&receipt);
+            receipt
+        });
+    }
+    receipts.into_values().collect()
+}
+
+async fn work<T: Transport, R: Record>(crew: Arc<Crew<T, R>>, report: mpsc::UnboundedSender<Done>) {
+    while crew.service.stop.reason().is_none() {
+        let index = crew.next.fetch_add(1, Ordering::Relaxed);
+        let Some(task) = crew.tasks.get(index) else {
+            return;
+        };
+        let (receipt, events) = RoomRun::new(&crew, task, index).run().await;
+        // The receiver lives until all workers have ended.
+        let _ = report.send(Done {
+            index,
+            receipt,
+            events,
+        });
+    }
+}
+
+impl<T: Transport, R: Record> Crew<T, R> {
+    fn not_tried(&self, change: &Change) -> Receipt {
+        let reason = self.service.stop.reason();
+        let message = reason.map(|reason| format!("not tried: {}", reason.sentence()));
+        receipt(change, change.action, Outcome::Skipped, message)
+    }
+}
+
+fn receipt(change: &Change, action: Action, outcome: Outcome, message: Option<String>) -> Receipt {
+    Receipt {
+        room: change.room.clone(),
+        action,
+        outcome,
+        attempts: 0,
+        http_status: None,
+        message,
+        overridden: Vec::new(),
+        unobservable: Vec::new(),
+    }
+}
+
+/// The run of one room.
+struct RoomRun<'a, T, R> {
+    crew: &'a Crew<T, R>,
+    task: &'a Task,
+    action: Action,
+    tally: Tally,
+    events: Vec<Event>,
+    announced: bool,
+}
+
+impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
+    fn new(crew: &'a Crew<T, R>, task: &'a Task, index: usize) -> Self {
+        Self {
+            crew,
+            task,
+            action: task.change.action,
+            tally: Tally::new(crew.service.seed.wrapping_add(index as u64)),
+            events: Vec::new(),
+            announced: false,
+        }
+    }
+
+    async fn run(mut self) -> (Receipt, Vec<Event>) {
+        let result = if !self.task.change.sends {
+            self.release().await
+        } else if self.action == Action::Add {
+            self.add().await
+        } else {
+            self.update().await
+        };
+        let mut receipt = result.unwrap_or_else(|error| self.unrecorded(&error));
+        receipt.attempts = self.tally.attempts;
+        receipt.http_status = self.tally.http_status;
+        (receipt, self.events)
+    }
+
+    /// Attributes are only released: that is remembered, and nothing is sent.
+    async fn release(&mut self) -> Result<Receipt, JournalError> {
+        let settings = self.remembered();
+        let mut overridden = self.task.before.overridden.clone();
+        overridden.retain(|name, _| settings.contains_key(name));
+        let applied = AppliedRoom {
+            id: self.task.before.id.clone(),
+            overridden,
+            settings,
+            source: self.task.change.source.clone(),
+            unconfirmed: RememberedSettings::new(),
+        };
+        self.record(Event::Applied {
+            room: self.room().clone(),
+            applied,
+        })
+        .await?;
+        let message = "no longer managed; nothing was sent".to_owned();
+        Ok(self.receipt(Outcome::Confirmed, Some(message)))
+    }
+
+    async fn update(&mut self) -> Result<Receipt, JournalError> {
+        if self.crew.service.stop.reason().is_some() {
+            return Ok(self.crew.not_tried(&self.task.change));
+        }
+        self.announce().await?;
+        match self.put().await {
+            End::Missing => self.confirm_missing().await,
+            end => self.settle(end).await,
+        }
+    }
+
+    /// New to the state: a read decides between PUT and POST, and is repeated before a POST is.
+    async fn add(&mut self) -> Result<Receipt, JournalError> {
+        let mut posts = 0;
+        let mut taken: Option<String> = None;
+        loop {
+            let room = self.room().clone();
+            match self.exchange(&Request::Get(&room), &mut 0).await {
+                End::Room(_) => {
+                    // After a POST of ours whose answer was lost, the room is most likely that one.
+                    let ours = self.action == Action::Create && self.tally.perhaps_written;
+                    self.action = if ours { Action::Create } else { Action::Adopt };
+                    self.announce().await?;
+                    let end = self.put().await;
+                    return self.settle(end).await;
+                }
+                End::Missing => {}
+                End::Stopped => return self.settle(End::Stopped).await,
+                other => return self.unread(&other.told()).await,
+            }
+            if let Some(message) = taken {
+                let why = format!(
+                    "{message}; yet the room cannot be read: perhaps an archived room holds the name"
+                );
+                return self.settle(End::Refused(why)).await;
+            }
+            self.action = Action::Create;
+            self.announce().await?;
+            let settings = &self.task.change.settings;
+            match self
+                .exchange(&Request::Post(&room, settings), &mut posts)
+                .await
+            {
+                End::Exists(message) => taken = Some(message),
+                End::ReadFirst(_) => {}
+                end => return self.settle(end).await,
+            }
+        }
+    }
+
+    async fn put(&mut self) -> End {
+        let request = Request::Put(self.room(), &self.task.change.settings);
+        self.exchange(&request, &mut 0).await
+    }
+
+    async fn exchange(&mut self, request: &Request<'_>, tries: &mut u32) -> End {
+        let service = &self.crew.service;
+        service.exchange(request, &mut self.tally, tries).await
+    }
+
+    /// Records what is about to be written, so that a run that dies now leaves a trace of it.
+    async fn announce(&mut self) -> Result<(), JournalError> {
+        if self.announced {
+            return Ok(());
+        }
+        self.announced = true;
+        let mut settings = self.task.before.unconfirmed.clone();
+        settings.extend(self.remembered());
+        self.record(Event::Intent {
+            room: self.room().clone(),
+            settings,
+        })
+        .await
+    }
+
+    /// Turns the end of the last request into a receipt, and records what it means.
+    async fn settle(&mut self, end: End) -> Result<Receipt, JournalError> {
+        match end {
+            End::Room(live) => self.written(live).await,
+            End::Missing => {
+                let message = "the service says that there is no such room".to_owned();
+                self.refused(message).await
+            }
+            End::Exists(message) | End::Refused(message) => self.refused(message).await,
+            End::Unknown(message) | End::ReadFirst(message) => {
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+            End::Stopped if self.tally.perhaps_written => {
+                let message = "interrupted after a request that was not answered".to_owned();
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+            End::Stopped => {
+                self.withdraw().await?;
+                Ok(self.crew.not_tried(&self.task.change))
+            }
+        }
+    }
+
+    async fn written(&mut self, live: LiveRoom) -> Result<Receipt, JournalError> {
+        let salt = &self.crew.salt;
+        let comparison = compare(&self.task.change.settings, &live.settings, salt);
+        let overridden = comparison.overridden.iter();
+        let applied = AppliedRoom {
+            id: live.id.or_else(|| self.task.before.id.clone()),
+            overridden: overridden
+                .map(|o| (o.name.clone(), o.got.clone()))
+                .collect(),
+            settings: self.remembered(),
+            source: self.task.change.source.clone(),
+            unconfirmed: RememberedSettings::new(),
+        };
+        self.record(Event::Applied {
+            room: self.room().clone(),
+            applied,
+        })
+        .await?;
+        let outcome = if comparison.overridden.is_empty() {
+            Outcome::Confirmed
+        } else {
+            Outcome::Overridden
+        };
+        let mut receipt = self.receipt(outcome, None);
+        receipt.overridden = comparison.overridden;
+        receipt.unobservable = comparison.unobservable;
+        Ok(receipt)
+    }
+
+    async fn refused(&mut self, message: String) -> Result<Receipt, JournalError> {
+        self.withdraw().await?;
+        Ok(self.receipt(Outcome::Refused, Some(message)))
+    }
+
+    /// The room could not be read, so nothing was written now. Something may have been written before.
+    async fn unread(&mut self, why: &str) -> Result<Receipt, JournalError> {
+        if self.tally.perhaps_written {
+            let message = format!("a write was not answered, and the room cannot be read: {why}");
+            return Ok(self.receipt(Outcome::Unknown, Some(message)));
+        }
+        let message = format!("the room could not be read, so nothing was written: {why}");
+        self.refused(message).await
+    }
+
+    /// A PUT was told that the room is missing. That answer has too many shapes to be believed alone; a
+    /// read decides, and then the room is forgotten, so that the next plan adds it again.
+    async fn confirm_missing(&mut self) -> Result<Receipt, JournalError> {
+        let room = self.room().clone();
+        match self.exchange(&Request::Get(&room), &mut 0).await {
+            End::Missing => {
+                self.record(Event::Missing { room }).await?;
+                let message = "the service no longer has this room; the next plan adds it again";
+                Ok(self.receipt(Outcome::Refused, Some(message.to_owned())))
+            }
+            _ => {
+                let message =
+                    "the service said that there is no such room, and a read did not confirm it";
+                self.refused(message.to_owned()).await
+            }
+        }
+    }
+
+    /// Takes the announcement back, unless an earlier try may have written after all.
+    async fn withdraw(&mut self) -> Result<(), JournalError> {
+        if !self.announced || self.tally.perhaps_written {
+            return Ok(());
+        }
+        self.record(Event::Withdrawn {
+            room: self.room().clone(),
+            unconfirmed: self.task.before.unconfirmed.clone(),
+        })
+        .await
+    }
+
+    async fn record(&mut self, event: Event) -> Result<(), JournalError> {
+        self.crew.recorder.record(&event).await?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Something could not be recorded. Nothing more may be written, and this room's end is not known to
+    /// the next run, whatever the service said.
+    fn unrecorded(&self, error: &JournalError) -> Receipt {
+        let cause = std::error::Error::source(error);
+        let why = cause.map_or_else(|| error.to_string(), ToString::to_string);
+        self.crew
+            .service
+            .stop
+            .stop(StopReason::Unrecorded(why.clone()));
+        let (outcome, what) = if self.tally.attempts == 0 {
+            (Outcome::Skipped, "nothing was sent")
+        } else {
+            (Outcome::Unknown, "what happened could not be recorded")
+        };
+        self.receipt(outcome, Some(format!("{what}: {why}")))
+    }
+
+    fn receipt(&self, outcome: Outcome, message: Option<String>) -> Receipt {
+        receipt(&self.task.change, self.action, outcome, message)
+    }
+
+    fn remembered(&self) -> RememberedSettings {
+        remember(&self.task.change.settings, &self.crew.salt)
+    }
+
+    fn room(&self) -> &'a RoomName {
+        &self.task.change.room
+    }
+}

@@ -1,0 +1,127 @@
+//! `roomctl.yaml`: what a team would otherwise repeat as flags. Read as strictly as room files.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::yaml::{self, Place};
+use crate::model::NameRule;
+use crate::model::types::Managed;
+
+/// Settings of a repository. Flags and environment variables win over them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "roomctl config")]
+pub struct Config {
+    /// The account's app name, as in `https://<app>.metered.live`.
+    pub app: Managed<String>,
+    /// Address of the service. Default: `https://<app>.metered.live`.
+    pub base_url: Managed<String>,
+    /// Directory of the room files. Default: `rooms`.
+    pub rooms: Managed<PathBuf>,
+    /// The state file. Default: `.roomctl/state.json`.
+    pub state: Managed<String>,
+    /// Most requests in a span of time: `5/s`, `300/m` or `unlimited`. Default: `5/s`.
+    pub rate: Managed<String>,
+    /// How many requests may start at once after a rest. Default: 1.
+    #[schemars(range(min = 1))]
+    pub burst: Managed<u32>,
+    /// How many rooms are worked on at once. Default: 4.
+    #[schemars(range(min = 1, max = 64))]
+    pub parallelism: Managed<u32>,
+    /// Which room names are accepted. Default: `lowercase`.
+    pub names: Managed<NameRule>,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It could not be read.
+    #[error("cannot read {}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// It is not a configuration.
+    #[error("{}:{}:{}: {message}", .path.display(), .place.line, .place.column)]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// Reads `path`. `None`: there is no such file.
+///
+/// # Errors
+/// When it cannot be read, or holds anything that is not a setting.
+pub fn load(path: &Path) -> Result<Option<Config>, ConfigError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let path = path.to_owned();
+            return Err(ConfigError::Io { path, source });
+        }
+    };
+    parse(&text)
+        .map(Some)
+        .map_err(|(place, message)| ConfigError::Invalid {
+            path: path.to_owned(),
+            place,
+            message,
+        })
+}
+
+fn parse(text: &str) -> Result<Config, (Place, String)> {
+    let entries = yaml::mapping(text).map_err(|error| (error.place, error.message))?;
+    for (index, entry) in entries.iter().enumerate() {
+        let alone = yaml::typed::<Config>(std::slice::from_ref(entry));
+        if let Err(error) = alone {
+            return Err((entry.key_at, format!("`{}`: {error}", entry.key)));
+        }
+        if entries[..index]
+            .iter()
+            .any(|before| before.key == entry.key)
+        {
+            return Err((entry.key_at, format!("`{}` is set twice", entry.key)));
+        }
+    }
+    yaml::typed(&entries).map_err(|error| (Place::default(), error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_configuration() {
+        let config = parse("app: acme\nrate: 300/m\nparallelism: 8\nnames: url-safe\n").unwrap();
+        assert_eq!(config.app, Managed::Set("acme".to_owned()));
+        assert_eq!(config.parallelism, Managed::Set(8));
+        assert_eq!(config.names, Managed::Set(NameRule::UrlSafe));
+        assert_eq!(parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        for (text, line, words) in [
+            ("app: acme\nrates: 5/s", 2, "unknown field `rates`"),
+            ("app: acme\nparallelism: many", 2, "`parallelism`"),
+            ("app: acme\nburst: -1", 2, "`burst`"),
+            ("app: acme\napp: other", 2, "set twice"),
+            ("app:", 1, "null"),
+            ("- app", 1, "key: value"),
+        ] {
+            let (place, message) = parse(text).unwrap_err();
+            assert_eq!(place.line, line, "{text}");
+            assert!(message.contains(words), "{message}");
+        }
+    }
+}

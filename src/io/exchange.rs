@@ -1,0 +1,377 @@
+//! One request with everything that belongs to it: its turn, its tries, the waits between them, and an end
+//! that says whether something may have been written.
+
+use std::time::Duration;
+
+use backon::ExponentialBackoff;
+use tokio::time::{Instant, sleep};
+use tracing::debug;
+
+use super::api::{LiveRoom, Reply, Request, Transport, TransportError, interpret};
+use super::guard::Guard;
+use super::pace::Pacer;
+use super::retry::{self, Next, Trouble};
+use super::stop::{Stop, StopReason};
+use crate::model::Settings;
+
+/// The service with a pace and a stop: what rooms are read from and written to.
+pub struct Service<T> {
+    /// The wire.
+    pub transport: T,
+    /// When requests may start.
+    pub pacer: Pacer,
+    /// What ends the run early.
+    pub stop: Stop,
+    /// Where the jitter of the back-off begins.
+    pub seed: u64,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The service answered with the room.
+    Room(LiveRoom),
+    /// The service says that there is no such room.
+    Missing,
+    /// POST: the service says that the name is taken.
+    Exists(String),
+    /// It was not carried out.
+    Refused(String),
+    /// It may or may not have been carried out.
+    Unknown(String),
+    /// POST: it may or may not have been carried out; the room has to be read before another try.
+    ReadFirst(String),
+    /// The run stopped before it could be sent again.
+    Stopped,
+}
+
+impl End {
+    /// What the service, or the network, said about it.
+    pub fn told(self) -> String {
+        match self {
+            Self::Exists(text)
+            | Self::Refused(text)
+            | Self::Unknown(text)
+            | Self::ReadFirst(text) => text,
+            Self::Room(_) | Self::Missing | Self::Stopped => String::new(),
+        }
+    }
+}
+
+/// What one room has cost so far.
+pub struct Tally {
+    /// Requests sent.
+    pub attempts: u32,
+    /// Status of the last answer.
+    pub http_status: Option<u16>,
+    /// Whether a write went out whose effect is not known.
+    pub perhaps_written: bool,
+    backoff: ExponentialBackoff,
+}
+
+impl Tally {
+    /// Nothing sent yet. `seed` makes the jitter.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            attempts: 0,
+            http_status: None,
+            perhaps_written: false,
+            backoff: retry::backoff(seed),
+        }
+    }
+}
+
+/// What one try led to.
+enum Try {
+    Ended(End),
+    /// Perhaps again; otherwise it ends like this.
+    Trouble(Trouble, End),
+}
+
+impl<T: Transport> Service<T> {
+    /// Sends `request` until it ends. `tries` counts its tries, also across calls.
+    pub async fn exchange(&self, request: &Request<'_>, tally: &mut Tally, tries: &mut u32) -> End {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.stopped() => return End::Stopped,
+                () = self.pacer.turn() => {}
+            }
+            tally.attempts += 1;
+            *tries += 1;
+            let (trouble, end) = match self.send(request, tally).await {
+                Try::Ended(end) => return end,
+                Try::Trouble(trouble, end) => (trouble, end),
+            };
+            let due = tally.backoff.next().unwrap_or_default();
+            let next = retry::decide(trouble, *tries, due);
+            debug!(room = %request.room(), ?trouble, ?next, "a request failed");
+            match next {
+                Next::GiveUp => return end,
+                Next::EndRun(wait) => {
+                    self.stop.stop(StopReason::TooLong(wait));
+                    return end;
+                }
+                Next::Everyone(wait) => self.pacer.hold_until(Instant::now() + wait),
+                Next::Wait(wait) => self.wait(wait).await,
+            }
+            if matches!(request, Request::Post(..)) && may_have_written(trouble) {
+                return End::ReadFirst(end.told());
+            }
+        }
+    }
+
+    async fn wait(&self, time: Duration) {
+        tokio::select! {
+            () = self.stop.stopped() => {}
+            () = sleep(time) => {}
+        }
+    }
+
+    /// Sends once. What is in flight is always waited for, also when the run stops.
+    async fn send(&self, request: &Request<'_>, tally: &mut Tally) -> Try {
+        let writes = !matches!(request, Request::Get(_));
+        let outcome = match self.transport.send(request).await {
+            Ok(answer) => {
+                tally.http_status = Some(answer.status);
+                let reply = interpret(request, &answer, self.transport.key());
+                self.read(reply, answer.status)
+            }
+            Err(error) => self.no_answer(&error, tally),
+        };
+        let perhaps = match &outcome {
+            Try::Ended(end) => matches!(end, End::Unknown(_)),
+            Try::Trouble(trouble, _) => may_have_written(*trouble),
+        };
+        tally.perhaps_written |= writes && perhaps;
+        outcome
+    }
+
+    fn read(&self, reply: Reply, status: u16) -> Try {
+        let end = match reply {
+            Reply::Room(room) => End::Room(room),
+            Reply::Missing => End::Missing,
+            Reply::Exists(message) => End::Exists(message),
+            Reply::Refused(message) => End::Refused(message),
+            Reply::Unusable(message) => End::Unknown(message),
+            Reply::Denied(message) => {
+                self.stop.stop(StopReason::Denied(message.clone()));
+                End::Refused(message)
+            }
+            Reply::TooMany(asked) => {
+                let end = End::Refused(format!("HTTP {status}: too many requests"));
+                return Try::Trouble(Trouble::TooMany(asked), end);
+            }
+            Reply::Failed(asked, message) => {
+                return Try::Trouble(Trouble::Failed(asked), End::Refused(message));
+            }
+        };
+        Try::Ended(end)
+    }
+
+    fn no_answer(&self, error: &TransportError, tally: &mut Tally) -> Try {
+        // The HTTP library's words may repeat what was sent.
+        let guard = Guard::new(self.transport.key(), &Settings::new());
+        let message = guard.message(&error.to_string());
+        match error {
+            TransportError::NotSent(_) => Try::Trouble(Trouble::NotSent, End::Refused(message)),
+            TransportError::Unanswered(_) => {
+                Try::Trouble(Trouble::Unanswered, End::Unknown(message))
+            }
+            TransportError::TooLarge(status) => {
+                tally.http_status = Some(*status);
+                Try::Ended(End::Unknown(format!("HTTP {status}: {message}")))
+            }
+        }
+    }
+}
+
+/// Whether a write that met this trouble may have been carried out. 429 is an answer: it was not.
+fn may_have_written(trouble: Trouble) -> bool {
+    matches!(trouble, Trouble::Unanswered | Trouble::Failed(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::super::api::Answer;
+    use super::*;
+    use crate::model::{RoomName, Secret};
+    use crate::planner::Rate;
+
+    /// Answers from a list.
+    struct Script {
+        answers: Mutex<VecDeque<Result<Answer, TransportError>>>,
+        sent_at: Mutex<Vec<u128>>,
+        start: Instant,
+        key: Secret,
+    }
+
+    impl Transport for Script {
+        async fn send(&self, _: &Request<'_>) -> Result<Answer, TransportError> {
+            self.sent_at
+                .lock()
+                .unwrap()
+                .push(self.start.elapsed().as_millis());
+            self.answers
+                .lock()
+                .unwrap()
+                .pop_front()
+                .expect("an answer for each request")
+        }
+
+        fn key(&self) -> &Secret {
+            &self.key
+        }
+    }
+
+    fn answer(status: u16, retry_after: Option<u64>) -> Result<Answer, TransportError> {
+        let ok = br#"{"roomName":"a","privacy":"public"}"#;
+        Ok(Answer {
+            status,
+            retry_after: retry_after.map(Duration::from_secs),
+            content_type: "application/json".into(),
+            body: if status == 200 {
+                ok.to_vec()
+            } else {
+                b"{}".to_vec()
+            },
+        })
+    }
+
+    fn lost() -> Result<Answer, TransportError> {
+        Err(TransportError::Unanswered("connection closed".into()))
+    }
+
+    fn service(answers: Vec<Result<Answer, TransportError>>) -> Service<Script> {
+        Service {
+            transport: Script {
+                answers: Mutex::new(answers.into()),
+                sent_at: Mutex::default(),
+                start: Instant::now(),
+                key: Secret::new("canary-key"),
+            },
+            pacer: Pacer::new(&Rate::UNLIMITED, 1),
+            stop: Stop::default(),
+            seed: 0,
+        }
+    }
+
+    async fn put(service: &Service<Script>) -> (End, Tally) {
+        send(service, |room, settings| Request::Put(room, settings)).await
+    }
+
+    async fn post(service: &Service<Script>) -> (End, Tally) {
+        send(service, |room, settings| Request::Post(room, settings)).await
+    }
+
+    async fn send(
+        service: &Service<Script>,
+        request: impl for<'a> Fn(&'a RoomName, &'a Settings) -> Request<'a>,
+    ) -> (End, Tally) {
+        let room = RoomName::try_from("a".to_owned()).unwrap();
+        let settings = Settings::new();
+        let mut tally = Tally::new(7);
+        let request = request(&room, &settings);
+        let end = service.exchange(&request, &mut tally, &mut 0).await;
+        (end, tally)
+    }
+
+    fn sent_at(service: &Service<Script>) -> Vec<u128> {
+        service.transport.sent_at.lock().unwrap().clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_to_wait_is_followed_to_the_moment() {
+        let service = service(vec![
+            answer(429, Some(7)),
+            answer(503, Some(3)),
+            answer(200, None),
+        ]);
+        let (end, tally) = put(&service).await;
+        assert!(matches!(end, End::Room(_)));
+        assert_eq!(sent_at(&service), [0, 7000, 10_000]);
+        assert_eq!((tally.attempts, tally.http_status), (3, Some(200)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_429_pauses_the_others_too() {
+        let service = service(vec![
+            answer(429, Some(7)),
+            answer(200, None),
+            answer(200, None),
+        ]);
+        let (first, second) = tokio::join!(put(&service), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            put(&service).await
+        });
+        assert!(matches!((first.0, second.0), (End::Room(_), End::Room(_))));
+        assert_eq!(sent_at(&service), [0, 7000, 7000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unanswered_put_is_repeated_and_then_unknown() {
+        let service = service((0..5).map(|_| lost()).collect());
+        let (end, tally) = put(&service).await;
+        assert!(matches!(end, End::Unknown(_)), "{end:?}");
+        assert_eq!(tally.attempts, 5);
+        assert!(tally.perhaps_written);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unanswered_post_is_not_repeated_blindly() {
+        for answer in [lost(), answer(500, None)] {
+            let service = service(vec![answer]);
+            let (end, tally) = post(&service).await;
+            assert!(matches!(end, End::ReadFirst(_)), "{end:?}");
+            assert!(tally.perhaps_written);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_post_that_certainly_did_not_happen_is_repeated() {
+        let unreachable = Err(TransportError::NotSent("refused".into()));
+        let service = service(vec![unreachable, answer(429, None), answer(200, None)]);
+        let (end, tally) = post(&service).await;
+        assert!(matches!(end, End::Room(_)), "{end:?}");
+        assert!(!tally.perhaps_written);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_service_refuses_is_not_repeated() {
+        for status in [400, 401, 403, 404, 302] {
+            let service = service(vec![answer(status, None)]);
+            let (_, tally) = put(&service).await;
+            assert_eq!(tally.attempts, 1, "{status}");
+            let denied = matches!(service.stop.reason(), Some(StopReason::Denied(_)));
+            assert_eq!(denied, matches!(status, 401 | 403), "{status}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_for_hours_ends_the_run() {
+        let service = service(vec![answer(429, Some(86_400))]);
+        let (end, _) = put(&service).await;
+        assert!(matches!(end, End::Refused(_)));
+        assert_eq!(sent_at(&service), [0]);
+        assert!(matches!(
+            service.stop.reason(),
+            Some(StopReason::TooLong(_))
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_wait_but_not_what_is_in_flight() {
+        let service = service(vec![lost()]);
+        let stop = service.stop.clone();
+        let ((end, tally), ()) = tokio::join!(put(&service), async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stop.stop(StopReason::Interrupted);
+        });
+        assert_eq!(end, End::Stopped);
+        assert_eq!(tally.attempts, 1);
+        assert!(tally.perhaps_written);
+    }
+}

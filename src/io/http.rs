@@ -1,0 +1,278 @@
+//! The service over HTTPS. The key travels in every URL, so no URL leaves this file.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use url::{Host, Url};
+
+use super::api::{Answer, Request, Transport, TransportError};
+use crate::model::Secret;
+
+/// Answers larger than this are refused, in bytes. The largest true one is a room, about 2 KiB.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Why there can be no connection to the service at all.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The base URL is not usable.
+    #[error("`{0}` cannot be the service's address: {1}")]
+    BaseUrl(String, &'static str),
+    /// The HTTP client could not be made.
+    #[error(
+        "no TLS client could be made: {0}; a machine without CA certificates needs the package ca-certificates"
+    )]
+    Client(String),
+}
+
+/// The service at one base URL, with one key.
+pub struct Http {
+    client: Client,
+    base: Url,
+    key: Secret,
+}
+
+impl Http {
+    /// Prepares to talk to `base`, such as `https://acme.metered.live`. `timeout` bounds each request.
+    ///
+    /// # Errors
+    /// When the base URL is not https (http only on loopback), or TLS is not available.
+    pub fn new(base: &str, key: Secret, timeout: Duration) -> Result<Self, HttpError> {
+        let base = check_base(base)?;
+        let local = base.scheme() == "http";
+        let mut builder = Client::builder()
+            .redirect(Policy::none())
+            .referer(false)
+            .https_only(!local)
+            // Tries are counted and paced by us.
+            .retry(reqwest::retry::never())
+            .connect_timeout(Duration::from_secs(10).min(timeout))
+            .timeout(timeout)
+            .user_agent(concat!("roomctl/", env!("CARGO_PKG_VERSION")));
+        if local {
+            // A proxy would see the key in a plain URL.
+            builder = builder.no_proxy();
+        }
+        let client = builder
+            .build()
+            .map_err(|error| HttpError::Client(describe(error)))?;
+        Ok(Self { client, base, key })
+    }
+
+    fn url(&self, request: &Request<'_>) -> Result<Url, TransportError> {
+        let mut url = self.base.clone();
+        {
+            let mut path = url
+                .path_segments_mut()
+                .map_err(|()| TransportError::NotSent("the base URL has no path".to_owned()))?;
+            path.pop_if_empty().extend(["api", "v1", "room"]);
+            match request {
+                Request::Get(room) | Request::Put(room, _) => path.push(room.as_str()),
+                Request::Post(..) => &mut path,
+            };
+        }
+        url.query_pairs_mut()
+            .append_pair("secretKey", self.key.expose());
+        Ok(url)
+    }
+}
+
+impl Transport for Http {
+    async fn send(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
+        let url = self.url(request)?;
+        let builder = match request {
+            Request::Get(_) => self.client.get(url),
+            Request::Put(..) => self.client.put(url),
+            Request::Post(..) => self.client.post(url),
+        };
+        let builder = builder.header(ACCEPT, "application/json");
+        let builder = match request.body() {
+            Some(body) => builder
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.expose().to_owned()),
+            None => builder,
+        };
+        let response = builder.send().await.map_err(trouble)?;
+        read(response).await
+    }
+
+    fn key(&self) -> &Secret {
+        &self.key
+    }
+}
+
+async fn read(mut response: Response) -> Result<Answer, TransportError> {
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers(), SystemTime::now());
+    let content_type = content_type(response.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(trouble)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(TransportError::TooLarge(status));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        retry_after,
+        content_type,
+        body,
+    })
+}
+
+fn trouble(error: reqwest::Error) -> TransportError {
+    let unsent = error.is_connect() || error.is_builder();
+    let text = describe(error);
+    if unsent {
+        TransportError::NotSent(text)
+    } else {
+        TransportError::Unanswered(text)
+    }
+}
+
+/// The innermost cause, which says most, without the URL.
+fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    if error.is_timeout() {
+        return "it took too long".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let value = value
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    value.trim().to_ascii_lowercase()
+}
+
+/// The wait that an answer asks for, given in seconds or as a date. A date that has passed: no wait.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More digits than a number holds is still a wish for a very long wait.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u32::MAX.into())));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+fn check_base(text: &str) -> Result<Url, HttpError> {
+    let wrong = |why| HttpError::BaseUrl(text.to_owned(), why);
+    let url = Url::parse(text).map_err(|_| wrong("it is not a URL"))?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        // Not repeated: it may hold a key.
+        return Err(HttpError::BaseUrl(
+            "--base-url".to_owned(),
+            "it must be scheme and host only",
+        ));
+    }
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => Ok(url),
+        ("http", Some(host)) if is_loopback(&host) => Ok(url),
+        ("http", Some(_)) => Err(wrong(
+            "the key would travel unprotected; plain http is accepted on loopback only",
+        )),
+        _ => Err(wrong("it must begin with https://")),
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => IpAddr::from(*address).is_loopback(),
+        Host::Ipv6(address) => IpAddr::from(*address).is_loopback(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NameRule, RoomName, Settings};
+
+    #[test]
+    fn only_https_or_loopback() {
+        for good in [
+            "https://acme.metered.live",
+            "http://127.0.0.1:8080",
+            "http://localhost:1",
+            "http://[::1]:1",
+        ] {
+            assert!(check_base(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://acme.metered.live",
+            "http://127.0.0.1.evil.example",
+            "ftp://x",
+            "acme",
+            "https://user@x",
+        ] {
+            assert!(check_base(bad).is_err(), "{bad}");
+        }
+        let error = check_base("https://x/?secretKey=canary").unwrap_err();
+        assert!(!error.to_string().contains("canary"));
+    }
+
+    #[test]
+    fn a_name_is_one_segment_and_the_key_is_encoded() {
+        let http = Http::new(
+            "http://127.0.0.1:9",
+            Secret::new("a b&c"),
+            Duration::from_secs(1),
+        )
+        .unwrap();
+        let room = RoomName::parse("a.b~c", NameRule::UrlSafe).unwrap();
+        let settings = Settings::new();
+        let get = http.url(&Request::Get(&room)).unwrap();
+        assert_eq!(get.path(), "/api/v1/room/a.b~c");
+        assert_eq!(get.query(), Some("secretKey=a+b%26c"));
+        let post = http.url(&Request::Post(&room, &settings)).unwrap();
+        assert_eq!(post.path(), "/api/v1/room");
+    }
+
+    #[test]
+    fn retry_after_in_both_forms() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            retry_after(&headers, now)
+        };
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        let date = httpdate::fmt_http_date(now + Duration::from_secs(30));
+        assert_eq!(read(&date), Some(Duration::from_secs(30)));
+        let past = httpdate::fmt_http_date(now - Duration::from_secs(30));
+        assert_eq!(read(&past), Some(Duration::ZERO));
+        assert!(read("99999999999999999999999").unwrap() > Duration::from_secs(1_000_000));
+        assert_eq!(read("soon"), None);
+        assert_eq!(read("-5"), None);
+    }
+
+    #[tokio::test]
+    async fn an_unreachable_service_is_told_without_the_key() {
+        // A port that was just free: nobody listens there.
+        let free = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let http = Http::new(
+            &format!("http://{free}"),
+            Secret::new("canary-key"),
+            Duration::from_secs(5),
+        )
+        .unwrap();
+        let room = RoomName::parse("a", NameRule::Lowercase).unwrap();
+        let error = http.send(&Request::Get(&room)).await.unwrap_err();
+        assert!(matches!(error, TransportError::NotSent(_)), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+}

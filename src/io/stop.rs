@@ -1,0 +1,72 @@
+//! Why a run stops before its end, told once to everyone who works on it.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// Why no further room is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The user or the runner asked for it.
+    Interrupted,
+    /// The service does not accept the key.
+    Denied(String),
+    /// The service asks for a wait that is not worth waiting for.
+    TooLong(Duration),
+    /// Nothing can be recorded any more, so nothing more may be written.
+    Unrecorded(String),
+}
+
+impl StopReason {
+    /// The reason in words that fit after "not tried: ".
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Interrupted => "the run was interrupted".to_owned(),
+            Self::Denied(_) => "the service does not accept the key".to_owned(),
+            Self::TooLong(wait) => format!(
+                "the service asked for a pause of {} s, longer than this run waits",
+                wait.as_secs()
+            ),
+            Self::Unrecorded(why) => format!("receipts can no longer be recorded ({why})"),
+        }
+    }
+}
+
+/// The switch that stops a run. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    reason: watch::Sender<Option<StopReason>>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            reason: watch::Sender::new(None),
+        }
+    }
+}
+
+impl Stop {
+    /// Stops the run. The first reason counts.
+    pub fn stop(&self, reason: StopReason) {
+        self.reason.send_if_modified(|set| {
+            let first = set.is_none();
+            if first {
+                *set = Some(reason);
+            }
+            first
+        });
+    }
+
+    /// Why the run stops, if it does.
+    pub fn reason(&self) -> Option<StopReason> {
+        self.reason.borrow().clone()
+    }
+
+    /// Returns when the run stops.
+    pub async fn stopped(&self) {
+        let mut reason = self.reason.subscribe();
+        // The sender lives as long as `self`.
+        let _ = reason.wait_for(Option::is_some).await;
+    }
+}

@@ -1,0 +1,563 @@
+//! The state on disk: read strictly, written whole or not at all, one attribute a line.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
+use super::journal::{self, Header, Journal, JournalError};
+use super::lock::{Holder, Lock, LockError};
+use crate::planner::State;
+use crate::planner::state::VERSION;
+
+/// What is wrong with a state.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be read or written.
+    #[error("cannot {verb} the state {}", .path.display())]
+    Io {
+        /// `read` or `write`.
+        verb: &'static str,
+        /// The state.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It is not a state.
+    #[error("the state {} is damaged; it is kept as it is", .path.display())]
+    Damaged {
+        /// The state.
+        path: PathBuf,
+        /// The cause.
+        source: serde_json::Error,
+    },
+    /// It was written by a newer version.
+    #[error("the state {} has version {version}, and this program knows {VERSION}; use a newer roomctl", .path.display())]
+    Newer {
+        /// The state.
+        path: PathBuf,
+        /// Its version.
+        version: u64,
+    },
+    /// It is about another app.
+    #[error("the state {} belongs to the app `{found}`, not to `{wanted}`", .path.display())]
+    OtherApp {
+        /// The state.
+        path: PathBuf,
+        /// The app of the state.
+        found: String,
+        /// The app of this run.
+        wanted: String,
+    },
+    /// The journal beside it does not belong to it.
+    #[error("the journal {} does not belong to the state beside it: {why}", .path.display())]
+    OtherJournal {
+        /// The journal.
+        path: PathBuf,
+        /// Why.
+        why: &'static str,
+    },
+    /// The journal is not usable.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The lock is not to be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+/// A state in a local file, with its journal and lock beside it.
+#[derive(Clone, Debug)]
+pub struct LocalStore {
+    /// As the user named it: for messages.
+    named: PathBuf,
+    /// Where it is.
+    path: PathBuf,
+}
+
+/// A state as it was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The state, with the events of an unfinished run taken in. Fresh, when there is none.
+    pub state: State,
+    /// How many events an unfinished run left.
+    pub recovered: usize,
+}
+
+impl LocalStore {
+    /// The store at `path`. If that is a link, the file it leads to: a rename would replace the link.
+    pub fn new(path: &Path) -> Self {
+        Self {
+            named: path.to_owned(),
+            path: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+        }
+    }
+
+    /// Reads the state of `app`, or of whatever app it is about, and what an unfinished run left in the
+    /// journal. Writes nothing. `None`: there is no state, and nobody says which app it would be about.
+    ///
+    /// # Errors
+    /// When it cannot be read in full, is newer, or is about another app.
+    pub fn load(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
+        let mut state = match (self.read()?, app) {
+            (Some(state), Some(app)) if state.app != app => {
+                return Err(StoreError::OtherApp {
+                    path: self.named.clone(),
+                    found: state.app,
+                    wanted: app.to_owned(),
+                });
+            }
+            (Some(state), _) => state,
+            (None, Some(app)) => State::fresh(app),
+            (None, None) => return Ok(None),
+        };
+        let mut recovered = 0;
+        if let Some((header, events)) = journal::read(&self.beside("journal"))?
+            && self.belongs(&header, &mut state)?
+        {
+            recovered = events.len();
+            for event in events {
+                state.record(event);
+            }
+        }
+        Ok(Some(Found { state, recovered }))
+    }
+
+    /// Whether the events behind `header` are still to be taken into `state`.
+    fn belongs(&self, header: &Header, state: &mut State) -> Result<bool, StoreError> {
+        let other = |why| {
+            Err(StoreError::OtherJournal {
+                path: self.beside("journal"),
+                why,
+            })
+        };
+        if header.app != state.app {
+            return other("it is about another app");
+        }
+        if state.lineage.is_empty() {
+            if header.serial > 0 {
+                return other("the state it comes after is gone");
+            }
+            // The first run died before the first save: the journal is all there is.
+            state.lineage.clone_from(&header.lineage);
+            return Ok(true);
+        }
+        if header.lineage != state.lineage {
+            return other("their lineages differ");
+        }
+        if header.serial > state.serial {
+            return other("the state is older than the one it comes after");
+        }
+        // Older: it was folded in before the process could remove it.
+        Ok(header.serial == state.serial)
+    }
+
+    /// Takes the lock for writing, making the directory if there is none.
+    ///
+    /// # Errors
+    /// When somebody else writes, or the directory cannot be used.
+    pub fn lock(&self, holder: &Holder) -> Result<Lock, StoreError> {
+        if let Some(parent) = self.path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|source| self.failed("write", source))?;
+        }
+        Ok(Lock::take(&self.beside("lock"), holder)?)
+    }
+
+    /// Begins the journal of a run that starts from `state`. Under the lock only.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin(&self, state: &State) -> Result<Journal, StoreError> {
+        let header = Header {
+            journal: journal::VERSION,
+            app: state.app.clone(),
+            lineage: state.lineage.clone(),
+            serial: state.serial,
+        };
+        Ok(Journal::begin(&self.beside("journal"), &header)?)
+    }
+
+    /// Saves `state` under the next serial, and removes the journal that led to it. Under the lock only.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the file and the journal are as before.
+    pub fn save(&self, state: &mut State) -> Result<(), StoreError> {
+        state.serial += 1;
+        let text = render(state).map_err(|source| StoreError::Damaged {
+            path: self.named.clone(),
+            source,
+        })?;
+        write_whole(&self.path, text.as_bytes()).map_err(|source| self.failed("write", source))?;
+        self.drop_journal()
+    }
+
+    /// Removes the journal, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn drop_journal(&self) -> Result<(), StoreError> {
+        match std::fs::remove_file(self.beside("journal")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed("write", error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self) -> Result<Option<State>, StoreError> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("read", error)),
+        };
+        parse(&bytes).map(Some).map_err(|error| match error {
+            ParseError::Newer(version) => StoreError::Newer {
+                path: self.named.clone(),
+                version,
+            },
+            ParseError::Damaged(source) => StoreError::Damaged {
+                path: self.named.clone(),
+                source,
+            },
+        })
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".");
+        name.push(ending);
+        PathBuf::from(name)
+    }
+
+    fn failed(&self, verb: &'static str, source: io::Error) -> StoreError {
+        StoreError::Io {
+            verb,
+            path: self.named.clone(),
+            source,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum ParseError {
+    Newer(u64),
+    Damaged(serde_json::Error),
+}
+
+/// Reads a state. The version decides before anything else: a newer file is newer, not damaged, however
+/// odd the rest of it looks.
+fn parse(bytes: &[u8]) -> Result<State, ParseError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u64,
+    }
+    let problem = match serde_json::from_slice::<State>(bytes) {
+        Ok(state) if state.version == VERSION && !state.lineage.is_empty() => return Ok(state),
+        Ok(_) => serde::de::Error::custom("it has no lineage, or a version that never was"),
+        Err(error) => error,
+    };
+    match serde_json::from_slice::<Version>(bytes) {
+        Ok(Version { version }) if version > VERSION => Err(ParseError::Newer(version)),
+        _ => Err(ParseError::Damaged(problem)),
+    }
+}
+
+/// The text of a state file: sorted, two spaces a level, one attribute a line, so that it reads well in a diff.
+fn render(state: &State) -> serde_json::Result<String> {
+    let mut text = Vec::new();
+    let mut serializer = Serializer::with_formatter(&mut text, AttributeLines::default());
+    state.serialize(&mut serializer)?;
+    text.push(b'\n');
+    // JSON is UTF-8 by its own rules.
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Pretty down to an attribute, whose value stays on its line even when it is an object (a secret's digest).
+#[derive(Default)]
+struct AttributeLines {
+    pretty: PrettyFormatter<'static>,
+    depth: usize,
+}
+
+/// File, rooms, room, settings; what is below is a value.
+const VALUE_DEPTH: usize = 4;
+
+impl AttributeLines {
+    fn in_value(&self) -> bool {
+        self.depth > VALUE_DEPTH
+    }
+}
+
+impl Formatter for AttributeLines {
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.in_value() {
+            writer.write_all(b"{")
+        } else {
+            self.pretty.begin_object(writer)
+        }
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        let in_value = self.in_value();
+        self.depth -= 1;
+        if in_value {
+            writer.write_all(b"}")
+        } else {
+            self.pretty.end_object(writer)
+        }
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if !self.in_value() {
+            self.pretty.begin_object_key(writer, first)
+        } else if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.pretty.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        if self.in_value() {
+            Ok(())
+        } else {
+            self.pretty.end_object_value(writer)
+        }
+    }
+}
+
+/// Writes a file so that it is either as before or whole, also after a power cut.
+///
+/// # Errors
+/// When the directory cannot be written; then the file is as before.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let parent = parent(path);
+    std::fs::create_dir_all(parent)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".roomctl-");
+    // Like any other file the user makes, so that a team can share it: the default would be the owner only.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(parent)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_directory(path)
+}
+
+/// Makes the presence of the file at `path` durable.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    // Only Unix can open a directory for this; elsewhere the rename is as durable as it gets.
+    if cfg!(unix) {
+        File::open(parent(path))?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Remembered, RoomName, Secret, Value};
+    use crate::planner::{AppliedRoom, Event};
+
+    fn room(name: &str) -> RoomName {
+        RoomName::try_from(name.to_owned()).unwrap()
+    }
+
+    fn state() -> State {
+        let mut state = State::fresh("acme");
+        state.lineage = "7f0c".into();
+        state.rooms.insert(
+            room("stand-up"),
+            AppliedRoom {
+                id: Some("64c0ffee".into()),
+                settings: [
+                    ("privacy".to_owned(), Remembered::Text("private".into())),
+                    (
+                        "rtmpOutURL".to_owned(),
+                        Value::Secret(Secret::new("rtmp://x/k")).remember("7f0c", "rtmpOutURL"),
+                    ),
+                ]
+                .into(),
+                ..AppliedRoom::default()
+            },
+        );
+        state
+    }
+
+    fn store() -> (tempfile::TempDir, LocalStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(&dir.path().join("state.json"));
+        (dir, store)
+    }
+
+    fn reload(store: &LocalStore) -> Found {
+        store.load(Some("acme")).unwrap().unwrap()
+    }
+
+    #[test]
+    fn one_attribute_a_line() {
+        let text = render(&state()).unwrap();
+        let digest = Secret::new("rtmp://x/k").digest("7f0c", "rtmpOutURL");
+        let digest = serde_json::to_string(&digest).unwrap();
+        assert_eq!(
+            text,
+            format!(
+                r#"{{
+  "version": 1,
+  "lineage": "7f0c",
+  "serial": 0,
+  "app": "acme",
+  "rooms": {{
+    "stand-up": {{
+      "id": "64c0ffee",
+      "settings": {{
+        "privacy": "private",
+        "rtmpOutURL": {{"secret": {digest}}}
+      }}
+    }}
+  }}
+}}
+"#
+            )
+        );
+    }
+
+    #[test]
+    fn saved_and_loaded() {
+        let (_dir, store) = store();
+        let mut saved = state();
+        store.save(&mut saved).unwrap();
+        assert_eq!(saved.serial, 1);
+        assert_eq!(reload(&store).state, saved);
+        assert_eq!(store.load(None).unwrap().unwrap().state, saved);
+    }
+
+    #[test]
+    fn nothing_there_is_a_fresh_state() {
+        let (_dir, store) = store();
+        assert_eq!(reload(&store).state, State::fresh("acme"));
+        assert!(store.load(None).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_is_refused_and_kept() {
+        let cases = [
+            ("", "damaged"),
+            ("{", "damaged"),
+            ("[]", "damaged"),
+            (
+                r#"{"version":1,"lineage":"","serial":1,"app":"acme","rooms":{}}"#,
+                "damaged",
+            ),
+            (
+                r#"{"version":0,"lineage":"x","serial":1,"app":"acme","rooms":{}}"#,
+                "damaged",
+            ),
+            (
+                r#"{"version":1,"lineage":"x","serial":1,"app":"acme","rooms":{},"more":1}"#,
+                "damaged",
+            ),
+            (r#"{"version":2,"anything":"else"}"#, "has version 2"),
+            (
+                r#"{"version":1,"lineage":"x","serial":1,"app":"other","rooms":{}}"#,
+                "belongs to the app `other`",
+            ),
+        ];
+        for (text, message) in cases {
+            let (_dir, store) = store();
+            std::fs::write(&store.path, text).unwrap();
+            let error = store.load(Some("acme")).unwrap_err();
+            assert!(error.to_string().contains(message), "{text}: {error}");
+            assert_eq!(std::fs::read_to_string(&store.path).unwrap(), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_run_is_taken_in_and_folded_once() {
+        let (_dir, store) = store();
+        let mut state = state();
+        store.save(&mut state).unwrap();
+        let journal = store.begin(&state).unwrap();
+        let gone = Event::Missing {
+            room: room("stand-up"),
+        };
+        journal.append(&gone).await.unwrap();
+        journal.end();
+        let found = reload(&store);
+        assert_eq!((found.recovered, found.state.rooms.len()), (1, 0));
+
+        // The process dies between the rename and the removal of the journal.
+        let kept = std::fs::read(store.beside("journal")).unwrap();
+        let mut folded = found.state;
+        folded.rooms.insert(room("later"), AppliedRoom::default());
+        store.save(&mut folded).unwrap();
+        std::fs::write(store.beside("journal"), kept).unwrap();
+        let found = reload(&store);
+        assert_eq!((found.recovered, &found.state), (0, &folded));
+    }
+
+    #[tokio::test]
+    async fn a_first_run_that_died_is_known_from_its_journal_alone() {
+        let (_dir, store) = store();
+        let mut fresh = State::fresh("acme");
+        fresh.lineage = "7f0c".into();
+        let journal = store.begin(&fresh).unwrap();
+        let applied = state().rooms[&room("stand-up")].clone();
+        let event = Event::Applied {
+            room: room("stand-up"),
+            applied,
+        };
+        journal.append(&event).await.unwrap();
+        journal.end();
+        let found = reload(&store);
+        assert_eq!(found.state.rooms, state().rooms);
+        assert_eq!(found.state.lineage, "7f0c");
+    }
+
+    #[tokio::test]
+    async fn a_journal_of_another_state_is_refused() {
+        let (_dir, store) = store();
+        let mut mine = state();
+        store.save(&mut mine).unwrap();
+        for (lineage, serial) in [("other", 1), ("7f0c", 2)] {
+            let mut other = mine.clone();
+            other.lineage = lineage.into();
+            other.serial = serial;
+            store.begin(&other).unwrap().end();
+            assert!(matches!(
+                store.load(Some("acme")),
+                Err(StoreError::OtherJournal { .. })
+            ));
+            store.drop_journal().unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_state_stays_a_link() {
+        let (dir, store) = store();
+        store.save(&mut state()).unwrap();
+        let link = dir.path().join("link.json");
+        std::os::unix::fs::symlink(&store.path, &link).unwrap();
+        LocalStore::new(&link).save(&mut state()).unwrap();
+        assert!(link.is_symlink());
+    }
+}

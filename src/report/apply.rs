@@ -1,0 +1,155 @@
+//! The report of an apply.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{FORMAT_VERSION, StateId, shown};
+use crate::planner::{Action, Outcome, Override, Receipt, State};
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl apply report")]
+pub struct ApplyReport {
+    /// Version of this format.
+    pub format_version: String,
+    /// Always `apply`.
+    #[schemars(extend("const" = "apply"))]
+    pub kind: String,
+    /// The app whose rooms these are.
+    pub app: String,
+    /// The state after the run.
+    pub state: StateId,
+    /// How many rooms ended in which way.
+    pub summary: Summary,
+    /// Why the run stopped before its end; null when it did not.
+    pub stopped: Option<String>,
+    /// What happened to each room, in the order of the plan.
+    pub receipts: Vec<ReceiptReport>,
+}
+
+/// How many rooms ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Summary {
+    /// The service holds what was sent, as far as it can be seen.
+    pub confirmed: u64,
+    /// The service took the write and chose other values for some attributes.
+    pub overridden: u64,
+    /// The service did not take the write.
+    pub refused: u64,
+    /// No usable answer came.
+    pub unknown: u64,
+    /// Not tried.
+    pub skipped: u64,
+}
+
+impl Summary {
+    /// Counts the outcomes of `receipts`.
+    pub fn new(receipts: &[Receipt]) -> Self {
+        let mut summary = Self::default();
+        for receipt in receipts {
+            let count = match receipt.outcome {
+                Outcome::Confirmed => &mut summary.confirmed,
+                Outcome::Overridden => &mut summary.overridden,
+                Outcome::Refused => &mut summary.refused,
+                Outcome::Unknown => &mut summary.unknown,
+                Outcome::Skipped => &mut summary.skipped,
+            };
+            *count += 1;
+        }
+        summary
+    }
+
+    /// Rooms whose write the service took.
+    pub fn done(&self) -> u64 {
+        self.confirmed + self.overridden
+    }
+
+    /// Rooms that are not as wanted, or not known to be.
+    pub fn not_done(&self) -> u64 {
+        self.refused + self.unknown + self.skipped
+    }
+}
+
+/// What happened to one room.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ReceiptReport {
+    /// Name of the room.
+    pub room: String,
+    /// What was done; an `add` says `create` or `adopt` once that is known.
+    pub action: Action,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Requests sent for it.
+    pub attempts: u32,
+    /// Status of the last answer; null when there was none.
+    pub http_status: Option<u16>,
+    /// Why it ended like this.
+    pub message: Option<String>,
+    /// Attributes that the service set to something else than was sent.
+    pub overridden: Vec<OverrideReport>,
+    /// Attributes that were sent and are not in the answer.
+    pub unobservable: Vec<String>,
+}
+
+/// An attribute that the service set to something else than was sent. `****` for a secret.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct OverrideReport {
+    /// Wire name.
+    pub name: String,
+    /// What was sent.
+    pub sent: Json,
+    /// What the service answered.
+    pub got: Json,
+}
+
+impl From<&Override> for OverrideReport {
+    fn from(o: &Override) -> Self {
+        Self {
+            name: o.name.clone(),
+            sent: shown(&o.sent),
+            got: shown(&o.got),
+        }
+    }
+}
+
+impl From<&Receipt> for ReceiptReport {
+    fn from(receipt: &Receipt) -> Self {
+        // Without `..`, so that a new field of a receipt cannot be forgotten.
+        let Receipt {
+            room,
+            action,
+            outcome,
+            attempts,
+            http_status,
+            message,
+            overridden,
+            unobservable,
+        } = receipt;
+        Self {
+            room: room.to_string(),
+            action: *action,
+            outcome: *outcome,
+            attempts: *attempts,
+            http_status: *http_status,
+            message: message.clone(),
+            overridden: overridden.iter().map(OverrideReport::from).collect(),
+            unobservable: unobservable.clone(),
+        }
+    }
+}
+
+impl ApplyReport {
+    /// The report of a run that left `state`.
+    pub fn new(state: &State, receipts: &[Receipt], stopped: Option<String>) -> Self {
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "apply".to_owned(),
+            app: state.app.clone(),
+            state: StateId::new(&state.lineage, state.serial),
+            summary: Summary::new(receipts),
+            stopped,
+            receipts: receipts.iter().map(ReceiptReport::from).collect(),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The report of a plan.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{FORMAT_VERSION, StateId, shown};
+use crate::model::{Effect, Lines, Remembered};
+use crate::planner::{Action, AttributeChange, Cause, Change, Plan};
+
+/// What would change.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl plan report")]
+pub struct PlanReport {
+    /// Version of this format.
+    pub format_version: String,
+    /// Always `plan`.
+    #[schemars(extend("const" = "plan"))]
+    pub kind: String,
+    /// The app whose rooms these are.
+    pub app: String,
+    /// The state that the files were compared with.
+    pub state: StateId,
+    /// How many rooms of each kind.
+    pub summary: Summary,
+    /// What it will cost.
+    pub forecast: ForecastReport,
+    /// The changes, in the order in which `apply` makes them.
+    pub changes: Vec<ChangeReport>,
+}
+
+/// How many rooms of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Summary {
+    /// New to the state; `apply` reads the room and then creates or adopts it.
+    pub add: u64,
+    /// New to the state and known not to exist on the service.
+    pub create: u64,
+    /// New to the state and known to exist on the service.
+    pub adopt: u64,
+    /// In the state, and wanted differently.
+    pub update: u64,
+    /// In the state, wanted by no file, and to be archived.
+    pub archive: u64,
+    /// In the state, wanted by no file, and left alone.
+    pub orphan: u64,
+    /// As they were applied.
+    pub unchanged: u64,
+}
+
+/// What a plan will cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ForecastReport {
+    /// Requests, without retries.
+    pub requests: u64,
+    /// Seconds at the set rate; null when the rate is unlimited.
+    pub seconds: Option<f64>,
+}
+
+/// One room that changes.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ChangeReport {
+    /// Name of the room.
+    pub room: String,
+    /// What is done to it.
+    pub action: Action,
+    /// The file that wants it; null for an orphan.
+    pub file: Option<String>,
+    /// Line of the first attribute that changes, or of the room's first key; null for an orphan.
+    pub line: Option<u32>,
+    /// What it does to people.
+    pub effects: Vec<Effect>,
+    /// The attributes that change, by name.
+    pub attributes: Vec<AttributeReport>,
+    /// Identity of the change: moves when what would be sent or what was applied moves.
+    pub digest: String,
+}
+
+/// One attribute that changes.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AttributeReport {
+    /// Wire name.
+    pub name: String,
+    /// The applied value; null: not managed before. `****` for a secret.
+    pub before: Json,
+    /// The wanted value; null: no longer managed. `****` for a secret.
+    pub after: Json,
+    /// Why it changes.
+    pub cause: Cause,
+    /// Line in the file; null when the key is not in it.
+    pub line: Option<u32>,
+    /// Whether its values are never shown.
+    pub sensitive: bool,
+    /// Whether `before` was sent without an answer, so that the service may or may not hold it.
+    pub unconfirmed: bool,
+}
+
+impl PlanReport {
+    /// The report of `plan`. `lines` says where in the files the attributes are.
+    pub fn new(plan: &Plan, lines: &Lines) -> Self {
+        let nowhere = BTreeMap::new();
+        let changes: Vec<ChangeReport> = plan
+            .changes
+            .iter()
+            .map(|change| change_report(change, lines.get(&change.room).unwrap_or(&nowhere)))
+            .collect();
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "plan".to_owned(),
+            app: plan.app.clone(),
+            state: StateId::new(&plan.lineage, plan.serial),
+            summary: summary(plan),
+            forecast: ForecastReport {
+                requests: plan.forecast.requests,
+                seconds: plan.forecast.seconds,
+            },
+            changes,
+        }
+    }
+}
+
+fn summary(plan: &Plan) -> Summary {
+    let mut summary = Summary {
+        unchanged: plan.unchanged,
+        ..Summary::default()
+    };
+    for change in &plan.changes {
+        let count = match change.action {
+            Action::Add => &mut summary.add,
+            Action::Create => &mut summary.create,
+            Action::Adopt => &mut summary.adopt,
+            Action::Update => &mut summary.update,
+            Action::Orphan => &mut summary.orphan,
+        };
+        *count += 1;
+    }
+    summary
+}
+
+fn change_report(change: &Change, lines: &BTreeMap<String, u32>) -> ChangeReport {
+    let attributes: Vec<AttributeReport> = change
+        .attributes
+        .iter()
+        .map(|attribute| attribute_report(attribute, lines.get(&attribute.name).copied()))
+        .collect();
+    let first = attributes.iter().filter_map(|a| a.line).min();
+    ChangeReport {
+        room: change.room.to_string(),
+        action: change.action,
+        line: first.or_else(|| lines.values().min().copied()),
+        file: change.file.clone(),
+        effects: change.effects.clone(),
+        attributes,
+        digest: change.digest.clone(),
+    }
+}
+
+fn attribute_report(attribute: &AttributeChange, line: Option<u32>) -> AttributeReport {
+    let secret = |value: &Option<Remembered>| value.as_ref().is_some_and(Remembered::is_secret);
+    AttributeReport {
+        name: attribute.name.clone(),
+        before: attribute.before.as_ref().map_or(Json::Null, shown),
+        after: attribute.after.as_ref().map_or(Json::Null, shown),
+        cause: attribute.cause,
+        line,
+        sensitive: secret(&attribute.before) || secret(&attribute.after),
+        unconfirmed: attribute.unconfirmed,
+    }
+}

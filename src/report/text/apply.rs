@@ -1,0 +1,132 @@
+//! Receipts as text: a line when a room ends, and the lists at the end of the run.
+
+use std::fmt::Write;
+
+use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, value};
+use crate::planner::{Action, Outcome};
+use crate::report::apply::{ApplyReport, ReceiptReport, Summary};
+
+/// One line for one room that has ended, and one for each attribute that the service chose itself.
+pub fn receipt_line(receipt: &ReceiptReport) -> String {
+    let (symbol, style) = match receipt.outcome {
+        Outcome::Confirmed => ("✓", GREEN),
+        Outcome::Overridden => ("!", YELLOW),
+        Outcome::Refused => ("✗", RED),
+        Outcome::Unknown => ("?", RED),
+        Outcome::Skipped => ("-", BLUE),
+    };
+    let room = paint(BOLD, printable(&receipt.room));
+    let mut text = format!("  {} {room}  {}", paint(style, symbol), ending(receipt));
+    for o in &receipt.overridden {
+        let _ = write!(
+            text,
+            "\n      {}: sent {}, the service holds {}",
+            printable(&o.name),
+            value(&o.sent),
+            value(&o.got)
+        );
+    }
+    text.push('\n');
+    text
+}
+
+fn ending(receipt: &ReceiptReport) -> String {
+    let message = receipt
+        .message
+        .as_deref()
+        .map(printable)
+        .unwrap_or_default();
+    let done = match receipt.action {
+        Action::Add | Action::Adopt => "adopted",
+        Action::Create => "created",
+        Action::Update | Action::Orphan => "updated",
+    };
+    match receipt.outcome {
+        Outcome::Confirmed if !message.is_empty() => message,
+        Outcome::Confirmed => format!("{done}{}", hidden(receipt)),
+        Outcome::Overridden => {
+            format!("{done}, and the service chose otherwise{}", hidden(receipt))
+        }
+        Outcome::Refused => format!("{}: {message}", paint(RED, "failed")),
+        Outcome::Unknown => format!("{}: {message}", paint(RED, "unknown")),
+        Outcome::Skipped if message.is_empty() => "not tried".to_owned(),
+        Outcome::Skipped => message,
+    }
+}
+
+fn hidden(receipt: &ReceiptReport) -> String {
+    match receipt.unobservable.len() as u64 {
+        0 => String::new(),
+        n => paint(
+            DIM,
+            format!(
+                " ({} not in the answer)",
+                count(n, "attribute", "attributes")
+            ),
+        ),
+    }
+}
+
+/// The end of a run: what was done, and each room that was not, with the reason.
+pub fn apply_end(report: &ApplyReport) -> String {
+    let mut text = String::from("\n");
+    let lists = [
+        ("Failed", Outcome::Refused),
+        (
+            "Unknown (read them before you trust them; the next run does)",
+            Outcome::Unknown,
+        ),
+        ("Not tried", Outcome::Skipped),
+    ];
+    for (title, outcome) in lists {
+        list(&mut text, title, report, outcome);
+    }
+    if let Some(reason) = &report.stopped {
+        let _ = writeln!(text, "{}: {}.", paint(RED, "Stopped"), printable(reason));
+    }
+    let _ = writeln!(
+        text,
+        "{}: {}. State serial {}.",
+        paint(BOLD, "Apply"),
+        summary(report.summary),
+        report.state.serial
+    );
+    text
+}
+
+fn list(text: &mut String, title: &str, report: &ApplyReport, outcome: Outcome) {
+    let rooms: Vec<&ReceiptReport> = report
+        .receipts
+        .iter()
+        .filter(|receipt| receipt.outcome == outcome)
+        .collect();
+    if rooms.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{}:", paint(BOLD, title));
+    for receipt in rooms {
+        let message = receipt
+            .message
+            .as_deref()
+            .map(printable)
+            .unwrap_or_default();
+        let _ = writeln!(text, "  {}  {message}", printable(&receipt.room));
+    }
+    text.push('\n');
+}
+
+fn summary(summary: Summary) -> String {
+    let always = [(summary.confirmed, "confirmed")];
+    let sometimes = [
+        (summary.overridden, "overridden by the service"),
+        (summary.refused, "failed"),
+        (summary.unknown, "unknown"),
+        (summary.skipped, "not tried"),
+    ];
+    always
+        .into_iter()
+        .chain(sometimes.into_iter().filter(|(number, _)| *number > 0))
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

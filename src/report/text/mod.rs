@@ -1,0 +1,72 @@
+//! Reports as text for people. Colours are always written; the edge takes them out where they do not belong.
+
+mod apply;
+mod plan;
+mod validate;
+
+pub use apply::{apply_end, receipt_line};
+pub use plan::plan;
+pub use validate::{findings, validate};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value as Json;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default();
+const BLUE: Style = AnsiColor::Blue.on_default();
+
+/// `text` in `style`.
+fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// `text` without anything that acts on a terminal or reorders what is read: control characters, and the
+/// marks that change the direction of text, come out as escapes.
+fn printable(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    if !text.contains(acts) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| {
+            if acts(c) {
+                c.escape_unicode().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
+/// A value of a report on one line.
+fn value(json: &Json) -> String {
+    match json {
+        Json::String(text) => printable(text),
+        other => other.to_string(),
+    }
+}
+
+/// `1 room`, `2 rooms`.
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_acts_on_the_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[31m\u{202e}b\n"),
+            "a\\u{1b}[31m\\u{202e}b\\u{a}"
+        );
+        assert_eq!(printable("caf\u{e9} ✓"), "caf\u{e9} ✓");
+    }
+}

@@ -1,0 +1,228 @@
+//! A plan as text.
+
+use std::fmt::Write;
+
+use anstyle::Style;
+use jiff::Timestamp;
+use serde_json::Value as Json;
+use similar::{ChangeTag, TextDiff};
+
+use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, value};
+use crate::planner::{Action, Cause};
+use crate::report::plan::{AttributeReport, ChangeReport, PlanReport};
+
+/// The plan, as a screen of text. `rate` is the rate of its forecast.
+pub fn plan(report: &PlanReport, rate: &str) -> String {
+    let mut text = String::new();
+    let state = match &report.state.lineage {
+        Some(_) => format!("state serial {}", report.state.serial),
+        None => "no state yet".to_owned(),
+    };
+    let app = paint(BOLD, printable(&report.app));
+    let _ = writeln!(text, "Plan for {app}, against {state}\n");
+    for change in &report.changes {
+        text.push_str(&change_block(change));
+    }
+    text.push_str(&summary(report, rate));
+    text
+}
+
+fn change_block(change: &ChangeReport) -> String {
+    let (symbol, style) = symbol(change.action);
+    let mut text = String::new();
+    let room = paint(style.bold(), printable(&change.room));
+    let place = place(change);
+    let _ = writeln!(text, "  {} {room}{place}", paint(style, symbol));
+    for effect in &change.effects {
+        let name = paint(YELLOW.bold(), effect.name());
+        let _ = writeln!(
+            text,
+            "      {} {name}: {}",
+            paint(YELLOW, "!"),
+            effect.sentence()
+        );
+    }
+    let width = change
+        .attributes
+        .iter()
+        .map(|a| a.name.len())
+        .max()
+        .unwrap_or(0);
+    for attribute in &change.attributes {
+        let line = match (change.action, attribute.line) {
+            (Action::Update, Some(line)) => paint(DIM, format!("  line {line}")),
+            _ => String::new(),
+        };
+        let name = format!("{:width$}", printable(&attribute.name));
+        let _ = writeln!(text, "      {name}  {}{line}", values(attribute));
+    }
+    text.push('\n');
+    text
+}
+
+fn symbol(action: Action) -> (&'static str, Style) {
+    match action {
+        Action::Add | Action::Create | Action::Adopt => ("+", GREEN),
+        Action::Update => ("~", YELLOW),
+        Action::Orphan => ("?", BLUE),
+    }
+}
+
+fn place(change: &ChangeReport) -> String {
+    match (&change.file, change.line) {
+        (Some(file), Some(line)) => paint(DIM, format!("  {}:{line}", printable(file))),
+        (Some(file), None) => paint(DIM, format!("  {}", printable(file))),
+        _ => paint(DIM, "  in the state, but no file wants it: left alone"),
+    }
+}
+
+fn values(attribute: &AttributeReport) -> String {
+    let doubt = if attribute.unconfirmed {
+        " (sent, never confirmed)"
+    } else {
+        ""
+    };
+    if attribute.cause == Cause::Released {
+        let before = shown(attribute, &attribute.before);
+        return format!(
+            "{before}{doubt} → {}",
+            paint(DIM, "no longer managed, left as it is")
+        );
+    }
+    if attribute.before.is_null() {
+        return paint(GREEN, shown(attribute, &attribute.after));
+    }
+    if attribute.sensitive {
+        return format!(
+            "{} {}",
+            paint(YELLOW, "****"),
+            paint(DIM, format!("changed{doubt}"))
+        );
+    }
+    let before = shown(attribute, &attribute.before);
+    let after = shown(attribute, &attribute.after);
+    let (before, after) = contrast(&before, &after);
+    format!("{before}{doubt} → {after}")
+}
+
+/// The value, with the calendar form of a moment beside it.
+fn shown(attribute: &AttributeReport, json: &Json) -> String {
+    let plain = value(json);
+    if !attribute.name.ends_with("UnixSec") {
+        return plain;
+    }
+    let moment = json.as_i64().and_then(|s| Timestamp::from_second(s).ok());
+    match moment {
+        Some(moment) => format!("{plain} ({})", moment.strftime("%Y-%m-%d %H:%M UTC")),
+        None => plain,
+    }
+}
+
+/// Old in red and new in green, with the characters that differ underlined: in `1798761600` and
+/// `1798765200` nobody finds them otherwise.
+fn contrast(before: &str, after: &str) -> (String, String) {
+    let diff = TextDiff::from_chars(before, after);
+    // When most of it differs, underlining shows nothing.
+    let alike = diff.ratio() > 0.5;
+    let (mut old, mut new) = (String::new(), String::new());
+    for change in diff.iter_all_changes() {
+        let piece = change.value();
+        let mark = |style: Style| if alike { style.underline() } else { style };
+        match change.tag() {
+            ChangeTag::Equal => {
+                old.push_str(&paint(RED, piece));
+                new.push_str(&paint(GREEN, piece));
+            }
+            ChangeTag::Delete => old.push_str(&paint(mark(RED), piece)),
+            ChangeTag::Insert => new.push_str(&paint(mark(GREEN), piece)),
+        }
+    }
+    (old, new)
+}
+
+fn summary(report: &PlanReport, rate: &str) -> String {
+    let s = report.summary;
+    let mut parts = Vec::new();
+    for (number, what) in [
+        (s.add, "to add"),
+        (s.create, "to create"),
+        (s.adopt, "to adopt"),
+        (s.update, "to update"),
+        (s.archive, "to archive"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
+    let orphans = match s.orphan {
+        0 => String::new(),
+        n => format!("; {} left alone", count(n, "orphan", "orphans")),
+    };
+    let unchanged = format!("{} unchanged", s.unchanged);
+    if parts.is_empty() {
+        let text = paint(BOLD, "Nothing to do");
+        return format!("{text}: {unchanged}{orphans}.\n");
+    }
+    let parts = paint(BOLD, parts.join(", "));
+    let requests = count(report.forecast.requests, "request", "requests");
+    let time = match report.forecast.seconds {
+        Some(seconds) => format!("{requests}, about {seconds} s at {rate}"),
+        None => format!("{requests} at an unlimited rate"),
+    };
+    format!("Plan: {parts}, {unchanged}{orphans}.\nForecast: {time}.\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+    use serde_json::json;
+
+    use super::*;
+
+    fn attribute(before: Json, after: Json, cause: Cause) -> AttributeReport {
+        AttributeReport {
+            name: "maxParticipants".into(),
+            before,
+            after,
+            cause,
+            line: Some(3),
+            sensitive: false,
+            unconfirmed: false,
+        }
+    }
+
+    #[test]
+    fn values_read_as_before_and_after() {
+        let text = |a: &AttributeReport| strip_str(&values(a)).to_string();
+        let mut change = attribute(json!(25), json!(40), Cause::Change);
+        assert_eq!(text(&change), "25 → 40");
+        change.unconfirmed = true;
+        assert_eq!(text(&change), "25 (sent, never confirmed) → 40");
+        assert_eq!(text(&attribute(Json::Null, json!(40), Cause::Change)), "40");
+        assert_eq!(
+            text(&attribute(json!(25), Json::Null, Cause::Released)),
+            "25 → no longer managed, left as it is"
+        );
+        let mut secret = attribute(json!("****"), json!("****"), Cause::Change);
+        secret.sensitive = true;
+        assert_eq!(text(&secret), "**** changed");
+        let mut moment = attribute(json!(1_798_761_600), json!(1_798_765_200), Cause::Change);
+        moment.name = "expireUnixSec".into();
+        assert_eq!(
+            text(&moment),
+            "1798761600 (2027-01-01 00:00 UTC) → 1798765200 (2027-01-01 01:00 UTC)"
+        );
+    }
+
+    #[test]
+    fn only_what_differs_is_underlined() {
+        let (old, new) = contrast("1798761600", "1798765200");
+        let underlined = |text: &str| {
+            text.contains(&format!("{}", RED.underline()))
+                || text.contains(&format!("{}", GREEN.underline()))
+        };
+        assert!(underlined(&old) && underlined(&new));
+        let (old, new) = contrast("true", "false");
+        assert!(!underlined(&old) && !underlined(&new));
+    }
+}

@@ -1,0 +1,89 @@
+//! The report of a validation.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::FORMAT_VERSION;
+use crate::model::{Finding, Severity};
+
+/// Everything that is wrong or doubtful in the files.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl validate report")]
+pub struct ValidateReport {
+    /// Version of this format.
+    pub format_version: String,
+    /// Always `validate`.
+    #[schemars(extend("const" = "validate"))]
+    pub kind: String,
+    /// How much was looked at and found.
+    pub summary: Summary,
+    /// The findings, by file and place.
+    pub findings: Vec<FindingReport>,
+}
+
+/// How much was looked at and found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Summary {
+    /// Files looked at.
+    pub files: u64,
+    /// Findings that forbid to go on.
+    pub errors: u64,
+    /// Findings that probably were not meant.
+    pub warnings: u64,
+    /// Findings worth knowing.
+    pub notes: u64,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct FindingReport {
+    /// The file.
+    pub file: String,
+    /// Line, from 1; null: the whole file.
+    pub line: Option<u32>,
+    /// Column in characters, from 1; null: the whole file.
+    pub column: Option<u32>,
+    /// Stable name of the check.
+    pub rule: String,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// The room it is about; null when that is not known.
+    pub room: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl From<&Finding> for FindingReport {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            file: finding.file.clone(),
+            line: Some(finding.line).filter(|line| *line > 0),
+            column: Some(finding.column).filter(|column| *column > 0),
+            rule: finding.rule.to_owned(),
+            severity: finding.severity,
+            room: finding.room.clone(),
+            message: finding.message.clone(),
+            help: finding.help.clone(),
+        }
+    }
+}
+
+impl ValidateReport {
+    /// The report of `findings` in `files` files.
+    pub fn new(files: usize, findings: &[Finding]) -> Self {
+        let count = |severity| findings.iter().filter(|f| f.severity == severity).count() as u64;
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "validate".to_owned(),
+            summary: Summary {
+                files: files as u64,
+                errors: count(Severity::Error),
+                warnings: count(Severity::Warning),
+                notes: count(Severity::Note),
+            },
+            findings: findings.iter().map(FindingReport::from).collect(),
+        }
+    }
+}

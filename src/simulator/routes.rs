@@ -1,0 +1,309 @@
+//! The five endpoints for meeting rooms, and what every other path gets.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::quirks::{ArchivedName, Auth, Missing, Put, Quirks};
+use super::request::{Body, Method, Request, decode_segment};
+use super::response::{Mutation, Response};
+use super::room::Room;
+use super::validate::{self, Accepted};
+use super::wire;
+use super::world::World;
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// `GET /api/v1/rooms`
+    List,
+    /// `POST /api/v1/room`
+    Create,
+    /// `GET /api/v1/room/{roomName}`
+    Read(String),
+    /// `PUT /api/v1/room/{roomName}`
+    Update(String),
+    /// `DELETE /api/v1/room/{roomName}`
+    Archive(String),
+    /// The name in the path cannot be decoded.
+    Malformed,
+    /// Anything else, such as tokens and live streaming rooms.
+    Nowhere,
+}
+
+impl Route {
+    /// A slash at the end changes nothing: the vendor's quickstart has one when it creates.
+    pub(super) fn of(method: Method, path: &str) -> Self {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let Some(rest) = path.strip_prefix("/api/v1/") else {
+            return Self::Nowhere;
+        };
+        match (method, rest) {
+            (Method::Get, "rooms") => return Self::List,
+            (Method::Post, "room") => return Self::Create,
+            _ => {}
+        }
+        // A slash that belongs to the name arrives as an escape, so the split comes before the decoding.
+        let Some(segment) = rest
+            .strip_prefix("room/")
+            .filter(|name| !name.is_empty() && !name.contains('/'))
+        else {
+            return Self::Nowhere;
+        };
+        let route = match method {
+            Method::Get => Self::Read,
+            Method::Put => Self::Update,
+            Method::Delete => Self::Archive,
+            Method::Post | Method::Other => return Self::Nowhere,
+        };
+        decode_segment(segment).map_or(Self::Malformed, route)
+    }
+
+    /// The room it is about, for choosing faults; empty when there is none.
+    pub(super) fn room<'a>(&'a self, body: &'a Body) -> &'a str {
+        match self {
+            Self::Read(name) | Self::Update(name) | Self::Archive(name) => name,
+            Self::Create => body
+                .member(wire::ROOM_NAME)
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+            Self::List | Self::Malformed | Self::Nowhere => "",
+        }
+    }
+}
+
+/// Carries out a request.
+pub(super) fn carry_out(
+    world: &mut World,
+    route: &Route,
+    request: &Request,
+    body: &Body,
+) -> Response {
+    if *route == Route::Nowhere {
+        return Response::refusal(404, "not found");
+    }
+    if !world.has_key(request) {
+        return unauthorised(world.quirks());
+    }
+    match route {
+        Route::List => list(world),
+        Route::Create => create(world, body, request.at_ms),
+        Route::Read(name) => read(world, &folded(world, name)),
+        Route::Update(name) => update(world, &folded(world, name), body, request.at_ms),
+        Route::Archive(name) => archive(world, &folded(world, name)),
+        Route::Malformed | Route::Nowhere => Response::refusal(400, "malformed path"),
+    }
+}
+
+/// Nothing is documented about a bad key: status and message are invented.
+fn unauthorised(quirks: &Quirks) -> Response {
+    let status = match quirks.auth {
+        Auth::Status401 => 401,
+        Auth::Status403 => 403,
+        Auth::Status400 => 400,
+    };
+    Response::refusal(status, "invalid secretKey")
+}
+
+fn folded(world: &World, name: &str) -> String {
+    if world.quirks().lowercase_names {
+        name.to_lowercase()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The message is seen in clients; its status is disputed among them.
+fn missing(quirks: &Quirks) -> Response {
+    let message = "room not found";
+    match quirks.missing {
+        Missing::Status400 => Response::refusal(400, message),
+        Missing::Status404 => Response::refusal(404, message),
+        Missing::Status200 => Response::json(200, &json!({"message": message})),
+    }
+}
+
+/// The wording is the one that a client parses.
+fn taken(name: &str) -> Response {
+    Response::refusal(400, &format!("room with the name {name} already exists"))
+}
+
+fn answer(world: &World, room: &Room) -> Response {
+    Response::json(200, &room.echo(world.app_id(), world.quirks()))
+}
+
+/// A bare array (seen in clients). Order and limit are invented: by name, and none.
+fn list(world: &World) -> Response {
+    let quirks = world.quirks();
+    let rooms: Vec<_> = world
+        .rooms()
+        .filter(|room| quirks.list_archived || !room.archived)
+        .take(quirks.list_limit.unwrap_or(usize::MAX))
+        .map(|room| room.echo(world.app_id(), quirks))
+        .collect();
+    Response::json(200, &Value::Array(rooms))
+}
+
+fn read(world: &World, name: &str) -> Response {
+    match world.live(name) {
+        Some(room) => answer(world, room),
+        None => missing(world.quirks()),
+    }
+}
+
+fn create(world: &mut World, body: &Body, now_ms: i64) -> Response {
+    let Accepted { name, attributes } = match validate::check(Method::Post, body, world.quirks()) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return refusal,
+    };
+    let name = name.unwrap_or_else(|| {
+        let invented = world.invent_name();
+        folded(world, &invented)
+    });
+    if !is_free(world, &name) {
+        return taken(&name);
+    }
+    insert(world, &name, attributes, now_ms)
+}
+
+/// Whether a room can be created under that name.
+fn is_free(world: &World, name: &str) -> bool {
+    let reusable = world.quirks().archived_name == ArchivedName::Reusable;
+    world
+        .room(name)
+        .is_none_or(|room| room.archived && reusable)
+}
+
+fn insert(
+    world: &mut World,
+    name: &str,
+    attributes: BTreeMap<String, Value>,
+    now_ms: i64,
+) -> Response {
+    let attributes = settle(attributes, world.quirks());
+    if let Err(refusal) = validate::check_whole(&attributes) {
+        return refusal;
+    }
+    let room = world.create(name, attributes, now_ms);
+    let mutation = Mutation {
+        room: name.to_owned(),
+        was: None,
+    };
+    room_answer(world, &room, mutation)
+}
+
+fn room_answer(world: &World, room: &Room, mutation: Mutation) -> Response {
+    answer(world, room).with_mutation(mutation)
+}
+
+fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Response {
+    let Accepted {
+        name: new_name,
+        attributes,
+    } = match validate::check(Method::Put, body, world.quirks()) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return refusal,
+    };
+    let Some(room) = world.live(name) else {
+        if world.quirks().upsert && is_free(world, name) {
+            return insert(world, name, attributes, now_ms);
+        }
+        return missing(world.quirks());
+    };
+    let mut room = room.clone();
+    if world.quirks().put == Put::Replace {
+        room.attributes.clear();
+    }
+    room.attributes.extend(attributes);
+    room.attributes = settle(room.attributes, world.quirks());
+    if let Err(refusal) = validate::check_whole(&room.attributes) {
+        return refusal;
+    }
+    let was = new_name
+        .filter(|new_name| new_name != name)
+        .map(|new_name| {
+            room.name = new_name;
+            name.to_owned()
+        });
+    if was.is_some() && !is_free(world, &room.name) {
+        return taken(&room.name);
+    }
+    let mutation = Mutation {
+        room: room.name.clone(),
+        was,
+    };
+    world.put(room.clone(), mutation.was.as_deref());
+    room_answer(world, &room, mutation)
+}
+
+/// What the service does to values on its own when it writes them.
+fn settle(mut attributes: BTreeMap<String, Value>, quirks: &Quirks) -> BTreeMap<String, Value> {
+    let on = Value::Bool(true);
+    let composes = ["enableLiveStreaming", "recordComposition", "enableRTMPOut"]
+        .iter()
+        .any(|name| attributes.get(*name) == Some(&on));
+    if quirks.auto_composition && composes {
+        attributes.insert("enableComposition".to_owned(), on);
+    }
+    for (name, forced) in &quirks.overrides {
+        attributes.insert(name.clone(), forced.clone());
+    }
+    attributes
+}
+
+/// The answer is documented word for word.
+fn archive(world: &mut World, name: &str) -> Response {
+    let Some(room) = world.live(name) else {
+        return missing(world.quirks());
+    };
+    let archived = Room {
+        archived: true,
+        ..room.clone()
+    };
+    world.put(archived, None);
+    Response::json(
+        200,
+        &json!({"success": true, "message": "Room successfully archived"}),
+    )
+    .with_mutation(Mutation {
+        room: name.to_owned(),
+        was: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        let of = |method, path| Route::of(method, path);
+        assert_eq!(of(Method::Get, "/api/v1/rooms"), Route::List);
+        assert_eq!(of(Method::Post, "/api/v1/room/"), Route::Create);
+        assert_eq!(
+            of(Method::Put, "/api/v1/room/a%2Fb"),
+            Route::Update("a/b".into())
+        );
+        assert_eq!(
+            of(Method::Get, "/api/v1/room/Ab/"),
+            Route::Read("Ab".into())
+        );
+        assert_eq!(of(Method::Delete, "/api/v1/room/%zz"), Route::Malformed);
+        for (method, path) in [
+            (Method::Post, "/api/v1/rooms"),
+            (Method::Post, "/api/v1/token"),
+            (Method::Post, "/api/v1/token/validate"),
+            (Method::Get, "/api/v1/rooms/active/meetingsessions"),
+            (Method::Get, "/api/v1/realtimelivestreaming/room/a"),
+            (Method::Post, "/api/v1/room/a"),
+            (Method::Get, "/api/v1/room/a/token"),
+            (Method::Get, "/api/v1/room/"),
+            (Method::Get, "/api/v1/room//"),
+            (Method::Get, "/moved/api/v1/room/a"),
+            (Method::Other, "/api/v1/room/a"),
+            (Method::Get, "/"),
+        ] {
+            assert_eq!(of(method, path), Route::Nowhere, "{path}");
+        }
+    }
+}

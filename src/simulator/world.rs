@@ -1,0 +1,403 @@
+//! Everything the service knows, and the one function that answers a request. Pure: the moment and the seed
+//! come from outside.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::faults::{Fate, Fault, FaultKind, Faults, RetryAfter};
+use super::log::{Counts, Log, Record, Window};
+use super::quirks::Quirks;
+use super::request::{Body, Request};
+use super::response::{Delivery, Response};
+use super::room::{self, Room};
+use super::routes::{self, Route};
+use super::{seed, wire};
+
+/// The largest request body that is accepted, in bytes. Invented.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// The key that requests have to bring. Cannot be printed.
+#[derive(Clone)]
+pub struct SimKey(String);
+
+impl SimKey {
+    /// A key.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+}
+
+/// What a world is made with. Holds the key, so it cannot be printed.
+#[derive(Clone)]
+pub struct Settings {
+    /// The app whose rooms these are.
+    pub app: String,
+    /// The key that requests have to bring.
+    pub key: SimKey,
+    /// The personality.
+    pub quirks: Quirks,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// Whether requests are remembered, not only counted.
+    pub log: bool,
+    /// Where ids, invented names and shares of faults begin.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// Default personality, no faults, no log, seed 0.
+    pub fn new(app: impl Into<String>, key: SimKey) -> Self {
+        Self {
+            app: app.into(),
+            key,
+            quirks: Quirks::default(),
+            faults: Vec::new(),
+            log: false,
+            seed: 0,
+        }
+    }
+}
+
+/// The rooms in the form they are kept in a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saved {
+    /// Always 1.
+    pub version: u32,
+    /// The app whose rooms these are.
+    pub app: String,
+    /// How many changes there were since the beginning.
+    pub serial: u64,
+    /// All rooms, archived ones too, by name.
+    pub rooms: Vec<Room>,
+}
+
+/// A room that does not exist.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("there is no room {0:?}")]
+pub struct UnknownRoom(pub String);
+
+/// The service.
+pub struct World {
+    settings: Settings,
+    app_id: String,
+    /// By name. A name has one holder: when an archived room's name is used again, that room is forgotten.
+    rooms: BTreeMap<String, Room>,
+    serial: u64,
+    counts: Counts,
+    faults: Faults,
+    window: Window,
+    log: Log,
+}
+
+impl World {
+    /// A world without rooms.
+    pub fn new(mut settings: Settings) -> Self {
+        let faults = Faults::new(std::mem::take(&mut settings.faults), settings.seed);
+        Self {
+            app_id: seed::document_id(0x6000_0000, seed::of_text(&settings.app)),
+            settings,
+            rooms: BTreeMap::new(),
+            serial: 0,
+            counts: Counts::default(),
+            faults,
+            window: Window::default(),
+            log: Log::default(),
+        }
+    }
+
+    /// The same with the rooms of a file in place of its own.
+    pub(super) fn restore(&mut self, rooms: Vec<Room>, serial: u64) {
+        self.rooms = rooms
+            .into_iter()
+            .map(|room| (room.name.clone(), room))
+            .collect();
+        self.serial = serial;
+    }
+
+    /// The rooms in the form they are kept in a file.
+    pub fn saved(&self) -> Saved {
+        Saved {
+            version: 1,
+            app: self.settings.app.clone(),
+            serial: self.serial,
+            rooms: self.rooms.values().cloned().collect(),
+        }
+    }
+
+    /// How many changes there were since the beginning.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// The app whose rooms these are.
+    pub fn app(&self) -> &str {
+        &self.settings.app
+    }
+
+    /// The personality.
+    pub fn quirks(&self) -> &Quirks {
+        &self.settings.quirks
+    }
+
+    /// Changes the personality from the next request on.
+    pub fn quirks_mut(&mut self) -> &mut Quirks {
+        &mut self.settings.quirks
+    }
+
+    /// Puts other faults in place of those there were; their counting begins anew.
+    pub fn set_faults(&mut self, faults: Vec<Fault>) {
+        self.faults = Faults::new(faults, self.settings.seed);
+    }
+
+    /// What was asked so far, in numbers.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The last requests, oldest first; empty unless [`Settings::log`] was set.
+    pub fn log(&self) -> Vec<Record> {
+        self.log.records()
+    }
+
+    /// All rooms by name, archived ones too.
+    pub fn rooms(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.values()
+    }
+
+    /// The room of that name, even if it is archived.
+    pub fn room(&self, name: &str) -> Option<&Room> {
+        self.rooms.get(name)
+    }
+
+    /// The room of that name, unless it is archived.
+    pub(super) fn live(&self, name: &str) -> Option<&Room> {
+        self.room(name).filter(|room| !room.archived)
+    }
+
+    pub(super) fn app_id(&self) -> &str {
+        &self.app_id
+    }
+
+    pub(super) fn has_key(&self, request: &Request) -> bool {
+        request.parameter("secretKey").as_deref() == Some(&self.settings.key.0)
+    }
+
+    /// A name that no room has.
+    pub(super) fn invent_name(&self) -> String {
+        let start = seed::mix(self.settings.seed).wrapping_add(self.serial);
+        let mut tries = (0..).map(|extra: u64| seed::room_name(start.wrapping_add(extra << 32)));
+        let is_free = |name: &String| {
+            !self
+                .rooms
+                .keys()
+                .any(|taken| taken.eq_ignore_ascii_case(name))
+        };
+        tries.find(is_free).unwrap_or_default()
+    }
+
+    /// Makes a room, as a program of somebody else would, in place of any that has the name. `attributes` are
+    /// taken as they are. `now_ms` in Unix milliseconds.
+    pub fn create(&mut self, name: &str, attributes: BTreeMap<String, Value>, now_ms: i64) -> Room {
+        let entropy = seed::mix(self.settings.seed).wrapping_add(self.serial);
+        let seconds = u32::try_from(now_ms / 1000).unwrap_or_default();
+        let room = Room {
+            name: name.to_owned(),
+            id: seed::document_id(seconds, entropy),
+            created: room::iso(now_ms),
+            archived: false,
+            attributes,
+        };
+        self.put(room.clone(), None);
+        room
+    }
+
+    /// Keeps a room as it is now; `was` is the name it had if it was renamed.
+    pub(super) fn put(&mut self, room: Room, was: Option<&str>) {
+        if let Some(was) = was {
+            self.rooms.remove(was);
+        }
+        self.rooms.insert(room.name.clone(), room);
+        self.serial += 1;
+    }
+
+    /// Sets one attribute, as somebody in the dashboard would. Not checked, so that odd values can be tried.
+    ///
+    /// # Errors
+    /// When there is no such room.
+    pub fn edit(&mut self, name: &str, attribute: &str, value: Value) -> Result<(), UnknownRoom> {
+        self.change(name, |room| {
+            room.attributes.insert(attribute.to_owned(), value);
+        })
+    }
+
+    /// Forgets what was set for one attribute.
+    ///
+    /// # Errors
+    /// When there is no such room.
+    pub fn unset(&mut self, name: &str, attribute: &str) -> Result<(), UnknownRoom> {
+        self.change(name, |room| {
+            room.attributes.remove(attribute);
+        })
+    }
+
+    /// Archives a room, as somebody in the dashboard would.
+    ///
+    /// # Errors
+    /// When there is no such room.
+    pub fn archive(&mut self, name: &str) -> Result<(), UnknownRoom> {
+        self.change(name, |room| room.archived = true)
+    }
+
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut Room)) -> Result<(), UnknownRoom> {
+        let room = self
+            .rooms
+            .get_mut(name)
+            .ok_or_else(|| UnknownRoom(name.to_owned()))?;
+        change(room);
+        self.serial += 1;
+        Ok(())
+    }
+
+    /// Answers one request.
+    pub fn handle(&mut self, request: &Request) -> Response {
+        let route = Route::of(request.method, &request.path);
+        let body = Body::read(&request.body);
+        self.counts.count(request.method);
+        let (response, fault) = self.respond(&route, request, &body);
+        self.counts.written += u64::from(response.mutation.is_some());
+        self.counts.faults += u64::from(fault.is_some());
+        if self.settings.log {
+            self.log.push(Record {
+                sequence: self.counts.total(),
+                at_ms: request.at_ms,
+                method: request.method,
+                path: request.path.clone(),
+                body: match body {
+                    Body::Json(value) => Some(value),
+                    Body::Empty | Body::Unreadable => None,
+                },
+                status: (response.delivery != Delivery::Dropped).then_some(response.status),
+                wrote: response.mutation.is_some(),
+                fault,
+            });
+        }
+        response
+    }
+
+    fn respond(
+        &mut self,
+        route: &Route,
+        request: &Request,
+        body: &Body,
+    ) -> (Response, Option<&'static str>) {
+        let limit = self.settings.quirks.rate_limit;
+        if limit.is_some_and(|limit| self.window.is_over(limit, request.at_ms)) {
+            self.counts.over_limit += 1;
+            return (too_many(Some(RetryAfter::Seconds(1)), request.at_ms), None);
+        }
+        let fate = self.faults.next(request.method, route.room(body));
+        (self.meet(fate, route, request, body), fate.name())
+    }
+
+    fn meet(&mut self, fate: Fate, route: &Route, request: &Request, body: &Body) -> Response {
+        let instead = fate.fault.and_then(|kind| instead(kind, request));
+        let mut response = instead.unwrap_or_else(|| {
+            if request.body.len() > BODY_LIMIT {
+                return Response::refusal(413, "request entity too large");
+            }
+            routes::carry_out(self, route, request, body)
+        });
+        if let Some(kind) = fate.fault {
+            spoil(kind, &mut response);
+        }
+        response.delay_ms = fate.delay_ms.unwrap_or_default();
+        response
+    }
+}
+
+/// The answer of a fault that keeps the request from being carried out.
+fn instead(kind: FaultKind, request: &Request) -> Option<Response> {
+    Some(match kind {
+        FaultKind::TooMany(wait) => too_many(wait, request.at_ms),
+        FaultKind::ServerError => Response::server_error("internal server error"),
+        FaultKind::Unavailable(wait) => {
+            let response = Response::text(503, "text/plain", "upstream unavailable\n");
+            with_retry_after(response, wait, request.at_ms)
+        }
+        FaultKind::Html => Response::text(
+            200,
+            "text/html; charset=utf-8",
+            "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n",
+        ),
+        FaultKind::Redirect => Response::text(302, "text/plain", "moved\n")
+            .with_header("location", format!("/moved{}", request.path)),
+        FaultKind::ReflectKey => Response::refusal(
+            400,
+            &format!("Invalid request: {}?{}", request.path, request.query),
+        ),
+        FaultKind::DropBefore => Response::refusal(503, "dropped"),
+        FaultKind::DropAfter
+        | FaultKind::Truncated
+        | FaultKind::Short
+        | FaultKind::Oversized
+        | FaultKind::WrongName
+        | FaultKind::Slow(_) => return None,
+    })
+}
+
+/// What a fault does to an answer on its way out.
+fn spoil(kind: FaultKind, response: &mut Response) {
+    let half = response.body.len() / 2;
+    match kind {
+        FaultKind::DropBefore | FaultKind::DropAfter => response.delivery = Delivery::Dropped,
+        FaultKind::Short => response.delivery = Delivery::Short(half),
+        FaultKind::Truncated => response.body.truncate(half),
+        FaultKind::Oversized => response.body.resize(response.body.len() + (1 << 20), b' '),
+        FaultKind::WrongName => rename(response),
+        FaultKind::TooMany(_)
+        | FaultKind::ServerError
+        | FaultKind::Unavailable(_)
+        | FaultKind::Html
+        | FaultKind::Redirect
+        | FaultKind::ReflectKey
+        | FaultKind::Slow(_) => {}
+    }
+}
+
+/// Lists and errors have no room to rename, and stay as they are.
+fn rename(response: &mut Response) {
+    let Some(mut value) = response.value() else {
+        return;
+    };
+    if let Some(name) = value.get_mut(wire::ROOM_NAME) {
+        *name = json!(format!("{}-other", name.as_str().unwrap_or_default()));
+        response.body = value.to_string().into_bytes();
+    }
+}
+
+fn too_many(wait: Option<RetryAfter>, now_ms: i64) -> Response {
+    with_retry_after(Response::refusal(429, "too many requests"), wait, now_ms)
+}
+
+fn with_retry_after(response: Response, wait: Option<RetryAfter>, now_ms: i64) -> Response {
+    match wait {
+        None => response,
+        Some(RetryAfter::Seconds(seconds)) => {
+            response.with_header("retry-after", seconds.to_string())
+        }
+        Some(RetryAfter::Date(seconds)) => {
+            let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or_default());
+            let date = UNIX_EPOCH + now + Duration::from_secs(seconds.into());
+            response.with_header("retry-after", httpdate::fmt_http_date(date))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "world_tests.rs"]
+mod tests;

@@ -1,0 +1,468 @@
+//! The built program against the simulator on a real socket: what is sent, what is told, what is kept.
+
+use std::process::Stdio;
+
+use roomctl::simulator::{Quirks, Record, Running, SimKey, Simulator, SimulatorOptions};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::common::{Ran, Scratch};
+use crate::schemas::validator;
+
+/// Marked, so that every output can be searched for it.
+const KEY: &str = "canary-key-7f3a9c";
+
+/// A simulator, and a directory whose rooms are applied to it.
+struct Site {
+    runtime: Runtime,
+    simulator: Option<Running>,
+    scratch: Scratch,
+    url: String,
+}
+
+impl Site {
+    fn new(quirks: &[&str], faults: &[&str]) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let mut options = SimulatorOptions::new("acme", SimKey::new(KEY));
+        options.log = true;
+        options.quirks = Quirks::default();
+        for quirk in quirks {
+            options.quirks.parse(quirk).unwrap();
+        }
+        options.faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        let simulator = runtime.block_on(Simulator::start(options)).unwrap();
+        Self {
+            url: simulator.base_url(),
+            runtime,
+            simulator: Some(simulator),
+            scratch: Scratch::new(),
+        }
+    }
+
+    fn with_rooms(quirks: &[&str], faults: &[&str], count: usize) -> Self {
+        let site = Self::new(quirks, faults);
+        for number in 0..count {
+            site.room(
+                number,
+                "privacy: private\nmaxParticipants: 5\nenableChat: true\n",
+            );
+        }
+        site
+    }
+
+    fn room(&self, number: usize, text: &str) {
+        self.scratch
+            .write(&format!("rooms/room-{number:02}.yaml"), text);
+    }
+
+    fn simulator(&self) -> &Running {
+        self.simulator.as_ref().unwrap()
+    }
+
+    /// Rooms that somebody made by hand before.
+    fn existing(&self, count: usize) {
+        self.simulator().with_world(|world| {
+            for number in 0..count {
+                let attributes = [("privacy".to_owned(), json!("public"))].into();
+                world.create(&format!("room-{number:02}"), attributes, 0);
+            }
+        });
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        let mut all = vec!["--app", "acme", "--base-url", &self.url];
+        all.extend(args);
+        let output = self
+            .scratch
+            .command(&all)
+            .env("METERED_SECRET_KEY", KEY)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let ran = Ran::from(output);
+        assert!(
+            !ran.all().contains("canary"),
+            "the key was printed: {}",
+            ran.all()
+        );
+        ran
+    }
+
+    fn apply(&self, more: &[&str]) -> Ran {
+        let mut args = vec![
+            "apply",
+            "--yes",
+            "--rate",
+            "unlimited",
+            "--format",
+            "json",
+            "-vvv",
+        ];
+        args.extend(more);
+        self.run(&args)
+    }
+
+    fn log(&self) -> Vec<Record> {
+        self.simulator().log()
+    }
+
+    fn sent(&self, from: usize) -> Vec<(&'static str, String)> {
+        let log = self.log();
+        log[from..]
+            .iter()
+            .map(|r| (r.method.name(), r.path.clone()))
+            .collect()
+    }
+
+    fn count(&self, method: &str) -> usize {
+        self.log()
+            .iter()
+            .filter(|r| r.method.name() == method)
+            .count()
+    }
+
+    /// No file may hold the key.
+    fn check_files(&self) {
+        for (path, bytes) in self.scratch.files() {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains("canary"), "{}", path.display());
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(simulator) = self.simulator.take() {
+            let _ = self.runtime.block_on(simulator.close());
+        }
+    }
+}
+
+fn outcomes(report: &Value) -> Vec<String> {
+    let receipts = report["receipts"].as_array().unwrap().iter();
+    receipts
+        .map(|r| format!("{} {} {}", r["room"], r["action"], r["outcome"]).replace('"', ""))
+        .collect()
+}
+
+#[test]
+fn existing_rooms_are_read_and_written_once_and_then_left_alone() {
+    let site = Site::with_rooms(&[], &[], 25);
+    site.existing(25);
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(
+        (site.count("GET"), site.count("PUT"), site.log().len()),
+        (25, 25, 50)
+    );
+    assert_eq!(ran.json()["summary"]["confirmed"], 25);
+    assert_eq!(ran.json()["receipts"][0]["action"], "adopt");
+
+    let state = site.scratch.read(".roomctl/state.json");
+    assert_eq!(site.apply(&[]).code, 0);
+    assert_eq!(site.log().len(), 50, "the second run sent something");
+    assert_eq!(site.scratch.read(".roomctl/state.json"), state);
+    site.check_files();
+}
+
+#[test]
+fn three_edited_files_are_three_puts_with_the_full_set() {
+    let site = Site::with_rooms(&[], &[], 10);
+    assert_eq!(site.apply(&[]).code, 0);
+    for number in [2, 5, 7] {
+        site.room(
+            number,
+            "privacy: private\nmaxParticipants: 9\nenableChat: true\n",
+        );
+    }
+    let plan = site.run(&["plan", "--format", "json"]);
+    assert_eq!(plan.stdout, site.run(&["plan", "--format", "json"]).stdout);
+    let plan = plan.json();
+    assert_eq!(plan["summary"]["update"], 3);
+    assert_eq!(plan["changes"].as_array().unwrap().len(), 3);
+    let attribute = &plan["changes"][0]["attributes"][0];
+    assert_eq!(attribute["before"], 5);
+    assert_eq!(attribute["after"], 9);
+    assert_eq!(attribute["line"], 2);
+
+    let before = site.log().len();
+    assert_eq!(site.apply(&["--parallelism", "1"]).code, 0);
+    let put = |n| ("PUT", format!("/api/v1/room/room-0{n}"));
+    assert_eq!(site.sent(before), [put(2), put(5), put(7)]);
+    let body = json!({"privacy": "private", "maxParticipants": 9, "enableChat": true});
+    for record in &site.log()[before..] {
+        assert_eq!(record.body, Some(body.clone()));
+    }
+}
+
+#[test]
+fn missing_rooms_are_created() {
+    for missing in ["missing=400", "missing=404", "missing=200"] {
+        let site = Site::with_rooms(&[missing], &[], 2);
+        let ran = site.apply(&["--parallelism", "1"]);
+        assert_eq!(ran.code, 0, "{missing}: {}", ran.all());
+        assert_eq!(
+            outcomes(&ran.json()),
+            ["room-00 create confirmed", "room-01 create confirmed"]
+        );
+        let get = |n| ("GET", format!("/api/v1/room/room-0{n}"));
+        let post = ("POST", "/api/v1/room".to_owned());
+        assert_eq!(site.sent(0), [get(0), post.clone(), get(1), post]);
+    }
+}
+
+#[test]
+fn plan_and_validate_make_no_connection() {
+    let site = Site::with_rooms(&[], &[], 3);
+    assert_eq!(site.run(&["plan"]).code, 0);
+    assert_eq!(site.run(&["validate"]).code, 0);
+    assert_eq!(site.log().len(), 0);
+}
+
+#[test]
+fn one_invalid_file_stops_everything() {
+    let site = Site::with_rooms(&[], &[], 3);
+    site.scratch
+        .write("rooms/broken.yaml", "privacy: sometimes\n");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 3);
+    assert_eq!(site.log().len(), 0);
+}
+
+#[test]
+fn answers_that_do_not_show_the_room_are_not_success() {
+    let cases = [
+        ("html=method:PUT", "unknown"),
+        ("wrong-name=method:PUT", "unknown"),
+        ("truncated=method:PUT", "unknown"),
+        ("oversized=method:PUT", "unknown"),
+        ("redirect=method:PUT", "refused"),
+        ("reflect-key=method:PUT", "refused"),
+    ];
+    for (fault, outcome) in cases {
+        let fault = format!("{fault},room:room-00");
+        let site = Site::with_rooms(&[], &[&fault], 2);
+        site.existing(2);
+        let ran = site.apply(&[]);
+        assert_eq!(ran.code, 5, "{fault}: {}", ran.all());
+        assert_eq!(
+            outcomes(&ran.json()),
+            [
+                format!("room-00 adopt {outcome}"),
+                "room-01 adopt confirmed".to_owned()
+            ],
+            "{fault}"
+        );
+        // The next run, with the service well again, writes the room and is done.
+        site.simulator()
+            .with_world(|world| world.set_faults(Vec::new()));
+        assert_eq!(site.apply(&[]).code, 0, "{fault}");
+        assert_eq!(
+            site.run(&["plan", "--detailed-exitcode"]).code,
+            0,
+            "{fault}"
+        );
+        site.check_files();
+    }
+}
+
+#[test]
+fn trouble_that_passes_is_waited_out() {
+    for fault in [
+        "429=first:2,method:PUT,retry-after:1",
+        "429=first:1,method:PUT,retry-after:date:1",
+        "429=first:1,method:PUT",
+        "500=first:1,method:PUT",
+        "503=first:1,retry-after:1",
+        "drop-before=first:1,method:PUT",
+        "drop-after=first:1,method:PUT",
+        "short=first:1,method:PUT",
+        "500=first:1,method:GET",
+        "drop-after=first:1,method:POST",
+        "500=first:1,method:POST",
+        "drop-before=first:1,method:POST",
+    ] {
+        let site = Site::with_rooms(&[], &[fault], 2);
+        if !fault.contains("POST") {
+            site.existing(2);
+        }
+        let ran = site.apply(&[]);
+        assert_eq!(ran.code, 0, "{fault}: {}", ran.all());
+        assert_eq!(ran.json()["summary"]["confirmed"], 2, "{fault}");
+        assert_eq!(
+            site.simulator().with_world(|world| world.rooms().count()),
+            2,
+            "{fault}"
+        );
+        assert_eq!(
+            site.run(&["plan", "--detailed-exitcode"]).code,
+            0,
+            "{fault}"
+        );
+    }
+}
+
+#[test]
+fn a_write_whose_answers_are_all_lost_is_unknown_and_written_again() {
+    let site = Site::with_rooms(&[], &["drop-after=method:PUT,room:room-00"], 1);
+    site.existing(1);
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 6);
+    assert_eq!(outcomes(&ran.json()), ["room-00 adopt unknown"]);
+    assert_eq!(ran.json()["receipts"][0]["attempts"], 6);
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 2);
+    site.simulator()
+        .with_world(|world| world.set_faults(Vec::new()));
+    assert_eq!(site.apply(&[]).code, 0);
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+}
+
+#[test]
+fn a_refused_key_stops_the_run() {
+    for auth in ["auth=401", "auth=403"] {
+        let site = Site::with_rooms(&[auth], &[], 9);
+        site.scratch.write("key", "another-key\n");
+        let ran = site.apply(&["--secret-key-file", "key", "--parallelism", "2"]);
+        assert_eq!(ran.code, 6, "{}", ran.all());
+        assert!(site.log().len() <= 2, "{:?}", site.sent(0));
+        let summary = &ran.json()["summary"];
+        assert_eq!(
+            summary["refused"].as_u64().unwrap() + summary["skipped"].as_u64().unwrap(),
+            9
+        );
+        assert!(ran.json()["stopped"].as_str().unwrap().contains("key"));
+        assert!(!site.scratch.path(".roomctl/state.json").exists());
+    }
+}
+
+#[test]
+fn overrides_and_hidden_attributes_are_told_and_not_fought_over() {
+    let site = Site::with_rooms(&["override=maxParticipants:3", "hide=enableChat"], &[], 1);
+    let ran = site.apply(&["--detailed-exitcode"]);
+    assert_eq!(ran.code, 2);
+    let receipt = &ran.json()["receipts"][0];
+    assert_eq!(receipt["outcome"], "overridden");
+    assert_eq!(
+        receipt["overridden"],
+        json!([{"name": "maxParticipants", "sent": 5, "got": 3}])
+    );
+    assert_eq!(receipt["unobservable"], json!(["enableChat"]));
+    let before = site.log().len();
+    assert_eq!(site.apply(&["--detailed-exitcode"]).code, 0);
+    assert_eq!(site.log().len(), before);
+}
+
+#[test]
+fn a_room_that_went_away_is_told_and_added_again_by_the_next_run() {
+    let site = Site::with_rooms(&["archived-name=reusable"], &[], 2);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.simulator()
+        .with_world(|world| world.archive("room-00").unwrap());
+    for number in 0..2 {
+        site.room(number, "privacy: public\n");
+    }
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 5);
+    assert_eq!(
+        outcomes(&ran.json()),
+        ["room-00 update refused", "room-01 update confirmed"]
+    );
+    assert_eq!(
+        site.run(&["plan", "--format", "json"]).json()["changes"][0]["action"],
+        "add"
+    );
+    assert_eq!(site.apply(&[]).code, 0);
+}
+
+#[test]
+fn a_name_held_by_an_archived_room_is_not_fought_over() {
+    let site = Site::with_rooms(&["archived-name=reserved"], &[], 1);
+    site.existing(1);
+    site.simulator()
+        .with_world(|world| world.archive("room-00").unwrap());
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 6);
+    let message = ran.json()["receipts"][0]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(message.contains("archived room"), "{message}");
+    assert!(site.log().len() <= 3, "{:?}", site.sent(0));
+}
+
+#[test]
+fn reports_fit_their_schemas() {
+    let site = Site::with_rooms(
+        &["override=maxParticipants:3"],
+        &["html=room:room-01,method:POST"],
+        3,
+    );
+    site.room(2, "privacy: public\nrtmpOutURL: rtmp://live.example/k\n");
+    let check = |name: &str, value: &Value| {
+        let validator = validator(name);
+        let errors: Vec<String> = validator
+            .iter_errors(value)
+            .map(|e| e.to_string())
+            .collect();
+        assert_eq!(errors, Vec::<String>::new(), "{name}");
+    };
+    check("plan", &site.run(&["plan", "--format", "json"]).json());
+    check("apply", &site.apply(&[]).json());
+    check("plan", &site.run(&["plan", "--format", "json"]).json());
+    check(
+        "validate",
+        &site.run(&["validate", "--format", "json"]).json(),
+    );
+    let state = site.scratch.read(".roomctl/state.json");
+    assert!(!state.contains("rtmp://"));
+    check("state", &serde_json::from_str(&state).unwrap());
+}
+
+#[test]
+fn a_released_key_is_recorded_and_nothing_is_sent() {
+    let site = Site::with_rooms(&["put=replace"], &[], 1);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.room(0, "privacy: private\nmaxParticipants: 5\n");
+    let before = site.log().len();
+    let ran = site.apply(&[]);
+    assert_eq!((ran.code, site.log().len()), (0, before));
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    assert!(
+        !site
+            .scratch
+            .read(".roomctl/state.json")
+            .contains("enableChat")
+    );
+}
+
+#[test]
+fn the_sandbox_runs_the_whole_job_and_is_kept() {
+    let scratch = Scratch::new();
+    scratch.write("rooms/a.yaml", "privacy: private\n");
+    let args = [
+        "apply",
+        "--sandbox",
+        "--yes",
+        "--rate",
+        "unlimited",
+        "--format",
+        "json",
+    ];
+    // The account's settings must not matter.
+    let run = || -> Ran {
+        let mut command = scratch.command(&args);
+        let command = command
+            .env("METERED_APP", "acme")
+            .env("METERED_SECRET_KEY", KEY);
+        command.output().unwrap().into()
+    };
+    let first = run();
+    assert_eq!(first.code, 0, "{}", first.all());
+    assert_eq!(first.json()["app"], "sandbox");
+    assert_eq!(first.json()["receipts"][0]["action"], "create");
+    assert_eq!(run().json()["receipts"], json!([]));
+    scratch.write("rooms/a.yaml", "privacy: public\n");
+    assert_eq!(run().json()["receipts"][0]["outcome"], "confirmed");
+    assert!(scratch.read(".roomctl/sandbox.json").contains("public"));
+    assert!(!scratch.path(".roomctl/state.json").exists());
+}

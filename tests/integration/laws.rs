@@ -1,0 +1,329 @@
+//! Laws that hold for all rooms, on generated ones, against the simulated service without a socket.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use roomctl::io::api::{Answer, Request, Transport, TransportError};
+use roomctl::io::apply::{Record, apply};
+use roomctl::io::exchange::Service;
+use roomctl::io::journal::JournalError;
+use roomctl::io::pace::Pacer;
+use roomctl::io::stop::Stop;
+use roomctl::model::{Room, RoomName, Secret, rules};
+use roomctl::planner::{Event, Outcome, Plan, Rate, Receipt, State, WantedRoom, plan};
+use roomctl::simulator::{self, Quirks, SimKey, World};
+use serde_json::{Map, Value, json};
+
+type Wanted = BTreeMap<RoomName, WantedRoom>;
+
+const KEY: &str = "simulated-key";
+
+/// The simulated service as a function call.
+pub struct InProcess {
+    world: Mutex<World>,
+    key: Secret,
+}
+
+impl InProcess {
+    fn new(quirks: Quirks) -> Self {
+        let settings = simulator::Settings {
+            quirks,
+            ..simulator::Settings::new("acme", SimKey::new(KEY))
+        };
+        Self {
+            world: Mutex::new(World::new(settings)),
+            key: Secret::new(KEY),
+        }
+    }
+}
+
+impl Transport for InProcess {
+    async fn send(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
+        use simulator::Method;
+        let one = format!("/api/v1/room/{}", request.room());
+        let (method, path) = match request {
+            Request::Get(_) => (Method::Get, one.as_str()),
+            Request::Put(..) => (Method::Put, one.as_str()),
+            Request::Post(..) => (Method::Post, "/api/v1/room"),
+        };
+        let body = request.body().map(|body| body.expose().to_owned());
+        let request = simulator::Request::new(method, path)
+            .with_key(KEY)
+            .with_bytes(body.unwrap_or_default());
+        let response = self.world.lock().unwrap().handle(&request);
+        Ok(Answer {
+            status: response.status,
+            retry_after: None,
+            content_type: "application/json".into(),
+            body: response.body,
+        })
+    }
+
+    fn key(&self) -> &Secret {
+        &self.key
+    }
+}
+
+/// A journal that only remembers.
+#[derive(Default)]
+struct Notes(Mutex<Vec<Event>>);
+
+impl Record for Notes {
+    async fn record(&self, event: &Event) -> Result<(), JournalError> {
+        self.0.lock().unwrap().push(event.clone());
+        Ok(())
+    }
+}
+
+fn plan_of(wanted: &Wanted, state: &State) -> Plan {
+    plan(wanted, state, &Rate::UNLIMITED, 1, 1_790_000_000)
+}
+
+struct Bench {
+    service: Arc<Service<InProcess>>,
+    state: State,
+    notes: Arc<Notes>,
+}
+
+impl Bench {
+    fn new(quirks: Quirks) -> Self {
+        let mut state = State::fresh("acme");
+        state.lineage = "lineage".into();
+        Self {
+            service: Arc::new(Service {
+                transport: InProcess::new(quirks),
+                pacer: Pacer::new(&Rate::UNLIMITED, 1),
+                stop: Stop::default(),
+                seed: 0,
+            }),
+            state,
+            notes: Arc::default(),
+        }
+    }
+
+    fn apply(&mut self, wanted: &Wanted) -> Vec<Receipt> {
+        let plan = plan_of(wanted, &self.state);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(apply(
+            &plan,
+            &mut self.state,
+            &self.service,
+            &self.notes,
+            4,
+            |_| {},
+        ))
+    }
+}
+
+/// A room file's mapping that breaks no rule.
+fn room() -> impl Strategy<Value = Value> {
+    let flags = [
+        "autoJoin",
+        "showInviteBox",
+        "enableRequestToJoin",
+        "enableChat",
+        "newChatForMeetingSession",
+        "enableRecording",
+        "ownerOnlyBroadcast",
+        "recordRoom",
+        "joinAudioOn",
+        "deleteOnExp",
+        "ejectAtRoomExp",
+    ];
+    let numbers = [
+        "maxParticipants",
+        "ejectAfterElapsedTimeInSec",
+        "endMeetingAfterNoActivityInSec",
+        "expireUnixSec",
+    ];
+    let webhooks = [
+        "meetingJoinWebhook",
+        "meetingLeftWebhook",
+        "meetingStartedWebhook",
+        "meetingEndedWebhook",
+    ];
+    let some =
+        |names: Vec<&'static str>| proptest::sample::subsequence(names.clone(), 0..=names.len());
+    (
+        any::<bool>(),
+        (some(flags.to_vec()), any::<u16>()),
+        (some(numbers.to_vec()), 1_i64..9_000_000_000),
+        (some(webhooks.to_vec()), "[a-z]{1,12}"),
+        proptest::option::of((any::<bool>(), any::<bool>())),
+    )
+        .prop_map(
+            |(public, (flags, bits), (numbers, base), (hooks, path), composed)| {
+                let mut room = Map::new();
+                room.insert(
+                    "privacy".into(),
+                    json!(if public { "public" } else { "private" }),
+                );
+                for (n, flag) in flags.iter().enumerate() {
+                    room.insert((*flag).into(), json!(bits >> n & 1 == 1));
+                }
+                for (n, name) in numbers.iter().enumerate() {
+                    room.insert((*name).into(), json!(base + n as i64));
+                }
+                for hook in hooks {
+                    room.insert(
+                        hook.into(),
+                        json!(format!("https://hooks.example.com/{path}")),
+                    );
+                }
+                if let Some((grid, rtmp)) = composed {
+                    room.insert("enableComposition".into(), json!(true));
+                    let layout = if grid { "grid" } else { "active_speaker" };
+                    room.insert("compositionLayout".into(), json!(layout));
+                    room.insert("enableRTMPOut".into(), json!(rtmp));
+                    if rtmp {
+                        room.insert(
+                            "rtmpOutURL".into(),
+                            json!(format!("rtmp://live.example/{path}")),
+                        );
+                    }
+                }
+                Value::Object(room)
+            },
+        )
+}
+
+fn rooms() -> impl Strategy<Value = Wanted> {
+    proptest::collection::btree_map("[a-z][a-z0-9_-]{0,8}", room(), 0..8).prop_map(|rooms| {
+        rooms
+            .into_iter()
+            .map(|(name, value)| {
+                (
+                    RoomName::try_from(name.clone()).unwrap(),
+                    wanted(&name, value),
+                )
+            })
+            .collect()
+    })
+}
+
+fn wanted(name: &str, value: Value) -> WantedRoom {
+    let room: Room =
+        serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{e}: {value}"));
+    let errors: Vec<_> = rules::check(&room, 0)
+        .into_iter()
+        .filter(|v| v.severity == roomctl::model::Severity::Error)
+        .collect();
+    assert_eq!(errors, [], "{value}");
+    WantedRoom {
+        file: format!("rooms/{name}.yaml"),
+        source: "sha256:0".into(),
+        settings: room.settings(),
+    }
+}
+
+fn quirks(settings: &[&str]) -> Quirks {
+    let mut quirks = Quirks::default();
+    for setting in settings {
+        quirks.parse(setting).unwrap();
+    }
+    quirks
+}
+
+/// Every personality under which the law is claimed.
+const PERSONALITIES: [&[&str]; 9] = [
+    &[],
+    &["put=replace"],
+    &[
+        "missing=404",
+        "privacy=required",
+        "unknown-keys=store",
+        "body-room-name=refuse",
+    ],
+    &["missing=200", "numbers=float", "extra-fields=on"],
+    &["echo=sample"],
+    &["numbers=string", "put=replace", "echo=sample"],
+    &["auto-composition=on", "body-room-name=rename"],
+    &[
+        "override=enableChat:true",
+        "override=maxParticipants:3",
+        "layout=broadcaster",
+    ],
+    &["hide=privacy", "hide=maxParticipants", "put=replace"],
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Apply, then plan: nothing to do, under every personality; and again after the files move.
+    #[test]
+    fn apply_then_plan_is_empty(first in rooms(), second in rooms()) {
+        for personality in PERSONALITIES {
+            let mut bench = Bench::new(quirks(personality));
+            for files in [&first, &second] {
+                for receipt in bench.apply(files) {
+                    let done = matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden);
+                    prop_assert!(done, "{personality:?} {receipt:?}");
+                }
+                let again = plan_of(files, &bench.state);
+                prop_assert!(again.is_empty(), "{personality:?} {:?}", again.changes);
+            }
+        }
+    }
+
+    /// What was confirmed is what the service holds, attribute by attribute.
+    #[test]
+    fn confirmed_means_held(files in rooms()) {
+        for personality in [&[][..], &["put=replace"]] {
+            let mut bench = Bench::new(quirks(personality));
+            for receipt in bench.apply(&files) {
+                prop_assert_eq!(receipt.outcome, Outcome::Confirmed);
+                prop_assert_eq!(&receipt.unobservable, &Vec::<String>::new());
+            }
+            let world = bench.service.transport.world.lock().unwrap();
+            for (name, room) in &files {
+                prop_assert!(world.room(name.as_str()).is_some());
+                prop_assert_eq!(bench.state.rooms[name].settings.len(), room.settings.len());
+            }
+        }
+    }
+
+    /// The recorded events alone lead to the same state as the run did.
+    #[test]
+    fn the_journal_holds_everything(first in rooms(), second in rooms()) {
+        let mut bench = Bench::new(Quirks::default());
+        let mut replayed = bench.state.clone();
+        bench.apply(&first);
+        bench.apply(&second);
+        for event in bench.notes.0.lock().unwrap().drain(..) {
+            replayed.record(event);
+        }
+        prop_assert_eq!(&replayed, &bench.state);
+    }
+
+    /// The same input gives the same plan, down to the digests, and never shows a secret.
+    #[test]
+    fn a_plan_is_a_function_of_its_input(first in rooms(), second in rooms()) {
+        let mut bench = Bench::new(Quirks::default());
+        bench.apply(&first);
+        let one = plan_of(&second, &bench.state);
+        prop_assert_eq!(&one, &plan_of(&second.clone(), &bench.state.clone()));
+        let shown = format!("{one:?}");
+        prop_assert!(!shown.contains("hooks.example.com"));
+        let updates = one.changes.iter().filter(|c| first.contains_key(&c.room)).count();
+        let adds = one.changes.len() - updates;
+        prop_assert_eq!(adds, second.keys().filter(|name| !first.contains_key(*name)).count());
+    }
+}
+
+#[test]
+fn an_override_is_told_once() {
+    let mut bench = Bench::new(quirks(&["override=enableChat:true"]));
+    let files: Wanted = [(
+        RoomName::try_from("a".to_owned()).unwrap(),
+        wanted("a", json!({"privacy": "private", "enableChat": false})),
+    )]
+    .into();
+    let receipts = bench.apply(&files);
+    assert_eq!(receipts[0].outcome, Outcome::Overridden);
+    assert_eq!(receipts[0].overridden[0].name, "enableChat");
+    assert!(bench.apply(&files).is_empty());
+}

@@ -1,0 +1,114 @@
+//! Imports point one way, and the pure layers touch nothing outside.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::root;
+
+/// Each layer, and the layers it may use.
+const LAYERS: [(&str, &[&str]); 6] = [
+    ("model", &[]),
+    ("planner", &["model"]),
+    ("report", &["model", "planner"]),
+    ("io", &["model", "planner"]),
+    ("simulator", &[]),
+    (
+        "commands",
+        &["model", "planner", "report", "io", "simulator"],
+    ),
+];
+
+/// What a pure layer must not name.
+const IMPURE: [&str; 11] = [
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::io",
+    "std::thread",
+    "SystemTime",
+    "Instant",
+    "Timestamp::now",
+    "tokio",
+    "reqwest",
+];
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The code of a file without comment lines and without its tests, which may use anything.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The layers that `code` names after `crate::`, also in braces.
+fn named(code: &str) -> Vec<String> {
+    let mut layers = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let part = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or_default(),
+            None => rest.split([';', '(', '<', ' ']).next().unwrap_or_default(),
+        };
+        for name in part.split(',') {
+            let name = name.trim().split("::").next().unwrap_or_default();
+            layers.push(name.to_owned());
+        }
+    }
+    layers
+}
+
+#[test]
+fn imports_point_one_way() {
+    let mut wrong = Vec::new();
+    for (layer, allowed) in LAYERS {
+        let files = sources(&root().join("src").join(layer));
+        assert!(!files.is_empty(), "{layer} has files");
+        for file in files {
+            for name in named(&code(&file)) {
+                let is_layer = LAYERS.iter().any(|(layer, _)| *layer == name);
+                if is_layer && name != layer && !allowed.contains(&name.as_str()) {
+                    wrong.push(format!("{} uses {name}", file.display()));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn pure_layers_touch_nothing_outside() {
+    let mut wrong = Vec::new();
+    for layer in ["model", "planner", "report"] {
+        for file in sources(&root().join("src").join(layer)) {
+            let code = code(&file);
+            for name in IMPURE {
+                if code.contains(name) {
+                    wrong.push(format!("{} uses {name}", file.display()));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn the_search_for_imports_sees_every_form() {
+    assert_eq!(named("use crate::io::store::X;"), ["io"]);
+    assert_eq!(named("use crate::{io::store, model};"), ["io", "model"]);
+    assert_eq!(named("let x = crate::report::json(&y);"), ["report"]);
+}
