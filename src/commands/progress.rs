@@ -1,8 +1,9 @@
 //! What is seen while rooms are applied: a line for each, and on a terminal a bar below them.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::cli::Format;
 use super::output::Output;
@@ -26,10 +27,10 @@ impl<'a> Progress<'a> {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(Some(rooms as u64), target);
-        let template = "  {wide_bar} {pos}/{len} rooms  {per_sec}  {eta} left";
+        let template = "  {wide_bar} {pos}/{len} rooms  {rate}  {eta} left";
         // The template is fixed and right; the fallback only shows less.
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", rate));
         }
         Self {
             bar,
@@ -56,4 +57,10 @@ impl<'a> Progress<'a> {
     pub fn finish(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Rooms a second, with no more digits than anyone reads.
+fn rate(state: &ProgressState, text: &mut dyn Write) {
+    // Writing into the bar's own text cannot fail.
+    let _ = write!(text, "{:.1} rooms/s", state.per_sec());
 }

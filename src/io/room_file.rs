@@ -85,10 +85,6 @@ pub fn parse(
         }
         return (None, findings.list);
     };
-    let lines: BTreeMap<String, u32> = entries
-        .iter()
-        .map(|entry| (entry.key.clone(), entry.key_at.line))
-        .collect();
     check_rules(&room, &entries, context.now, &mut findings);
     let Some((name, name_at)) = name.filter(|_| !Finding::any_error(&findings.list)) else {
         return (None, findings.list);
@@ -99,7 +95,10 @@ pub fn parse(
         name_at,
         settings: room.settings(),
         source: sha256(text.as_bytes()),
-        lines,
+        lines: entries
+            .into_iter()
+            .map(|entry| (entry.key, entry.key_at.line))
+            .collect(),
     };
     (Some(room), findings.list)
 }

@@ -26,6 +26,19 @@ pub enum Value {
 }
 
 impl Value {
+    /// Whether this is what was remembered, told without making the form that is stored.
+    pub fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
+        match (self, remembered) {
+            (Self::Bool(value), Remembered::Bool(other)) => value == other,
+            (Self::Integer(value), Remembered::Integer(other)) => value == other,
+            (Self::Text(value), Remembered::Text(other)) => value == other,
+            (Self::Secret(value), Remembered::Secret { secret }) => {
+                value.digest(salt, attribute) == *secret
+            }
+            _ => false,
+        }
+    }
+
     /// The form that may be stored, compared and shown.
     pub fn remember(&self, salt: &str, attribute: &str) -> Remembered {
         match self {
@@ -170,6 +183,15 @@ pub type Settings = BTreeMap<&'static str, Value>;
 /// The attributes of one room by wire name, as they are remembered.
 pub type RememberedSettings = BTreeMap<String, Remembered>;
 
+/// Whether `settings` are exactly the `remembered` ones.
+pub fn same(settings: &Settings, remembered: &RememberedSettings, salt: &str) -> bool {
+    settings.len() == remembered.len()
+        && settings
+            .iter()
+            .zip(remembered)
+            .all(|((name, value), (other, kept))| name == other && value.is(kept, salt, name))
+}
+
 /// Turns settings into the form that is stored and compared. `salt` is the lineage of the state.
 pub fn remember(settings: &Settings, salt: &str) -> RememberedSettings {
     settings
@@ -195,6 +217,36 @@ mod tests {
             let text = serde_json::to_string(&value).unwrap();
             assert_eq!(serde_json::from_str::<Remembered>(&text).unwrap(), value);
         }
+    }
+
+    #[test]
+    fn same_means_that_remembering_gives_what_is_remembered() {
+        let values = [
+            Value::Bool(true),
+            Value::Bool(false),
+            Value::Integer(1),
+            Value::Text("1".into()),
+            Value::Secret(Secret::new("1")),
+            Value::Secret(Secret::new("2")),
+        ];
+        for one in &values {
+            for other in &values {
+                let settings: Settings = [("a", one.clone())].into();
+                let kept = remember(&[("a", other.clone())].into(), "salt");
+                assert_eq!(
+                    same(&settings, &kept, "salt"),
+                    one == other,
+                    "{one:?} {other:?}"
+                );
+            }
+        }
+        let settings: Settings = [("a", Value::Bool(true))].into();
+        assert!(!same(
+            &settings,
+            &remember(&[("b", Value::Bool(true))].into(), "salt"),
+            "salt"
+        ));
+        assert!(!same(&settings, &RememberedSettings::new(), "salt"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::forecast::{Forecast, Rate, forecast};
 use super::state::{AppliedRoom, State};
 use crate::model::effect::{Effect, effects};
 use crate::model::secret::sha256;
-use crate::model::value::remember;
+use crate::model::value::{remember, same};
 use crate::model::{Remembered, RememberedSettings, RoomName, Settings};
 
 /// A room as a file wants it.
@@ -183,6 +183,10 @@ pub fn plan(
 fn change(name: &RoomName, room: &WantedRoom, state: &State, now: i64) -> Option<Change> {
     let unknown = AppliedRoom::default();
     let applied = state.rooms.get(name).unwrap_or(&unknown);
+    // Most rooms end here, so it is told before anything is copied.
+    if applied.unconfirmed.is_empty() && same(&room.settings, &applied.settings, state.salt()) {
+        return None;
+    }
     let settings = remember(&room.settings, state.salt());
     let attributes = attributes(&settings, applied);
     if attributes.is_empty() {

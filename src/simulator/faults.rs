@@ -539,8 +539,7 @@ mod tests {
         assert_eq!(drawn, pattern("500=share:20%", 1000));
         let hits = drawn.bytes().filter(|hit| *hit == b'1').count();
         assert!((150..250).contains(&hits), "{hits}");
-        let other = Faults::new(vec!["500=share:20%".parse().unwrap()], 2);
-        let mut other = other;
+        let mut other = Faults::new(vec!["500=share:20%".parse().unwrap()], 2);
         let redrawn: String = (0..1000)
             .map(|_| {
                 if other.next(Method::Put, "a").fault.is_some() {

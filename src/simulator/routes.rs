@@ -154,7 +154,7 @@ fn read(world: &World, name: &str) -> Response {
 fn create(world: &mut World, body: &Body, now_ms: i64) -> Response {
     let Accepted { name, attributes } = match validate::check(Method::Post, body, world.quirks()) {
         Ok(accepted) => accepted,
-        Err(refusal) => return refusal,
+        Err(refused) => return refused.response(),
     };
     let name = name.unwrap_or_else(|| {
         let invented = world.invent_name();
@@ -181,8 +181,8 @@ fn insert(
     now_ms: i64,
 ) -> Response {
     let attributes = settle(attributes, world.quirks());
-    if let Err(refusal) = validate::check_whole(&attributes) {
-        return refusal;
+    if let Err(refused) = validate::check_whole(&attributes) {
+        return refused.response();
     }
     let room = world.create(name, attributes, now_ms);
     let mutation = Mutation {
@@ -202,7 +202,7 @@ fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Response {
         attributes,
     } = match validate::check(Method::Put, body, world.quirks()) {
         Ok(accepted) => accepted,
-        Err(refusal) => return refusal,
+        Err(refused) => return refused.response(),
     };
     let Some(room) = world.live(name) else {
         if world.quirks().upsert && is_free(world, name) {
@@ -216,8 +216,8 @@ fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Response {
     }
     room.attributes.extend(attributes);
     room.attributes = settle(room.attributes, world.quirks());
-    if let Err(refusal) = validate::check_whole(&room.attributes) {
-        return refusal;
+    if let Err(refused) = validate::check_whole(&room.attributes) {
+        return refused.response();
     }
     let was = new_name
         .filter(|new_name| new_name != name)

@@ -154,6 +154,19 @@ async fn slow_answers_arrive() {
 }
 
 #[tokio::test]
+async fn a_clean_close_finishes_what_is_under_way() {
+    let running = started(&["slow=ms:50"]).await;
+    let mut stream = connect(&running).await;
+    let answer = tokio::spawn(async move { ask(&mut stream, "PUT", "room/standup", "{}").await.0 });
+    while running.requests().put == 0 {
+        tokio::task::yield_now().await;
+    }
+    running.close().await.unwrap();
+    let head = answer.await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+}
+
+#[tokio::test]
 async fn large_bodies_are_refused_with_an_answer() {
     let running = started(&[]).await;
     let body = " ".repeat(3 * BODY_LIMIT);

@@ -50,24 +50,37 @@ impl Detail {
     }
 }
 
-/// 400 with the documented `success` and `message`, and the `error.details` that clients read.
-pub(super) fn refusal(details: &[Detail]) -> Response {
-    let details: Vec<_> = details.iter().map(Detail::value).collect();
-    Response::json(
-        400,
-        &json!({"success": false, "message": "Invalid request", "error": {"details": details}}),
-    )
+/// Why a body was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It is no JSON object.
+    NoObject,
+    /// It says things that cannot be.
+    Details(Vec<Detail>),
+}
+
+impl Refused {
+    /// 400 with the documented `success` and `message`, and the `error.details` that clients read.
+    pub(super) fn response(&self) -> Response {
+        let message = "Invalid request";
+        let Self::Details(details) = self else {
+            return Response::refusal(400, message);
+        };
+        let details: Vec<_> = details.iter().map(Detail::value).collect();
+        Response::json(
+            400,
+            &json!({"success": false, "message": message, "error": {"details": details}}),
+        )
+    }
 }
 
 /// Checks the body of a POST or PUT. No body counts as `{}`, since the vendor's quickstart creates rooms so.
-///
-/// Fails with the answer to give.
-pub(super) fn check(method: Method, body: &Body, quirks: &Quirks) -> Result<Accepted, Response> {
+pub(super) fn check(method: Method, body: &Body, quirks: &Quirks) -> Result<Accepted, Refused> {
     let empty = serde_json::Map::new();
     let members = match body {
         Body::Empty => &empty,
         Body::Json(Value::Object(members)) => members,
-        Body::Json(_) | Body::Unreadable => return Err(Response::refusal(400, "Invalid request")),
+        Body::Json(_) | Body::Unreadable => return Err(Refused::NoObject),
     };
     let mut accepted = Accepted::default();
     let mut details = Vec::new();
@@ -90,20 +103,20 @@ pub(super) fn check(method: Method, body: &Body, quirks: &Quirks) -> Result<Acce
     if details.is_empty() {
         Ok(accepted)
     } else {
-        Err(refusal(&details))
+        Err(Refused::Details(details))
     }
 }
 
 /// Checks a room as it would be after the request. RTMP out wants a URL (documented); that composed features
 /// want composition is documented too, but not that the service refuses them without.
-pub(super) fn check_whole(attributes: &BTreeMap<String, Value>) -> Result<(), Response> {
+pub(super) fn check_whole(attributes: &BTreeMap<String, Value>) -> Result<(), Refused> {
     let wants_url = attributes.get("enableRTMPOut") == Some(&Value::Bool(true));
     let has_url = attributes
         .get("rtmpOutURL")
         .and_then(Value::as_str)
         .is_some_and(|url| !url.is_empty());
     if wants_url && !has_url {
-        return Err(refusal(&[Detail::new(
+        return Err(Refused::Details(vec![Detail::new(
             "rtmpOutURL",
             "is required",
             "any.required",
@@ -212,7 +225,8 @@ mod tests {
         for switch in switches {
             quirks.parse(switch).unwrap();
         }
-        check(method, &Body::Json(body), &quirks).map_err(|response| {
+        check(method, &Body::Json(body), &quirks).map_err(|refused| {
+            let response = refused.response();
             assert_eq!(response.status, 400);
             let value = response.value().unwrap();
             assert_eq!(value["success"], false);
@@ -387,7 +401,7 @@ mod tests {
             Ok(Accepted::default())
         );
         for body in [Body::Unreadable, Body::Json(json!([]))] {
-            let refused = check(Method::Put, &body, &quirks).unwrap_err();
+            let refused = check(Method::Put, &body, &quirks).unwrap_err().response();
             assert_eq!(refused.status, 400);
             assert_eq!(
                 refused.value(),
