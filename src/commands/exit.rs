@@ -123,7 +123,13 @@ impl From<HttpError> for Failure {
 
 impl From<SimulatorError> for Failure {
     fn from(error: SimulatorError) -> Self {
-        Self::because(Exit::Unexpected, &error)
+        let failure = Self::because(Exit::Unexpected, &error);
+        match error {
+            SimulatorError::Storage(_) => failure.hint(
+                "only one command at a time uses a sandbox; `rm .roomctl/sandbox*` makes it forget everything",
+            ),
+            _ => failure,
+        }
     }
 }
 

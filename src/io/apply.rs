@@ -187,11 +187,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
             source: self.task.change.source.clone(),
             unconfirmed: RememberedSettings::new(),
         };
-        self.record(Event::Applied {
-            room: self.room().clone(),
-            applied,
-        })
-        .await?;
+        self.remember(applied).await?;
         let message = "no longer managed; nothing was sent".to_owned();
         Ok(self.receipt(Outcome::Confirmed, Some(message)))
     }
@@ -307,11 +303,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
             source: self.task.change.source.clone(),
             unconfirmed: RememberedSettings::new(),
         };
-        self.record(Event::Applied {
-            room: self.room().clone(),
-            applied,
-        })
-        .await?;
+        self.remember(applied).await?;
         let outcome = if comparison.overridden.is_empty() {
             Outcome::Confirmed
         } else {
@@ -366,6 +358,11 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
             unconfirmed: self.task.before.unconfirmed.clone(),
         })
         .await
+    }
+
+    async fn remember(&mut self, applied: AppliedRoom) -> Result<(), JournalError> {
+        let room = self.room().clone();
+        self.record(Event::Applied { room, applied }).await
     }
 
     async fn record(&mut self, event: Event) -> Result<(), JournalError> {

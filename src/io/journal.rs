@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::store::sync_directory;
+use super::durable::sync_directory;
 use crate::model::secret::sha256;
 use crate::planner::Event;
 

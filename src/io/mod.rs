@@ -3,6 +3,7 @@
 pub mod api;
 pub mod apply;
 pub mod config;
+pub mod durable;
 pub mod exchange;
 pub mod guard;
 pub mod http;
@@ -12,6 +13,7 @@ pub mod pace;
 pub mod retry;
 pub mod room_file;
 pub mod room_files;
+pub mod state_file;
 pub mod stop;
 pub mod store;
 pub mod yaml;

@@ -1,14 +1,12 @@
-//! The state on disk: read strictly, written whole or not at all, one attribute a line.
+//! The state on disk, with its journal and its lock beside it.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
-
+use super::durable::write_whole;
 use super::journal::{self, Header, Journal, JournalError};
 use super::lock::{Holder, Lock, LockError};
+use super::state_file::{ParseError, parse, render};
 use crate::planner::State;
 use crate::planner::state::VERSION;
 
@@ -237,144 +235,10 @@ impl LocalStore {
     }
 }
 
-#[derive(Debug)]
-enum ParseError {
-    Newer(u64),
-    Damaged(serde_json::Error),
-}
-
-/// Reads a state. The version decides before anything else: a newer file is newer, not damaged, however
-/// odd the rest of it looks.
-fn parse(bytes: &[u8]) -> Result<State, ParseError> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u64,
-    }
-    let problem = match serde_json::from_slice::<State>(bytes) {
-        Ok(state) if state.version == VERSION && !state.lineage.is_empty() => return Ok(state),
-        Ok(_) => serde::de::Error::custom("it has no lineage, or a version that never was"),
-        Err(error) => error,
-    };
-    match serde_json::from_slice::<Version>(bytes) {
-        Ok(Version { version }) if version > VERSION => Err(ParseError::Newer(version)),
-        _ => Err(ParseError::Damaged(problem)),
-    }
-}
-
-/// The text of a state file: sorted, two spaces a level, one attribute a line, so that it reads well in a diff.
-fn render(state: &State) -> serde_json::Result<String> {
-    let mut text = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut text, AttributeLines::default());
-    state.serialize(&mut serializer)?;
-    text.push(b'\n');
-    // JSON is UTF-8 by its own rules.
-    Ok(String::from_utf8_lossy(&text).into_owned())
-}
-
-/// Pretty down to an attribute, whose value stays on its line even when it is an object (a secret's digest).
-#[derive(Default)]
-struct AttributeLines {
-    pretty: PrettyFormatter<'static>,
-    depth: usize,
-}
-
-/// File, rooms, room, settings; what is below is a value.
-const VALUE_DEPTH: usize = 4;
-
-impl AttributeLines {
-    fn in_value(&self) -> bool {
-        self.depth > VALUE_DEPTH
-    }
-}
-
-impl Formatter for AttributeLines {
-    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth += 1;
-        if self.in_value() {
-            writer.write_all(b"{")
-        } else {
-            self.pretty.begin_object(writer)
-        }
-    }
-
-    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        let in_value = self.in_value();
-        self.depth -= 1;
-        if in_value {
-            writer.write_all(b"}")
-        } else {
-            self.pretty.end_object(writer)
-        }
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        if !self.in_value() {
-            self.pretty.begin_object_key(writer, first)
-        } else if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.pretty.begin_object_value(writer)
-    }
-
-    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        if self.in_value() {
-            Ok(())
-        } else {
-            self.pretty.end_object_value(writer)
-        }
-    }
-}
-
-/// Writes a file so that it is either as before or whole, also after a power cut.
-///
-/// # Errors
-/// When the directory cannot be written; then the file is as before.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let parent = parent(path);
-    std::fs::create_dir_all(parent)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".roomctl-");
-    // Like any other file the user makes, so that a team can share it: the default would be the owner only.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(parent)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_directory(path)
-}
-
-/// Makes the presence of the file at `path` durable.
-///
-/// # Errors
-/// When the directory cannot be opened or synced.
-pub fn sync_directory(path: &Path) -> io::Result<()> {
-    // Only Unix can open a directory for this; elsewhere the rename is as durable as it gets.
-    if cfg!(unix) {
-        File::open(parent(path))?.sync_all()?;
-    }
-    Ok(())
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Remembered, RoomName, Secret, Value};
+    use crate::model::RoomName;
     use crate::planner::{AppliedRoom, Event};
 
     fn room(name: &str) -> RoomName {
@@ -384,21 +248,11 @@ mod tests {
     fn state() -> State {
         let mut state = State::fresh("acme");
         state.lineage = "7f0c".into();
-        state.rooms.insert(
-            room("stand-up"),
-            AppliedRoom {
-                id: Some("64c0ffee".into()),
-                settings: [
-                    ("privacy".to_owned(), Remembered::Text("private".into())),
-                    (
-                        "rtmpOutURL".to_owned(),
-                        Value::Secret(Secret::new("rtmp://x/k")).remember("7f0c", "rtmpOutURL"),
-                    ),
-                ]
-                .into(),
-                ..AppliedRoom::default()
-            },
-        );
+        let applied = AppliedRoom {
+            id: Some("64c0ffee".into()),
+            ..AppliedRoom::default()
+        };
+        state.rooms.insert(room("stand-up"), applied);
         state
     }
 
@@ -410,34 +264,6 @@ mod tests {
 
     fn reload(store: &LocalStore) -> Found {
         store.load(Some("acme")).unwrap().unwrap()
-    }
-
-    #[test]
-    fn one_attribute_a_line() {
-        let text = render(&state()).unwrap();
-        let digest = Secret::new("rtmp://x/k").digest("7f0c", "rtmpOutURL");
-        let digest = serde_json::to_string(&digest).unwrap();
-        assert_eq!(
-            text,
-            format!(
-                r#"{{
-  "version": 1,
-  "lineage": "7f0c",
-  "serial": 0,
-  "app": "acme",
-  "rooms": {{
-    "stand-up": {{
-      "id": "64c0ffee",
-      "settings": {{
-        "privacy": "private",
-        "rtmpOutURL": {{"secret": {digest}}}
-      }}
-    }}
-  }}
-}}
-"#
-            )
-        );
     }
 
     #[test]
