@@ -3,7 +3,6 @@
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use super::cli::{ApplyArgs, Format, Global};
@@ -13,14 +12,13 @@ use super::interrupt::{self, Interrupted};
 use super::output::Output;
 use super::plan::recovered;
 use super::progress::Progress;
-use super::service::{self, Backend};
+use super::service;
 use super::settings::Settings;
 use super::validate::{accept, load, now};
 use crate::io::apply::apply;
 use crate::io::exchange::Service;
 use crate::io::http::Http;
 use crate::io::journal::Journal;
-use crate::io::pace::Pacer;
 use crate::io::stop::{Stop, StopReason};
 use crate::io::store::{Found, LocalStore};
 use crate::planner::{Plan, Rate, Receipt, State, plan};
@@ -33,8 +31,8 @@ use crate::report::{self, ApplyReport, PlanReport, text};
 /// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
 pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
-    let (rate, burst) = settings.pace(&args.pace)?;
-    let parallelism = settings.parallelism(args.parallelism)?;
+    let (rate, burst) = settings.pace(&args.network.pace)?;
+    let parallelism = settings.parallelism(args.network.parallelism)?;
     let loaded = accept(load(&settings), output)?;
     let store = settings.store();
     let _lock = store.lock(&this_process())?;
@@ -53,8 +51,8 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         return report(&ApplyReport::new(&state, &[], None), args, output);
     }
     approve(args, &settings, &app, &plan)?;
-    let runtime = runtime()?;
-    let backend = runtime.block_on(service::open(&settings, &app, args.timeout))?;
+    let runtime = service::runtime()?;
+    let backend = runtime.block_on(service::open(&settings, &app, args.network.timeout))?;
     if state.lineage.is_empty() {
         state.lineage = Uuid::new_v4().to_string();
     }
@@ -63,12 +61,11 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     let journal = Arc::new(store.begin(&state)?);
     let run = Run {
         plan: &plan,
-        pacer: Pacer::new(&rate, burst),
+        service: service::paced(&settings, &args.network, &backend)?,
         parallelism,
         format: args.report.format,
     };
-    let (receipts, stop) =
-        runtime.block_on(carry_out(run, &mut state, &backend, &journal, output))?;
+    let (receipts, stop) = runtime.block_on(carry_out(run, &mut state, &journal, output))?;
     finish(&store, &before, &mut state, journal)?;
     let stopped = runtime.block_on(backend.close()).map(|()| stop.reason())?;
     let report_data = ApplyReport::new(
@@ -83,7 +80,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
 /// What a run works with.
 struct Run<'a> {
     plan: &'a Plan,
-    pacer: Pacer,
+    service: Service<Http>,
     parallelism: usize,
     format: Format,
 }
@@ -92,17 +89,11 @@ struct Run<'a> {
 async fn carry_out(
     run: Run<'_>,
     state: &mut State,
-    backend: &Backend,
     journal: &Arc<Journal>,
     output: &mut Output,
 ) -> Result<(Vec<Receipt>, Stop), Failure> {
-    let stop = Stop::default();
-    let service: Arc<Service<Http>> = Arc::new(Service {
-        transport: backend.client()?,
-        pacer: run.pacer,
-        stop: stop.clone(),
-        seed: Uuid::new_v4().as_u64_pair().0,
-    });
+    let stop = run.service.stop.clone();
+    let service: Arc<Service<Http>> = Arc::new(run.service);
     let rooms = run.plan.actionable().count();
     let mut progress = Progress::new(rooms, run.format, output);
     let applying = apply(
@@ -220,11 +211,4 @@ fn exit(summary: Summary, stopped: Option<&StopReason>, args: &ApplyArgs) -> Exi
         (0, _) => Exit::Service,
         _ => Exit::Partial,
     }
-}
-
-fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::because(Exit::Unexpected, &error))
 }

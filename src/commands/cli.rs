@@ -107,6 +107,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Make the service's rooms what the files say
     Apply(ApplyArgs),
+    /// Tell who moved what on the service; never writes
+    Drift(DriftArgs),
     /// Print the JSON Schema of a format
     Schema(SchemaArgs),
     /// Serve the simulator on loopback until interrupted
@@ -139,6 +141,20 @@ pub struct PaceArgs {
     /// How many requests may start at once after a rest [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub burst: Option<u32>,
+}
+
+/// How to talk to the service.
+#[derive(Debug, Args)]
+pub struct NetworkArgs {
+    /// How fast.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// How many rooms are worked on at once [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub parallelism: Option<u32>,
+    /// How long to wait for one answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub timeout: Duration,
 }
 
 /// Arguments of `validate`.
@@ -189,15 +205,9 @@ pub struct ApplyArgs {
     /// How the report is shown.
     #[command(flatten)]
     pub report: ReportArgs,
-    /// How fast.
+    /// How to talk to the service.
     #[command(flatten)]
-    pub pace: PaceArgs,
-    /// How many rooms are worked on at once [default: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub parallelism: Option<u32>,
-    /// How long to wait for one answer, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
-    pub timeout: Duration,
+    pub network: NetworkArgs,
     /// Exit with 2 when the service chose other values than were sent
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -211,6 +221,44 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err("from 0.01 to 3600".to_owned());
     }
     Ok(Duration::from_secs_f64(number))
+}
+
+/// Form of a drift check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DriftFormat {
+    /// For people.
+    Text,
+    /// One JSON report.
+    Json,
+    /// For an issue or a step summary.
+    Markdown,
+}
+
+/// Arguments of `drift`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits with 2 on drift, missing rooms or conflicts, with 6 when a room could not be read.
+
+Examples:
+  roomctl drift
+  roomctl drift --format markdown --exit-zero
+  roomctl drift --metrics-file /var/lib/node_exporter/roomctl.prom")]
+pub struct DriftArgs {
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = DriftFormat::Text)]
+    pub format: DriftFormat,
+    /// Exit with 0 also on drift
+    #[arg(long)]
+    pub exit_zero: bool,
+    /// Mutes [default: mutes.yaml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub mutes: Option<PathBuf>,
+    /// Write counters for Prometheus' textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+    /// How to talk to the service.
+    #[command(flatten)]
+    pub network: NetworkArgs,
 }
 
 /// Arguments of `schema`.
@@ -235,6 +283,8 @@ pub enum SchemaName {
     Plan,
     /// The JSON report of `apply`.
     Apply,
+    /// The JSON report of `drift`.
+    Drift,
     /// The JSON report of `validate`.
     Validate,
     /// The state file.

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod drift;
 pub mod exit;
 pub mod holder;
 pub mod interrupt;
@@ -50,6 +51,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&cli.global, args, output),
         Command::Plan(args) => plan::run(&cli.global, args, output),
         Command::Apply(args) => apply::run(&cli.global, args, output),
+        Command::Drift(args) => drift::run(&cli.global, args, output),
         Command::Schema(args) => schema::run(args, output),
         Command::Simulate(args) => simulate::run(&cli.global, args, output),
     }

@@ -21,19 +21,8 @@ pub struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// Progress over `rooms` rooms.
     pub fn new(rooms: usize, format: Format, output: &'a mut Output) -> Self {
-        let target = if stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(Some(rooms as u64), target);
-        let template = "  {wide_bar} {pos}/{len} rooms  {rate}  {eta} left";
-        // The template is fixed and right; the fallback only shows less.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.with_key("rate", rate));
-        }
         Self {
-            bar,
+            bar: bar(rooms),
             output,
             to_result: format == Format::Text,
         }
@@ -57,6 +46,42 @@ impl<'a> Progress<'a> {
     pub fn finish(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// The progress of reading rooms: a bar on a terminal, nothing elsewhere.
+pub struct Reading(ProgressBar);
+
+impl Reading {
+    /// Progress over `rooms` rooms.
+    pub fn new(rooms: usize) -> Self {
+        Self(bar(rooms))
+    }
+
+    /// A room was read.
+    pub fn one(&self) {
+        self.0.inc(1);
+    }
+
+    /// All rooms were read.
+    pub fn finish(self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A bar over `rooms` rooms on standard error, if that is a terminal.
+fn bar(rooms: usize) -> ProgressBar {
+    let target = if stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(Some(rooms as u64), target);
+    let template = "  {wide_bar} {pos}/{len} rooms  {rate}  {eta} left";
+    // The template is fixed and right; the fallback only shows less.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.with_key("rate", rate));
+    }
+    bar
 }
 
 /// Rooms a second, with no more digits than anyone reads.

@@ -8,7 +8,7 @@ use super::output::Output;
 use crate::io::config::Config;
 use crate::model::room;
 use crate::planner::State;
-use crate::report::{self, ApplyReport, PlanReport, ValidateReport};
+use crate::report::{self, ApplyReport, DriftReport, PlanReport, ValidateReport};
 
 /// Runs the command.
 ///
@@ -33,6 +33,7 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::Config => schema_for!(Config),
         SchemaName::Plan => schema_for!(PlanReport),
         SchemaName::Apply => schema_for!(ApplyReport),
+        SchemaName::Drift => schema_for!(DriftReport),
         SchemaName::Validate => schema_for!(ValidateReport),
         SchemaName::State => schema_for!(State),
     }

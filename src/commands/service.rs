@@ -3,11 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
-use super::exit::Failure;
+use super::cli::NetworkArgs;
+use super::exit::{Exit, Failure};
 use super::settings::Settings;
+use crate::io::exchange::Service;
 use crate::io::http::Http;
+use crate::io::pace::Pacer;
+use crate::io::stop::Stop;
 use crate::model::Secret;
 use crate::simulator::{Running, SimKey, Simulator, SimulatorOptions};
 
@@ -50,6 +55,35 @@ pub async fn open(settings: &Settings, app: &str, timeout: Duration) -> Result<B
         timeout,
         sandbox: Some(running),
     })
+}
+
+/// The service of `backend` at the pace of `args`.
+///
+/// # Errors
+/// When its address is not usable, or the configuration's pace is none.
+pub fn paced(
+    settings: &Settings,
+    args: &NetworkArgs,
+    backend: &Backend,
+) -> Result<Service<Http>, Failure> {
+    let (rate, burst) = settings.pace(&args.pace)?;
+    Ok(Service {
+        transport: backend.client()?,
+        pacer: Pacer::new(&rate, burst),
+        stop: Stop::default(),
+        seed: Uuid::new_v4().as_u64_pair().0,
+    })
+}
+
+/// What asynchronous work runs on.
+///
+/// # Errors
+/// When the machine has no threads left.
+pub fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::because(Exit::Unexpected, &error))
 }
 
 impl Backend {

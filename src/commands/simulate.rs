@@ -1,11 +1,10 @@
 //! `simulate`: the simulator as a server of its own, until it is interrupted.
 
-use tokio::runtime::Builder;
-
 use super::cli::{Global, SimulateArgs};
 use super::exit::{Exit, Failure};
 use super::interrupt;
 use super::output::Output;
+use super::service;
 use crate::simulator::{Fault, Quirks, SimKey, Simulator, SimulatorError, SimulatorOptions};
 
 /// The key it accepts when none is set.
@@ -17,10 +16,7 @@ const DEFAULT_KEY: &str = "simulated-key";
 /// When an argument makes no sense, or the address or the data file cannot be used.
 pub fn run(global: &Global, args: &SimulateArgs, output: &mut Output) -> Result<Exit, Failure> {
     let options = options(global, args)?;
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::because(Exit::Unexpected, &error))?;
+    let runtime = service::runtime()?;
     runtime.block_on(serve(options, output))
 }
 

@@ -3,14 +3,14 @@
 //! Paths, methods and the 200 and 400 shapes are documented (update-room, create-room, delete-room); the
 //! shape of a missing room and of a failed validation is observed in public clients only.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
 use super::guard::Guard;
 use crate::model::catalogue::attribute;
-use crate::model::{Live, RoomName, Secret, Settings, Value};
+use crate::model::{Live, LiveRoom, RoomName, Secret, Settings, Value};
+use crate::planner::Gone;
 
 /// A request about one room.
 #[derive(Clone, Copy, Debug)]
@@ -21,20 +21,32 @@ pub enum Request<'a> {
     Put(&'a RoomName, &'a Settings),
     /// Creates the room with the full wanted set.
     Post(&'a RoomName, &'a Settings),
+    /// Archives the room.
+    Delete(&'a RoomName),
+    /// Lists all rooms. Only for discovery: a room missing from the list is not missing.
+    List,
 }
 
 impl<'a> Request<'a> {
-    /// The room it is about.
-    pub fn room(&self) -> &'a RoomName {
+    /// The room it is about; `None` for the list.
+    pub fn room(&self) -> Option<&'a RoomName> {
         match self {
-            Self::Get(room) | Self::Put(room, _) | Self::Post(room, _) => room,
+            Self::Get(room) | Self::Put(room, _) | Self::Post(room, _) | Self::Delete(room) => {
+                Some(room)
+            }
+            Self::List => None,
         }
+    }
+
+    /// Whether it may change anything.
+    pub fn writes(&self) -> bool {
+        !matches!(self, Self::Get(_) | Self::List)
     }
 
     /// What is sent, and may come back.
     fn settings(&self) -> Option<&'a Settings> {
         match self {
-            Self::Get(_) => None,
+            Self::Get(_) | Self::Delete(_) | Self::List => None,
             Self::Put(_, settings) | Self::Post(_, settings) => Some(settings),
         }
     }
@@ -99,22 +111,17 @@ pub trait Transport: Send + Sync + 'static {
     fn key(&self) -> &Secret;
 }
 
-/// A room as the service reports it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveRoom {
-    /// The service's id of the room, if it tells one that looks like an id.
-    pub id: Option<String>,
-    /// Everything it reports, by wire name. What is not here is unobservable, never false.
-    pub settings: BTreeMap<String, Live>,
-}
-
 /// What an answer means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The room that was asked about.
     Room(LiveRoom),
+    /// All rooms that the service lists, by name, without archived ones.
+    Rooms(Vec<(String, LiveRoom)>),
+    /// DELETE: the room was archived.
+    Archived,
     /// There is no such room, or it is archived.
-    Missing,
+    Missing(Gone),
     /// POST: the name is taken.
     Exists(String),
     /// 401 or 403: the key is not accepted, and will not be for any other room.
@@ -137,7 +144,10 @@ pub fn interpret(request: &Request<'_>, answer: &Answer, key: &Secret) -> Reply 
     let object = json.as_ref().and_then(Json::as_object);
     let message = message(answer, json.as_ref(), &guard);
     match answer.status {
-        200..=299 => success(request, object, message, &guard),
+        200..=299 => match request.room() {
+            None => list(json.as_ref(), message, &guard),
+            Some(room) => success(request, room, object, message, &guard),
+        },
         300..=399 => Reply::Refused(format!(
             "the service answered with a redirect ({}), and redirects are not followed",
             answer.status
@@ -145,16 +155,51 @@ pub fn interpret(request: &Request<'_>, answer: &Answer, key: &Secret) -> Reply 
         401 | 403 => Reply::Denied(message),
         429 => Reply::TooMany(answer.retry_after),
         // A 404 page of something that is not the service says nothing about the room.
-        404 if object.is_some() || answer.body.is_empty() => Reply::Missing,
-        400..=499 if is_missing(object) => Reply::Missing,
+        404 if object.is_some() || answer.body.is_empty() => Reply::Missing(Gone::Missing),
+        400..=499 if is_missing(object) => Reply::Missing(Gone::Missing),
         400..=499 if says(object, "already exist") => Reply::Exists(message),
         500..=599 => Reply::Failed(answer.retry_after, message),
         _ => Reply::Refused(message),
     }
 }
 
+/// Seen as a bare array only. An object with one array in it is taken too; anything else is no list.
+fn list(json: Option<&Json>, message: String, guard: &Guard) -> Reply {
+    let Some(rooms) = json.and_then(only_array) else {
+        return Reply::Unusable(message);
+    };
+    let mut listed = Vec::new();
+    for room in rooms {
+        let object = room.as_object();
+        let name = object
+            .and_then(|o| o.get("roomName"))
+            .and_then(Json::as_str);
+        let (Some(object), Some(name)) = (object, name.filter(|name| !name.is_empty())) else {
+            return Reply::Unusable("the list holds something that is not a room".to_owned());
+        };
+        if !is_archived(object) && !guard.gives_away(name) {
+            listed.push((name.to_owned(), live_room(object, guard)));
+        }
+    }
+    Reply::Rooms(listed)
+}
+
+/// The array that `json` is, or the only one that it holds.
+fn only_array(json: &Json) -> Option<&Vec<Json>> {
+    let Json::Object(object) = json else {
+        return json.as_array();
+    };
+    let mut arrays = object.values().filter_map(Json::as_array);
+    arrays.next().filter(|_| arrays.next().is_none())
+}
+
+fn is_archived(object: &Map<String, Json>) -> bool {
+    object.get("archived") == Some(&Json::Bool(true))
+}
+
 fn success(
     request: &Request<'_>,
+    room: &RoomName,
     object: Option<&Map<String, Json>>,
     message: String,
     guard: &Guard,
@@ -162,18 +207,23 @@ fn success(
     let Some(object) = object else {
         return Reply::Unusable(message);
     };
+    if matches!(request, Request::Delete(_)) {
+        return match object.get("success") {
+            Some(Json::Bool(true)) => Reply::Archived,
+            _ => Reply::Unusable(message),
+        };
+    }
     let named = object
         .get("roomName")
         .and_then(Json::as_str)
         .unwrap_or_default();
     if named.is_empty() {
         return if is_missing(Some(object)) {
-            Reply::Missing
+            Reply::Missing(Gone::Missing)
         } else {
             Reply::Unusable(message)
         };
     }
-    let room = request.room();
     if named != room.as_str() {
         let case = if named.to_lowercase() == room.folded() {
             ", which differs by case"
@@ -187,8 +237,8 @@ fn success(
     }
     // Only a read may call a room archived gone. After a write that was taken it is an odd answer, and
     // repeating the write would not mend it.
-    if matches!(request, Request::Get(_)) && object.get("archived") == Some(&Json::Bool(true)) {
-        return Reply::Missing;
+    if matches!(request, Request::Get(_)) && is_archived(object) {
+        return Reply::Missing(Gone::Archived);
     }
     Reply::Room(live_room(object, guard))
 }
@@ -366,13 +416,22 @@ mod tests {
 
     #[test]
     fn a_missing_room_in_each_of_its_three_ways() {
-        assert_eq!(get(400, r#"{"message":"room not found"}"#), Reply::Missing);
-        assert_eq!(get(404, r#"{"message":"Not Found"}"#), Reply::Missing);
-        assert_eq!(get(404, ""), Reply::Missing);
-        assert_eq!(get(200, r#"{"message":"room not found"}"#), Reply::Missing);
+        assert_eq!(
+            get(400, r#"{"message":"room not found"}"#),
+            Reply::Missing(Gone::Missing)
+        );
+        assert_eq!(
+            get(404, r#"{"message":"Not Found"}"#),
+            Reply::Missing(Gone::Missing)
+        );
+        assert_eq!(get(404, ""), Reply::Missing(Gone::Missing));
+        assert_eq!(
+            get(200, r#"{"message":"room not found"}"#),
+            Reply::Missing(Gone::Missing)
+        );
         assert_eq!(
             get(200, r#"{"roomName":"stand-up","archived":true}"#),
-            Reply::Missing
+            Reply::Missing(Gone::Archived)
         );
     }
 
@@ -388,7 +447,8 @@ mod tests {
             (200, r#"{"roomName":"#),
             (302, ""),
         ] {
-            assert_ne!(get(status, body), Reply::Missing, "{status} {body}");
+            let reply = get(status, body);
+            assert!(!matches!(reply, Reply::Missing(_)), "{status} {body}");
         }
     }
 
@@ -484,5 +544,61 @@ mod tests {
         assert_eq!(room.settings["d"], Live::Text("5".into()));
         assert_eq!(room.settings["e"], Live::Null);
         assert_eq!(room.settings["f"], Live::Other("{}".into()));
+    }
+
+    #[test]
+    fn a_list_is_an_array_or_holds_exactly_one() {
+        let list = |body: &str| interpret(&Request::List, &answer(200, body), &Secret::new(KEY));
+        let names = |reply: Reply| match reply {
+            Reply::Rooms(rooms) => {
+                Some(rooms.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+            }
+            _ => None,
+        };
+        let two = r#"[{"roomName":"a"},{"roomName":"b","archived":true},{"roomName":"c"}]"#;
+        assert_eq!(names(list(two)).unwrap(), ["a", "c"]);
+        assert_eq!(
+            names(list(&format!(r#"{{"rooms":{two},"total":3}}"#))).unwrap(),
+            ["a", "c"]
+        );
+        assert_eq!(names(list("[]")).unwrap(), Vec::<String>::new());
+        for bad in [
+            "{}",
+            r#"{"a":[],"b":[]}"#,
+            "null",
+            "<html>",
+            r#"[{"name":"a"}]"#,
+            "[1]",
+        ] {
+            assert_eq!(names(list(bad)), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_archived_room_is_confirmed_in_words() {
+        let name = name();
+        let delete = |status, body: &str| {
+            interpret(
+                &Request::Delete(&name),
+                &answer(status, body),
+                &Secret::new(KEY),
+            )
+        };
+        assert_eq!(
+            delete(
+                200,
+                r#"{"success":true,"message":"Room successfully archived"}"#
+            ),
+            Reply::Archived
+        );
+        assert!(matches!(
+            delete(200, r#"{"success":false}"#),
+            Reply::Unusable(_)
+        ));
+        assert!(matches!(delete(200, "<html>"), Reply::Unusable(_)));
+        assert_eq!(
+            delete(400, r#"{"message":"room not found"}"#),
+            Reply::Missing(Gone::Missing)
+        );
     }
 }

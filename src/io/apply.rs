@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::api::{LiveRoom, Request, Transport};
+use super::api::{Request, Transport};
 use super::exchange::{End, Service, Tally};
 use super::journal::{Journal, JournalError};
 use super::stop::StopReason;
 use crate::model::value::remember;
-use crate::model::{RememberedSettings, RoomName};
-use crate::planner::receipt::compare;
+use crate::model::{LiveRoom, RememberedSettings, RoomName};
+use crate::planner::receipt::{compare, undeclared};
 use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
 
 /// Where events become durable.
@@ -182,6 +182,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         overridden.retain(|name, _| settings.contains_key(name));
         let applied = AppliedRoom {
             id: self.task.before.id.clone(),
+            observed: self.task.before.observed.clone(),
             overridden,
             settings,
             source: self.task.change.source.clone(),
@@ -198,7 +199,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         }
         self.announce().await?;
         match self.put().await {
-            End::Missing => self.confirm_missing().await,
+            End::Missing(_) => self.confirm_missing().await,
             end => self.settle(end).await,
         }
     }
@@ -218,7 +219,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
                     let end = self.put().await;
                     return self.settle(end).await;
                 }
-                End::Missing => {}
+                End::Missing(_) => {}
                 End::Stopped => return self.settle(End::Stopped).await,
                 other => return self.unread(&other.told()).await,
             }
@@ -271,11 +272,15 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     async fn settle(&mut self, end: End) -> Result<Receipt, JournalError> {
         match end {
             End::Room(live) => self.written(live).await,
-            End::Missing => {
+            End::Missing(_) => {
                 let message = "the service says that there is no such room".to_owned();
                 self.refused(message).await
             }
             End::Exists(message) | End::Refused(message) => self.refused(message).await,
+            End::Rooms(_) | End::Archived => {
+                let message = "the service answered something else than was asked".to_owned();
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
             End::Unknown(message) | End::ReadFirst(message) => {
                 Ok(self.receipt(Outcome::Unknown, Some(message)))
             }
@@ -296,6 +301,11 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         let overridden = comparison.overridden.iter();
         let applied = AppliedRoom {
             id: live.id.or_else(|| self.task.before.id.clone()),
+            observed: undeclared(
+                |name| self.task.change.settings.contains_key(name),
+                &live.settings,
+                salt,
+            ),
             overridden: overridden
                 .map(|o| (o.name.clone(), o.got.clone()))
                 .collect(),
@@ -335,7 +345,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     async fn confirm_missing(&mut self) -> Result<Receipt, JournalError> {
         let room = self.room().clone();
         match self.exchange(&Request::Get(&room), &mut 0).await {
-            End::Missing => {
+            End::Missing(_) => {
                 self.record(Event::Missing { room }).await?;
                 let message = "the service no longer has this room; the next plan adds it again";
                 Ok(self.receipt(Outcome::Refused, Some(message.to_owned())))

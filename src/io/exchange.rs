@@ -7,12 +7,13 @@ use backon::ExponentialBackoff;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::api::{LiveRoom, Reply, Request, Transport, TransportError, interpret};
+use super::api::{Reply, Request, Transport, TransportError, interpret};
 use super::guard::Guard;
 use super::pace::Pacer;
 use super::retry::{self, Next, Trouble};
 use super::stop::{Stop, StopReason};
-use crate::model::Settings;
+use crate::model::{LiveRoom, RoomName, Settings};
+use crate::planner::Gone;
 
 /// The service with a pace and a stop: what rooms are read from and written to.
 pub struct Service<T> {
@@ -31,15 +32,19 @@ pub struct Service<T> {
 pub enum End {
     /// The service answered with the room.
     Room(LiveRoom),
+    /// All rooms that the service lists.
+    Rooms(Vec<(String, LiveRoom)>),
+    /// DELETE: the room was archived.
+    Archived,
     /// The service says that there is no such room.
-    Missing,
+    Missing(Gone),
     /// POST: the service says that the name is taken.
     Exists(String),
     /// It was not carried out.
     Refused(String),
     /// It may or may not have been carried out.
     Unknown(String),
-    /// POST: it may or may not have been carried out; the room has to be read before another try.
+    /// POST, DELETE: it may or may not have been carried out; the room has to be read before another try.
     ReadFirst(String),
     /// The run stopped before it could be sent again.
     Stopped,
@@ -53,7 +58,9 @@ impl End {
             | Self::Refused(text)
             | Self::Unknown(text)
             | Self::ReadFirst(text) => text,
-            Self::Room(_) | Self::Missing | Self::Stopped => String::new(),
+            Self::Room(_) | Self::Rooms(_) | Self::Archived | Self::Missing(_) | Self::Stopped => {
+                String::new()
+            }
         }
     }
 }
@@ -105,7 +112,7 @@ impl<T: Transport> Service<T> {
             };
             let due = tally.backoff.next().unwrap_or_default();
             let next = retry::decide(trouble, *tries, due);
-            debug!(room = %request.room(), ?trouble, ?next, "a request failed");
+            debug!(room = ?request.room().map(RoomName::as_str), ?trouble, ?next, "a request failed");
             match next {
                 Next::GiveUp => return end,
                 Next::EndRun(wait) => {
@@ -115,7 +122,9 @@ impl<T: Transport> Service<T> {
                 Next::Everyone(wait) => self.pacer.hold_until(Instant::now() + wait),
                 Next::Wait(wait) => self.wait(wait).await,
             }
-            if matches!(request, Request::Post(..)) && may_have_written(trouble) {
+            if matches!(request, Request::Post(..) | Request::Delete(_))
+                && may_have_written(trouble)
+            {
                 return End::ReadFirst(end.told());
             }
         }
@@ -130,7 +139,7 @@ impl<T: Transport> Service<T> {
 
     /// Sends once. What is in flight is always waited for, also when the run stops.
     async fn send(&self, request: &Request<'_>, tally: &mut Tally) -> Try {
-        let writes = !matches!(request, Request::Get(_));
+        let writes = request.writes();
         let outcome = match self.transport.send(request).await {
             Ok(answer) => {
                 tally.http_status = Some(answer.status);
@@ -150,7 +159,9 @@ impl<T: Transport> Service<T> {
     fn read(&self, reply: Reply, status: u16) -> Try {
         let end = match reply {
             Reply::Room(room) => End::Room(room),
-            Reply::Missing => End::Missing,
+            Reply::Rooms(rooms) => End::Rooms(rooms),
+            Reply::Archived => End::Archived,
+            Reply::Missing(gone) => End::Missing(gone),
             Reply::Exists(message) => End::Exists(message),
             Reply::Refused(message) => End::Refused(message),
             Reply::Unusable(message) => End::Unknown(message),
@@ -198,7 +209,7 @@ mod tests {
 
     use super::super::api::Answer;
     use super::*;
-    use crate::model::{RoomName, Secret};
+    use crate::model::Secret;
     use crate::planner::Rate;
 
     /// Answers from a list.

@@ -11,8 +11,11 @@ use url::{Host, Url};
 use super::api::{Answer, Request, Transport, TransportError};
 use crate::model::Secret;
 
-/// Answers larger than this are refused, in bytes. The largest true one is a room, about 2 KiB.
+/// Answers larger than this are refused, in bytes. A room is about 2 KiB.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// The same for the list, which is one answer for all rooms of the account: some 30,000 of them.
+const MAX_LIST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why there can be no connection to the service at all.
 #[derive(Debug, thiserror::Error)]
@@ -67,10 +70,14 @@ impl Http {
             let mut path = url
                 .path_segments_mut()
                 .map_err(|()| TransportError::NotSent("the base URL has no path".to_owned()))?;
-            path.pop_if_empty().extend(["api", "v1", "room"]);
+            path.pop_if_empty().extend(["api", "v1"]);
             match request {
-                Request::Get(room) | Request::Put(room, _) => path.push(room.as_str()),
-                Request::Post(..) => &mut path,
+                Request::Get(room) | Request::Put(room, _) | Request::Delete(room) => {
+                    path.extend(["room", room.as_str()])
+                }
+                Request::Post(..) => path.push("room"),
+                // Plural, and seen in public clients only.
+                Request::List => path.push("rooms"),
             };
         }
         url.query_pairs_mut()
@@ -83,7 +90,8 @@ impl Transport for Http {
     async fn send(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
         let url = self.url(request)?;
         let builder = match request {
-            Request::Get(_) => self.client.get(url),
+            Request::Get(_) | Request::List => self.client.get(url),
+            Request::Delete(_) => self.client.delete(url),
             Request::Put(..) => self.client.put(url),
             Request::Post(..) => self.client.post(url),
         };
@@ -95,7 +103,11 @@ impl Transport for Http {
             None => builder,
         };
         let response = builder.send().await.map_err(trouble)?;
-        read(response).await
+        let limit = match request {
+            Request::List => MAX_LIST_BYTES,
+            _ => MAX_ANSWER_BYTES,
+        };
+        read(response, limit).await
     }
 
     fn key(&self) -> &Secret {
@@ -103,13 +115,13 @@ impl Transport for Http {
     }
 }
 
-async fn read(mut response: Response) -> Result<Answer, TransportError> {
+async fn read(mut response: Response, limit: usize) -> Result<Answer, TransportError> {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers(), SystemTime::now());
     let content_type = content_type(response.headers());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(trouble)? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+        if body.len() + chunk.len() > limit {
             return Err(TransportError::TooLarge(status));
         }
         body.extend_from_slice(&chunk);

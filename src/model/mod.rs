@@ -17,7 +17,7 @@ pub use finding::{Finding, Severity};
 pub use name::{NameRule, RoomName};
 pub use room::Room;
 pub use secret::{Secret, SecretDigest};
-pub use value::{Live, Remembered, RememberedSettings, Settings, Value};
+pub use value::{Live, LiveRoom, Remembered, RememberedSettings, Settings, Value};
 
 /// Line of each key in the files, by room: for reports that point at what they talk about.
 pub type Lines = std::collections::BTreeMap<RoomName, std::collections::BTreeMap<String, u32>>;

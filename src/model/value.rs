@@ -86,6 +86,25 @@ impl Live {
         }
     }
 
+    /// Whether the service holds what is remembered, in any form that says the same.
+    pub fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
+        match (self, remembered) {
+            (Self::Bool(live), Remembered::Bool(kept)) => live == kept,
+            (Self::Integer(live), Remembered::Integer(kept)) => live == kept,
+            (Self::Text(live), Remembered::Integer(kept)) => live.parse() == Ok(*kept),
+            (Self::Text(live) | Self::Other(live), Remembered::Text(kept)) => live == kept,
+            (Self::Text(live) | Self::Other(live), Remembered::Secret { secret }) => {
+                Secret::new(live.as_str()).digest(salt, attribute) == *secret
+            }
+            (Self::Secret(live), Remembered::Secret { secret }) => {
+                live.digest(salt, attribute) == *secret
+            }
+            (Self::Secret(live), Remembered::Text(kept)) => live.expose() == kept,
+            (Self::Null, Remembered::Null(())) => true,
+            _ => false,
+        }
+    }
+
     /// The form that may be stored and shown. `secret` says that the attribute itself is secret, so that
     /// whatever the service put there is one too.
     pub fn remember(&self, salt: &str, attribute: &str, secret: bool) -> Remembered {
@@ -102,6 +121,15 @@ impl Live {
             Self::Null => Remembered::Null(()),
         }
     }
+}
+
+/// A room as the service reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveRoom {
+    /// The service's id of the room, if it tells one that looks like an id.
+    pub id: Option<String>,
+    /// Everything it reports, by wire name. What is not here is unobservable, never false.
+    pub settings: BTreeMap<String, Live>,
 }
 
 /// A value as it is stored in the state and compared: a secret is only its digest.
@@ -268,6 +296,27 @@ mod tests {
         ];
         for (live, sent, holds) in cases {
             assert_eq!(live.holds(&sent), holds, "{live:?} {sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_live_value_is_what_it_is_remembered_as() {
+        let lives = [
+            Live::Bool(true),
+            Live::Integer(5),
+            Live::Text("grid".into()),
+            Live::Text("https://a.example".into()),
+            Live::Secret(Secret::new("https://b.example")),
+            Live::Null,
+            Live::Other("[1]".into()),
+        ];
+        for one in &lives {
+            for other in &lives {
+                for secret in [false, true] {
+                    let kept = other.remember("salt", "x", secret);
+                    assert_eq!(one.is(&kept, "salt", "x"), one == other, "{one:?} {kept:?}");
+                }
+            }
         }
     }
 

@@ -2,12 +2,18 @@
 //!
 //! Pure: values in, values out. Uses only `model`.
 
+pub mod drift;
 pub mod forecast;
+pub mod mutes;
 pub mod plan;
 pub mod receipt;
 pub mod state;
+pub mod three_way;
+pub mod world;
 
+pub use drift::{Drift, Verdict, drift};
 pub use forecast::{Forecast, Rate};
 pub use plan::{Action, AttributeChange, Cause, Change, Plan, WantedRoom, plan};
 pub use receipt::{Outcome, Override, Receipt};
 pub use state::{AppliedRoom, Event, State};
+pub use world::{Gone, Sighting, World};

@@ -58,8 +58,30 @@ impl Action {
 pub enum Cause {
     /// The file moved.
     Change,
+    /// The service moved, and the file did not.
+    Drift,
+    /// Both moved, to different values.
+    Conflict,
+    /// The service already holds what the file newly wants: recorded, nothing is sent for it.
+    Converged,
+    /// Applied as wanted, and the service does not report it.
+    Unobservable,
     /// The key is no longer in the file: no longer managed, and not touched.
     Released,
+}
+
+impl Cause {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Drift => "drift",
+            Self::Conflict => "conflict",
+            Self::Converged => "converged",
+            Self::Unobservable => "unobservable",
+            Self::Released => "released",
+        }
+    }
 }
 
 /// One attribute of a change. Values are in the form that may be shown.

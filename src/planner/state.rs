@@ -38,6 +38,10 @@ pub struct AppliedRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<String>,
+    /// What the service reported of attributes that the file does not manage, when the room was last
+    /// written: to notice that one of them moved.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observed: RememberedSettings,
     /// Values that the service chose over what was sent. Told once, and not sent again until the file moves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub overridden: RememberedSettings,

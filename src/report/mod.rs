@@ -4,11 +4,14 @@
 //! Pure: uses only `model` and `planner`.
 
 pub mod apply;
+pub mod drift;
+pub mod markdown;
 pub mod plan;
 pub mod text;
 pub mod validate;
 
 pub use apply::ApplyReport;
+pub use drift::DriftReport;
 pub use plan::PlanReport;
 pub use validate::ValidateReport;
 

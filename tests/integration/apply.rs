@@ -1,142 +1,10 @@
 //! The built program against the simulator on a real socket: what is sent, what is told, what is kept.
 
-use std::process::Stdio;
-
-use roomctl::simulator::{Quirks, Record, Running, SimKey, Simulator, SimulatorOptions};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
 use crate::common::{Ran, Scratch};
-use crate::schemas::validator;
-
-/// Marked, so that every output can be searched for it.
-const KEY: &str = "canary-key-7f3a9c";
-
-/// A simulator, and a directory whose rooms are applied to it.
-struct Site {
-    runtime: Runtime,
-    simulator: Option<Running>,
-    scratch: Scratch,
-    url: String,
-}
-
-impl Site {
-    fn new(quirks: &[&str], faults: &[&str]) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let mut options = SimulatorOptions::new("acme", SimKey::new(KEY));
-        options.log = true;
-        options.quirks = Quirks::default();
-        for quirk in quirks {
-            options.quirks.parse(quirk).unwrap();
-        }
-        options.faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
-        let simulator = runtime.block_on(Simulator::start(options)).unwrap();
-        Self {
-            url: simulator.base_url(),
-            runtime,
-            simulator: Some(simulator),
-            scratch: Scratch::new(),
-        }
-    }
-
-    fn with_rooms(quirks: &[&str], faults: &[&str], count: usize) -> Self {
-        let site = Self::new(quirks, faults);
-        for number in 0..count {
-            site.room(
-                number,
-                "privacy: private\nmaxParticipants: 5\nenableChat: true\n",
-            );
-        }
-        site
-    }
-
-    fn room(&self, number: usize, text: &str) {
-        self.scratch
-            .write(&format!("rooms/room-{number:02}.yaml"), text);
-    }
-
-    fn simulator(&self) -> &Running {
-        self.simulator.as_ref().unwrap()
-    }
-
-    /// Rooms that somebody made by hand before.
-    fn existing(&self, count: usize) {
-        self.simulator().with_world(|world| {
-            for number in 0..count {
-                let attributes = [("privacy".to_owned(), json!("public"))].into();
-                world.create(&format!("room-{number:02}"), attributes, 0);
-            }
-        });
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        let mut all = vec!["--app", "acme", "--base-url", &self.url];
-        all.extend(args);
-        let output = self
-            .scratch
-            .command(&all)
-            .env("METERED_SECRET_KEY", KEY)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let ran = Ran::from(output);
-        assert!(
-            !ran.all().contains("canary"),
-            "the key was printed: {}",
-            ran.all()
-        );
-        ran
-    }
-
-    fn apply(&self, more: &[&str]) -> Ran {
-        let mut args = vec![
-            "apply",
-            "--yes",
-            "--rate",
-            "unlimited",
-            "--format",
-            "json",
-            "-vvv",
-        ];
-        args.extend(more);
-        self.run(&args)
-    }
-
-    fn log(&self) -> Vec<Record> {
-        self.simulator().log()
-    }
-
-    fn sent(&self, from: usize) -> Vec<(&'static str, String)> {
-        let log = self.log();
-        log[from..]
-            .iter()
-            .map(|r| (r.method.name(), r.path.clone()))
-            .collect()
-    }
-
-    fn count(&self, method: &str) -> usize {
-        self.log()
-            .iter()
-            .filter(|r| r.method.name() == method)
-            .count()
-    }
-
-    /// No file may hold the key.
-    fn check_files(&self) {
-        for (path, bytes) in self.scratch.files() {
-            let text = String::from_utf8_lossy(&bytes);
-            assert!(!text.contains("canary"), "{}", path.display());
-        }
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        if let Some(simulator) = self.simulator.take() {
-            let _ = self.runtime.block_on(simulator.close());
-        }
-    }
-}
+use crate::schemas::check;
+use crate::site::{KEY, Site};
 
 fn outcomes(report: &Value) -> Vec<String> {
     let receipts = report["receipts"].as_array().unwrap().iter();
@@ -398,14 +266,6 @@ fn reports_fit_their_schemas() {
         3,
     );
     site.room(2, "privacy: public\nrtmpOutURL: rtmp://live.example/k\n");
-    let check = |name: &str, value: &Value| {
-        let validator = validator(name);
-        let errors: Vec<String> = validator
-            .iter_errors(value)
-            .map(|e| e.to_string())
-            .collect();
-        assert_eq!(errors, Vec::<String>::new(), "{name}");
-    };
     check("plan", &site.run(&["plan", "--format", "json"]).json());
     check("apply", &site.apply(&[]).json());
     check("plan", &site.run(&["plan", "--format", "json"]).json());

@@ -41,11 +41,14 @@ impl InProcess {
 impl Transport for InProcess {
     async fn send(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
         use simulator::Method;
-        let one = format!("/api/v1/room/{}", request.room());
+        let name = request.room().map_or("", RoomName::as_str);
+        let one = format!("/api/v1/room/{name}");
         let (method, path) = match request {
             Request::Get(_) => (Method::Get, one.as_str()),
             Request::Put(..) => (Method::Put, one.as_str()),
             Request::Post(..) => (Method::Post, "/api/v1/room"),
+            Request::Delete(_) => (Method::Delete, one.as_str()),
+            Request::List => (Method::Get, "/api/v1/rooms"),
         };
         let body = request.body().map(|body| body.expose().to_owned());
         let request = simulator::Request::new(method, path)

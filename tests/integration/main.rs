@@ -6,7 +6,9 @@
 mod apply;
 mod cases;
 mod common;
+mod drift;
 mod hostile;
 mod laws;
 mod layers;
 mod schemas;
+mod site;

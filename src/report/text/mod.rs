@@ -1,10 +1,12 @@
 //! Reports as text for people. Colours are always written; the edge takes them out where they do not belong.
 
 mod apply;
+mod drift;
 mod plan;
 mod validate;
 
 pub use apply::{apply_end, receipt_line};
+pub use drift::drift;
 pub use plan::plan;
 pub use validate::{findings, validate};
 

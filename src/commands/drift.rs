@@ -1,0 +1,156 @@
+//! `drift`: live against applied against wanted. Never writes, not even the state.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{Timestamp, ToSpan};
+
+use super::cli::{DriftArgs, DriftFormat, Global};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::progress::Reading;
+use super::service::{self, Backend};
+use super::settings::Settings;
+use super::validate::{accept, load, now};
+use crate::io::exchange::Service;
+use crate::io::http::Http;
+use crate::io::mutes;
+use crate::io::observe::{list, looks_cut, observe};
+use crate::io::{metrics, room_files::Loaded};
+use crate::model::RoomName;
+use crate::planner::drift::Sides;
+use crate::planner::mutes::Mute;
+use crate::planner::{State, World, drift};
+use crate::report::drift::Summary;
+use crate::report::{self, DriftReport, markdown, text};
+
+/// Runs the command.
+///
+/// # Errors
+/// When files, configuration, state or mutes cannot be used, or there is no service to ask.
+pub fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let settings = Settings::new(global)?;
+    let loaded = accept(load(&settings), output)?;
+    let mutes = load_mutes(args)?;
+    let state = settings.load_state()?.state;
+    let runtime = service::runtime()?;
+    let seen = runtime.block_on(async {
+        let backend = service::open(&settings, &state.app, args.network.timeout).await?;
+        let seen = look(&settings, args, &backend, &loaded, &state).await;
+        backend.close().await?;
+        seen
+    })?;
+    let drift = drift(&Sides {
+        wanted: &loaded.wanted,
+        state: &state,
+        world: &seen.world,
+        listed: &seen.listed,
+        mutes: &mutes,
+        now: now(),
+    });
+    let report = DriftReport::new(&drift, &state, &mutes, seen.warning);
+    show(&report, args, global.verbose > 0, output)?;
+    write_metrics(args, &report)?;
+    Ok(exit(report.summary, args))
+}
+
+/// What was found on the service.
+struct Seen {
+    world: World,
+    listed: BTreeSet<String>,
+    warning: Option<String>,
+}
+
+async fn look(
+    settings: &Settings,
+    args: &DriftArgs,
+    backend: &Backend,
+    loaded: &Loaded,
+    state: &State,
+) -> Result<Seen, Failure> {
+    let service: Arc<Service<Http>> = Arc::new(service::paced(settings, &args.network, backend)?);
+    let names: BTreeSet<RoomName> = loaded
+        .wanted
+        .keys()
+        .chain(state.rooms.keys())
+        .cloned()
+        .collect();
+    let parallelism = settings.parallelism(args.network.parallelism)?;
+    let reading = Reading::new(names.len());
+    let world = observe(&service, names.into_iter().collect(), parallelism, || {
+        reading.one()
+    })
+    .await;
+    reading.finish();
+    // The list only finds rooms that nobody manages, so a check goes on without it.
+    let (listed, warning) = match list(&service).await {
+        Ok(rooms) => {
+            let cut = looks_cut(rooms.len());
+            let warning = cut.then(|| {
+                format!("the service listed exactly {} rooms; if it cuts its list, unmanaged rooms are missing here", rooms.len())
+            });
+            (rooms.into_iter().map(|(name, _)| name).collect(), warning)
+        }
+        Err(why) => {
+            let warning = format!(
+                "the list of rooms could not be read, so unmanaged rooms are missing here: {why}"
+            );
+            (BTreeSet::new(), Some(warning))
+        }
+    };
+    Ok(Seen {
+        world,
+        listed,
+        warning,
+    })
+}
+
+fn load_mutes(args: &DriftArgs) -> Result<Vec<Mute>, Failure> {
+    match &args.mutes {
+        None => Ok(mutes::load(Path::new("mutes.yaml"))?.unwrap_or_default()),
+        Some(path) => mutes::load(path)?
+            .ok_or_else(|| Failure::new(Exit::Invalid, format!("there is no {}", path.display()))),
+    }
+}
+
+fn show(
+    report: &DriftReport,
+    args: &DriftArgs,
+    verbose: bool,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    match args.format {
+        DriftFormat::Text => {
+            // A mute that is pasted without a thought should still end soon.
+            let until = Timestamp::now().saturating_add((30 * 24).hours());
+            let until =
+                until.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
+            output.result(&text::drift(report, &until, verbose));
+        }
+        DriftFormat::Json => output.result(&report::json(report)?),
+        DriftFormat::Markdown => output.result(&markdown::drift(report)),
+    }
+    Ok(())
+}
+
+fn write_metrics(args: &DriftArgs, report: &DriftReport) -> Result<(), Failure> {
+    let Some(path) = &args.metrics_file else {
+        return Ok(());
+    };
+    let success = report.summary.unreadable == 0;
+    metrics::write(path, &report.app, &report.summary.counts(), success, now()).map_err(|error| {
+        let message = format!("cannot write the metrics to {}: {error}", path.display());
+        Failure::new(Exit::Unexpected, message)
+    })
+}
+
+fn exit(summary: Summary, args: &DriftArgs) -> Exit {
+    if summary.unreadable > 0 {
+        Exit::Service
+    } else if summary.differences() > 0 && !args.exit_zero {
+        Exit::Differences
+    } else {
+        Exit::Done
+    }
+}

@@ -1,0 +1,120 @@
+//! `mutes.yaml`: drift that is accepted for a reason, until a day.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::config::ConfigError;
+use super::yaml::{self, Place};
+use crate::model::catalogue;
+use crate::planner::mutes::Mute;
+
+/// One entry of the list, before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    room: String,
+    attribute: String,
+    reason: String,
+    until: String,
+}
+
+/// Reads the mutes in `path`. `None`: there is no such file.
+///
+/// # Errors
+/// When it cannot be read, or holds anything that is not a mute.
+pub fn load(path: &Path) -> Result<Option<Vec<Mute>>, ConfigError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let path = path.to_owned();
+            return Err(ConfigError::Io { path, source });
+        }
+    };
+    parse(&text)
+        .map(Some)
+        .map_err(|(place, message)| ConfigError::Invalid {
+            path: path.to_owned(),
+            place,
+            message,
+        })
+}
+
+fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
+    let entries = yaml::mapping(text).map_err(|error| (error.place, error.message))?;
+    let mut mutes = Vec::new();
+    for entry in &entries {
+        if entry.key != "mutes" {
+            return Err((
+                entry.key_at,
+                format!(
+                    "`{}` is not known here; write `mutes:` and a list",
+                    entry.key
+                ),
+            ));
+        }
+        let list: Vec<Entry> = serde_json::from_value(entry.value.clone()).map_err(|error| {
+            (
+                entry.value_at,
+                format!("`mutes` is a list of room, attribute, reason and until: {error}"),
+            )
+        })?;
+        for (number, mute) in list.iter().enumerate() {
+            mutes.push(
+                check(mute)
+                    .map_err(|why| (entry.value_at, format!("mute {}: {why}", number + 1)))?,
+            );
+        }
+    }
+    Ok(mutes)
+}
+
+fn check(entry: &Entry) -> Result<Mute, String> {
+    if entry.attribute != "*" && catalogue::attribute(&entry.attribute).is_none() {
+        return Err(format!(
+            "`{}` is not an attribute of a room",
+            entry.attribute
+        ));
+    }
+    Mute::new(&entry.room, &entry.attribute, &entry.reason, &entry.until)
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_mutes() {
+        let text = "mutes:\n  - {room: \"sales-*\", attribute: enableChat, reason: \"trial\", until: 2027-01-31}\n";
+        let mutes = parse(text).unwrap();
+        assert_eq!(mutes.len(), 1);
+        assert!(mutes[0].covers("sales-emea", "enableChat"));
+        assert!(parse("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (text, words) in [
+            ("mute: []", "write `mutes:`"),
+            ("mutes: 3", "is a list of"),
+            (
+                "mutes:\n  - {room: a, attribute: privacy, reason: x}",
+                "missing field `until`",
+            ),
+            (
+                "mutes:\n  - {room: a, attribute: chat, reason: x, until: 2027-01-01}",
+                "`chat` is not an attribute",
+            ),
+            (
+                "mutes:\n  - {room: a, attribute: privacy, reason: x, until: soon}",
+                "mute 1",
+            ),
+        ] {
+            let (_, message) = parse(text).unwrap_err();
+            assert!(message.contains(words), "{message}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Mutes: drift that is known, accepted for a reason, and only until a day.
+
+use globset::{Glob, GlobMatcher};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+/// One mute.
+#[derive(Clone, Debug)]
+pub struct Mute {
+    /// Which rooms, as a glob over names.
+    pub room: String,
+    /// Which attribute, by wire name; `*` for all.
+    pub attribute: String,
+    /// Why.
+    pub reason: String,
+    /// Until when, as written.
+    pub until: String,
+    matcher: GlobMatcher,
+    /// The first Unix second at which it is over.
+    ends: i64,
+}
+
+/// Why something is not a mute.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MuteError {
+    /// The glob is none.
+    #[error("`{0}` is not a pattern for room names: {1}")]
+    Room(String, String),
+    /// The end is none.
+    #[error("`until: {0}` is neither a day (2027-01-31) nor a time (2027-01-31T12:00:00Z)")]
+    Until(String),
+    /// There is no reason.
+    #[error("a mute needs a reason")]
+    Reason,
+}
+
+/// What is the matter with a mute that mutes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Its time is over.
+    Expired,
+    /// Nothing that it would mute has moved.
+    Unused,
+}
+
+impl Mute {
+    /// Checks the parts of a mute.
+    ///
+    /// # Errors
+    /// When the pattern or the end cannot be understood, or no reason is given.
+    pub fn new(room: &str, attribute: &str, reason: &str, until: &str) -> Result<Self, MuteError> {
+        let glob = Glob::new(room)
+            .map_err(|error| MuteError::Room(room.to_owned(), error.kind().to_string()))?;
+        if reason.trim().is_empty() {
+            return Err(MuteError::Reason);
+        }
+        Ok(Self {
+            room: room.to_owned(),
+            attribute: attribute.to_owned(),
+            reason: reason.to_owned(),
+            until: until.to_owned(),
+            matcher: glob.compile_matcher(),
+            ends: ends(until).ok_or_else(|| MuteError::Until(until.to_owned()))?,
+        })
+    }
+
+    /// Whether it still counts at `now`, in Unix seconds.
+    pub fn is_active(&self, now: i64) -> bool {
+        now < self.ends
+    }
+
+    /// Whether it is about this attribute of this room.
+    pub fn covers(&self, room: &str, attribute: &str) -> bool {
+        (self.attribute == "*" || self.attribute == attribute) && self.matcher.is_match(room)
+    }
+}
+
+/// The first second after the day, or the second itself.
+fn ends(until: &str) -> Option<i64> {
+    if let Ok(day) = until.parse::<Date>()
+        && until.len() == "2027-01-31".len()
+    {
+        let next = day.checked_add(1.day()).ok()?;
+        return Some(
+            TimeZone::UTC
+                .to_timestamp(next.at(0, 0, 0, 0))
+                .ok()?
+                .as_second(),
+        );
+    }
+    Some(until.parse::<Timestamp>().ok()?.as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_counts_to_its_end_and_a_time_to_the_second() {
+        let mute = |until: &str| Mute::new("a", "*", "why", until);
+        let day = mute("2027-01-01").unwrap();
+        assert!(day.is_active(1_798_761_600 + 86_399));
+        assert!(!day.is_active(1_798_761_600 + 86_400));
+        let time = mute("2027-01-01T00:00:00Z").unwrap();
+        assert!(time.is_active(1_798_761_599));
+        assert!(!time.is_active(1_798_761_600));
+        for bad in ["", "soon", "2027-02-30", "2027", "1798761600"] {
+            assert!(mute(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rooms_are_matched_by_pattern() {
+        let mute = Mute::new("sales-*", "enableChat", "why", "2027-01-01").unwrap();
+        assert!(mute.covers("sales-emea", "enableChat"));
+        assert!(!mute.covers("sales-emea", "privacy"));
+        assert!(!mute.covers("presales-emea", "enableChat"));
+        assert!(Mute::new("[", "*", "why", "2027-01-01").is_err());
+        assert!(Mute::new("a", "*", " ", "2027-01-01").is_err());
+    }
+}

@@ -1,0 +1,268 @@
+//! The report of a drift check.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{FORMAT_VERSION, StateId, shown};
+use crate::model::Remembered;
+use crate::planner::drift::{AttributeDrift, RoomDrift, Undeclared};
+use crate::planner::mutes::{Idle, Mute};
+use crate::planner::{Cause, Drift, State, Verdict};
+
+/// Who moved what.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl drift report")]
+pub struct DriftReport {
+    /// Version of this format.
+    pub format_version: String,
+    /// Always `drift`.
+    #[schemars(extend("const" = "drift"))]
+    pub kind: String,
+    /// The app whose rooms these are.
+    pub app: String,
+    /// The state that the service was held against.
+    pub state: StateId,
+    /// How many rooms of each verdict.
+    pub summary: Summary,
+    /// All rooms, by name.
+    pub rooms: Vec<RoomReport>,
+    /// Mutes that mute nothing.
+    pub idle_mutes: Vec<IdleMute>,
+    /// What could not be found out about the account as a whole; null when there is nothing.
+    pub warning: Option<String>,
+}
+
+/// How many rooms of each verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Summary {
+    /// As applied and as wanted.
+    pub in_sync: u64,
+    /// The service moved.
+    pub drifted: u64,
+    /// Applied, and no longer there.
+    pub missing: u64,
+    /// The service and the file both moved, to different values.
+    pub conflict: u64,
+    /// The file is ahead of what was applied.
+    pub pending: u64,
+    /// On the service, and in neither file nor state.
+    pub unmanaged: u64,
+    /// Could not be read.
+    pub unreadable: u64,
+    /// The service moved, and a mute accepts it.
+    pub muted: u64,
+}
+
+impl Summary {
+    /// Every verdict with its name and its count, in a fixed order.
+    pub fn counts(&self) -> [(&'static str, u64); 8] {
+        let Self {
+            in_sync,
+            drifted,
+            missing,
+            conflict,
+            pending,
+            unmanaged,
+            unreadable,
+            muted,
+        } = *self;
+        [
+            ("in_sync", in_sync),
+            ("drifted", drifted),
+            ("missing", missing),
+            ("conflict", conflict),
+            ("pending", pending),
+            ("unmanaged", unmanaged),
+            ("unreadable", unreadable),
+            ("muted", muted),
+        ]
+    }
+
+    fn count(&mut self, verdict: Verdict) {
+        let count = match verdict {
+            Verdict::InSync => &mut self.in_sync,
+            Verdict::Drifted => &mut self.drifted,
+            Verdict::Missing => &mut self.missing,
+            Verdict::Conflict => &mut self.conflict,
+            Verdict::Pending => &mut self.pending,
+            Verdict::Unmanaged => &mut self.unmanaged,
+            Verdict::Unreadable => &mut self.unreadable,
+            Verdict::Muted => &mut self.muted,
+        };
+        *count += 1;
+    }
+
+    /// Rooms that somebody has to look at.
+    pub fn differences(&self) -> u64 {
+        self.drifted + self.missing + self.conflict
+    }
+}
+
+/// One room.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct RoomReport {
+    /// Its name.
+    pub room: String,
+    /// How it stands.
+    pub verdict: Verdict,
+    /// The file that wants it; null when there is none.
+    pub file: Option<String>,
+    /// The attributes that are not as applied and wanted, by name.
+    pub attributes: Vec<AttributeReport>,
+    /// Attributes that nobody declared and that moved since the room was last written, by name.
+    pub undeclared: Vec<UndeclaredReport>,
+    /// What else there is to say.
+    pub message: Option<String>,
+}
+
+/// One attribute that is not as applied and wanted. `****` for a secret.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AttributeReport {
+    /// Wire name.
+    pub name: String,
+    /// The applied value; null: not managed so far.
+    pub applied: Json,
+    /// The wanted value; null: not managed from now on.
+    pub wanted: Json,
+    /// What the service reports; null: it does not.
+    pub live: Json,
+    /// Who moved.
+    pub cause: Cause,
+    /// Whether its values are never shown.
+    pub sensitive: bool,
+    /// Whether an active mute accepts it.
+    pub muted: bool,
+}
+
+/// An attribute that nobody declared and that moved. `****` for a secret.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct UndeclaredReport {
+    /// Wire name.
+    pub name: String,
+    /// What the service reported when the room was last written.
+    pub before: Json,
+    /// What it reports now.
+    pub live: Json,
+}
+
+/// A mute that mutes nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct IdleMute {
+    /// Its pattern of rooms.
+    pub room: String,
+    /// Its attribute.
+    pub attribute: String,
+    /// Its end.
+    pub until: String,
+    /// `expired` or `unused`.
+    pub problem: String,
+}
+
+impl DriftReport {
+    /// The report of `drift`, judged against `state`.
+    pub fn new(drift: &Drift, state: &State, mutes: &[Mute], warning: Option<String>) -> Self {
+        let mut summary = Summary::default();
+        for room in &drift.rooms {
+            summary.count(room.verdict);
+        }
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "drift".to_owned(),
+            app: state.app.clone(),
+            state: StateId::new(&state.lineage, state.serial),
+            summary,
+            rooms: drift.rooms.iter().map(RoomReport::from).collect(),
+            idle_mutes: drift
+                .idle
+                .iter()
+                .map(|(at, idle)| idle_mute(&mutes[*at], *idle))
+                .collect(),
+            warning,
+        }
+    }
+
+    /// The rooms by verdict, in the order in which a reader needs them.
+    pub fn by_verdict(&self) -> BTreeMap<u8, Vec<&RoomReport>> {
+        let mut groups: BTreeMap<u8, Vec<&RoomReport>> = BTreeMap::new();
+        for room in &self.rooms {
+            groups.entry(urgency(room.verdict)).or_default().push(room);
+        }
+        groups
+    }
+}
+
+fn urgency(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Missing => 0,
+        Verdict::Conflict => 1,
+        Verdict::Drifted => 2,
+        Verdict::Unreadable => 3,
+        Verdict::Pending => 4,
+        Verdict::Muted => 5,
+        Verdict::Unmanaged => 6,
+        Verdict::InSync => 7,
+    }
+}
+
+fn idle_mute(mute: &Mute, idle: Idle) -> IdleMute {
+    let problem = match idle {
+        Idle::Expired => "expired",
+        Idle::Unused => "unused",
+    };
+    IdleMute {
+        room: mute.room.clone(),
+        attribute: mute.attribute.clone(),
+        until: mute.until.clone(),
+        problem: problem.to_owned(),
+    }
+}
+
+impl From<&RoomDrift> for RoomReport {
+    fn from(drift: &RoomDrift) -> Self {
+        let RoomDrift {
+            room,
+            verdict,
+            file,
+            attributes,
+            undeclared,
+            message,
+        } = drift;
+        Self {
+            room: room.clone(),
+            verdict: *verdict,
+            file: file.clone(),
+            attributes: attributes.iter().map(AttributeReport::from).collect(),
+            undeclared: undeclared.iter().map(UndeclaredReport::from).collect(),
+            message: message.clone(),
+        }
+    }
+}
+
+impl From<&AttributeDrift> for AttributeReport {
+    fn from(drift: &AttributeDrift) -> Self {
+        let value = |value: &Option<Remembered>| value.as_ref().map_or(Json::Null, shown);
+        let all = [&drift.applied, &drift.wanted, &drift.live];
+        Self {
+            name: drift.name.clone(),
+            applied: value(&drift.applied),
+            wanted: value(&drift.wanted),
+            live: value(&drift.live),
+            cause: drift.cause,
+            sensitive: all.into_iter().flatten().any(Remembered::is_secret),
+            muted: drift.muted,
+        }
+    }
+}
+
+impl From<&Undeclared> for UndeclaredReport {
+    fn from(moved: &Undeclared) -> Self {
+        Self {
+            name: moved.name.clone(),
+            before: shown(&moved.before),
+            live: shown(&moved.live),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A simulator on a real socket, and a directory whose rooms are applied to it.
+
+use std::process::Stdio;
+
+use roomctl::simulator::{Quirks, Record, Running, SimKey, Simulator, SimulatorOptions};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::common::{Ran, Scratch};
+
+/// Marked, so that every output can be searched for it.
+pub const KEY: &str = "canary-key-7f3a9c";
+
+/// A simulator, and a directory whose rooms are applied to it.
+pub struct Site {
+    runtime: Runtime,
+    simulator: Option<Running>,
+    pub scratch: Scratch,
+    url: String,
+}
+
+impl Site {
+    pub fn new(quirks: &[&str], faults: &[&str]) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let mut options = SimulatorOptions::new("acme", SimKey::new(KEY));
+        options.log = true;
+        options.quirks = Quirks::default();
+        for quirk in quirks {
+            options.quirks.parse(quirk).unwrap();
+        }
+        options.faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        let simulator = runtime.block_on(Simulator::start(options)).unwrap();
+        Self {
+            url: simulator.base_url(),
+            runtime,
+            simulator: Some(simulator),
+            scratch: Scratch::new(),
+        }
+    }
+
+    pub fn with_rooms(quirks: &[&str], faults: &[&str], count: usize) -> Self {
+        let site = Self::new(quirks, faults);
+        for number in 0..count {
+            site.room(
+                number,
+                "privacy: private\nmaxParticipants: 5\nenableChat: true\n",
+            );
+        }
+        site
+    }
+
+    pub fn room(&self, number: usize, text: &str) {
+        self.scratch
+            .write(&format!("rooms/room-{number:02}.yaml"), text);
+    }
+
+    pub fn simulator(&self) -> &Running {
+        self.simulator.as_ref().unwrap()
+    }
+
+    /// Rooms that somebody made by hand before.
+    pub fn existing(&self, count: usize) {
+        self.simulator().with_world(|world| {
+            for number in 0..count {
+                let attributes = [("privacy".to_owned(), json!("public"))].into();
+                world.create(&format!("room-{number:02}"), attributes, 0);
+            }
+        });
+    }
+
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let mut all = vec!["--app", "acme", "--base-url", &self.url];
+        all.extend(args);
+        let output = self
+            .scratch
+            .command(&all)
+            .env("METERED_SECRET_KEY", KEY)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let ran = Ran::from(output);
+        assert!(
+            !ran.all().contains("canary"),
+            "the key was printed: {}",
+            ran.all()
+        );
+        ran
+    }
+
+    pub fn apply(&self, more: &[&str]) -> Ran {
+        let mut args = vec![
+            "apply",
+            "--yes",
+            "--rate",
+            "unlimited",
+            "--format",
+            "json",
+            "-vvv",
+        ];
+        args.extend(more);
+        self.run(&args)
+    }
+
+    pub fn log(&self) -> Vec<Record> {
+        self.simulator().log()
+    }
+
+    pub fn sent(&self, from: usize) -> Vec<(&'static str, String)> {
+        let log = self.log();
+        log[from..]
+            .iter()
+            .map(|r| (r.method.name(), r.path.clone()))
+            .collect()
+    }
+
+    pub fn count(&self, method: &str) -> usize {
+        self.log()
+            .iter()
+            .filter(|r| r.method.name() == method)
+            .count()
+    }
+
+    /// No file may hold the key.
+    pub fn check_files(&self) {
+        for (path, bytes) in self.scratch.files() {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains("canary"), "{}", path.display());
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(simulator) = self.simulator.take() {
+            let _ = self.runtime.block_on(simulator.close());
+        }
+    }
+}
