@@ -11,17 +11,19 @@ use super::holder::this_process;
 use super::interrupt::{self, Interrupted};
 use super::output::Output;
 use super::plan::recovered;
+use super::planning::Planning;
 use super::progress::Progress;
 use super::service;
 use super::settings::Settings;
-use super::validate::{accept, load, now};
+use super::validate::{accept, load};
 use crate::io::apply::apply;
 use crate::io::exchange::Service;
 use crate::io::http::Http;
 use crate::io::journal::Journal;
 use crate::io::stop::{Stop, StopReason};
 use crate::io::store::{Found, LocalStore};
-use crate::planner::{Plan, Rate, Receipt, State, plan};
+use crate::planner::plan::Unreadable;
+use crate::planner::{Action, Outcome, Plan, Rate, Receipt, State};
 use crate::report::apply::Summary;
 use crate::report::{self, ApplyReport, PlanReport, text};
 
@@ -31,7 +33,7 @@ use crate::report::{self, ApplyReport, PlanReport, text};
 /// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
 pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
-    let (rate, burst) = settings.pace(&args.network.pace)?;
+    let (rate, _) = settings.pace(&args.network.pace)?;
     let parallelism = settings.parallelism(args.network.parallelism)?;
     let loaded = accept(load(&settings), output)?;
     let store = settings.store();
@@ -44,15 +46,44 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     if events > 0 {
         output.note(&recovered(events));
     }
-    let plan = plan(&loaded.wanted, &state, &rate, burst, now());
-    show(&PlanReport::new(&plan, &loaded.lines), args, &rate, output);
+    let planning = Planning {
+        settings: &settings,
+        args: &args.planning,
+        network: &args.network,
+        drift_only: args.drift_only,
+    };
+    let runtime = service::runtime()?;
+    let open = || runtime.block_on(service::open(&settings, &app, args.network.timeout));
+    // Without a look at the service it is only opened when there is something to send.
+    let (plan, opened) = if planning.looks() {
+        let backend = open()?;
+        let plan = runtime.block_on(planning.online(&loaded, &state, &backend))?;
+        (plan, Some(backend))
+    } else {
+        (planning.offline(&loaded, &state)?, None)
+    };
+    let refusal = planning.refusal(&plan);
+    show(
+        &PlanReport::new(&plan, &loaded.lines, refusal.as_ref()),
+        args,
+        &rate,
+        output,
+    );
     if plan.is_empty() {
         fold(&store, &mut state, events)?;
-        return report(&ApplyReport::new(&state, &[], None), args, output);
+        let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).collect();
+        let data = ApplyReport::new(&state, &receipts, None);
+        report(&data, args, output)?;
+        return Ok(exit(data.summary, None, args));
+    }
+    if let Some(refusal) = refusal {
+        return Err(Failure::new(Exit::Refused, refusal));
     }
     approve(args, &settings, &app, &plan)?;
-    let runtime = service::runtime()?;
-    let backend = runtime.block_on(service::open(&settings, &app, args.network.timeout))?;
+    let backend = match opened {
+        Some(backend) => backend,
+        None => open()?,
+    };
     if state.lineage.is_empty() {
         state.lineage = Uuid::new_v4().to_string();
     }
@@ -65,8 +96,9 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         parallelism,
         format: args.report.format,
     };
-    let (receipts, stop) = runtime.block_on(carry_out(run, &mut state, &journal, output))?;
+    let (mut receipts, stop) = runtime.block_on(carry_out(run, &mut state, &journal, output))?;
     finish(&store, &before, &mut state, journal)?;
+    receipts.extend(plan.unreadable.iter().map(unread));
     let stopped = runtime.block_on(backend.close()).map(|()| stop.reason())?;
     let report_data = ApplyReport::new(
         &state,
@@ -151,6 +183,24 @@ fn finish(
 fn show(plan: &PlanReport, args: &ApplyArgs, rate: &Rate, output: &mut Output) {
     if args.report.format == Format::Text {
         output.result(&text::plan(plan, &rate.to_string()));
+    }
+}
+
+/// The receipt of a room that nothing was planned for, since it could not be read.
+fn unread(room: &Unreadable) -> Receipt {
+    Receipt {
+        room: room.room.clone(),
+        action: if room.file.is_some() {
+            Action::Update
+        } else {
+            Action::Orphan
+        },
+        outcome: Outcome::Skipped,
+        attempts: 0,
+        http_status: None,
+        message: Some(format!("not tried: {}", room.message)),
+        overridden: Vec::new(),
+        unobservable: Vec::new(),
     }
 }
 

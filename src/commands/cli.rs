@@ -8,6 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::planner::Rate;
+use crate::planner::guard::MaxChanges;
 
 /// Keeps the meeting rooms of a Metered.ca account the way YAML files in git say they should be.
 #[derive(Debug, Parser)]
@@ -103,7 +104,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Check the room files and tell everything that is wrong
     Validate(ValidateArgs),
-    /// Show what apply would change; contacts nobody
+    /// Show what apply would change; contacts nobody without --live
     Plan(PlanArgs),
     /// Make the service's rooms what the files say
     Apply(ApplyArgs),
@@ -172,20 +173,38 @@ pub struct ValidateArgs {
     pub report: ReportArgs,
 }
 
+/// What a plan looks at, and how far it may go.
+#[derive(Debug, Args)]
+pub struct PlanningArgs {
+    /// Look at the service too: tell who moved what, and create from adopt
+    #[arg(long)]
+    pub live: bool,
+    /// Archive rooms that are in the state and in no file
+    #[arg(long)]
+    pub prune: bool,
+    /// Allow so many rooms, or such a share, to be archived at once [default: 10% of 10 or more]
+    #[arg(long, value_name = "N|P%")]
+    pub max_changes: Option<MaxChanges>,
+}
+
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   roomctl plan
+  roomctl plan --live                   reads the rooms, and tells drift from changes
   roomctl plan --detailed-exitcode      exits 2 when apply has something to do
   roomctl plan --format json > plan.json")]
 pub struct PlanArgs {
     /// How the report is shown.
     #[command(flatten)]
     pub report: ReportArgs,
-    /// For the forecast.
+    /// What to look at.
     #[command(flatten)]
-    pub pace: PaceArgs,
+    pub planning: PlanningArgs,
+    /// How to talk to the service, and for the forecast.
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Exit with 2 when apply has something to do
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -205,6 +224,12 @@ pub struct ApplyArgs {
     /// How the report is shown.
     #[command(flatten)]
     pub report: ReportArgs,
+    /// What to look at.
+    #[command(flatten)]
+    pub planning: PlanningArgs,
+    /// Only put back what the service moved; newer files wait
+    #[arg(long, conflicts_with = "prune")]
+    pub drift_only: bool,
     /// How to talk to the service.
     #[command(flatten)]
     pub network: NetworkArgs,

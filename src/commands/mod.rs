@@ -9,6 +9,7 @@ pub mod interrupt;
 pub mod logs;
 pub mod output;
 pub mod plan;
+pub mod planning;
 pub mod progress;
 pub mod schema;
 pub mod service;

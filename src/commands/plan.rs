@@ -1,11 +1,12 @@
-//! `plan`: wanted against applied. Makes no connection and writes nothing.
+//! `plan`: what apply would change. Writes nothing; without `--live` makes no connection either.
 
 use super::cli::{Format, Global, PlanArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::planning::Planning;
+use super::service;
 use super::settings::Settings;
-use super::validate::{accept, load, now};
-use crate::planner::plan;
+use super::validate::{accept, load};
 use crate::report::{self, PlanReport, text};
 
 /// Runs the command.
@@ -14,26 +15,44 @@ use crate::report::{self, PlanReport, text};
 /// When files, configuration or state cannot be used.
 pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
-    let (rate, burst) = settings.pace(&args.pace)?;
+    let (rate, _) = settings.pace(&args.network.pace)?;
     // The state is parsed while the files are.
     let (loaded, found) = rayon::join(|| load(&settings), || settings.load_state());
     let (loaded, found) = (accept(loaded, output)?, found?);
     if found.recovered > 0 {
         output.note(&recovered(found.recovered));
     }
-    let plan = plan(&loaded.wanted, &found.state, &rate, burst, now());
-    let report = PlanReport::new(&plan, &loaded.lines);
+    let planning = Planning {
+        settings: &settings,
+        args: &args.planning,
+        network: &args.network,
+        drift_only: false,
+    };
+    let plan = if planning.looks() {
+        service::runtime()?.block_on(async {
+            let backend = service::open(&settings, &found.state.app, args.network.timeout).await?;
+            let plan = planning.online(&loaded, &found.state, &backend).await;
+            backend.close().await?;
+            plan
+        })?
+    } else {
+        planning.offline(&loaded, &found.state)?
+    };
+    let report = PlanReport::new(&plan, &loaded.lines, planning.refusal(&plan).as_ref());
     match args.report.format {
         Format::Text => output.result(&text::plan(&report, &rate.to_string())),
         Format::Json => output.result(&report::json(&report)?),
     }
-    let differs = !plan.is_empty();
+    let exit = if !plan.unreadable.is_empty() {
+        Exit::Service
+    } else if args.detailed_exitcode && !plan.is_empty() {
+        Exit::Differences
+    } else {
+        Exit::Done
+    };
     // The process ends here; to take 10,000 rooms apart first would only cost time.
     std::mem::forget((loaded, found, plan));
-    if args.detailed_exitcode && differs {
-        return Ok(Exit::Differences);
-    }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// The note about an earlier run that did not end.

@@ -252,7 +252,10 @@ fn live_room(object: &Map<String, Json>, guard: &Guard) -> LiveRoom {
         settings: object
             .iter()
             .filter(|(name, _)| attribute(name).is_some() || !guard.gives_away(name))
-            .map(|(name, value)| (name.clone(), live(value, guard)))
+            .map(|(name, value)| {
+                let secret = attribute(name).is_some_and(|attribute| attribute.secret);
+                (name.clone(), live(value, secret, guard))
+            })
             .collect(),
     }
 }
@@ -262,7 +265,8 @@ fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn live(value: &Json, guard: &Guard) -> Live {
+/// `secret` says that the attribute is one: then its text is, too, whatever it is.
+fn live(value: &Json, secret: bool, guard: &Guard) -> Live {
     match value {
         Json::Null => Live::Null,
         Json::Bool(value) => Live::Bool(*value),
@@ -270,7 +274,9 @@ fn live(value: &Json, guard: &Guard) -> Live {
             Some(whole) => Live::Integer(whole),
             None => Live::Other(number.to_string()),
         },
-        Json::String(text) if guard.gives_away(text) => Live::Secret(Secret::new(text.as_str())),
+        Json::String(text) if secret || guard.gives_away(text) => {
+            Live::Secret(Secret::new(text.as_str()))
+        }
         Json::String(text) => Live::Text(text.clone()),
         other => {
             let text = other.to_string();

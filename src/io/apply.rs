@@ -14,8 +14,10 @@ use super::journal::{Journal, JournalError};
 use super::stop::StopReason;
 use crate::model::value::remember;
 use crate::model::{LiveRoom, RememberedSettings, RoomName};
+use crate::planner::drift::is_made_anew;
+use crate::planner::live::moved_between;
 use crate::planner::receipt::{compare, undeclared};
-use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
+use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, Sighting, State};
 
 /// Where events become durable.
 pub trait Record: Send + Sync + 'static {
@@ -162,12 +164,11 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     async fn run(mut self) -> (Receipt, Vec<Event>) {
-        let result = if !self.task.change.sends {
-            self.release().await
-        } else if self.action == Action::Add {
-            self.add().await
-        } else {
-            self.update().await
+        let result = match (self.task.change.sends, self.action) {
+            (false, _) => self.only_record().await,
+            (true, Action::Archive) => self.archive().await,
+            (true, Action::Add) => self.add().await,
+            (true, _) => self.write().await,
         };
         let mut receipt = result.unwrap_or_else(|error| self.unrecorded(&error));
         receipt.attempts = self.tally.attempts;
@@ -175,8 +176,14 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         (receipt, self.events)
     }
 
-    /// Attributes are only released: that is remembered, and nothing is sent.
-    async fn release(&mut self) -> Result<Receipt, JournalError> {
+    /// Nothing needs to be sent: attributes are released, or the service already holds what is wanted.
+    async fn only_record(&mut self) -> Result<Receipt, JournalError> {
+        if let Some(Sighting::Present(live)) = self.task.change.seen.clone() {
+            let mut receipt = self.written(live).await?;
+            receipt.message =
+                Some("already so on the service; recorded, nothing was sent".to_owned());
+            return Ok(receipt);
+        }
         let settings = self.remembered();
         let mut overridden = self.task.before.overridden.clone();
         overridden.retain(|name, _| settings.contains_key(name));
@@ -193,14 +200,68 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         Ok(self.receipt(Outcome::Confirmed, Some(message)))
     }
 
-    async fn update(&mut self) -> Result<Receipt, JournalError> {
+    /// The plan knows what to do: a PUT, or a POST if it saw that the room is not there.
+    async fn write(&mut self) -> Result<Receipt, JournalError> {
         if self.crew.service.stop.reason().is_some() {
             return Ok(self.crew.not_tried(&self.task.change));
+        }
+        if let Some(moved) = self.moved_since().await {
+            return self
+                .refused(format!("moved since the plan: {moved}; plan again"))
+                .await;
+        }
+        if self.action == Action::Create {
+            return self.add().await;
         }
         self.announce().await?;
         match self.put().await {
             End::Missing(_) => self.confirm_missing().await,
             end => self.settle(end).await,
+        }
+    }
+
+    /// Looks again, right before writing, when the plan was made from a look. What moved is not overwritten.
+    async fn moved_since(&mut self) -> Option<String> {
+        let seen = self.task.change.seen.as_ref()?;
+        let room = self.room().clone();
+        let now = match self.exchange(&Request::Get(&room), &mut 0).await {
+            End::Room(live) => Sighting::Present(live),
+            End::Missing(gone) => Sighting::Absent(gone),
+            other => Sighting::Unreadable(other.told()),
+        };
+        moved_between(seen, &now)
+    }
+
+    /// Reads the room, archives it, and reads it again: only a room that is gone is reported as archived.
+    async fn archive(&mut self) -> Result<Receipt, JournalError> {
+        let room = self.room().clone();
+        let mut deletes = 0;
+        let mut deleted = false;
+        loop {
+            match self.exchange(&Request::Get(&room), &mut 0).await {
+                End::Missing(_) => {
+                    self.record(Event::Missing { room }).await?;
+                    let message = (deletes == 0).then(|| "was gone already".to_owned());
+                    return Ok(self.receipt(Outcome::Confirmed, message));
+                }
+                End::Room(_) if deleted => {
+                    let message = "the service said that it was archived, and still shows it";
+                    return Ok(self.receipt(Outcome::Unknown, Some(message.to_owned())));
+                }
+                End::Room(live) if is_made_anew(&self.task.before, &live) => {
+                    let message =
+                        "somebody made it anew under its name, so it is not ours to archive";
+                    return self.refused(message.to_owned()).await;
+                }
+                End::Room(_) => {}
+                End::Stopped => return self.settle(End::Stopped).await,
+                other => return self.unread(&other.told()).await,
+            }
+            match self.exchange(&Request::Delete(&room), &mut deletes).await {
+                End::Archived => deleted = true,
+                End::ReadFirst(_) | End::Missing(_) => {}
+                end => return self.settle(end).await,
+            }
         }
     }
 

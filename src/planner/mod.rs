@@ -4,6 +4,8 @@
 
 pub mod drift;
 pub mod forecast;
+pub mod guard;
+pub mod live;
 pub mod mutes;
 pub mod plan;
 pub mod receipt;
@@ -13,7 +15,8 @@ pub mod world;
 
 pub use drift::{Drift, Verdict, drift};
 pub use forecast::{Forecast, Rate};
-pub use plan::{Action, AttributeChange, Cause, Change, Plan, WantedRoom, plan};
+pub use live::{plan_drift_only, plan_live};
+pub use plan::{Action, AttributeChange, Cause, Change, Options, Plan, WantedRoom, plan};
 pub use receipt::{Outcome, Override, Receipt};
 pub use state::{AppliedRoom, Event, State};
 pub use world::{Gone, Sighting, World};

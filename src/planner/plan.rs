@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::forecast::{Forecast, Rate, forecast};
 use super::state::{AppliedRoom, State};
+use super::world::Sighting;
 use crate::model::effect::{Effect, effects};
 use crate::model::secret::sha256;
 use crate::model::value::{remember, same};
@@ -23,8 +24,8 @@ pub struct WantedRoom {
     pub settings: Settings,
 }
 
-/// What is done to a room. Ordered as changes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+/// What is done to a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// New to the state: read first, then adopted or created.
@@ -35,11 +36,23 @@ pub enum Action {
     Adopt,
     /// In the state, and wanted differently: PUT.
     Update,
+    /// In the state, and wanted by no file: DELETE, which archives.
+    Archive,
     /// In the state, but no file wants it: left alone.
     Orphan,
 }
 
 impl Action {
+    /// Its place in a plan: what is new, what changes, what goes, what is left alone.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Add | Self::Create | Self::Adopt => 0,
+            Self::Update => 1,
+            Self::Archive => 2,
+            Self::Orphan => 3,
+        }
+    }
+
     /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,6 +60,7 @@ impl Action {
             Self::Create => "create",
             Self::Adopt => "adopt",
             Self::Update => "update",
+            Self::Archive => "archive",
             Self::Orphan => "orphan",
         }
     }
@@ -93,6 +107,8 @@ pub struct AttributeChange {
     pub before: Option<Remembered>,
     /// The wanted value; `None`: no longer managed.
     pub after: Option<Remembered>,
+    /// What the service reports; `None`: it does not, or was not looked at.
+    pub live: Option<Remembered>,
     /// Why.
     pub cause: Cause,
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
@@ -121,6 +137,9 @@ pub struct Change {
     pub source: Option<String>,
     /// Digest over room, action, body and applied settings: the identity of what was reviewed.
     pub digest: String,
+    /// What the service showed when this was planned; `None`: it was not looked at. `apply` looks again,
+    /// and refuses what moved.
+    pub seen: Option<Sighting>,
 }
 
 impl Change {
@@ -129,8 +148,11 @@ impl Change {
         match self.action {
             // A GET decides between the PUT and the POST.
             Action::Add => 2,
-            _ if self.sends => 1,
-            _ => 0,
+            // Read, archived, and read again to be sure.
+            Action::Archive => 3,
+            _ if !self.sends => 0,
+            _ if self.seen.is_some() => 2,
+            _ => 1,
         }
     }
 
@@ -155,6 +177,34 @@ pub struct Plan {
     pub unchanged: u64,
     /// What it will cost.
     pub forecast: Forecast,
+    /// Rooms that could not be read, so that nothing is planned for them.
+    pub unreadable: Vec<Unreadable>,
+    /// How many rooms were applied before: what shares are measured against.
+    pub managed: u64,
+}
+
+/// A room that nothing is planned for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The room.
+    pub room: RoomName,
+    /// The file that wants it.
+    pub file: Option<String>,
+    /// Why.
+    pub message: String,
+}
+
+/// What a plan depends on besides files and state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// The rate of requests, for the forecast.
+    pub rate: Rate,
+    /// How many may start at once.
+    pub burst: u32,
+    /// Now, in Unix seconds, for effects that depend on a moment having passed.
+    pub now: i64,
+    /// Whether rooms that no file wants are archived.
+    pub prune: bool,
 }
 
 impl Plan {
@@ -169,18 +219,11 @@ impl Plan {
     }
 }
 
-/// Compares what the files want with what was last applied. `now` is in Unix seconds, for effects that
-/// depend on a moment having passed.
-pub fn plan(
-    wanted: &BTreeMap<RoomName, WantedRoom>,
-    state: &State,
-    rate: &Rate,
-    burst: u32,
-    now: i64,
-) -> Plan {
+/// Compares what the files want with what was last applied.
+pub fn plan(wanted: &BTreeMap<RoomName, WantedRoom>, state: &State, options: &Options) -> Plan {
     let mut changes: Vec<Change> = wanted
         .iter()
-        .filter_map(|(name, room)| change(name, room, state, now))
+        .filter_map(|(name, room)| change(name, room, state, options.now))
         .collect();
     let unchanged = (wanted.len() - changes.len()) as u64;
     changes.extend(
@@ -188,9 +231,19 @@ pub fn plan(
             .rooms
             .iter()
             .filter(|(name, _)| !wanted.contains_key(*name))
-            .map(|(name, applied)| orphan(name, applied)),
+            .map(|(name, applied)| left_over(name, applied, options)),
     );
-    changes.sort_by(|a, b| (a.action, &a.room).cmp(&(b.action, &b.room)));
+    assemble(changes, unchanged, state, options)
+}
+
+/// Puts changes into their order and adds up what they cost.
+pub(super) fn assemble(
+    mut changes: Vec<Change>,
+    unchanged: u64,
+    state: &State,
+    options: &Options,
+) -> Plan {
+    changes.sort_by(|a, b| (a.action.rank(), &a.room).cmp(&(b.action.rank(), &b.room)));
     let requests = changes.iter().map(Change::requests).sum();
     Plan {
         app: state.app.clone(),
@@ -198,7 +251,13 @@ pub fn plan(
         serial: state.serial,
         changes,
         unchanged,
-        forecast: forecast(requests, rate, burst),
+        forecast: forecast(requests, &options.rate, options.burst),
+        unreadable: Vec::new(),
+        managed: state
+            .rooms
+            .values()
+            .filter(|room| room.is_confirmed())
+            .count() as u64,
     }
 }
 
@@ -229,20 +288,28 @@ fn change(name: &RoomName, room: &WantedRoom, state: &State, now: i64) -> Option
         settings: room.settings.clone(),
         source: Some(room.source.clone()),
         digest: digest(name, action, &settings, applied),
+        seen: None,
     })
 }
 
-fn orphan(name: &RoomName, applied: &AppliedRoom) -> Change {
+/// A room in the state that no file wants: left alone, or archived.
+pub(super) fn left_over(name: &RoomName, applied: &AppliedRoom, options: &Options) -> Change {
+    let (action, effects) = if options.prune {
+        (Action::Archive, vec![Effect::Archived])
+    } else {
+        (Action::Orphan, Vec::new())
+    };
     Change {
         room: name.clone(),
-        action: Action::Orphan,
+        action,
         file: None,
-        effects: Vec::new(),
+        effects,
         attributes: Vec::new(),
         settings: Settings::new(),
-        sends: false,
+        sends: options.prune,
         source: None,
-        digest: digest(name, Action::Orphan, &RememberedSettings::new(), applied),
+        digest: digest(name, action, &RememberedSettings::new(), applied),
+        seen: None,
     }
 }
 
@@ -280,6 +347,7 @@ fn attribute(
         name: name.to_owned(),
         before: before.cloned(),
         after: wanted.cloned(),
+        live: None,
         cause: if wanted.is_some() {
             Cause::Change
         } else {
@@ -289,7 +357,7 @@ fn attribute(
     })
 }
 
-fn digest(
+pub(super) fn digest(
     room: &RoomName,
     action: Action,
     body: &RememberedSettings,
@@ -340,7 +408,16 @@ mod tests {
     }
 
     fn run(wanted: &BTreeMap<RoomName, WantedRoom>, state: &State) -> Plan {
-        plan(wanted, state, &Rate::default(), 1, 1_000)
+        plan(
+            wanted,
+            state,
+            &Options {
+                rate: Rate::default(),
+                burst: 1,
+                now: 1_000,
+                prune: false,
+            },
+        )
     }
 
     fn text(value: &str) -> Value {

@@ -8,6 +8,8 @@ use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, StateId, shown};
 use crate::model::{Effect, Lines, Remembered};
+use crate::planner::guard::Refusal;
+use crate::planner::plan::Unreadable;
 use crate::planner::{Action, AttributeChange, Cause, Change, Plan};
 
 /// What would change.
@@ -29,6 +31,21 @@ pub struct PlanReport {
     pub forecast: ForecastReport,
     /// The changes, in the order in which `apply` makes them.
     pub changes: Vec<ChangeReport>,
+    /// Rooms that could not be read, so that nothing is planned for them.
+    pub unreadable: Vec<UnreadableReport>,
+    /// Why `apply` would refuse the plan; null when it would not.
+    pub guard: Option<String>,
+}
+
+/// A room that nothing is planned for.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct UnreadableReport {
+    /// Name of the room.
+    pub room: String,
+    /// The file that wants it; null when there is none.
+    pub file: Option<String>,
+    /// Why.
+    pub message: String,
 }
 
 /// How many rooms of each kind.
@@ -48,6 +65,8 @@ pub struct Summary {
     pub orphan: u64,
     /// As they were applied.
     pub unchanged: u64,
+    /// Could not be read, so nothing is planned for them.
+    pub unreadable: u64,
 }
 
 /// What a plan will cost.
@@ -87,6 +106,8 @@ pub struct AttributeReport {
     pub before: Json,
     /// The wanted value; null: no longer managed. `****` for a secret.
     pub after: Json,
+    /// What the service reports; null: it does not, or was not looked at. `****` for a secret.
+    pub live: Json,
     /// Why it changes.
     pub cause: Cause,
     /// Line in the file; null when the key is not in it.
@@ -99,7 +120,8 @@ pub struct AttributeReport {
 
 impl PlanReport {
     /// The report of `plan`. `lines` says where in the files the attributes are.
-    pub fn new(plan: &Plan, lines: &Lines) -> Self {
+    /// `refusal` is why it must not be applied, if so.
+    pub fn new(plan: &Plan, lines: &Lines, refusal: Option<&Refusal>) -> Self {
         let nowhere = BTreeMap::new();
         let changes: Vec<ChangeReport> = plan
             .changes
@@ -117,13 +139,24 @@ impl PlanReport {
                 seconds: plan.forecast.seconds,
             },
             changes,
+            unreadable: plan.unreadable.iter().map(unreadable).collect(),
+            guard: refusal.map(ToString::to_string),
         }
+    }
+}
+
+fn unreadable(room: &Unreadable) -> UnreadableReport {
+    UnreadableReport {
+        room: room.room.to_string(),
+        file: room.file.clone(),
+        message: room.message.clone(),
     }
 }
 
 fn summary(plan: &Plan) -> Summary {
     let mut summary = Summary {
         unchanged: plan.unchanged,
+        unreadable: plan.unreadable.len() as u64,
         ..Summary::default()
     };
     for change in &plan.changes {
@@ -132,6 +165,7 @@ fn summary(plan: &Plan) -> Summary {
             Action::Create => &mut summary.create,
             Action::Adopt => &mut summary.adopt,
             Action::Update => &mut summary.update,
+            Action::Archive => &mut summary.archive,
             Action::Orphan => &mut summary.orphan,
         };
         *count += 1;
@@ -163,9 +197,10 @@ fn attribute_report(attribute: &AttributeChange, line: Option<u32>) -> Attribute
         name: attribute.name.clone(),
         before: attribute.before.as_ref().map_or(Json::Null, shown),
         after: attribute.after.as_ref().map_or(Json::Null, shown),
+        live: attribute.live.as_ref().map_or(Json::Null, shown),
         cause: attribute.cause,
         line,
-        sensitive: secret(&attribute.before) || secret(&attribute.after),
+        sensitive: secret(&attribute.before) || secret(&attribute.after) || secret(&attribute.live),
         unconfirmed: attribute.unconfirmed,
     }
 }

@@ -8,10 +8,13 @@ use roomctl::io::api::{Answer, Request, Transport, TransportError};
 use roomctl::io::apply::{Record, apply};
 use roomctl::io::exchange::Service;
 use roomctl::io::journal::JournalError;
+use roomctl::io::observe::observe;
 use roomctl::io::pace::Pacer;
 use roomctl::io::stop::Stop;
 use roomctl::model::{Room, RoomName, Secret, rules};
-use roomctl::planner::{Event, Outcome, Plan, Rate, Receipt, State, WantedRoom, plan};
+use roomctl::planner::{
+    Event, Options, Outcome, Plan, Rate, Receipt, State, WantedRoom, plan, plan_live,
+};
 use roomctl::simulator::{self, Quirks, SimKey, World};
 use serde_json::{Map, Value, json};
 
@@ -80,7 +83,16 @@ impl Record for Notes {
 }
 
 fn plan_of(wanted: &Wanted, state: &State) -> Plan {
-    plan(wanted, state, &Rate::UNLIMITED, 1, 1_790_000_000)
+    plan(wanted, state, &options())
+}
+
+fn options() -> Options {
+    Options {
+        rate: Rate::UNLIMITED,
+        burst: 1,
+        now: 1_790_000_000,
+        prune: false,
+    }
 }
 
 struct Bench {
@@ -315,6 +327,41 @@ proptest! {
         let adds = one.changes.len() - updates;
         prop_assert_eq!(adds, second.keys().filter(|name| !first.contains_key(*name)).count());
     }
+}
+
+#[test]
+fn what_moved_since_the_plan_is_not_overwritten() {
+    let mut bench = Bench::new(Quirks::default());
+    let file = |people: i64| -> Wanted {
+        let room = wanted(
+            "a",
+            json!({"privacy": "private", "maxParticipants": people}),
+        );
+        [(RoomName::try_from("a".to_owned()).unwrap(), room)].into()
+    };
+    bench.apply(&file(5));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let names = vec![RoomName::try_from("a".to_owned()).unwrap()];
+    let world = runtime.block_on(observe(&bench.service, names, 1, || {}));
+    let plan = plan_live(&file(6), &bench.state, &world, &options());
+    let edit = |people: i64| {
+        let mut world = bench.service.transport.world.lock().unwrap();
+        world.edit("a", "maxParticipants", json!(people)).unwrap();
+    };
+    edit(9);
+    let run = |state: &mut State| {
+        runtime
+            .block_on(apply(&plan, state, &bench.service, &bench.notes, 1, |_| {}))
+            .remove(0)
+    };
+    let refused = run(&mut bench.state);
+    assert_eq!(refused.outcome, Outcome::Refused);
+    assert!(refused.message.unwrap().contains("maxParticipants"));
+    edit(5);
+    assert_eq!(run(&mut bench.state).outcome, Outcome::Confirmed);
 }
 
 #[test]

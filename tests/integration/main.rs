@@ -10,5 +10,6 @@ mod drift;
 mod hostile;
 mod laws;
 mod layers;
+mod live;
 mod schemas;
 mod site;

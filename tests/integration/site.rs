@@ -54,6 +54,11 @@ impl Site {
             .write(&format!("rooms/room-{number:02}.yaml"), text);
     }
 
+    pub fn remove(&self, number: usize) {
+        let path = self.scratch.path(&format!("rooms/room-{number:02}.yaml"));
+        std::fs::remove_file(path).unwrap();
+    }
+
     pub fn simulator(&self) -> &Running {
         self.simulator.as_ref().unwrap()
     }

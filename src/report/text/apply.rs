@@ -39,6 +39,7 @@ fn ending(receipt: &ReceiptReport) -> String {
     let done = match receipt.action {
         Action::Add | Action::Adopt => "adopted",
         Action::Create => "created",
+        Action::Archive => "archived",
         Action::Update | Action::Orphan => "updated",
     };
     match receipt.outcome {

@@ -23,7 +23,23 @@ pub fn plan(report: &PlanReport, rate: &str) -> String {
     for change in &report.changes {
         text.push_str(&change_block(change));
     }
+    for room in &report.unreadable {
+        let name = paint(RED.bold(), printable(&room.room));
+        let why = printable(&room.message);
+        let _ = writeln!(
+            text,
+            "  {} {name}  nothing is planned: {why}\n",
+            paint(RED, "?")
+        );
+    }
     text.push_str(&summary(report, rate));
+    if let Some(guard) = &report.guard {
+        let _ = writeln!(
+            text,
+            "{}: apply refuses this: {guard}",
+            paint(RED.bold(), "Guard")
+        );
+    }
     text
 }
 
@@ -48,7 +64,12 @@ fn change_block(change: &ChangeReport) -> String {
         .map(|a| a.name.len())
         .max()
         .unwrap_or(0);
-    for attribute in &change.attributes {
+    // What somebody else moved comes first: nobody reviewed that.
+    let (moved, planned): (Vec<_>, Vec<_>) = change
+        .attributes
+        .iter()
+        .partition(|a| matches!(a.cause, Cause::Drift | Cause::Conflict));
+    for attribute in moved.into_iter().chain(planned) {
         let line = match (change.action, attribute.line) {
             (Action::Update, Some(line)) => paint(DIM, format!("  line {line}")),
             _ => String::new(),
@@ -64,6 +85,7 @@ fn symbol(action: Action) -> (&'static str, Style) {
     match action {
         Action::Add | Action::Create | Action::Adopt => ("+", GREEN),
         Action::Update => ("~", YELLOW),
+        Action::Archive => ("-", RED),
         Action::Orphan => ("?", BLUE),
     }
 }
@@ -72,6 +94,9 @@ fn place(change: &ChangeReport) -> String {
     match (&change.file, change.line) {
         (Some(file), Some(line)) => paint(DIM, format!("  {}:{line}", printable(file))),
         (Some(file), None) => paint(DIM, format!("  {}", printable(file))),
+        _ if change.action == Action::Archive => {
+            paint(DIM, "  in the state, but no file wants it: archived")
+        }
         _ => paint(DIM, "  in the state, but no file wants it: left alone"),
     }
 }
@@ -89,6 +114,21 @@ fn values(attribute: &AttributeReport) -> String {
             paint(DIM, "no longer managed, left as it is")
         );
     }
+    match attribute.cause {
+        Cause::Drift | Cause::Conflict => return moved(attribute),
+        Cause::Converged if attribute.unconfirmed => {
+            return format!(
+                "{} {}",
+                shown(attribute, &attribute.after),
+                paint(DIM, "arrived after all")
+            );
+        }
+        Cause::Converged => {
+            let note = paint(DIM, "already so on the service: recorded, not sent");
+            return format!("{} {note}", shown(attribute, &attribute.after));
+        }
+        _ => {}
+    }
     if attribute.before.is_null() {
         return paint(GREEN, shown(attribute, &attribute.after));
     }
@@ -103,6 +143,29 @@ fn values(attribute: &AttributeReport) -> String {
     let after = shown(attribute, &attribute.after);
     let (before, after) = contrast(&before, &after);
     format!("{before}{doubt} → {after}")
+}
+
+/// An attribute that somebody moved on the service.
+fn moved(attribute: &AttributeReport) -> String {
+    let (word, style) = match attribute.cause {
+        Cause::Conflict => ("conflict:", RED.bold()),
+        _ => ("drift:", YELLOW.bold()),
+    };
+    let word = paint(style, word);
+    if attribute.sensitive {
+        return format!("{word} changed on the service; the file's is sent");
+    }
+    let side = |json: &Json| shown(attribute, json);
+    let (before, live, after) = (
+        side(&attribute.before),
+        paint(YELLOW, side(&attribute.live)),
+        paint(GREEN, side(&attribute.after)),
+    );
+    if attribute.cause == Cause::Conflict {
+        format!("{word} {before} → {live} on the service, → {after} in the file, which is sent")
+    } else {
+        format!("{word} {before} → {live} on the service, put back to {after}")
+    }
 }
 
 /// The value, with the calendar form of a moment beside it.
@@ -158,7 +221,11 @@ fn summary(report: &PlanReport, rate: &str) -> String {
         0 => String::new(),
         n => format!("; {} left alone", count(n, "orphan", "orphans")),
     };
-    let unchanged = format!("{} unchanged", s.unchanged);
+    let unreadable = match s.unreadable {
+        0 => String::new(),
+        n => format!(", {n} unreadable"),
+    };
+    let unchanged = format!("{} unchanged{unreadable}", s.unchanged);
     if parts.is_empty() {
         let text = paint(BOLD, "Nothing to do");
         return format!("{text}: {unchanged}{orphans}.\n");
@@ -186,6 +253,7 @@ mod tests {
             after,
             cause,
             line: Some(3),
+            live: Json::Null,
             sensitive: false,
             unconfirmed: false,
         }

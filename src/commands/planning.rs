@@ -1,0 +1,99 @@
+//! Makes the plan that `plan` shows and `apply` carries out: from files and state, or with the service
+//! looked at.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::cli::{NetworkArgs, PlanningArgs};
+use super::exit::Failure;
+use super::progress::Reading;
+use super::service::{self, Backend};
+use super::settings::Settings;
+use super::validate::now;
+use crate::io::observe::observe;
+use crate::io::room_files::Loaded;
+use crate::model::RoomName;
+use crate::planner::guard::{Refusal, guard};
+use crate::planner::{Options, Plan, State, World, plan, plan_drift_only, plan_live};
+
+/// How to plan.
+pub struct Planning<'a> {
+    /// Where things are.
+    pub settings: &'a Settings,
+    /// What to look at.
+    pub args: &'a PlanningArgs,
+    /// How to talk to the service.
+    pub network: &'a NetworkArgs,
+    /// Whether only drift is put back.
+    pub drift_only: bool,
+}
+
+impl Planning<'_> {
+    /// Whether the service has to be looked at.
+    pub fn looks(&self) -> bool {
+        self.args.live || self.drift_only
+    }
+
+    /// The plan, without looking at the service.
+    ///
+    /// # Errors
+    /// When the configuration's pace is none.
+    pub fn offline(&self, loaded: &Loaded, state: &State) -> Result<Plan, Failure> {
+        Ok(plan(&loaded.wanted, state, &self.options()?))
+    }
+
+    /// The plan, after a look at every room it could be about.
+    ///
+    /// # Errors
+    /// When the configuration's pace is none, or the service's address is not usable.
+    pub async fn online(
+        &self,
+        loaded: &Loaded,
+        state: &State,
+        backend: &Backend,
+    ) -> Result<Plan, Failure> {
+        let options = self.options()?;
+        let world = self.look(loaded, state, backend).await?;
+        Ok(if self.drift_only {
+            plan_drift_only(&loaded.wanted, state, &world, &options)
+        } else {
+            plan_live(&loaded.wanted, state, &world, &options)
+        })
+    }
+
+    /// Why the plan must not be applied, if so.
+    pub fn refusal(&self, plan: &Plan) -> Option<Refusal> {
+        guard(plan, self.args.max_changes)
+    }
+
+    fn options(&self) -> Result<Options, Failure> {
+        let (rate, burst) = self.settings.pace(&self.network.pace)?;
+        Ok(Options {
+            rate,
+            burst,
+            now: now(),
+            prune: self.args.prune,
+        })
+    }
+
+    async fn look(
+        &self,
+        loaded: &Loaded,
+        state: &State,
+        backend: &Backend,
+    ) -> Result<World, Failure> {
+        let names: BTreeSet<RoomName> = loaded
+            .wanted
+            .keys()
+            .chain(state.rooms.keys())
+            .cloned()
+            .collect();
+        let service = Arc::new(service::paced(self.settings, self.network, backend)?);
+        let parallelism = self.settings.parallelism(self.network.parallelism)?;
+        let reading = Reading::new(names.len());
+        let names = names.into_iter().collect();
+        let world = observe(&service, names, parallelism, || reading.one()).await;
+        reading.finish();
+        Ok(world)
+    }
+}

@@ -1,0 +1,239 @@
+//! Plans that look at the service, applies that put drift back, and rooms that are archived.
+
+use serde_json::{Value, json};
+
+use crate::schemas::check;
+use crate::site::Site;
+
+const PERSONALITIES: [&[&str]; 7] = [
+    &[],
+    &["put=replace"],
+    &["missing=404", "numbers=float"],
+    &["missing=200", "numbers=string"],
+    &["lowercase-names=on", "auto-composition=on"],
+    &["override=autoJoin:true", "extra-fields=on"],
+    &["list-archived=on", "list-limit=1", "archived-name=reusable"],
+];
+
+fn plan(site: &Site, more: &[&str]) -> (i32, Value) {
+    let mut args = vec!["plan", "--live", "--rate", "unlimited", "--format", "json"];
+    args.extend(more);
+    let ran = site.run(&args);
+    let report = ran.json();
+    check("plan", &report);
+    (ran.code, report)
+}
+
+fn changes(report: &Value) -> Vec<String> {
+    let told = |c: &Value| {
+        let causes = c["attributes"].as_array().unwrap().iter();
+        let causes: Vec<&str> = causes.map(|a| a["cause"].as_str().unwrap()).collect();
+        format!(
+            "{} {} {}",
+            c["room"].as_str().unwrap(),
+            c["action"].as_str().unwrap(),
+            causes.join(",")
+        )
+    };
+    report["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(told)
+        .collect()
+}
+
+fn puts(site: &Site) -> usize {
+    site.count("PUT") + site.count("POST") + site.count("DELETE")
+}
+
+#[test]
+fn who_moved_is_told_and_put_right_under_every_personality() {
+    for personality in PERSONALITIES {
+        let site = Site::with_rooms(personality, &[], 4);
+        assert_eq!(site.apply(&[]).code, 0, "{personality:?}");
+        assert_eq!(
+            plan(&site, &["--detailed-exitcode"]).0,
+            0,
+            "{personality:?}"
+        );
+        site.simulator().with_world(|world| {
+            world.edit("room-01", "maxParticipants", json!(9)).unwrap();
+            world.edit("room-02", "maxParticipants", json!(9)).unwrap();
+            world.edit("room-03", "maxParticipants", json!(6)).unwrap();
+        });
+        for number in [2, 3] {
+            site.room(
+                number,
+                "privacy: private\nmaxParticipants: 6\nenableChat: true\n",
+            );
+        }
+        let (_, report) = plan(&site, &[]);
+        assert_eq!(
+            changes(&report),
+            [
+                "room-01 update drift",
+                "room-02 update conflict",
+                "room-03 update converged"
+            ],
+            "{personality:?}"
+        );
+        // Some personalities answer numbers as text.
+        let live = report["changes"][0]["attributes"][0]["live"].to_string();
+        assert_eq!(live.trim_matches('"'), "9", "{personality:?}");
+        let before = puts(&site);
+        let ran = site.apply(&["--live"]);
+        assert_eq!(ran.code, 0, "{personality:?}: {}", ran.all());
+        assert_eq!(
+            puts(&site) - before,
+            2,
+            "{personality:?}: the converged room needs no write"
+        );
+        assert_eq!(
+            plan(&site, &["--detailed-exitcode"]).0,
+            0,
+            "{personality:?}"
+        );
+        let drift = site.run(&["drift", "--rate", "unlimited"]);
+        assert_eq!(drift.code, 0, "{personality:?}: {}", drift.all());
+    }
+}
+
+#[test]
+fn add_is_resolved_and_a_missing_room_is_created_again() {
+    let site = Site::with_rooms(&["archived-name=reusable"], &[], 2);
+    site.existing(1);
+    assert_eq!(
+        changes(&plan(&site, &[]).1),
+        [
+            "room-00 adopt converged,change,change",
+            "room-01 create change,change,change"
+        ]
+    );
+    assert_eq!(site.apply(&["--live"]).code, 0);
+    site.simulator()
+        .with_world(|world| world.archive("room-01").unwrap());
+    assert_eq!(
+        changes(&plan(&site, &[]).1),
+        ["room-01 create change,change,change"]
+    );
+    assert_eq!(site.apply(&["--live"]).code, 0);
+    assert_eq!(plan(&site, &["--detailed-exitcode"]).0, 0);
+}
+
+#[test]
+fn rooms_that_cannot_be_read_are_left_alone() {
+    let site = Site::with_rooms(&[], &[], 3);
+    assert_eq!(site.apply(&[]).code, 0);
+    for number in 0..3 {
+        site.room(number, "privacy: public\n");
+    }
+    site.simulator().with_world(|world| {
+        world.set_faults(vec!["500=method:GET,room:room-01".parse().unwrap()]);
+    });
+    let (code, report) = plan(&site, &[]);
+    assert_eq!((code, &report["summary"]["unreadable"]), (6, &json!(1)));
+    let ran = site.apply(&["--live", "--parallelism", "3"]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    let written: Vec<String> = site
+        .log()
+        .iter()
+        .filter(|r| r.method.name() == "PUT")
+        .map(|r| r.path.clone())
+        .collect();
+    assert!(!written.contains(&"/api/v1/room/room-01".to_owned()));
+}
+
+#[test]
+fn only_drift_is_put_back() {
+    let site = Site::with_rooms(&[], &[], 3);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.simulator()
+        .with_world(|world| world.edit("room-01", "enableChat", json!(false)).unwrap());
+    site.room(1, "privacy: public\nmaxParticipants: 5\nenableChat: true\n");
+    site.room(2, "privacy: public\nmaxParticipants: 5\nenableChat: true\n");
+    let before = site.log().len();
+    assert_eq!(site.apply(&["--drift-only"]).code, 0);
+    let log = site.log();
+    let puts: Vec<_> = log[before..]
+        .iter()
+        .filter(|r| r.method.name() == "PUT")
+        .collect();
+    assert_eq!(puts.len(), 1);
+    assert_eq!(
+        puts[0].body,
+        Some(json!({"privacy": "private", "maxParticipants": 5, "enableChat": true}))
+    );
+    assert_eq!(
+        site.run(&["plan", "--format", "json"]).json()["summary"]["update"],
+        2
+    );
+}
+
+#[test]
+fn pruned_rooms_are_archived_and_others_are_not_touched() {
+    for personality in PERSONALITIES {
+        let site = Site::with_rooms(personality, &[], 3);
+        assert_eq!(site.apply(&[]).code, 0);
+        site.simulator()
+            .with_world(|world| world.create("by-hand", [].into(), 0));
+        site.remove(1);
+        assert_eq!(
+            site.apply(&[]).code,
+            0,
+            "without --prune nothing is archived"
+        );
+        assert_eq!(site.count("DELETE"), 0);
+        let report = site.run(&["plan", "--prune", "--format", "json"]).json();
+        check("plan", &report);
+        assert_eq!(report["changes"][0]["action"], "archive");
+        assert_eq!(report["changes"][0]["effects"], json!(["archived"]));
+        let ran = site.apply(&["--prune"]);
+        assert_eq!(ran.code, 0, "{personality:?}: {}", ran.all());
+        assert_eq!(site.count("DELETE"), 1);
+        assert!(!site.scratch.read(".roomctl/state.json").contains("room-01"));
+        assert_eq!(
+            site.run(&["plan", "--prune", "--detailed-exitcode"]).code,
+            0
+        );
+    }
+}
+
+#[test]
+fn a_lost_answer_to_an_archive_is_read_before_it_is_repeated() {
+    let site = Site::with_rooms(&[], &["drop-after=first:1,method:DELETE"], 2);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.remove(1);
+    let ran = site.apply(&["--prune"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(site.count("DELETE"), 1);
+}
+
+#[test]
+fn too_many_archives_are_refused_with_the_flag_that_allows_them() {
+    let site = Site::with_rooms(&[], &[], 12);
+    assert_eq!(site.apply(&[]).code, 0);
+    for number in 0..3 {
+        site.remove(number);
+    }
+    let report = site.run(&["plan", "--prune", "--format", "json"]).json();
+    assert!(report["guard"].as_str().unwrap().contains("3 of 12"));
+    let ran = site.apply(&["--prune"]);
+    assert_eq!((ran.code, site.count("DELETE")), (4, 0));
+    assert!(ran.stderr.contains("--max-changes 3"), "{}", ran.stderr);
+    assert_eq!(site.apply(&["--prune", "--max-changes", "3"]).code, 0);
+    assert_eq!(site.count("DELETE"), 3);
+}
+
+#[test]
+fn a_room_that_somebody_made_anew_is_not_ours_to_archive() {
+    let site = Site::with_rooms(&["archived-name=reusable"], &[], 2);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.simulator().with_world(|world| {
+        world.archive("room-01").unwrap();
+        world.create("room-01", [].into(), 1);
+    });
+    site.remove(1);
+    let ran = site.apply(&["--prune"]);
+    assert_eq!((ran.code, site.count("DELETE")), (6, 0), "{}", ran.all());
+}
