@@ -32,7 +32,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, nothing to say
   1    unexpected error
-  2    differences (plan --detailed-exitcode)
+  2    differences (drift, plan --detailed-exitcode)
   3    invalid files or configuration
   4    refused: unsafe, stale or not approved
   5    applied in part
