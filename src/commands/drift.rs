@@ -18,7 +18,7 @@ use crate::io::http::Http;
 use crate::io::mutes;
 use crate::io::observe::{list, looks_cut, observe};
 use crate::io::{metrics, room_files::Loaded};
-use crate::model::RoomName;
+use crate::model::{LiveRoom, RoomName};
 use crate::planner::drift::Sides;
 use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
@@ -31,15 +31,14 @@ use crate::report::{self, DriftReport, markdown, text};
 /// When files, configuration, state or mutes cannot be used, or there is no service to ask.
 pub fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
-    let loaded = accept(load(&settings), output)?;
     let mutes = load_mutes(args)?;
     let state = settings.load_state()?.state;
     let runtime = service::runtime()?;
-    let seen = runtime.block_on(async {
+    let (loaded, seen) = runtime.block_on(async {
         let backend = service::open(&settings, &state.app, args.network.timeout).await?;
-        let seen = look(&settings, args, &backend, &loaded, &state).await;
+        let looked = look(&settings, args, &backend, &state, output).await;
         backend.close().await?;
-        seen
+        looked
     })?;
     let drift = drift(&Sides {
         wanted: &loaded.wanted,
@@ -62,35 +61,56 @@ struct Seen {
     warning: Option<String>,
 }
 
+/// Reads the rooms of the state while the files are parsed, then those that only a file names. An invalid
+/// file ends the check at once.
 async fn look(
     settings: &Settings,
     args: &DriftArgs,
     backend: &Backend,
-    loaded: &Loaded,
     state: &State,
-) -> Result<Seen, Failure> {
+    output: &Output,
+) -> Result<(Loaded, Seen), Failure> {
     let service: Arc<Service<Http>> = Arc::new(service::paced(settings, &args.network, backend)?);
-    let names: BTreeSet<RoomName> = loaded
+    let parallelism = settings.parallelism(args.network.parallelism)?;
+    let reading = Reading::new(state.rooms.len());
+    let read = |names: Vec<RoomName>| {
+        let (service, reading) = (service.clone(), &reading);
+        async move { observe(&service, names, parallelism, || reading.one()).await }
+    };
+    let applied = read(state.rooms.keys().cloned().collect());
+    let service_side = async { tokio::join!(applied, list(&service)) };
+    tokio::pin!(service_side);
+    let files = async { tokio::task::block_in_place(|| load(settings)) };
+    let (loaded, early) = tokio::select! {
+        biased;
+        seen = &mut service_side => (load(settings), Some(seen)),
+        loaded = files => (loaded, None),
+    };
+    let loaded = accept(loaded, output)?;
+    let (mut world, listed) = match early {
+        Some(seen) => seen,
+        None => service_side.await,
+    };
+    let newer = loaded
         .wanted
         .keys()
-        .chain(state.rooms.keys())
-        .cloned()
-        .collect();
-    let parallelism = settings.parallelism(args.network.parallelism)?;
-    let reading = Reading::new(names.len());
-    let world = observe(&service, names.into_iter().collect(), parallelism, || {
-        reading.one()
-    })
-    .await;
+        .filter(|name| !state.rooms.contains_key(*name));
+    world.extend(read(newer.cloned().collect()).await);
     reading.finish();
-    // The list only finds rooms that nobody manages, so a check goes on without it.
-    let (listed, warning) = match list(&service).await {
+    Ok((loaded, seen(world, listed)))
+}
+
+/// The list only finds rooms that nobody manages, so a check goes on without it.
+fn seen(world: World, listed: Result<Vec<(String, LiveRoom)>, String>) -> Seen {
+    let (listed, warning) = match listed {
         Ok(rooms) => {
-            let cut = looks_cut(rooms.len());
-            let warning = cut.then(|| {
-                format!("the service listed exactly {} rooms; if it cuts its list, unmanaged rooms are missing here", rooms.len())
+            let cut = looks_cut(rooms.len()).then(|| {
+                format!(
+                    "the service listed exactly {} rooms; if it cuts its list, unmanaged rooms are missing here",
+                    rooms.len()
+                )
             });
-            (rooms.into_iter().map(|(name, _)| name).collect(), warning)
+            (rooms.into_iter().map(|(name, _)| name).collect(), cut)
         }
         Err(why) => {
             let warning = format!(
@@ -99,11 +119,11 @@ async fn look(
             (BTreeSet::new(), Some(warning))
         }
     };
-    Ok(Seen {
+    Seen {
         world,
         listed,
         warning,
-    })
+    }
 }
 
 fn load_mutes(args: &DriftArgs) -> Result<Vec<Mute>, Failure> {

@@ -63,7 +63,7 @@ impl Reading {
     }
 
     /// All rooms were read.
-    pub fn finish(self) {
+    pub fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -12,7 +12,6 @@ use super::settings::Settings;
 use crate::io::exchange::Service;
 use crate::io::http::Http;
 use crate::io::pace::Pacer;
-use crate::io::stop::Stop;
 use crate::model::Secret;
 use crate::simulator::{Running, SimKey, Simulator, SimulatorOptions};
 
@@ -67,12 +66,12 @@ pub fn paced(
     backend: &Backend,
 ) -> Result<Service<Http>, Failure> {
     let (rate, burst) = settings.pace(&args.pace)?;
-    Ok(Service {
-        transport: backend.client()?,
-        pacer: Pacer::new(&rate, burst),
-        stop: Stop::default(),
-        seed: Uuid::new_v4().as_u64_pair().0,
-    })
+    let seed = Uuid::new_v4().as_u64_pair().0;
+    Ok(Service::new(
+        backend.client()?,
+        Pacer::new(&rate, burst),
+        seed,
+    ))
 }
 
 /// What asynchronous work runs on.

@@ -136,37 +136,37 @@ pub enum Reply {
     Unusable(String),
 }
 
-/// Reads `answer` to `request`.
-pub fn interpret(request: &Request<'_>, answer: &Answer, key: &Secret) -> Reply {
-    let nothing = Settings::new();
-    let guard = Guard::new(key, request.settings().unwrap_or(&nothing));
+/// Reads `answer` to `request`, in which nothing may be shown that `guard` knows or that was sent.
+pub fn interpret(request: &Request<'_>, answer: &Answer, key: &Secret, guard: &Guard) -> Reply {
+    let guard = guard.with(key, request.settings());
     let json = serde_json::from_slice::<Json>(&answer.body).ok();
     let object = json.as_ref().and_then(Json::as_object);
-    let message = message(answer, json.as_ref(), &guard);
+    let clean = guard.is_clean(&answer.body);
+    let message = || message(answer, json.as_ref(), &guard);
     match answer.status {
         200..=299 => match request.room() {
             None => list(json.as_ref(), message, &guard),
-            Some(room) => success(request, room, object, message, &guard),
+            Some(room) => success(request, room, object, message, &guard, clean),
         },
         300..=399 => Reply::Refused(format!(
             "the service answered with a redirect ({}), and redirects are not followed",
             answer.status
         )),
-        401 | 403 => Reply::Denied(message),
+        401 | 403 => Reply::Denied(message()),
         429 => Reply::TooMany(answer.retry_after),
         // A 404 page of something that is not the service says nothing about the room.
         404 if object.is_some() || answer.body.is_empty() => Reply::Missing(Gone::Missing),
         400..=499 if is_missing(object) => Reply::Missing(Gone::Missing),
-        400..=499 if says(object, "already exist") => Reply::Exists(message),
-        500..=599 => Reply::Failed(answer.retry_after, message),
-        _ => Reply::Refused(message),
+        400..=499 if says(object, "already exist") => Reply::Exists(message()),
+        500..=599 => Reply::Failed(answer.retry_after, message()),
+        _ => Reply::Refused(message()),
     }
 }
 
 /// Seen as a bare array only. An object with one array in it is taken too; anything else is no list.
-fn list(json: Option<&Json>, message: String, guard: &Guard) -> Reply {
+fn list(json: Option<&Json>, message: impl Fn() -> String, guard: &Guard) -> Reply {
     let Some(rooms) = json.and_then(only_array) else {
-        return Reply::Unusable(message);
+        return Reply::Unusable(message());
     };
     let mut listed = Vec::new();
     for room in rooms {
@@ -178,7 +178,7 @@ fn list(json: Option<&Json>, message: String, guard: &Guard) -> Reply {
             return Reply::Unusable("the list holds something that is not a room".to_owned());
         };
         if !is_archived(object) && !guard.gives_away(name) {
-            listed.push((name.to_owned(), live_room(object, guard)));
+            listed.push((name.to_owned(), live_room(object, guard, false)));
         }
     }
     Reply::Rooms(listed)
@@ -201,16 +201,17 @@ fn success(
     request: &Request<'_>,
     room: &RoomName,
     object: Option<&Map<String, Json>>,
-    message: String,
+    message: impl Fn() -> String,
     guard: &Guard,
+    clean: bool,
 ) -> Reply {
     let Some(object) = object else {
-        return Reply::Unusable(message);
+        return Reply::Unusable(message());
     };
     if matches!(request, Request::Delete(_)) {
         return match object.get("success") {
             Some(Json::Bool(true)) => Reply::Archived,
-            _ => Reply::Unusable(message),
+            _ => Reply::Unusable(message()),
         };
     }
     let named = object
@@ -221,7 +222,7 @@ fn success(
         return if is_missing(Some(object)) {
             Reply::Missing(Gone::Missing)
         } else {
-            Reply::Unusable(message)
+            Reply::Unusable(message())
         };
     }
     if named != room.as_str() {
@@ -240,10 +241,12 @@ fn success(
     if matches!(request, Request::Get(_)) && is_archived(object) {
         return Reply::Missing(Gone::Archived);
     }
-    Reply::Room(live_room(object, guard))
+    Reply::Room(live_room(object, guard, clean))
 }
 
-fn live_room(object: &Map<String, Json>, guard: &Guard) -> LiveRoom {
+/// `clean` says that nothing in the answer gives a secret away.
+fn live_room(object: &Map<String, Json>, guard: &Guard, clean: bool) -> LiveRoom {
+    let gives_away = |text: &str| !clean && guard.gives_away(text);
     let id = object.get("_id").and_then(Json::as_str);
     LiveRoom {
         id: id
@@ -251,10 +254,10 @@ fn live_room(object: &Map<String, Json>, guard: &Guard) -> LiveRoom {
             .map(str::to_owned),
         settings: object
             .iter()
-            .filter(|(name, _)| attribute(name).is_some() || !guard.gives_away(name))
+            .filter(|(name, _)| attribute(name).is_some() || !gives_away(name))
             .map(|(name, value)| {
                 let secret = attribute(name).is_some_and(|attribute| attribute.secret);
-                (name.clone(), live(value, secret, guard))
+                (name.clone(), live(value, secret, &gives_away))
             })
             .collect(),
     }
@@ -266,7 +269,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// `secret` says that the attribute is one: then its text is, too, whatever it is.
-fn live(value: &Json, secret: bool, guard: &Guard) -> Live {
+fn live(value: &Json, secret: bool, gives_away: &impl Fn(&str) -> bool) -> Live {
     match value {
         Json::Null => Live::Null,
         Json::Bool(value) => Live::Bool(*value),
@@ -274,13 +277,13 @@ fn live(value: &Json, secret: bool, guard: &Guard) -> Live {
             Some(whole) => Live::Integer(whole),
             None => Live::Other(number.to_string()),
         },
-        Json::String(text) if secret || guard.gives_away(text) => {
+        Json::String(text) if secret || gives_away(text) => {
             Live::Secret(Secret::new(text.as_str()))
         }
         Json::String(text) => Live::Text(text.clone()),
         other => {
             let text = other.to_string();
-            if guard.gives_away(&text) {
+            if gives_away(&text) {
                 Live::Secret(Secret::new(text))
             } else {
                 Live::Other(text)
@@ -380,22 +383,19 @@ mod tests {
         }
     }
 
+    fn read(request: &Request<'_>, answer: &Answer) -> Reply {
+        let key = Secret::new(KEY);
+        interpret(request, answer, &key, &Guard::new(&key, &Settings::new()))
+    }
+
     fn get(status: u16, body: &str) -> Reply {
         let name = name();
-        interpret(
-            &Request::Get(&name),
-            &answer(status, body),
-            &Secret::new(KEY),
-        )
+        read(&Request::Get(&name), &answer(status, body))
     }
 
     fn put(status: u16, body: &str) -> Reply {
         let (name, settings) = (name(), Settings::new());
-        interpret(
-            &Request::Put(&name, &settings),
-            &answer(status, body),
-            &Secret::new(KEY),
-        )
+        read(&Request::Put(&name, &settings), &answer(status, body))
     }
 
     #[test]
@@ -554,7 +554,7 @@ mod tests {
 
     #[test]
     fn a_list_is_an_array_or_holds_exactly_one() {
-        let list = |body: &str| interpret(&Request::List, &answer(200, body), &Secret::new(KEY));
+        let list = |body: &str| read(&Request::List, &answer(200, body));
         let names = |reply: Reply| match reply {
             Reply::Rooms(rooms) => {
                 Some(rooms.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
@@ -583,13 +583,7 @@ mod tests {
     #[test]
     fn an_archived_room_is_confirmed_in_words() {
         let name = name();
-        let delete = |status, body: &str| {
-            interpret(
-                &Request::Delete(&name),
-                &answer(status, body),
-                &Secret::new(KEY),
-            )
-        };
+        let delete = |status, body: &str| read(&Request::Delete(&name), &answer(status, body));
         assert_eq!(
             delete(
                 200,

@@ -25,6 +25,7 @@ pub struct Service<T> {
     pub stop: Stop,
     /// Where the jitter of the back-off begins.
     pub seed: u64,
+    guard: Guard,
 }
 
 /// How a request ended.
@@ -96,6 +97,17 @@ enum Try {
 }
 
 impl<T: Transport> Service<T> {
+    /// A service behind `transport` at the pace of `pacer`. `seed` makes the jitter.
+    pub fn new(transport: T, pacer: Pacer, seed: u64) -> Self {
+        Self {
+            guard: Guard::new(transport.key(), &Settings::new()),
+            transport,
+            pacer,
+            stop: Stop::default(),
+            seed,
+        }
+    }
+
     /// Sends `request` until it ends. `tries` counts its tries, also across calls.
     pub async fn exchange(&self, request: &Request<'_>, tally: &mut Tally, tries: &mut u32) -> End {
         loop {
@@ -143,7 +155,7 @@ impl<T: Transport> Service<T> {
         let outcome = match self.transport.send(request).await {
             Ok(answer) => {
                 tally.http_status = Some(answer.status);
-                let reply = interpret(request, &answer, self.transport.key());
+                let reply = interpret(request, &answer, self.transport.key(), &self.guard);
                 self.read(reply, answer.status)
             }
             Err(error) => self.no_answer(&error, tally),
@@ -182,8 +194,7 @@ impl<T: Transport> Service<T> {
 
     fn no_answer(&self, error: &TransportError, tally: &mut Tally) -> Try {
         // The HTTP library's words may repeat what was sent.
-        let guard = Guard::new(self.transport.key(), &Settings::new());
-        let message = guard.message(&error.to_string());
+        let message = self.guard.message(&error.to_string());
         match error {
             TransportError::NotSent(_) => Try::Trouble(Trouble::NotSent, End::Refused(message)),
             TransportError::Unanswered(_) => {
@@ -257,17 +268,13 @@ mod tests {
     }
 
     fn service(answers: Vec<Result<Answer, TransportError>>) -> Service<Script> {
-        Service {
-            transport: Script {
-                answers: Mutex::new(answers.into()),
-                sent_at: Mutex::default(),
-                start: Instant::now(),
-                key: Secret::new("canary-key"),
-            },
-            pacer: Pacer::new(&Rate::UNLIMITED, 1),
-            stop: Stop::default(),
-            seed: 0,
-        }
+        let script = Script {
+            answers: Mutex::new(answers.into()),
+            sent_at: Mutex::default(),
+            start: Instant::now(),
+            key: Secret::new("canary-key"),
+        };
+        Service::new(script, Pacer::new(&Rate::UNLIMITED, 1), 0)
     }
 
     async fn put(service: &Service<Script>) -> (End, Tally) {

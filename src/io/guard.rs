@@ -2,6 +2,9 @@
 //! Here, at the boundary, they become either text that may be shown or a [`Secret`].
 
 use std::borrow::Cow;
+use std::fmt;
+
+use aho_corasick::AhoCorasick;
 
 use crate::model::{Secret, Settings, Value};
 
@@ -15,9 +18,17 @@ const SHORTEST: usize = 4;
 const SHOWN: usize = 300;
 
 /// Knows the secrets that an answer could repeat.
-#[derive(Debug, Default)]
+#[derive(Clone)]
 pub struct Guard {
-    fragments: Vec<Secret>,
+    /// One automaton for all fragments: each answer of a large account is searched for dozens of them.
+    fragments: AhoCorasick,
+}
+
+/// The fragments are parts of secrets, and an automaton can be printed.
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Guard(****)")
+    }
 }
 
 impl Guard {
@@ -33,16 +44,36 @@ impl Guard {
                 }
             }
         }
-        Self { fragments }
+        let patterns = fragments
+            .iter()
+            .map(|fragment| fragment.expose().to_owned());
+        let mut builder = AhoCorasick::builder();
+        let automaton = builder.ascii_case_insensitive(true).build(patterns);
+        Self {
+            // Fails only for patterns that do not fit the memory of the machine.
+            fragments: automaton.expect("a few short patterns always build"),
+        }
+    }
+
+    /// This guard, and the secret values of `settings` too.
+    pub fn with(&self, key: &Secret, settings: Option<&Settings>) -> Cow<'_, Self> {
+        let secret = |value: &Value| matches!(value, Value::Secret(_));
+        match settings.filter(|settings| settings.values().any(secret)) {
+            None => Cow::Borrowed(self),
+            Some(settings) => Cow::Owned(Self::new(key, settings)),
+        }
     }
 
     /// Whether `text` repeats enough of a secret to give it away, plainly or in an encoding.
     pub fn gives_away(&self, text: &str) -> bool {
-        let plain = text.to_lowercase();
-        let decoded = percent_decoded(&plain);
-        self.fragments.iter().any(|fragment| {
-            plain.contains(fragment.expose()) || decoded.contains(fragment.expose())
-        })
+        self.fragments.is_match(text)
+            || (text.contains('%') && self.fragments.is_match(&*percent_decoded(text)))
+    }
+
+    /// Whether the raw bytes of an answer cannot hold a secret in any encoding that its values could be
+    /// decoded from: then these need no look of their own.
+    pub fn is_clean(&self, answer: &[u8]) -> bool {
+        !answer.contains(&b'\\') && !answer.contains(&b'%') && !self.fragments.is_match(answer)
     }
 
     /// A message of the service as it may be shown: nothing of a secret, no control characters, short.
@@ -59,9 +90,9 @@ impl Guard {
     }
 }
 
-/// All runs of [`TELLTALE`] characters of a secret, or the whole of a shorter one, in lower case.
+/// All runs of [`TELLTALE`] characters of a secret, or the whole of a shorter one.
 fn cut(secret: &str, fragments: &mut Vec<Secret>) {
-    let characters: Vec<char> = secret.to_lowercase().chars().collect();
+    let characters: Vec<char> = secret.chars().collect();
     if characters.is_empty() {
         return;
     }
@@ -122,6 +153,19 @@ mod tests {
                 "(a message that repeats a secret; not shown)"
             );
         }
+    }
+
+    #[test]
+    fn a_clean_answer_is_clean_in_every_value() {
+        assert!(guard().is_clean(br#"{"roomName":"a","lang":"en"}"#));
+        for dirty in [
+            &br#"{"x":"KEY/with+odd=chars"}"#[..],
+            br#"{"x":"\u004bEY"}"#,
+            br#"{"x":"KEY%2Fwith"}"#,
+        ] {
+            assert!(!guard().is_clean(dirty));
+        }
+        assert!(!format!("{:?}", guard()).contains("KEY"));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use roomctl::io::exchange::Service;
 use roomctl::io::journal::JournalError;
 use roomctl::io::observe::observe;
 use roomctl::io::pace::Pacer;
-use roomctl::io::stop::Stop;
 use roomctl::model::{Room, RoomName, Secret, rules};
 use roomctl::planner::{
     Event, Options, Outcome, Plan, Rate, Receipt, State, WantedRoom, plan, plan_live,
@@ -106,12 +105,11 @@ impl Bench {
         let mut state = State::fresh("acme");
         state.lineage = "lineage".into();
         Self {
-            service: Arc::new(Service {
-                transport: InProcess::new(quirks),
-                pacer: Pacer::new(&Rate::UNLIMITED, 1),
-                stop: Stop::default(),
-                seed: 0,
-            }),
+            service: Arc::new(Service::new(
+                InProcess::new(quirks),
+                Pacer::new(&Rate::UNLIMITED, 1),
+                0,
+            )),
             state,
             notes: Arc::default(),
         }
