@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::cli::{ApplyArgs, Format, Global};
@@ -10,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::holder::this_process;
 use super::interrupt::{self, Interrupted};
 use super::output::Output;
-use super::plan::recovered;
+use super::plan::recovered as recovered_note;
 use super::planning::Planning;
 use super::progress::Progress;
 use super::service;
@@ -20,7 +21,7 @@ use crate::io::apply::apply;
 use crate::io::exchange::Service;
 use crate::io::http::Http;
 use crate::io::journal::Journal;
-use crate::io::stop::{Stop, StopReason};
+use crate::io::stop::StopReason;
 use crate::io::store::{Found, LocalStore};
 use crate::planner::plan::Unreadable;
 use crate::planner::{Action, Outcome, Plan, Rate, Receipt, State};
@@ -33,19 +34,18 @@ use crate::report::{self, ApplyReport, PlanReport, text};
 /// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
 pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
-    let (rate, _) = settings.pace(&args.network.pace)?;
-    let parallelism = settings.parallelism(args.network.parallelism)?;
     let loaded = accept(load(&settings), output)?;
     let store = settings.store();
     let _lock = store.lock(&this_process())?;
-    let Found {
-        mut state,
-        recovered: events,
-    } = settings.load_state()?;
-    let app = state.app.clone();
-    if events > 0 {
-        output.note(&recovered(events));
+    let Found { state, recovered } = settings.load_state()?;
+    if recovered > 0 {
+        output.note(&recovered_note(recovered));
     }
+    let mut memory = Memory {
+        store,
+        state,
+        recovered,
+    };
     let planning = Planning {
         settings: &settings,
         args: &args.planning,
@@ -53,60 +53,111 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         drift_only: args.drift_only,
     };
     let runtime = service::runtime()?;
-    let open = || runtime.block_on(service::open(&settings, &app, args.network.timeout));
+    let open = || {
+        let app = &memory.state.app;
+        runtime.block_on(service::open(&settings, app, args.network.timeout))
+    };
     // Without a look at the service it is only opened when there is something to send.
     let (plan, opened) = if planning.looks() {
         let backend = open()?;
-        let plan = runtime.block_on(planning.online(&loaded, &state, &backend))?;
+        let plan = runtime.block_on(planning.online(&loaded, &memory.state, &backend))?;
         (plan, Some(backend))
     } else {
-        (planning.offline(&loaded, &state)?, None)
+        (planning.offline(&loaded, &memory.state)?, None)
     };
     let refusal = planning.refusal(&plan);
-    show(
-        &PlanReport::new(&plan, &loaded.lines, refusal.as_ref()),
-        args,
-        &rate,
-        output,
-    );
+    let (rate, _) = settings.pace(&args.network.pace)?;
+    let shown = PlanReport::new(&plan, &loaded.lines, refusal.as_ref());
+    show(&shown, args, &rate, output);
     if plan.is_empty() {
-        fold(&store, &mut state, events)?;
+        memory.fold()?;
         let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).collect();
-        let data = ApplyReport::new(&state, &receipts, None);
-        report(&data, args, output)?;
-        return Ok(exit(data.summary, None, args));
+        return end(&memory.state, &receipts, None, args, output);
     }
     if let Some(refusal) = refusal {
         return Err(Failure::new(Exit::Refused, refusal));
     }
-    approve(args, &settings, &app, &plan)?;
+    approve(args, &settings, &memory.state.app, &plan)?;
     let backend = match opened {
         Some(backend) => backend,
         None => open()?,
     };
-    if state.lineage.is_empty() {
-        state.lineage = Uuid::new_v4().to_string();
-    }
-    fold(&store, &mut state, events)?;
-    let before = state.clone();
-    let journal = Arc::new(store.begin(&state)?);
     let run = Run {
         plan: &plan,
         service: service::paced(&settings, &args.network, &backend)?,
-        parallelism,
+        parallelism: settings.parallelism(args.network.parallelism)?,
         format: args.report.format,
     };
-    let (mut receipts, stop) = runtime.block_on(carry_out(run, &mut state, &journal, output))?;
-    finish(&store, &before, &mut state, journal)?;
-    receipts.extend(plan.unreadable.iter().map(unread));
-    let stopped = runtime.block_on(backend.close()).map(|()| stop.reason())?;
-    let report_data = ApplyReport::new(
-        &state,
+    let stop = run.service.stop.clone();
+    let (receipts, saved) = memory.through(run, &runtime, output)?;
+    runtime.block_on(backend.close())?;
+    // Whatever became of the state, the report is told first: it says what was done.
+    let exit = end(
+        &memory.state,
         &receipts,
-        stopped.as_ref().map(StopReason::sentence),
-    );
-    report(&report_data, args, output)?;
-    Ok(exit(report_data.summary, stopped.as_ref(), args))
+        stop.reason().as_ref(),
+        args,
+        output,
+    )?;
+    saved.map(|()| exit)
+}
+
+/// The state, and where it is kept. Under the lock.
+struct Memory {
+    store: LocalStore,
+    state: State,
+    /// Events of an unfinished run that are in the state, and not yet in its file.
+    recovered: usize,
+}
+
+impl Memory {
+    /// Carries `run` out with every event in the journal, and saves what it learnt.
+    ///
+    /// Returns the receipts, and whether the state was saved.
+    fn through(
+        &mut self,
+        run: Run<'_>,
+        runtime: &Runtime,
+        output: &mut Output,
+    ) -> Result<(Vec<Receipt>, Result<(), Failure>), Failure> {
+        if self.state.lineage.is_empty() {
+            self.state.lineage = Uuid::new_v4().to_string();
+        }
+        self.fold()?;
+        let before = self.state.clone();
+        let journal = Arc::new(self.store.begin(&self.state)?);
+        let mut unread: Vec<Receipt> = run.plan.unreadable.iter().map(unread).collect();
+        let applied = runtime.block_on(carry_out(run, &mut self.state, &journal, output));
+        let mut receipts = applied?;
+        receipts.append(&mut unread);
+        // All workers have ended, so this is the last one who knows the journal.
+        if let Some(journal) = Arc::into_inner(journal) {
+            journal.end();
+        }
+        Ok((receipts, self.save(&before)))
+    }
+
+    /// Saves what the run learnt. When that is nothing, the state keeps its bytes.
+    fn save(&mut self, before: &State) -> Result<(), Failure> {
+        if self.state == *before {
+            return Ok(self.store.drop_journal()?);
+        }
+        self.store.save(&mut self.state).map_err(|error| {
+            Failure::from(error)
+                .hint("every receipt is in the journal beside it; the next run takes them in")
+        })
+    }
+
+    /// Saves what an unfinished run left, so that a new journal can begin.
+    fn fold(&mut self) -> Result<(), Failure> {
+        if self.recovered > 0 {
+            self.store.save(&mut self.state)?;
+            self.recovered = 0;
+        } else {
+            self.store.drop_journal()?;
+        }
+        Ok(())
+    }
 }
 
 /// What a run works with.
@@ -123,7 +174,7 @@ async fn carry_out(
     state: &mut State,
     journal: &Arc<Journal>,
     output: &mut Output,
-) -> Result<(Vec<Receipt>, Stop), Failure> {
+) -> Result<Vec<Receipt>, Failure> {
     let stop = run.service.stop.clone();
     let service: Arc<Service<Http>> = Arc::new(run.service);
     let rooms = run.plan.actionable().count();
@@ -147,37 +198,7 @@ async fn carry_out(
         }
     };
     progress.finish();
-    Ok((receipts, stop))
-}
-
-/// Saves what an unfinished run left, so that a new journal can begin.
-fn fold(store: &LocalStore, state: &mut State, events: usize) -> Result<(), Failure> {
-    if events > 0 {
-        store.save(state)?;
-    } else {
-        store.drop_journal()?;
-    }
-    Ok(())
-}
-
-/// Saves what the run learnt. When that is nothing, the state keeps its bytes.
-fn finish(
-    store: &LocalStore,
-    before: &State,
-    state: &mut State,
-    journal: Arc<Journal>,
-) -> Result<(), Failure> {
-    // All workers have ended, so this is the last one who knows the journal.
-    if let Some(journal) = Arc::into_inner(journal) {
-        journal.end();
-    }
-    if state == before {
-        return Ok(store.drop_journal()?);
-    }
-    store.save(state).map_err(|error| {
-        Failure::from(error)
-            .hint("every receipt is in the journal beside it; the next run takes them in")
-    })
+    Ok(receipts)
 }
 
 fn show(plan: &PlanReport, args: &ApplyArgs, rate: &Rate, output: &mut Output) {
@@ -204,13 +225,21 @@ fn unread(room: &Unreadable) -> Receipt {
     }
 }
 
-fn report(report: &ApplyReport, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
+/// Tells what happened, and the exit code of it.
+fn end(
+    state: &State,
+    receipts: &[Receipt],
+    stopped: Option<&StopReason>,
+    args: &ApplyArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let report = ApplyReport::new(state, receipts, stopped.map(StopReason::sentence));
     match args.report.format {
-        Format::Text if report.receipts.is_empty() => {}
-        Format::Text => output.result(&text::apply_end(report)),
-        Format::Json => output.result(&report::json(report)?),
+        Format::Text if receipts.is_empty() => {}
+        Format::Text => output.result(&text::apply_end(&report)),
+        Format::Json => output.result(&report::json(&report)?),
     }
-    Ok(Exit::Done)
+    Ok(exit(report.summary, stopped, args))
 }
 
 /// Asks on a terminal; elsewhere only `--yes` is an answer.
