@@ -1,11 +1,11 @@
 //! `apply`: plans, asks, carries out, records, reports.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use super::approval::approve;
 use super::cli::{ApplyArgs, Format, Global};
 use super::exit::{Exit, Failure};
 use super::holder::this_process;
@@ -77,7 +77,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     if let Some(refusal) = refusal {
         return Err(Failure::new(Exit::Refused, refusal));
     }
-    approve(args, &settings, &memory.state.app, &plan)?;
+    approve(args.yes, &question(&settings, &memory.state.app, &plan))?;
     let backend = match opened {
         Some(backend) => backend,
         None => open()?,
@@ -242,36 +242,13 @@ fn end(
     Ok(exit(report.summary, stopped, args))
 }
 
-/// Asks on a terminal; elsewhere only `--yes` is an answer.
-fn approve(args: &ApplyArgs, settings: &Settings, app: &str, plan: &Plan) -> Result<(), Failure> {
-    if args.yes {
-        return Ok(());
+/// What is about to be done, for whoever approves it.
+fn question(settings: &Settings, app: &str, plan: &Plan) -> String {
+    let rooms = count(plan.actionable().count());
+    if settings.sandbox {
+        return format!("Change {rooms} of the sandbox");
     }
-    let rooms = plan.actionable().count();
-    if !stdin().is_terminal() || !stderr().is_terminal() {
-        let message = format!("{} would be changed, and nobody can be asked", count(rooms));
-        return Err(Failure::new(Exit::Refused, message).hint("pass --yes to apply without asking"));
-    }
-    let target = if settings.sandbox {
-        "the sandbox".to_owned()
-    } else {
-        format!("{app} at {}", settings.base_url(app))
-    };
-    let mut answer = String::new();
-    let asked = write!(
-        stderr(),
-        "\nChange {rooms} rooms of {target}? Only `yes` will do: "
-    )
-    .and_then(|()| stderr().flush())
-    .and_then(|()| stdin().lock().read_line(&mut answer));
-    match asked {
-        Ok(_) if answer.trim() == "yes" => Ok(()),
-        Ok(_) => Err(Failure::new(
-            Exit::Refused,
-            "not approved; nothing was sent",
-        )),
-        Err(error) => Err(Failure::because(Exit::Unexpected, &error)),
-    }
+    format!("Change {rooms} of {app} at {}", settings.base_url(app))
 }
 
 fn count(rooms: usize) -> String {

@@ -110,6 +110,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Tell who moved what on the service; never writes
     Drift(DriftArgs),
+    /// Look at what is remembered, and correct it; contacts nobody
+    State(StateArgs),
     /// Print the JSON Schema of a format
     Schema(SchemaArgs),
     /// Serve the simulator on loopback until interrupted
@@ -284,6 +286,58 @@ pub struct DriftArgs {
     /// How to talk to the service.
     #[command(flatten)]
     pub network: NetworkArgs,
+}
+
+/// Arguments of `state`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl state list
+  roomctl state show stand-up
+  roomctl state forget old-room         stop managing it, and leave it alone")]
+pub struct StateArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+/// What to do with the state.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// List the rooms
+    List {
+        /// How the report is shown.
+        #[command(flatten)]
+        report: ReportArgs,
+    },
+    /// Show all that is remembered of a room; secrets as ****
+    Show {
+        /// The room
+        room: String,
+        /// How the report is shown.
+        #[command(flatten)]
+        report: ReportArgs,
+    },
+    /// Remember a room under another name
+    ///
+    /// The service has no rename, so this is only right for a room that was renamed there. To rename a
+    /// file and keep its room, set `roomName` in the file instead.
+    Mv {
+        /// Its name so far
+        old: String,
+        /// Its name on the service now
+        new: String,
+    },
+    /// Stop managing rooms, and leave them alone
+    Forget {
+        /// The rooms
+        // Not `rooms`: that is the id of the global option.
+        #[arg(required = true, value_name = "ROOM")]
+        names: Vec<String>,
+        /// Without asking
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 /// Arguments of `schema`.

@@ -1,6 +1,7 @@
 //! One file per command, and what they share. The only place that wires the layers together and prints.
 
 pub mod apply;
+pub mod approval;
 pub mod cli;
 pub mod drift;
 pub mod exit;
@@ -15,6 +16,7 @@ pub mod schema;
 pub mod service;
 pub mod settings;
 pub mod simulate;
+pub mod state;
 pub mod validate;
 
 use std::process::ExitCode;
@@ -54,6 +56,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Apply(args) => apply::run(&cli.global, args, output),
         Command::Drift(args) => drift::run(&cli.global, args, output),
         Command::Schema(args) => schema::run(args, output),
+        Command::State(args) => state::run(&cli.global, &args.command, output),
         Command::Simulate(args) => simulate::run(&cli.global, args, output),
     }
 }

@@ -134,6 +134,25 @@ impl State {
         }
     }
 
+    /// Remembers `old` as `new`. The service's id is kept, so that it shows when `new` is another room.
+    ///
+    /// # Errors
+    /// When `new` is remembered already. A room that is not remembered is no error and changes nothing.
+    pub fn rename(&mut self, old: &RoomName, new: &RoomName) -> Result<(), RenameError> {
+        if self.rooms.contains_key(new) {
+            return Err(RenameError::Taken);
+        }
+        if let Some(room) = self.rooms.remove(old) {
+            self.rooms.insert(new.clone(), room);
+        }
+        Ok(())
+    }
+
+    /// Forgets a room: no longer managed, and nothing else.
+    pub fn forget(&mut self, room: &RoomName) {
+        self.rooms.remove(room);
+    }
+
     fn withdraw(&mut self, room: RoomName, unconfirmed: RememberedSettings) {
         if let Some(applied) = self.rooms.get_mut(&room) {
             applied.unconfirmed = unconfirmed;
@@ -142,6 +161,13 @@ impl State {
             }
         }
     }
+}
+
+/// Why a room cannot be remembered under another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenameError {
+    /// The name is taken.
+    Taken,
 }
 
 #[cfg(test)]
@@ -209,6 +235,24 @@ mod tests {
             });
         }
         assert_eq!(state.rooms, [(room("a"), applied(5))].into());
+    }
+
+    #[test]
+    fn a_renamed_room_keeps_everything_and_takes_no_place() {
+        let mut state = State::fresh("acme");
+        state.rooms.insert(room("a"), applied(5));
+        state.rooms.insert(room("b"), applied(6));
+        assert_eq!(
+            state.rename(&room("a"), &room("b")),
+            Err(RenameError::Taken)
+        );
+        assert_eq!(state.rename(&room("a"), &room("c")), Ok(()));
+        assert_eq!(
+            state.rooms,
+            [(room("b"), applied(6)), (room("c"), applied(5))].into()
+        );
+        state.forget(&room("b"));
+        assert_eq!(state.rooms.len(), 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod drift;
 pub mod markdown;
 pub mod plan;
+pub mod state;
 pub mod text;
 pub mod validate;
 

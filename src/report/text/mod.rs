@@ -3,11 +3,13 @@
 mod apply;
 mod drift;
 mod plan;
+mod state;
 mod validate;
 
 pub use apply::{apply_end, receipt_line};
 pub use drift::drift;
 pub use plan::plan;
+pub use state::{state_list, state_show};
 pub use validate::{findings, validate};
 
 use anstyle::{AnsiColor, Style};

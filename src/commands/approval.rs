@@ -1,0 +1,31 @@
+//! Asks before something is done. Elsewhere than on a terminal only `--yes` is an answer.
+
+use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+
+use super::exit::{Exit, Failure};
+
+/// Asks for approval of `what`, a sentence without its end, unless `yes` gives it.
+///
+/// # Errors
+/// When it is not given, or nobody can be asked.
+pub fn approve(yes: bool, what: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !stdin().is_terminal() || !stderr().is_terminal() {
+        let message = format!("not approved, and nobody can be asked: {what}?");
+        return Err(Failure::new(Exit::Refused, message).hint("pass --yes to go on without asking"));
+    }
+    let mut answer = String::new();
+    let asked = write!(stderr(), "\n{what}? Only `yes` will do: ")
+        .and_then(|()| stderr().flush())
+        .and_then(|()| stdin().lock().read_line(&mut answer));
+    match asked {
+        Ok(_) if answer.trim() == "yes" => Ok(()),
+        Ok(_) => Err(Failure::new(
+            Exit::Refused,
+            "not approved; nothing was done",
+        )),
+        Err(error) => Err(Failure::because(Exit::Unexpected, &error)),
+    }
+}
