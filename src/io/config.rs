@@ -62,18 +62,30 @@ pub enum ConfigError {
 /// # Errors
 /// When it cannot be read, or holds anything that is not a setting.
 pub fn load(path: &Path) -> Result<Option<Config>, ConfigError> {
+    read(path, parse)
+}
+
+/// Reads a file of ours with `parse`, whose errors say where. `None`: there is no such file.
+///
+/// # Errors
+/// When it cannot be read, or `parse` refuses it.
+pub fn read<T>(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<T, (Place, String)>,
+) -> Result<Option<T>, ConfigError> {
+    let path_of = || path.to_owned();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
-            let path = path.to_owned();
+            let path = path_of();
             return Err(ConfigError::Io { path, source });
         }
     };
     parse(&text)
         .map(Some)
         .map_err(|(place, message)| ConfigError::Invalid {
-            path: path.to_owned(),
+            path: path_of(),
             place,
             message,
         })

@@ -1,11 +1,10 @@
 //! `mutes.yaml`: drift that is accepted for a reason, until a day.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::config::ConfigError;
+use super::config::{self, ConfigError};
 use super::yaml::{self, Place};
 use crate::model::catalogue;
 use crate::planner::mutes::Mute;
@@ -25,21 +24,7 @@ struct Entry {
 /// # Errors
 /// When it cannot be read, or holds anything that is not a mute.
 pub fn load(path: &Path) -> Result<Option<Vec<Mute>>, ConfigError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            let path = path.to_owned();
-            return Err(ConfigError::Io { path, source });
-        }
-    };
-    parse(&text)
-        .map(Some)
-        .map_err(|(place, message)| ConfigError::Invalid {
-            path: path.to_owned(),
-            place,
-            message,
-        })
+    config::read(path, parse)
 }
 
 fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
