@@ -1,5 +1,6 @@
 //! `apply`: plans, asks, carries out, records, reports.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -77,6 +78,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     if let Some(refusal) = refusal {
         return Err(Failure::new(Exit::Refused, refusal));
     }
+    all_known(&plan)?;
     approve(args.yes, &question(&settings, &memory.state.app, &plan))?;
     let backend = match opened {
         Some(backend) => backend,
@@ -240,6 +242,32 @@ fn end(
         Format::Json => output.result(&report::json(&report)?),
     }
     Ok(exit(report.summary, stopped, args))
+}
+
+/// Refuses to send rooms with secrets that are not known here: a write without them could reset them.
+fn all_known(plan: &Plan) -> Result<(), Failure> {
+    let mut variables = BTreeSet::new();
+    let mut places = Vec::new();
+    for change in plan.actionable() {
+        for (attribute, unset) in change.unset() {
+            for variable in unset {
+                places.push(format!(
+                    "{}, {attribute}: {variable} is not set",
+                    change.room
+                ));
+                variables.insert(variable.as_str());
+            }
+        }
+    }
+    if variables.is_empty() {
+        return Ok(());
+    }
+    let message = "rooms that would be sent refer to variables that are not set; nothing was sent";
+    let names: Vec<&str> = variables.into_iter().collect();
+    let mut failure = Failure::new(Exit::Invalid, message)
+        .hint(format!("set {} in the environment", names.join(", ")));
+    failure.causes = places;
+    Err(failure)
 }
 
 /// What is about to be done, for whoever approves it.

@@ -90,10 +90,11 @@ impl Settings {
     }
 
     /// What room files are read with. `now` is in Unix seconds.
-    pub fn context(&self, now: i64) -> Context {
+    pub fn context(&self, now: i64) -> Context<'static> {
         Context {
             names: self.config.names.get().copied().unwrap_or_default(),
             now,
+            variables: &variable,
         }
     }
 
@@ -154,6 +155,12 @@ impl Settings {
         }
         Ok(Secret::new(key))
     }
+}
+
+/// A variable of the environment. An empty one counts as not set: that is what a pipeline makes of a secret
+/// that it withholds.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn state(global: &Global, config: &Config) -> Result<PathBuf, Failure> {

@@ -65,6 +65,8 @@ impl<'a> Request<'a> {
                 Value::Integer(value) => Json::from(*value),
                 Value::Text(value) => Json::from(value.as_str()),
                 Value::Secret(value) => Json::from(value.expose()),
+                // A run that would send it is refused before it begins.
+                Value::Unset { .. } => continue,
             };
             body.insert((*name).to_owned(), value);
         }

@@ -164,6 +164,11 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     async fn run(mut self) -> (Receipt, Vec<Event>) {
+        // Refused before the run; a body without the attribute could reset it, so it is not relied on.
+        if let Some((name, _)) = self.task.change.unset().next() {
+            let message = format!("not tried: the variable behind `{name}` is not set");
+            return (self.receipt(Outcome::Skipped, Some(message)), Vec::new());
+        }
         let result = match (self.task.change.sends, self.action) {
             (false, _) => self.only_record().await,
             (true, Action::Archive) => self.archive().await,
@@ -464,7 +469,8 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     fn remembered(&self) -> RememberedSettings {
-        remember(&self.task.change.settings, &self.crew.salt)
+        let applied = &self.task.before.settings;
+        remember(&self.task.change.settings, &self.crew.salt, applied)
     }
 
     fn room(&self) -> &'a RoomName {

@@ -1,6 +1,7 @@
 //! One room file: its text in, a room or everything that is wrong with it out. Pure.
 //!
-//! Defaults of directories, human times and `${env:…}` will meet the entries between reading and typing.
+//! Variables behind `${env:…}` are looked up through the context. Defaults of directories and human times will
+//! meet the entries between reading and typing.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::model::catalogue::{self, Attribute};
 use crate::model::name::{NameError, NameRule, RoomName};
 use crate::model::rules;
 use crate::model::secret::sha256;
-use crate::model::{Finding, Room, Settings, Severity};
+use crate::model::{Finding, Lookup, Room, Settings, Severity};
 
 /// A room as one file declares it.
 #[derive(Clone, Debug)]
@@ -31,12 +32,14 @@ pub struct RoomFile {
 }
 
 /// What reading needs to know besides the text.
-#[derive(Clone, Copy, Debug)]
-pub struct Context {
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
     /// Which names are accepted.
     pub names: NameRule,
     /// Now, in Unix seconds.
     pub now: i64,
+    /// The variables that secret attributes may refer to.
+    pub variables: Lookup<'a>,
 }
 
 /// Attributes that only the service sets; seen in its answers.
@@ -57,7 +60,7 @@ pub fn parse(
     file: &str,
     stem: &str,
     text: &str,
-    context: &Context,
+    context: &Context<'_>,
 ) -> (Option<RoomFile>, Vec<Finding>) {
     let mut findings = Findings::new(file);
     let entries = match yaml::mapping(text) {
@@ -78,13 +81,14 @@ pub fn parse(
     if let Some((name, _)) = &name {
         findings.room(name.as_str());
     }
-    let Some(room) = room else {
+    let Some(mut room) = room else {
         // The other rules need the values; this one only needs the keys.
         if !entries.is_empty() && !entries.iter().any(|entry| entry.key == "privacy") {
             check_rules(&Room::default(), &entries, context.now, &mut findings);
         }
         return (None, findings.list);
     };
+    resolve(&mut room, &entries, context.variables, &mut findings);
     check_rules(&room, &entries, context.now, &mut findings);
     let Some((name, name_at)) = name.filter(|_| !Finding::any_error(&findings.list)) else {
         return (None, findings.list);
@@ -131,6 +135,20 @@ fn read(entries: &[Entry], text: &str, findings: &mut Findings) -> Option<Room> 
         );
     }
     None
+}
+
+/// Puts the values of variables in. A value is checked like one that stands in the file, and never shown.
+fn resolve(room: &mut Room, entries: &[Entry], variables: Lookup<'_>, findings: &mut Findings) {
+    for (name, why) in room.resolve(variables) {
+        let place = entries.iter().find(|entry| entry.key == name);
+        findings.add(
+            place.map(|entry| entry.value_at).unwrap_or_default(),
+            "variable",
+            Severity::Error,
+            format!("`{name}`, with the values of its variables: {why}"),
+            Some("correct the variable in the environment, or the text around the reference"),
+        );
+    }
 }
 
 fn duplicates(entries: &[Entry], findings: &mut Findings) {
@@ -420,10 +438,16 @@ impl<'a> Findings<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Secret, Value};
 
     const CONTEXT: Context = Context {
         names: NameRule::Lowercase,
         now: 1_790_000_000,
+        variables: &|name| match name {
+            "KEY" => Some("canary-key".to_owned()),
+            "BLANK" => Some("canary key".to_owned()),
+            _ => None,
+        },
     };
 
     fn found(text: &str) -> Vec<String> {
@@ -549,6 +573,47 @@ mod tests {
                 !found.contains("canary") && !found.contains("12345678"),
                 "{found}"
             );
+        }
+    }
+
+    #[test]
+    fn secrets_may_refer_to_variables() {
+        let settings = |text: &str| {
+            let (room, findings) = parse("rooms/a.yaml", "a", text, &CONTEXT);
+            assert_eq!(findings, [], "{text}");
+            room.unwrap().settings
+        };
+        let hook = |value: &str| format!("privacy: private\nmeetingJoinWebhook: {value}\n");
+        let set = settings(&hook("https://a.example/${env:KEY}?x=$$1"));
+        let secret = Secret::new("https://a.example/canary-key?x=$1");
+        assert_eq!(set["meetingJoinWebhook"], Value::Secret(secret));
+        let unset = settings(&hook("\"${env:NONE}\""));
+        let variables = vec!["NONE".to_owned()];
+        assert_eq!(unset["meetingJoinWebhook"], Value::Unset { variables });
+        // A known value or not, the rules see that there is one.
+        settings(
+            "privacy: private\nenableComposition: true\nenableRTMPOut: true\nrtmpOutURL: ${env:NONE}\n",
+        );
+    }
+
+    #[test]
+    fn wrong_references_are_told_at_their_place() {
+        let cases = [
+            (
+                "privacy: private\nmeetingJoinWebhook: https://a.example/${env:BLANK}",
+                "2:21 variable: `meetingJoinWebhook`, with the values of its variables: a URL cannot hold blanks or control characters; expected an absolute http or https URL | correct the variable in the environment, or the text around the reference",
+            ),
+            (
+                "privacy: private\nrtmpOutURL: rtmp://a/${KEY}",
+                "2:13 wrong-type: `rtmpOutURL`: `${` begins a reference, which reads `${env:NAME}`; for the characters as such write `$${`",
+            ),
+            (
+                "privacy: ${env:KEY}",
+                "1:10 wrong-type: `privacy`: expected `public` or `private`, found the text `${env:KEY}`",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(found(text), [expected], "{text}");
         }
     }
 

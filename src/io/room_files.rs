@@ -29,7 +29,7 @@ pub struct Loaded {
 }
 
 /// Reads all room files below each of `roots`; a root may also be a file.
-pub fn load(roots: &[PathBuf], context: &Context) -> Loaded {
+pub fn load(roots: &[PathBuf], context: &Context<'_>) -> Loaded {
     let mut findings = Vec::new();
     let mut paths = Vec::new();
     for root in roots {
@@ -147,7 +147,7 @@ fn sort_out(
     }
 }
 
-fn read_room(path: &Path, context: &Context) -> (Option<RoomFile>, Vec<Finding>) {
+fn read_room(path: &Path, context: &Context<'_>) -> (Option<RoomFile>, Vec<Finding>) {
     let text = match read_text(path) {
         Ok(text) => text,
         Err(finding) => return (None, vec![*finding]),
@@ -290,6 +290,7 @@ mod tests {
     const CONTEXT: Context = Context {
         names: NameRule::UrlSafe,
         now: 1_790_000_000,
+        variables: &|_| None,
     };
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {

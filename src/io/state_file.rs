@@ -135,7 +135,9 @@ mod tests {
                     ("privacy".to_owned(), Remembered::Text("private".into())),
                     (
                         "rtmpOutURL".to_owned(),
-                        Value::Secret(Secret::new("rtmp://x/k")).remember("7f0c", "rtmpOutURL"),
+                        Value::Secret(Secret::new("rtmp://x/k"))
+                            .remember("7f0c", "rtmpOutURL")
+                            .unwrap(),
                     ),
                 ]
                 .into(),

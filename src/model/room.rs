@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::reference::Lookup;
 use super::types::{
     CompositionLayout, Managed, People, Privacy, RtmpUrl, Seconds, UnixSeconds, WebhookUrl,
 };
@@ -138,6 +139,29 @@ pub struct Room {
 }
 
 impl Room {
+    /// Puts the values of variables into the secret attributes, and says which attributes come out wrong.
+    pub fn resolve(&mut self, lookup: Lookup<'_>) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        for (name, hook) in [
+            ("meetingJoinWebhook", &mut self.meeting_join_webhook),
+            ("meetingLeftWebhook", &mut self.meeting_left_webhook),
+            ("meetingStartedWebhook", &mut self.meeting_started_webhook),
+            ("meetingEndedWebhook", &mut self.meeting_ended_webhook),
+        ] {
+            if let Managed::Set(url) = hook
+                && let Err(why) = url.resolve(lookup)
+            {
+                wrong.push((name, why));
+            }
+        }
+        if let Managed::Set(url) = &mut self.rtmp_out_url
+            && let Err(why) = url.resolve(lookup)
+        {
+            wrong.push(("rtmpOutURL", why));
+        }
+        wrong
+    }
+
     /// The managed settings by wire name: the body of every write, and what is compared.
     ///
     /// `roomName` is not among them: it is the room's address. In a PUT body it reads like a rename,
@@ -255,6 +279,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::catalogue;
 
     fn full() -> Room {
         serde_json::from_value(json!({
@@ -316,6 +341,23 @@ mod tests {
         for (name, property) in schema.as_value()["properties"].as_object().unwrap() {
             let marked = property["x-secret"] == json!(true);
             assert_eq!(marked, secrets.contains(&name.as_str()), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_secret_can_be_a_reference() {
+        for attribute in catalogue::attributes().iter().filter(|a| a.secret) {
+            let reference = json!({attribute.name.as_str(): "${env:CANARY}"});
+            let mut room: Room = serde_json::from_value(reference).unwrap();
+            assert_eq!(room.resolve(&|_| None), []);
+            let unset = Value::Unset {
+                variables: vec!["CANARY".to_owned()],
+            };
+            assert_eq!(room.settings()[attribute.name.as_str()], unset);
+            let reference = json!({attribute.name.as_str(): "${env:CANARY}"});
+            let mut room: Room = serde_json::from_value(reference).unwrap();
+            let wrong = room.resolve(&|_| Some("not a URL".to_owned()));
+            assert_eq!(wrong[0].0, attribute.name);
         }
     }
 

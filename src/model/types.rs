@@ -8,6 +8,7 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::reference::{Lookup, Template};
 use super::secret::Secret;
 use super::value::Value;
 
@@ -172,12 +173,53 @@ whole_number_type!(
     "a whole number of people, 0 or more"
 );
 
+/// A secret URL as a file gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretUrl {
+    /// The URL.
+    Known(Secret),
+    /// A text with references to variables that nobody has looked up yet.
+    Referring(Template),
+    /// A text with references to these variables, which are not set.
+    Unset(Vec<String>),
+}
+
+impl SecretUrl {
+    fn resolve(&mut self, lookup: Lookup<'_>, schemes: &[&str]) -> Result<(), &'static str> {
+        let Self::Referring(template) = self else {
+            return Ok(());
+        };
+        *self = match template.resolve(lookup) {
+            Err(unset) => Self::Unset(unset),
+            Ok(secret) => {
+                check_url(&secret, schemes)?;
+                Self::Known(secret)
+            }
+        };
+        Ok(())
+    }
+}
+
+impl From<&SecretUrl> for Value {
+    fn from(url: &SecretUrl) -> Self {
+        match url {
+            SecretUrl::Known(secret) => Self::Secret(secret.clone()),
+            SecretUrl::Referring(template) => Self::Unset {
+                variables: template.variables(),
+            },
+            SecretUrl::Unset(variables) => Self::Unset {
+                variables: variables.clone(),
+            },
+        }
+    }
+}
+
 /// A text that must be a URL of one of the given schemes; secret, since it may hold a stream key or a token.
 fn secret_url<'de, D: Deserializer<'de>>(
     deserializer: D,
     schemes: &[&str],
     expecting: &'static str,
-) -> Result<Secret, D::Error> {
+) -> Result<SecretUrl, D::Error> {
     struct Text(&'static str);
     impl Visitor<'_> for Text {
         type Value = Secret;
@@ -190,10 +232,27 @@ fn secret_url<'de, D: Deserializer<'de>>(
             Ok(Secret::new(value))
         }
     }
-    let secret = deserializer.deserialize_str(Text(expecting))?;
-    check_url(&secret, schemes)
-        .map_err(|why| de::Error::custom(format_args!("{why}; expected {expecting}")))?;
-    Ok(secret)
+    let written = deserializer.deserialize_str(Text(expecting))?;
+    let template = Template::parse(written.expose()).map_err(de::Error::custom)?;
+    // Without references it stands for itself, but for doubled dollars.
+    let checked = match template.resolve(&|_| None) {
+        Ok(secret) => check_url(&secret, schemes).map(|()| SecretUrl::Known(secret)),
+        Err(_) => check_beginning(&template, schemes).map(|()| SecretUrl::Referring(template)),
+    };
+    checked.map_err(|why| de::Error::custom(format_args!("{why}; expected {expecting}")))
+}
+
+/// What can be said of a URL before its variables are known.
+fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static str> {
+    let Some(beginning) = template.beginning() else {
+        return Ok(());
+    };
+    let is_scheme = |(scheme, _): (&str, &str)| schemes.contains(&scheme);
+    if beginning.expose().split_once("://").is_some_and(is_scheme) {
+        Ok(())
+    } else {
+        Err("this is neither a reference alone nor one inside such a URL")
+    }
 }
 
 /// Says what is wrong with a URL without repeating any of it.
@@ -217,7 +276,19 @@ macro_rules! secret_url_type {
     ($(#[$doc:meta])* $name:ident, $schemes:expr, $expecting:literal, $pattern:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name(pub Secret);
+        pub struct $name(pub SecretUrl);
+
+        impl $name {
+            /// Puts the values of variables in.
+            ///
+            /// # Errors
+            /// What is wrong with the URL that comes of it; repeats nothing of it.
+            pub fn resolve(&mut self, lookup: Lookup<'_>) -> Result<(), String> {
+                self.0
+                    .resolve(lookup, $schemes)
+                    .map_err(|why| format!("{why}; expected {}", $expecting))
+            }
+        }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -241,7 +312,7 @@ macro_rules! secret_url_type {
 
         impl From<&$name> for Value {
             fn from(url: &$name) -> Self {
-                Self::Secret(url.0.clone())
+                Self::from(&url.0)
             }
         }
     };
@@ -252,14 +323,14 @@ secret_url_type!(
     WebhookUrl,
     &["https", "http"],
     "an absolute http or https URL",
-    "^https?://[^\\s/]+"
+    "^(https?://[^\\s/]+|\\$\\{env:[A-Za-z_][A-Za-z0-9_]*\\})"
 );
 secret_url_type!(
     /// Where the composed stream is pushed. The stream key is part of the path, so it is never shown.
     RtmpUrl,
     &["rtmp", "rtmps"],
     "an absolute rtmp or rtmps URL",
-    "^rtmps?://[^\\s/]+"
+    "^(rtmps?://[^\\s/]+|\\$\\{env:[A-Za-z_][A-Za-z0-9_]*\\})"
 );
 
 impl From<bool> for Value {
@@ -336,5 +407,36 @@ mod tests {
             let error = serde_json::from_value::<WebhookUrl>(json!(bad)).unwrap_err();
             assert!(!error.to_string().contains("canary"), "{error}");
         }
+    }
+
+    #[test]
+    fn references_are_resolved_and_then_checked() {
+        let read = |text: &str| serde_json::from_value::<RtmpUrl>(json!(text));
+        let lookup = |name: &str| match name {
+            "KEY" => Some("k".to_owned()),
+            "URL" => Some("rtmp://live.example/k".to_owned()),
+            "WRONG" => Some("https://canary.example/ canary".to_owned()),
+            _ => None,
+        };
+        let resolved = |text: &str| {
+            let mut url = read(text).unwrap();
+            url.resolve(&lookup).map(|()| Value::from(&url))
+        };
+        let known = Ok(Value::Secret(Secret::new("rtmp://live.example/k")));
+        for text in [
+            "${env:URL}",
+            "rtmp://live.example/${env:KEY}",
+            "rtmp://live.example/k",
+        ] {
+            assert_eq!(resolved(text), known, "{text}");
+        }
+        let unset = Value::Unset {
+            variables: vec!["NONE".to_owned()],
+        };
+        assert_eq!(resolved("rtmp://${env:KEY}/${env:NONE}"), Ok(unset));
+        assert!(!resolved("${env:WRONG}").unwrap_err().contains("canary"));
+        assert!(read("https://live.example/${env:KEY}").is_err());
+        assert!(read("canary${env:KEY}").is_err());
+        assert!(read("rtmp://live.example/${KEY}").is_err());
     }
 }

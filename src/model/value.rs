@@ -23,10 +23,17 @@ pub enum Value {
     Text(String),
     /// Text that nobody may read.
     Secret(Secret),
+    /// Text that nobody may read, and that is not known here: these variables are not set. Never sent.
+    Unset {
+        /// Names of the variables.
+        variables: Vec<String>,
+    },
 }
 
 impl Value {
-    /// Whether this is what was remembered, told without making the form that is stored.
+    /// Whether this is what was remembered, told without making the form that is stored. A secret that is
+    /// not known here is taken for the remembered one: a run without secrets would otherwise see a change
+    /// in every room that has some.
     pub fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
         match (self, remembered) {
             (Self::Bool(value), Remembered::Bool(other)) => value == other,
@@ -35,20 +42,22 @@ impl Value {
             (Self::Secret(value), Remembered::Secret { secret }) => {
                 value.digest(salt, attribute) == *secret
             }
+            (Self::Unset { .. }, Remembered::Secret { .. }) => true,
             _ => false,
         }
     }
 
-    /// The form that may be stored, compared and shown.
-    pub fn remember(&self, salt: &str, attribute: &str) -> Remembered {
-        match self {
+    /// The form that may be stored, compared and shown; `None` of a secret that is not known here.
+    pub fn remember(&self, salt: &str, attribute: &str) -> Option<Remembered> {
+        Some(match self {
             Self::Bool(value) => Remembered::Bool(*value),
             Self::Integer(value) => Remembered::Integer(*value),
             Self::Text(value) => Remembered::Text(value.clone()),
             Self::Secret(secret) => Remembered::Secret {
                 secret: secret.digest(salt, attribute),
             },
-        }
+            Self::Unset { .. } => return None,
+        })
     }
 }
 
@@ -220,11 +229,23 @@ pub fn same(settings: &Settings, remembered: &RememberedSettings, salt: &str) ->
             .all(|((name, value), (other, kept))| name == other && value.is(kept, salt, name))
 }
 
-/// Turns settings into the form that is stored and compared. `salt` is the lineage of the state.
-pub fn remember(settings: &Settings, salt: &str) -> RememberedSettings {
+/// Turns settings into the form that is stored and compared. `salt` is the lineage of the state. Of a
+/// secret that is not known here, what was `applied` is taken for it; if nothing was, it is left out.
+pub fn remember(
+    settings: &Settings,
+    salt: &str,
+    applied: &RememberedSettings,
+) -> RememberedSettings {
+    let assumed = |name: &str| {
+        let kept = applied.get(name)?;
+        kept.is_secret().then(|| kept.clone())
+    };
     settings
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.remember(salt, name)))
+        .filter_map(|(name, value)| {
+            let kept = value.remember(salt, name).or_else(|| assumed(name))?;
+            Some(((*name).to_owned(), kept))
+        })
         .collect()
 }
 
@@ -239,7 +260,9 @@ mod tests {
             Remembered::Integer(7_832_947_982),
             Remembered::Text("grid".into()),
             Remembered::Null(()),
-            Value::Secret(Secret::new("s")).remember("salt", "rtmpOutURL"),
+            Value::Secret(Secret::new("s"))
+                .remember("salt", "rtmpOutURL")
+                .unwrap(),
         ];
         for value in values {
             let text = serde_json::to_string(&value).unwrap();
@@ -260,7 +283,11 @@ mod tests {
         for one in &values {
             for other in &values {
                 let settings: Settings = [("a", one.clone())].into();
-                let kept = remember(&[("a", other.clone())].into(), "salt");
+                let kept = remember(
+                    &[("a", other.clone())].into(),
+                    "salt",
+                    &RememberedSettings::new(),
+                );
                 assert_eq!(
                     same(&settings, &kept, "salt"),
                     one == other,
@@ -271,10 +298,30 @@ mod tests {
         let settings: Settings = [("a", Value::Bool(true))].into();
         assert!(!same(
             &settings,
-            &remember(&[("b", Value::Bool(true))].into(), "salt"),
+            &remember(
+                &[("b", Value::Bool(true))].into(),
+                "salt",
+                &RememberedSettings::new()
+            ),
             "salt"
         ));
         assert!(!same(&settings, &RememberedSettings::new(), "salt"));
+    }
+
+    #[test]
+    fn a_secret_that_is_not_known_is_taken_for_the_applied_one() {
+        let unset = Value::Unset {
+            variables: vec!["KEY".to_owned()],
+        };
+        let settings: Settings = [("rtmpOutURL", unset.clone())].into();
+        let known = [("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/k")))].into();
+        let applied = remember(&known, "salt", &RememberedSettings::new());
+        assert!(same(&settings, &applied, "salt"));
+        assert_eq!(remember(&settings, "salt", &applied), applied);
+        let nothing = RememberedSettings::new();
+        assert!(!same(&settings, &nothing, "salt"));
+        assert_eq!(remember(&settings, "salt", &nothing), nothing);
+        assert_eq!(unset.remember("salt", "rtmpOutURL"), None);
     }
 
     #[test]

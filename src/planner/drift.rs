@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::mutes::{Idle, Mute};
-use super::plan::{Cause, WantedRoom};
+use super::plan::{Cause, WantedRoom, unknown};
 use super::state::{AppliedRoom, State};
 use super::three_way::{cause, sides};
 use super::world::{Gone, Sighting, World};
@@ -164,8 +164,8 @@ fn look(
     all: &Sides<'_>,
     used: &mut [bool],
 ) -> RoomDrift {
-    let unknown = AppliedRoom::default();
-    let applied = all.state.rooms.get(name).unwrap_or(&unknown);
+    let never = AppliedRoom::default();
+    let applied = all.state.rooms.get(name).unwrap_or(&never);
     let live = match all.world.get(name) {
         Some(Sighting::Present(live)) => live,
         Some(Sighting::Absent(_)) if !applied.is_confirmed() => {
@@ -189,8 +189,9 @@ fn look(
     };
     let salt = all.state.salt();
     // An orphan has no file: it is held against what was applied.
+    let settings = wanted.map(|wanted| &wanted.settings);
     let wanted = match wanted {
-        Some(wanted) => remember(&wanted.settings, salt),
+        Some(wanted) => remember(&wanted.settings, salt, &applied.settings),
         None => applied.settings.clone(),
     };
     let mut room = told(name.as_str(), Verdict::InSync, None);
@@ -202,6 +203,13 @@ fn look(
         room.message = Some("it was archived or deleted, and made anew under its name".to_owned());
     }
     room.verdict = verdict(&room.attributes, applied, made_anew);
+    let unknown = settings.map(|settings| unknown(settings, &wanted));
+    if let (Verdict::InSync, Some(name)) = (room.verdict, unknown.iter().flatten().next()) {
+        room.verdict = Verdict::Pending;
+        room.message = Some(format!(
+            "`{name}` is newly managed, and its variable is not set"
+        ));
+    }
     room
 }
 
@@ -352,7 +360,7 @@ mod tests {
             state.lineage = "lineage".into();
             let applied = AppliedRoom {
                 id: Some("c0ffee".into()),
-                settings: remember(&settings(5), "lineage"),
+                settings: remember(&settings(5), "lineage", &RememberedSettings::new()),
                 observed: [("autoJoin".to_owned(), Remembered::Bool(false))].into(),
                 ..AppliedRoom::default()
             };
@@ -514,5 +522,19 @@ mod tests {
         assert_eq!(drift.idle, [(1, Idle::Unused), (2, Idle::Expired)]);
         case.mutes.remove(0);
         assert_eq!(case.drift().rooms[0].verdict, Verdict::Drifted);
+    }
+
+    #[test]
+    fn an_unset_secret_is_as_it_was_applied() {
+        let mut case = Case::new(Some(5), Some(5));
+        let unset = Value::Unset {
+            variables: vec!["HOOK".to_owned()],
+        };
+        let room = case.wanted.get_mut(&name("a")).unwrap();
+        room.settings.insert("meetingJoinWebhook", unset.clone());
+        assert_eq!(case.room().verdict, Verdict::InSync);
+        let room = case.wanted.get_mut(&name("a")).unwrap();
+        room.settings.insert("meetingLeftWebhook", unset);
+        assert_eq!(case.room().verdict, Verdict::Pending);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::drift::is_made_anew;
 use super::plan::{
-    Action, AttributeChange, Cause, Change, Options, Plan, Unreadable, WantedRoom, assemble,
-    digest, left_over,
+    Action, AttributeChange, Cause, Change, Options, Plan, Unreadable, WantedRoom, assemble, body,
+    digest, left_over, unknown,
 };
 use super::state::{AppliedRoom, State};
 use super::three_way::{cause, sides};
@@ -169,10 +169,15 @@ impl<'a> View<'a> {
 
     /// What leads from here to what the file wants.
     fn toward(&self, room: &WantedRoom, now: i64) -> Step {
-        let wanted = remember(&room.settings, self.salt);
-        let (action, attributes, before) = match self.sighting {
+        let wanted = remember(&room.settings, self.salt, &self.applied.settings);
+        let unknown = unknown(&room.settings, &wanted);
+        let (action, mut attributes, before) = match self.sighting {
             None | Some(Sighting::Unreadable(_)) => return Step::Unreadable,
-            Some(Sighting::Absent(_)) => (Action::Create, all_new(&wanted), BTreeMap::new()),
+            Some(Sighting::Absent(_)) => {
+                let mut attributes = all_new(&wanted);
+                attributes.extend(unknown.iter().map(|name| not_known(name, None)));
+                (Action::Create, attributes, BTreeMap::new())
+            }
             Some(Sighting::Present(live)) => {
                 let adopts = !self.applied.is_confirmed() || is_made_anew(self.applied, live);
                 let action = if adopts {
@@ -180,7 +185,11 @@ impl<'a> View<'a> {
                 } else {
                     Action::Update
                 };
-                let attributes = self.attributes(&wanted, live);
+                let mut attributes = self.attributes(&wanted, live);
+                attributes.extend(unknown.iter().map(|name| {
+                    let live = live.settings.get(*name);
+                    not_known(name, live.map(|live| live.remember(self.salt, name, true)))
+                }));
                 if attributes.is_empty() && !adopts {
                     return Step::Nothing;
                 }
@@ -188,6 +197,7 @@ impl<'a> View<'a> {
             }
         };
         let sends = action == Action::Create || attributes.iter().any(|a| needs_a_write(a.cause));
+        attributes.sort_by(|a, b| a.name.cmp(&b.name));
         Step::Change(Box::new(Change {
             room: self.name.clone(),
             action,
@@ -197,7 +207,7 @@ impl<'a> View<'a> {
             settings: room.settings.clone(),
             sends,
             source: Some(room.source.clone()),
-            digest: digest(self.name, action, &wanted, self.applied),
+            digest: digest(self.name, action, &body(wanted, &unknown), self.applied),
             seen: self.sighting.cloned(),
         }))
     }
@@ -252,7 +262,7 @@ impl<'a> View<'a> {
         let mut settings = Settings::new();
         for (name, kept) in applied {
             let attribute = attribute(name).ok_or_else(|| name.clone())?;
-            let from_file = || {
+            let in_file = || {
                 file?
                     .settings
                     .get(name.as_str())
@@ -269,9 +279,11 @@ impl<'a> View<'a> {
                 Remembered::Integer(value) => Value::Integer(*value),
                 Remembered::Text(value) => Value::Text(value.clone()),
                 Remembered::Null(()) => return Err(name.clone()),
-                Remembered::Secret { .. } => match (from_file(), from_live()) {
+                Remembered::Secret { .. } => match (in_file(), from_live()) {
+                    (Some(value @ Value::Secret(_)), _) => value.clone(),
+                    (_, Some(Live::Secret(secret))) => Value::Secret(secret.clone()),
+                    // Its variable is not set, and apply will ask for it.
                     (Some(value), _) => value.clone(),
-                    (None, Some(Live::Secret(secret))) => Value::Secret(secret.clone()),
                     _ => return Err(name.clone()),
                 },
             };
@@ -295,6 +307,7 @@ impl<'a> View<'a> {
                     before: Some(value.clone()),
                     after: Some(value.clone()),
                     live: None,
+                    unknown: false,
                     cause: Cause::Converged,
                     unconfirmed: true,
                 })
@@ -320,6 +333,7 @@ impl<'a> View<'a> {
             live: sides
                 .live
                 .map(|live| live.remember(self.salt, name, secret)),
+            unknown: false,
             cause,
             unconfirmed: false,
         })
@@ -346,6 +360,19 @@ fn needs_a_write(cause: Cause) -> bool {
     matches!(cause, Cause::Change | Cause::Drift | Cause::Conflict)
 }
 
+/// A newly managed secret whose variable is not set.
+fn not_known(name: &str, live: Option<Remembered>) -> AttributeChange {
+    AttributeChange {
+        name: name.to_owned(),
+        before: None,
+        after: None,
+        live,
+        unknown: true,
+        cause: Cause::Change,
+        unconfirmed: false,
+    }
+}
+
 /// Every attribute of a room that is not there yet.
 fn all_new(wanted: &RememberedSettings) -> Vec<AttributeChange> {
     wanted
@@ -355,6 +382,7 @@ fn all_new(wanted: &RememberedSettings) -> Vec<AttributeChange> {
             before: None,
             after: Some(value.clone()),
             live: None,
+            unknown: false,
             cause: Cause::Change,
             unconfirmed: false,
         })
@@ -414,7 +442,7 @@ mod tests {
         if let Some(people) = people {
             let applied = AppliedRoom {
                 id: Some("c0ffee".into()),
-                settings: remember(&settings(people), "lineage"),
+                settings: remember(&settings(people), "lineage", &RememberedSettings::new()),
                 ..AppliedRoom::default()
             };
             state.rooms.insert(name("a"), applied);

@@ -11,7 +11,7 @@ use super::world::Sighting;
 use crate::model::effect::{Effect, effects};
 use crate::model::secret::sha256;
 use crate::model::value::{remember, same};
-use crate::model::{Remembered, RememberedSettings, RoomName, Settings};
+use crate::model::{Remembered, RememberedSettings, RoomName, Settings, Value};
 
 /// A room as a file wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,10 +105,12 @@ pub struct AttributeChange {
     pub name: String,
     /// The applied value; `None`: not managed before.
     pub before: Option<Remembered>,
-    /// The wanted value; `None`: no longer managed.
+    /// The wanted value; `None`: no longer managed, or unknown.
     pub after: Option<Remembered>,
     /// What the service reports; `None`: it does not, or was not looked at.
     pub live: Option<Remembered>,
+    /// Whether the wanted value is a secret whose variable is not set here.
+    pub unknown: bool,
     /// Why.
     pub cause: Cause,
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
@@ -154,6 +156,17 @@ impl Change {
             _ if self.seen.is_some() => 2,
             _ => 1,
         }
+    }
+
+    /// The attributes that would be sent and are not known here, with the variables to set.
+    pub fn unset(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        let sent = self.sends.then_some(&self.settings);
+        sent.into_iter()
+            .flatten()
+            .filter_map(|(name, value)| match value {
+                Value::Unset { variables } => Some((*name, variables.as_slice())),
+                _ => None,
+            })
     }
 
     /// Whether `apply` has anything to do for it.
@@ -262,14 +275,15 @@ pub(super) fn assemble(
 }
 
 fn change(name: &RoomName, room: &WantedRoom, state: &State, now: i64) -> Option<Change> {
-    let unknown = AppliedRoom::default();
-    let applied = state.rooms.get(name).unwrap_or(&unknown);
+    let never = AppliedRoom::default();
+    let applied = state.rooms.get(name).unwrap_or(&never);
     // Most rooms end here, so it is told before anything is copied.
     if applied.unconfirmed.is_empty() && same(&room.settings, &applied.settings, state.salt()) {
         return None;
     }
-    let settings = remember(&room.settings, state.salt());
-    let attributes = attributes(&settings, applied);
+    let settings = remember(&room.settings, state.salt(), &applied.settings);
+    let unknown = unknown(&room.settings, &settings);
+    let attributes = attributes(&settings, &unknown, applied);
     if attributes.is_empty() {
         return None;
     }
@@ -287,7 +301,7 @@ fn change(name: &RoomName, room: &WantedRoom, state: &State, now: i64) -> Option
         attributes,
         settings: room.settings.clone(),
         source: Some(room.source.clone()),
-        digest: digest(name, action, &settings, applied),
+        digest: digest(name, action, &body(settings, &unknown), applied),
         seen: None,
     })
 }
@@ -313,21 +327,46 @@ pub(super) fn left_over(name: &RoomName, applied: &AppliedRoom, options: &Option
     }
 }
 
-fn attributes(wanted: &RememberedSettings, applied: &AppliedRoom) -> Vec<AttributeChange> {
-    let names: BTreeSet<&String> = wanted
+/// Newly managed secrets whose variable is not set: nothing was applied that could stand for them.
+pub fn unknown(wanted: &Settings, remembered: &RememberedSettings) -> BTreeSet<&'static str> {
+    let names = wanted.keys().copied();
+    names
+        .filter(|name| !remembered.contains_key(*name))
+        .collect()
+}
+
+/// What would be sent, as far as it is known; what is not is told apart from what is not wanted.
+pub fn body(mut settings: RememberedSettings, unknown: &BTreeSet<&str>) -> RememberedSettings {
+    settings.extend(
+        unknown
+            .iter()
+            .map(|name| ((*name).to_owned(), Remembered::Null(()))),
+    );
+    settings
+}
+
+fn attributes(
+    wanted: &RememberedSettings,
+    unknown: &BTreeSet<&str>,
+    applied: &AppliedRoom,
+) -> Vec<AttributeChange> {
+    let names: BTreeSet<&str> = wanted
         .keys()
         .chain(applied.settings.keys())
         .chain(applied.unconfirmed.keys())
+        .map(String::as_str)
+        .chain(unknown.iter().copied())
         .collect();
     names
         .into_iter()
-        .filter_map(|name| attribute(name, wanted.get(name), applied))
+        .filter_map(|name| attribute(name, wanted.get(name), unknown.contains(name), applied))
         .collect()
 }
 
 fn attribute(
     name: &str,
     wanted: Option<&Remembered>,
+    unknown: bool,
     applied: &AppliedRoom,
 ) -> Option<AttributeChange> {
     let confirmed = applied.settings.get(name);
@@ -340,7 +379,7 @@ fn attribute(
         (confirmed, None) => (confirmed, false),
     };
     // A room whose write was never confirmed is written in any case, and read first.
-    if before == wanted && applied.is_confirmed() {
+    if before == wanted && applied.is_confirmed() && !unknown {
         return None;
     }
     Some(AttributeChange {
@@ -348,7 +387,8 @@ fn attribute(
         before: before.cloned(),
         after: wanted.cloned(),
         live: None,
-        cause: if wanted.is_some() {
+        unknown,
+        cause: if wanted.is_some() || unknown {
             Cause::Change
         } else {
             Cause::Released
@@ -398,7 +438,7 @@ mod tests {
             .iter()
             .map(|(name, room)| {
                 let applied = AppliedRoom {
-                    settings: remember(&room.settings, "lineage"),
+                    settings: remember(&room.settings, "lineage", &RememberedSettings::new()),
                     ..AppliedRoom::default()
                 };
                 (name.clone(), applied)
@@ -536,7 +576,11 @@ mod tests {
         state.rooms.insert(
             name("a"),
             AppliedRoom {
-                unconfirmed: remember(&wanted[&name("a")].settings, "acme"),
+                unconfirmed: remember(
+                    &wanted[&name("a")].settings,
+                    "acme",
+                    &RememberedSettings::new(),
+                ),
                 ..AppliedRoom::default()
             },
         );
@@ -563,6 +607,79 @@ mod tests {
             digest(&private, &state_of(&public)),
             digest(&private, &state_of(&chatty))
         );
+    }
+
+    fn unset() -> Value {
+        Value::Unset {
+            variables: vec!["KEY".to_owned()],
+        }
+    }
+
+    #[test]
+    fn an_unset_secret_alone_is_no_change() {
+        let known = Value::Secret(Secret::new("rtmp://a/k"));
+        let room = |people: i64, secret: Value| {
+            wants(&[(
+                "a",
+                &[
+                    ("maxParticipants", Value::Integer(people)),
+                    ("rtmpOutURL", secret),
+                ],
+            )])
+        };
+        let state = state_of(&room(5, known.clone()));
+        assert_eq!(run(&room(5, unset()), &state).changes, []);
+
+        // The room changes for another reason: the secret is taken for the applied one, as if it were known.
+        let plan = run(&room(6, unset()), &state);
+        let names: Vec<&str> = plan.changes[0]
+            .attributes
+            .iter()
+            .map(|a| &*a.name)
+            .collect();
+        assert_eq!(names, ["maxParticipants"]);
+        assert_eq!(
+            plan.changes[0].digest,
+            run(&room(6, known), &state).changes[0].digest
+        );
+        let told: Vec<_> = plan.changes[0].unset().collect();
+        assert_eq!(told, [("rtmpOutURL", &["KEY".to_owned()][..])]);
+    }
+
+    #[test]
+    fn a_newly_managed_unset_secret_is_unknown() {
+        let without = wants(&[("a", &[("privacy", text("private"))])]);
+        let with = wants(&[(
+            "a",
+            &[("privacy", text("private")), ("rtmpOutURL", unset())],
+        )]);
+        for state in [state_of(&without), State::fresh("acme")] {
+            let plan = run(&with, &state);
+            let change = &plan.changes[0];
+            let secret = change.attributes.last().unwrap();
+            assert_eq!((&*secret.name, secret.unknown), ("rtmpOutURL", true));
+            assert_eq!((&secret.after, secret.cause), (&None, Cause::Change));
+            assert!(change.sends);
+            assert_ne!(
+                change.digest,
+                digest(
+                    &change.room,
+                    change.action,
+                    &remember(&change.settings, state.salt(), &RememberedSettings::new()),
+                    state.rooms.get("a").unwrap_or(&AppliedRoom::default())
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_release_beside_an_unset_secret_sends_nothing() {
+        let known = Value::Secret(Secret::new("rtmp://a/k"));
+        let before = wants(&[("a", &[("privacy", text("private")), ("rtmpOutURL", known)])]);
+        let after = wants(&[("a", &[("rtmpOutURL", unset())])]);
+        let plan = run(&after, &state_of(&before));
+        assert!(!plan.changes[0].sends);
+        assert_eq!(plan.changes[0].unset().count(), 0);
     }
 
     #[test]

@@ -74,11 +74,16 @@ pub fn compare(sent: &Settings, live: &BTreeMap<String, Live>, salt: &str) -> Co
         match live.get(name) {
             None => comparison.unobservable.push(name.to_owned()),
             Some(live) if live.holds(value) => {}
-            Some(live) => comparison.overridden.push(Override {
-                name: name.to_owned(),
-                sent: value.remember(salt, name),
-                got: live.remember(salt, name, matches!(value, Value::Secret(_))),
-            }),
+            Some(live) => {
+                // What is not known here was not sent, so there is nothing to override.
+                comparison
+                    .overridden
+                    .extend(value.remember(salt, name).map(|sent| Override {
+                        name: name.to_owned(),
+                        sent,
+                        got: live.remember(salt, name, matches!(value, Value::Secret(_))),
+                    }));
+            }
         }
     }
     comparison

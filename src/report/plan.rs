@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, StateId, shown};
+use super::{FORMAT_VERSION, MASK, StateId, shown};
 use crate::model::{Effect, Lines, Remembered};
 use crate::planner::guard::Refusal;
 use crate::planner::plan::Unreadable;
@@ -108,6 +108,8 @@ pub struct AttributeReport {
     pub after: Json,
     /// What the service reports; null: it does not, or was not looked at. `****` for a secret.
     pub live: Json,
+    /// Whether the wanted value is not known until apply: its variable is not set here.
+    pub unknown: bool,
     /// Why it changes.
     pub cause: Cause,
     /// Line in the file; null when the key is not in it.
@@ -196,11 +198,18 @@ fn attribute_report(attribute: &AttributeChange, line: Option<u32>) -> Attribute
     AttributeReport {
         name: attribute.name.clone(),
         before: attribute.before.as_ref().map_or(Json::Null, shown),
-        after: attribute.after.as_ref().map_or(Json::Null, shown),
+        after: match &attribute.after {
+            None if attribute.unknown => Json::from(MASK),
+            after => after.as_ref().map_or(Json::Null, shown),
+        },
         live: attribute.live.as_ref().map_or(Json::Null, shown),
+        unknown: attribute.unknown,
         cause: attribute.cause,
         line,
-        sensitive: secret(&attribute.before) || secret(&attribute.after) || secret(&attribute.live),
+        sensitive: attribute.unknown
+            || secret(&attribute.before)
+            || secret(&attribute.after)
+            || secret(&attribute.live),
         unconfirmed: attribute.unconfirmed,
     }
 }

@@ -9,6 +9,7 @@ use crate::common::Scratch;
 const CONTEXT: Context = Context {
     names: NameRule::Lowercase,
     now: 1_790_000_000,
+    variables: &|_| None,
 };
 
 proptest! {

@@ -10,7 +10,7 @@ use roomctl::io::exchange::Service;
 use roomctl::io::journal::JournalError;
 use roomctl::io::observe::observe;
 use roomctl::io::pace::Pacer;
-use roomctl::model::{Room, RoomName, Secret, rules};
+use roomctl::model::{Room, RoomName, Secret, Value as Setting, rules};
 use roomctl::planner::{
     Event, Options, Outcome, Plan, Rate, Receipt, State, WantedRoom, plan, plan_live,
 };
@@ -280,6 +280,35 @@ proptest! {
                 prop_assert!(again.is_empty(), "{personality:?} {:?}", again.changes);
             }
         }
+    }
+
+    /// A run that does not know the secrets sees the same changes, but for those of secrets.
+    #[test]
+    fn unset_variables_are_no_changes(first in rooms(), second in rooms()) {
+        let mut bench = Bench::new(Quirks::default());
+        bench.apply(&first);
+        let blind = |files: &Wanted| -> Wanted {
+            let mut files = files.clone();
+            for setting in files.values_mut().flat_map(|room| room.settings.values_mut()) {
+                if matches!(setting, Setting::Secret(_)) {
+                    *setting = Setting::Unset { variables: vec!["KEY".into()] };
+                }
+            }
+            files
+        };
+        prop_assert!(plan_of(&blind(&first), &bench.state).is_empty());
+        let seen = plan_of(&second, &bench.state);
+        let mut plain = Vec::new();
+        for change in &seen.changes {
+            let secret = |v: &Option<_>| v.as_ref().is_some_and(roomctl::model::Remembered::is_secret);
+            let moves = change.attributes.iter().filter(|a| !(secret(&a.before) && secret(&a.after)));
+            plain.extend(moves.map(|a| (change.room.clone(), a.name.clone())));
+        }
+        let mut told = Vec::new();
+        for change in &plan_of(&blind(&second), &bench.state).changes {
+            told.extend(change.attributes.iter().map(|a| (change.room.clone(), a.name.clone())));
+        }
+        prop_assert_eq!(told, plain);
     }
 
     /// What was confirmed is what the service holds, attribute by attribute.

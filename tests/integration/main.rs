@@ -11,5 +11,6 @@ mod hostile;
 mod laws;
 mod layers;
 mod live;
+mod references;
 mod schemas;
 mod site;

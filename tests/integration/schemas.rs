@@ -52,6 +52,8 @@ fn the_room_schema_accepts_and_refuses_what_the_program_does() {
         json!({"privacy": "public", "expireUnixSec": 7_832_947_982_i64, "enableChat": true}),
         json!({"privacy": "public", "compositionLayout": "grid", "enableComposition": true}),
         json!({"privacy": "public", "meetingJoinWebhook": "https://h.example/x"}),
+        json!({"privacy": "public", "meetingJoinWebhook": "${env:HOOK}"}),
+        json!({"privacy": "public", "rtmpOutURL": "rtmps://h.example/app/${env:STREAM_KEY}"}),
     ];
     let bad = [
         json!({}),
@@ -64,6 +66,10 @@ fn the_room_schema_accepts_and_refuses_what_the_program_does() {
         json!({"privacy": "private", "unknown": true}),
         json!({"privacy": "private", "rtmpOutURL": "https://h.example/x"}),
         json!({"privacy": "private", "roomName": "a b"}),
+        json!({"privacy": "private", "roomName": "${env:NAME}"}),
+        json!({"privacy": "private", "enableChat": "${env:CHAT}"}),
+        json!({"privacy": "private", "rtmpOutURL": "https://${env:HOST}/x"}),
+        json!({"privacy": "private", "rtmpOutURL": "x${env:URL}"}),
     ];
     let scratch = Scratch::new();
     for (room, accepted) in good

@@ -74,19 +74,25 @@ impl Site {
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(&[], args)
+    }
+
+    /// Runs the program with these variables set.
+    pub fn run_with(&self, variables: &[(String, String)], args: &[&str]) -> Ran {
         let mut all = vec!["--app", "acme", "--base-url", &self.url];
         all.extend(args);
         let output = self
             .scratch
             .command(&all)
             .env("METERED_SECRET_KEY", KEY)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .output()
             .unwrap();
         let ran = Ran::from(output);
         assert!(
             !ran.all().contains("canary"),
-            "the key was printed: {}",
+            "a secret was printed: {}",
             ran.all()
         );
         ran
@@ -125,7 +131,7 @@ impl Site {
             .count()
     }
 
-    /// No file may hold the key.
+    /// No file may hold a secret.
     pub fn check_files(&self) {
         for (path, bytes) in self.scratch.files() {
             let text = String::from_utf8_lossy(&bytes);

@@ -114,6 +114,10 @@ fn values(attribute: &AttributeReport) -> String {
             paint(DIM, "no longer managed, left as it is")
         );
     }
+    if attribute.unknown {
+        let what = "unknown until apply: its variable is not set here";
+        return format!("{} {}", paint(GREEN, "****"), paint(DIM, what));
+    }
     match attribute.cause {
         Cause::Drift | Cause::Conflict => return moved(attribute),
         Cause::Converged if attribute.unconfirmed => {
@@ -251,6 +255,7 @@ mod tests {
             name: "maxParticipants".into(),
             before,
             after,
+            unknown: false,
             cause,
             line: Some(3),
             live: Json::Null,
@@ -274,6 +279,11 @@ mod tests {
         let mut secret = attribute(json!("****"), json!("****"), Cause::Change);
         secret.sensitive = true;
         assert_eq!(text(&secret), "**** changed");
+        secret.unknown = true;
+        assert_eq!(
+            text(&secret),
+            "**** unknown until apply: its variable is not set here"
+        );
         let mut moment = attribute(json!(1_798_761_600), json!(1_798_765_200), Cause::Change);
         moment.name = "expireUnixSec".into();
         assert_eq!(
