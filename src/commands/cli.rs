@@ -110,6 +110,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Tell who moved what on the service; never writes
     Drift(DriftArgs),
+    /// Take rooms over that exist already: a file each, and the state
+    Import(ImportArgs),
     /// Look at what is remembered, and correct it; contacts nobody
     State(StateArgs),
     /// Print the JSON Schema of a format
@@ -288,6 +290,41 @@ pub struct DriftArgs {
     pub network: NetworkArgs,
 }
 
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes one file a room, with `${env:…}` in place of secrets, and never writes to the service.
+Exits with 5 when some rooms were not imported, with 6 or 4 when none was.
+
+Examples:
+  roomctl import --all
+  roomctl import stand-up all-hands --dir company
+  roomctl import stand-up --force       replaces its file by what the service has now")]
+pub struct ImportArgs {
+    /// Names of rooms
+    #[arg(
+        required_unless_present = "all",
+        conflicts_with = "all",
+        value_name = "NAME"
+    )]
+    pub names: Vec<String>,
+    /// All rooms that the service lists
+    #[arg(long)]
+    pub all: bool,
+    /// Also rooms that are managed already; their files are replaced
+    #[arg(long)]
+    pub force: bool,
+    /// Directory for new files, below the rooms directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// How the report is shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// How to talk to the service.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
 /// Arguments of `state`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -364,6 +401,8 @@ pub enum SchemaName {
     Apply,
     /// The JSON report of `drift`.
     Drift,
+    /// The JSON report of `import`.
+    Import,
     /// The JSON report of `validate`.
     Validate,
     /// The state file.

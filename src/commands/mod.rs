@@ -6,6 +6,7 @@ pub mod cli;
 pub mod drift;
 pub mod exit;
 pub mod holder;
+pub mod import;
 pub mod interrupt;
 pub mod logs;
 pub mod output;
@@ -55,6 +56,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&cli.global, args, output),
         Command::Apply(args) => apply::run(&cli.global, args, output),
         Command::Drift(args) => drift::run(&cli.global, args, output),
+        Command::Import(args) => import::run(&cli.global, args, output),
         Command::Schema(args) => schema::run(args, output),
         Command::State(args) => state::run(&cli.global, &args.command, output),
         Command::Simulate(args) => simulate::run(&cli.global, args, output),

@@ -8,7 +8,7 @@ use super::output::Output;
 use crate::io::config::Config;
 use crate::model::room;
 use crate::planner::State;
-use crate::report::{self, ApplyReport, DriftReport, PlanReport, ValidateReport};
+use crate::report::{self, ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport};
 
 /// Runs the command.
 ///
@@ -34,6 +34,7 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::Plan => schema_for!(PlanReport),
         SchemaName::Apply => schema_for!(ApplyReport),
         SchemaName::Drift => schema_for!(DriftReport),
+        SchemaName::Import => schema_for!(ImportReport),
         SchemaName::Validate => schema_for!(ValidateReport),
         SchemaName::State => schema_for!(State),
     }

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod lock;
 pub mod metrics;
 pub mod mutes;
+pub mod new_file;
 pub mod observe;
 pub mod pace;
 pub mod retry;

@@ -5,6 +5,7 @@
 pub mod drift;
 pub mod forecast;
 pub mod guard;
+pub mod import;
 pub mod live;
 pub mod mutes;
 pub mod plan;

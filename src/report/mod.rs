@@ -5,14 +5,17 @@
 
 pub mod apply;
 pub mod drift;
+pub mod import;
 pub mod markdown;
 pub mod plan;
+pub mod room_yaml;
 pub mod state;
 pub mod text;
 pub mod validate;
 
 pub use apply::ApplyReport;
 pub use drift::DriftReport;
+pub use import::ImportReport;
 pub use plan::PlanReport;
 pub use validate::ValidateReport;
 

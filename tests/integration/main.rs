@@ -8,6 +8,7 @@ mod cases;
 mod common;
 mod drift;
 mod hostile;
+mod import;
 mod laws;
 mod layers;
 mod live;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-const NAMES: [&str; 7] = [
-    "room", "config", "plan", "apply", "drift", "validate", "state",
+const NAMES: [&str; 8] = [
+    "room", "config", "plan", "apply", "drift", "import", "validate", "state",
 ];
 
 /// The checked-in schema, in a validator that is not the generator's.

@@ -2,12 +2,14 @@
 
 mod apply;
 mod drift;
+mod import;
 mod plan;
 mod state;
 mod validate;
 
 pub use apply::{apply_end, receipt_line};
 pub use drift::drift;
+pub use import::import;
 pub use plan::plan;
 pub use state::{state_list, state_show};
 pub use validate::{findings, validate};

@@ -1,0 +1,363 @@
+//! `import`: rooms that exist already become files, and are remembered as they are. Only reads the service.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::cli::{Format, Global, ImportArgs};
+use super::exit::{Exit, Failure};
+use super::holder::this_process;
+use super::output::Output;
+use super::plan::recovered;
+use super::progress::Reading;
+use super::service::{self, Backend};
+use super::settings::Settings;
+use super::validate::{accept, load, now};
+use crate::io::new_file;
+use crate::io::observe::{list, looks_cut, observe};
+use crate::io::room_file::{self, Context};
+use crate::io::room_files::Loaded;
+use crate::io::store::Found;
+use crate::model::{LiveRoom, RoomName, Value};
+use crate::planner::import::{Draft, draft, prefix, stem};
+use crate::planner::{Event, Gone, Sighting, State, World};
+use crate::report::import::{Outcome, RoomReport, Summary};
+use crate::report::room_yaml::{RoomYaml, path_back, room_yaml};
+use crate::report::{self, ImportReport, text};
+
+/// The schema that the first line of a file names, if the working directory has it.
+const SCHEMA: &str = "schema/room.schema.json";
+
+/// Runs the command.
+///
+/// # Errors
+/// When files, configuration or state cannot be used, or the service does not list its rooms.
+pub fn run(global: &Global, args: &ImportArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let settings = Settings::new(global)?;
+    let loaded = existing(&settings, output)?;
+    let store = settings.store();
+    let _lock = store.lock(&this_process())?;
+    let Found {
+        mut state,
+        recovered: events,
+    } = settings.load_state()?;
+    if events > 0 {
+        output.note(&recovered(events));
+    }
+    let runtime = service::runtime()?;
+    let seen = runtime.block_on(async {
+        let backend = service::open(&settings, &state.app, args.network.timeout).await?;
+        let seen = look(&settings, args, &backend, &loaded, &state).await;
+        backend.close().await?;
+        seen
+    })?;
+    let Seen {
+        mut rooms,
+        world,
+        warning,
+    } = seen;
+    if state.lineage.is_empty() {
+        state.lineage = Uuid::new_v4().to_string();
+    }
+    let import = Import {
+        settings: &settings,
+        args,
+        loaded: &loaded,
+        now: now(),
+    };
+    let before = state.clone();
+    rooms.extend(import.all(&world, &mut state));
+    // A save also takes in what an unfinished run left.
+    if events > 0 || state != before {
+        // A crash before this leaves files whose rooms the next plan adds, and apply adopts.
+        store.save(&mut state)?;
+    }
+    let report = ImportReport::new(&state, rooms, warning);
+    match args.report.format {
+        Format::Text => output.result(&text::import(&report)),
+        Format::Json => output.result(&report::json(&report)?),
+    }
+    Ok(exit(report.summary))
+}
+
+/// The files that are there. They must be right: which rooms a broken file declares, nobody can tell.
+fn existing(settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
+    if settings.rooms.exists() {
+        accept(load(settings), output)
+    } else {
+        Ok(Loaded::default())
+    }
+}
+
+/// What was found on the service.
+struct Seen {
+    /// Rooms that are not read at all.
+    rooms: Vec<RoomReport>,
+    world: World,
+    warning: Option<String>,
+}
+
+async fn look(
+    settings: &Settings,
+    args: &ImportArgs,
+    backend: &Backend,
+    loaded: &Loaded,
+    state: &State,
+) -> Result<Seen, Failure> {
+    let service = Arc::new(service::paced(settings, &args.network, backend)?);
+    let (names, warning) = if args.all {
+        let rooms = list(&service).await.map_err(|why| {
+            Failure::new(
+                Exit::Service,
+                format!("the list of rooms could not be read: {why}"),
+            )
+            .hint("name the rooms instead of --all")
+        })?;
+        let cut = looks_cut(rooms.len()).then(|| {
+            format!("the service listed exactly {} rooms; if it cuts its list, import the others by name", rooms.len())
+        });
+        (rooms.into_iter().map(|(name, _)| name).collect(), cut)
+    } else {
+        (args.names.iter().cloned().collect(), None)
+    };
+    let (names, rooms) = sort_out(&names, settings, args, loaded, state);
+    let parallelism = settings.parallelism(args.network.parallelism)?;
+    let reading = Reading::new(names.len());
+    let world = observe(&service, names, parallelism, || reading.one()).await;
+    reading.finish();
+    Ok(Seen {
+        rooms,
+        world,
+        warning,
+    })
+}
+
+/// The rooms to read, and those that are not to be imported whatever the service says.
+fn sort_out(
+    names: &BTreeSet<String>,
+    settings: &Settings,
+    args: &ImportArgs,
+    loaded: &Loaded,
+    state: &State,
+) -> (Vec<RoomName>, Vec<RoomReport>) {
+    let managed = loaded.wanted.keys().chain(state.rooms.keys());
+    let known: BTreeSet<&str> = names
+        .iter()
+        .map(String::as_str)
+        .chain(managed.map(RoomName::as_str))
+        .collect();
+    let mut spellings: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in known {
+        spellings.entry(name.to_lowercase()).or_default().push(name);
+    }
+    let rule = settings.context(now()).names;
+    let (mut read, mut rooms) = (Vec::new(), Vec::new());
+    for text in names {
+        let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
+        let twin = spellings[&text.to_lowercase()]
+            .iter()
+            .find(|other| *other != text);
+        match (RoomName::parse(text, rule), twin) {
+            (_, Some(twin)) => {
+                rooms.push(refused(format!(
+                    "its name differs only by case from `{twin}`"
+                )));
+            }
+            (Err(error), None) => rooms.push(refused(format!("{error}; {}", error.help()))),
+            (Ok(name), None) => match managed_by(&name, loaded, state).filter(|_| !args.force) {
+                Some(why) => rooms.push(RoomReport::not_imported(text, Outcome::Skipped, why)),
+                None => read.push(name),
+            },
+        }
+    }
+    (read, rooms)
+}
+
+/// Why a room is left alone, if it is managed already.
+fn managed_by(name: &RoomName, loaded: &Loaded, state: &State) -> Option<String> {
+    if let Some(wanted) = loaded.wanted.get(name) {
+        return Some(format!(
+            "{} declares it; --force replaces the file",
+            wanted.file
+        ));
+    }
+    let managed = state.rooms.contains_key(name);
+    managed.then(|| "it is in the state; --force imports it anew".to_owned())
+}
+
+/// One run: what it was asked, and what was there before.
+struct Import<'a> {
+    settings: &'a Settings,
+    args: &'a ImportArgs,
+    loaded: &'a Loaded,
+    now: i64,
+}
+
+/// Where the file of a room goes.
+struct Place {
+    /// Below the rooms directory.
+    relative: PathBuf,
+    /// As the user would type it.
+    shown: String,
+    /// Whether the room's own file is there, to be replaced.
+    replace: bool,
+}
+
+impl Import<'_> {
+    /// Writes a file for each room that was seen, and takes the rooms into `state`.
+    fn all(&self, world: &World, state: &mut State) -> Vec<RoomReport> {
+        let mut taken = BTreeSet::new();
+        // Rooms that are left alone keep the variables that an import gave them.
+        for room in self.loaded.wanted.keys() {
+            if !world.contains_key(room) {
+                prefix(room, &mut taken);
+            }
+        }
+        let rooms = world.iter().map(|(room, sighting)| {
+            let prefix = prefix(room, &mut taken);
+            self.one(room, sighting, &prefix, state)
+        });
+        rooms.collect()
+    }
+
+    fn one(
+        &self,
+        room: &RoomName,
+        sighting: &Sighting,
+        prefix: &str,
+        state: &mut State,
+    ) -> RoomReport {
+        let told = |outcome, why: &str| RoomReport::not_imported(room.as_str(), outcome, why);
+        match sighting {
+            Sighting::Unreadable(why) => told(Outcome::Unreadable, why),
+            Sighting::Absent(Gone::Archived) => told(Outcome::Refused, "it is archived"),
+            Sighting::Absent(Gone::Missing) => told(
+                Outcome::Refused,
+                "the service says that there is no such room",
+            ),
+            Sighting::Present(live) => self
+                .import(room, live, prefix, state)
+                .unwrap_or_else(|why| told(Outcome::Refused, &why)),
+        }
+    }
+
+    fn import(
+        &self,
+        room: &RoomName,
+        live: &LiveRoom,
+        prefix: &str,
+        state: &mut State,
+    ) -> Result<RoomReport, String> {
+        let draft = draft(live, self.now)?;
+        let variables = draft.variables(prefix);
+        let place = self.place(room)?;
+        let stem = place.relative.file_stem().unwrap_or_default();
+        let stem = stem.to_string_lossy();
+        let schema = path_back(&place.shown, SCHEMA).filter(|_| Path::new(SCHEMA).is_file());
+        let text = room_yaml(&RoomYaml {
+            room,
+            stem: &stem,
+            schema: schema.as_deref(),
+            draft: &draft,
+            variables: &variables,
+        });
+        let source = self.verified(room, &stem, &text, &draft, &variables)?;
+        new_file::write(&self.settings.rooms, &place.relative, &text, place.replace)
+            .map_err(|error| error.to_string())?;
+        let applied = draft.applied(live, source, state.salt());
+        state.record(Event::Applied {
+            room: room.clone(),
+            applied,
+        });
+        Ok(RoomReport {
+            room: room.to_string(),
+            file: Some(place.shown),
+            outcome: Outcome::Imported,
+            message: left_out(&draft),
+            variables: variables.into_values().collect(),
+        })
+    }
+
+    /// The room's own file if it has one; otherwise a new one that is named after it.
+    fn place(&self, room: &RoomName) -> Result<Place, String> {
+        let root = shown(&self.settings.rooms);
+        if let Some(wanted) = self.loaded.wanted.get(room) {
+            let relative = Path::new(&wanted.file)
+                .strip_prefix(&root)
+                .map_err(|_| format!("{} is not below {root}", wanted.file))?;
+            return Ok(Place {
+                relative: relative.to_owned(),
+                shown: wanted.file.clone(),
+                replace: true,
+            });
+        }
+        let dir = self.args.dir.clone().unwrap_or_default();
+        let relative = dir.join(format!("{}.yaml", stem(room)));
+        Ok(Place {
+            shown: shown(&self.settings.rooms.join(&relative)),
+            relative,
+            replace: false,
+        })
+    }
+
+    /// Reads what is about to be written as any command would, and gives its digest out. A file that says
+    /// something else than the service would be applied over it.
+    fn verified(
+        &self,
+        room: &RoomName,
+        stem: &str,
+        text: &str,
+        draft: &Draft,
+        variables: &BTreeMap<&'static str, String>,
+    ) -> Result<String, String> {
+        let lookup = |name: &str| {
+            let (attribute, _) = variables.iter().find(|(_, variable)| *variable == name)?;
+            match draft.settings.get(attribute)? {
+                Value::Secret(secret) => Some(secret.expose().to_owned()),
+                _ => None,
+            }
+        };
+        let context = Context {
+            variables: &lookup,
+            ..self.settings.context(self.now)
+        };
+        let (parsed, _) = room_file::parse("", stem, text, &context);
+        parsed
+            .filter(|parsed| parsed.name == *room && parsed.settings == draft.settings)
+            .map(|parsed| parsed.source)
+            .ok_or_else(|| "no file could be made that says what the service reports".to_owned())
+    }
+}
+
+fn left_out(draft: &Draft) -> Option<String> {
+    let names: Vec<&str> = draft.left_out.keys().map(String::as_str).collect();
+    (!names.is_empty()).then(|| format!("without {}; the file says why", names.join(", ")))
+}
+
+/// A path as the user would type it, with `/` everywhere.
+fn shown(path: &Path) -> String {
+    let text = path
+        .to_string_lossy()
+        .replace(std::path::MAIN_SEPARATOR, "/");
+    text.strip_prefix("./").unwrap_or(&text).to_owned()
+}
+
+fn exit(summary: Summary) -> Exit {
+    let Summary {
+        imported,
+        skipped: _,
+        unreadable,
+        refused,
+    } = summary;
+    if unreadable + refused == 0 {
+        Exit::Done
+    } else if imported > 0 {
+        Exit::Partial
+    } else if unreadable > 0 {
+        Exit::Service
+    } else {
+        Exit::Refused
+    }
+}

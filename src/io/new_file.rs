@@ -1,0 +1,163 @@
+//! A new file below a directory: never through a link, never outside, whole or not at all.
+
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+
+use super::durable::write_whole;
+
+/// Why a file is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum NewFileError {
+    /// The path leads out of the directory, or to a name that is not read.
+    #[error("{} is not a place for a room file", .0.display())]
+    Outside(PathBuf),
+    /// A link is on the way.
+    #[error("{} is a link, and links are not followed", .0.display())]
+    Link(PathBuf),
+    /// Something else is there.
+    #[error("{} exists, and is no {kind}", .path.display())]
+    Other {
+        /// The path.
+        path: PathBuf,
+        /// What should be there.
+        kind: &'static str,
+    },
+    /// The file is there already.
+    #[error("{} exists", .0.display())]
+    Exists(PathBuf),
+    /// It cannot be looked at or written.
+    #[error("cannot write {}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// Whether a file may be written at `relative` below `root`; one that is there only if `replace`.
+///
+/// # Errors
+/// When it may not.
+pub fn check(root: &Path, relative: &Path, replace: bool) -> Result<PathBuf, NewFileError> {
+    let mut path = root.to_owned();
+    let mut parts = relative.components().peekable();
+    if parts.peek().is_none() {
+        return Err(NewFileError::Outside(path));
+    }
+    while let Some(part) = parts.next() {
+        let Component::Normal(name) = part else {
+            return Err(NewFileError::Outside(root.join(relative)));
+        };
+        path.push(name);
+        // Hidden names are not read, and a directory with the name of a room file is an error.
+        let name = name.to_string_lossy();
+        let is_last = parts.peek().is_none();
+        let odd = !is_last && (name.ends_with(".yaml") || name.ends_with(".yml"));
+        if name.starts_with('.') || odd {
+            return Err(NewFileError::Outside(path));
+        }
+        if let Some(found) = look(&path)? {
+            existing(&path, &found, is_last, replace)?;
+        }
+    }
+    Ok(path)
+}
+
+/// Writes `text` at `relative` below `root`, if [`check`] allows it.
+///
+/// # Errors
+/// When it may not or cannot be written; then nothing has changed.
+pub fn write(root: &Path, relative: &Path, text: &str, replace: bool) -> Result<(), NewFileError> {
+    let path = check(root, relative, replace)?;
+    write_whole(&path, text.as_bytes()).map_err(|source| NewFileError::Io { path, source })
+}
+
+fn look(path: &Path) -> Result<Option<Metadata>, NewFileError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(NewFileError::Io {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn existing(
+    path: &Path,
+    found: &Metadata,
+    is_last: bool,
+    replace: bool,
+) -> Result<(), NewFileError> {
+    let path = path.to_owned();
+    match (is_last, found) {
+        _ if found.is_symlink() => Err(NewFileError::Link(path)),
+        (false, found) if !found.is_dir() => Err(NewFileError::Other {
+            path,
+            kind: "directory",
+        }),
+        (true, found) if !found.is_file() => Err(NewFileError::Other { path, kind: "file" }),
+        (true, _) if !replace => Err(NewFileError::Exists(path)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(root: &Path, relative: &str, replace: bool) -> String {
+        match write(root, Path::new(relative), "new", replace) {
+            Ok(()) => "written".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn only_new_files_and_only_below() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::write(root.join("old.yaml"), "old").unwrap();
+        fs::create_dir(root.join("dir.yaml")).unwrap();
+        assert_eq!(told(root, "new.yaml", false), "written");
+        assert_eq!(told(root, "a/b/new.yaml", false), "written");
+        assert!(told(root, "old.yaml", false).ends_with("old.yaml exists"));
+        assert_eq!(fs::read_to_string(root.join("old.yaml")).unwrap(), "old");
+        assert_eq!(told(root, "old.yaml", true), "written");
+        for bad in [
+            "../x.yaml",
+            "a/../../x.yaml",
+            "/x.yaml",
+            ".x.yaml",
+            ".h/x.yaml",
+            "a.yaml/x.yaml",
+            "",
+        ] {
+            assert!(told(root, bad, true).contains("not a place"), "{bad}");
+        }
+        assert!(told(root, "dir.yaml", true).contains("is no file"));
+        fs::write(root.join("note"), "old").unwrap();
+        assert!(told(root, "note/x.yaml", true).contains("is no directory"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let target = outside.path().join("file.yaml");
+        fs::write(&target, "old").unwrap();
+        let link = |to: &Path, name: &str| {
+            std::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
+        };
+        link(&target, "a.yaml");
+        link(outside.path(), "team");
+        link(Path::new("nowhere"), "dangling.yaml");
+        for bad in ["a.yaml", "team/file.yaml", "team/new.yaml", "dangling.yaml"] {
+            assert!(told(dir.path(), bad, true).contains("is a link"), "{bad}");
+        }
+        assert_eq!(fs::read_to_string(&target).unwrap(), "old");
+    }
+}

@@ -1,0 +1,291 @@
+//! Rooms that exist already: what of them a file will say, and what the file is called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value as Json};
+
+use super::receipt::undeclared;
+use super::state::AppliedRoom;
+use crate::model::catalogue::{Attribute, attributes};
+use crate::model::value::remember;
+use crate::model::{
+    Live, LiveRoom, RememberedSettings, Room, RoomName, Settings, Severity, Value, rules,
+};
+
+/// Sent by samples and clients, but in no table: a strict service might refuse it, so it is taken over only
+/// where somebody has switched it on.
+const UNDOCUMENTED: &str = "deleteOnExp";
+
+/// What of a room becomes its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The settings, with secrets as the service reports them.
+    pub settings: Settings,
+    /// Settable attributes that the service reports and that are not taken over, and why.
+    pub left_out: BTreeMap<String, String>,
+}
+
+/// What a file can say of `live`. `now` is in Unix seconds, for the rules of rooms.
+///
+/// # Errors
+/// When the room cannot be declared at all.
+pub fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
+    let mut accepted = Map::new();
+    let mut left_out = BTreeMap::new();
+    for attribute in attributes().iter().filter(|a| a.name != "roomName") {
+        let Some(value) = live.settings.get(&attribute.name) else {
+            continue;
+        };
+        if attribute.name == UNDOCUMENTED && *value == Live::Bool(false) {
+            continue;
+        }
+        match accept(attribute, value) {
+            Ok(value) => {
+                accepted.insert(attribute.name.clone(), value);
+            }
+            Err(why) => {
+                left_out.insert(attribute.name.clone(), why.to_owned());
+            }
+        }
+    }
+    let room = lawful(accepted, &mut left_out, now)?;
+    Ok(Draft {
+        settings: room.settings(),
+        left_out,
+    })
+}
+
+/// The value as a file would give it, if the attribute's own type takes it.
+fn accept(attribute: &Attribute, live: &Live) -> Result<Json, &'static str> {
+    let undocumented = "the service reports a value that is not documented";
+    let value = match live {
+        Live::Null => return Err("the service reports no value"),
+        Live::Other(_) => return Err(undocumented),
+        Live::Secret(_) if !attribute.secret => return Err(undocumented),
+        Live::Bool(value) => Json::from(*value),
+        Live::Integer(value) => Json::from(*value),
+        Live::Secret(text) => escaped(text.expose()),
+        Live::Text(text) if attribute.secret => escaped(text),
+        Live::Text(text) => number(attribute, text).unwrap_or_else(|| Json::from(text.as_str())),
+    };
+    let alone: Map<String, Json> = [(attribute.name.clone(), value.clone())]
+        .into_iter()
+        .collect();
+    match serde_json::from_value::<Room>(Json::Object(alone)) {
+        Ok(_) => Ok(value),
+        Err(_) => Err(undocumented),
+    }
+}
+
+/// A text of the service stands for itself: a dollar in it begins no reference.
+fn escaped(text: &str) -> Json {
+    Json::from(text.replace('$', "$$"))
+}
+
+/// The number that a text holds, where a number belongs.
+fn number(attribute: &Attribute, text: &str) -> Option<Json> {
+    let belongs = attribute.expects.starts_with("a whole number");
+    let number = text.parse::<i64>().ok().filter(|_| belongs)?;
+    Some(Json::from(number))
+}
+
+/// Leaves out what breaks a rule of rooms, until nothing does. That happens when the service does not report
+/// the other half of a pair, such as the URL of a stream.
+fn lawful(
+    mut accepted: Map<String, Json>,
+    left_out: &mut BTreeMap<String, String>,
+    now: i64,
+) -> Result<Room, String> {
+    loop {
+        let room: Room = serde_json::from_value(Json::Object(accepted.clone()))
+            .map_err(|_| "its settings do not fit together".to_owned())?;
+        let broken = rules::check(&room, now);
+        let Some(broken) = broken.into_iter().find(|v| v.severity == Severity::Error) else {
+            return Ok(room);
+        };
+        if accepted.remove(broken.attribute).is_none() {
+            return Err(format!(
+                "the service does not report `{}` in a form that a file can hold, and every file needs it",
+                broken.attribute
+            ));
+        }
+        left_out.insert(broken.attribute.to_owned(), broken.message);
+    }
+}
+
+impl Draft {
+    /// What is remembered of the room that was read as `live` and became a file with the digest `source`.
+    pub fn applied(&self, live: &LiveRoom, source: String, salt: &str) -> AppliedRoom {
+        AppliedRoom {
+            id: live.id.clone(),
+            observed: undeclared(
+                |name| self.settings.contains_key(name),
+                &live.settings,
+                salt,
+            ),
+            overridden: RememberedSettings::new(),
+            settings: remember(&self.settings, salt, &RememberedSettings::new()),
+            source: Some(source),
+            unconfirmed: RememberedSettings::new(),
+        }
+    }
+
+    /// The variable for each of the secrets. `prefix` is the room's part of their names.
+    pub fn variables(&self, prefix: &str) -> BTreeMap<&'static str, String> {
+        let settings = self.settings.iter();
+        let secrets = settings.filter(|(_, value)| matches!(value, Value::Secret(_)));
+        secrets
+            .map(|(name, _)| (*name, format!("{prefix}_{}", snake(name))))
+            .collect()
+    }
+}
+
+/// The stem of the file for a room: its name, unless a file of that name would be taken for something else.
+pub fn stem(room: &RoomName) -> String {
+    let name = room.as_str();
+    if name == "_defaults" || name.starts_with('.') {
+        return format!("room-{name}");
+    }
+    name.to_owned()
+}
+
+/// The room's part of the names of its variables, different from all that are `taken`. Takes it.
+pub fn prefix(room: &RoomName, taken: &mut BTreeSet<String>) -> String {
+    let plain = |c: char| match c {
+        c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
+        _ => '_',
+    };
+    let mut base: String = room.as_str().chars().map(plain).collect();
+    // No variable begins with a digit, and services keep names that begin with `_` for themselves.
+    if !base.starts_with(|c: char| c.is_ascii_uppercase()) {
+        base = format!("ROOM_{base}");
+    }
+    let mut candidate = base.clone();
+    let mut number = 2;
+    while !taken.insert(candidate.clone()) {
+        candidate = format!("{base}_{number}");
+        number += 1;
+    }
+    candidate
+}
+
+/// `rtmpOutURL` as `RTMP_OUT_URL`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    let mut before_upper = true;
+    for c in name.chars() {
+        let upper = c.is_ascii_uppercase();
+        if upper && !before_upper {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_uppercase());
+        before_upper = upper;
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+
+    fn live(settings: &[(&str, Live)]) -> LiveRoom {
+        LiveRoom {
+            id: Some("c0ffee".into()),
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        }
+    }
+
+    fn text(text: &str) -> Live {
+        Live::Text(text.to_owned())
+    }
+
+    #[test]
+    fn what_fits_is_taken_and_the_rest_is_named() {
+        let live = live(&[
+            ("privacy", text("private")),
+            ("roomName", text("a")),
+            ("lang", text("en")),
+            ("maxParticipants", text("12")),
+            ("expireUnixSec", Live::Integer(1_869_642_000)),
+            ("compositionLayout", text("broadcaster")),
+            ("enableChat", Live::Null),
+            ("autoJoin", text("true")),
+            ("deleteOnExp", Live::Bool(false)),
+            ("rtmpOutURL", text("rtmp://a.example/k$1${env:X}")),
+            ("meetingJoinWebhook", text("")),
+            ("recordComposition", Live::Bool(true)),
+        ]);
+        let draft = draft(&live, 0).unwrap();
+        let expected: Settings = [
+            ("privacy", Value::Text("private".into())),
+            ("maxParticipants", Value::Integer(12)),
+            ("expireUnixSec", Value::Integer(1_869_642_000)),
+            (
+                "rtmpOutURL",
+                Value::Secret(Secret::new("rtmp://a.example/k$1${env:X}")),
+            ),
+        ]
+        .into();
+        assert_eq!(draft.settings, expected);
+        let left: Vec<&String> = draft.left_out.keys().collect();
+        assert_eq!(
+            left,
+            [
+                "autoJoin",
+                "compositionLayout",
+                "enableChat",
+                "meetingJoinWebhook",
+                "recordComposition"
+            ]
+        );
+        assert_eq!(
+            draft.variables("A").into_iter().collect::<Vec<_>>(),
+            [("rtmpOutURL", "A_RTMP_OUT_URL".to_owned())]
+        );
+        let applied = draft.applied(&live, "sha256:0".into(), "lineage");
+        assert_eq!(applied.settings.len(), 4);
+        assert!(applied.observed.contains_key("deleteOnExp"));
+    }
+
+    #[test]
+    fn without_privacy_there_is_no_file() {
+        assert!(draft(&live(&[]), 0).unwrap_err().contains("`privacy`"));
+        let odd = live(&[("privacy", text("secret"))]);
+        assert!(draft(&odd, 0).is_err());
+    }
+
+    #[test]
+    fn names_of_variables_differ() {
+        let mut taken = BTreeSet::new();
+        let mut of = |name: &str| {
+            let name = RoomName::try_from(name.to_owned()).unwrap();
+            prefix(&name, &mut taken)
+        };
+        let names = ["stand-up", "stand_up", "stand.up", "1a", "room-1a", "_x"];
+        let prefixes = names.map(&mut of);
+        assert_eq!(
+            prefixes,
+            [
+                "STAND_UP",
+                "STAND_UP_2",
+                "STAND_UP_3",
+                "ROOM_1A",
+                "ROOM_1A_2",
+                "ROOM__X"
+            ]
+        );
+        assert_eq!(snake("meetingJoinWebhook"), "MEETING_JOIN_WEBHOOK");
+    }
+
+    #[test]
+    fn names_that_mean_something_else_as_files() {
+        let of = |name: &str| stem(&RoomName::try_from(name.to_owned()).unwrap());
+        assert_eq!(of("stand-up"), "stand-up");
+        assert_eq!(of("_defaults"), "room-_defaults");
+        assert_eq!(of(".a"), "room-.a");
+    }
+}

@@ -1,0 +1,118 @@
+//! The report of an import.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{FORMAT_VERSION, StateId};
+use crate::planner::State;
+
+/// What became of each room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl import report")]
+pub struct ImportReport {
+    /// Version of this format.
+    pub format_version: String,
+    /// Always `import`.
+    #[schemars(extend("const" = "import"))]
+    pub kind: String,
+    /// The app whose rooms these are.
+    pub app: String,
+    /// The state after the run.
+    pub state: StateId,
+    /// How many rooms ended in which way.
+    pub summary: Summary,
+    /// What became of each room, by name.
+    pub rooms: Vec<RoomReport>,
+    /// All variables that the new files refer to, by name.
+    pub variables: Vec<String>,
+    /// What could not be found out about the account as a whole; null when there is nothing.
+    pub warning: Option<String>,
+}
+
+/// How many rooms ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Summary {
+    /// In a file and in the state now.
+    pub imported: u64,
+    /// Managed before, and left alone.
+    pub skipped: u64,
+    /// Could not be read.
+    pub unreadable: u64,
+    /// Not imported, for another reason.
+    pub refused: u64,
+}
+
+/// What became of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is in a file and in the state now.
+    Imported,
+    /// It was managed before, and was left alone.
+    Skipped,
+    /// It could not be read.
+    Unreadable,
+    /// It was not imported, for another reason.
+    Refused,
+}
+
+/// One room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RoomReport {
+    /// Its name.
+    pub room: String,
+    /// Its file; null when there is none.
+    pub file: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, or what was left out; null when there is nothing to say.
+    pub message: Option<String>,
+    /// The variables that its file refers to, by name.
+    pub variables: Vec<String>,
+}
+
+impl RoomReport {
+    /// A room without a new file.
+    pub fn not_imported(room: &str, outcome: Outcome, message: impl Into<String>) -> Self {
+        Self {
+            room: room.to_owned(),
+            file: None,
+            outcome,
+            message: Some(message.into()),
+            variables: Vec::new(),
+        }
+    }
+}
+
+impl ImportReport {
+    /// The report of a run that left `state`.
+    pub fn new(state: &State, mut rooms: Vec<RoomReport>, warning: Option<String>) -> Self {
+        rooms.sort_by(|a, b| a.room.cmp(&b.room));
+        let mut variables: Vec<String> = rooms.iter().flat_map(|r| r.variables.clone()).collect();
+        variables.sort();
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "import".to_owned(),
+            app: state.app.clone(),
+            state: StateId::new(&state.lineage, state.serial),
+            summary: summary(&rooms),
+            rooms,
+            variables,
+            warning,
+        }
+    }
+}
+
+fn summary(rooms: &[RoomReport]) -> Summary {
+    let mut summary = Summary::default();
+    for room in rooms {
+        let count = match room.outcome {
+            Outcome::Imported => &mut summary.imported,
+            Outcome::Skipped => &mut summary.skipped,
+            Outcome::Unreadable => &mut summary.unreadable,
+            Outcome::Refused => &mut summary.refused,
+        };
+        *count += 1;
+    }
+    summary
+}

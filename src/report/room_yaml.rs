@@ -1,0 +1,135 @@
+//! A room as the file that declares it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use crate::model::catalogue::attributes;
+use crate::model::{RoomName, Value, reference};
+use crate::planner::import::Draft;
+
+/// What a room file is written from.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomYaml<'a> {
+    /// The room.
+    pub room: &'a RoomName,
+    /// The stem of its file; the name is written down only if it is another.
+    pub stem: &'a str,
+    /// Path to the schema, as seen from the file, for editors.
+    pub schema: Option<&'a str>,
+    /// Its settings.
+    pub draft: &'a Draft,
+    /// The variable that stands for each secret.
+    pub variables: &'a BTreeMap<&'static str, String>,
+}
+
+/// The text of the file: keys in the order of the catalogue, moments with their calendar form, secrets as
+/// references. Nothing that the service made up gets in: only values of our own types are written.
+pub fn room_yaml(yaml: &RoomYaml<'_>) -> String {
+    let mut text = String::new();
+    if let Some(schema) = yaml.schema {
+        let _ = writeln!(text, "# yaml-language-server: $schema={schema}\n");
+    }
+    if yaml.room.as_str() != yaml.stem {
+        // In quotes: a name may look like a number. Its characters need no escape.
+        let _ = writeln!(text, "roomName: \"{}\"", yaml.room);
+    }
+    for attribute in attributes() {
+        let name = attribute.name.as_str();
+        if let Some(value) = yaml.draft.settings.get(name)
+            && let Some(value) = written(name, value, yaml.variables)
+        {
+            let _ = writeln!(text, "{name}: {value}");
+        }
+    }
+    if !yaml.draft.left_out.is_empty() {
+        text.push('\n');
+    }
+    for (name, why) in &yaml.draft.left_out {
+        let _ = writeln!(text, "# not imported: {name} ({why})");
+    }
+    text
+}
+
+/// The value as YAML; `None` of a secret without a variable, which cannot be written down.
+fn written(name: &str, value: &Value, variables: &BTreeMap<&str, String>) -> Option<String> {
+    Some(match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Integer(value) if name.ends_with("UnixSec") => moment(*value),
+        Value::Integer(value) => value.to_string(),
+        Value::Text(value) => value.clone(),
+        Value::Secret(_) | Value::Unset { .. } => reference::written(variables.get(name)?),
+    })
+}
+
+fn moment(seconds: i64) -> String {
+    match Timestamp::from_second(seconds) {
+        Ok(moment) => format!("{seconds}  # {moment}"),
+        Err(_) => seconds.to_string(),
+    }
+}
+
+/// The path from the file at `file` back to `target`; both are seen from the same directory. `None` when the
+/// file's path leaves that directory.
+pub fn path_back(file: &str, target: &str) -> Option<String> {
+    let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    let parts: Vec<&str> = file.split('/').collect();
+    if !parts.iter().copied().all(is_plain) {
+        return None;
+    }
+    Some(format!("{}{target}", "../".repeat(parts.len() - 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+
+    #[test]
+    fn a_tidy_file() {
+        let room = RoomName::try_from("123".to_owned()).unwrap();
+        let draft = Draft {
+            settings: [
+                ("expireUnixSec", Value::Integer(1_869_642_000)),
+                ("enableChat", Value::Bool(true)),
+                ("privacy", Value::Text("private".into())),
+                (
+                    "rtmpOutURL",
+                    Value::Secret(Secret::new("rtmp://a.example/canary")),
+                ),
+            ]
+            .into(),
+            left_out: [("compositionLayout".to_owned(), "why".to_owned())].into(),
+        };
+        let text = room_yaml(&RoomYaml {
+            room: &room,
+            stem: "other",
+            schema: Some("../schema/room.schema.json"),
+            draft: &draft,
+            variables: &draft.variables("ROOM_123"),
+        });
+        assert_eq!(
+            text,
+            "\
+# yaml-language-server: $schema=../schema/room.schema.json
+
+roomName: \"123\"
+privacy: private
+expireUnixSec: 1869642000  # 2029-03-31T09:00:00Z
+enableChat: true
+rtmpOutURL: ${env:ROOM_123_RTMP_OUT_URL}
+
+# not imported: compositionLayout (why)
+"
+        );
+    }
+
+    #[test]
+    fn the_way_back() {
+        assert_eq!(path_back("rooms/a.yaml", "s").as_deref(), Some("../s"));
+        assert_eq!(path_back("a/b/c.yaml", "s").as_deref(), Some("../../s"));
+        assert_eq!(path_back("/a/b.yaml", "s"), None);
+        assert_eq!(path_back("../b.yaml", "s"), None);
+    }
+}
