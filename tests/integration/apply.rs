@@ -326,3 +326,67 @@ fn the_sandbox_runs_the_whole_job_and_is_kept() {
     assert!(scratch.read(".roomctl/sandbox.json").contains("public"));
     assert!(!scratch.path(".roomctl/state.json").exists());
 }
+
+/// A write went out and was never answered; then the file moved back to what was applied. The service may
+/// hold the other value, so the plan must not be empty.
+fn the_doubt_is_planned_and_settled(site: &Site) {
+    site.room(
+        0,
+        "privacy: private\nmaxParticipants: 5\nenableChat: true\n",
+    );
+    let plan = site.run(&["plan", "--format", "json"]).json();
+    let attribute = &plan["changes"][0]["attributes"][0];
+    assert_eq!(
+        (&attribute["before"], &attribute["after"]),
+        (&json!(9), &json!(5))
+    );
+    assert_eq!(attribute["unconfirmed"], true);
+    site.simulator()
+        .with_world(|world| world.set_faults(Vec::new()));
+    assert_eq!(site.apply(&[]).code, 0);
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    assert_eq!(site.run(&["drift", "--rate", "unlimited"]).code, 0);
+}
+
+#[test]
+fn an_unanswered_write_is_not_forgotten_when_the_file_moves_back() {
+    let site = Site::with_rooms(&[], &[], 1);
+    assert_eq!(site.apply(&[]).code, 0);
+    let lost = "drop-after=method:PUT".parse().unwrap();
+    site.simulator()
+        .with_world(|world| world.set_faults(vec![lost]));
+    site.room(
+        0,
+        "privacy: private\nmaxParticipants: 9\nenableChat: true\n",
+    );
+    assert_eq!(
+        outcomes(&site.apply(&[]).json()),
+        ["room-00 update unknown"]
+    );
+    the_doubt_is_planned_and_settled(&site);
+}
+
+#[test]
+fn a_run_that_is_killed_in_the_middle_of_a_write_leaves_a_trace_of_it() {
+    let site = Site::with_rooms(&[], &[], 1);
+    assert_eq!(site.apply(&[]).code, 0);
+    let slow = "slow=method:PUT,ms:60000".parse().unwrap();
+    site.simulator()
+        .with_world(|world| world.set_faults(vec![slow]));
+    site.room(
+        0,
+        "privacy: private\nmaxParticipants: 9\nenableChat: true\n",
+    );
+    let before = site.count("PUT");
+    let mut run = site.start(&["apply", "--yes"]);
+    // The service has taken the write, and its answer is a minute away.
+    while site.count("PUT") == before {
+        assert_eq!(run.try_wait().unwrap(), None, "it ended before it wrote");
+        std::thread::yield_now();
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(site.scratch.path(".roomctl/state.json.journal").exists());
+    the_doubt_is_planned_and_settled(&site);
+    assert!(!site.scratch.path(".roomctl/state.json.journal").exists());
+}

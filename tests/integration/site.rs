@@ -1,6 +1,6 @@
 //! A simulator on a real socket, and a directory whose rooms are applied to it.
 
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use roomctl::simulator::{Quirks, Record, Running, SimKey, Simulator, SimulatorOptions};
 use serde_json::json;
@@ -77,18 +77,28 @@ impl Site {
         self.run_with(&[], args)
     }
 
-    /// Runs the program with these variables set.
-    pub fn run_with(&self, variables: &[(String, String)], args: &[&str]) -> Ran {
+    fn command(&self, args: &[&str]) -> Command {
         let mut all = vec!["--app", "acme", "--base-url", &self.url];
         all.extend(args);
-        let output = self
-            .scratch
-            .command(&all)
-            .env("METERED_SECRET_KEY", KEY)
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let mut command = self.scratch.command(&all);
+        command.env("METERED_SECRET_KEY", KEY).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the program, and lets it run.
+    pub fn start(&self, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs the program with these variables set.
+    pub fn run_with(&self, variables: &[(String, String)], args: &[&str]) -> Ran {
+        let variables = variables.iter().map(|(name, value)| (name, value));
+        let output = self.command(args).envs(variables).output().unwrap();
         let ran = Ran::from(output);
         assert!(
             !ran.all().contains("canary"),
