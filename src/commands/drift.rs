@@ -18,7 +18,7 @@ use crate::io::http::Http;
 use crate::io::mutes;
 use crate::io::observe::{list, looks_cut, observe};
 use crate::io::{metrics, room_files::Loaded};
-use crate::model::{LiveRoom, RoomName};
+use crate::model::RoomName;
 use crate::planner::drift::Sides;
 use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
@@ -104,7 +104,7 @@ async fn look(
 }
 
 /// The list only finds rooms that nobody manages, so a check goes on without it.
-fn seen(world: World, listed: Result<Vec<(String, LiveRoom)>, String>) -> Seen {
+fn seen(world: World, listed: Result<Vec<String>, String>) -> Seen {
     let (listed, warning) = match listed {
         Ok(rooms) => {
             let cut = looks_cut(rooms.len()).then(|| {
@@ -113,7 +113,7 @@ fn seen(world: World, listed: Result<Vec<(String, LiveRoom)>, String>) -> Seen {
                     rooms.len()
                 )
             });
-            (rooms.into_iter().map(|(name, _)| name).collect(), cut)
+            (rooms.into_iter().collect(), cut)
         }
         Err(why) => {
             let warning = format!(

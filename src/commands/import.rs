@@ -118,7 +118,7 @@ async fn look(
         let cut = looks_cut(rooms.len()).then(|| {
             format!("the service listed exactly {} rooms; if it cuts its list, import the others by name", rooms.len())
         });
-        (rooms.into_iter().map(|(name, _)| name).collect(), cut)
+        (rooms.into_iter().collect(), cut)
     } else {
         (args.names.iter().cloned().collect(), None)
     };

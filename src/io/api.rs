@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::guard::Guard;
@@ -118,8 +119,8 @@ pub trait Transport: Send + Sync + 'static {
 pub enum Reply {
     /// The room that was asked about.
     Room(LiveRoom),
-    /// All rooms that the service lists, by name, without archived ones.
-    Rooms(Vec<(String, LiveRoom)>),
+    /// The names of all rooms that the service lists, without archived ones.
+    Rooms(Vec<String>),
     /// DELETE: the room was archived.
     Archived,
     /// There is no such room, or it is archived.
@@ -141,6 +142,12 @@ pub enum Reply {
 /// Reads `answer` to `request`, in which nothing may be shown that `guard` knows or that was sent.
 pub fn interpret(request: &Request<'_>, answer: &Answer, key: &Secret, guard: &Guard) -> Reply {
     let guard = guard.with(key, request.settings());
+    // The usual form of the list, without building all that is in it.
+    if let (Request::List, 200) = (request, answer.status)
+        && let Ok(rooms) = serde_json::from_slice::<Vec<Listed>>(&answer.body)
+    {
+        return names(rooms, &guard);
+    }
     let json = serde_json::from_slice::<Json>(&answer.body).ok();
     let object = json.as_ref().and_then(Json::as_object);
     let clean = guard.is_clean(&answer.body);
@@ -170,20 +177,36 @@ fn list(json: Option<&Json>, message: impl Fn() -> String, guard: &Guard) -> Rep
     let Some(rooms) = json.and_then(only_array) else {
         return Reply::Unusable(message());
     };
-    let mut listed = Vec::new();
-    for room in rooms {
-        let object = room.as_object();
-        let name = object
-            .and_then(|o| o.get("roomName"))
-            .and_then(Json::as_str);
-        let (Some(object), Some(name)) = (object, name.filter(|name| !name.is_empty())) else {
-            return Reply::Unusable("the list holds something that is not a room".to_owned());
-        };
-        if !is_archived(object) && !guard.gives_away(name) {
-            listed.push((name.to_owned(), live_room(object, guard, false)));
-        }
+    match rooms
+        .iter()
+        .map(Listed::deserialize)
+        .collect::<Result<Vec<_>, _>>()
+    {
+        Ok(rooms) => names(rooms, guard),
+        Err(_) => Reply::Unusable("the list holds something that is not a room".to_owned()),
     }
-    Reply::Rooms(listed)
+}
+
+/// What is read of a room in the list: each room is read by itself before anything else is said of it.
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(rename = "roomName")]
+    name: String,
+    #[serde(default)]
+    archived: Json,
+}
+
+fn names(rooms: Vec<Listed>, guard: &Guard) -> Reply {
+    let shown = |room: &Listed| {
+        room.archived != Json::Bool(true) && !room.name.is_empty() && !guard.gives_away(&room.name)
+    };
+    Reply::Rooms(
+        rooms
+            .into_iter()
+            .filter(shown)
+            .map(|room| room.name)
+            .collect(),
+    )
 }
 
 /// The array that `json` is, or the only one that it holds.
@@ -558,9 +581,7 @@ mod tests {
     fn a_list_is_an_array_or_holds_exactly_one() {
         let list = |body: &str| read(&Request::List, &answer(200, body));
         let names = |reply: Reply| match reply {
-            Reply::Rooms(rooms) => {
-                Some(rooms.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
-            }
+            Reply::Rooms(rooms) => Some(rooms),
             _ => None,
         };
         let two = r#"[{"roomName":"a"},{"roomName":"b","archived":true},{"roomName":"c"}]"#;

@@ -33,8 +33,8 @@ pub struct Service<T> {
 pub enum End {
     /// The service answered with the room.
     Room(LiveRoom),
-    /// All rooms that the service lists.
-    Rooms(Vec<(String, LiveRoom)>),
+    /// The names of all rooms that the service lists.
+    Rooms(Vec<String>),
     /// DELETE: the room was archived.
     Archived,
     /// The service says that there is no such room.

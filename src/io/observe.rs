@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::api::{Request, Transport};
 use super::exchange::{End, Service, Tally};
-use crate::model::{LiveRoom, RoomName};
+use crate::model::RoomName;
 use crate::planner::{Sighting, World};
 
 /// Reads each of `names`, up to `parallelism` at once. `on_room` is called as they come in.
@@ -61,11 +61,11 @@ pub async fn look<T: Transport>(service: &Service<T>, name: &RoomName) -> Sighti
     }
 }
 
-/// All rooms that the service lists, by name. Whether a room that is not listed exists is another question.
+/// The names of all rooms that the service lists. Whether a room that is not listed exists is another question.
 ///
 /// # Errors
 /// What the service said instead, when there is no list.
-pub async fn list<T: Transport>(service: &Service<T>) -> Result<Vec<(String, LiveRoom)>, String> {
+pub async fn list<T: Transport>(service: &Service<T>) -> Result<Vec<String>, String> {
     let mut tally = Tally::new(service.seed);
     match service.exchange(&Request::List, &mut tally, &mut 0).await {
         End::Rooms(rooms) => Ok(rooms),
