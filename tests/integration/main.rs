@@ -15,3 +15,4 @@ mod live;
 mod references;
 mod schemas;
 mod site;
+mod switches;
