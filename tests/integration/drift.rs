@@ -165,10 +165,10 @@ fn mutes_metrics_and_other_formats() {
         .with_world(|world| world.edit("room-00", "enableChat", json!(false)).unwrap());
     let text = site.run(&["drift", "--rate", "unlimited"]);
     assert_eq!(text.code, 2);
-    let mute = text
+    let (_, mute) = text
         .stdout
         .lines()
-        .find_map(|line| line.trim().strip_prefix("mute: "))
+        .find_map(|line| line.split_once("mute: "))
         .unwrap();
     site.scratch
         .write("mutes.yaml", &format!("mutes:\n  {mute}\n"));

@@ -107,11 +107,14 @@ fn attribute_line(
     until: &str,
 ) {
     let name = format!("{:width$}", printable(&attribute.name));
-    let _ = writeln!(text, "      {name}  {}", sides(attribute));
-    if matches!(attribute.cause, Cause::Drift | Cause::Conflict) && !attribute.muted {
-        let mute = format!("mute: {}", mute_line(&room.room, &attribute.name, until));
-        let _ = writeln!(text, "      {:width$}    {}", "", paint(DIM, mute));
-    }
+    let moved = matches!(attribute.cause, Cause::Drift | Cause::Conflict) && !attribute.muted;
+    let mute = if moved {
+        let mute = mute_line(&room.room, &attribute.name, until);
+        paint(DIM, format!("  mute: {mute}"))
+    } else {
+        String::new()
+    };
+    let _ = writeln!(text, "      {name}  {}{mute}", sides(attribute));
 }
 
 /// A mute, ready to be pasted below `mutes:`.
