@@ -307,8 +307,12 @@ fn change(name: &RoomName, room: &WantedRoom, state: &State, now: i64) -> Option
 }
 
 /// A room in the state that no file wants: left alone, or archived.
+///
+/// A room whose first write was never answered is left alone in any case: it may have been there before,
+/// made by somebody else, and no id is known that could tell.
 pub(super) fn left_over(name: &RoomName, applied: &AppliedRoom, options: &Options) -> Change {
-    let (action, effects) = if options.prune {
+    let archives = options.prune && applied.is_confirmed();
+    let (action, effects) = if archives {
         (Action::Archive, vec![Effect::Archived])
     } else {
         (Action::Orphan, Vec::new())
@@ -320,7 +324,7 @@ pub(super) fn left_over(name: &RoomName, applied: &AppliedRoom, options: &Option
         effects,
         attributes: Vec::new(),
         settings: Settings::new(),
-        sends: options.prune,
+        sends: archives,
         source: None,
         digest: digest(name, action, &RememberedSettings::new(), applied),
         seen: None,
@@ -534,6 +538,39 @@ mod tests {
         assert_eq!(change.attributes.len(), 1);
         assert_eq!(change.attributes[0].before, Some(Remembered::Bool(false)));
         assert_eq!(change.attributes[0].after, Some(Remembered::Bool(true)));
+    }
+
+    #[test]
+    fn a_room_that_was_never_confirmed_is_not_archived() {
+        let gone = wants(&[("ours", &[("privacy", text("private"))])]);
+        let mut state = state_of(&gone);
+        // A first write that was not answered: the room may be one that somebody made by hand.
+        state.rooms.insert(
+            name("doubtful"),
+            AppliedRoom {
+                unconfirmed: [("privacy".to_owned(), Remembered::Text("public".into()))].into(),
+                ..AppliedRoom::default()
+            },
+        );
+        let options = Options {
+            rate: Rate::default(),
+            burst: 1,
+            now: 1_000,
+            prune: true,
+        };
+        let expected = [(Action::Archive, "ours"), (Action::Orphan, "doubtful")];
+        let offline = plan(&BTreeMap::new(), &state, &options);
+        assert_eq!(actions(&offline), expected);
+        assert!(!offline.changes[1].sends && offline.changes[1].effects.is_empty());
+        let present = |room: &str| {
+            (
+                name(room),
+                Sighting::Present(crate::model::LiveRoom::default()),
+            )
+        };
+        let world = [present("ours"), present("doubtful")].into();
+        let live = crate::planner::plan_live(&BTreeMap::new(), &state, &world, &options);
+        assert_eq!(actions(&live), expected);
     }
 
     #[test]
