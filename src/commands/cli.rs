@@ -331,6 +331,7 @@ pub struct ImportArgs {
 Examples:
   roomctl state list
   roomctl state show stand-up
+  roomctl state mv stand-up daily       it was renamed on the service, by hand
   roomctl state forget old-room         stop managing it, and leave it alone")]
 pub struct StateArgs {
     /// What to do with it.
@@ -341,13 +342,21 @@ pub struct StateArgs {
 /// What to do with the state.
 #[derive(Debug, Subcommand)]
 pub enum StateCommand {
-    /// List the rooms
+    /// List the rooms, and what is doubtful about each
+    #[command(after_help = "\
+Examples:
+  roomctl state list
+  roomctl state list --format json | jq -r '.rooms[] | select(.unconfirmed > 0).room'")]
     List {
         /// How the report is shown.
         #[command(flatten)]
         report: ReportArgs,
     },
     /// Show all that is remembered of a room; secrets as ****
+    #[command(after_help = "\
+Examples:
+  roomctl state show stand-up
+  roomctl state show stand-up --format json")]
     Show {
         /// The room
         room: String,
@@ -355,17 +364,34 @@ pub enum StateCommand {
         #[command(flatten)]
         report: ReportArgs,
     },
-    /// Remember a room under another name
+    /// Remember a room that was renamed on the service under its new name
     ///
-    /// The service has no rename, so this is only right for a room that was renamed there. To rename a
-    /// file and keep its room, set `roomName` in the file instead.
+    /// Changes the state and nothing else. A room's name is its address on the service, whose API documents
+    /// no way to change it, so roomctl renames no room. This is only right when the room has the new name
+    /// there already, because somebody renamed it by hand.
+    ///
+    /// The service's id of the room stays with it, so that `drift` and `plan --live` tell when the new name
+    /// leads to another room, and `--prune` leaves that one alone. A room whose id is not known is refused;
+    /// forget it instead, and let a file name the room as it is called now.
+    ///
+    /// To rename a file, this is not needed: write `roomName: OLD` into it, and its room stays the same.
+    #[command(after_help = "\
+Example:
+  roomctl state mv stand-up daily       then `roomctl drift`, to see that it is the same room")]
     Mv {
         /// Its name so far
         old: String,
-        /// Its name on the service now
+        /// Its name on the service now; not in the state yet
         new: String,
     },
     /// Stop managing rooms, and leave them alone
+    ///
+    /// Takes the rooms out of the state. The service is not contacted, and the rooms stay as they are. A
+    /// file that still names one adds it again with the next plan, so remove the file too.
+    #[command(after_help = "\
+Examples:
+  roomctl state forget old-room
+  roomctl state forget old-room older-room --yes")]
     Forget {
         /// The rooms
         // Not `rooms`: that is the id of the global option.
@@ -407,6 +433,10 @@ pub enum SchemaName {
     Validate,
     /// The state file.
     State,
+    /// The JSON report of `state list`.
+    StateList,
+    /// The JSON report of `state show`.
+    StateShow,
 }
 
 /// Arguments of `simulate`.

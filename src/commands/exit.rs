@@ -9,6 +9,7 @@ use crate::io::http::HttpError;
 use crate::io::journal::JournalError;
 use crate::io::lock::LockError;
 use crate::io::store::StoreError;
+use crate::planner::state::RenameError;
 use crate::simulator::SimulatorError;
 
 /// How the program ends. The numbers are part of its interface and never change.
@@ -105,6 +106,29 @@ impl From<StoreError> for Failure {
                  the journal, or move the journal away",
             ),
             _ => failure,
+        }
+    }
+}
+
+impl From<RenameError> for Failure {
+    fn from(error: RenameError) -> Self {
+        let exit = match error {
+            RenameError::Same(_) | RenameError::NotRemembered(_) => Exit::Usage,
+            RenameError::Taken(_) | RenameError::NoId(_) => Exit::Refused,
+        };
+        let failure = Self::because(exit, &error);
+        match error {
+            RenameError::Same(_) => failure,
+            RenameError::NotRemembered(_) => {
+                failure.hint("`roomctl state list` names the rooms that are")
+            }
+            RenameError::Taken(taken) => failure.hint(format!(
+                "if the memory of that room is wrong, `roomctl state forget {taken}` first"
+            )),
+            RenameError::NoId(old) => failure.hint(format!(
+                "`roomctl state forget {old}`, and let a file name the room as it is called now: apply \
+                 reads it first, and takes it over"
+            )),
         }
     }
 }

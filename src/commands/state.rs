@@ -1,112 +1,222 @@
 //! `state`: looks at what is remembered, and corrects it. The service is never contacted.
 
+use std::collections::BTreeSet;
+
 use super::approval::approve;
 use super::cli::{Format, Global, StateCommand};
 use super::exit::{Exit, Failure};
 use super::holder::this_process;
 use super::output::Output;
+use super::plan::recovered as recovered_note;
 use super::settings::Settings;
+use super::validate::{load, now};
+use crate::io::room_files::Loaded;
 use crate::io::store::Found;
-use crate::model::RoomName;
-use crate::planner::State;
-use crate::planner::state::RenameError;
-use crate::report::state::StateReport;
+use crate::model::{Finding, RoomName};
+use crate::planner::{AppliedRoom, State};
+use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::{self, text};
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the state cannot be used, a room is not in it, or a change is not approved.
+/// When the state cannot be used, a room is not in it, or a change is refused or not approved.
 pub fn run(global: &Global, command: &StateCommand, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
     match command {
-        StateCommand::List { report } => {
-            let state = settings.load_state()?.state;
-            tell(
-                &StateReport::new(&state, None),
-                report.format,
-                text::state_list,
-                output,
-            )
-        }
-        StateCommand::Show { room, report } => {
-            let state = settings.load_state()?.state;
-            let room = find(&state, room)?;
-            tell(
-                &StateReport::new(&state, Some(&room)),
-                report.format,
-                text::state_show,
-                output,
-            )
-        }
-        StateCommand::Mv { old, new } => change(&settings, |state| {
-            let old = find(state, old)?;
-            let new = RoomName::try_from(new.clone())
-                .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
-            state.rename(&old, &new).map_err(|error| match error {
-                RenameError::Taken => {
-                    let message = format!("`{new}` is in the state already");
-                    Failure::new(Exit::Refused, message).hint("forget it first, if that is meant")
-                }
-            })?;
-            output.result(&format!(
-                "`{old}` is now remembered as `{new}`. The service was not contacted: it has no rename, so \
-                 this is right only if the room was renamed there.\n"
-            ));
-            Ok(())
-        }),
-        StateCommand::Forget { names, yes } => change(&settings, |state| {
-            let rooms = names
-                .iter()
-                .map(|name| find(state, name))
-                .collect::<Result<Vec<_>, _>>()?;
-            let names: Vec<String> = rooms.iter().map(|room| format!("`{room}`")).collect();
-            approve(
-                *yes,
-                &format!("Forget {}, and leave them alone", names.join(", ")),
-            )?;
-            for room in &rooms {
-                state.forget(room);
-                output.result(&format!(
-                    "`{room}` is forgotten and left as it is on the service. If a file still names it, the next \
-                     plan adds it again.\n"
-                ));
-            }
-            Ok(())
-        }),
+        StateCommand::List { report } => list(&settings, report.format, output),
+        StateCommand::Show { room, report } => show(&settings, room, report.format, output),
+        StateCommand::Mv { old, new } => mv(&settings, old, new, output),
+        StateCommand::Forget { names, yes } => forget(&settings, names, *yes, output),
     }
 }
 
-fn tell(
-    report: &StateReport,
+fn list(settings: &Settings, format: Format, output: &mut Output) -> Result<Exit, Failure> {
+    let state = remembered(settings, output)?;
+    let report = StateListReport::new(&state);
+    match format {
+        Format::Text => output.result(&text::state_list(&report)),
+        Format::Json => output.result(&report::json(&report)?),
+    }
+    Ok(Exit::Done)
+}
+
+fn show(
+    settings: &Settings,
+    room: &str,
     format: Format,
-    render: fn(&StateReport) -> String,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
+    let state = remembered(settings, output)?;
+    let (name, room) = find(&state, room)?;
+    let report = StateShowReport::new(&state, name, room);
     match format {
-        Format::Text => output.result(&render(report)),
-        Format::Json => output.result(&report::json(report)?),
+        Format::Text => output.result(&text::state_show(&report)),
+        Format::Json => output.result(&report::json(&report)?),
     }
     Ok(Exit::Done)
 }
 
-/// Changes the state under its lock. What an unfinished run left is taken in with the same save.
-fn change(
+fn mv(settings: &Settings, old: &str, new: &str, output: &mut Output) -> Result<Exit, Failure> {
+    // The rule for files: under a name that no file may have, the room could only ever be an orphan.
+    let new = RoomName::parse(new, settings.context(now()).names)
+        .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
+    let old = change(settings, output, |state| {
+        let old = find(state, old)?.0.clone();
+        state.rename(&old, &new)?;
+        Ok(old)
+    })?;
+    output.result(&format!(
+        "`{old}` is now remembered as `{new}`. Nothing was renamed on the service: this is right only if \
+         the room has that name there by now, which `roomctl drift` tells.\n"
+    ));
+    let files = Files::read(settings);
+    match files.naming(&old) {
+        Named::By(file) => warn(
+            output,
+            &format!("{file} still names `{old}`: the next plan adds a room of that name"),
+        ),
+        Named::Perhaps => warn(output, &perhaps(&old)),
+        Named::Nowhere => {}
+    }
+    if matches!(files.naming(&new), Named::Nowhere) {
+        warn(
+            output,
+            &format!("no file names `{new}`: it is an orphan, which `apply --prune` archives"),
+        );
+    }
+    Ok(Exit::Done)
+}
+
+fn forget(
     settings: &Settings,
-    edit: impl FnOnce(&mut State) -> Result<(), Failure>,
+    names: &[String],
+    yes: bool,
+    output: &mut Output,
 ) -> Result<Exit, Failure> {
+    let rooms = change(settings, output, |state| {
+        // A set: the same room twice is one room.
+        let rooms = names
+            .iter()
+            .map(|name| find(state, name).map(|(room, _)| room.clone()))
+            .collect::<Result<BTreeSet<_>, _>>()?;
+        let files = Files::read(settings);
+        // Before the question: whoever answers it should know.
+        for room in &rooms {
+            match files.naming(room) {
+                Named::By(file) => warn(
+                    output,
+                    &format!("{file} still names `{room}`: the next plan adds it again"),
+                ),
+                Named::Perhaps => warn(output, &perhaps(room)),
+                Named::Nowhere => {}
+            }
+        }
+        let quoted: Vec<String> = rooms.iter().map(|room| format!("`{room}`")).collect();
+        let them = if rooms.len() == 1 { "it" } else { "them" };
+        approve(
+            yes,
+            &format!("Forget {}, and leave {them} alone", quoted.join(", ")),
+        )?;
+        for room in &rooms {
+            state.forget(room);
+        }
+        Ok(rooms)
+    })?;
+    for room in &rooms {
+        output.result(&format!(
+            "`{room}` is forgotten, and left as it is on the service.\n"
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// The state as it is, without its lock: a save replaces the file whole.
+fn remembered(settings: &Settings, output: &Output) -> Result<State, Failure> {
+    let Found { state, recovered } = settings.load_state()?;
+    if recovered > 0 {
+        output.note(&recovered_note(recovered));
+    }
+    Ok(state)
+}
+
+/// Changes the state under its lock. What an unfinished run left is taken in first, and with the same save:
+/// a change that is refused leaves state and journal as they were.
+fn change<T>(
+    settings: &Settings,
+    output: &Output,
+    edit: impl FnOnce(&mut State) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let store = settings.store();
     let _lock = store.lock(&this_process())?;
-    let Found { mut state, .. } = settings.load_state()?;
-    edit(&mut state)?;
+    let mut state = remembered(settings, output)?;
+    let edited = edit(&mut state)?;
     store.save(&mut state)?;
-    Ok(Exit::Done)
+    Ok(edited)
+}
+
+/// What the room files say, as far as they can be read. Only for warnings, so errors in them stop nothing.
+struct Files {
+    loaded: Loaded,
+    /// Whether every file could be read.
+    complete: bool,
+}
+
+/// Whether a file names a room.
+enum Named<'a> {
+    /// This one does.
+    By(&'a str),
+    /// One that could not be read may.
+    Perhaps,
+    /// None does.
+    Nowhere,
+}
+
+impl Files {
+    fn read(settings: &Settings) -> Self {
+        // No directory is no file; to `load` it would be an error.
+        let loaded = if settings.rooms.exists() {
+            load(settings)
+        } else {
+            Loaded::default()
+        };
+        Self {
+            complete: !Finding::any_error(&loaded.findings),
+            loaded,
+        }
+    }
+
+    fn naming(&self, room: &RoomName) -> Named<'_> {
+        let Loaded {
+            wanted, findings, ..
+        } = &self.loaded;
+        if let Some(wanted) = wanted.get(room) {
+            return Named::By(&wanted.file);
+        }
+        let about = |finding: &&Finding| finding.room.as_deref() == Some(room.as_str());
+        match findings.iter().find(about) {
+            Some(finding) => Named::By(&finding.file),
+            None if self.complete => Named::Nowhere,
+            None => Named::Perhaps,
+        }
+    }
+}
+
+fn perhaps(room: &RoomName) -> String {
+    format!(
+        "some room files have errors; if one of them names `{room}`, the next plan adds it again \
+         (`roomctl validate` tells more)"
+    )
+}
+
+fn warn(output: &Output, text: &str) {
+    output.note(&format!("warning: {text}\n"));
 }
 
 /// The room of that name.
-fn find(state: &State, name: &str) -> Result<RoomName, Failure> {
-    if let Some((room, _)) = state.rooms.get_key_value(name) {
-        return Ok(room.clone());
+fn find<'a>(state: &'a State, name: &str) -> Result<(&'a RoomName, &'a AppliedRoom), Failure> {
+    if let Some(found) = state.rooms.get_key_value(name) {
+        return Ok(found);
     }
     let failure = Failure::new(
         Exit::Usage,

@@ -134,17 +134,34 @@ impl State {
         }
     }
 
-    /// Remembers `old` as `new`. The service's id is kept, so that it shows when `new` is another room.
+    /// Remembers `old` as `new`: for a room that somebody renamed on the service.
+    ///
+    /// A name is an address there, so this claims that what was confirmed under one address holds under
+    /// another. Nothing here can check that; the id can, on the next look. So it is kept, and a room
+    /// without one is not moved: nothing would tell `new` from somebody else's room, and as an orphan that
+    /// one would be archived. Secret digests are salted with lineage and attribute, not with the name, so
+    /// they hold. So does a write that was never answered: the same room got it, or did not.
     ///
     /// # Errors
-    /// When `new` is remembered already. A room that is not remembered is no error and changes nothing.
+    /// When the claim could not be checked, or the name is taken, also by one that differs only by case: no
+    /// files could declare both. Then nothing changes.
     pub fn rename(&mut self, old: &RoomName, new: &RoomName) -> Result<(), RenameError> {
-        if self.rooms.contains_key(new) {
-            return Err(RenameError::Taken);
+        if old == new {
+            return Err(RenameError::Same(new.clone()));
         }
-        if let Some(room) = self.rooms.remove(old) {
-            self.rooms.insert(new.clone(), room);
+        let folded = new.folded();
+        let mut others = self.rooms.keys().filter(|name| *name != old);
+        if let Some(taken) = others.find(|name| name.folded() == folded) {
+            return Err(RenameError::Taken(taken.clone()));
         }
+        let Some(room) = self.rooms.remove(old) else {
+            return Err(RenameError::NotRemembered(old.clone()));
+        };
+        if room.id.is_none() {
+            self.rooms.insert(old.clone(), room);
+            return Err(RenameError::NoId(old.clone()));
+        }
+        self.rooms.insert(new.clone(), room);
         Ok(())
     }
 
@@ -164,10 +181,22 @@ impl State {
 }
 
 /// Why a room cannot be remembered under another name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenameError {
-    /// The name is taken.
-    Taken,
+    /// It is the same name.
+    #[error("`{0}` is its name already")]
+    Same(RoomName),
+    /// There is no such room.
+    #[error("`{0}` is not in the state")]
+    NotRemembered(RoomName),
+    /// This one has the name, or one that differs only by case.
+    #[error("`{0}` is in the state already")]
+    Taken(RoomName),
+    /// Nothing could tell whether the new name leads to this room.
+    #[error(
+        "the service's id of `{0}` is not known, so nothing could tell whether the new name leads to this room"
+    )]
+    NoId(RoomName),
 }
 
 #[cfg(test)]
@@ -240,19 +269,52 @@ mod tests {
     #[test]
     fn a_renamed_room_keeps_everything_and_takes_no_place() {
         let mut state = State::fresh("acme");
-        state.rooms.insert(room("a"), applied(5));
+        let known = AppliedRoom {
+            id: Some("c0ffee".into()),
+            unconfirmed: settings(7),
+            ..applied(5)
+        };
+        state.rooms.insert(room("a"), known.clone());
         state.rooms.insert(room("b"), applied(6));
-        assert_eq!(
-            state.rename(&room("a"), &room("b")),
-            Err(RenameError::Taken)
-        );
-        assert_eq!(state.rename(&room("a"), &room("c")), Ok(()));
+        assert_eq!(state.rename(&room("a"), &room("A")), Ok(()));
         assert_eq!(
             state.rooms,
-            [(room("b"), applied(6)), (room("c"), applied(5))].into()
+            [(room("A"), known), (room("b"), applied(6))].into()
         );
-        state.forget(&room("b"));
-        assert_eq!(state.rooms.len(), 1);
+    }
+
+    #[test]
+    fn a_rename_that_is_refused_changes_nothing() {
+        let mut state = State::fresh("acme");
+        let known = AppliedRoom {
+            id: Some("c0ffee".into()),
+            ..applied(5)
+        };
+        state.rooms.insert(room("a"), known);
+        state.rooms.insert(room("b"), applied(6));
+        let before = state.clone();
+        let cases = [
+            ("a", "a", RenameError::Same(room("a"))),
+            ("a", "b", RenameError::Taken(room("b"))),
+            ("a", "B", RenameError::Taken(room("b"))),
+            ("b", "c", RenameError::NoId(room("b"))),
+            ("x", "c", RenameError::NotRemembered(room("x"))),
+        ];
+        for (old, new, error) in cases {
+            assert_eq!(state.rename(&room(old), &room(new)), Err(error));
+            assert_eq!(state, before, "{old} to {new}");
+        }
+    }
+
+    #[test]
+    fn a_forgotten_room_is_gone_and_the_others_stay() {
+        let mut state = State::fresh("acme");
+        state.rooms.insert(room("a"), applied(5));
+        state.rooms.insert(room("b"), applied(6));
+        for name in ["a", "a", "x"] {
+            state.forget(&room(name));
+        }
+        assert_eq!(state.rooms, [(room("b"), applied(6))].into());
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! What is remembered, for people and programs.
+//!
+//! Two kinds, neither of them `state`: that is the name of the state file's own schema.
 
 use std::collections::BTreeMap;
 
@@ -10,33 +12,58 @@ use super::{FORMAT_VERSION, StateId, shown};
 use crate::model::{RememberedSettings, RoomName};
 use crate::planner::{AppliedRoom, State};
 
-/// Rooms of a state.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[schemars(title = "roomctl state report")]
-pub struct StateReport {
+/// All rooms of a state, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl state list report")]
+pub struct StateListReport {
     /// Version of this format.
     pub format_version: String,
-    /// Always `state`.
-    #[schemars(extend("const" = "state"))]
+    /// Always `state-list`.
+    #[schemars(extend("const" = "state-list"))]
     pub kind: String,
     /// The app whose rooms these are.
     pub app: String,
     /// The state.
     pub state: StateId,
     /// The rooms, by name.
-    pub rooms: Vec<RoomReport>,
+    pub rooms: Vec<ListedRoom>,
 }
 
-/// What is remembered of one room. `****` for a secret.
+/// How much is remembered of one room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ListedRoom {
+    /// Its name.
+    pub room: String,
+    /// Whether a write of it was ever confirmed.
+    pub confirmed: bool,
+    /// How many attributes were last confirmed to have been sent.
+    pub attributes: u64,
+    /// For how many of them the service chose another value.
+    pub overridden: u64,
+    /// How many attributes a write held whose answer never came. 0: there is no such write.
+    pub unconfirmed: u64,
+}
+
+/// All that is remembered of one room.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct RoomReport {
+#[schemars(title = "roomctl state show report")]
+pub struct StateShowReport {
+    /// Version of this format.
+    pub format_version: String,
+    /// Always `state-show`.
+    #[schemars(extend("const" = "state-show"))]
+    pub kind: String,
+    /// The app whose room this is.
+    pub app: String,
+    /// The state.
+    pub state: StateId,
     /// Its name.
     pub room: String,
     /// The service's id of it; null when it told none.
     pub id: Option<String>,
     /// Whether a write of it was ever confirmed.
     pub confirmed: bool,
-    /// The settings that were last confirmed to have been sent.
+    /// The settings that were last confirmed to have been sent. `****` for a secret, here and below.
     pub settings: BTreeMap<String, Json>,
     /// Values that the service chose over what was sent.
     pub overridden: BTreeMap<String, Json>,
@@ -46,14 +73,30 @@ pub struct RoomReport {
     pub observed: BTreeMap<String, Json>,
 }
 
-impl RoomReport {
-    fn new(name: &RoomName, room: &AppliedRoom) -> Self {
-        let values = |settings: &RememberedSettings| {
-            settings
-                .iter()
-                .map(|(name, value)| (name.clone(), shown(value)))
-                .collect()
+impl StateListReport {
+    /// The rooms of `state`.
+    pub fn new(state: &State) -> Self {
+        let listed = |(name, room): (&RoomName, &AppliedRoom)| ListedRoom {
+            room: name.to_string(),
+            confirmed: room.is_confirmed(),
+            attributes: room.settings.len() as u64,
+            overridden: room.overridden.len() as u64,
+            unconfirmed: room.unconfirmed.len() as u64,
         };
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "state-list".to_owned(),
+            app: state.app.clone(),
+            state: StateId::new(&state.lineage, state.serial),
+            rooms: state.rooms.iter().map(listed).collect(),
+        }
+    }
+}
+
+impl StateShowReport {
+    /// What `state` remembers of a room of its own.
+    pub fn new(state: &State, name: &RoomName, room: &AppliedRoom) -> Self {
+        // Whoever remembers more must say whether it is shown.
         let AppliedRoom {
             id,
             observed,
@@ -63,6 +106,10 @@ impl RoomReport {
             unconfirmed,
         } = room;
         Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "state-show".to_owned(),
+            app: state.app.clone(),
+            state: StateId::new(&state.lineage, state.serial),
             room: name.to_string(),
             id: id.clone(),
             confirmed: room.is_confirmed(),
@@ -74,21 +121,9 @@ impl RoomReport {
     }
 }
 
-impl StateReport {
-    /// The rooms of `state`, or only the one named.
-    pub fn new(state: &State, only: Option<&RoomName>) -> Self {
-        let rooms = state
-            .rooms
-            .iter()
-            .filter(|(name, _)| only.is_none_or(|only| only == *name));
-        Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "state".to_owned(),
-            app: state.app.clone(),
-            state: StateId::new(&state.lineage, state.serial),
-            rooms: rooms
-                .map(|(name, room)| RoomReport::new(name, room))
-                .collect(),
-        }
-    }
+fn values(settings: &RememberedSettings) -> BTreeMap<String, Json> {
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), shown(value)))
+        .collect()
 }

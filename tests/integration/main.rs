@@ -15,4 +15,5 @@ mod live;
 mod references;
 mod schemas;
 mod site;
+mod state;
 mod switches;

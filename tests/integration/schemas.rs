@@ -7,8 +7,17 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-const NAMES: [&str; 8] = [
-    "room", "config", "plan", "apply", "drift", "import", "validate", "state",
+const NAMES: [&str; 10] = [
+    "room",
+    "config",
+    "plan",
+    "apply",
+    "drift",
+    "import",
+    "validate",
+    "state",
+    "state-list",
+    "state-show",
 ];
 
 /// The checked-in schema, in a validator that is not the generator's.

@@ -6,17 +6,19 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use super::{BOLD, DIM, YELLOW, count, paint, printable, value};
-use crate::report::state::{RoomReport, StateReport};
+use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
 
 /// One line a room.
-pub fn state_list(report: &StateReport) -> String {
+pub fn state_list(report: &StateListReport) -> String {
     let mut text = String::new();
+    let names = report.rooms.iter().map(|room| room.room.len());
+    let width = names.max().unwrap_or(0);
     for room in &report.rooms {
-        let attributes = count(room.settings.len() as u64, "attribute", "attributes");
         let _ = writeln!(
             text,
-            "  {}  {attributes}{}",
-            paint(BOLD, printable(&room.room)),
+            "  {}  {}{}",
+            paint(BOLD, format!("{:width$}", printable(&room.room))),
+            count(room.attributes, "attribute", "attributes"),
             marks(room)
         );
     }
@@ -30,19 +32,15 @@ pub fn state_list(report: &StateReport) -> String {
     text
 }
 
-fn marks(room: &RoomReport) -> String {
+fn marks(room: &ListedRoom) -> String {
     let mut marks = Vec::new();
     if !room.confirmed {
         marks.push("never confirmed".to_owned());
-    }
-    if room.confirmed && !room.unconfirmed.is_empty() {
+    } else if room.unconfirmed > 0 {
         marks.push("the last write was never answered".to_owned());
     }
-    if !room.overridden.is_empty() {
-        marks.push(format!(
-            "{} overridden by the service",
-            room.overridden.len()
-        ));
+    if room.overridden > 0 {
+        marks.push(format!("{} overridden by the service", room.overridden));
     }
     if marks.is_empty() {
         return String::new();
@@ -50,29 +48,34 @@ fn marks(room: &RoomReport) -> String {
     format!("  {}", paint(YELLOW, marks.join(", ")))
 }
 
-/// Everything that is remembered of each room.
-pub fn state_show(report: &StateReport) -> String {
+/// Everything that is remembered of a room.
+pub fn state_show(report: &StateShowReport) -> String {
     let mut text = String::new();
-    for room in &report.rooms {
-        let id = room
-            .id
-            .as_deref()
-            .map_or_else(String::new, |id| format!("  id {}", printable(id)));
-        let _ = writeln!(
-            text,
-            "{}{}",
-            paint(BOLD, printable(&room.room)),
-            paint(DIM, id)
-        );
-        block(&mut text, "sent and confirmed", &room.settings);
-        block(&mut text, "chosen by the service instead", &room.overridden);
-        block(&mut text, "sent and never answered", &room.unconfirmed);
-        block(
-            &mut text,
-            "reported by the service, in no file",
-            &room.observed,
-        );
+    let id = report.id.as_deref().map_or_else(
+        || "  the service's id is not known".to_owned(),
+        |id| format!("  id {}", printable(id)),
+    );
+    let _ = writeln!(
+        text,
+        "{}{}",
+        paint(BOLD, printable(&report.room)),
+        paint(DIM, id)
+    );
+    if !report.confirmed {
+        let _ = writeln!(text, "  {}", paint(YELLOW, "never confirmed"));
     }
+    block(&mut text, "sent and confirmed", &report.settings);
+    block(
+        &mut text,
+        "chosen by the service instead",
+        &report.overridden,
+    );
+    block(&mut text, "sent and never answered", &report.unconfirmed);
+    block(
+        &mut text,
+        "reported by the service, in no file",
+        &report.observed,
+    );
     text
 }
 

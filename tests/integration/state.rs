@@ -1,0 +1,166 @@
+//! The `state` commands against a service that a room was really renamed on, an unfinished run, and a lock.
+
+use roomctl::io::lock::Holder;
+use roomctl::io::store::LocalStore;
+use roomctl::planner::Event;
+use roomctl::simulator::{Method, Request};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::schemas::check;
+use crate::site::{KEY, Site};
+
+const ROOM: &str = "privacy: private\nmaxParticipants: 5\nenableChat: true\n";
+
+fn applied(quirks: &[&str], count: usize) -> Site {
+    let site = Site::with_rooms(quirks, &[], count);
+    assert_eq!(site.apply(&[]).code, 0);
+    site
+}
+
+fn state(site: &Site) -> Value {
+    serde_json::from_str(&site.scratch.read(".roomctl/state.json")).unwrap()
+}
+
+fn plan(site: &Site) -> Value {
+    let args = ["plan", "--live", "--rate", "unlimited", "--format", "json"];
+    site.run(&args).json()
+}
+
+#[test]
+fn a_room_renamed_on_the_service_is_known_under_its_new_name() {
+    let site = applied(&["body-room-name=rename"], 2);
+    let rename = Request::new(Method::Put, "/api/v1/room/room-01")
+        .with_key(KEY)
+        .with_body(&json!({"roomName": "daily"}));
+    let answer = site.simulator().with_world(|world| world.handle(&rename));
+    assert_eq!(answer.status, 200);
+    site.remove(1);
+    site.scratch.write("rooms/daily.yaml", ROOM);
+    let (before, requests) = (state(&site), site.log().len());
+    let ran = site.run(&["state", "mv", "room-01", "daily"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.all());
+    assert_eq!(site.log().len(), requests, "the service was contacted");
+    let after = state(&site);
+    assert_eq!(after["rooms"]["daily"], before["rooms"]["room-01"]);
+    assert_eq!(after["rooms"]["room-01"], Value::Null);
+    assert_eq!(after["lineage"], before["lineage"]);
+    assert_eq!(
+        after["serial"].as_u64().unwrap(),
+        before["serial"].as_u64().unwrap() + 1
+    );
+    let plan = plan(&site);
+    assert_eq!(plan["changes"], json!([]), "{plan}");
+    assert_eq!(site.run(&["drift"]).code, 0);
+}
+
+#[test]
+fn a_move_to_a_room_of_somebody_else_is_noticed_and_archives_nothing() {
+    let site = applied(&[], 2);
+    site.simulator()
+        .with_world(|world| world.create("theirs", [].into(), 1));
+    site.remove(1);
+    let ran = site.run(&["state", "mv", "room-01", "theirs"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(
+        ran.stderr.contains("no file names `theirs`"),
+        "{}",
+        ran.stderr
+    );
+    let drift = site.run(&["drift"]);
+    assert_eq!(drift.code, 2);
+    assert!(drift.stdout.contains("theirs"), "{}", drift.stdout);
+    let ran = site.apply(&["--prune"]);
+    assert_eq!((ran.code, site.count("DELETE")), (6, 0), "{}", ran.all());
+    site.scratch.write("rooms/theirs.yaml", ROOM);
+    let plan = plan(&site);
+    assert_eq!(plan["changes"][0]["action"], "adopt", "{plan}");
+}
+
+#[test]
+fn what_an_unfinished_run_left_is_taken_in_first() {
+    for args in [
+        &["state", "mv", "room-00", "daily"] as &[&str],
+        &["state", "forget", "room-00", "--yes"],
+    ] {
+        let site = applied(&[], 2);
+        let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
+        let found = store.load(None).unwrap().unwrap();
+        let gone = found.state.rooms.keys().next_back().unwrap().clone();
+        let journal = store.begin(&found.state).unwrap();
+        Runtime::new()
+            .unwrap()
+            .block_on(journal.append(&Event::Missing { room: gone }))
+            .unwrap();
+        journal.end();
+
+        // Looking, and a change that is refused, leave every byte as it was.
+        let files = site.scratch.files();
+        let list = site.run(&["state", "list", "--format", "json"]);
+        assert_eq!(list.json()["rooms"].as_array().unwrap().len(), 1);
+        assert_eq!(site.run(&["state", "forget", "room-00"]).code, 4);
+        assert_eq!(site.run(&["state", "forget", "room-01", "--yes"]).code, 64);
+        let kept = |files: Vec<(_, _)>| -> Vec<_> {
+            let lock = site.scratch.path(".roomctl/state.json.lock");
+            files
+                .into_iter()
+                .filter(|(path, _)| *path != lock)
+                .collect()
+        };
+        assert_eq!(kept(site.scratch.files()), kept(files));
+
+        let ran = site.run(args);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        assert!(
+            ran.stderr.contains("its 1 recorded event"),
+            "{}",
+            ran.stderr
+        );
+        assert!(!site.scratch.path(".roomctl/state.json.journal").exists());
+        let state = state(&site);
+        assert_eq!(state["serial"].as_u64(), Some(found.state.serial + 1));
+        assert_eq!(state["rooms"].get("room-00"), None);
+        assert_eq!(state["rooms"].get("room-01"), None);
+    }
+}
+
+#[test]
+fn only_changes_wait_for_the_lock() {
+    let site = applied(&[], 1);
+    let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
+    let holder = Holder {
+        holder: "build 7".into(),
+        host: "runner".into(),
+        pid: 42,
+        since: "2026-11-01T08:00:00Z".into(),
+    };
+    let lock = store.lock(&holder).unwrap();
+    assert_eq!(site.run(&["state", "list"]).code, 0);
+    assert_eq!(site.run(&["state", "show", "room-00"]).code, 0);
+    assert_eq!(site.run(&["state", "mv", "room-00", "daily"]).code, 7);
+    let ran = site.run(&["state", "forget", "room-00", "--yes"]);
+    assert_eq!(ran.code, 7);
+    // Nothing is told as done that was not saved.
+    assert_eq!(ran.stdout, "");
+    drop(lock);
+    assert_eq!(site.run(&["state", "forget", "room-00", "--yes"]).code, 0);
+}
+
+#[test]
+fn reports_fit_their_schemas_and_hold_no_secret() {
+    let site = Site::new(&["override=maxParticipants:3"], &[]);
+    site.room(
+        0,
+        "privacy: private\nmaxParticipants: 5\nrtmpOutURL: rtmp://live.example/canary-stream\n",
+    );
+    assert_eq!(site.apply(&[]).code, 0);
+    let list = site.run(&["state", "list", "--format", "json"]).json();
+    check("state-list", &list);
+    assert_eq!(list["rooms"][0]["overridden"], 1);
+    let show = site.run(&["state", "show", "room-00", "--format", "json"]);
+    check("state-show", &show.json());
+    assert_eq!(show.json()["settings"]["rtmpOutURL"], "****");
+    assert!(!show.all().contains("sha256"), "{}", show.all());
+    let text = site.run(&["state", "show", "room-00"]).all();
+    assert!(text.contains("****") && !text.contains("sha256"), "{text}");
+}
