@@ -391,7 +391,13 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         Ok(receipt)
     }
 
+    /// The service took nothing, as far as its last answer goes. An earlier try that was never answered may
+    /// have been carried out all the same, and stays remembered.
     async fn refused(&mut self, message: String) -> Result<Receipt, JournalError> {
+        if self.tally.perhaps_written {
+            let message = format!("{message}; an earlier try may have been carried out");
+            return Ok(self.receipt(Outcome::Unknown, Some(message)));
+        }
         self.withdraw().await?;
         Ok(self.receipt(Outcome::Refused, Some(message)))
     }
@@ -424,9 +430,9 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         }
     }
 
-    /// Takes the announcement back, unless an earlier try may have written after all.
+    /// Takes the announcement back: certainly nothing was written.
     async fn withdraw(&mut self) -> Result<(), JournalError> {
-        if !self.announced || self.tally.perhaps_written {
+        if !self.announced {
             return Ok(());
         }
         self.record(Event::Withdrawn {

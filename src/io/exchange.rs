@@ -12,7 +12,7 @@ use super::guard::Guard;
 use super::pace::Pacer;
 use super::retry::{self, Next, Trouble};
 use super::stop::{Stop, StopReason};
-use crate::model::{LiveRoom, RoomName, Settings};
+use crate::model::{LiveRoom, RoomName};
 use crate::planner::Gone;
 
 /// The service with a pace and a stop: what rooms are read from and written to.
@@ -41,7 +41,7 @@ pub enum End {
     Missing(Gone),
     /// POST: the service says that the name is taken.
     Exists(String),
-    /// It was not carried out.
+    /// The last try was not carried out. [`Tally::perhaps_written`] says whether an earlier one may have been.
     Refused(String),
     /// It may or may not have been carried out.
     Unknown(String),
@@ -100,7 +100,7 @@ impl<T: Transport> Service<T> {
     /// A service behind `transport` at the pace of `pacer`. `seed` makes the jitter.
     pub fn new(transport: T, pacer: Pacer, seed: u64) -> Self {
         Self {
-            guard: Guard::new(transport.key(), &Settings::new()),
+            guard: Guard::new(transport.key()),
             transport,
             pacer,
             stop: Stop::default(),
@@ -155,20 +155,21 @@ impl<T: Transport> Service<T> {
         let outcome = match self.transport.send(request).await {
             Ok(answer) => {
                 tally.http_status = Some(answer.status);
-                let reply = interpret(request, &answer, self.transport.key(), &self.guard);
-                self.read(reply, answer.status)
+                let reply = interpret(request, &answer, &self.guard);
+                self.read(reply, answer.status, writes)
             }
             Err(error) => self.no_answer(&error, tally),
         };
         let perhaps = match &outcome {
-            Try::Ended(end) => matches!(end, End::Unknown(_)),
+            // The service showed the room, so it may have taken the write, even though the room is archived.
+            Try::Ended(end) => matches!(end, End::Unknown(_) | End::Missing(Gone::Archived)),
             Try::Trouble(trouble, _) => may_have_written(*trouble),
         };
         tally.perhaps_written |= writes && perhaps;
         outcome
     }
 
-    fn read(&self, reply: Reply, status: u16) -> Try {
+    fn read(&self, reply: Reply, status: u16, writes: bool) -> Try {
         let end = match reply {
             Reply::Room(room) => End::Room(room),
             Reply::Rooms(rooms) => End::Rooms(rooms),
@@ -184,6 +185,10 @@ impl<T: Transport> Service<T> {
             Reply::TooMany(asked) => {
                 let end = End::Refused(format!("HTTP {status}: too many requests"));
                 return Try::Trouble(Trouble::TooMany(asked), end);
+            }
+            // A server that breaks may have written before it did.
+            Reply::Failed(asked, message) if writes => {
+                return Try::Trouble(Trouble::Failed(asked), End::Unknown(message));
             }
             Reply::Failed(asked, message) => {
                 return Try::Trouble(Trouble::Failed(asked), End::Refused(message));
@@ -220,7 +225,7 @@ mod tests {
 
     use super::super::api::Answer;
     use super::*;
-    use crate::model::Secret;
+    use crate::model::{Secret, Settings};
     use crate::planner::Rate;
 
     /// Answers from a list.
@@ -336,6 +341,22 @@ mod tests {
         assert!(matches!(end, End::Unknown(_)), "{end:?}");
         assert_eq!(tally.attempts, 5);
         assert!(tally.perhaps_written);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_is_answered_5xx_to_the_end_is_unknown() {
+        let service = service((0..5).map(|_| answer(500, None)).collect());
+        let (end, tally) = put(&service).await;
+        assert!(matches!(end, End::Unknown(_)), "{end:?}");
+        assert!(tally.perhaps_written);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_is_answered_5xx_to_the_end_wrote_nothing() {
+        let service = service((0..5).map(|_| answer(500, None)).collect());
+        let (end, tally) = send(&service, |room, _| Request::Get(room)).await;
+        assert!(matches!(end, End::Refused(_)), "{end:?}");
+        assert!(!tally.perhaps_written);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,11 +1,15 @@
 //! Texts from the service may repeat what was sent: the key from the URL, or a secret from the body.
 //! Here, at the boundary, they become either text that may be shown or a [`Secret`].
 
-use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
+use super::encodings::{is_plain, layers};
+use crate::model::secret::hex;
 use crate::model::{Secret, Settings, Value};
 
 /// A run of so many characters of a secret gives it away. Shorter runs are everyday words.
@@ -20,8 +24,17 @@ const SHOWN: usize = 300;
 /// Knows the secrets that an answer could repeat.
 #[derive(Clone)]
 pub struct Guard {
-    /// One automaton for all fragments: each answer of a large account is searched for dozens of them.
-    fragments: AhoCorasick,
+    /// Each for some secrets. The key's is made once, and shared by the guards of all requests.
+    patterns: Vec<Arc<Patterns>>,
+}
+
+/// What to look for. Many fragments in two automata: each answer of a large account is searched for
+/// hundreds of them.
+struct Patterns {
+    /// In the text as it is.
+    exact: AhoCorasick,
+    /// In the letters and digits of the text alone.
+    bare: AhoCorasick,
 }
 
 /// The fragments are parts of secrets, and an automaton can be printed.
@@ -32,51 +45,56 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    /// Guards the key, and the secret values of `settings`.
-    pub fn new(key: &Secret, settings: &Settings) -> Self {
-        let mut fragments = Vec::new();
-        cut(key.expose(), &mut fragments);
-        for value in settings.values() {
-            if let Value::Secret(secret) = value {
-                let private = private_part(secret.expose());
-                if private.chars().count() >= SHORTEST {
-                    cut(private, &mut fragments);
-                }
-            }
-        }
-        let patterns = fragments
-            .iter()
-            .map(|fragment| fragment.expose().to_owned());
-        let mut builder = AhoCorasick::builder();
-        let automaton = builder.ascii_case_insensitive(true).build(patterns);
+    /// Guards the key.
+    pub fn new(key: &Secret) -> Self {
         Self {
-            // Fails only for patterns that do not fit the memory of the machine.
-            fragments: automaton.expect("a few short patterns always build"),
+            patterns: vec![Arc::new(Patterns::of([key.expose()]))],
         }
     }
 
     /// This guard, and the secret values of `settings` too.
-    pub fn with(&self, key: &Secret, settings: Option<&Settings>) -> Cow<'_, Self> {
-        let secret = |value: &Value| matches!(value, Value::Secret(_));
-        match settings.filter(|settings| settings.values().any(secret)) {
-            None => Cow::Borrowed(self),
-            Some(settings) => Cow::Owned(Self::new(key, settings)),
+    pub fn with(&self, settings: Option<&Settings>) -> Self {
+        let values = settings.into_iter().flat_map(Settings::values);
+        let secrets: Vec<&str> = values
+            .filter_map(|value| match value {
+                Value::Secret(secret) => Some(private_part(secret.expose())),
+                _ => None,
+            })
+            .filter(|private| private.chars().count() >= SHORTEST)
+            .collect();
+        let mut guard = self.clone();
+        if !secrets.is_empty() {
+            guard.patterns.push(Arc::new(Patterns::of(secrets)));
         }
+        guard
     }
 
-    /// Whether `text` repeats enough of a secret to give it away, plainly or in an encoding.
+    /// Whether `text` repeats enough of a secret to give it away: plainly, reversed, with something put
+    /// between its characters, in base64, in hexadecimal, or under layers of escapes. A text with more
+    /// layers than anybody writes by accident counts as one that does.
     pub fn gives_away(&self, text: &str) -> bool {
-        self.fragments.is_match(text)
-            || (text.contains('%') && self.fragments.is_match(&*percent_decoded(text)))
+        layers(text).any(|layer| layer.is_none_or(|layer| self.is_in(layer.as_bytes())))
     }
 
-    /// Whether the raw bytes of an answer cannot hold a secret in any encoding that its values could be
-    /// decoded from: then these need no look of their own.
+    /// Whether the raw bytes of an answer cannot hold a secret in any form that its values could be
+    /// decoded to: then these need no look of their own.
     pub fn is_clean(&self, answer: &[u8]) -> bool {
-        !answer.contains(&b'\\') && !answer.contains(&b'%') && !self.fragments.is_match(answer)
+        is_plain(answer) && !self.is_in(answer)
     }
 
-    /// A message of the service as it may be shown: nothing of a secret, no control characters, short.
+    fn is_in(&self, text: &[u8]) -> bool {
+        let bare: Vec<u8> = text
+            .iter()
+            .copied()
+            .filter(u8::is_ascii_alphanumeric)
+            .collect();
+        self.patterns
+            .iter()
+            .any(|patterns| patterns.exact.is_match(text) || patterns.bare.is_match(&bare))
+    }
+
+    /// A message of the service as it may be shown: nothing of a secret, and short. What would act on a
+    /// terminal is escaped where it is printed.
     pub fn message(&self, text: &str) -> String {
         if self.gives_away(text) {
             return "(a message that repeats a secret; not shown)".to_owned();
@@ -90,16 +108,78 @@ impl Guard {
     }
 }
 
-/// All runs of [`TELLTALE`] characters of a secret, or the whole of a shorter one.
-fn cut(secret: &str, fragments: &mut Vec<Secret>) {
-    let characters: Vec<char> = secret.chars().collect();
-    if characters.is_empty() {
-        return;
+impl Patterns {
+    fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let (mut exact, mut bare) = (Vec::new(), Vec::new());
+        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+            // A short one counts as a whole.
+            exact.append(&mut runs(secret, TELLTALE.min(secret.chars().count())));
+            for form in bare_forms(secret) {
+                bare.append(&mut runs(&form.text, form.run));
+            }
+        }
+        Self {
+            exact: automaton(&exact),
+            bare: automaton(&bare),
+        }
     }
-    let length = characters.len().min(TELLTALE);
-    for window in characters.windows(length) {
-        fragments.push(Secret::new(window.iter().collect::<String>()));
-    }
+}
+
+/// A disguise of a secret in letters and digits, and how long a run of it gives the secret away.
+struct Form {
+    text: String,
+    run: usize,
+}
+
+/// The disguises of `secret` that no unescaping takes off.
+fn bare_forms(secret: &str) -> Vec<Form> {
+    let bare = |text: &str| -> String {
+        let kept = text.chars().filter(char::is_ascii_alphanumeric);
+        kept.collect()
+    };
+    let form = |text: &str, run: usize| Form {
+        text: bare(text),
+        run,
+    };
+    let reversed: String = secret.chars().rev().collect();
+    let mut forms = vec![
+        form(secret, TELLTALE),
+        form(&reversed, TELLTALE),
+        form(&hex(secret.as_bytes()), 2 * TELLTALE),
+    ];
+    // Three bytes are four digits of base64: where the secret begins in a longer text decides which.
+    forms.extend((0..3).map(|shift| {
+        let mut text = vec![0; shift];
+        text.extend_from_slice(secret.as_bytes());
+        let digits = STANDARD.encode(text);
+        // The digits at the edges also hold what stands beside the secret.
+        let inner = digits.trim_end_matches('=');
+        let inner = inner.get(4.min(inner.len())..).unwrap_or_default();
+        form(
+            inner
+                .get(..inner.len().saturating_sub(1))
+                .unwrap_or_default(),
+            TELLTALE,
+        )
+    }));
+    forms
+}
+
+/// All runs of `length` characters of `text`. Each is a part of a secret.
+fn runs(text: &str, length: usize) -> Vec<Secret> {
+    let characters: Vec<char> = text.chars().collect();
+    let windows = characters.windows(length.max(1));
+    windows
+        .map(|window| Secret::new(window.iter().collect::<String>()))
+        .collect()
+}
+
+fn automaton(fragments: &[Secret]) -> AhoCorasick {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(fragments.iter().map(Secret::expose))
+        // Fails only for patterns that do not fit the memory of the machine.
+        .expect("a few short patterns always build")
 }
 
 /// The part of a URL that is worth hiding: scheme and host stand in many messages for good reasons.
@@ -112,19 +192,6 @@ fn private_part(url: &str) -> &str {
         .map_or("", |(_, path)| path)
 }
 
-fn percent_decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    // A form pair is decoded like a query; the name is empty.
-    let query = format!("={}", text.replace(['&', '+'], " "));
-    url::form_urlencoded::parse(query.as_bytes())
-        .next()
-        .map_or(Cow::Borrowed(text), |(_, value)| {
-            Cow::Owned(value.into_owned())
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +202,7 @@ mod tests {
             Value::Secret(Secret::new("rtmp://live.example/app/stream-key-77")),
         )]
         .into();
-        Guard::new(&Secret::new("KEY/with+odd=chars"), &settings)
+        Guard::new(&Secret::new("KEY/with+odd=chars")).with(Some(&settings))
     }
 
     #[test]
@@ -146,6 +213,21 @@ mod tests {
             "key/WITH+odd",
             "push to rtmp://live.example/app/stream-key-77 failed",
             "unknown stream stream-key",
+            "&#75;&#69;&#89;/with&#43;odd",
+            "&#x4b;&#x45;&#x59&#x2f;with&#x2b;odd",
+            "KEY%252Fwith%252Bodd%253Dchars",
+            r"\u004b\u0045\u0059\u002fwith+odd",
+            r"\x4b\x45\x59\x2fwith+odd",
+            "K.E.Y./.w.i.t.h.+.o.d.d",
+            "K E Y / w i t h + o d d",
+            "K\u{200b}E\u{200b}Y\u{200b}/\u{200b}w\u{200b}i\u{200b}t\u{200b}h+odd=chars",
+            "srahc=ddo+htiw/YEK",
+            "4b45592f776974682b6f64643d6368617273",
+            "4B:45:59:2F:77:69:74:68:2B:6F:64:64:3D:63:68:61:72:73",
+            "S0VZL3dpdGgrb2RkPWNoYXJz",
+            "c2VjcmV0S2V5PUtFWS93aXRoK29kZD1jaGFycw==",
+            "eD1LRVkvd2l0aCtvZGQ9Y2hhcnM",
+            "=4BEY=2Fwith=2Bodd",
         ] {
             assert!(guard().gives_away(text), "{text}");
             assert_eq!(
@@ -162,6 +244,8 @@ mod tests {
             &br#"{"x":"KEY/with+odd=chars"}"#[..],
             br#"{"x":"\u004bEY"}"#,
             br#"{"x":"KEY%2Fwith"}"#,
+            br#"{"x":"&#75;EY"}"#,
+            br#"{"x":"K E Y / w i t h + o d d"}"#,
         ] {
             assert!(!guard().is_clean(dirty));
         }
@@ -188,13 +272,13 @@ mod tests {
             Value::Secret(Secret::new("https://hooks.example/a")),
         )]
         .into();
-        let guard = Guard::new(&Secret::new("long-enough"), &settings);
+        let guard = Guard::new(&Secret::new("long-enough")).with(Some(&settings));
         assert!(!guard.gives_away("privacy"));
     }
 
     #[test]
     fn a_short_secret_counts_as_a_whole() {
-        let guard = Guard::new(&Secret::new("abc"), &Settings::new());
+        let guard = Guard::new(&Secret::new("abc"));
         assert!(guard.gives_away("xabcx"));
         assert!(!guard.gives_away("ab c"));
     }

@@ -4,6 +4,7 @@ pub mod api;
 pub mod apply;
 pub mod config;
 pub mod durable;
+pub mod encodings;
 pub mod exchange;
 pub mod guard;
 pub mod http;

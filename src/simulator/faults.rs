@@ -43,6 +43,8 @@ pub enum FaultKind {
     DropBefore,
     /// Carried out, then closed without an answer.
     DropAfter,
+    /// Carried out, then answered with the 500 of `ServerError`.
+    FailAfter,
     /// Carried out; the body is cut in half, the length says so.
     Truncated,
     /// Carried out; closed after half of the announced bytes.
@@ -118,6 +120,7 @@ impl FaultKind {
             Self::ReflectKey => "reflect-key",
             Self::DropBefore => "drop-before",
             Self::DropAfter => "drop-after",
+            Self::FailAfter => "500-after",
             Self::Truncated => "truncated",
             Self::Short => "short",
             Self::Oversized => "oversized",
@@ -136,6 +139,7 @@ impl FaultKind {
             "reflect-key" => Self::ReflectKey,
             "drop-before" => Self::DropBefore,
             "drop-after" => Self::DropAfter,
+            "500-after" => Self::FailAfter,
             "truncated" => Self::Truncated,
             "short" => Self::Short,
             "oversized" => Self::Oversized,
@@ -220,6 +224,7 @@ impl Fault {
             "",
             "carried out, then the connection is closed",
         ),
+        row("500-after", "", "carried out, then answered as by 500"),
         row(
             "truncated",
             "",

@@ -324,7 +324,7 @@ impl World {
 fn instead(kind: FaultKind, request: &Request) -> Option<Response> {
     Some(match kind {
         FaultKind::TooMany(wait) => too_many(wait, request.at_ms),
-        FaultKind::ServerError => Response::server_error("internal server error"),
+        FaultKind::ServerError => failed(),
         FaultKind::Unavailable(wait) => {
             let response = Response::text(503, "text/plain", "upstream unavailable\n");
             with_retry_after(response, wait, request.at_ms)
@@ -342,6 +342,7 @@ fn instead(kind: FaultKind, request: &Request) -> Option<Response> {
         ),
         FaultKind::DropBefore => Response::refusal(503, "dropped"),
         FaultKind::DropAfter
+        | FaultKind::FailAfter
         | FaultKind::Truncated
         | FaultKind::Short
         | FaultKind::Oversized
@@ -355,6 +356,12 @@ fn spoil(kind: FaultKind, response: &mut Response) {
     let half = response.body.len() / 2;
     match kind {
         FaultKind::DropBefore | FaultKind::DropAfter => response.delivery = Delivery::Dropped,
+        FaultKind::FailAfter => {
+            *response = Response {
+                mutation: response.mutation.take(),
+                ..failed()
+            };
+        }
         FaultKind::Short => response.delivery = Delivery::Short(half),
         FaultKind::Truncated => response.body.truncate(half),
         FaultKind::Oversized => response.body.resize(response.body.len() + (1 << 20), b' '),
@@ -378,6 +385,10 @@ fn rename(response: &mut Response) {
         *name = json!(format!("{}-other", name.as_str().unwrap_or_default()));
         response.body = value.to_string().into_bytes();
     }
+}
+
+fn failed() -> Response {
+    Response::server_error("internal server error")
 }
 
 fn too_many(wait: Option<RetryAfter>, now_ms: i64) -> Response {

@@ -1,136 +1,13 @@
 //! Laws that hold for all rooms, on generated ones, against the simulated service without a socket.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
 use proptest::prelude::*;
-use roomctl::io::api::{Answer, Request, Transport, TransportError};
-use roomctl::io::apply::{Record, apply};
-use roomctl::io::exchange::Service;
-use roomctl::io::journal::JournalError;
 use roomctl::io::observe::observe;
-use roomctl::io::pace::Pacer;
-use roomctl::model::{Room, RoomName, Secret, Value as Setting, rules};
-use roomctl::planner::{
-    Event, Options, Outcome, Plan, Rate, Receipt, State, WantedRoom, plan, plan_live,
-};
-use roomctl::simulator::{self, Quirks, SimKey, World};
+use roomctl::model::{RoomName, Value as Setting};
+use roomctl::planner::{Outcome, plan_live};
+use roomctl::simulator::Quirks;
 use serde_json::{Map, Value, json};
 
-type Wanted = BTreeMap<RoomName, WantedRoom>;
-
-const KEY: &str = "simulated-key";
-
-/// The simulated service as a function call.
-pub struct InProcess {
-    world: Mutex<World>,
-    key: Secret,
-}
-
-impl InProcess {
-    fn new(quirks: Quirks) -> Self {
-        let settings = simulator::Settings {
-            quirks,
-            ..simulator::Settings::new("acme", SimKey::new(KEY))
-        };
-        Self {
-            world: Mutex::new(World::new(settings)),
-            key: Secret::new(KEY),
-        }
-    }
-}
-
-impl Transport for InProcess {
-    async fn send(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
-        use simulator::Method;
-        let name = request.room().map_or("", RoomName::as_str);
-        let one = format!("/api/v1/room/{name}");
-        let (method, path) = match request {
-            Request::Get(_) => (Method::Get, one.as_str()),
-            Request::Put(..) => (Method::Put, one.as_str()),
-            Request::Post(..) => (Method::Post, "/api/v1/room"),
-            Request::Delete(_) => (Method::Delete, one.as_str()),
-            Request::List => (Method::Get, "/api/v1/rooms"),
-        };
-        let body = request.body().map(|body| body.expose().to_owned());
-        let request = simulator::Request::new(method, path)
-            .with_key(KEY)
-            .with_bytes(body.unwrap_or_default());
-        let response = self.world.lock().unwrap().handle(&request);
-        Ok(Answer {
-            status: response.status,
-            retry_after: None,
-            content_type: "application/json".into(),
-            body: response.body,
-        })
-    }
-
-    fn key(&self) -> &Secret {
-        &self.key
-    }
-}
-
-/// A journal that only remembers.
-#[derive(Default)]
-struct Notes(Mutex<Vec<Event>>);
-
-impl Record for Notes {
-    async fn record(&self, event: &Event) -> Result<(), JournalError> {
-        self.0.lock().unwrap().push(event.clone());
-        Ok(())
-    }
-}
-
-fn plan_of(wanted: &Wanted, state: &State) -> Plan {
-    plan(wanted, state, &options())
-}
-
-fn options() -> Options {
-    Options {
-        rate: Rate::UNLIMITED,
-        burst: 1,
-        now: 1_790_000_000,
-        prune: false,
-    }
-}
-
-struct Bench {
-    service: Arc<Service<InProcess>>,
-    state: State,
-    notes: Arc<Notes>,
-}
-
-impl Bench {
-    fn new(quirks: Quirks) -> Self {
-        let mut state = State::fresh("acme");
-        state.lineage = "lineage".into();
-        Self {
-            service: Arc::new(Service::new(
-                InProcess::new(quirks),
-                Pacer::new(&Rate::UNLIMITED, 1),
-                0,
-            )),
-            state,
-            notes: Arc::default(),
-        }
-    }
-
-    fn apply(&mut self, wanted: &Wanted) -> Vec<Receipt> {
-        let plan = plan_of(wanted, &self.state);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(apply(
-            &plan,
-            &mut self.state,
-            &self.service,
-            &self.notes,
-            4,
-            |_| {},
-        ))
-    }
-}
+use crate::in_process::{Bench, Wanted, options, plan_of, quirks, wanted};
 
 /// A room file's mapping that breaks no rule.
 fn room() -> impl Strategy<Value = Value> {
@@ -204,7 +81,7 @@ fn room() -> impl Strategy<Value = Value> {
         )
 }
 
-fn rooms() -> impl Strategy<Value = Wanted> {
+pub fn rooms() -> impl Strategy<Value = Wanted> {
     proptest::collection::btree_map("[a-z][a-z0-9_-]{0,8}", room(), 0..8).prop_map(|rooms| {
         rooms
             .into_iter()
@@ -216,29 +93,6 @@ fn rooms() -> impl Strategy<Value = Wanted> {
             })
             .collect()
     })
-}
-
-fn wanted(name: &str, value: Value) -> WantedRoom {
-    let room: Room =
-        serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{e}: {value}"));
-    let errors: Vec<_> = rules::check(&room, 0)
-        .into_iter()
-        .filter(|v| v.severity == roomctl::model::Severity::Error)
-        .collect();
-    assert_eq!(errors, [], "{value}");
-    WantedRoom {
-        file: format!("rooms/{name}.yaml"),
-        source: "sha256:0".into(),
-        settings: room.settings(),
-    }
-}
-
-fn quirks(settings: &[&str]) -> Quirks {
-    let mut quirks = Quirks::default();
-    for setting in settings {
-        quirks.parse(setting).unwrap();
-    }
-    quirks
 }
 
 /// Every personality under which the law is claimed.
@@ -320,7 +174,7 @@ proptest! {
                 prop_assert_eq!(receipt.outcome, Outcome::Confirmed);
                 prop_assert_eq!(&receipt.unobservable, &Vec::<String>::new());
             }
-            let world = bench.service.transport.world.lock().unwrap();
+            let world = bench.world();
             for (name, room) in &files {
                 prop_assert!(world.room(name.as_str()).is_some());
                 prop_assert_eq!(bench.state.rooms[name].settings.len(), room.settings.len());
@@ -335,7 +189,7 @@ proptest! {
         let mut replayed = bench.state.clone();
         bench.apply(&first);
         bench.apply(&second);
-        for event in bench.notes.0.lock().unwrap().drain(..) {
+        for event in bench.notes.take() {
             replayed.record(event);
         }
         prop_assert_eq!(&replayed, &bench.state);
@@ -367,28 +221,20 @@ fn what_moved_since_the_plan_is_not_overwritten() {
         [(RoomName::try_from("a".to_owned()).unwrap(), room)].into()
     };
     bench.apply(&file(5));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
     let names = vec![RoomName::try_from("a".to_owned()).unwrap()];
-    let world = runtime.block_on(observe(&bench.service, names, 1, || {}));
+    let service = bench.service();
+    let world = bench.runtime.block_on(observe(&service, names, 1, || {}));
     let plan = plan_live(&file(6), &bench.state, &world, &options());
-    let edit = |people: i64| {
-        let mut world = bench.service.transport.world.lock().unwrap();
+    let edit = |bench: &Bench, people: i64| {
+        let mut world = bench.world();
         world.edit("a", "maxParticipants", json!(people)).unwrap();
     };
-    edit(9);
-    let run = |state: &mut State| {
-        runtime
-            .block_on(apply(&plan, state, &bench.service, &bench.notes, 1, |_| {}))
-            .remove(0)
-    };
-    let refused = run(&mut bench.state);
+    edit(&bench, 9);
+    let refused = bench.carry_out(&plan).remove(0);
     assert_eq!(refused.outcome, Outcome::Refused);
     assert!(refused.message.unwrap().contains("maxParticipants"));
-    edit(5);
-    assert_eq!(run(&mut bench.state).outcome, Outcome::Confirmed);
+    edit(&bench, 5);
+    assert_eq!(bench.carry_out(&plan)[0].outcome, Outcome::Confirmed);
 }
 
 #[test]

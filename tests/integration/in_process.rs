@@ -1,0 +1,201 @@
+//! The program's engine against the simulated service without a socket, a file or a clock: time is tokio's,
+//! which tests pause.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use roomctl::io::api::{Answer, Request, Transport, TransportError};
+use roomctl::io::apply::{Record, apply};
+use roomctl::io::exchange::Service;
+use roomctl::io::journal::JournalError;
+use roomctl::io::pace::Pacer;
+use roomctl::model::{Room, RoomName, Secret, rules};
+use roomctl::planner::{Event, Options, Plan, Rate, Receipt, State, WantedRoom, plan};
+use roomctl::simulator::{self, Delivery, Fault, Quirks, SimKey, World};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, sleep};
+
+pub type Wanted = BTreeMap<RoomName, WantedRoom>;
+
+const KEY: &str = "simulated-key";
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The simulated service as a function call. Its clock is tokio's.
+#[derive(Clone)]
+pub struct InProcess {
+    world: Arc<Mutex<World>>,
+    start: Instant,
+    key: Secret,
+}
+
+impl Transport for InProcess {
+    async fn send(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
+        let request = self.on_the_wire(request);
+        let response = self.world.lock().unwrap().handle(&request);
+        let delay = Duration::from_millis(response.delay_ms);
+        sleep(delay.min(TIMEOUT)).await;
+        if delay > TIMEOUT || response.delivery != Delivery::Whole {
+            return Err(TransportError::Unanswered("connection closed".into()));
+        }
+        if response.body.len() > 1 << 20 {
+            return Err(TransportError::TooLarge(response.status));
+        }
+        let retry_after = response.header("retry-after");
+        Ok(Answer {
+            status: response.status,
+            retry_after: retry_after.map(|text| Duration::from_secs(text.parse().unwrap())),
+            content_type: "application/json".into(),
+            body: response.body,
+        })
+    }
+
+    fn key(&self) -> &Secret {
+        &self.key
+    }
+}
+
+impl InProcess {
+    fn on_the_wire(&self, request: &Request<'_>) -> simulator::Request {
+        use simulator::Method;
+        let name = request.room().map_or("", RoomName::as_str);
+        let one = format!("/api/v1/room/{name}");
+        let (method, path) = match request {
+            Request::Get(_) => (Method::Get, one.as_str()),
+            Request::Put(..) => (Method::Put, one.as_str()),
+            Request::Post(..) => (Method::Post, "/api/v1/room"),
+            Request::Delete(_) => (Method::Delete, one.as_str()),
+            Request::List => (Method::Get, "/api/v1/rooms"),
+        };
+        let body = request.body().map(|body| body.expose().to_owned());
+        simulator::Request::new(method, path)
+            .with_key(KEY)
+            .with_bytes(body.unwrap_or_default())
+            .at(self.start.elapsed().as_millis() as i64)
+    }
+}
+
+/// A journal that only remembers.
+#[derive(Default)]
+pub struct Notes(Mutex<Vec<Event>>);
+
+impl Notes {
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Record for Notes {
+    async fn record(&self, event: &Event) -> Result<(), JournalError> {
+        self.0.lock().unwrap().push(event.clone());
+        Ok(())
+    }
+}
+
+pub fn plan_of(wanted: &Wanted, state: &State) -> Plan {
+    plan(wanted, state, &options())
+}
+
+pub fn options() -> Options {
+    Options {
+        rate: Rate::UNLIMITED,
+        burst: 1,
+        now: 1_790_000_000,
+        prune: false,
+    }
+}
+
+/// A service, and what is remembered of it.
+pub struct Bench {
+    pub runtime: Runtime,
+    pub rate: Rate,
+    pub state: State,
+    pub notes: Arc<Notes>,
+    wire: InProcess,
+}
+
+impl Bench {
+    pub fn new(quirks: Quirks) -> Self {
+        let settings = simulator::Settings {
+            quirks,
+            ..simulator::Settings::new("acme", SimKey::new(KEY))
+        };
+        let mut state = State::fresh("acme");
+        state.lineage = "lineage".into();
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build().unwrap();
+        let wire = InProcess {
+            world: Arc::new(Mutex::new(World::new(settings))),
+            start: runtime.block_on(async { Instant::now() }),
+            key: Secret::new(KEY),
+        };
+        Self {
+            runtime,
+            rate: Rate::UNLIMITED,
+            state,
+            notes: Arc::default(),
+            wire,
+        }
+    }
+
+    /// The service, as a new run finds it.
+    pub fn service(&self) -> Arc<Service<InProcess>> {
+        Arc::new(Service::new(
+            self.wire.clone(),
+            Pacer::new(&self.rate, 1),
+            0,
+        ))
+    }
+
+    /// What the service holds.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.wire.world.lock().unwrap()
+    }
+
+    /// What goes wrong from here on.
+    pub fn faults(&self, faults: &[&str]) {
+        let faults = faults.iter().map(|text| text.parse::<Fault>().unwrap());
+        self.world().set_faults(faults.collect());
+    }
+
+    /// Plans and applies.
+    pub fn apply(&mut self, wanted: &Wanted) -> Vec<Receipt> {
+        let plan = plan_of(wanted, &self.state);
+        self.carry_out(&plan)
+    }
+
+    /// Applies a plan.
+    pub fn carry_out(&mut self, plan: &Plan) -> Vec<Receipt> {
+        let service = self.service();
+        let run = apply(plan, &mut self.state, &service, &self.notes, 4, |_| {});
+        self.runtime.block_on(run)
+    }
+}
+
+/// A room file with these settings, which break no rule.
+pub fn wanted(name: &str, value: Value) -> WantedRoom {
+    let room: Room =
+        serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{e}: {value}"));
+    let errors: Vec<_> = rules::check(&room, 0)
+        .into_iter()
+        .filter(|v| v.severity == roomctl::model::Severity::Error)
+        .collect();
+    assert_eq!(errors, [], "{value}");
+    WantedRoom {
+        file: format!("rooms/{name}.yaml"),
+        source: "sha256:0".into(),
+        settings: room.settings(),
+    }
+}
+
+/// A personality of the simulated service.
+pub fn quirks(settings: &[&str]) -> Quirks {
+    let mut quirks = Quirks::default();
+    for setting in settings {
+        quirks.parse(setting).unwrap();
+    }
+    quirks
+}
