@@ -1,29 +1,32 @@
 //! `apply`: plans, asks, carries out, records, reports.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::approval::approve;
 use super::cli::{ApplyArgs, Format, Global};
 use super::exit::{Exit, Failure};
-use super::holder::this_process;
+use super::holder::lock;
 use super::interrupt::{self, Interrupted};
 use super::output::Output;
 use super::plan::recovered as recovered_note;
 use super::planning::Planning;
 use super::progress::Progress;
-use super::service;
+use super::service::{self, Backend};
 use super::settings::Settings;
 use super::validate::{accept, load};
 use crate::io::apply::apply;
+use crate::io::deadline::Deadline;
 use crate::io::exchange::Service;
 use crate::io::http::Http;
 use crate::io::journal::Journal;
 use crate::io::stop::StopReason;
-use crate::io::store::{Found, LocalStore};
+use crate::io::store::{Found, Locked};
 use crate::planner::plan::Unreadable;
 use crate::planner::{Action, Outcome, Plan, Rate, Receipt, State};
 use crate::report::apply::Summary;
@@ -34,10 +37,10 @@ use crate::report::{self, ApplyReport, PlanReport, text};
 /// # Errors
 /// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
 pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let begun = Instant::now();
     let settings = Settings::new(global)?;
-    let loaded = accept(load(&settings), output)?;
-    let store = settings.store();
-    let _lock = store.lock(&this_process())?;
+    let loaded = accept(load(&settings), args.report.format == Format::Json, output)?;
+    let store = lock(&settings, output)?;
     let Found { state, recovered } = settings.load_state()?;
     if recovered > 0 {
         output.note(&recovered_note(recovered));
@@ -53,16 +56,19 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         network: &args.network,
         drift_only: args.drift_only,
     };
+    let parallelism = settings.parallelism(args.network.parallelism)?;
     let runtime = service::runtime()?;
-    let open = || {
-        let app = &memory.state.app;
-        runtime.block_on(service::open(&settings, app, args.network.timeout))
+    let opening = Opening {
+        settings: &settings,
+        args,
+        begun,
+        runtime: &runtime,
     };
     // Without a look at the service it is only opened when there is something to send.
     let (plan, opened) = if planning.looks() {
-        let backend = open()?;
-        let plan = runtime.block_on(planning.online(&loaded, &memory.state, &backend))?;
-        (plan, Some(backend))
+        let (backend, service) = opening.open(&memory.state.app)?;
+        let plan = runtime.block_on(planning.online(&loaded, &memory.state, &service))?;
+        (plan, Some((backend, service)))
     } else {
         (planning.offline(&loaded, &memory.state)?, None)
     };
@@ -73,40 +79,68 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     if plan.is_empty() {
         memory.fold()?;
         let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).collect();
-        return end(&memory.state, &receipts, None, args, output);
+        let unread = plan.unreadable.len();
+        return end(&memory.state, &receipts, unread, None, args, output);
     }
     if let Some(refusal) = refusal {
         return Err(Failure::new(Exit::Refused, refusal));
     }
     all_known(&plan)?;
-    approve(args.yes, &question(&settings, &memory.state.app, &plan))?;
-    let backend = match opened {
-        Some(backend) => backend,
-        None => open()?,
+    // Before anybody is asked: without a key and an address there is nothing to approve.
+    let (backend, service) = match opened {
+        Some(opened) => opened,
+        None => opening.open(&memory.state.app)?,
     };
+    warn_of_deadline(&plan, args, output);
+    approve(args.yes, &question(&settings, &memory.state.app, &plan))?;
     let run = Run {
         plan: &plan,
-        service: service::paced(&settings, &args.network, &backend)?,
-        parallelism: settings.parallelism(args.network.parallelism)?,
+        service: service.clone(),
+        parallelism,
         format: args.report.format,
     };
-    let stop = run.service.stop.clone();
     let (receipts, saved) = memory.through(run, &runtime, output)?;
-    runtime.block_on(backend.close())?;
-    // Whatever became of the state, the report is told first: it says what was done.
+    let closed = runtime.block_on(backend.close());
+    // Whatever became of state and sandbox, the report is told first: it says what was done.
+    let stopped = service.stop.reason();
+    let unread = plan.unreadable.len();
     let exit = end(
         &memory.state,
         &receipts,
-        stop.reason().as_ref(),
+        unread,
+        stopped.as_ref(),
         args,
         output,
     )?;
-    saved.map(|()| exit)
+    saved?;
+    closed?;
+    Ok(exit)
+}
+
+/// How the service is opened, when it is known that it has to be.
+struct Opening<'a> {
+    settings: &'a Settings,
+    args: &'a ApplyArgs,
+    begun: Instant,
+    runtime: &'a Runtime,
+}
+
+impl Opening<'_> {
+    /// The service, one for all requests of the run: looks and writes share the pace.
+    fn open(&self, app: &str) -> Result<(Backend, Arc<Service<Http>>), Failure> {
+        let network = &self.args.network;
+        let opening = service::open(self.settings, app, network.timeout);
+        let backend = self.runtime.block_on(opening)?;
+        let mut service = service::paced(self.settings, network, &backend)?;
+        let deadline = self.args.deadline;
+        service.deadline = deadline.map(|time| Deadline::new(self.begun, time));
+        Ok((backend, Arc::new(service)))
+    }
 }
 
 /// The state, and where it is kept. Under the lock.
 struct Memory {
-    store: LocalStore,
+    store: Locked,
     state: State,
     /// Events of an unfinished run that are in the state, and not yet in its file.
     recovered: usize,
@@ -129,9 +163,14 @@ impl Memory {
         let before = self.state.clone();
         let journal = Arc::new(self.store.begin(&self.state)?);
         let mut unread: Vec<Receipt> = run.plan.unreadable.iter().map(unread).collect();
-        let applied = runtime.block_on(carry_out(run, &mut self.state, &journal, output));
-        let mut receipts = applied?;
+        let carried = runtime.block_on(carry_out(run, &mut self.state, &journal, output));
+        let mut receipts = carried.receipts;
         receipts.append(&mut unread);
+        if carried.abandoned {
+            let left = Failure::new(Exit::Interrupted, "interrupted twice: left at once");
+            let hint = "every receipt so far is in the journal; the next run takes them in";
+            return Ok((receipts, Err(left.hint(hint))));
+        }
         // All workers have ended, so this is the last one who knows the journal.
         if let Some(journal) = Arc::into_inner(journal) {
             journal.end();
@@ -165,9 +204,16 @@ impl Memory {
 /// What a run works with.
 struct Run<'a> {
     plan: &'a Plan,
-    service: Service<Http>,
+    service: Arc<Service<Http>>,
     parallelism: usize,
     format: Format,
+}
+
+/// How a run ended.
+struct Carried {
+    receipts: Vec<Receipt>,
+    /// Whether it was left before all rooms had ended.
+    abandoned: bool,
 }
 
 /// Applies until all rooms have ended, or until the second interrupt.
@@ -176,36 +222,47 @@ async fn carry_out(
     state: &mut State,
     journal: &Arc<Journal>,
     output: &mut Output,
-) -> Result<Vec<Receipt>, Failure> {
-    let stop = run.service.stop.clone();
-    let service: Arc<Service<Http>> = Arc::new(run.service);
+) -> Carried {
     let rooms = run.plan.actionable().count();
     let mut progress = Progress::new(rooms, run.format, output);
-    let applying = apply(
+    let abandoned = Cell::new(false);
+    let receipts = apply(
         run.plan,
         state,
-        &service,
+        &run.service,
         journal,
         run.parallelism,
-        |receipt| {
-            progress.ended(receipt);
+        async {
+            let Interrupted = interrupt::second(&run.service.stop).await;
+            abandoned.set(true);
         },
-    );
-    let receipts = tokio::select! {
-        receipts = applying => receipts,
-        Interrupted = interrupt::second(&stop) => {
-            return Err(Failure::new(Exit::Interrupted, "interrupted twice: left at once").hint(
-                "every receipt so far is recorded; the next run reads what was in flight",
-            ));
-        }
-    };
+        |receipt| progress.ended(receipt),
+    )
+    .await;
     progress.finish();
-    Ok(receipts)
+    Carried {
+        receipts,
+        abandoned: abandoned.get(),
+    }
 }
 
 fn show(plan: &PlanReport, args: &ApplyArgs, rate: &Rate, output: &mut Output) {
     if args.report.format == Format::Text {
         output.result(&text::plan(plan, &rate.to_string()));
+    }
+}
+
+/// Says beforehand that the rate is too low for the deadline.
+fn warn_of_deadline(plan: &Plan, args: &ApplyArgs, output: &Output) {
+    let (Some(deadline), Some(seconds)) = (args.deadline, plan.forecast.seconds) else {
+        return;
+    };
+    if seconds > deadline.as_secs_f64() {
+        output.note(&format!(
+            "warning: this takes at least {seconds:.0} s at the set rate, and the deadline is {:.0} s: the \
+             rooms that do not fit are left for the next run\n",
+            deadline.as_secs_f64()
+        ));
     }
 }
 
@@ -231,6 +288,7 @@ fn unread(room: &Unreadable) -> Receipt {
 fn end(
     state: &State,
     receipts: &[Receipt],
+    unread: usize,
     stopped: Option<&StopReason>,
     args: &ApplyArgs,
     output: &mut Output,
@@ -241,7 +299,7 @@ fn end(
         Format::Text => output.result(&text::apply_end(&report)),
         Format::Json => output.result(&report::json(&report)?),
     }
-    Ok(exit(report.summary, stopped, args))
+    Ok(exit(report.summary, unread, stopped, args))
 }
 
 /// Refuses to send rooms with secrets that are not known here: a write without them could reset them.
@@ -283,11 +341,16 @@ fn count(rooms: usize) -> String {
     format!("{rooms} room{}", if rooms == 1 { "" } else { "s" })
 }
 
-fn exit(summary: Summary, stopped: Option<&StopReason>, args: &ApplyArgs) -> Exit {
+fn exit(summary: Summary, unread: usize, stopped: Option<&StopReason>, args: &ApplyArgs) -> Exit {
     match stopped {
         Some(StopReason::Interrupted) => return Exit::Interrupted,
         Some(StopReason::Unrecorded(_)) => return Exit::State,
+        // It did what it could in its time, even if that was nothing.
+        Some(StopReason::Deadline) if summary.not_done() > 0 => return Exit::Partial,
         _ => {}
+    }
+    if unread > 0 {
+        return Exit::Service;
     }
     match (summary.done(), summary.not_done()) {
         (_, 0) if args.detailed_exitcode && summary.overridden > 0 => Exit::Differences,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 use crate::planner::Rate;
 use crate::planner::guard::MaxChanges;
@@ -220,6 +221,7 @@ pub struct PlanArgs {
 Examples:
   roomctl apply                         asks before it changes anything
   roomctl apply --yes --rate 300/m      for pipelines
+  roomctl apply --yes --deadline 8m     for a runner that is stopped after ten minutes
   roomctl apply --sandbox --yes         the whole job, without an account")]
 pub struct ApplyArgs {
     /// Apply without asking
@@ -237,9 +239,23 @@ pub struct ApplyArgs {
     /// How to talk to the service.
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Be over by then, with everything saved: what has not been started stays for the next run (exit 5)
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub deadline: Option<Duration>,
     /// Exit with 2 when the service chose other values than were sent
     #[arg(long)]
     pub detailed_exitcode: bool,
+}
+
+/// `8m`, `90s`, `1h 30m`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it like `8m`, `90s` or `1h 30m`".to_owned();
+    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
+    let span = Duration::try_from(span).map_err(|_| wrong())?;
+    if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&span) {
+        return Err("from one second to a day".to_owned());
+    }
+    Ok(span)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -383,6 +399,19 @@ Example:
         old: String,
         /// Its name on the service now; not in the state yet
         new: String,
+    },
+    /// Take the lock away from a run that hangs
+    ///
+    /// A run that ends, in whatever way, leaves no lock behind. This is for one that neither works nor ends:
+    /// it shows who holds the lock, and asks. The run it is taken from writes nothing more to the state.
+    #[command(after_help = "\
+Examples:
+  roomctl state unlock
+  roomctl state unlock --yes            for pipelines")]
+    Unlock {
+        /// Take it without asking
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Stop managing rooms, and leave them alone
     ///

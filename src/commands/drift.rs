@@ -71,7 +71,7 @@ async fn look(
     args: &DriftArgs,
     backend: &Backend,
     state: &State,
-    output: &Output,
+    output: &mut Output,
 ) -> Result<(Loaded, Seen), Failure> {
     let service: Arc<Service<Http>> = Arc::new(service::paced(settings, &args.network, backend)?);
     let parallelism = settings.parallelism(args.network.parallelism)?;
@@ -89,7 +89,7 @@ async fn look(
         seen = &mut service_side => (load(settings), Some(seen)),
         loaded = files => (loaded, None),
     };
-    let loaded = accept(loaded, output)?;
+    let loaded = accept(loaded, args.format == DriftFormat::Json, output)?;
     let (mut world, listed) = match early {
         Some(seen) => seen,
         None => service_side.await,

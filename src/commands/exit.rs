@@ -93,9 +93,16 @@ impl From<StoreError> for Failure {
             StoreError::OtherApp { .. } => {
                 failure.hint("name the app with --app, or another state with --state")
             }
-            StoreError::Lock(LockError::Held(_)) => {
-                failure.hint("wait until it is done; plan and validate need no lock")
+            StoreError::Lock(LockError::Held(_)) => failure.hint(
+                "wait until it is done; plan and validate need no lock. If it hangs, end it, or take the \
+                 lock away from it with `roomctl state unlock`",
+            ),
+            StoreError::Lock(LockError::Io { .. }) | StoreError::Io { .. } => {
+                failure.hint("the directory of the state must be writable, on a disk with room left")
             }
+            StoreError::Lock(LockError::Evicted) => failure.hint(
+                "somebody else may write now; what this run had recorded by then is taken in by the next one",
+            ),
             StoreError::Damaged { .. } => failure.hint("restore it from git or a backup"),
             StoreError::Journal(JournalError::Damaged { .. }) => failure.hint(
                 "it holds receipts that are not in the state yet; restore it from a backup, or move it \

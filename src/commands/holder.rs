@@ -1,11 +1,29 @@
-//! Who we are, for the lock.
+//! The lock, and who we are in it.
 
 use jiff::Timestamp;
 
+use super::exit::Failure;
+use super::output::Output;
+use super::settings::Settings;
 use crate::io::lock::Holder;
+use crate::io::store::Locked;
+
+/// Locks the state for this process, and tells when somebody died with the lock.
+///
+/// # Errors
+/// When somebody else holds it, or it cannot be had.
+pub fn lock(settings: &Settings, output: &Output) -> Result<Locked, Failure> {
+    let locked = settings.store().lock(&this_process())?;
+    if let Some(left) = &locked.left {
+        output.note(&format!(
+            "note: the run of {left} ended without releasing its lock; the lock is taken over\n"
+        ));
+    }
+    Ok(locked)
+}
 
 /// This process: the CI run if there is one, else the user.
-pub fn this_process() -> Holder {
+fn this_process() -> Holder {
     Holder {
         holder: ci_run()
             .or_else(user)

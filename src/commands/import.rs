@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::cli::{Format, Global, ImportArgs};
 use super::exit::{Exit, Failure};
-use super::holder::this_process;
+use super::holder::lock;
 use super::output::Output;
 use super::plan::recovered;
 use super::progress::Reading;
@@ -36,9 +36,8 @@ const SCHEMA: &str = "schema/room.schema.json";
 /// When files, configuration or state cannot be used, or the service does not list its rooms.
 pub fn run(global: &Global, args: &ImportArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
-    let loaded = existing(&settings, output)?;
-    let store = settings.store();
-    let _lock = store.lock(&this_process())?;
+    let loaded = existing(&settings, args.report.format == Format::Json, output)?;
+    let store = lock(&settings, output)?;
     let Found {
         mut state,
         recovered: events,
@@ -70,22 +69,26 @@ pub fn run(global: &Global, args: &ImportArgs, output: &mut Output) -> Result<Ex
     let before = state.clone();
     rooms.extend(import.all(&world, &mut state));
     // A save also takes in what an unfinished run left.
-    if events > 0 || state != before {
+    let saved = if events > 0 || state != before {
         // A crash before this leaves files whose rooms the next plan adds, and apply adopts.
-        store.save(&mut state)?;
-    }
+        store.save(&mut state)
+    } else {
+        Ok(())
+    };
+    // Whatever became of the state, the report is told first: it says which files were written.
     let report = ImportReport::new(&state, rooms, warning);
     match args.report.format {
         Format::Text => output.result(&text::import(&report)),
         Format::Json => output.result(&report::json(&report)?),
     }
+    saved?;
     Ok(exit(report.summary))
 }
 
 /// The files that are there. They must be right: which rooms a broken file declares, nobody can tell.
-fn existing(settings: &Settings, output: &Output) -> Result<Loaded, Failure> {
+fn existing(settings: &Settings, json: bool, output: &mut Output) -> Result<Loaded, Failure> {
     if settings.rooms.exists() {
-        accept(load(settings), output)
+        accept(load(settings), json, output)
     } else {
         Ok(Loaded::default())
     }

@@ -1,5 +1,7 @@
 //! `plan`: what apply would change. Writes nothing; without `--live` makes no connection either.
 
+use std::sync::Arc;
+
 use super::cli::{Format, Global, PlanArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -18,7 +20,10 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     let (rate, _) = settings.pace(&args.network.pace)?;
     // The state is parsed while the files are.
     let (loaded, found) = rayon::join(|| load(&settings), || settings.load_state());
-    let (loaded, found) = (accept(loaded, output)?, found?);
+    let (loaded, found) = (
+        accept(loaded, args.report.format == Format::Json, output)?,
+        found?,
+    );
     if found.recovered > 0 {
         output.note(&recovered(found.recovered));
     }
@@ -31,7 +36,8 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     let plan = if planning.looks() {
         service::runtime()?.block_on(async {
             let backend = service::open(&settings, &found.state.app, args.network.timeout).await?;
-            let plan = planning.online(&loaded, &found.state, &backend).await;
+            let service = Arc::new(service::paced(&settings, &args.network, &backend)?);
+            let plan = planning.online(&loaded, &found.state, &service).await;
             backend.close().await?;
             plan
         })?

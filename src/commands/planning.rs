@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::cli::{NetworkArgs, PlanningArgs};
 use super::exit::Failure;
 use super::progress::Reading;
-use super::service::{self, Backend};
 use super::settings::Settings;
 use super::validate::now;
+use crate::io::exchange::Service;
+use crate::io::http::Http;
 use crate::io::observe::observe;
 use crate::io::room_files::Loaded;
 use crate::model::RoomName;
@@ -45,15 +46,15 @@ impl Planning<'_> {
     /// The plan, after a look at every room it could be about.
     ///
     /// # Errors
-    /// When the configuration's pace is none, or the service's address is not usable.
+    /// When the configuration's pace is none.
     pub async fn online(
         &self,
         loaded: &Loaded,
         state: &State,
-        backend: &Backend,
+        service: &Arc<Service<Http>>,
     ) -> Result<Plan, Failure> {
         let options = self.options()?;
-        let world = self.look(loaded, state, backend).await?;
+        let world = self.look(loaded, state, service).await?;
         Ok(if self.drift_only {
             plan_drift_only(&loaded.wanted, state, &world, &options)
         } else {
@@ -80,7 +81,7 @@ impl Planning<'_> {
         &self,
         loaded: &Loaded,
         state: &State,
-        backend: &Backend,
+        service: &Arc<Service<Http>>,
     ) -> Result<World, Failure> {
         let names: BTreeSet<RoomName> = loaded
             .wanted
@@ -88,11 +89,10 @@ impl Planning<'_> {
             .chain(state.rooms.keys())
             .cloned()
             .collect();
-        let service = Arc::new(service::paced(self.settings, self.network, backend)?);
         let parallelism = self.settings.parallelism(self.network.parallelism)?;
         let reading = Reading::new(names.len());
         let names = names.into_iter().collect();
-        let world = observe(&service, names, parallelism, || reading.one()).await;
+        let world = observe(service, names, parallelism, || reading.one()).await;
         reading.finish();
         Ok(world)
     }

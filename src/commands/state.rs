@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::approval::approve;
 use super::cli::{Format, Global, StateCommand};
 use super::exit::{Exit, Failure};
-use super::holder::this_process;
+use super::holder::lock;
 use super::output::Output;
 use super::plan::recovered as recovered_note;
 use super::settings::Settings;
 use super::validate::{load, now};
+use crate::io::lock::{Status, describe};
 use crate::io::room_files::Loaded;
 use crate::io::store::Found;
 use crate::model::{Finding, RoomName};
@@ -28,6 +29,7 @@ pub fn run(global: &Global, command: &StateCommand, output: &mut Output) -> Resu
         StateCommand::Show { room, report } => show(&settings, room, report.format, output),
         StateCommand::Mv { old, new } => mv(&settings, old, new, output),
         StateCommand::Forget { names, yes } => forget(&settings, names, *yes, output),
+        StateCommand::Unlock { yes } => unlock(&settings, *yes, output),
     }
 }
 
@@ -131,6 +133,33 @@ fn forget(
     Ok(Exit::Done)
 }
 
+fn unlock(settings: &Settings, yes: bool, output: &mut Output) -> Result<Exit, Failure> {
+    let store = settings.store();
+    let holder = match store.lock_status()? {
+        Status::Free => {
+            output.result("The state is not locked.\n");
+            return Ok(Exit::Done);
+        }
+        Status::Left(holder) => {
+            output.result(&format!(
+                "The state is not locked. The run of {holder} ended without releasing its lock; the next \
+                 apply takes in what it recorded.\n"
+            ));
+            return Ok(Exit::Done);
+        }
+        Status::Held(holder) => describe(holder.as_ref()),
+    };
+    output.note(&format!(
+        "The state is locked by {holder}, and that process has not ended.\n\
+         Without the lock it stops before it records anything more; a write that is under way then is \
+         neither recorded nor reported as done.\n"
+    ));
+    approve(yes, &format!("Take the lock away from {holder}"))?;
+    store.evict()?;
+    output.result(&format!("The lock was taken away from {holder}.\n"));
+    Ok(Exit::Done)
+}
+
 /// The state as it is, without its lock: a save replaces the file whole.
 fn remembered(settings: &Settings, output: &Output) -> Result<State, Failure> {
     let Found { state, recovered } = settings.load_state()?;
@@ -147,8 +176,7 @@ fn change<T>(
     output: &Output,
     edit: impl FnOnce(&mut State) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let store = settings.store();
-    let _lock = store.lock(&this_process())?;
+    let store = lock(settings, output)?;
     let mut state = remembered(settings, output)?;
     let edited = edit(&mut state)?;
     store.save(&mut state)?;

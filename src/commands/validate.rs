@@ -41,14 +41,18 @@ pub fn load(settings: &Settings) -> Loaded {
     )
 }
 
-/// Tells the findings on standard error, and gives the rooms out if there is no error among them.
+/// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,
+/// a program that asked for JSON gets them as the report of `validate`.
 ///
 /// # Errors
 /// When any file has an error: then nothing is planned, whatever the other files say.
-pub fn accept(loaded: Loaded, output: &Output) -> Result<Loaded, Failure> {
+pub fn accept(loaded: Loaded, json: bool, output: &mut Output) -> Result<Loaded, Failure> {
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     output.note(&text::findings(&report));
     if Finding::any_error(&loaded.findings) {
+        if json {
+            output.result(&report::json(&report)?);
+        }
         let errors = report.summary.errors;
         let message = format!(
             "{errors} error{} in the room files; nothing was planned or sent",

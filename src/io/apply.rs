@@ -54,7 +54,8 @@ struct Crew<T, R> {
 }
 
 /// Carries out `plan` with up to `parallelism` rooms at once, and takes what happened into `state`.
-/// `on_receipt` is called once for each room, in the order in which they end.
+/// `on_receipt` is called once for each room, in the order in which they end. When `abandoned` returns, what
+/// is under way is no longer waited for.
 ///
 /// Returns a receipt for each change that can be acted on, in the order of the plan.
 pub async fn apply<T: Transport, R: Record>(
@@ -63,22 +64,10 @@ pub async fn apply<T: Transport, R: Record>(
     service: &Arc<Service<T>>,
     recorder: &Arc<R>,
     parallelism: usize,
+    abandoned: impl Future<Output = ()>,
     mut on_receipt: impl FnMut(&Receipt),
 ) -> Vec<Receipt> {
-    let tasks: Vec<Task> = plan
-        .actionable()
-        .map(|change| Task {
-            change: change.clone(),
-            before: state.rooms.get(&change.room).cloned().unwrap_or_default(),
-        })
-        .collect();
-    let crew = Arc::new(Crew {
-        service: service.clone(),
-        recorder: recorder.clone(),
-        tasks,
-        next: AtomicUsize::new(0),
-        salt: state.salt().to_owned(),
-    });
+    let crew = Arc::new(Crew::new(plan, state, service, recorder));
     let (report, mut reports) = mpsc::unbounded_channel();
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.clamp(1, crew.tasks.len().max(1)) {
@@ -86,17 +75,30 @@ pub async fn apply<T: Transport, R: Record>(
     }
     drop(report);
     let mut receipts = BTreeMap::new();
-    while let Some(done) = reports.recv().await {
+    let mut take = |done: Done| {
         for event in done.events {
             state.record(event);
         }
         on_receipt(&done.receipt);
         receipts.insert(done.index, done.receipt);
+    };
+    tokio::pin!(abandoned);
+    loop {
+        let done = tokio::select! {
+            done = reports.recv() => done,
+            () = &mut abandoned => None,
+        };
+        let Some(done) = done else { break };
+        take(done);
     }
-    workers.join_all().await;
+    workers.shutdown().await;
+    // What was reported while the run was being left.
+    while let Ok(done) = reports.try_recv() {
+        take(done);
+    }
     for index in 0..crew.tasks.len() {
         receipts.entry(index).or_insert_with(|| {
-            let receipt = crew.not_tried(&crew.tasks[index].change);
+            let receipt = crew.without_end(index);
             on_receipt(&receipt);
             receipt
         });
@@ -121,6 +123,35 @@ async fn work<T: Transport, R: Record>(crew: Arc<Crew<T, R>>, report: mpsc::Unbo
 }
 
 impl<T: Transport, R: Record> Crew<T, R> {
+    fn new(plan: &Plan, state: &State, service: &Arc<Service<T>>, recorder: &Arc<R>) -> Self {
+        let task = |change: &Change| Task {
+            change: change.clone(),
+            before: state.rooms.get(&change.room).cloned().unwrap_or_default(),
+        };
+        Self {
+            service: service.clone(),
+            recorder: recorder.clone(),
+            tasks: plan.actionable().map(task).collect(),
+            next: AtomicUsize::new(0),
+            salt: state.salt().to_owned(),
+        }
+    }
+
+    /// The receipt of a room whose worker did not bring one.
+    fn without_end(&self, index: usize) -> Receipt {
+        let change = &self.tasks[index].change;
+        if index >= self.next.load(Ordering::Relaxed) {
+            return self.not_tried(change);
+        }
+        let message = "left while it was under way";
+        receipt(
+            change,
+            change.action,
+            Outcome::Unknown,
+            Some(message.to_owned()),
+        )
+    }
+
     fn not_tried(&self, change: &Change) -> Receipt {
         let reason = self.service.stop.reason();
         let message = reason.map(|reason| format!("not tried: {}", reason.sentence()));
@@ -325,8 +356,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
             return Ok(());
         }
         self.announced = true;
-        let mut settings = self.task.before.unconfirmed.clone();
-        settings.extend(self.remembered());
+        let settings = self.task.before.in_doubt_with(&self.remembered());
         self.record(Event::Intent {
             room: self.room().clone(),
             settings,

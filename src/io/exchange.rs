@@ -1,19 +1,26 @@
 //! One request with everything that belongs to it: its turn, its tries, the waits between them, and an end
 //! that says whether something may have been written.
 
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::ExponentialBackoff;
-use tokio::time::{Instant, sleep};
-use tracing::debug;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{debug, warn};
 
-use super::api::{Reply, Request, Transport, TransportError, interpret};
+use super::api::{Answer, Reply, Request, Transport, TransportError, interpret};
+use super::deadline::Deadline;
 use super::guard::Guard;
 use super::pace::Pacer;
 use super::retry::{self, Next, Trouble};
 use super::stop::{Stop, StopReason};
 use crate::model::{LiveRoom, RoomName};
 use crate::planner::Gone;
+
+/// So many rooms in a row that met nothing but 5xx and silence, each to the end of its tries, end the run:
+/// the service is down, and the others would only add to its load. Counted in rooms, not in tries, since a
+/// few rooms that it cannot digest fail together and often while the rest is fine.
+const FAILING: u32 = 10;
 
 /// The service with a pace and a stop: what rooms are read from and written to.
 pub struct Service<T> {
@@ -25,7 +32,13 @@ pub struct Service<T> {
     pub stop: Stop,
     /// Where the jitter of the back-off begins.
     pub seed: u64,
+    /// By when the run has to be over.
+    pub deadline: Option<Deadline>,
     guard: Guard,
+    /// Rooms in a row that failed to the end of their tries.
+    failing: AtomicU32,
+    /// The longest time that an answer took, in milliseconds.
+    slowest: AtomicU64,
 }
 
 /// How a request ended.
@@ -105,34 +118,50 @@ impl<T: Transport> Service<T> {
             pacer,
             stop: Stop::default(),
             seed,
+            deadline: None,
+            failing: AtomicU32::new(0),
+            slowest: AtomicU64::new(0),
         }
     }
 
     /// Sends `request` until it ends. `tries` counts its tries, also across calls.
     pub async fn exchange(&self, request: &Request<'_>, tally: &mut Tally, tries: &mut u32) -> End {
         loop {
-            tokio::select! {
-                biased;
-                () = self.stop.stopped() => return End::Stopped,
-                () = self.pacer.turn() => {}
-            }
+            let Some(started) = self.turn().await else {
+                return End::Stopped;
+            };
             tally.attempts += 1;
             *tries += 1;
             let (trouble, end) = match self.send(request, tally).await {
-                Try::Ended(end) => return end,
+                Try::Ended(end) => {
+                    self.failing.store(0, Ordering::Relaxed);
+                    return end;
+                }
                 Try::Trouble(trouble, end) => (trouble, end),
             };
             let due = tally.backoff.next().unwrap_or_default();
             let next = retry::decide(trouble, *tries, due);
             debug!(room = ?request.room().map(RoomName::as_str), ?trouble, ?next, "a request failed");
+            if matches!(trouble, Trouble::TooMany(_))
+                && let Some(rate) = self.pacer.too_many(started)
+            {
+                warn!("the service keeps answering 429: the rate falls to {rate:.1}/s for now");
+            }
             match next {
-                Next::GiveUp => return end,
+                Next::GiveUp => {
+                    self.gave_up(trouble);
+                    return end;
+                }
                 Next::EndRun(wait) => {
                     self.stop.stop(StopReason::TooLong(wait));
                     return end;
                 }
+                Next::Everyone(wait) if self.is_too_late(Instant::now() + wait) => {
+                    self.stop.stop(StopReason::TooLong(wait));
+                    return end;
+                }
                 Next::Everyone(wait) => self.pacer.hold_until(Instant::now() + wait),
-                Next::Wait(wait) => self.wait(wait).await,
+                Next::Wait(wait) => self.wait_until(Instant::now() + wait).await,
             }
             if matches!(request, Request::Post(..) | Request::Delete(_))
                 && may_have_written(trouble)
@@ -142,17 +171,67 @@ impl<T: Transport> Service<T> {
         }
     }
 
-    async fn wait(&self, time: Duration) {
-        tokio::select! {
-            () = self.stop.stopped() => {}
-            () = sleep(time) => {}
+    /// Waits for a turn, and returns when it began. `None`: the run stops first.
+    async fn turn(&self) -> Option<Instant> {
+        let started = tokio::select! {
+            biased;
+            () = self.stop.stopped() => return None,
+            () = self.too_late() => None,
+            started = self.pacer.turn() => Some(started),
+        };
+        if started.is_none_or(|started| self.is_too_late(started)) {
+            self.stop.stop(StopReason::Deadline);
+            return None;
+        }
+        started
+    }
+
+    /// Whether a request that starts at `moment` might not be answered before the deadline.
+    fn is_too_late(&self, moment: Instant) -> bool {
+        self.last_start().is_some_and(|last| moment >= last)
+    }
+
+    /// Returns when no request may start any more; never, without a deadline.
+    async fn too_late(&self) {
+        match self.last_start() {
+            Some(last) => sleep_until(last).await,
+            None => std::future::pending().await,
         }
     }
 
-    /// Sends once. What is in flight is always waited for, also when the run stops.
+    fn last_start(&self) -> Option<Instant> {
+        let slowest = Duration::from_millis(self.slowest.load(Ordering::Relaxed));
+        Some(self.deadline?.last_start(slowest))
+    }
+
+    /// Counts a room that ended in trouble.
+    fn gave_up(&self, trouble: Trouble) {
+        if matches!(trouble, Trouble::TooMany(_)) {
+            return;
+        }
+        let failing = self.failing.fetch_add(1, Ordering::Relaxed) + 1;
+        if failing >= FAILING {
+            self.stop.stop(StopReason::Failing(failing));
+        }
+    }
+
+    async fn wait_until(&self, moment: Instant) {
+        tokio::select! {
+            () = self.stop.stopped() => {}
+            () = self.too_late() => {}
+            () = sleep_until(moment) => {}
+        }
+    }
+
+    /// Sends once. What is in flight is waited for, also when the run stops; but not beyond the deadline.
     async fn send(&self, request: &Request<'_>, tally: &mut Tally) -> Try {
         let writes = request.writes();
-        let outcome = match self.transport.send(request).await {
+        let begun = Instant::now();
+        let answered = self.answered(request).await;
+        let took = begun.elapsed().as_millis();
+        let took = u64::try_from(took).unwrap_or(u64::MAX);
+        self.slowest.fetch_max(took, Ordering::Relaxed);
+        let outcome = match answered {
             Ok(answer) => {
                 tally.http_status = Some(answer.status);
                 let reply = interpret(request, &answer, &self.guard);
@@ -167,6 +246,19 @@ impl<T: Transport> Service<T> {
         };
         tally.perhaps_written |= writes && perhaps;
         outcome
+    }
+
+    async fn answered(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
+        let sending = self.transport.send(request);
+        match self.deadline {
+            None => sending.await,
+            Some(deadline) => timeout_at(deadline.cut(), sending)
+                .await
+                .unwrap_or_else(|_| {
+                    let why = "the deadline came first".to_owned();
+                    Err(TransportError::Unanswered(why))
+                }),
+        }
     }
 
     fn read(&self, reply: Reply, status: u16, writes: bool) -> Try {
@@ -223,7 +315,6 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
 
-    use super::super::api::Answer;
     use super::*;
     use crate::model::{Secret, Settings};
     use crate::planner::Rate;
@@ -387,6 +478,62 @@ mod tests {
             let denied = matches!(service.stop.reason(), Some(StopReason::Denied(_)));
             assert_eq!(denied, matches!(status, 401 | 403), "{status}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_beyond_the_deadline_ends_the_run() {
+        let mut service = service(vec![answer(429, Some(40))]);
+        service.deadline = Some(Deadline::new(Instant::now(), Duration::from_secs(30)));
+        let (end, _) = put(&service).await;
+        assert!(matches!(end, End::Refused(_)));
+        assert_eq!(sent_at(&service), [0]);
+        let stopped = service.stop.reason();
+        assert_eq!(stopped, Some(StopReason::TooLong(Duration::from_secs(40))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_back_off_ends_with_the_deadline() {
+        let mut service = service((0..5).map(|_| answer(500, None)).collect());
+        service.deadline = Some(Deadline::new(Instant::now(), Duration::from_secs(4)));
+        let (end, tally) = put(&service).await;
+        assert_eq!(end, End::Stopped);
+        assert!(tally.perhaps_written);
+        assert_eq!(service.stop.reason(), Some(StopReason::Deadline));
+        assert!(service.transport.start.elapsed() <= Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_starts_when_the_slowest_answer_would_not_fit() {
+        let mut service = service(vec![answer(200, None)]);
+        service.deadline = Some(Deadline::new(Instant::now(), Duration::from_secs(30)));
+        service.slowest.store(20_000, Ordering::Relaxed);
+        assert_eq!(put(&service).await.0, End::Stopped);
+        assert_eq!(service.stop.reason(), Some(StopReason::Deadline));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_rooms_in_a_row_that_fail_to_the_end_stop_the_run() {
+        let many = (0..50).map(|_| answer(500, None)).collect();
+        let service = service(many);
+        for room in 1..=10 {
+            assert_eq!(service.stop.reason(), None, "{room}");
+            put(&service).await;
+        }
+        assert_eq!(service.stop.reason(), Some(StopReason::Failing(10)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_in_between_starts_the_count_again() {
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            answers.extend((0..45).map(|_| lost()));
+            answers.push(answer(400, None));
+        }
+        let service = service(answers);
+        for _ in 0..30 {
+            put(&service).await;
+        }
+        assert_eq!(service.stop.reason(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -180,15 +180,18 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 fn check_base(text: &str) -> Result<Url, HttpError> {
-    let wrong = |why| HttpError::BaseUrl(text.to_owned(), why);
-    let url = Url::parse(text).map_err(|_| wrong("it is not a URL"))?;
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-        // Not repeated: it may hold a key.
-        return Err(HttpError::BaseUrl(
-            "--base-url".to_owned(),
-            "it must be scheme and host only",
-        ));
+    // An address that cannot be parsed, or says more than scheme and host, may hold a key or a password.
+    let hidden = |why| HttpError::BaseUrl("--base-url".to_owned(), why);
+    let url = Url::parse(text).map_err(|_| hidden("it is not a URL"))?;
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && matches!(url.path(), "" | "/");
+    if !bare {
+        return Err(hidden("it must be scheme and host only"));
     }
+    let wrong = |why| HttpError::BaseUrl(text.to_owned(), why);
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => Ok(url),
         ("http", Some(host)) if is_loopback(&host) => Ok(url),
@@ -228,11 +231,23 @@ mod tests {
             "ftp://x",
             "acme",
             "https://user@x",
+            "https://:password@x",
+            "https://x/path",
+            "https://x/#part",
         ] {
             assert!(check_base(bad).is_err(), "{bad}");
         }
-        let error = check_base("https://x/?secretKey=canary").unwrap_err();
-        assert!(!error.to_string().contains("canary"));
+        for secret in [
+            "https://x/?secretKey=canary",
+            "https://:canary@x",
+            "https://canary@x",
+            "https://:canary@x y",
+            "https://x/canary",
+            "canary",
+        ] {
+            let error = check_base(secret).unwrap_err();
+            assert!(!error.to_string().contains("canary"), "{secret}");
+        }
     }
 
     #[test]

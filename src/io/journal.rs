@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::durable::sync_directory;
+use super::lock::{LockError, Watch};
 use crate::model::secret::sha256;
 use crate::planner::Event;
 
@@ -62,6 +63,14 @@ pub enum JournalError {
         /// Its version.
         version: u64,
     },
+    /// Somebody took the lock away, and reads this journal as it was before.
+    #[error("cannot use the journal {}", .path.display())]
+    Evicted {
+        /// The journal.
+        path: PathBuf,
+        /// The cause.
+        source: LockError,
+    },
     /// An earlier write failed, so nothing more is written.
     #[error("the journal stopped after an earlier error")]
     Stopped,
@@ -79,11 +88,12 @@ struct Line {
 }
 
 impl Journal {
-    /// Begins a journal at `path`, which must not exist yet.
+    /// Begins a journal at `path`, which must not exist yet. Nothing counts as recorded that was written
+    /// after `lock` was taken away.
     ///
     /// # Errors
     /// When it exists or cannot be written.
-    pub fn begin(path: &Path, header: &Header) -> Result<Self, JournalError> {
+    pub fn begin(path: &Path, header: &Header, lock: Watch) -> Result<Self, JournalError> {
         let path = path.to_owned();
         let open = || -> io::Result<File> {
             let mut file = OpenOptions::new()
@@ -100,7 +110,7 @@ impl Journal {
             source,
         })?;
         let (lines, queue) = mpsc::channel();
-        let writer = std::thread::spawn(move || write_lines(file, &path, &queue));
+        let writer = std::thread::spawn(move || write_lines(file, &path, &lock, &queue));
         Ok(Self { lines, writer })
     }
 
@@ -126,7 +136,7 @@ impl Journal {
 }
 
 /// Writes all lines that wait, syncs once, answers them all; until nobody can send any more.
-fn write_lines(mut file: File, path: &Path, queue: &mpsc::Receiver<Line>) {
+fn write_lines(mut file: File, path: &Path, lock: &Watch, queue: &mpsc::Receiver<Line>) {
     while let Ok(first) = queue.recv() {
         let mut batch = vec![first];
         batch.extend(queue.try_iter());
@@ -134,21 +144,30 @@ fn write_lines(mut file: File, path: &Path, queue: &mpsc::Receiver<Line>) {
         let result = file
             .write_all(text.as_bytes())
             .and_then(|()| file.sync_data());
-        let failed = result.is_err();
+        // After the sync: whoever took the lock away reads what was there by then.
+        let evicted = !lock.holds();
         for line in batch {
-            let answer = match &result {
-                Ok(()) => Ok(()),
-                Err(error) => Err(JournalError::Io {
-                    path: path.to_owned(),
-                    source: io::Error::new(error.kind(), error.to_string()),
-                }),
-            };
             // Nobody waits any more for an event whose task was dropped.
-            let _ = line.done.send(answer);
+            let _ = line.done.send(written(path, &result, evicted));
         }
-        if failed {
+        if result.is_err() || evicted {
             return;
         }
+    }
+}
+
+fn written(path: &Path, result: &io::Result<()>, evicted: bool) -> Result<(), JournalError> {
+    let path = path.to_owned();
+    match result {
+        Err(error) => Err(JournalError::Io {
+            path,
+            source: io::Error::new(error.kind(), error.to_string()),
+        }),
+        Ok(()) if evicted => Err(JournalError::Evicted {
+            path,
+            source: LockError::Evicted,
+        }),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -245,7 +264,7 @@ mod tests {
     async fn written(names: &[&str]) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let journal = Journal::begin(&path, &header()).unwrap();
+        let journal = Journal::begin(&path, &header(), Watch::nothing()).unwrap();
         for name in names {
             journal.append(&event(name)).await.unwrap();
         }
@@ -300,7 +319,7 @@ mod tests {
     #[tokio::test]
     async fn an_existing_journal_is_not_overwritten() {
         let (_dir, path) = written(&["a"]).await;
-        assert!(Journal::begin(&path, &header()).is_err());
+        assert!(Journal::begin(&path, &header(), Watch::nothing()).is_err());
         assert!(read(&path).unwrap().is_some());
     }
 }

@@ -1,10 +1,10 @@
 //! One writer at a time: a file lock, with a record of who holds it.
 //!
-//! The lock is the operating system's, so a process that dies leaves none behind. The record is only for
-//! the message that the next one prints.
+//! The lock is the operating system's, so a process that dies leaves none behind, only its record. A holder
+//! that hangs can be evicted: its lock file is taken away, which it notices before it records anything more.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,18 @@ pub struct Holder {
     pub since: String,
 }
 
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            holder,
+            host,
+            pid,
+            since,
+        } = self;
+        write!(f, "{holder} on {host} (process {pid}) since {since}")
+    }
+}
+
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -36,48 +48,123 @@ pub enum LockError {
         /// The cause.
         source: io::Error,
     },
+    /// Somebody took the lock away while it was held.
+    #[error("the lock was taken away from this run by `state unlock`")]
+    Evicted,
 }
 
-fn describe(holder: Option<&Holder>) -> String {
-    match holder {
-        Some(h) => format!(
-            "{} on {} (process {}) since {}",
-            h.holder, h.host, h.pid, h.since
-        ),
-        None => "another process".to_owned(),
-    }
+/// The holder in words, also when the record does not tell.
+pub fn describe(holder: Option<&Holder>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), Holder::to_string)
+}
+
+/// Whether anybody holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Nobody.
+    Free,
+    /// Nobody; this one ended without taking its record away.
+    Left(Holder),
+    /// Somebody, with the record if it can be read.
+    Held(Option<Holder>),
 }
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    watch: Watch,
+}
+
+/// Tells whether a lock is still the one that was taken.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
 }
 
 impl Lock {
-    /// Takes the lock at `path`, without waiting, and records `holder` in it.
+    /// Takes the lock at `path`, without waiting, and records `holder` in it. Also returns the record of one
+    /// who ended without taking it away.
     ///
     /// # Errors
     /// When somebody holds it, or the file cannot be used.
-    pub fn take(path: &Path, holder: &Holder) -> Result<Self, LockError> {
+    pub fn take(path: &Path, holder: &Holder) -> Result<(Self, Option<Holder>), LockError> {
         let failed = |source| LockError::Io {
             path: path.to_owned(),
             source,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
+        loop {
+            let mut file = open(path, true).map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file))),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+            let watch = Watch::new(path, &file).map_err(failed)?;
+            if !watch.holds() {
+                // Taken away between the opening and the locking: what is locked is no longer the lock.
+                continue;
+            }
+            let left = read(&mut file);
+            write(&mut file, holder).map_err(failed)?;
+            return Ok((Self { file, watch }, left));
+        }
+    }
+
+    /// Whether anybody holds the lock at `path`. Takes the record of one who ended away.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn status(path: &Path) -> Result<Status, LockError> {
+        let failed = |source| LockError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = match open(path, false) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Status::Free),
+            Err(error) => return Err(failed(error)),
+        };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file))),
+            Err(TryLockError::WouldBlock) => return Ok(Status::Held(read(&mut file))),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        write(&mut file, holder).map_err(failed)?;
-        Ok(Self { file })
+        let left = read(&mut file);
+        file.set_len(0).map_err(failed)?;
+        Ok(left.map_or(Status::Free, Status::Left))
+    }
+
+    /// Takes the lock at `path` away from whoever holds it. The holder keeps a file without a name, and
+    /// notices with the next thing that it records.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn evict(path: &Path) -> Result<(), LockError> {
+        match std::fs::remove_file(path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(LockError::Io {
+                path: path.to_owned(),
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What tells whether the lock is still held.
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
+    }
+
+    /// Makes sure that nobody took the lock away.
+    ///
+    /// # Errors
+    /// When somebody did.
+    pub fn check(&self) -> Result<(), LockError> {
+        if self.watch.holds() {
+            return Ok(());
+        }
+        Err(LockError::Evicted)
     }
 }
 
@@ -88,6 +175,53 @@ impl Drop for Lock {
         let _ = self.file.set_len(0);
         let _ = self.file.unlock();
     }
+}
+
+impl Watch {
+    fn new(path: &Path, file: &File) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            identity: identity(&file.metadata()?),
+        })
+    }
+
+    /// A watch that never finds anything wrong, for tests without a lock.
+    #[cfg(test)]
+    pub fn nothing() -> Self {
+        Self {
+            path: PathBuf::new(),
+            identity: None,
+        }
+    }
+
+    /// Whether the lock is still the one that was taken.
+    pub fn holds(&self) -> bool {
+        let Some(taken) = self.identity else {
+            // This system does not let a file be removed that somebody has open.
+            return true;
+        };
+        std::fs::metadata(&self.path).is_ok_and(|there| identity(&there) == Some(taken))
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+fn open(path: &Path, create: bool) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(create)
+        .truncate(false)
+        .open(path)
 }
 
 fn read(file: &mut File) -> Option<Holder> {
@@ -116,25 +250,63 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_second_is_told_who_holds_it() {
+    fn scratch() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
+        (dir, path)
+    }
+
+    #[test]
+    fn the_second_is_told_who_holds_it() {
+        let (_dir, path) = scratch();
         let lock = Lock::take(&path, &holder()).unwrap();
         let error = Lock::take(&path, &holder()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the state is locked by build 7 on runner (process 42) since 2026-11-01T08:00:00Z"
         );
+        assert_eq!(Lock::status(&path).unwrap(), Status::Held(Some(holder())));
         drop(lock);
+        assert_eq!(Lock::status(&path).unwrap(), Status::Free);
         assert!(Lock::take(&path, &holder()).is_ok());
     }
 
     #[test]
-    fn an_old_record_does_not_lock() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lock");
-        std::fs::write(&path, serde_json::to_string(&holder()).unwrap()).unwrap();
-        assert!(Lock::take(&path, &holder()).is_ok());
+    fn an_old_record_does_not_lock_and_is_told_once() {
+        let (_dir, path) = scratch();
+        let record = serde_json::to_string(&holder()).unwrap();
+        std::fs::write(&path, &record).unwrap();
+        let (lock, left) = Lock::take(&path, &holder()).unwrap();
+        assert_eq!(left, Some(holder()));
+        drop(lock);
+        assert_eq!(Lock::take(&path, &holder()).unwrap().1, None);
+        std::fs::write(&path, &record).unwrap();
+        assert_eq!(Lock::status(&path).unwrap(), Status::Left(holder()));
+        assert_eq!(Lock::status(&path).unwrap(), Status::Free);
+    }
+
+    #[test]
+    fn no_file_is_no_lock() {
+        let (_dir, path) = scratch();
+        assert_eq!(Lock::status(&path).unwrap(), Status::Free);
+        assert!(!path.exists());
+        Lock::evict(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_is_evicted_notices() {
+        let (_dir, path) = scratch();
+        let (mine, _) = Lock::take(&path, &holder()).unwrap();
+        mine.check().unwrap();
+        Lock::evict(&path).unwrap();
+        assert!(matches!(mine.check(), Err(LockError::Evicted)));
+        let (theirs, left) = Lock::take(&path, &holder()).unwrap();
+        assert_eq!(left, None);
+        assert!(matches!(mine.check(), Err(LockError::Evicted)));
+        // The evicted one ends later, and takes nothing away from the other.
+        drop(mine);
+        theirs.check().unwrap();
+        assert!(Lock::take(&path, &holder()).is_err());
     }
 }

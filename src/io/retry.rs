@@ -50,6 +50,8 @@ pub fn decide(trouble: Trouble, tries: u32, backoff: Duration) -> Next {
     if tries >= TRIES {
         return Next::GiveUp;
     }
+    // No wait, or a date that has passed, is no plan for what just failed.
+    let asked = asked.filter(|asked| !asked.is_zero());
     let wait = asked.unwrap_or(backoff);
     if everyone {
         Next::Everyone(wait)
@@ -89,6 +91,16 @@ mod tests {
             (Trouble::TooMany(asked), 5, Next::GiveUp),
             (Trouble::Failed(None), 1, Next::Wait(SECOND)),
             (Trouble::Failed(asked), 1, Next::Everyone(SECOND * 7)),
+            (
+                Trouble::TooMany(Some(Duration::ZERO)),
+                1,
+                Next::Everyone(SECOND),
+            ),
+            (
+                Trouble::Failed(Some(Duration::ZERO)),
+                1,
+                Next::Everyone(SECOND),
+            ),
             (
                 Trouble::TooMany(Some(SECOND * 86_400)),
                 1,

@@ -175,6 +175,10 @@ fn number_form(entry: &Entry, text: &str, findings: &mut Findings) {
     let Value::Number(number) = &entry.value else {
         return;
     };
+    if catalogue::attribute(&entry.key).is_some_and(|attribute| attribute.secret) {
+        // Its type is told to be wrong in any case, without repeating it.
+        return;
+    }
     let written = text.get(entry.span.clone()).unwrap_or_default();
     // Anything but a whole number is told by its type.
     if number.is_f64()

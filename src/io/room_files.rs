@@ -68,12 +68,15 @@ fn discover(root: &Path, paths: &mut Vec<PathBuf>, findings: &mut Vec<Finding>) 
         ));
         return;
     }
-    // Nothing is filtered but hidden names: a room file that some ignore file hides would silently stop
-    // being managed.
+    // Nothing is filtered but hidden directories: a room file that some ignore file hides would silently
+    // stop being managed.
     let walk = WalkBuilder::new(root)
         .standard_filters(false)
-        .hidden(true)
         .follow_links(false)
+        .filter_entry(|entry| {
+            let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.depth() == 0 || !is_directory || !is_hidden(entry.path())
+        })
         .build();
     for entry in walk {
         match entry {
@@ -106,7 +109,19 @@ fn sort_out(
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
     let kind = entry.file_type();
-    if kind.is_some_and(|kind| kind.is_symlink()) {
+    if path != root && is_hidden(path) {
+        if is_yaml {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                ..whole_file(
+                    path,
+                    "hidden",
+                    "is hidden by its name, and not read",
+                    "take the leading dot away if it is a room",
+                )
+            });
+        }
+    } else if kind.is_some_and(|kind| kind.is_symlink()) {
         findings.push(whole_file(
             path,
             "link",
@@ -145,6 +160,11 @@ fn sort_out(
             )),
         }
     }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn read_room(path: &Path, context: &Context<'_>) -> (Option<RoomFile>, Vec<Finding>) {
@@ -320,12 +340,27 @@ mod tests {
             ("a.yaml", "privacy: public"),
             ("x/y/b.yml", "privacy: public"),
             ("x/readme.md", "not a room"),
-            (".hidden.yaml", "not: read"),
+            (".git/c.yaml", "not: read"),
+            (".hidden", "not: read"),
         ]);
         let loaded = load(&[dir.path().to_owned()], &CONTEXT);
         assert_eq!(loaded.findings, []);
         let names: Vec<&str> = loaded.wanted.keys().map(RoomName::as_str).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_hidden_file_is_told_and_not_read() {
+        let dir = tree(&[(".a.yaml", "not: read"), ("b.yaml", "privacy: public")]);
+        let loaded = load(&[dir.path().to_owned()], &CONTEXT);
+        assert_eq!((loaded.files, loaded.wanted.len()), (1, 1));
+        let [finding] = loaded.findings.as_slice() else {
+            panic!("{:?}", loaded.findings);
+        };
+        assert_eq!(
+            (finding.rule, finding.severity),
+            ("hidden", Severity::Warning)
+        );
     }
 
     #[test]

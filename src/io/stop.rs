@@ -11,8 +11,12 @@ pub enum StopReason {
     Interrupted,
     /// The service does not accept the key.
     Denied(String),
-    /// The service asks for a wait that is not worth waiting for.
+    /// The service asks for a wait that is not worth waiting for, or that would end after the deadline.
     TooLong(Duration),
+    /// The deadline is near.
+    Deadline,
+    /// So many rooms in a row met nothing but 5xx and silence, each to the end of its tries.
+    Failing(u32),
     /// Nothing can be recorded any more, so nothing more may be written.
     Unrecorded(String),
 }
@@ -27,6 +31,10 @@ impl StopReason {
                 "the service asked for a pause of {} s, longer than this run waits",
                 wait.as_secs()
             ),
+            Self::Deadline => "the deadline came first".to_owned(),
+            Self::Failing(rooms) => {
+                format!("the service failed {rooms} rooms in a row, each to the end of its tries")
+            }
             Self::Unrecorded(why) => format!("receipts can no longer be recorded ({why})"),
         }
     }

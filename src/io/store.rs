@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::durable::write_whole;
 use super::journal::{self, Header, Journal, JournalError};
-use super::lock::{Holder, Lock, LockError};
+use super::lock::{Holder, Lock, LockError, Status};
 use super::state_file::{ParseError, parse, render};
 use crate::planner::State;
 use crate::planner::state::VERSION;
@@ -155,50 +155,32 @@ impl LocalStore {
     ///
     /// # Errors
     /// When somebody else writes, or the directory cannot be used.
-    pub fn lock(&self, holder: &Holder) -> Result<Lock, StoreError> {
+    pub fn lock(&self, holder: &Holder) -> Result<Locked, StoreError> {
         if let Some(parent) = self.path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|source| self.failed("write", source))?;
         }
-        Ok(Lock::take(&self.beside("lock"), holder)?)
+        let (lock, left) = Lock::take(&self.beside("lock"), holder)?;
+        Ok(Locked {
+            store: self.clone(),
+            lock,
+            left,
+        })
     }
 
-    /// Begins the journal of a run that starts from `state`. Under the lock only.
+    /// Whether anybody holds the lock. Takes the record of one who ended without releasing it away.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn begin(&self, state: &State) -> Result<Journal, StoreError> {
-        let header = Header {
-            journal: journal::VERSION,
-            app: state.app.clone(),
-            lineage: state.lineage.clone(),
-            serial: state.serial,
-        };
-        Ok(Journal::begin(&self.beside("journal"), &header)?)
+    /// When the lock file cannot be used.
+    pub fn lock_status(&self) -> Result<Status, StoreError> {
+        Ok(Lock::status(&self.beside("lock"))?)
     }
 
-    /// Saves `state` under the next serial, and removes the journal that led to it. Under the lock only.
+    /// Takes the lock away from whoever holds it.
     ///
     /// # Errors
-    /// When it cannot be written; then the file and the journal are as before.
-    pub fn save(&self, state: &mut State) -> Result<(), StoreError> {
-        state.serial += 1;
-        let text = render(state).map_err(|source| StoreError::Damaged {
-            path: self.named.clone(),
-            source,
-        })?;
-        write_whole(&self.path, text.as_bytes()).map_err(|source| self.failed("write", source))?;
-        self.drop_journal()
-    }
-
-    /// Removes the journal, if there is one.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
-    pub fn drop_journal(&self) -> Result<(), StoreError> {
-        match std::fs::remove_file(self.beside("journal")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed("write", error)),
-            _ => Ok(()),
-        }
+    /// When the lock file cannot be removed.
+    pub fn evict(&self) -> Result<(), StoreError> {
+        Ok(Lock::evict(&self.beside("lock"))?)
     }
 
     fn read(&self) -> Result<Option<State>, StoreError> {
@@ -235,6 +217,71 @@ impl LocalStore {
     }
 }
 
+/// A store that this process alone may write.
+#[derive(Debug)]
+pub struct Locked {
+    store: LocalStore,
+    lock: Lock,
+    /// Who held the lock before, and ended without releasing it.
+    pub left: Option<Holder>,
+}
+
+impl Locked {
+    /// Begins the journal of a run that starts from `state`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin(&self, state: &State) -> Result<Journal, StoreError> {
+        let header = Header {
+            journal: journal::VERSION,
+            app: state.app.clone(),
+            lineage: state.lineage.clone(),
+            serial: state.serial,
+        };
+        let path = self.store.beside("journal");
+        Ok(Journal::begin(&path, &header, self.lock.watch())?)
+    }
+
+    /// Saves `state` under the next serial, and removes the journal that led to it.
+    ///
+    /// # Errors
+    /// When it cannot be written, or somebody took the lock away; then the file, the journal and the serial
+    /// are as before.
+    pub fn save(&self, state: &mut State) -> Result<(), StoreError> {
+        state.serial += 1;
+        if let Err(error) = self.write(state) {
+            // Whoever tells the serial after this must not tell one that was never written.
+            state.serial -= 1;
+            return Err(error);
+        }
+        self.drop_journal()
+    }
+
+    /// Removes the journal, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be removed, or somebody took the lock away.
+    pub fn drop_journal(&self) -> Result<(), StoreError> {
+        self.lock.check()?;
+        match std::fs::remove_file(self.store.beside("journal")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(self.store.failed("write", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self, state: &State) -> Result<(), StoreError> {
+        let store = &self.store;
+        let text = render(state).map_err(|source| StoreError::Damaged {
+            path: store.named.clone(),
+            source,
+        })?;
+        self.lock.check()?;
+        write_whole(&store.path, text.as_bytes()).map_err(|source| store.failed("write", source))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +309,16 @@ mod tests {
         (dir, store)
     }
 
+    fn locked(store: &LocalStore) -> Locked {
+        let holder = Holder {
+            holder: "a test".into(),
+            host: "here".into(),
+            pid: 1,
+            since: "2026-11-01T08:00:00Z".into(),
+        };
+        store.lock(&holder).unwrap()
+    }
+
     fn reload(store: &LocalStore) -> Found {
         store.load(Some("acme")).unwrap().unwrap()
     }
@@ -270,10 +327,21 @@ mod tests {
     fn saved_and_loaded() {
         let (_dir, store) = store();
         let mut saved = state();
-        store.save(&mut saved).unwrap();
+        locked(&store).save(&mut saved).unwrap();
         assert_eq!(saved.serial, 1);
         assert_eq!(reload(&store).state, saved);
         assert_eq!(store.load(None).unwrap().unwrap().state, saved);
+    }
+
+    #[test]
+    fn a_save_that_fails_leaves_the_serial() {
+        let dir = tempfile::tempdir().unwrap();
+        // A directory in the place of the state cannot be replaced by a file.
+        let store = LocalStore::new(dir.path());
+        let mut state = state();
+        state.serial = 6;
+        assert!(locked(&store).save(&mut state).is_err());
+        assert_eq!(state.serial, 6);
     }
 
     #[test]
@@ -320,8 +388,8 @@ mod tests {
     async fn an_unfinished_run_is_taken_in_and_folded_once() {
         let (_dir, store) = store();
         let mut state = state();
-        store.save(&mut state).unwrap();
-        let journal = store.begin(&state).unwrap();
+        locked(&store).save(&mut state).unwrap();
+        let journal = locked(&store).begin(&state).unwrap();
         let gone = Event::Missing {
             room: room("stand-up"),
         };
@@ -334,7 +402,7 @@ mod tests {
         let kept = std::fs::read(store.beside("journal")).unwrap();
         let mut folded = found.state;
         folded.rooms.insert(room("later"), AppliedRoom::default());
-        store.save(&mut folded).unwrap();
+        locked(&store).save(&mut folded).unwrap();
         std::fs::write(store.beside("journal"), kept).unwrap();
         let found = reload(&store);
         assert_eq!((found.recovered, &found.state), (0, &folded));
@@ -345,7 +413,7 @@ mod tests {
         let (_dir, store) = store();
         let mut fresh = State::fresh("acme");
         fresh.lineage = "7f0c".into();
-        let journal = store.begin(&fresh).unwrap();
+        let journal = locked(&store).begin(&fresh).unwrap();
         let applied = state().rooms[&room("stand-up")].clone();
         let event = Event::Applied {
             room: room("stand-up"),
@@ -362,17 +430,17 @@ mod tests {
     async fn a_journal_of_another_state_is_refused() {
         let (_dir, store) = store();
         let mut mine = state();
-        store.save(&mut mine).unwrap();
+        locked(&store).save(&mut mine).unwrap();
         for (lineage, serial) in [("other", 1), ("7f0c", 2)] {
             let mut other = mine.clone();
             other.lineage = lineage.into();
             other.serial = serial;
-            store.begin(&other).unwrap().end();
+            locked(&store).begin(&other).unwrap().end();
             assert!(matches!(
                 store.load(Some("acme")),
                 Err(StoreError::OtherJournal { .. })
             ));
-            store.drop_journal().unwrap();
+            locked(&store).drop_journal().unwrap();
         }
     }
 
@@ -380,10 +448,10 @@ mod tests {
     #[test]
     fn a_link_to_the_state_stays_a_link() {
         let (dir, store) = store();
-        store.save(&mut state()).unwrap();
+        locked(&store).save(&mut state()).unwrap();
         let link = dir.path().join("link.json");
         std::os::unix::fs::symlink(&store.path, &link).unwrap();
-        LocalStore::new(&link).save(&mut state()).unwrap();
+        locked(&LocalStore::new(&link)).save(&mut state()).unwrap();
         assert!(link.is_symlink());
     }
 }

@@ -156,6 +156,11 @@ fn explain(error: &Error) -> YamlError {
             "this key must be text".to_owned(),
             Some("keys are the names of room attributes, such as `privacy`"),
         ),
+        // Not the library's words: they repeat the tag, which may be the beginning of a secret.
+        Error::UnsupportedTag { .. } => (
+            "tags (`!`) are not accepted".to_owned(),
+            Some("quote a text that begins with `!`"),
+        ),
         other => (plain_message(other, place), None),
     };
     YamlError {
@@ -253,7 +258,7 @@ mod tests {
         assert!(message("- a").contains("key: value"));
         assert!(message("3").contains("key: value"));
         assert!(message("1: 2").contains("must be text"));
-        assert!(message("a: !thing 1").contains("unsupported tag"));
+        assert_eq!(message("a: !thing 1"), "tags (`!`) are not accepted");
         let many: String = (0..6000).map(|n| format!("k{n}: 1\n")).collect();
         assert!(message(&many).contains("far more"));
     }

@@ -47,6 +47,16 @@ impl Rate {
         }
     }
 
+    /// How many requests may start in any window of this length: the rate as it was written, so that
+    /// `5/s` is no more than five in any second. `None`: no limit.
+    ///
+    /// A fraction of a request cannot start, so `2.5/s` is two in 0.8 seconds, and `0.5/s` one in two.
+    pub fn window(&self) -> Option<(usize, Duration)> {
+        let interval = self.interval?;
+        let count = self.text.number.floor().max(1.0);
+        Some((count as usize, interval.mul_f64(count)))
+    }
+
     /// Time between two requests; `None`: no limit.
     pub fn interval(&self) -> Option<Duration> {
         self.interval
@@ -111,6 +121,24 @@ pub fn forecast(requests: u64, rate: &Rate, burst: u32) -> Forecast {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_window_is_the_rate_as_written() {
+        for (rate, count, milliseconds) in [
+            ("5/s", 5, 1000),
+            ("300/m", 300, 60_000),
+            ("2.5/s", 2, 800),
+            ("0.5/s", 1, 2000),
+        ] {
+            let window = rate.parse::<Rate>().unwrap().window();
+            assert_eq!(
+                window,
+                Some((count, Duration::from_millis(milliseconds))),
+                "{rate}"
+            );
+        }
+        assert_eq!(Rate::UNLIMITED.window(), None);
+    }
 
     #[test]
     fn rates_are_read_and_shown() {

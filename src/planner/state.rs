@@ -63,6 +63,22 @@ impl AppliedRoom {
     pub fn is_confirmed(&self) -> bool {
         !self.settings.is_empty()
     }
+
+    /// What is in doubt once `sending` is on its way: for each attribute a value other than the confirmed one
+    /// that the service may hold by then.
+    ///
+    /// An earlier write that was never answered stays in doubt when the confirmed value is sent again: until
+    /// that is answered, the service may hold either.
+    pub fn in_doubt_with(&self, sending: &RememberedSettings) -> RememberedSettings {
+        let mut doubts = self.unconfirmed.clone();
+        for (name, value) in sending {
+            let is_confirmed = self.settings.get(name) == Some(value);
+            if !(is_confirmed && doubts.contains_key(name)) {
+                doubts.insert(name.clone(), value.clone());
+            }
+        }
+        doubts
+    }
 }
 
 /// Something that happened to a room during `apply`. The journal is a list of these.
@@ -264,6 +280,21 @@ mod tests {
             });
         }
         assert_eq!(state.rooms, [(room("a"), applied(5))].into());
+    }
+
+    #[test]
+    fn a_doubt_outlives_a_write_of_the_confirmed_value() {
+        let in_doubt = |unconfirmed, sending| {
+            let room = AppliedRoom {
+                unconfirmed,
+                ..applied(5)
+            };
+            room.in_doubt_with(&settings(sending))
+        };
+        assert_eq!(in_doubt(RememberedSettings::new(), 6), settings(6));
+        assert_eq!(in_doubt(RememberedSettings::new(), 5), settings(5));
+        assert_eq!(in_doubt(settings(6), 5), settings(6));
+        assert_eq!(in_doubt(settings(6), 7), settings(7));
     }
 
     #[test]

@@ -366,8 +366,11 @@ fn links_are_not_written_through() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::create_dir(site.scratch.path("rooms")).unwrap();
     std::os::unix::fs::symlink(outside.path(), site.scratch.path("rooms/team")).unwrap();
-    let ran = import(&site, &["odd", "--dir", "team"]);
-    assert_ne!(ran.code, 0, "{}", ran.all());
+    let ran = site.run(&["import", "odd", "--dir", "team", "--format", "json"]);
+    assert_eq!(ran.code, 3, "{}", ran.all());
+    // A program that asked for a report gets one: of what is wrong with the files.
+    check("validate", &ran.json());
+    assert_eq!(ran.json()["findings"][0]["rule"], "link");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use roomctl::io::api::{Answer, Request, Transport, TransportError};
 use roomctl::io::apply::{Record, apply};
+use roomctl::io::deadline::Deadline;
 use roomctl::io::exchange::Service;
 use roomctl::io::journal::JournalError;
 use roomctl::io::pace::Pacer;
+use roomctl::io::stop::StopReason;
 use roomctl::model::{Room, RoomName, Secret, rules};
 use roomctl::planner::{Event, Options, Plan, Rate, Receipt, State, WantedRoom, plan};
 use roomctl::simulator::{self, Delivery, Fault, Quirks, SimKey, World};
@@ -112,8 +114,12 @@ pub fn options() -> Options {
 pub struct Bench {
     pub runtime: Runtime,
     pub rate: Rate,
+    /// How long a run may take.
+    pub time: Option<Duration>,
     pub state: State,
     pub notes: Arc<Notes>,
+    /// Why the last run stopped, if it did.
+    pub stopped: Option<StopReason>,
     wire: InProcess,
 }
 
@@ -121,6 +127,7 @@ impl Bench {
     pub fn new(quirks: Quirks) -> Self {
         let settings = simulator::Settings {
             quirks,
+            log: true,
             ..simulator::Settings::new("acme", SimKey::new(KEY))
         };
         let mut state = State::fresh("acme");
@@ -135,19 +142,19 @@ impl Bench {
         Self {
             runtime,
             rate: Rate::UNLIMITED,
+            time: None,
             state,
             notes: Arc::default(),
+            stopped: None,
             wire,
         }
     }
 
     /// The service, as a new run finds it.
     pub fn service(&self) -> Arc<Service<InProcess>> {
-        Arc::new(Service::new(
-            self.wire.clone(),
-            Pacer::new(&self.rate, 1),
-            0,
-        ))
+        let mut service = Service::new(self.wire.clone(), Pacer::new(&self.rate, 1), 0);
+        service.deadline = self.time.map(|time| Deadline::new(self.now(), time));
+        Arc::new(service)
     }
 
     /// What the service holds.
@@ -170,8 +177,24 @@ impl Bench {
     /// Applies a plan.
     pub fn carry_out(&mut self, plan: &Plan) -> Vec<Receipt> {
         let service = self.service();
-        let run = apply(plan, &mut self.state, &service, &self.notes, 4, |_| {});
-        self.runtime.block_on(run)
+        let never = std::future::pending();
+        let run = apply(
+            plan,
+            &mut self.state,
+            &service,
+            &self.notes,
+            4,
+            never,
+            |_| {},
+        );
+        let receipts = self.runtime.block_on(run);
+        self.stopped = service.stop.reason();
+        receipts
+    }
+
+    /// The moment, on the clock of the service.
+    pub fn now(&self) -> Instant {
+        self.runtime.block_on(async { Instant::now() })
     }
 }
 

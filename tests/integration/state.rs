@@ -87,12 +87,14 @@ fn what_an_unfinished_run_left_is_taken_in_first() {
         let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
         let found = store.load(None).unwrap().unwrap();
         let gone = found.state.rooms.keys().next_back().unwrap().clone();
-        let journal = store.begin(&found.state).unwrap();
+        let locked = store.lock(&holder()).unwrap();
+        let journal = locked.begin(&found.state).unwrap();
         Runtime::new()
             .unwrap()
             .block_on(journal.append(&Event::Missing { room: gone }))
             .unwrap();
         journal.end();
+        drop(locked);
 
         // Looking, and a change that is refused, leave every byte as it was.
         let files = site.scratch.files();
@@ -124,17 +126,20 @@ fn what_an_unfinished_run_left_is_taken_in_first() {
     }
 }
 
-#[test]
-fn only_changes_wait_for_the_lock() {
-    let site = applied(&[], 1);
-    let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
-    let holder = Holder {
+fn holder() -> Holder {
+    Holder {
         holder: "build 7".into(),
         host: "runner".into(),
         pid: 42,
         since: "2026-11-01T08:00:00Z".into(),
-    };
-    let lock = store.lock(&holder).unwrap();
+    }
+}
+
+#[test]
+fn only_changes_wait_for_the_lock() {
+    let site = applied(&[], 1);
+    let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
+    let lock = store.lock(&holder()).unwrap();
     assert_eq!(site.run(&["state", "list"]).code, 0);
     assert_eq!(site.run(&["state", "show", "room-00"]).code, 0);
     assert_eq!(site.run(&["state", "mv", "room-00", "daily"]).code, 7);
@@ -163,4 +168,56 @@ fn reports_fit_their_schemas_and_hold_no_secret() {
     assert!(!show.all().contains("sha256"), "{}", show.all());
     let text = site.run(&["state", "show", "room-00"]).all();
     assert!(text.contains("****") && !text.contains("sha256"), "{text}");
+}
+
+#[test]
+fn a_lock_is_only_taken_away_from_who_is_named_first() {
+    let site = applied(&[], 1);
+    let unlock = |args: &[&str]| site.run(&[&["state", "unlock"], args].concat());
+    let free = unlock(&[]);
+    assert_eq!(
+        (free.code, free.stdout.as_str()),
+        (0, "The state is not locked.\n")
+    );
+
+    let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
+    let lock = store.lock(&holder()).unwrap();
+    let ran = unlock(&[]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(
+        ran.stderr.contains("build 7 on runner (process 42)"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(site.run(&["state", "forget", "room-00", "--yes"]).code, 7);
+
+    let ran = unlock(&["--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(
+        ran.stdout.contains("taken away from build 7"),
+        "{}",
+        ran.stdout
+    );
+    // Whoever held it can no longer write, and the others can.
+    let mut state = store.load(None).unwrap().unwrap().state;
+    assert!(lock.save(&mut state).is_err());
+    assert_eq!(site.run(&["state", "forget", "room-00", "--yes"]).code, 0);
+}
+
+#[test]
+fn a_lock_left_by_a_dead_run_is_recognised() {
+    let site = applied(&[], 1);
+    let record = serde_json::to_string(&holder()).unwrap();
+    let leave = || site.scratch.write(".roomctl/state.json.lock", &record);
+    leave();
+    let unlock = site.run(&["state", "unlock"]);
+    assert_eq!(unlock.code, 0, "{}", unlock.all());
+    assert!(unlock.stdout.contains("not locked"), "{}", unlock.stdout);
+    assert!(unlock.stdout.contains("build 7"), "{}", unlock.stdout);
+    leave();
+    site.room(0, "privacy: public\n");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(ran.stderr.contains("the run of build 7"), "{}", ran.stderr);
+    assert!(!site.apply(&[]).stderr.contains("build 7"));
 }

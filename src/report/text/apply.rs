@@ -71,10 +71,13 @@ fn hidden(receipt: &ReceiptReport) -> String {
 /// The end of a run: what was done, and each room that was not, with the reason.
 pub fn apply_end(report: &ApplyReport) -> String {
     let mut text = String::from("\n");
+    if report.summary.not_done() > 0 {
+        done(&mut text, report);
+    }
     let lists = [
         ("Failed", Outcome::Refused),
         (
-            "Unknown (read them before you trust them; the next run does)",
+            "Unknown: written or not, the service did not say; the next apply settles it",
             Outcome::Unknown,
         ),
         ("Not tried", Outcome::Skipped),
@@ -93,6 +96,18 @@ pub fn apply_end(report: &ApplyReport) -> String {
         report.state.serial
     );
     text
+}
+
+/// Names only: what happened to each was told when it ended.
+fn done(text: &mut String, report: &ApplyReport) {
+    let is_done = |receipt: &&ReceiptReport| {
+        matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden)
+    };
+    let names = report.receipts.iter().filter(is_done);
+    let names: Vec<String> = names.map(|receipt| printable(&receipt.room)).collect();
+    if !names.is_empty() {
+        let _ = writeln!(text, "{}:\n  {}\n", paint(BOLD, "Done"), names.join(", "));
+    }
 }
 
 fn list(text: &mut String, title: &str, report: &ApplyReport, outcome: Outcome) {

@@ -50,12 +50,19 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// A value of a report on one line.
+/// A value of a report on one line. A text that would read as something else, such as `true` or `5`, is quoted.
 fn value(json: &Json) -> String {
     match json {
+        Json::String(text) if text.is_empty() || is_no_text(text) => {
+            format!("\"{}\"", printable(text))
+        }
         Json::String(text) => printable(text),
         other => other.to_string(),
     }
+}
+
+fn is_no_text(text: &str) -> bool {
+    serde_json::from_str::<Json>(text).is_ok()
 }
 
 /// `1 room`, `2 rooms`.
@@ -65,7 +72,24 @@ fn count(number: u64, one: &str, many: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_text_is_not_taken_for_another_type() {
+        for (json, told) in [
+            (json!("true"), "\"true\""),
+            (json!(true), "true"),
+            (json!("5"), "\"5\""),
+            (json!(5), "5"),
+            (json!(""), "\"\""),
+            (json!(null), "null"),
+            (json!("grid"), "grid"),
+        ] {
+            assert_eq!(value(&json), told);
+        }
+    }
 
     #[test]
     fn nothing_acts_on_the_terminal() {
