@@ -7,6 +7,7 @@ mod apply;
 mod cases;
 mod common;
 mod drift;
+mod echo;
 mod hostile;
 mod import;
 mod in_process;
