@@ -75,7 +75,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     let refusal = planning.refusal(&plan);
     let (rate, _) = settings.pace(&args.network.pace)?;
     let shown = PlanReport::new(&plan, &loaded.lines, refusal.as_ref());
-    show(&shown, args, &rate, output);
+    show(&shown, args, &rate, global.verbose > 0, output);
     if plan.is_empty() {
         memory.fold()?;
         let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).collect();
@@ -246,9 +246,9 @@ async fn carry_out(
     }
 }
 
-fn show(plan: &PlanReport, args: &ApplyArgs, rate: &Rate, output: &mut Output) {
+fn show(plan: &PlanReport, args: &ApplyArgs, rate: &Rate, verbose: bool, output: &mut Output) {
     if args.report.format == Format::Text {
-        output.result(&text::plan(plan, &rate.to_string()));
+        output.result(&text::plan(plan, &rate.to_string(), verbose));
     }
 }
 

@@ -46,7 +46,7 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     };
     let report = PlanReport::new(&plan, &loaded.lines, planning.refusal(&plan).as_ref());
     match args.report.format {
-        Format::Text => output.result(&text::plan(&report, &rate.to_string())),
+        Format::Text => output.result(&text::plan(&report, &rate.to_string(), global.verbose > 0)),
         Format::Json => output.result(&report::json(&report)?),
     }
     let exit = if !plan.unreadable.is_empty() {

@@ -16,7 +16,8 @@ use crate::model::value::remember;
 use crate::model::{LiveRoom, RememberedSettings, RoomName};
 use crate::planner::drift::is_made_anew;
 use crate::planner::live::moved_between;
-use crate::planner::receipt::{compare, undeclared};
+use crate::planner::receipt::compare;
+use crate::planner::undeclared::observed;
 use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, Sighting, State};
 
 /// Where events become durable.
@@ -394,10 +395,11 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     async fn written(&mut self, live: LiveRoom) -> Result<Receipt, JournalError> {
         let salt = &self.crew.salt;
         let comparison = compare(&self.task.change.settings, &live.settings, salt);
+        let made_anew = is_made_anew(&self.task.before, &live);
         let overridden = comparison.overridden.iter();
         let applied = AppliedRoom {
             id: live.id.or_else(|| self.task.before.id.clone()),
-            observed: undeclared(
+            observed: observed(
                 |name| self.task.change.settings.contains_key(name),
                 &live.settings,
                 salt,
@@ -415,7 +417,11 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         } else {
             Outcome::Overridden
         };
-        let mut receipt = self.receipt(outcome, None);
+        // An offline run only learns it now, when the room is written; at least it says so.
+        let message = made_anew.then(|| {
+            "written; but the service's id of it has changed: it was made anew, or is another room".to_owned()
+        });
+        let mut receipt = self.receipt(outcome, message);
         receipt.overridden = comparison.overridden;
         receipt.unobservable = comparison.unobservable;
         Ok(receipt)

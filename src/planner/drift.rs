@@ -9,6 +9,7 @@ use super::mutes::{Idle, Mute};
 use super::plan::{Cause, WantedRoom, unknown};
 use super::state::{AppliedRoom, State};
 use super::three_way::{cause, sides};
+use super::undeclared::{self, Undeclared};
 use super::world::{Gone, Sighting, World};
 use crate::model::catalogue::attribute;
 use crate::model::value::remember;
@@ -51,17 +52,6 @@ pub struct AttributeDrift {
     pub cause: Cause,
     /// Whether an active mute accepts it.
     pub muted: bool,
-}
-
-/// An attribute that nobody declared and that moved since the room was last written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undeclared {
-    /// Wire name.
-    pub name: String,
-    /// What the service reported then.
-    pub before: Remembered,
-    /// What it reports now.
-    pub live: Remembered,
 }
 
 /// One room.
@@ -197,7 +187,7 @@ fn look(
     let mut room = told(name.as_str(), Verdict::InSync, None);
     room.attributes = attributes(&wanted, applied, live, salt);
     mute(&mut room, all, used);
-    room.undeclared = moved_undeclared(&wanted, applied, live, salt);
+    room.undeclared = undeclared::moved(&wanted, applied, live, salt);
     let made_anew = is_made_anew(applied, live);
     if made_anew {
         room.message = Some("it was archived or deleted, and made anew under its name".to_owned());
@@ -282,30 +272,6 @@ fn mute(room: &mut RoomDrift, all: &Sides<'_>, used: &mut [bool]) {
             }
         }
     }
-}
-
-/// Attributes that are in neither file nor state, held against what the service reported of them when the
-/// room was last written.
-fn moved_undeclared(
-    wanted: &RememberedSettings,
-    applied: &AppliedRoom,
-    live: &LiveRoom,
-    salt: &str,
-) -> Vec<Undeclared> {
-    let undeclared = applied
-        .observed
-        .iter()
-        .filter(|(name, _)| !wanted.contains_key(*name));
-    undeclared
-        .filter_map(|(name, before)| {
-            let now = live.settings.get(name)?;
-            (!now.is(before, salt, name)).then(|| Undeclared {
-                name: name.clone(),
-                before: before.clone(),
-                live: now.remember(salt, name, is_secret(name)),
-            })
-        })
-        .collect()
 }
 
 /// A room that archives itself when it expires is told apart from one that somebody archived.

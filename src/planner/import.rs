@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::receipt::undeclared;
 use super::state::AppliedRoom;
+use super::undeclared::observed;
 use crate::model::catalogue::{Attribute, attributes};
 use crate::model::value::remember;
 use crate::model::{
@@ -118,7 +118,7 @@ impl Draft {
     pub fn applied(&self, live: &LiveRoom, source: String, salt: &str) -> AppliedRoom {
         AppliedRoom {
             id: live.id.clone(),
-            observed: undeclared(
+            observed: observed(
                 |name| self.settings.contains_key(name),
                 &live.settings,
                 salt,

@@ -9,6 +9,7 @@ use super::plan::{
 };
 use super::state::{AppliedRoom, State};
 use super::three_way::{cause, sides};
+use super::undeclared::{self, Undeclared};
 use super::world::{Sighting, World};
 use crate::model::catalogue::{attribute, attributes};
 use crate::model::effect::effects;
@@ -46,7 +47,7 @@ pub fn plan_live(
             _ => planned.changes.push(left_over(name, view.applied, options)),
         }
     }
-    planned.into_plan(state, options)
+    planned.into_plan(wanted, state, world, options)
 }
 
 /// Plans to put back what was applied wherever the service moved, and nothing else: newer files wait.
@@ -67,7 +68,7 @@ pub fn plan_drift_only(
         let step = view.back(applied, file);
         planned.take(name, file.map(|room| &room.file), step, &view);
     }
-    planned.into_plan(state, options)
+    planned.into_plan(wanted, state, world, options)
 }
 
 /// What changed of a room between two looks: the names of the attributes, or what else. `None`: nothing.
@@ -125,11 +126,40 @@ impl Planned {
         }
     }
 
-    fn into_plan(self, state: &State, options: &Options) -> Plan {
+    fn into_plan(
+        self,
+        wanted: &BTreeMap<RoomName, WantedRoom>,
+        state: &State,
+        world: &World,
+        options: &Options,
+    ) -> Plan {
         let mut plan = assemble(self.changes, self.unchanged, state, options);
         plan.unreadable = self.unreadable;
+        plan.undeclared = undeclared_moves(wanted, state, world);
         plan
     }
+}
+
+/// What moved on the service that nothing is planned for, since no file declares it.
+fn undeclared_moves(
+    wanted: &BTreeMap<RoomName, WantedRoom>,
+    state: &State,
+    world: &World,
+) -> BTreeMap<RoomName, Vec<Undeclared>> {
+    let salt = state.salt();
+    let moves = state.rooms.iter().filter_map(|(name, applied)| {
+        let Some(Sighting::Present(live)) = world.get(name) else {
+            return None;
+        };
+        let room = wanted.get(name);
+        let declared = match room {
+            Some(room) => remember(&room.settings, salt, &applied.settings),
+            None => applied.settings.clone(),
+        };
+        let moved = undeclared::moved(&declared, applied, live, salt);
+        (!moved.is_empty() && !is_made_anew(applied, live)).then(|| (name.clone(), moved))
+    });
+    moves.collect()
 }
 
 /// One room, as it is remembered and as it was seen.

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod receipt;
 pub mod state;
 pub mod three_way;
+pub mod undeclared;
 pub mod world;
 
 pub use drift::{Drift, Verdict, drift};
@@ -20,4 +21,5 @@ pub use live::{plan_drift_only, plan_live};
 pub use plan::{Action, AttributeChange, Cause, Change, Options, Plan, WantedRoom, plan};
 pub use receipt::{Outcome, Override, Receipt};
 pub use state::{AppliedRoom, Event, State};
+pub use undeclared::Undeclared;
 pub use world::{Gone, Sighting, World};

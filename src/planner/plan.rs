@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::forecast::{Forecast, Rate, forecast};
 use super::state::{AppliedRoom, State};
+use super::undeclared::Undeclared;
 use super::world::Sighting;
 use crate::model::effect::{Effect, effects};
 use crate::model::secret::sha256;
@@ -194,6 +195,8 @@ pub struct Plan {
     pub unreadable: Vec<Unreadable>,
     /// How many rooms were applied before: what shares are measured against.
     pub managed: u64,
+    /// Attributes that no file declares and that moved on the service, as far as it was looked at.
+    pub undeclared: BTreeMap<RoomName, Vec<Undeclared>>,
 }
 
 /// A room that nothing is planned for.
@@ -266,6 +269,7 @@ pub(super) fn assemble(
         unchanged,
         forecast: forecast(requests, &options.rate, options.burst),
         unreadable: Vec::new(),
+        undeclared: BTreeMap::new(),
         managed: state
             .rooms
             .values()

@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::Action;
-use crate::model::catalogue::attributes;
-use crate::model::{Live, Remembered, RememberedSettings, RoomName, Settings, Value};
+use crate::model::{Live, Remembered, RoomName, Settings, Value};
 
 /// How a change ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -89,23 +88,6 @@ pub fn compare(sent: &Settings, live: &BTreeMap<String, Live>, salt: &str) -> Co
     comparison
 }
 
-/// What a room reports of settable attributes that are not among `sent`, in the form that is remembered.
-pub fn undeclared(
-    sent: impl Fn(&str) -> bool,
-    live: &BTreeMap<String, Live>,
-    salt: &str,
-) -> RememberedSettings {
-    let known = attributes()
-        .iter()
-        .filter(|a| a.name != "roomName" && !sent(&a.name));
-    known
-        .filter_map(|a| {
-            let value = live.get(&a.name)?;
-            Some((a.name.clone(), value.remember(salt, &a.name, a.secret)))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,24 +115,5 @@ mod tests {
         assert_eq!(names, ["enableChat", "rtmpOutURL"]);
         assert_eq!(comparison.overridden[0].got, Remembered::Bool(false));
         assert!(comparison.overridden[1].got.is_secret());
-    }
-
-    #[test]
-    fn undeclared_attributes_are_settable_ones_that_were_not_sent() {
-        let live: BTreeMap<String, Live> = [
-            ("enableChat".to_owned(), Live::Bool(false)),
-            ("autoJoin".to_owned(), Live::Bool(true)),
-            (
-                "meetingLeftWebhook".to_owned(),
-                Live::Text("https://x".into()),
-            ),
-            ("roomName".to_owned(), Live::Text("a".into())),
-            ("lang".to_owned(), Live::Text("en".into())),
-        ]
-        .into();
-        let seen = undeclared(|name| name == "enableChat", &live, "salt");
-        let names: Vec<&String> = seen.keys().collect();
-        assert_eq!(names, ["autoJoin", "meetingLeftWebhook"]);
-        assert!(seen["meetingLeftWebhook"].is_secret());
     }
 }

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, StateId, shown};
+use super::{FORMAT_VERSION, StateId, UndeclaredReport, shown};
 use crate::model::Remembered;
-use crate::planner::drift::{AttributeDrift, RoomDrift, Undeclared};
+use crate::planner::drift::{AttributeDrift, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
 use crate::planner::{Cause, Drift, State, Verdict};
 
@@ -137,17 +137,6 @@ pub struct AttributeReport {
     pub muted: bool,
 }
 
-/// An attribute that nobody declared and that moved. `****` for a secret.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct UndeclaredReport {
-    /// Wire name.
-    pub name: String,
-    /// What the service reported when the room was last written.
-    pub before: Json,
-    /// What it reports now.
-    pub live: Json,
-}
-
 /// A mute that mutes nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct IdleMute {
@@ -253,16 +242,6 @@ impl From<&AttributeDrift> for AttributeReport {
             cause: drift.cause,
             sensitive: all.into_iter().flatten().any(Remembered::is_secret),
             muted: drift.muted,
-        }
-    }
-}
-
-impl From<&Undeclared> for UndeclaredReport {
-    fn from(moved: &Undeclared) -> Self {
-        Self {
-            name: moved.name.clone(),
-            before: shown(&moved.before),
-            live: shown(&moved.live),
         }
     }
 }

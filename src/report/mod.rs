@@ -11,12 +11,14 @@ pub mod plan;
 pub mod room_yaml;
 pub mod state;
 pub mod text;
+pub mod undeclared;
 pub mod validate;
 
 pub use apply::ApplyReport;
 pub use drift::DriftReport;
 pub use import::ImportReport;
 pub use plan::PlanReport;
+pub use undeclared::UndeclaredReport;
 pub use validate::ValidateReport;
 
 use schemars::JsonSchema;

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, MASK, StateId, shown};
-use crate::model::{Effect, Lines, Remembered};
+use super::{FORMAT_VERSION, MASK, StateId, UndeclaredReport, shown};
+use crate::model::{Effect, Lines, Remembered, RoomName};
 use crate::planner::guard::Refusal;
 use crate::planner::plan::Unreadable;
-use crate::planner::{Action, AttributeChange, Cause, Change, Plan};
+use crate::planner::{Action, AttributeChange, Cause, Change, Plan, Undeclared};
 
 /// What would change.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -33,8 +33,20 @@ pub struct PlanReport {
     pub changes: Vec<ChangeReport>,
     /// Rooms that could not be read, so that nothing is planned for them.
     pub unreadable: Vec<UnreadableReport>,
+    /// Attributes that no file declares and that moved on the service since the room was last written. Nothing
+    /// is planned for them. Empty when the service was not looked at.
+    pub undeclared: Vec<UndeclaredRoom>,
     /// Why `apply` would refuse the plan; null when it would not.
     pub guard: Option<String>,
+}
+
+/// A room of which attributes moved that no file declares.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct UndeclaredRoom {
+    /// Name of the room.
+    pub room: String,
+    /// The attributes, by name.
+    pub attributes: Vec<UndeclaredReport>,
 }
 
 /// A room that nothing is planned for.
@@ -142,8 +154,16 @@ impl PlanReport {
             },
             changes,
             unreadable: plan.unreadable.iter().map(unreadable).collect(),
+            undeclared: plan.undeclared.iter().map(undeclared).collect(),
             guard: refusal.map(ToString::to_string),
         }
+    }
+}
+
+fn undeclared((room, moved): (&RoomName, &Vec<Undeclared>)) -> UndeclaredRoom {
+    UndeclaredRoom {
+        room: room.to_string(),
+        attributes: moved.iter().map(UndeclaredReport::from).collect(),
     }
 }
 

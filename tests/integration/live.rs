@@ -237,3 +237,60 @@ fn a_room_that_somebody_made_anew_is_not_ours_to_archive() {
     let ran = site.apply(&["--prune"]);
     assert_eq!((ran.code, site.count("DELETE")), (6, 0), "{}", ran.all());
 }
+
+#[test]
+fn undeclared_attributes_that_moved_are_counted_and_named_on_demand() {
+    let site = Site::with_rooms(&[], &[], 2);
+    site.existing(2);
+    site.simulator().with_world(|world| {
+        world.edit("room-00", "autoJoin", json!(false)).unwrap();
+    });
+    assert_eq!(site.apply(&[]).code, 0);
+    let quiet = plan(&site, &["--detailed-exitcode"]);
+    assert_eq!((quiet.0, &quiet.1["undeclared"]), (0, &json!([])));
+    site.simulator().with_world(|world| {
+        world.edit("room-00", "autoJoin", json!(true)).unwrap();
+    });
+    let (code, report) = plan(&site, &["--detailed-exitcode"]);
+    let moved = json!([{
+        "room": "room-00",
+        "attributes": [{"name": "autoJoin", "before": false, "live": true}],
+    }]);
+    // Nobody declared it, so nothing is to be done about it.
+    assert_eq!((code, &report["undeclared"]), (0, &moved));
+    let text = |more: &[&str]| {
+        let args = [&["plan", "--live", "--rate", "unlimited"], more].concat();
+        site.run(&args).stdout
+    };
+    let told = "  room-00\n      1 attribute that no file declares moved on the service";
+    let short = text(&[]);
+    assert!(
+        short.contains(&format!("{told}; -v names them\n")),
+        "{short}"
+    );
+    assert!(!short.contains("autoJoin"), "{short}");
+    let long = text(&["-v"]);
+    assert!(
+        long.contains(&format!("{told}\n        autoJoin: false → true\n")),
+        "{long}"
+    );
+}
+
+#[test]
+fn a_room_under_another_id_is_told_when_it_is_written() {
+    let site = Site::with_rooms(&[], &[], 1);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.simulator().with_world(|world| {
+        world.archive("room-00").unwrap();
+        let attributes = [("privacy".to_owned(), json!("public"))].into();
+        world.create("room-00", attributes, 0);
+    });
+    site.room(0, "privacy: private\nmaxParticipants: 9\n");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let message = ran.json()["receipts"][0]["message"].to_string();
+    assert!(
+        message.contains("made anew, or is another room"),
+        "{message}"
+    );
+}

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::Style;
 
-use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, value};
+use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, paint, printable, undeclared, value};
 use crate::planner::{Cause, Verdict};
 use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
 
@@ -78,7 +78,7 @@ fn room_block(text: &mut String, room: &RoomReport, until: &str, verbose: bool) 
             attribute_line(text, room, attribute, width, until);
         }
     }
-    undeclared(text, room, verbose);
+    undeclared(text, &room.undeclared, verbose);
     text.push('\n');
 }
 
@@ -156,29 +156,5 @@ fn sides(attribute: &AttributeReport) -> String {
         format!("{told} {}", paint(DIM, "(muted)"))
     } else {
         told
-    }
-}
-
-fn undeclared(text: &mut String, room: &RoomReport, verbose: bool) {
-    let number = room.undeclared.len() as u64;
-    if number == 0 {
-        return;
-    }
-    let hint = if verbose { "" } else { "; -v names them" };
-    let _ = writeln!(
-        text,
-        "      {} that no file declares moved on the service{hint}",
-        count(number, "attribute", "attributes")
-    );
-    if verbose {
-        for moved in &room.undeclared {
-            let name = printable(&moved.name);
-            let _ = writeln!(
-                text,
-                "        {name}: {} → {}",
-                value(&moved.before),
-                value(&moved.live)
-            );
-        }
     }
 }

@@ -14,8 +14,12 @@ pub use plan::plan;
 pub use state::{state_list, state_show};
 pub use validate::{findings, validate};
 
+use std::fmt::Write;
+
 use anstyle::{AnsiColor, Style};
 use serde_json::Value as Json;
+
+use super::UndeclaredReport;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -63,6 +67,25 @@ fn value(json: &Json) -> String {
 
 fn is_no_text(text: &str) -> bool {
     serde_json::from_str::<Json>(text).is_ok()
+}
+
+/// How many attributes of a room moved that no file declares and, when asked, which.
+fn undeclared(text: &mut String, moved: &[UndeclaredReport], verbose: bool) {
+    let number = moved.len() as u64;
+    if number == 0 {
+        return;
+    }
+    let hint = if verbose { "" } else { "; -v names them" };
+    let _ = writeln!(
+        text,
+        "      {} that no file declares moved on the service{hint}",
+        count(number, "attribute", "attributes")
+    );
+    for moved in moved.iter().filter(|_| verbose) {
+        let name = printable(&moved.name);
+        let (before, live) = (value(&moved.before), value(&moved.live));
+        let _ = writeln!(text, "        {name}: {before} → {live}");
+    }
 }
 
 /// `1 room`, `2 rooms`.

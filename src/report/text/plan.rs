@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
 
-use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, value};
+use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, undeclared, value};
 use crate::planner::{Action, Cause};
 use crate::report::plan::{AttributeReport, ChangeReport, PlanReport};
 
-/// The plan, as a screen of text. `rate` is the rate of its forecast.
-pub fn plan(report: &PlanReport, rate: &str) -> String {
+/// The plan, as a screen of text. `rate` is the rate of its forecast. `verbose` names the attributes that
+/// moved without being declared.
+pub fn plan(report: &PlanReport, rate: &str, verbose: bool) -> String {
     let mut text = String::new();
     let state = match &report.state.lineage {
         Some(_) => format!("state serial {}", report.state.serial),
@@ -31,6 +32,11 @@ pub fn plan(report: &PlanReport, rate: &str) -> String {
             "  {} {name}  nothing is planned: {why}\n",
             paint(RED, "?")
         );
+    }
+    for room in &report.undeclared {
+        let _ = writeln!(text, "  {}", printable(&room.room));
+        undeclared(&mut text, &room.attributes, verbose);
+        text.push('\n');
     }
     text.push_str(&summary(report, rate));
     if let Some(guard) = &report.guard {
