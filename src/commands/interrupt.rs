@@ -10,6 +10,7 @@ pub async fn second(stop: &Stop) -> Interrupted {
     let mut signals = Signals::new();
     signals.next().await;
     stop.stop(StopReason::Interrupted);
+    tracing::warn!("interrupted: finishing what is under way; interrupt again to leave at once");
     signals.next().await;
     Interrupted
 }

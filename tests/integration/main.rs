@@ -11,6 +11,8 @@ mod echo;
 mod hostile;
 mod import;
 mod in_process;
+#[cfg(unix)]
+mod interrupts;
 mod laws;
 mod layers;
 mod live;

@@ -95,6 +95,16 @@ impl Site {
             .unwrap()
     }
 
+    /// Starts the program, and lets it run with its output in pipes.
+    pub fn start_piped(&self, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     /// Runs the program with these variables set.
     pub fn run_with(&self, variables: &[(String, String)], args: &[&str]) -> Ran {
         let variables = variables.iter().map(|(name, value)| (name, value));
