@@ -1,10 +1,11 @@
 //! Texts from the service may repeat what was sent: the key from the URL, or a secret from the body.
 //! Here, at the boundary, they become either text that may be shown or a [`Secret`].
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -12,8 +13,11 @@ use super::encodings::{is_plain, layers};
 use crate::model::secret::hex;
 use crate::model::{Secret, Settings, Value};
 
-/// A run of so many characters of a secret gives it away. Shorter runs are everyday words.
-const TELLTALE: usize = 8;
+/// A run of so many letters and digits of a secret gives it away. Shorter runs are everyday words.
+const TELLTALE: usize = size_of::<Run>();
+
+/// [`TELLTALE`] lower-case letters and digits.
+type Run = u64;
 
 /// A path shorter than this hides nothing, and would be found in every other word.
 const SHORTEST: usize = 4;
@@ -28,16 +32,18 @@ pub struct Guard {
     patterns: Vec<Arc<Patterns>>,
 }
 
-/// What to look for. Many fragments in two automata: each answer of a large account is searched for
-/// hundreds of them.
+/// What to look for. Each answer of a large account is searched for hundreds of runs, in one pass.
 struct Patterns {
-    /// In the text as it is.
-    exact: AhoCorasick,
-    /// In the letters and digits of the text alone.
-    bare: AhoCorasick,
+    runs: HashSet<Run>,
+    /// Where a run may be in `runs`, by some of its bits: most are told to be strangers by this alone.
+    sieve: Box<[bool; SIEVE]>,
+    /// Secrets with too few letters and digits for a run, in lower case.
+    whole: Vec<Secret>,
 }
 
-/// The fragments are parts of secrets, and an automaton can be printed.
+const SIEVE: usize = 1 << 12;
+
+/// The parts are parts of secrets.
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Guard(****)")
@@ -53,7 +59,7 @@ impl Guard {
     }
 
     /// This guard, and the secret values of `settings` too.
-    pub fn with(&self, settings: Option<&Settings>) -> Self {
+    pub fn with(&self, settings: Option<&Settings>) -> Cow<'_, Self> {
         let values = settings.into_iter().flat_map(Settings::values);
         let secrets: Vec<&str> = values
             .filter_map(|value| match value {
@@ -62,18 +68,22 @@ impl Guard {
             })
             .filter(|private| private.chars().count() >= SHORTEST)
             .collect();
-        let mut guard = self.clone();
-        if !secrets.is_empty() {
-            guard.patterns.push(Arc::new(Patterns::of(secrets)));
+        if secrets.is_empty() {
+            return Cow::Borrowed(self);
         }
-        guard
+        let mut guard = self.clone();
+        guard.patterns.push(Arc::new(Patterns::of(secrets)));
+        Cow::Owned(guard)
     }
 
     /// Whether `text` repeats enough of a secret to give it away: plainly, reversed, with something put
     /// between its characters, in base64, in hexadecimal, or under layers of escapes. A text with more
     /// layers than anybody writes by accident counts as one that does.
     pub fn gives_away(&self, text: &str) -> bool {
-        layers(text).any(|layer| layer.is_none_or(|layer| self.is_in(layer.as_bytes())))
+        let is_in = |text: &str| self.is_in(text.as_bytes());
+        is_in(text)
+            || !is_plain(text.as_bytes())
+                && layers(text).any(|layer| layer.is_none_or(|layer| is_in(&layer)))
     }
 
     /// Whether the raw bytes of an answer cannot hold a secret in any form that its values could be
@@ -83,14 +93,7 @@ impl Guard {
     }
 
     fn is_in(&self, text: &[u8]) -> bool {
-        let bare: Vec<u8> = text
-            .iter()
-            .copied()
-            .filter(u8::is_ascii_alphanumeric)
-            .collect();
-        self.patterns
-            .iter()
-            .any(|patterns| patterns.exact.is_match(text) || patterns.bare.is_match(&bare))
+        self.patterns.iter().any(|patterns| patterns.are_in(text))
     }
 
     /// A message of the service as it may be shown: nothing of a secret, and short. What would act on a
@@ -110,42 +113,63 @@ impl Guard {
 
 impl Patterns {
     fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let (mut exact, mut bare) = (Vec::new(), Vec::new());
+        let mut patterns = Self {
+            runs: HashSet::new(),
+            sieve: Box::new([false; SIEVE]),
+            whole: Vec::new(),
+        };
         for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            // A short one counts as a whole.
-            exact.append(&mut runs(secret, TELLTALE.min(secret.chars().count())));
-            for form in bare_forms(secret) {
-                bare.append(&mut runs(&form.text, form.run));
+            patterns.add(secret);
+        }
+        patterns
+    }
+
+    fn add(&mut self, secret: &str) {
+        if runs(secret.as_bytes()).next().is_none() {
+            self.whole.push(Secret::new(secret.to_lowercase()));
+        }
+        for form in forms(secret) {
+            for run in runs(form.as_bytes()) {
+                self.runs.insert(run);
+                self.sieve[slot(run)] = true;
             }
         }
-        Self {
-            exact: automaton(&exact),
-            bare: automaton(&bare),
-        }
+    }
+
+    fn are_in(&self, text: &[u8]) -> bool {
+        runs(text).any(|run| self.sieve[slot(run)] && self.runs.contains(&run))
+            || !self.whole.is_empty() && self.whole_in(text)
+    }
+
+    fn whole_in(&self, text: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(text).to_lowercase();
+        self.whole
+            .iter()
+            .any(|secret| text.contains(secret.expose()))
     }
 }
 
-/// A disguise of a secret in letters and digits, and how long a run of it gives the secret away.
-struct Form {
-    text: String,
-    run: usize,
+/// Any spread of the bits will do; this one is Fibonacci hashing.
+fn slot(run: Run) -> usize {
+    (run.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (Run::BITS - SIEVE.trailing_zeros())) as usize
 }
 
-/// The disguises of `secret` that no unescaping takes off.
-fn bare_forms(secret: &str) -> Vec<Form> {
-    let bare = |text: &str| -> String {
-        let kept = text.chars().filter(char::is_ascii_alphanumeric);
-        kept.collect()
-    };
-    let form = |text: &str, run: usize| Form {
-        text: bare(text),
-        run,
-    };
-    let reversed: String = secret.chars().rev().collect();
+/// All runs of letters and digits in `text`, whatever stands between them.
+fn runs(text: &[u8]) -> impl Iterator<Item = Run> {
+    let bare = text.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    let ending = bare.scan(0, |run: &mut Run, byte| {
+        *run = *run << 8 | Run::from(byte.to_ascii_lowercase());
+        Some(*run)
+    });
+    ending.skip(TELLTALE - 1)
+}
+
+/// `secret`, and its disguises that no unescaping takes off.
+fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![
-        form(secret, TELLTALE),
-        form(&reversed, TELLTALE),
-        form(&hex(secret.as_bytes()), 2 * TELLTALE),
+        secret.to_owned(),
+        secret.chars().rev().collect(),
+        hex(secret.as_bytes()),
     ];
     // Three bytes are four digits of base64: where the secret begins in a longer text decides which.
     forms.extend((0..3).map(|shift| {
@@ -154,32 +178,10 @@ fn bare_forms(secret: &str) -> Vec<Form> {
         let digits = STANDARD.encode(text);
         // The digits at the edges also hold what stands beside the secret.
         let inner = digits.trim_end_matches('=');
-        let inner = inner.get(4.min(inner.len())..).unwrap_or_default();
-        form(
-            inner
-                .get(..inner.len().saturating_sub(1))
-                .unwrap_or_default(),
-            TELLTALE,
-        )
+        let last = inner.len().saturating_sub(1);
+        inner.get(4..last).unwrap_or_default().to_owned()
     }));
     forms
-}
-
-/// All runs of `length` characters of `text`. Each is a part of a secret.
-fn runs(text: &str, length: usize) -> Vec<Secret> {
-    let characters: Vec<char> = text.chars().collect();
-    let windows = characters.windows(length.max(1));
-    windows
-        .map(|window| Secret::new(window.iter().collect::<String>()))
-        .collect()
-}
-
-fn automaton(fragments: &[Secret]) -> AhoCorasick {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build(fragments.iter().map(Secret::expose))
-        // Fails only for patterns that do not fit the memory of the machine.
-        .expect("a few short patterns always build")
 }
 
 /// The part of a URL that is worth hiding: scheme and host stand in many messages for good reasons.
@@ -202,7 +204,9 @@ mod tests {
             Value::Secret(Secret::new("rtmp://live.example/app/stream-key-77")),
         )]
         .into();
-        Guard::new(&Secret::new("KEY/with+odd=chars")).with(Some(&settings))
+        Guard::new(&Secret::new("KEY/with+odd=chars"))
+            .with(Some(&settings))
+            .into_owned()
     }
 
     #[test]
@@ -272,7 +276,8 @@ mod tests {
             Value::Secret(Secret::new("https://hooks.example/a")),
         )]
         .into();
-        let guard = Guard::new(&Secret::new("long-enough")).with(Some(&settings));
+        let guard = Guard::new(&Secret::new("long-enough"));
+        let guard = guard.with(Some(&settings));
         assert!(!guard.gives_away("privacy"));
     }
 
