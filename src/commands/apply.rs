@@ -24,7 +24,7 @@ use crate::io::apply::apply;
 use crate::io::deadline::Deadline;
 use crate::io::exchange::Service;
 use crate::io::http::Http;
-use crate::io::journal::Journal;
+use crate::io::recorder::Recorder;
 use crate::io::stop::StopReason;
 use crate::io::store::{Found, Locked};
 use crate::planner::plan::Unreadable;
@@ -171,10 +171,8 @@ impl Memory {
             let hint = "every receipt so far is in the journal; the next run takes them in";
             return Ok((receipts, Err(left.hint(hint))));
         }
-        // All workers have ended, so this is the last one who knows the journal.
-        if let Some(journal) = Arc::into_inner(journal) {
-            journal.end();
-        }
+        // All workers have ended, so this ends the journal.
+        drop(journal);
         Ok((receipts, self.save(&before)))
     }
 
@@ -220,7 +218,7 @@ struct Carried {
 async fn carry_out(
     run: Run<'_>,
     state: &mut State,
-    journal: &Arc<Journal>,
+    journal: &Arc<Recorder>,
     output: &mut Output,
 ) -> Carried {
     let rooms = run.plan.actionable().count();

@@ -2,20 +2,15 @@
 //! reported.
 //!
 //! A receipt must survive a killed runner, and 10,000 receipts must not rewrite a 10,000-room state 10,000
-//! times. So events are appended here and folded into the state at the end, or at the next start. Events
-//! that arrive while the disk is busy share the next sync.
+//! times. So events are appended to a journal ([`super::recorder`]) and folded into the state at the end, or
+//! at the next start. This file is about its form, and about reading it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
-use super::durable::sync_directory;
-use super::lock::{LockError, Watch};
+use super::lock::LockError;
 use crate::model::secret::sha256;
 use crate::planner::Event;
 
@@ -76,101 +71,6 @@ pub enum JournalError {
     Stopped,
 }
 
-/// A journal that is being written.
-pub struct Journal {
-    lines: mpsc::Sender<Line>,
-    writer: JoinHandle<()>,
-}
-
-struct Line {
-    text: String,
-    done: oneshot::Sender<Result<(), JournalError>>,
-}
-
-impl Journal {
-    /// Begins a journal at `path`, which must not exist yet. Nothing counts as recorded that was written
-    /// after `lock` was taken away.
-    ///
-    /// # Errors
-    /// When it exists or cannot be written.
-    pub fn begin(path: &Path, header: &Header, lock: Watch) -> Result<Self, JournalError> {
-        let path = path.to_owned();
-        let open = || -> io::Result<File> {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&path)?;
-            file.write_all(encode(header)?.as_bytes())?;
-            file.sync_all()?;
-            sync_directory(&path)?;
-            Ok(file)
-        };
-        let file = open().map_err(|source| JournalError::Io {
-            path: path.clone(),
-            source,
-        })?;
-        let (lines, queue) = mpsc::channel();
-        let writer = std::thread::spawn(move || write_lines(file, &path, &lock, &queue));
-        Ok(Self { lines, writer })
-    }
-
-    /// Appends `event`, and returns when it is durable.
-    ///
-    /// # Errors
-    /// When it could not be written; then nothing more will be.
-    pub async fn append(&self, event: &Event) -> Result<(), JournalError> {
-        let text = encode(event).map_err(|_| JournalError::Stopped)?;
-        let (done, written) = oneshot::channel();
-        self.lines
-            .send(Line { text, done })
-            .map_err(|_| JournalError::Stopped)?;
-        written.await.unwrap_or(Err(JournalError::Stopped))
-    }
-
-    /// Waits until the writer is done. Every append has been answered before.
-    pub fn end(self) {
-        drop(self.lines);
-        // A panic of the writer has already reached the appends as `Stopped`.
-        let _ = self.writer.join();
-    }
-}
-
-/// Writes all lines that wait, syncs once, answers them all; until nobody can send any more.
-fn write_lines(mut file: File, path: &Path, lock: &Watch, queue: &mpsc::Receiver<Line>) {
-    while let Ok(first) = queue.recv() {
-        let mut batch = vec![first];
-        batch.extend(queue.try_iter());
-        let text: String = batch.iter().map(|line| line.text.as_str()).collect();
-        let result = file
-            .write_all(text.as_bytes())
-            .and_then(|()| file.sync_data());
-        // After the sync: whoever took the lock away reads what was there by then.
-        let evicted = !lock.holds();
-        for line in batch {
-            // Nobody waits any more for an event whose task was dropped.
-            let _ = line.done.send(written(path, &result, evicted));
-        }
-        if result.is_err() || evicted {
-            return;
-        }
-    }
-}
-
-fn written(path: &Path, result: &io::Result<()>, evicted: bool) -> Result<(), JournalError> {
-    let path = path.to_owned();
-    match result {
-        Err(error) => Err(JournalError::Io {
-            path,
-            source: io::Error::new(error.kind(), error.to_string()),
-        }),
-        Ok(()) if evicted => Err(JournalError::Evicted {
-            path,
-            source: LockError::Evicted,
-        }),
-        Ok(()) => Ok(()),
-    }
-}
-
 /// Reads a journal. `None`: there is none, or not even its first line was finished.
 ///
 /// # Errors
@@ -222,7 +122,10 @@ fn header(path: &Path, line: &[u8]) -> Result<Option<Header>, JournalError> {
 }
 
 /// One line: a checksum, the JSON, a line break.
-fn encode(value: &impl Serialize) -> io::Result<String> {
+///
+/// # Errors
+/// Never for headers and events: their maps are keyed by text.
+pub fn encode(value: &impl Serialize) -> io::Result<String> {
     let json = serde_json::to_string(value)?;
     Ok(format!("{} {json}\n", checksum(json.as_bytes())))
 }
@@ -261,28 +164,28 @@ mod tests {
         }
     }
 
-    async fn written(names: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    fn written(names: &[&str]) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let journal = Journal::begin(&path, &header(), Watch::nothing()).unwrap();
+        let mut lines = encode(&header()).unwrap();
         for name in names {
-            journal.append(&event(name)).await.unwrap();
+            lines += &encode(&event(name)).unwrap();
         }
-        journal.end();
+        std::fs::write(&path, lines).unwrap();
         (dir, path)
     }
 
-    #[tokio::test]
-    async fn what_was_appended_is_read() {
-        let (_dir, path) = written(&["a", "b"]).await;
+    #[test]
+    fn what_was_written_is_read() {
+        let (_dir, path) = written(&["a", "b"]);
         let (read_header, events) = read(&path).unwrap().unwrap();
         assert_eq!(read_header, header());
         assert_eq!(events, [event("a"), event("b")]);
     }
 
-    #[tokio::test]
-    async fn a_torn_last_line_is_dropped_wherever_it_tore() {
-        let (_dir, path) = written(&["a", "b"]).await;
+    #[test]
+    fn a_torn_last_line_is_dropped_wherever_it_tore() {
+        let (_dir, path) = written(&["a", "b"]);
         let bytes = std::fs::read(&path).unwrap();
         let first_two = bytes.len() - encode(&event("b")).unwrap().len();
         for length in first_two..bytes.len() {
@@ -294,9 +197,9 @@ mod tests {
         assert!(read(&path).unwrap().is_none());
     }
 
-    #[tokio::test]
-    async fn other_damage_is_refused() {
-        let (_dir, path) = written(&["a", "b"]).await;
+    #[test]
+    fn other_damage_is_refused() {
+        let (_dir, path) = written(&["a", "b"]);
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -314,12 +217,5 @@ mod tests {
             read(&path),
             Err(JournalError::Newer { version: 2, .. })
         ));
-    }
-
-    #[tokio::test]
-    async fn an_existing_journal_is_not_overwritten() {
-        let (_dir, path) = written(&["a"]).await;
-        assert!(Journal::begin(&path, &header(), Watch::nothing()).is_err());
-        assert!(read(&path).unwrap().is_some());
     }
 }

@@ -50,6 +50,11 @@ impl Pacer {
         }
     }
 
+    /// Time between two requests at the full rate; `None`: no limit.
+    pub fn interval(&self) -> Option<Duration> {
+        self.schedule().interval
+    }
+
     /// Waits for this caller's turn, and returns when it began.
     pub async fn turn(&self) -> Instant {
         let _turn = self.turnstile.lock().await;

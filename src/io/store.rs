@@ -4,8 +4,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::durable::write_whole;
-use super::journal::{self, Header, Journal, JournalError};
+use super::journal::{self, Header, JournalError};
 use super::lock::{Holder, Lock, LockError, Status};
+use super::recorder::Recorder;
 use super::state_file::{ParseError, parse, render};
 use crate::planner::State;
 use crate::planner::state::VERSION;
@@ -231,7 +232,7 @@ impl Locked {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn begin(&self, state: &State) -> Result<Journal, StoreError> {
+    pub fn begin(&self, state: &State) -> Result<Recorder, StoreError> {
         let header = Header {
             journal: journal::VERSION,
             app: state.app.clone(),
@@ -239,7 +240,7 @@ impl Locked {
             serial: state.serial,
         };
         let path = self.store.beside("journal");
-        Ok(Journal::begin(&path, &header, self.lock.watch())?)
+        Ok(Recorder::begin(&path, &header, self.lock.watch())?)
     }
 
     /// Saves `state` under the next serial, and removes the journal that led to it.
@@ -284,6 +285,7 @@ impl Locked {
 
 #[cfg(test)]
 mod tests {
+    use super::super::recorder::Record;
     use super::*;
     use crate::model::RoomName;
     use crate::planner::{AppliedRoom, Event};
@@ -393,8 +395,8 @@ mod tests {
         let gone = Event::Missing {
             room: room("stand-up"),
         };
-        journal.append(&gone).await.unwrap();
-        journal.end();
+        journal.record(&[gone]).unwrap().await.unwrap();
+        drop(journal);
         let found = reload(&store);
         assert_eq!((found.recovered, found.state.rooms.len()), (1, 0));
 
@@ -419,8 +421,8 @@ mod tests {
             room: room("stand-up"),
             applied,
         };
-        journal.append(&event).await.unwrap();
-        journal.end();
+        journal.record(&[event]).unwrap().await.unwrap();
+        drop(journal);
         let found = reload(&store);
         assert_eq!(found.state.rooms, state().rooms);
         assert_eq!(found.state.lineage, "7f0c");
@@ -435,7 +437,7 @@ mod tests {
             let mut other = mine.clone();
             other.lineage = lineage.into();
             other.serial = serial;
-            locked(&store).begin(&other).unwrap().end();
+            locked(&store).begin(&other).unwrap();
             assert!(matches!(
                 store.load(Some("acme")),
                 Err(StoreError::OtherJournal { .. })

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use roomctl::io::api::{Answer, Request, Transport, TransportError};
-use roomctl::io::apply::{Record, apply};
+use roomctl::io::apply::apply;
 use roomctl::io::deadline::Deadline;
 use roomctl::io::exchange::Service;
 use roomctl::io::journal::JournalError;
 use roomctl::io::pace::Pacer;
+use roomctl::io::recorder::{Durable, Record};
 use roomctl::io::stop::StopReason;
 use roomctl::model::{Room, RoomName, Secret, rules};
 use roomctl::planner::{Event, Options, Plan, Rate, Receipt, State, WantedRoom, plan};
@@ -91,9 +92,9 @@ impl Notes {
 }
 
 impl Record for Notes {
-    async fn record(&self, event: &Event) -> Result<(), JournalError> {
-        self.0.lock().unwrap().push(event.clone());
-        Ok(())
+    fn record(&self, events: &[Event]) -> Result<Durable, JournalError> {
+        self.0.lock().unwrap().extend_from_slice(events);
+        Ok(Box::pin(std::future::ready(Ok(()))))
     }
 }
 

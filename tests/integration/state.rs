@@ -1,6 +1,7 @@
 //! The `state` commands against a service that a room was really renamed on, an unfinished run, and a lock.
 
 use roomctl::io::lock::Holder;
+use roomctl::io::recorder::Record;
 use roomctl::io::store::LocalStore;
 use roomctl::planner::Event;
 use roomctl::simulator::{Method, Request};
@@ -91,9 +92,9 @@ fn what_an_unfinished_run_left_is_taken_in_first() {
         let journal = locked.begin(&found.state).unwrap();
         Runtime::new()
             .unwrap()
-            .block_on(journal.append(&Event::Missing { room: gone }))
+            .block_on(journal.record(&[Event::Missing { room: gone }]).unwrap())
             .unwrap();
-        journal.end();
+        drop(journal);
         drop(locked);
 
         // Looking, and a change that is refused, leave every byte as it was.

@@ -1,0 +1,353 @@
+//! One room of a plan: what is asked of the service about it, in which order, and what its answers mean.
+
+use super::api::{Request, Transport};
+use super::apply::{Crew, Task, receipt, unrecorded};
+use super::exchange::{End, Tally};
+use super::journal::JournalError;
+use super::recorder::{Durable, Record};
+use crate::model::value::remember;
+use crate::model::{LiveRoom, RememberedSettings, RoomName};
+use crate::planner::drift::is_made_anew;
+use crate::planner::live::moved_between;
+use crate::planner::receipt::compare;
+use crate::planner::undeclared::observed;
+use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting};
+
+/// The run of one room.
+pub(super) struct RoomRun<'a, T, R> {
+    crew: &'a Crew<T, R>,
+    task: &'a Task,
+    index: usize,
+    action: Action,
+    tally: Tally,
+    events: Vec<Event>,
+    /// When the last of the events is durable.
+    durable: Option<Durable>,
+}
+
+/// How a room ended, with the events that led there, and when they are durable.
+pub(super) struct Ended {
+    pub(super) receipt: Receipt,
+    pub(super) events: Vec<Event>,
+    pub(super) durable: Option<Durable>,
+}
+
+impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
+    pub(super) fn new(crew: &'a Crew<T, R>, task: &'a Task, index: usize) -> Self {
+        Self {
+            crew,
+            task,
+            index,
+            action: task.change.action,
+            tally: Tally::new(crew.service.seed.wrapping_add(index as u64)),
+            events: Vec::new(),
+            durable: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Ended {
+        let mut receipt = match self.act().await {
+            Ok(receipt) => receipt,
+            Err(error) => self.unrecorded(&error),
+        };
+        receipt.attempts = self.tally.attempts;
+        receipt.http_status = self.tally.http_status;
+        Ended {
+            receipt,
+            events: self.events,
+            durable: self.durable,
+        }
+    }
+
+    async fn act(&mut self) -> Result<Receipt, JournalError> {
+        // Refused before the run; a body without the attribute could reset it, so it is not relied on.
+        if let Some((name, _)) = self.task.change.unset().next() {
+            let message = format!("not tried: the variable behind `{name}` is not set");
+            return Ok(self.receipt(Outcome::Skipped, Some(message)));
+        }
+        if let Some(intent) = self.task.intent(&self.crew.salt) {
+            self.crew.announce(self.index).await?;
+            self.events.push(intent);
+        }
+        match (self.task.change.sends, self.action) {
+            (false, _) => self.only_record(),
+            (true, Action::Archive) => self.archive().await,
+            (true, Action::Add) => self.add().await,
+            (true, _) => self.write().await,
+        }
+    }
+
+    /// Nothing needs to be sent: attributes are released, or the service already holds what is wanted.
+    fn only_record(&mut self) -> Result<Receipt, JournalError> {
+        if let Some(Sighting::Present(live)) = self.task.change.seen.clone() {
+            let mut receipt = self.written(live)?;
+            receipt.message =
+                Some("already so on the service; recorded, nothing was sent".to_owned());
+            return Ok(receipt);
+        }
+        let settings = self.remembered();
+        let mut overridden = self.task.before.overridden.clone();
+        overridden.retain(|name, _| settings.contains_key(name));
+        let applied = AppliedRoom {
+            id: self.task.before.id.clone(),
+            observed: self.task.before.observed.clone(),
+            overridden,
+            settings,
+            source: self.task.change.source.clone(),
+            unconfirmed: RememberedSettings::new(),
+        };
+        self.remember(applied)?;
+        let message = "no longer managed; nothing was sent".to_owned();
+        Ok(self.receipt(Outcome::Confirmed, Some(message)))
+    }
+
+    /// The plan knows what to do: a PUT, or a POST if it saw that the room is not there.
+    async fn write(&mut self) -> Result<Receipt, JournalError> {
+        // Looks again, right before writing, when the plan was made from a look. What moved is not overwritten.
+        if let Some(seen) = self.task.change.seen.as_ref() {
+            let now = match self.exchange(&Request::Get(self.room()), &mut 0).await {
+                End::Room(live) => Sighting::Present(live),
+                End::Missing(gone) => Sighting::Absent(gone),
+                End::Stopped => return self.settle(End::Stopped),
+                other => Sighting::Unreadable(other.told()),
+            };
+            if let Some(moved) = moved_between(seen, &now) {
+                return self.refused(format!("moved since the plan: {moved}; plan again"));
+            }
+        }
+        if self.action == Action::Create {
+            return self.add().await;
+        }
+        match self.put().await {
+            End::Missing(_) => self.confirm_missing().await,
+            end => self.settle(end),
+        }
+    }
+
+    /// Reads the room, archives it, and reads it again: only a room that is gone is reported as archived.
+    async fn archive(&mut self) -> Result<Receipt, JournalError> {
+        let room = self.room().clone();
+        let mut deletes = 0;
+        let mut deleted = false;
+        loop {
+            match self.exchange(&Request::Get(&room), &mut 0).await {
+                End::Missing(_) => {
+                    self.record(Event::Missing { room })?;
+                    let message = (deletes == 0).then(|| "was gone already".to_owned());
+                    return Ok(self.receipt(Outcome::Confirmed, message));
+                }
+                End::Room(_) if deleted => {
+                    let message = "the service said that it was archived, and still shows it";
+                    return Ok(self.receipt(Outcome::Unknown, Some(message.to_owned())));
+                }
+                End::Room(live) if is_made_anew(&self.task.before, &live) => {
+                    let message =
+                        "somebody made it anew under its name, so it is not ours to archive";
+                    return self.refused(message.to_owned());
+                }
+                End::Room(_) => {}
+                End::Stopped => return self.settle(End::Stopped),
+                other => return self.unread(&other.told()),
+            }
+            match self.exchange(&Request::Delete(&room), &mut deletes).await {
+                End::Archived => deleted = true,
+                End::ReadFirst(_) | End::Missing(_) => {}
+                end => return self.settle(end),
+            }
+        }
+    }
+
+    /// New to the state: a read decides between PUT and POST, and is repeated before a POST is.
+    async fn add(&mut self) -> Result<Receipt, JournalError> {
+        let mut posts = 0;
+        let mut taken: Option<String> = None;
+        loop {
+            let room = self.room().clone();
+            match self.exchange(&Request::Get(&room), &mut 0).await {
+                End::Room(_) => {
+                    // After a POST of ours whose answer was lost, the room is most likely that one.
+                    let ours = self.action == Action::Create && self.tally.perhaps_written;
+                    self.action = if ours { Action::Create } else { Action::Adopt };
+                    let end = self.put().await;
+                    return self.settle(end);
+                }
+                End::Missing(_) => {}
+                End::Stopped => return self.settle(End::Stopped),
+                other => return self.unread(&other.told()),
+            }
+            if let Some(message) = taken {
+                let why = format!(
+                    "{message}; yet the room cannot be read: perhaps an archived room holds the name"
+                );
+                return self.settle(End::Refused(why));
+            }
+            self.action = Action::Create;
+            let settings = &self.task.change.settings;
+            match self
+                .exchange(&Request::Post(&room, settings), &mut posts)
+                .await
+            {
+                End::Exists(message) => taken = Some(message),
+                End::ReadFirst(_) => {}
+                end => return self.settle(end),
+            }
+        }
+    }
+
+    async fn put(&mut self) -> End {
+        let request = Request::Put(self.room(), &self.task.change.settings);
+        self.exchange(&request, &mut 0).await
+    }
+
+    async fn exchange(&mut self, request: &Request<'_>, tries: &mut u32) -> End {
+        let service = &self.crew.service;
+        service.exchange(request, &mut self.tally, tries).await
+    }
+
+    /// Turns the end of the last request into a receipt, and records what it means.
+    fn settle(&mut self, end: End) -> Result<Receipt, JournalError> {
+        match end {
+            End::Room(live) => self.written(live),
+            End::Missing(_) => {
+                let message = "the service says that there is no such room".to_owned();
+                self.refused(message)
+            }
+            End::Exists(message) | End::Refused(message) => self.refused(message),
+            End::Rooms(_) | End::Archived => {
+                let message = "the service answered something else than was asked".to_owned();
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+            End::Unknown(message) | End::ReadFirst(message) => {
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+            End::Stopped if self.tally.perhaps_written => {
+                let message = "interrupted after a request that was not answered".to_owned();
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+            End::Stopped => {
+                self.withdraw()?;
+                Ok(self.crew.not_tried(&self.task.change))
+            }
+        }
+    }
+
+    fn written(&mut self, live: LiveRoom) -> Result<Receipt, JournalError> {
+        let salt = &self.crew.salt;
+        let comparison = compare(&self.task.change.settings, &live.settings, salt);
+        let made_anew = is_made_anew(&self.task.before, &live);
+        let overridden = comparison.overridden.iter();
+        let applied = AppliedRoom {
+            id: live.id.or_else(|| self.task.before.id.clone()),
+            observed: observed(
+                |name| self.task.change.settings.contains_key(name),
+                &live.settings,
+                salt,
+            ),
+            overridden: overridden
+                .map(|o| (o.name.clone(), o.got.clone()))
+                .collect(),
+            settings: self.remembered(),
+            source: self.task.change.source.clone(),
+            unconfirmed: RememberedSettings::new(),
+        };
+        self.remember(applied)?;
+        let outcome = if comparison.overridden.is_empty() {
+            Outcome::Confirmed
+        } else {
+            Outcome::Overridden
+        };
+        // An offline run only learns it now, when the room is written; at least it says so.
+        let message = made_anew.then(|| {
+            "written; but the service's id of it has changed: it was made anew, or is another room".to_owned()
+        });
+        let mut receipt = self.receipt(outcome, message);
+        receipt.overridden = comparison.overridden;
+        receipt.unobservable = comparison.unobservable;
+        Ok(receipt)
+    }
+
+    /// The service took nothing, as far as its last answer goes. An earlier try that was never answered may
+    /// have been carried out all the same, and stays remembered.
+    fn refused(&mut self, message: String) -> Result<Receipt, JournalError> {
+        if self.tally.perhaps_written {
+            let message = format!("{message}; an earlier try may have been carried out");
+            return Ok(self.receipt(Outcome::Unknown, Some(message)));
+        }
+        self.withdraw()?;
+        Ok(self.receipt(Outcome::Refused, Some(message)))
+    }
+
+    /// The room could not be read, so nothing was written now. Something may have been written before.
+    fn unread(&mut self, why: &str) -> Result<Receipt, JournalError> {
+        if self.tally.perhaps_written {
+            let message = format!("a write was not answered, and the room cannot be read: {why}");
+            return Ok(self.receipt(Outcome::Unknown, Some(message)));
+        }
+        let message = format!("the room could not be read, so nothing was written: {why}");
+        self.refused(message)
+    }
+
+    /// A PUT was told that the room is missing. That answer has too many shapes to be believed alone; a
+    /// read decides, and then the room is forgotten, so that the next plan adds it again.
+    async fn confirm_missing(&mut self) -> Result<Receipt, JournalError> {
+        let room = self.room().clone();
+        match self.exchange(&Request::Get(&room), &mut 0).await {
+            End::Missing(_) => {
+                self.record(Event::Missing { room })?;
+                let message = "the service no longer has this room; the next plan adds it again";
+                Ok(self.receipt(Outcome::Refused, Some(message.to_owned())))
+            }
+            _ => {
+                let message =
+                    "the service said that there is no such room, and a read did not confirm it";
+                self.refused(message.to_owned())
+            }
+        }
+    }
+
+    /// Takes the announcement back: certainly nothing was written.
+    fn withdraw(&mut self) -> Result<(), JournalError> {
+        if !self.task.is_announced() {
+            return Ok(());
+        }
+        self.record(self.task.withdrawal())
+    }
+
+    fn remember(&mut self, applied: AppliedRoom) -> Result<(), JournalError> {
+        let room = self.room().clone();
+        self.record(Event::Applied { room, applied })
+    }
+
+    fn record(&mut self, event: Event) -> Result<(), JournalError> {
+        let durable = self.crew.recorder.record(std::slice::from_ref(&event))?;
+        self.durable = Some(durable);
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Something could not be recorded. Nothing more may be written, and this room's end is not known to
+    /// the next run, whatever the service said.
+    fn unrecorded(&self, error: &JournalError) -> Receipt {
+        let why = self.crew.stop(error);
+        let attempts = self.tally.attempts;
+        let outcome = if attempts == 0 {
+            Outcome::Skipped
+        } else {
+            Outcome::Unknown
+        };
+        self.receipt(outcome, Some(unrecorded(attempts, &why)))
+    }
+
+    fn receipt(&self, outcome: Outcome, message: Option<String>) -> Receipt {
+        receipt(&self.task.change, self.action, outcome, message)
+    }
+
+    fn remembered(&self) -> RememberedSettings {
+        let applied = &self.task.before.settings;
+        remember(&self.task.change.settings, &self.crew.salt, applied)
+    }
+
+    fn room(&self) -> &'a RoomName {
+        &self.task.change.room
+    }
+}
