@@ -29,7 +29,7 @@ const WAITING: usize = 256;
 const AHEAD: Duration = Duration::from_millis(20);
 
 /// The same when there is no rate.
-const AHEAD_UNLIMITED: usize = 64;
+const AHEAD_UNLIMITED: usize = 256;
 
 /// One change and what is remembered of its room.
 pub(super) struct Task {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -14,6 +15,9 @@ use super::durable::sync_directory;
 use super::journal::{Header, JournalError, encode};
 use super::lock::{LockError, Watch};
 use crate::planner::Event;
+
+/// How long a sync waits for company. A sync costs as much processor time as several requests.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Ends when what was written would survive a power cut, or cannot be made to.
 pub type Durable = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
@@ -51,6 +55,8 @@ struct Written {
     failed: bool,
     /// Nobody writes any more.
     ended: bool,
+    /// The thread that syncs has nothing to do, and waits to be woken.
+    idle: bool,
 }
 
 /// How far the file is durable.
@@ -97,6 +103,7 @@ impl Recorder {
                 bytes: 0,
                 failed: false,
                 ended: false,
+                idle: false,
             }),
             more: Condvar::new(),
         });
@@ -128,8 +135,11 @@ impl Record for Recorder {
         }
         written.bytes += lines.len() as u64;
         let upto = written.bytes;
+        let idle = std::mem::take(&mut written.idle);
         drop(written);
-        self.shared.more.notify_one();
+        if idle {
+            self.shared.more.notify_one();
+        }
         let (shared, synced) = (self.shared.clone(), self.synced.clone());
         Ok(Box::pin(async move { shared.durable(synced, upto).await }))
     }
@@ -178,12 +188,20 @@ impl Shared {
         }
     }
 
-    /// Waits for something to sync, and returns how many bytes there are. `None`: there will be no more.
+    /// Waits for something to sync and then a little longer, for what comes right behind it. Returns how many
+    /// bytes there are. `None`: there will be no more.
     fn next(&self, synced: u64) -> Option<u64> {
-        let waits = |written: &mut Written| written.bytes == synced && !written.ended;
+        let nothing = |written: &mut Written| {
+            written.idle = written.bytes == synced && !written.ended;
+            written.idle
+        };
         let written = self
             .more
-            .wait_while(self.lock(), waits)
+            .wait_while(self.lock(), nothing)
+            .unwrap_or_else(PoisonError::into_inner);
+        let (written, _) = self
+            .more
+            .wait_timeout_while(written, GATHER, |written| !written.ended)
             .unwrap_or_else(PoisonError::into_inner);
         (written.bytes > synced).then_some(written.bytes)
     }
