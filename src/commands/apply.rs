@@ -21,6 +21,7 @@ use super::service::{self, Backend};
 use super::settings::Settings;
 use super::validate::{accept, load};
 use crate::io::apply::apply;
+use crate::io::crash_point::crash_point;
 use crate::io::deadline::Deadline;
 use crate::io::exchange::Service;
 use crate::io::http::Http;
@@ -101,6 +102,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     };
     let (receipts, saved) = memory.through(run, &runtime, output)?;
     let closed = runtime.block_on(backend.close());
+    crash_point("report-due");
     // Whatever became of state and sandbox, the report is told first: it says what was done.
     let stopped = service.stop.reason();
     let unread = plan.unreadable.len();

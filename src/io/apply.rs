@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use super::api::Transport;
+use super::crash_point::crash_point;
 use super::exchange::Service;
 use super::journal::JournalError;
 use super::recorder::{Durable, Record};
@@ -89,7 +90,9 @@ pub async fn apply<T: Transport, R: Record>(
         for event in events {
             state.record(event);
         }
+        crash_point("receipt-taken");
         on_receipt(&receipt);
+        crash_point("receipt-reported");
         receipts.insert(index, receipt);
     };
     tokio::pin!(abandoned);

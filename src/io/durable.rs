@@ -1,26 +1,57 @@
 //! Files that appear whole or not at all, and stay after a power cut.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+
+use super::crash_point::crash_point;
 
 /// Writes a file so that it is either as before or whole, also after a power cut.
 ///
 /// # Errors
 /// When the directory cannot be written; then the file is as before.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    write_by_way_of(builder.prefix(".roomctl-"), path, bytes)
+}
+
+/// The same for a file that has one writer at a time, by way of `beside`, a name in the same directory. What a
+/// writer that died left there is replaced; under names that are new each time it would pile up.
+///
+/// # Errors
+/// When the directory cannot be written; then the file is as before.
+pub fn write_whole_alone(path: &Path, beside: &Path, bytes: &[u8]) -> io::Result<()> {
+    match std::fs::remove_file(beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let name = beside.file_name().unwrap_or_default();
+    let mut builder = tempfile::Builder::new();
+    write_by_way_of(builder.prefix(name).rand_bytes(0), path, bytes)
+}
+
+fn write_by_way_of(
+    builder: &mut tempfile::Builder<'_, '_>,
+    path: &Path,
+    bytes: &[u8],
+) -> io::Result<()> {
     let parent = parent(path);
     std::fs::create_dir_all(parent)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".roomctl-");
+    crash_point("file-due");
     // Like any other file the user makes, so that a team can share it: the default would be the owner only.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(parent)?;
+    crash_point("file-created");
     file.write_all(bytes)?;
+    crash_point("file-written");
     file.as_file().sync_all()?;
+    crash_point("file-synced");
     file.persist(path).map_err(|error| error.error)?;
-    sync_directory(path)
+    crash_point("file-renamed");
+    sync_directory(path)?;
+    crash_point("file-durable");
+    Ok(())
 }
 
 /// Makes the presence of the file at `path` durable.

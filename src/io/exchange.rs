@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
 use super::api::{Answer, Reply, Request, Transport, TransportError, interpret};
+use super::crash_point::crash_point;
 use super::deadline::Deadline;
 use super::guard::Guard;
 use super::pace::Pacer;
@@ -227,7 +228,9 @@ impl<T: Transport> Service<T> {
     async fn send(&self, request: &Request<'_>, tally: &mut Tally) -> Try {
         let writes = request.writes();
         let begun = Instant::now();
+        crash_point("request-due");
         let answered = self.answered(request).await;
+        crash_point("request-answered");
         let took = begun.elapsed().as_millis();
         let took = u64::try_from(took).unwrap_or(u64::MAX);
         self.slowest.fetch_max(took, Ordering::Relaxed);

@@ -69,6 +69,10 @@ pub enum Status {
     Held(Option<Holder>),
 }
 
+/// How often a lock without a record is looked at again. The record follows the lock within microseconds, so
+/// this only ends for a holder that cannot write one.
+const LOOKS: usize = 1000;
+
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
@@ -94,11 +98,18 @@ impl Lock {
             path: path.to_owned(),
             source,
         };
-        loop {
+        for _ in 0..LOOKS {
             let mut file = open(path, true).map_err(failed)?;
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file))),
+                Err(TryLockError::WouldBlock) => {
+                    if let Some(holder) = read(&mut file) {
+                        return Err(LockError::Held(Some(holder)));
+                    }
+                    // Taken or let go just now: whoever that is writes the record next, or leaves the lock.
+                    std::thread::yield_now();
+                    continue;
+                }
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
             let watch = Watch::new(path, &file).map_err(failed)?;
@@ -110,6 +121,7 @@ impl Lock {
             write(&mut file, holder).map_err(failed)?;
             return Ok((Self { file, watch }, left));
         }
+        Err(LockError::Held(None))
     }
 
     /// Whether anybody holds the lock at `path`. Takes the record of one who ended away.
@@ -283,6 +295,32 @@ mod tests {
         std::fs::write(&path, &record).unwrap();
         assert_eq!(Lock::status(&path).unwrap(), Status::Left(holder()));
         assert_eq!(Lock::status(&path).unwrap(), Status::Free);
+    }
+
+    #[test]
+    fn a_holder_without_a_record_is_not_waited_for_forever() {
+        let (_dir, path) = scratch();
+        let silent = File::create(&path).unwrap();
+        silent.try_lock().unwrap();
+        let error = Lock::take(&path, &holder()).unwrap_err();
+        assert!(matches!(error, LockError::Held(None)), "{error}");
+    }
+
+    #[test]
+    fn whoever_is_refused_is_told_by_whom() {
+        let (_dir, path) = scratch();
+        let take_and_let_go = || {
+            for _ in 0..2000 {
+                match Lock::take(&path, &holder()) {
+                    Ok(_) | Err(LockError::Held(Some(_))) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        std::thread::scope(|threads| {
+            threads.spawn(take_and_let_go);
+            threads.spawn(take_and_let_go);
+        });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod apply;
 pub mod config;
+pub mod crash_point;
 pub mod deadline;
 pub mod durable;
 pub mod encodings;

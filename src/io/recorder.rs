@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::crash_point::crash_point;
 use super::durable::sync_directory;
 use super::journal::{Header, JournalError, encode};
 use super::lock::{LockError, Watch};
@@ -82,13 +83,18 @@ impl Recorder {
     pub fn begin(path: &Path, header: &Header, lock: Watch) -> Result<Self, JournalError> {
         let path = path.to_owned();
         let open = || -> io::Result<(File, File)> {
+            crash_point("journal-due");
             let mut file = OpenOptions::new()
                 .write(true)
                 .create_new(true)
                 .open(&path)?;
+            crash_point("journal-created");
             file.write_all(encode(header)?.as_bytes())?;
+            crash_point("journal-header-written");
             file.sync_all()?;
+            crash_point("journal-header-synced");
             sync_directory(&path)?;
+            crash_point("journal-begun");
             let same = file.try_clone()?;
             Ok((file, same))
         };
@@ -128,11 +134,13 @@ impl Record for Recorder {
         if written.failed {
             return Err(JournalError::Stopped);
         }
+        crash_point("event-due");
         if let Err(source) = written.file.write_all(lines.as_bytes()) {
             written.failed = true;
             let path = self.shared.path.clone();
             return Err(JournalError::Io { path, source });
         }
+        crash_point("event-written");
         written.bytes += lines.len() as u64;
         let upto = written.bytes;
         let idle = std::mem::take(&mut written.idle);
@@ -215,12 +223,14 @@ impl Shared {
 fn sync(file: &File, shared: &Shared, lock: &Watch, tell: &watch::Sender<Synced>) {
     let mut synced = 0;
     while let Some(bytes) = shared.next(synced) {
+        crash_point("sync-due");
         let trouble = match file.sync_data() {
             Err(error) => Some(Trouble::Io(error.kind(), error.to_string())),
             // After the sync: whoever took the lock away reads what was there by then.
             Ok(()) if !lock.holds() => Some(Trouble::Evicted),
             Ok(()) => None,
         };
+        crash_point("synced");
         if trouble.is_some() {
             shared.fail();
             tell.send_modify(|synced| synced.trouble = trouble);
@@ -228,6 +238,7 @@ fn sync(file: &File, shared: &Shared, lock: &Watch, tell: &watch::Sender<Synced>
         }
         synced = bytes;
         tell.send_modify(|told| told.bytes = synced);
+        crash_point("sync-told");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::api::{Request, Transport};
 use super::apply::{Crew, Task, receipt, unrecorded};
+use super::crash_point::crash_point;
 use super::exchange::{End, Tally};
 use super::journal::JournalError;
 use super::recorder::{Durable, Record};
@@ -66,7 +67,9 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
             return Ok(self.receipt(Outcome::Skipped, Some(message)));
         }
         if let Some(intent) = self.task.intent(&self.crew.salt) {
+            crash_point("intent-due");
             self.crew.announce(self.index).await?;
+            crash_point("intent-recorded");
             self.events.push(intent);
         }
         match (self.task.change.sends, self.action) {
@@ -132,7 +135,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         loop {
             match self.exchange(&Request::Get(&room), &mut 0).await {
                 End::Missing(_) => {
-                    self.record(Event::Missing { room })?;
+                    self.conclude(Event::Missing { room })?;
                     let message = (deletes == 0).then(|| "was gone already".to_owned());
                     return Ok(self.receipt(Outcome::Confirmed, message));
                 }
@@ -293,7 +296,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         let room = self.room().clone();
         match self.exchange(&Request::Get(&room), &mut 0).await {
             End::Missing(_) => {
-                self.record(Event::Missing { room })?;
+                self.conclude(Event::Missing { room })?;
                 let message = "the service no longer has this room; the next plan adds it again";
                 Ok(self.receipt(Outcome::Refused, Some(message.to_owned())))
             }
@@ -315,7 +318,15 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
 
     fn remember(&mut self, applied: AppliedRoom) -> Result<(), JournalError> {
         let room = self.room().clone();
-        self.record(Event::Applied { room, applied })
+        self.conclude(Event::Applied { room, applied })
+    }
+
+    /// Records how the room ended.
+    fn conclude(&mut self, event: Event) -> Result<(), JournalError> {
+        crash_point("receipt-due");
+        self.record(event)?;
+        crash_point("receipt-recorded");
+        Ok(())
     }
 
     fn record(&mut self, event: Event) -> Result<(), JournalError> {

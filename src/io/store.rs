@@ -3,7 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::durable::write_whole;
+use super::crash_point::crash_point;
+use super::durable::write_whole_alone;
 use super::journal::{self, Header, JournalError};
 use super::lock::{Holder, Lock, LockError, Status};
 use super::recorder::Recorder;
@@ -264,12 +265,15 @@ impl Locked {
     /// When it cannot be removed, or somebody took the lock away.
     pub fn drop_journal(&self) -> Result<(), StoreError> {
         self.lock.check()?;
+        crash_point("journal-removal-due");
         match std::fs::remove_file(self.store.beside("journal")) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(self.store.failed("write", error))
+                return Err(self.store.failed("write", error));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        crash_point("journal-removed");
+        Ok(())
     }
 
     fn write(&self, state: &State) -> Result<(), StoreError> {
@@ -279,7 +283,8 @@ impl Locked {
             source,
         })?;
         self.lock.check()?;
-        write_whole(&store.path, text.as_bytes()).map_err(|source| store.failed("write", source))
+        write_whole_alone(&store.path, &store.beside("new"), text.as_bytes())
+            .map_err(|source| store.failed("write", source))
     }
 }
 

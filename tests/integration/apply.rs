@@ -366,26 +366,43 @@ fn an_unanswered_write_is_not_forgotten_when_the_file_moves_back() {
     the_doubt_is_planned_and_settled(&site);
 }
 
-#[test]
-fn a_run_that_is_killed_in_the_middle_of_a_write_leaves_a_trace_of_it() {
-    let site = Site::with_rooms(&[], &[], 1);
-    assert_eq!(site.apply(&[]).code, 0);
-    let slow = "slow=method:PUT,ms:60000".parse().unwrap();
+/// Applies `maxParticipants` to the only room, and dies while the service meets the write with `fault`.
+fn killed_in_the_middle_of_a_write(site: &Site, fault: &str, count: u64) {
+    let fault = fault.parse().unwrap();
     site.simulator()
-        .with_world(|world| world.set_faults(vec![slow]));
+        .with_world(|world| world.set_faults(vec![fault]));
     site.room(
         0,
-        "privacy: private\nmaxParticipants: 9\nenableChat: true\n",
+        &format!("privacy: private\nmaxParticipants: {count}\nenableChat: true\n"),
     );
     let before = site.count("PUT");
-    let mut run = site.start(&["apply", "--yes"]);
-    // The service has taken the write, and its answer is a minute away.
+    let mut run = site.start(&["apply", "--yes", "--rate", "unlimited"]);
     while site.count("PUT") == before {
         assert_eq!(run.try_wait().unwrap(), None, "it ended before it wrote");
         std::thread::yield_now();
     }
     run.kill().unwrap();
     run.wait().unwrap();
+}
+
+/// The service has taken the write, and its answer is a minute away.
+const TAKEN: &str = "slow=method:PUT,ms:60000";
+
+#[test]
+fn an_announcement_does_not_settle_an_older_doubt() {
+    let site = Site::with_rooms(&[], &[], 1);
+    assert_eq!(site.apply(&[]).code, 0);
+    killed_in_the_middle_of_a_write(&site, TAKEN, 9);
+    // The file moves back, and the write that would put it right never arrives.
+    killed_in_the_middle_of_a_write(&site, "drop-before=method:PUT", 5);
+    the_doubt_is_planned_and_settled(&site);
+}
+
+#[test]
+fn a_run_that_is_killed_in_the_middle_of_a_write_leaves_a_trace_of_it() {
+    let site = Site::with_rooms(&[], &[], 1);
+    assert_eq!(site.apply(&[]).code, 0);
+    killed_in_the_middle_of_a_write(&site, TAKEN, 9);
     assert!(site.scratch.path(".roomctl/state.json.journal").exists());
     the_doubt_is_planned_and_settled(&site);
     assert!(!site.scratch.path(".roomctl/state.json.journal").exists());

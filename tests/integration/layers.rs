@@ -33,7 +33,8 @@ const IMPURE: [&str; 11] = [
     "reqwest",
 ];
 
-fn sources(dir: &Path) -> Vec<PathBuf> {
+/// Every source file below a directory.
+pub fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

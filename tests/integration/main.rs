@@ -6,6 +6,7 @@
 mod apply;
 mod cases;
 mod common;
+mod crash;
 mod drift;
 mod echo;
 mod hostile;
@@ -21,4 +22,5 @@ mod references;
 mod schemas;
 mod site;
 mod state;
+mod story;
 mod switches;

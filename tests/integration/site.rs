@@ -77,7 +77,8 @@ impl Site {
         self.run_with(&[], args)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// The program, about to run against the simulator.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut all = vec!["--app", "acme", "--base-url", &self.url];
         all.extend(args);
         let mut command = self.scratch.command(&all);
