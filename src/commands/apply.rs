@@ -29,7 +29,7 @@ use crate::io::recorder::Recorder;
 use crate::io::stop::StopReason;
 use crate::io::store::{Found, Locked};
 use crate::planner::plan::Unreadable;
-use crate::planner::{Action, Outcome, Plan, Rate, Receipt, State};
+use crate::planner::{Action, Change, Outcome, Plan, Rate, Receipt, State};
 use crate::report::apply::Summary;
 use crate::report::{self, ApplyReport, PlanReport, text};
 
@@ -100,7 +100,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         parallelism,
         format: args.report.format,
     };
-    let (receipts, saved) = memory.through(run, &runtime, output)?;
+    let (receipts, saved) = memory.through(run, &runtime, output);
     let closed = runtime.block_on(backend.close());
     crash_point("report-due");
     // Whatever became of state and sandbox, the report is told first: it says what was done.
@@ -157,25 +157,39 @@ impl Memory {
         run: Run<'_>,
         runtime: &Runtime,
         output: &mut Output,
-    ) -> Result<(Vec<Receipt>, Result<(), Failure>), Failure> {
-        if self.state.lineage.is_empty() {
-            self.state.lineage = Uuid::new_v4().to_string();
-        }
-        self.fold()?;
+    ) -> (Vec<Receipt>, Result<(), Failure>) {
+        let plan = run.plan;
+        let unread = plan.unreadable.iter().map(unread);
+        let journal = match self.begin() {
+            Ok(journal) => Arc::new(journal),
+            Err(failure) => {
+                let changes = plan.actionable();
+                let untried = changes.map(|change| untried(change, &failure.message));
+                return (untried.chain(unread).collect(), Err(failure));
+            }
+        };
         let before = self.state.clone();
-        let journal = Arc::new(self.store.begin(&self.state)?);
-        let mut unread: Vec<Receipt> = run.plan.unreadable.iter().map(unread).collect();
         let carried = runtime.block_on(carry_out(run, &mut self.state, &journal, output));
         let mut receipts = carried.receipts;
-        receipts.append(&mut unread);
+        receipts.extend(unread);
         if carried.abandoned {
             let left = Failure::new(Exit::Interrupted, "interrupted twice: left at once");
             let hint = "every receipt so far is in the journal; the next run takes them in";
-            return Ok((receipts, Err(left.hint(hint))));
+            return (receipts, Err(left.hint(hint)));
         }
         // All workers have ended, so this ends the journal.
         drop(journal);
-        Ok((receipts, self.save(&before)))
+        let saved = self.save(&before);
+        (receipts, saved)
+    }
+
+    /// Begins the journal of a run, with what an unfinished one left saved before.
+    fn begin(&mut self) -> Result<Recorder, Failure> {
+        self.fold()?;
+        if self.state.lineage.is_empty() {
+            self.state.lineage = Uuid::new_v4().to_string();
+        }
+        Ok(self.store.begin(&self.state)?)
     }
 
     /// Saves what the run learnt. When that is nothing, the state keeps its bytes.
@@ -266,22 +280,21 @@ fn warn_of_deadline(plan: &Plan, args: &ApplyArgs, output: &Output) {
     }
 }
 
+/// The receipt of a room that was not begun.
+fn untried(change: &Change, why: &str) -> Receipt {
+    let why = format!("not tried: {why}");
+    Receipt::new(&change.room, change.action, Outcome::Skipped, Some(why))
+}
+
 /// The receipt of a room that nothing was planned for, since it could not be read.
 fn unread(room: &Unreadable) -> Receipt {
-    Receipt {
-        room: room.room.clone(),
-        action: if room.file.is_some() {
-            Action::Update
-        } else {
-            Action::Orphan
-        },
-        outcome: Outcome::Skipped,
-        attempts: 0,
-        http_status: None,
-        message: Some(format!("not tried: {}", room.message)),
-        overridden: Vec::new(),
-        unobservable: Vec::new(),
-    }
+    let action = if room.file.is_some() {
+        Action::Update
+    } else {
+        Action::Orphan
+    };
+    let why = format!("not tried: {}", room.message);
+    Receipt::new(&room.room, action, Outcome::Skipped, Some(why))
 }
 
 /// Tells what happened, and the exit code of it.

@@ -83,7 +83,7 @@ async fn look(
     let applied = read(state.rooms.keys().cloned().collect());
     let service_side = async { tokio::join!(applied, list(&service)) };
     tokio::pin!(service_side);
-    let files = async { tokio::task::block_in_place(|| load(settings)) };
+    let files = async { tokio::task::block_in_place(|| on_half(|| load(settings))) };
     let (loaded, early) = tokio::select! {
         biased;
         seen = &mut service_side => (load(settings), Some(seen)),
@@ -101,6 +101,16 @@ async fn look(
     world.extend(read(newer.cloned().collect()).await);
     reading.finish();
     Ok((loaded, seen(world, listed)))
+}
+
+/// Runs `work` on half of the processors: the other half talks to the service meanwhile.
+fn on_half<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let half = rayon::current_num_threads().div_ceil(2);
+    match rayon::ThreadPoolBuilder::new().num_threads(half).build() {
+        Ok(pool) => pool.install(work),
+        // No threads to be had: the ones that there are will do.
+        Err(_) => work(),
+    }
 }
 
 /// The list only finds rooms that nobody manages, so a check goes on without it.

@@ -265,8 +265,8 @@ impl<T: Transport, R: Record> Crew<T, R> {
             return self.not_tried(change);
         }
         let message = "left while it was under way";
-        receipt(
-            change,
+        Receipt::new(
+            &change.room,
             change.action,
             Outcome::Unknown,
             Some(message.to_owned()),
@@ -276,7 +276,7 @@ impl<T: Transport, R: Record> Crew<T, R> {
     pub(super) fn not_tried(&self, change: &Change) -> Receipt {
         let reason = self.service.stop.reason();
         let message = reason.map(|reason| format!("not tried: {}", reason.sentence()));
-        receipt(change, change.action, Outcome::Skipped, message)
+        Receipt::new(&change.room, change.action, Outcome::Skipped, message)
     }
 }
 
@@ -313,22 +313,4 @@ pub(super) fn unrecorded(attempts: u32, why: &str) -> String {
         "what happened could not be recorded"
     };
     format!("{what}: {why}")
-}
-
-pub(super) fn receipt(
-    change: &Change,
-    action: Action,
-    outcome: Outcome,
-    message: Option<String>,
-) -> Receipt {
-    Receipt {
-        room: change.room.clone(),
-        action,
-        outcome,
-        attempts: 0,
-        http_status: None,
-        message,
-        overridden: Vec::new(),
-        unobservable: Vec::new(),
-    }
 }

@@ -1,7 +1,7 @@
 //! One room of a plan: what is asked of the service about it, in which order, and what its answers mean.
 
 use super::api::{Request, Transport};
-use super::apply::{Crew, Task, receipt, unrecorded};
+use super::apply::{Crew, Task, unrecorded};
 use super::crash_point::crash_point;
 use super::exchange::{End, Tally};
 use super::journal::JournalError;
@@ -350,7 +350,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     fn receipt(&self, outcome: Outcome, message: Option<String>) -> Receipt {
-        receipt(&self.task.change, self.action, outcome, message)
+        Receipt::new(self.room(), self.action, outcome, message)
     }
 
     fn remembered(&self) -> RememberedSettings {

@@ -56,6 +56,22 @@ pub struct Receipt {
     pub unobservable: Vec<String>,
 }
 
+impl Receipt {
+    /// The receipt of a room that ended like this, without anything sent.
+    pub fn new(room: &RoomName, action: Action, outcome: Outcome, message: Option<String>) -> Self {
+        Self {
+            room: room.clone(),
+            action,
+            outcome,
+            attempts: 0,
+            http_status: None,
+            message,
+            overridden: Vec::new(),
+            unobservable: Vec::new(),
+        }
+    }
+}
+
 /// An answer held against what was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {

@@ -407,3 +407,34 @@ fn a_run_that_is_killed_in_the_middle_of_a_write_leaves_a_trace_of_it() {
     the_doubt_is_planned_and_settled(&site);
     assert!(!site.scratch.path(".roomctl/state.json.journal").exists());
 }
+
+#[test]
+fn a_run_that_cannot_record_sends_nothing_and_says_so() {
+    let site = Site::with_rooms(&[], &[], 2);
+    let journal = ".roomctl/state.json.journal";
+    site.scratch.write(&format!("{journal}/in-the-way"), "");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 7, "{}", ran.all());
+    assert_eq!(site.log().len(), 0);
+    std::fs::remove_dir_all(site.scratch.path(journal)).unwrap();
+    assert_eq!(site.apply(&[]).code, 0);
+}
+
+#[test]
+fn a_deadline_ends_the_run_in_part_and_says_so_beforehand() {
+    let site = Site::with_rooms(&[], &[], 20);
+    let args = ["apply", "--yes", "--rate", "10/s", "--deadline", "2s"];
+    let ran = site.run(&args);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert!(ran.stderr.contains("the deadline is 2 s"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("Not tried:\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("Done:\n  room-00"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("the deadline came first"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(site.apply(&[]).code, 0);
+    // One POST a room, and nothing twice.
+    assert_eq!((site.count("POST"), site.count("PUT")), (20, 0));
+}
