@@ -4,6 +4,7 @@ pub mod api;
 pub mod apply;
 pub mod config;
 pub mod crash_point;
+mod crew;
 pub mod deadline;
 pub mod durable;
 pub mod encodings;

@@ -1,8 +1,9 @@
 //! One room of a plan: what is asked of the service about it, in which order, and what its answers mean.
 
 use super::api::{Request, Transport};
-use super::apply::{Crew, Task, unrecorded};
+
 use super::crash_point::crash_point;
+use super::crew::{Crew, Task, unrecorded};
 use super::exchange::{End, Tally};
 use super::journal::JournalError;
 use super::recorder::{Durable, Record};

@@ -1,0 +1,213 @@
+//! What the workers of a run share: the rooms, which of them is next, and which are announced.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::api::Transport;
+use super::exchange::Service;
+use super::journal::JournalError;
+use super::recorder::{Durable, Record};
+use super::stop::StopReason;
+use crate::model::value::remember;
+use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
+
+/// Intents are recorded for as many rooms as are started within this time, to share a sync.
+const AHEAD: Duration = Duration::from_millis(20);
+
+/// The same when there is no rate.
+const AHEAD_UNLIMITED: usize = 256;
+
+/// One change and what is remembered of its room.
+pub(super) struct Task {
+    pub(super) change: Change,
+    pub(super) before: AppliedRoom,
+}
+
+/// What all workers share.
+pub(super) struct Crew<T, R> {
+    pub(super) service: Arc<Service<T>>,
+    pub(super) recorder: Arc<R>,
+    tasks: Vec<Task>,
+    next: AtomicUsize,
+    /// What secret digests are salted with.
+    pub(super) salt: String,
+    /// For how many rooms beyond the one that needs it an intent is recorded.
+    ahead: usize,
+    intents: Mutex<VecDeque<(usize, Durable)>>,
+    /// Tasks before this one have their intents written.
+    written: AtomicUsize,
+    /// Tasks before this one have their intents durable.
+    durable: AtomicUsize,
+}
+
+impl<T: Transport, R: Record> Crew<T, R> {
+    pub(super) fn new(
+        plan: &Plan,
+        state: &State,
+        service: &Arc<Service<T>>,
+        recorder: &Arc<R>,
+    ) -> Self {
+        let task = |change: &Change| Task {
+            change: change.clone(),
+            before: state.rooms.get(&change.room).cloned().unwrap_or_default(),
+        };
+        let ahead = match service.pacer.interval() {
+            Some(interval) => AHEAD.as_nanos() / interval.as_nanos().max(1),
+            None => AHEAD_UNLIMITED as u128,
+        };
+        Self {
+            service: service.clone(),
+            recorder: recorder.clone(),
+            tasks: plan.actionable().map(task).collect(),
+            next: AtomicUsize::new(0),
+            salt: state.salt().to_owned(),
+            ahead: usize::try_from(ahead)
+                .unwrap_or(AHEAD_UNLIMITED)
+                .min(AHEAD_UNLIMITED),
+            intents: Mutex::default(),
+            written: AtomicUsize::new(0),
+            durable: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many rooms there are.
+    pub(super) fn rooms(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// The next room to be worked on. `None`: all have been started.
+    pub(super) fn next(&self) -> Option<(usize, &Task)> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        Some((index, self.tasks.get(index)?))
+    }
+
+    /// Returns when it is durable that the room of task `index` is about to be written, so that a run that
+    /// dies leaves a trace of it.
+    ///
+    /// # Errors
+    /// When that cannot be recorded.
+    pub(super) async fn announce(&self, index: usize) -> Result<(), JournalError> {
+        if index < self.durable.load(Ordering::Acquire) {
+            // The next ones become durable while this one is written.
+            if index + self.ahead / 2 >= self.written.load(Ordering::Acquire)
+                && let Ok(mut intents) = self.intents.try_lock()
+            {
+                self.write_intents(&mut intents)?;
+            }
+            return Ok(());
+        }
+        let mut intents = self.intents.lock().await;
+        while index >= self.written.load(Ordering::Acquire) {
+            self.write_intents(&mut intents)?;
+        }
+        while index >= self.durable.load(Ordering::Acquire)
+            && let Some((upto, durable)) = intents.front_mut()
+        {
+            durable.await?;
+            self.durable.store(*upto, Ordering::Release);
+            intents.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Writes the intents of the next rooms.
+    fn write_intents(&self, intents: &mut VecDeque<(usize, Durable)>) -> Result<(), JournalError> {
+        let from = self.written.load(Ordering::Acquire);
+        let upto = (from + self.ahead + 1).min(self.tasks.len());
+        let events: Vec<Event> = self.tasks[from..upto]
+            .iter()
+            .filter_map(|task| task.intent(&self.salt))
+            .collect();
+        if from < upto {
+            intents.push_back((upto, self.recorder.record(&events)?));
+            self.written.store(upto, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Takes back what was announced for rooms that were never started.
+    pub(super) fn withdraw_the_rest(&self) {
+        let written = self.written.load(Ordering::Acquire);
+        let from = self.next.load(Ordering::Relaxed).min(written);
+        let rest = self.tasks[from..written].iter();
+        let events: Vec<Event> = rest
+            .filter(|task| task.is_announced())
+            .map(Task::withdrawal)
+            .collect();
+        if events.is_empty() {
+            return;
+        }
+        // Nothing was sent for them. If this cannot be recorded, they stay in doubt until they are written.
+        if let Err(error) = self.recorder.record(&events) {
+            self.stop(&error);
+        }
+    }
+
+    /// Ends the run, since nothing can be recorded any more. Returns the reason in words.
+    pub(super) fn stop(&self, error: &JournalError) -> String {
+        let cause = std::error::Error::source(error);
+        let why = cause.map_or_else(|| error.to_string(), ToString::to_string);
+        self.service.stop.stop(StopReason::Unrecorded(why.clone()));
+        why
+    }
+
+    /// The receipt of a room whose worker did not bring one.
+    pub(super) fn without_end(&self, index: usize) -> Receipt {
+        let change = &self.tasks[index].change;
+        if index >= self.next.load(Ordering::Relaxed) {
+            return self.not_tried(change);
+        }
+        let message = "left while it was under way";
+        Receipt::new(
+            &change.room,
+            change.action,
+            Outcome::Unknown,
+            Some(message.to_owned()),
+        )
+    }
+
+    pub(super) fn not_tried(&self, change: &Change) -> Receipt {
+        let reason = self.service.stop.reason();
+        let message = reason.map(|reason| format!("not tried: {}", reason.sentence()));
+        Receipt::new(&change.room, change.action, Outcome::Skipped, message)
+    }
+}
+
+impl Task {
+    /// Whether it is announced before anything is sent.
+    pub(super) fn is_announced(&self) -> bool {
+        let change = &self.change;
+        change.sends && change.action != Action::Archive && change.unset().next().is_none()
+    }
+
+    /// That it is about to be written.
+    pub(super) fn intent(&self, salt: &str) -> Option<Event> {
+        let sending = || remember(&self.change.settings, salt, &self.before.settings);
+        self.is_announced().then(|| Event::Intent {
+            room: self.change.room.clone(),
+            settings: self.before.in_doubt_with(&sending()),
+        })
+    }
+
+    /// That it was not written after all.
+    pub(super) fn withdrawal(&self) -> Event {
+        Event::Withdrawn {
+            room: self.change.room.clone(),
+            unconfirmed: self.before.unconfirmed.clone(),
+        }
+    }
+}
+
+/// What is told of a room when its end could not be recorded.
+pub(super) fn unrecorded(attempts: u32, why: &str) -> String {
+    let what = if attempts == 0 {
+        "nothing was sent"
+    } else {
+        "what happened could not be recorded"
+    };
+    format!("{what}: {why}")
+}
