@@ -12,7 +12,7 @@ use super::output::Output;
 use super::progress::Reading;
 use super::service::{self, Backend};
 use super::settings::Settings;
-use super::validate::{accept, load, now};
+use super::validate::{accept, load_unless_known, now};
 use crate::io::exchange::Service;
 use crate::io::http::Http;
 use crate::io::mutes;
@@ -83,10 +83,11 @@ async fn look(
     let applied = read(state.rooms.keys().cloned().collect());
     let service_side = async { tokio::join!(applied, list(&service)) };
     tokio::pin!(service_side);
-    let files = async { tokio::task::block_in_place(|| on_half(|| load(settings))) };
+    let files =
+        async { tokio::task::block_in_place(|| on_half(|| load_unless_known(settings, state))) };
     let (loaded, early) = tokio::select! {
         biased;
-        seen = &mut service_side => (load(settings), Some(seen)),
+        seen = &mut service_side => (load_unless_known(settings, state), Some(seen)),
         loaded = files => (loaded, None),
     };
     let loaded = accept(loaded, args.format == DriftFormat::Json, output)?;

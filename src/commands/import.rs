@@ -314,7 +314,7 @@ impl Import<'_> {
         text: &str,
         draft: &Draft,
         variables: &BTreeMap<&'static str, String>,
-    ) -> Result<String, String> {
+    ) -> Result<Option<String>, String> {
         let lookup = |name: &str| {
             let (attribute, _) = variables.iter().find(|(_, variable)| *variable == name)?;
             match draft.settings.get(attribute)? {

@@ -6,8 +6,10 @@ use super::cli::{Format, Global, ValidateArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
+use crate::io::known::Known;
 use crate::io::room_files::{self, Loaded};
 use crate::model::Finding;
+use crate::planner::State;
 use crate::report::{self, ValidateReport, text};
 
 /// Runs the command.
@@ -39,6 +41,12 @@ pub fn load(settings: &Settings) -> Loaded {
         std::slice::from_ref(&settings.rooms),
         &settings.context(now()),
     )
+}
+
+/// The same for a command that only compares: files that `state` knows are not parsed.
+pub fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
+    let roots = std::slice::from_ref(&settings.rooms);
+    room_files::load_unless_known(roots, &settings.context(now()), &Known::of(state))
 }
 
 /// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,

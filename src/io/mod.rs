@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod guard;
 pub mod http;
 pub mod journal;
+pub mod known;
 pub mod lock;
 pub mod metrics;
 pub mod mutes;

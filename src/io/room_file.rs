@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::known;
 use super::yaml::{self, Entry, Place};
 use crate::model::catalogue::{self, Attribute};
 use crate::model::name::{NameError, NameRule, RoomName};
 use crate::model::rules;
-use crate::model::secret::sha256;
 use crate::model::{Finding, Lookup, Room, Settings, Severity};
 
 /// A room as one file declares it.
@@ -25,8 +25,9 @@ pub struct RoomFile {
     pub name_at: Place,
     /// The managed settings.
     pub settings: Settings,
-    /// Digest of the file's bytes.
-    pub source: String,
+    /// What it was read from ([`super::known`]). `None`: reading it found something, which has to be told the
+    /// next time, too.
+    pub source: Option<String>,
     /// Line of each key.
     pub lines: BTreeMap<String, u32>,
 }
@@ -93,12 +94,14 @@ pub fn parse(
     let Some((name, name_at)) = name.filter(|_| !Finding::any_error(&findings.list)) else {
         return (None, findings.list);
     };
+    let settings = room.settings();
+    let clean = findings.list.is_empty();
     let room = RoomFile {
         file: file.to_owned(),
-        name,
         name_at,
-        settings: room.settings(),
-        source: sha256(text.as_bytes()),
+        source: clean.then(|| known::source(stem, text, context, &name, &settings)),
+        name,
+        settings,
         lines: entries
             .into_iter()
             .map(|entry| (entry.key, entry.key_at.line))

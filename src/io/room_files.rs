@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use ignore::WalkBuilder;
 use rayon::prelude::*;
 
+use super::known::Known;
 use super::room_file::{self, Context, RoomFile};
+use super::yaml::Place;
 use crate::model::{Finding, Lines, RoomName, Severity};
 use crate::planner::WantedRoom;
 
@@ -30,6 +32,20 @@ pub struct Loaded {
 
 /// Reads all room files below each of `roots`; a root may also be a file.
 pub fn load(roots: &[PathBuf], context: &Context<'_>) -> Loaded {
+    load_unless_known(roots, context, &Known::default())
+}
+
+/// The same, without parsing the files that are `known`. Of these there are no lines.
+pub fn load_unless_known(roots: &[PathBuf], context: &Context<'_>, known: &Known<'_>) -> Loaded {
+    let loaded = read_all(roots, context, known);
+    if known.is_empty() || !Finding::any_error(&loaded.findings) {
+        return loaded;
+    }
+    // Two files for one room, perhaps: that is told with places, which only reading gives.
+    read_all(roots, context, &Known::default())
+}
+
+fn read_all(roots: &[PathBuf], context: &Context<'_>, known: &Known<'_>) -> Loaded {
     let mut findings = Vec::new();
     let mut paths = Vec::new();
     for root in roots {
@@ -39,7 +55,7 @@ pub fn load(roots: &[PathBuf], context: &Context<'_>) -> Loaded {
     paths.dedup();
     let read: Vec<(Option<RoomFile>, Vec<Finding>)> = paths
         .par_iter()
-        .map(|path| read_room(path, context))
+        .map(|path| read_room(path, context, known))
         .collect();
     let mut rooms = Vec::with_capacity(read.len());
     for (room, mut found) in read {
@@ -167,7 +183,11 @@ fn is_hidden(path: &Path) -> bool {
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-fn read_room(path: &Path, context: &Context<'_>) -> (Option<RoomFile>, Vec<Finding>) {
+fn read_room(
+    path: &Path,
+    context: &Context<'_>,
+    known: &Known<'_>,
+) -> (Option<RoomFile>, Vec<Finding>) {
     let text = match read_text(path) {
         Ok(text) => text,
         Err(finding) => return (None, vec![*finding]),
@@ -176,6 +196,18 @@ fn read_room(path: &Path, context: &Context<'_>) -> (Option<RoomFile>, Vec<Findi
         .file_stem()
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
+    if let Some((name, settings)) = known.room(stem, &text, context) {
+        let room = RoomFile {
+            file: shown(path),
+            name,
+            name_at: Place::default(),
+            // Nothing is applied from here.
+            source: None,
+            settings,
+            lines: BTreeMap::new(),
+        };
+        return (Some(room), Vec::new());
+    }
     room_file::parse(&shown(path), stem, &text, context)
 }
 

@@ -334,7 +334,7 @@ mod tests {
             let wanted = wanted.map(|people| {
                 let room = WantedRoom {
                     file: "rooms/a.yaml".into(),
-                    source: String::new(),
+                    source: None,
                     settings: settings(people),
                 };
                 (name("a"), room)

@@ -115,7 +115,7 @@ fn lawful(
 
 impl Draft {
     /// What is remembered of the room that was read as `live` and became a file with the digest `source`.
-    pub fn applied(&self, live: &LiveRoom, source: String, salt: &str) -> AppliedRoom {
+    pub fn applied(&self, live: &LiveRoom, source: Option<String>, salt: &str) -> AppliedRoom {
         AppliedRoom {
             id: live.id.clone(),
             observed: observed(
@@ -125,7 +125,7 @@ impl Draft {
             ),
             overridden: RememberedSettings::new(),
             settings: remember(&self.settings, salt, &RememberedSettings::new()),
-            source: Some(source),
+            source,
             unconfirmed: RememberedSettings::new(),
         }
     }
@@ -246,7 +246,7 @@ mod tests {
             draft.variables("A").into_iter().collect::<Vec<_>>(),
             [("rtmpOutURL", "A_RTMP_OUT_URL".to_owned())]
         );
-        let applied = draft.applied(&live, "sha256:0".into(), "lineage");
+        let applied = draft.applied(&live, None, "lineage");
         assert_eq!(applied.settings.len(), 4);
         assert!(applied.observed.contains_key("deleteOnExp"));
     }

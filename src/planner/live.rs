@@ -236,7 +236,7 @@ impl<'a> View<'a> {
             attributes,
             settings: room.settings.clone(),
             sends,
-            source: Some(room.source.clone()),
+            source: room.source.clone(),
             digest: digest(self.name, action, &body(wanted, &unknown), self.applied),
             seen: self.sighting.cloned(),
         }))
@@ -460,7 +460,7 @@ mod tests {
     fn wanted(people: i64) -> BTreeMap<RoomName, WantedRoom> {
         let room = WantedRoom {
             file: "rooms/a.yaml".into(),
-            source: "sha256:1".into(),
+            source: Some("sha256:1".into()),
             settings: settings(people),
         };
         [(name("a"), room)].into()

@@ -20,7 +20,7 @@ pub struct WantedRoom {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
     /// Digest of what the settings came from.
-    pub source: String,
+    pub source: Option<String>,
     /// The managed settings.
     pub settings: Settings,
 }
@@ -304,7 +304,7 @@ fn change(name: &RoomName, room: &WantedRoom, state: &State, now: i64) -> Option
         sends: attributes.iter().any(|a| a.cause == Cause::Change),
         attributes,
         settings: room.settings.clone(),
-        source: Some(room.source.clone()),
+        source: room.source.clone(),
         digest: digest(name, action, &body(settings, &unknown), applied),
         seen: None,
     })
@@ -431,7 +431,7 @@ mod tests {
             .map(|(room, settings)| {
                 let wanted = WantedRoom {
                     file: format!("rooms/{room}.yaml"),
-                    source: "sha256:0".to_owned(),
+                    source: Some("sha256:0".to_owned()),
                     settings: settings.iter().cloned().collect(),
                 };
                 (name(room), wanted)

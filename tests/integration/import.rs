@@ -427,7 +427,7 @@ proptest! {
             }
         };
         let mut state = State::fresh("acme");
-        state.rooms.insert(room.clone(), draft.applied(&live, String::new(), "acme"));
+        state.rooms.insert(room.clone(), draft.applied(&live, None, "acme"));
         let unset = |_: &str| None;
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, variables) in lookups.into_iter().enumerate() {
@@ -436,7 +436,7 @@ proptest! {
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));
             prop_assert_eq!(&parsed.name, &room);
             prop_assert!(n == 1 || parsed.settings == draft.settings, "{text}");
-            let wanted = WantedRoom { file: String::new(), source: String::new(), settings: parsed.settings };
+            let wanted = WantedRoom { file: String::new(), source: None, settings: parsed.settings };
             let options = Options { rate: Rate::UNLIMITED, burst: 1, now: 0, prune: false };
             let plan = plan(&[(room.clone(), wanted)].into(), &state, &options);
             prop_assert!(plan.is_empty(), "{text}");

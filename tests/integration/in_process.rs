@@ -210,7 +210,7 @@ pub fn wanted(name: &str, value: Value) -> WantedRoom {
     assert_eq!(errors, [], "{value}");
     WantedRoom {
         file: format!("rooms/{name}.yaml"),
-        source: "sha256:0".into(),
+        source: None,
         settings: room.settings(),
     }
 }

@@ -1,0 +1,223 @@
+//! Files that need not be parsed again: the state remembers what each room was read from.
+//!
+//! Only a check that never writes relies on it. Where lines of the files are told, or secrets are sent, the
+//! files are read in full.
+
+use std::collections::HashMap;
+
+use super::room_file::Context;
+use crate::model::catalogue::attribute;
+use crate::model::secret::sha256;
+use crate::model::{Remembered, RememberedSettings, RoomName, Settings, Value};
+use crate::planner::{AppliedRoom, State};
+
+/// Part of every source, so that another program's reading is never relied on. Raise the number when the
+/// reading of files or the rules change within a version.
+const READER: &str = concat!("roomctl ", env!("CARGO_PKG_VERSION"), "/1");
+
+const PREFIX: &str = "sha256:";
+
+/// Length of each of the two parts of a source, in hexadecimal digits.
+const PART: usize = 32;
+
+/// The rooms of a state whose files may be known.
+#[derive(Debug, Default)]
+pub struct Known<'a> {
+    /// By the part of the source that the text makes.
+    rooms: HashMap<&'a str, (&'a RoomName, &'a AppliedRoom)>,
+}
+
+impl<'a> Known<'a> {
+    /// The rooms of `state` that hold no secret, and of which nothing is in doubt.
+    pub fn of(state: &'a State) -> Self {
+        let plain = |room: &AppliedRoom| {
+            room.unconfirmed.is_empty() && room.settings.values().all(is_plain)
+        };
+        let rooms = state.rooms.iter().filter(|(_, room)| plain(room));
+        Self {
+            rooms: rooms
+                .filter_map(|(name, room)| {
+                    let source = room.source.as_deref()?.strip_prefix(PREFIX)?;
+                    Some((source.get(..PART)?, (name, room)))
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+
+    /// The room of a file, if the state knows that this text makes exactly what it remembers, and reading it
+    /// now would find nothing either.
+    pub fn room(
+        &self,
+        stem: &str,
+        text: &str,
+        context: &Context<'_>,
+    ) -> Option<(RoomName, Settings)> {
+        if self.rooms.is_empty() {
+            return None;
+        }
+        let (name, room) = self.rooms.get(text_part(stem, text, context).as_str())?;
+        // The settings could have been edited since, by hand or by a merge.
+        let told = room.source.as_deref()?.strip_prefix(PREFIX)?.get(PART..)?;
+        if told != settings_part(name, &room.settings) {
+            return None;
+        }
+        // The only finding that comes with time.
+        let expires = room.settings.get("expireUnixSec");
+        if matches!(expires, Some(Remembered::Integer(moment)) if *moment <= context.now) {
+            return None;
+        }
+        let settings = room.settings.iter().map(|(name, kept)| {
+            let value = match kept {
+                Remembered::Bool(value) => Value::Bool(*value),
+                Remembered::Integer(value) => Value::Integer(*value),
+                Remembered::Text(value) => Value::Text(value.clone()),
+                Remembered::Secret { .. } | Remembered::Null(()) => return None,
+            };
+            Some((attribute(name)?.name.as_str(), value))
+        });
+        Some(((*name).clone(), settings.collect::<Option<_>>()?))
+    }
+}
+
+/// The identity of what a room was read from: the text with all that its reading depends on, and the name and
+/// settings that came out. Of settings with secrets only the text counts; such files are always read.
+pub fn source(
+    stem: &str,
+    text: &str,
+    context: &Context<'_>,
+    name: &RoomName,
+    settings: &Settings,
+) -> String {
+    let plain = settings.iter().map(|(name, value)| {
+        let kept = match value {
+            Value::Bool(value) => Remembered::Bool(*value),
+            Value::Integer(value) => Remembered::Integer(*value),
+            Value::Text(value) => Remembered::Text(value.clone()),
+            Value::Secret(_) | Value::Unset { .. } => return None,
+        };
+        Some(((*name).to_owned(), kept))
+    });
+    let settings = plain.collect::<Option<RememberedSettings>>();
+    let settings = settings.map_or_else(|| "0".repeat(PART), |plain| settings_part(name, &plain));
+    format!("{PREFIX}{}{settings}", text_part(stem, text, context))
+}
+
+fn is_plain(kept: &Remembered) -> bool {
+    !matches!(kept, Remembered::Secret { .. } | Remembered::Null(()))
+}
+
+fn text_part(stem: &str, text: &str, context: &Context<'_>) -> String {
+    let names = context.names;
+    digest(format!("{READER}\n{names:?}\n{stem}\n{text}").as_bytes())
+}
+
+/// The name counts, too: `state mv` remembers a room under another one.
+fn settings_part(name: &RoomName, settings: &RememberedSettings) -> String {
+    // A name and a sorted map with text keys always serialise.
+    digest(&serde_json::to_vec(&(name, settings)).unwrap_or_default())
+}
+
+fn digest(bytes: &[u8]) -> String {
+    sha256(bytes)[PREFIX.len()..][..PART].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::room_file::parse;
+    use super::*;
+    use crate::model::NameRule;
+    use crate::model::value::remember;
+
+    const NOW: i64 = 1_790_000_000;
+    const CONTEXT: Context = Context {
+        names: NameRule::Lowercase,
+        now: NOW,
+        variables: &|_| None,
+    };
+    const TEXT: &str = "privacy: private\nmaxParticipants: 5 # people\nexpireUnixSec: 1893456000\n";
+
+    /// The state after `text` was applied.
+    fn state(text: &str) -> State {
+        let (room, _) = parse("rooms/a.yaml", "a", text, &CONTEXT);
+        let room = room.unwrap();
+        let applied = AppliedRoom {
+            settings: remember(&room.settings, "salt", &RememberedSettings::new()),
+            source: room.source,
+            ..AppliedRoom::default()
+        };
+        let mut state = State::fresh("acme");
+        state.rooms.insert(room.name, applied);
+        state
+    }
+
+    fn applied(state: &mut State) -> &mut AppliedRoom {
+        state.rooms.values_mut().next().unwrap()
+    }
+
+    #[test]
+    fn a_known_file_makes_what_reading_it_makes() {
+        let state = state(TEXT);
+        let known = Known::of(&state);
+        let (read, _) = parse("rooms/a.yaml", "a", TEXT, &CONTEXT);
+        let read = read.unwrap();
+        let room = known.room("a", TEXT, &CONTEXT);
+        assert_eq!(room, Some((read.name, read.settings)));
+    }
+
+    #[test]
+    fn whatever_else_moved_makes_it_unknown() {
+        let state = state(TEXT);
+        let known = Known::of(&state);
+        assert!(
+            known
+                .room("a", &format!("{TEXT}# more\n"), &CONTEXT)
+                .is_none()
+        );
+        assert!(known.room("b", TEXT, &CONTEXT).is_none(), "another name");
+        let names = NameRule::UrlSafe;
+        assert!(
+            known
+                .room("a", TEXT, &Context { names, ..CONTEXT })
+                .is_none()
+        );
+        let now = 1_893_456_000;
+        let expired = Context { now, ..CONTEXT };
+        assert!(
+            known.room("a", TEXT, &expired).is_none(),
+            "a warning is due"
+        );
+    }
+
+    #[test]
+    fn a_state_that_was_edited_or_is_in_doubt_is_not_relied_on() {
+        let mut edited = state(TEXT);
+        let people = Remembered::Integer(6);
+        applied(&mut edited)
+            .settings
+            .insert("maxParticipants".into(), people.clone());
+        assert!(Known::of(&edited).room("a", TEXT, &CONTEXT).is_none());
+        let mut moved = state(TEXT);
+        let room = moved.rooms.pop_first().unwrap().1;
+        let other = RoomName::try_from("b".to_owned()).unwrap();
+        moved.rooms.insert(other, room);
+        assert!(Known::of(&moved).room("a", TEXT, &CONTEXT).is_none());
+        let mut doubted = state(TEXT);
+        applied(&mut doubted)
+            .unconfirmed
+            .insert("maxParticipants".into(), people);
+        assert!(Known::of(&doubted).is_empty());
+    }
+
+    #[test]
+    fn files_with_secrets_or_findings_are_always_read() {
+        let secret = state("privacy: private\nmeetingEndedWebhook: https://hooks.example/x\n");
+        assert!(Known::of(&secret).is_empty());
+        let doubtful = state("privacy: private\nmaxParticipants: 0\n");
+        assert!(Known::of(&doubtful).is_empty());
+    }
+}
