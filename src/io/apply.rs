@@ -15,9 +15,9 @@ use super::api::Transport;
 use super::crash_point::crash_point;
 use super::crew::{Crew, unrecorded};
 use super::exchange::Service;
-use super::recorder::{Durable, Record};
-use super::room_run::RoomRun;
-use crate::planner::{Event, Outcome, Plan, Receipt, State};
+use super::recorder::Record;
+use super::room_run::{Ended, RoomRun};
+use crate::planner::{Event, Plan, Receipt, State};
 
 /// Receipts that may wait for the disk before the workers wait, too.
 const WAITING: usize = 256;
@@ -25,9 +25,7 @@ const WAITING: usize = 256;
 /// What a worker reports: the receipt, the events that led to it, and when they are durable.
 struct Done {
     index: usize,
-    receipt: Receipt,
-    events: Vec<Event>,
-    durable: Option<Durable>,
+    ended: Ended,
 }
 
 /// Carries out `plan` with up to `parallelism` rooms at once, and takes what happened into `state`.
@@ -94,14 +92,7 @@ async fn work<T: Transport, R: Record>(crew: Arc<Crew<T, R>>, report: mpsc::Send
         };
         let ended = RoomRun::new(&crew, task, index).run().await;
         // The receiver lives until all workers have ended.
-        let _ = report
-            .send(Done {
-                index,
-                receipt: ended.receipt,
-                events: ended.events,
-                durable: ended.durable,
-            })
-            .await;
+        let _ = report.send(Done { index, ended }).await;
     }
 }
 
@@ -111,12 +102,13 @@ async fn recorded<T: Transport, R: Record>(
     crew: &Crew<T, R>,
     done: Done,
 ) -> (usize, Receipt, Vec<Event>) {
-    let Done {
-        index,
+    let Done { index, ended } = done;
+    let Ended {
         mut receipt,
+        sent_write,
         events,
         durable,
-    } = done;
+    } = ended;
     let result = match durable {
         Some(durable) => durable.await,
         None => Ok(()),
@@ -125,9 +117,8 @@ async fn recorded<T: Transport, R: Record>(
         return (index, receipt, events);
     };
     let why = crew.stop(&error);
-    if receipt.attempts > 0 {
-        receipt.outcome = Outcome::Unknown;
-    }
-    receipt.message = Some(unrecorded(receipt.attempts, &why));
+    let (outcome, message) = unrecorded(sent_write, &why);
+    receipt.outcome = outcome;
+    receipt.message = Some(message);
     (index, receipt, Vec::new())
 }

@@ -202,12 +202,11 @@ impl Task {
     }
 }
 
-/// What is told of a room when its end could not be recorded.
-pub(super) fn unrecorded(attempts: u32, why: &str) -> String {
-    let what = if attempts == 0 {
-        "nothing was sent"
-    } else {
-        "what happened could not be recorded"
-    };
-    format!("{what}: {why}")
+/// How a room ended whose end could not be recorded.
+pub(super) fn unrecorded(sent_write: bool, why: &str) -> (Outcome, String) {
+    if sent_write {
+        let message = format!("what happened could not be recorded: {why}");
+        return (Outcome::Unknown, message);
+    }
+    (Outcome::Skipped, format!("nothing was written: {why}"))
 }

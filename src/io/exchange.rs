@@ -84,6 +84,8 @@ impl End {
 pub struct Tally {
     /// Requests sent.
     pub attempts: u32,
+    /// Whether any of them was a write.
+    pub sent_write: bool,
     /// Status of the last answer.
     pub http_status: Option<u16>,
     /// Whether a write went out whose effect is not known.
@@ -96,6 +98,7 @@ impl Tally {
     pub fn new(seed: u64) -> Self {
         Self {
             attempts: 0,
+            sent_write: false,
             http_status: None,
             perhaps_written: false,
             backoff: retry::backoff(seed),
@@ -227,6 +230,7 @@ impl<T: Transport> Service<T> {
     /// Sends once. What is in flight is waited for, also when the run stops; but not beyond the deadline.
     async fn send(&self, request: &Request<'_>, tally: &mut Tally) -> Try {
         let writes = request.writes();
+        tally.sent_write |= writes;
         let begun = Instant::now();
         crash_point("request-due");
         let answered = self.answered(request).await;

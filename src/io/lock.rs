@@ -6,6 +6,7 @@
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,7 @@ pub enum LockError {
         source: io::Error,
     },
     /// Somebody took the lock away while it was held.
-    #[error("the lock was taken away from this run by `state unlock`")]
+    #[error("the lock file was taken away from this run, by `state unlock` or with its directory")]
     Evicted,
 }
 
@@ -69,9 +70,9 @@ pub enum Status {
     Held(Option<Holder>),
 }
 
-/// How often a lock without a record is looked at again. The record follows the lock within microseconds, so
-/// this only ends for a holder that cannot write one.
-const LOOKS: usize = 1000;
+/// How long a lock without a record is looked at again. The record follows the lock within microseconds, or
+/// milliseconds on a busy machine, so this only ends for a holder that cannot write one.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ pub struct Watch {
 }
 
 impl Lock {
-    /// Takes the lock at `path`, without waiting, and records `holder` in it. Also returns the record of one
+    /// Takes the lock at `path`, without waiting until it is free, and records `holder` in it. Also returns the record of one
     /// who ended without taking it away.
     ///
     /// # Errors
@@ -98,13 +99,17 @@ impl Lock {
             path: path.to_owned(),
             source,
         };
-        for _ in 0..LOOKS {
+        let start = Instant::now();
+        loop {
             let mut file = open(path, true).map_err(failed)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     if let Some(holder) = read(&mut file) {
                         return Err(LockError::Held(Some(holder)));
+                    }
+                    if start.elapsed() > PATIENCE {
+                        return Err(LockError::Held(None));
                     }
                     // Taken or let go just now: whoever that is writes the record next, or leaves the lock.
                     std::thread::yield_now();
@@ -121,7 +126,6 @@ impl Lock {
             write(&mut file, holder).map_err(failed)?;
             return Ok((Self { file, watch }, left));
         }
-        Err(LockError::Held(None))
     }
 
     /// Whether anybody holds the lock at `path`. Takes the record of one who ended away.

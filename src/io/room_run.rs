@@ -30,6 +30,7 @@ pub(super) struct RoomRun<'a, T, R> {
 /// How a room ended, with the events that led there, and when they are durable.
 pub(super) struct Ended {
     pub(super) receipt: Receipt,
+    pub(super) sent_write: bool,
     pub(super) events: Vec<Event>,
     pub(super) durable: Option<Durable>,
 }
@@ -56,6 +57,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         receipt.http_status = self.tally.http_status;
         Ended {
             receipt,
+            sent_write: self.tally.sent_write,
             events: self.events,
             durable: self.durable,
         }
@@ -341,13 +343,8 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     /// the next run, whatever the service said.
     fn unrecorded(&self, error: &JournalError) -> Receipt {
         let why = self.crew.stop(error);
-        let attempts = self.tally.attempts;
-        let outcome = if attempts == 0 {
-            Outcome::Skipped
-        } else {
-            Outcome::Unknown
-        };
-        self.receipt(outcome, Some(unrecorded(attempts, &why)))
+        let (outcome, message) = unrecorded(self.tally.sent_write, &why);
+        self.receipt(outcome, Some(message))
     }
 
     fn receipt(&self, outcome: Outcome, message: Option<String>) -> Receipt {

@@ -67,6 +67,9 @@ pub enum StoreError {
     Lock(#[from] LockError),
 }
 
+/// How often state and journal are read again when they do not belong together.
+const LOOKS: usize = 3;
+
 /// A state in a local file, with its journal and lock beside it.
 #[derive(Clone, Debug)]
 pub struct LocalStore {
@@ -100,6 +103,17 @@ impl LocalStore {
     /// # Errors
     /// When it cannot be read in full, is newer, or is about another app.
     pub fn load(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
+        // Whoever only looks holds no lock: a run may save the state between the two files being read.
+        for _ in 0..LOOKS {
+            match self.look(app) {
+                Err(StoreError::OtherJournal { .. }) => {}
+                found => return found,
+            }
+        }
+        self.look(app)
+    }
+
+    fn look(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
         let mut state = match (self.read()?, app) {
             (Some(state), Some(app)) if state.app != app => {
                 return Err(StoreError::OtherApp {
