@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "simulated-key";
-const ROOMS: usize = 1_000;
+const ROOMS: usize = 3_000;
 /// Pairs of runs; the medians are told.
 const PAIRS: i64 = 15;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -17,8 +17,9 @@ use super::journal::{Header, JournalError, encode};
 use super::lock::{LockError, Watch};
 use crate::planner::Event;
 
-/// How long a sync waits for company. A sync costs as much processor time as several requests.
-const GATHER: Duration = Duration::from_millis(2);
+/// A sync costs as much processor time as several requests. So there is at least this much time between two of
+/// them, in which events gather. One that comes alone is synced at once.
+const GATHER: Duration = Duration::from_millis(3);
 
 /// Ends when what was written would survive a power cut, or cannot be made to.
 pub type Durable = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
@@ -196,9 +197,9 @@ impl Shared {
         }
     }
 
-    /// Waits for something to sync and then a little longer, for what comes right behind it. Returns how many
-    /// bytes there are. `None`: there will be no more.
-    fn next(&self, synced: u64) -> Option<u64> {
+    /// Waits for something to sync, and until the last sync was a while ago. Returns how many bytes there are.
+    /// `None`: there will be no more.
+    fn next(&self, synced: u64, last: Option<Instant>) -> Option<u64> {
         let nothing = |written: &mut Written| {
             written.idle = written.bytes == synced && !written.ended;
             written.idle
@@ -207,9 +208,10 @@ impl Shared {
             .more
             .wait_while(self.lock(), nothing)
             .unwrap_or_else(PoisonError::into_inner);
+        let rest = last.map_or(Duration::ZERO, |last| GATHER.saturating_sub(last.elapsed()));
         let (written, _) = self
             .more
-            .wait_timeout_while(written, GATHER, |written| !written.ended)
+            .wait_timeout_while(written, rest, |written| !written.ended)
             .unwrap_or_else(PoisonError::into_inner);
         (written.bytes > synced).then_some(written.bytes)
     }
@@ -221,8 +223,8 @@ impl Shared {
 
 /// Syncs whenever there is more, and tells how far it got. What is written meanwhile shares the next sync.
 fn sync(file: &File, shared: &Shared, lock: &Watch, tell: &watch::Sender<Synced>) {
-    let mut synced = 0;
-    while let Some(bytes) = shared.next(synced) {
+    let (mut synced, mut last) = (0, None);
+    while let Some(bytes) = shared.next(synced, last) {
         crash_point("sync-due");
         let trouble = match file.sync_data() {
             Err(error) => Some(Trouble::Io(error.kind(), error.to_string())),
@@ -231,6 +233,7 @@ fn sync(file: &File, shared: &Shared, lock: &Watch, tell: &watch::Sender<Synced>
             Ok(()) => None,
         };
         crash_point("synced");
+        last = Some(Instant::now());
         if trouble.is_some() {
             shared.fail();
             tell.send_modify(|synced| synced.trouble = trouble);
