@@ -2,6 +2,7 @@
 //! that says whether something may have been written.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::ExponentialBackoff;
@@ -18,9 +19,9 @@ use super::stop::{Stop, StopReason};
 use crate::model::{LiveRoom, RoomName};
 use crate::planner::Gone;
 
-/// So many rooms in a row that met nothing but 5xx and silence, each to the end of its tries, end the run:
-/// the service is down, and the others would only add to its load. Counted in rooms, not in tries, since a
-/// few rooms that it cannot digest fail together and often while the rest is fine.
+/// So many rooms in a row that met nothing but 5xx and silence, each to the end of its tries, make the service
+/// look as if it were down. Then a room that it answered for before is asked for once more: there may also be
+/// many rooms that it cannot digest, while the others are fine. Without an answer the run ends.
 const FAILING: u32 = 10;
 
 /// The service with a pace and a stop: what rooms are read from and written to.
@@ -38,6 +39,8 @@ pub struct Service<T> {
     guard: Guard,
     /// Rooms in a row that failed to the end of their tries.
     failing: AtomicU32,
+    /// A room that the service answered for.
+    good: Mutex<Option<RoomName>>,
     /// The longest time that an answer took, in milliseconds.
     slowest: AtomicU64,
 }
@@ -124,6 +127,7 @@ impl<T: Transport> Service<T> {
             seed,
             deadline: None,
             failing: AtomicU32::new(0),
+            good: Mutex::default(),
             slowest: AtomicU64::new(0),
         }
     }
@@ -138,7 +142,7 @@ impl<T: Transport> Service<T> {
             *tries += 1;
             let (trouble, end) = match self.send(request, tally).await {
                 Try::Ended(end) => {
-                    self.failing.store(0, Ordering::Relaxed);
+                    self.answered_for(request.room());
                     return end;
                 }
                 Try::Trouble(trouble, end) => (trouble, end),
@@ -153,7 +157,7 @@ impl<T: Transport> Service<T> {
             }
             match next {
                 Next::GiveUp => {
-                    self.gave_up(trouble);
+                    self.gave_up(trouble).await;
                     return end;
                 }
                 Next::EndRun(wait) => {
@@ -208,15 +212,46 @@ impl<T: Transport> Service<T> {
         Some(self.deadline?.last_start(slowest))
     }
 
+    fn answered_for(&self, room: Option<&RoomName>) {
+        self.failing.store(0, Ordering::Relaxed);
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        if good.is_none() {
+            *good = room.cloned();
+        }
+    }
+
     /// Counts a room that ended in trouble.
-    fn gave_up(&self, trouble: Trouble) {
+    async fn gave_up(&self, trouble: Trouble) {
         if matches!(trouble, Trouble::TooMany(_)) {
             return;
         }
         let failing = self.failing.fetch_add(1, Ordering::Relaxed) + 1;
-        if failing >= FAILING {
+        if failing < FAILING {
+            return;
+        }
+        if self.is_well().await {
+            self.failing.store(0, Ordering::Relaxed);
+        } else {
             self.stop.stop(StopReason::Failing(failing));
         }
+    }
+
+    /// Whether the service answers for a room that it answered for before.
+    async fn is_well(&self) -> bool {
+        let good = self
+            .good
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some(room) = good else {
+            return false;
+        };
+        if self.turn().await.is_none() {
+            // The run ends for another reason.
+            return true;
+        }
+        let answer = self.answered(&Request::Get(&room)).await;
+        answer.is_ok_and(|answer| answer.status < 500)
     }
 
     async fn wait_until(&self, moment: Instant) {
@@ -320,7 +355,6 @@ fn may_have_written(trouble: Trouble) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::Mutex;
 
     use super::*;
     use crate::model::{Secret, Settings};
@@ -527,6 +561,24 @@ mod tests {
             put(&service).await;
         }
         assert_eq!(service.stop.reason(), Some(StopReason::Failing(10)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_goes_down_is_noticed_and_one_that_fails_for_some_rooms_is_not() {
+        for (probed, stopped) in [
+            (answer(500, None), Some(StopReason::Failing(10))),
+            (answer(200, None), None),
+        ] {
+            let mut answers = vec![answer(200, None)];
+            answers.extend((0..50).map(|_| answer(500, None)));
+            answers.push(probed);
+            let service = service(answers);
+            for _ in 0..11 {
+                put(&service).await;
+            }
+            assert_eq!(service.stop.reason(), stopped);
+            assert_eq!(sent_at(&service).len(), 52);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ pub async fn observe<T: Transport>(
     parallelism: usize,
     mut on_room: impl FnMut(),
 ) -> World {
-    let names = Arc::new(names);
+    let names: Arc<Vec<RoomName>> = Arc::new(spread(names));
     let next = Arc::new(AtomicUsize::new(0));
     let (report, mut reports) = mpsc::unbounded_channel();
     let mut workers = JoinSet::new();
@@ -42,6 +42,25 @@ pub async fn observe<T: Transport>(
     }
     workers.join_all().await;
     world
+}
+
+/// `all` in an order in which neighbours are far apart. Rooms that the service cannot digest are often
+/// neighbours by name; one after the other they would look like a service that is down.
+fn spread<T>(all: Vec<T>) -> Vec<T> {
+    let count = all.len();
+    let step = stride(count);
+    let mut all: Vec<Option<T>> = all.into_iter().map(Some).collect();
+    (0..count)
+        .filter_map(|turn| all[turn * step % count].take())
+        .collect()
+}
+
+/// About the golden section of `count`, without a divisor in common: its multiples visit every place once.
+fn stride(count: usize) -> usize {
+    let golden = count * 618 / 1000;
+    let divides =
+        |step: usize| (2..=step).any(|d| step.is_multiple_of(d) && count.is_multiple_of(d));
+    (golden.max(1)..).find(|step| !divides(*step)).unwrap_or(1)
 }
 
 /// Reads one room.
@@ -82,6 +101,20 @@ pub fn looks_cut(rooms: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_room_is_visited_once_and_neighbours_apart() {
+        for count in (0..200).chain([1000, 1024, 9240, 10_000]) {
+            let order: Vec<usize> = spread((0..count).collect());
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..count).collect::<Vec<_>>());
+            let close = order
+                .windows(2)
+                .filter(|two| two[0].abs_diff(two[1]) <= count / 10);
+            assert!(count < 10 || close.count() == 0, "{count}");
+        }
+    }
 
     #[test]
     fn round_numbers_look_cut() {

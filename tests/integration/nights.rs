@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use roomctl::io::observe::observe;
 use roomctl::io::stop::StopReason;
 use roomctl::model::RoomName;
-use roomctl::planner::{Outcome, Plan, Receipt};
+use roomctl::planner::{Outcome, Plan, Receipt, Sighting};
 use roomctl::simulator::{Quirks, Record};
 use serde_json::json;
 
@@ -101,12 +102,39 @@ fn a_service_that_is_down_is_not_asked_for_every_room() {
 #[test]
 fn some_rooms_that_fail_together_do_not_stop_the_others() {
     let mut bench = Bench::new(Quirks::default());
-    let failing: Vec<String> = (20..29).map(|n| format!("500=room:room-{n:03}")).collect();
+    let failing: Vec<String> = (20..45).map(|n| format!("500=room:room-{n:03}")).collect();
     bench.faults(&failing.iter().map(String::as_str).collect::<Vec<_>>());
     let receipts = bench.apply(&many(60, 5));
     assert_eq!(bench.stopped, None);
-    assert_eq!(count(&receipts, Outcome::Confirmed), 51);
-    assert_eq!(count(&receipts, Outcome::Refused), 9);
+    assert_eq!(count(&receipts, Outcome::Confirmed), 35);
+    assert_eq!(count(&receipts, Outcome::Refused), 25);
+}
+
+#[test]
+fn a_tenth_that_cannot_be_read_does_not_hide_the_rest() {
+    let mut bench = Bench::new(Quirks::default());
+    let files = many(300, 5);
+    bench.apply(&files);
+    // Neighbours, as the rooms of one customer are.
+    let failing: Vec<String> = (100..130)
+        .map(|n| format!("500=room:room-{n:03}"))
+        .collect();
+    bench.faults(&failing.iter().map(String::as_str).collect::<Vec<_>>());
+    for parallelism in [1, 4, 16] {
+        let names = files.keys().cloned().collect();
+        let service = bench.service();
+        let look = observe(&service, names, parallelism, || {});
+        let world = bench.runtime.block_on(look);
+        let unreadable = world
+            .values()
+            .filter(|s| matches!(s, Sighting::Unreadable(_)));
+        assert_eq!(
+            (unreadable.count(), world.len()),
+            (30, 300),
+            "{parallelism}"
+        );
+        assert_eq!(service.stop.reason(), None);
+    }
 }
 
 #[test]
