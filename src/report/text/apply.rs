@@ -110,23 +110,30 @@ fn done(text: &mut String, report: &ApplyReport) {
     }
 }
 
+/// Rooms by reason: hundreds often share one.
 fn list(text: &mut String, title: &str, report: &ApplyReport, outcome: Outcome) {
-    let rooms: Vec<&ReceiptReport> = report
-        .receipts
-        .iter()
-        .filter(|receipt| receipt.outcome == outcome)
-        .collect();
-    if rooms.is_empty() {
-        return;
-    }
-    let _ = writeln!(text, "{}:", paint(BOLD, title));
-    for receipt in rooms {
-        let message = receipt
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for receipt in report.receipts.iter().filter(|r| r.outcome == outcome) {
+        let reason = receipt
             .message
             .as_deref()
             .map(printable)
             .unwrap_or_default();
-        let _ = writeln!(text, "  {}  {message}", printable(&receipt.room));
+        let room = printable(&receipt.room);
+        match reasons.iter_mut().find(|(told, _)| *told == reason) {
+            Some((_, rooms)) => rooms.push(room),
+            None => reasons.push((reason, vec![room])),
+        }
+    }
+    if reasons.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{}:", paint(BOLD, title));
+    for (reason, rooms) in reasons {
+        let _ = match rooms.as_slice() {
+            [room] => writeln!(text, "  {room}  {reason}"),
+            rooms => writeln!(text, "  {reason}:\n    {}", rooms.join(", ")),
+        };
     }
     text.push('\n');
 }
