@@ -29,9 +29,10 @@ use crate::io::recorder::Recorder;
 use crate::io::stop::StopReason;
 use crate::io::store::{Found, Locked};
 use crate::planner::plan::Unreadable;
-use crate::planner::{Action, Change, Outcome, Plan, Rate, Receipt, State};
+use crate::planner::{Action, Change, Outcome, Plan, Receipt, State};
 use crate::report::apply::Summary;
-use crate::report::{self, ApplyReport, PlanReport, text};
+use crate::report::text::{self, PlanView};
+use crate::report::{self, ApplyReport, PlanReport};
 
 /// Runs the command.
 ///
@@ -76,7 +77,12 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     let refusal = planning.refusal(&plan);
     let (rate, _) = settings.pace(&args.network.pace)?;
     let shown = PlanReport::new(&plan, &loaded.lines, refusal.as_ref());
-    show(&shown, args, &rate, global.verbose > 0, output);
+    let view = PlanView {
+        rate: &rate.to_string(),
+        verbose: global.verbose > 0,
+        now: settings.now,
+    };
+    show(&shown, args, view, output);
     if plan.is_empty() {
         memory.fold()?;
         let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).collect();
@@ -260,9 +266,9 @@ async fn carry_out(
     }
 }
 
-fn show(plan: &PlanReport, args: &ApplyArgs, rate: &Rate, verbose: bool, output: &mut Output) {
+fn show(plan: &PlanReport, args: &ApplyArgs, view: PlanView<'_>, output: &mut Output) {
     if args.report.format == Format::Text {
-        output.result(&text::plan(plan, &rate.to_string(), verbose));
+        output.result(&text::plan(plan, view));
     }
 }
 

@@ -8,6 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
+use crate::model::types::UnixSeconds;
 use crate::planner::Rate;
 use crate::planner::guard::MaxChanges;
 
@@ -69,6 +70,9 @@ pub struct Global {
     /// Use an embedded simulator of the service: no account, no key, no network
     #[arg(long, global = true)]
     pub sandbox: bool,
+    /// What to take for now, as Unix seconds or RFC 3339: makes output reproducible [default: the clock]
+    #[arg(long, global = true, value_name = "TIME", value_parser = moment)]
+    pub now: Option<UnixSeconds>,
     /// When to colour
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
@@ -245,6 +249,11 @@ pub struct ApplyArgs {
     /// Exit with 2 when the service chose other values than were sent
     #[arg(long)]
     pub detailed_exitcode: bool,
+}
+
+/// As in a room file.
+fn moment(text: &str) -> Result<UnixSeconds, String> {
+    UnixSeconds::parse(text).map_err(|why| format!("{why}, nor whole Unix seconds"))
 }
 
 /// `8m`, `90s`, `1h 30m`.

@@ -12,7 +12,7 @@ use super::output::Output;
 use super::progress::Reading;
 use super::service::{self, Backend};
 use super::settings::Settings;
-use super::validate::{accept, load_unless_known, now};
+use super::validate::{accept, load_unless_known};
 use crate::io::exchange::Service;
 use crate::io::http::Http;
 use crate::io::mutes;
@@ -46,11 +46,11 @@ pub fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exi
         world: &seen.world,
         listed: &seen.listed,
         mutes: &mutes,
-        now: now(),
+        now: settings.now,
     });
     let report = DriftReport::new(&drift, &state, &mutes, seen.warning);
-    show(&report, args, global.verbose > 0, output)?;
-    write_metrics(args, &report)?;
+    show(&report, args, settings.now, global.verbose > 0, output)?;
+    write_metrics(args, settings.now, &report)?;
     let exit = exit(report.summary, args);
     // The process ends here; to take thousands of rooms apart first would only cost time.
     std::mem::forget((report, drift, loaded, state, seen.world));
@@ -151,13 +151,15 @@ fn load_mutes(args: &DriftArgs) -> Result<Vec<Mute>, Failure> {
 fn show(
     report: &DriftReport,
     args: &DriftArgs,
+    now: i64,
     verbose: bool,
     output: &mut Output,
 ) -> Result<(), Failure> {
     match args.format {
         DriftFormat::Text => {
             // A mute that is pasted without a thought should still end soon.
-            let until = Timestamp::now().saturating_add((30 * 24).hours());
+            let until =
+                Timestamp::from_second(now).and_then(|now| now.checked_add((30 * 24).hours()));
             let until =
                 until.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
             output.result(&text::drift(report, &until, verbose));
@@ -168,12 +170,12 @@ fn show(
     Ok(())
 }
 
-fn write_metrics(args: &DriftArgs, report: &DriftReport) -> Result<(), Failure> {
+fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(), Failure> {
     let Some(path) = &args.metrics_file else {
         return Ok(());
     };
     let success = report.summary.unreadable == 0;
-    metrics::write(path, &report.app, &report.summary.counts(), success, now()).map_err(|error| {
+    metrics::write(path, &report.app, &report.summary.counts(), success, now).map_err(|error| {
         let message = format!("cannot write the metrics to {}: {error}", path.display());
         Failure::new(Exit::Unexpected, message)
     })

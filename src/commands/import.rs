@@ -14,7 +14,7 @@ use super::plan::recovered;
 use super::progress::Reading;
 use super::service::{self, Backend};
 use super::settings::Settings;
-use super::validate::{accept, load, now};
+use super::validate::{accept, load};
 use crate::io::new_file;
 use crate::io::observe::{list, looks_cut, observe};
 use crate::io::room_file::{self, Context};
@@ -64,7 +64,7 @@ pub fn run(global: &Global, args: &ImportArgs, output: &mut Output) -> Result<Ex
         settings: &settings,
         args,
         loaded: &loaded,
-        now: now(),
+        now: settings.now,
     };
     let before = state.clone();
     rooms.extend(import.all(&world, &mut state));
@@ -155,7 +155,7 @@ fn sort_out(
     for name in known {
         spellings.entry(name.to_lowercase()).or_default().push(name);
     }
-    let rule = settings.context(now()).names;
+    let rule = settings.context().names;
     let (mut read, mut rooms) = (Vec::new(), Vec::new());
     for text in names {
         let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
@@ -324,7 +324,7 @@ impl Import<'_> {
         };
         let context = Context {
             variables: &lookup,
-            ..self.settings.context(self.now)
+            ..self.settings.context()
         };
         let (parsed, _) = room_file::parse("", stem, text, &context);
         parsed

@@ -9,7 +9,8 @@ use super::planning::Planning;
 use super::service;
 use super::settings::Settings;
 use super::validate::{accept, load};
-use crate::report::{self, PlanReport, text};
+use crate::report::text::{self, PlanView};
+use crate::report::{self, PlanReport};
 
 /// Runs the command.
 ///
@@ -46,7 +47,14 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     };
     let report = PlanReport::new(&plan, &loaded.lines, planning.refusal(&plan).as_ref());
     match args.report.format {
-        Format::Text => output.result(&text::plan(&report, &rate.to_string(), global.verbose > 0)),
+        Format::Text => {
+            let view = PlanView {
+                rate: &rate.to_string(),
+                verbose: global.verbose > 0,
+                now: settings.now,
+            };
+            output.result(&text::plan(&report, view));
+        }
         Format::Json => output.result(&report::json(&report)?),
     }
     let exit = if !plan.unreadable.is_empty() {

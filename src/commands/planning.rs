@@ -8,7 +8,6 @@ use super::cli::{NetworkArgs, PlanningArgs};
 use super::exit::Failure;
 use super::progress::Reading;
 use super::settings::Settings;
-use super::validate::now;
 use crate::io::exchange::Service;
 use crate::io::http::Http;
 use crate::io::observe::observe;
@@ -72,7 +71,7 @@ impl Planning<'_> {
         Ok(Options {
             rate,
             burst,
-            now: now(),
+            now: self.settings.now,
             prune: self.args.prune,
         })
     }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::cli::{Global, PaceArgs};
 use super::exit::{Exit, Failure};
 use crate::io::config::{self, Config};
@@ -25,6 +27,8 @@ pub struct Settings {
     pub rooms: PathBuf,
     /// Whether the service is the embedded simulator.
     pub sandbox: bool,
+    /// Now, in Unix seconds.
+    pub now: i64,
 }
 
 impl Settings {
@@ -60,6 +64,7 @@ impl Settings {
             state: state(global, &config)?,
             rooms: rooms.unwrap_or_else(|| PathBuf::from("rooms")),
             sandbox: global.sandbox,
+            now: global.now.map_or_else(clock, |now| now.0),
             config,
         })
     }
@@ -89,11 +94,11 @@ impl Settings {
         self.base_url.clone().unwrap_or_else(default)
     }
 
-    /// What room files are read with. `now` is in Unix seconds.
-    pub fn context(&self, now: i64) -> Context<'static> {
+    /// What room files are read with.
+    pub fn context(&self) -> Context<'static> {
         Context {
             names: self.config.names.get().copied().unwrap_or_default(),
-            now,
+            now: self.now,
             variables: &variable,
         }
     }
@@ -155,6 +160,10 @@ impl Settings {
         }
         Ok(Secret::new(key))
     }
+}
+
+fn clock() -> i64 {
+    Timestamp::now().as_second()
 }
 
 /// A variable of the environment. An empty one counts as not set: that is what a pipeline makes of a secret

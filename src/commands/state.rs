@@ -9,7 +9,7 @@ use super::holder::lock;
 use super::output::Output;
 use super::plan::recovered as recovered_note;
 use super::settings::Settings;
-use super::validate::{load, now};
+use super::validate::load;
 use crate::io::lock::{Status, describe};
 use crate::io::room_files::Loaded;
 use crate::io::store::Found;
@@ -61,7 +61,7 @@ fn show(
 
 fn mv(settings: &Settings, old: &str, new: &str, output: &mut Output) -> Result<Exit, Failure> {
     // The rule for files: under a name that no file may have, the room could only ever be an orphan.
-    let new = RoomName::parse(new, settings.context(now()).names)
+    let new = RoomName::parse(new, settings.context().names)
         .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
     let old = change(settings, output, |state| {
         let old = find(state, old)?.0.clone();

@@ -1,7 +1,5 @@
 //! `validate`: all findings of all files.
 
-use jiff::Timestamp;
-
 use super::cli::{Format, Global, ValidateArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -23,7 +21,7 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
     } else {
         args.paths.clone()
     };
-    let loaded = room_files::load(&roots, &settings.context(now()));
+    let loaded = room_files::load(&roots, &settings.context());
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     match args.report.format {
         Format::Text => output.result(&text::validate(&report)),
@@ -37,16 +35,13 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
 
 /// Reads the rooms for a command that goes on with them.
 pub fn load(settings: &Settings) -> Loaded {
-    room_files::load(
-        std::slice::from_ref(&settings.rooms),
-        &settings.context(now()),
-    )
+    room_files::load(std::slice::from_ref(&settings.rooms), &settings.context())
 }
 
 /// The same for a command that only compares: files that `state` knows are not parsed.
 pub fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
     let roots = std::slice::from_ref(&settings.rooms);
-    room_files::load_unless_known(roots, &settings.context(now()), &Known::of(state))
+    room_files::load_unless_known(roots, &settings.context(), &Known::of(state))
 }
 
 /// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,
@@ -69,9 +64,4 @@ pub fn accept(loaded: Loaded, json: bool, output: &mut Output) -> Result<Loaded,
         return Err(Failure::new(Exit::Invalid, message));
     }
     Ok(loaded)
-}
-
-/// Now, in Unix seconds.
-pub fn now() -> i64 {
-    Timestamp::now().as_second()
 }

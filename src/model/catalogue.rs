@@ -43,6 +43,12 @@ pub fn attribute(name: &str) -> Option<&'static Attribute> {
 
 fn expects(property: &Value) -> String {
     let unit = property.get("x-unit").and_then(Value::as_str);
+    if property.get("format").and_then(Value::as_str) == Some("date-time") {
+        return "Unix seconds, or a time such as `2027-01-01T09:00:00+01:00`".to_owned();
+    }
+    if property.get("type").is_some_and(Value::is_array) {
+        return "seconds, or a duration such as `2h` or `1h30m`".to_owned();
+    }
     match (property.get("type").and_then(Value::as_str), unit) {
         (Some("boolean"), _) => "`true` or `false`".to_owned(),
         (Some("integer"), Some(unit)) => format!("a whole number ({unit}), 0 or more"),
@@ -84,7 +90,11 @@ mod tests {
         );
         assert_eq!(
             expects("expireUnixSec"),
-            "a whole number (Unix seconds), 0 or more"
+            "Unix seconds, or a time such as `2027-01-01T09:00:00+01:00`"
+        );
+        assert_eq!(
+            expects("ejectAfterElapsedTimeInSec"),
+            "seconds, or a duration such as `2h` or `1h30m`"
         );
         assert_eq!(expects("rtmpOutURL"), "a URL");
         assert_eq!(expects("roomName"), "text");

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::{SignedDuration, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
@@ -94,13 +95,17 @@ pub enum CompositionLayout {
     ActiveSpeaker,
 }
 
+/// What a text may stand for where a whole number is expected.
+type FromText = fn(&str) -> Result<i64, &'static str>;
+
 /// A whole number that is never negative and fits 63 bits (the vendor's own sample overflows 32).
-/// Floats, texts and booleans are refused.
+/// Floats and booleans are refused, and texts that `from_text` does not know.
 fn whole_number<'de, D: Deserializer<'de>>(
     deserializer: D,
     expecting: &'static str,
+    from_text: Option<FromText>,
 ) -> Result<i64, D::Error> {
-    struct Whole(&'static str);
+    struct Whole(&'static str, Option<FromText>);
     impl Visitor<'_> for Whole {
         type Value = i64;
 
@@ -119,33 +124,26 @@ fn whole_number<'de, D: Deserializer<'de>>(
             }
             Ok(value)
         }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<i64, E> {
+            match self.1 {
+                Some(from_text) => from_text(text).map_err(E::custom),
+                None => Err(E::invalid_type(de::Unexpected::Str(text), &self)),
+            }
+        }
     }
-    deserializer.deserialize_any(Whole(expecting))
+    deserializer.deserialize_any(Whole(expecting, from_text))
 }
 
 macro_rules! whole_number_type {
-    ($(#[$doc:meta])* $name:ident, $expecting:literal) => {
+    ($(#[$doc:meta])* $name:ident, $expecting:literal, $from_text:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(pub i64);
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                whole_number(deserializer, $expecting).map(Self)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "integer", "minimum": 0, "maximum": i64::MAX})
+                whole_number(deserializer, $expecting, $from_text).map(Self)
             }
         }
 
@@ -158,20 +156,122 @@ macro_rules! whole_number_type {
 }
 
 whole_number_type!(
-    /// A moment, in seconds since 1970-01-01 00:00 UTC.
+    /// A moment, in seconds since 1970-01-01 00:00 UTC. Files may also give it as RFC 3339, with its offset.
     UnixSeconds,
-    "a moment in whole Unix seconds, 0 or more"
+    "a moment in whole Unix seconds, 0 or more",
+    Some(moment)
 );
 whole_number_type!(
-    /// A span of time in whole seconds.
+    /// A span of time in whole seconds. Files may also give it as `2h`, `90m` or `1h30m`.
     Seconds,
-    "a whole number of seconds, 0 or more"
+    "a whole number of seconds, 0 or more",
+    Some(span)
 );
 whole_number_type!(
     /// A number of people.
     People,
-    "a whole number of people, 0 or more"
+    "a whole number of people, 0 or more",
+    None
 );
+
+impl UnixSeconds {
+    /// Reads whole seconds, or RFC 3339 with an offset.
+    ///
+    /// # Errors
+    /// What is wrong with the text as RFC 3339, when it is no number either.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.parse::<i64>() {
+            Ok(seconds) if seconds >= 0 => Ok(Self(seconds)),
+            _ => moment(text).map(Self),
+        }
+    }
+}
+
+/// The whole seconds of an RFC 3339 timestamp.
+fn moment(text: &str) -> Result<i64, &'static str> {
+    if text.len() < "2027-01-01T00:00:00Z".len() {
+        return Err(
+            "a moment needs a date, a time and an offset, such as `2027-01-01T09:00:00+01:00`",
+        );
+    }
+    let moment: Timestamp = text
+        .parse()
+        .map_err(|_| "this is not RFC 3339, such as `2027-01-01T09:00:00+01:00`")?;
+    if moment.subsec_nanosecond() != 0 {
+        return Err("a moment is a whole number of seconds");
+    }
+    if moment.as_second() < 0 {
+        return Err("a moment cannot be before 1970");
+    }
+    Ok(moment.as_second())
+}
+
+/// The seconds of a duration with units.
+fn span(text: &str) -> Result<i64, &'static str> {
+    const FORM: &str = "write a duration like `2h`, `90m` or `1h30m`";
+    // The library knows many more forms, words and signs among them; one is enough for everybody to read.
+    let plain = |c: char| c.is_ascii_digit() || matches!(c, 'h' | 'm' | 's' | ' ');
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(plain) {
+        return Err(FORM);
+    }
+    let span: SignedDuration = text.parse().map_err(|_| FORM)?;
+    Ok(span.as_secs())
+}
+
+impl JsonSchema for UnixSeconds {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "UnixSeconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": i64::MAX,
+            "format": "date-time",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.0+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+            "examples": [1_798_761_600, "2027-01-01T09:00:00+01:00"],
+        })
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": i64::MAX,
+            "pattern": "^[0-9]+[hms]( ?[0-9]+[ms]){0,2}$",
+            "examples": [7200, "2h", "1h30m"],
+        })
+    }
+}
+
+impl JsonSchema for People {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "People".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "minimum": 0, "maximum": i64::MAX})
+    }
+}
 
 /// A secret URL as a file gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -364,6 +464,50 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn moments_are_read_as_seconds_or_rfc_3339() {
+        for (text, seconds) in [
+            ("2027-01-01T00:00:00Z", Some(1_798_761_600)),
+            ("2027-01-01T01:00:00+01:00", Some(1_798_761_600)),
+            ("2027-01-01 00:00:00Z", Some(1_798_761_600)),
+            ("2027-01-01T00:00:00.000Z", Some(1_798_761_600)),
+            ("2027-01-01T00:00:00", None),
+            ("2027-01-01", None),
+            ("2027-02-30T00:00:00Z", None),
+            ("2027-01-01T00:00:00.5Z", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("1798761600", None),
+            ("tomorrow", None),
+            ("", None),
+        ] {
+            let read = serde_json::from_value::<UnixSeconds>(json!(text)).ok();
+            assert_eq!(read.map(|moment| moment.0), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_are_read_as_seconds_or_with_units() {
+        for (text, seconds) in [
+            ("2h", Some(7200)),
+            ("90m", Some(5400)),
+            ("1h30m", Some(5400)),
+            ("1h 30m 5s", Some(5405)),
+            ("45s", Some(45)),
+            ("0s", Some(0)),
+            ("-2h", None),
+            ("2h ago", None),
+            ("1.5h", None),
+            ("2 hours", None),
+            ("PT2H", None),
+            ("1d", None),
+            ("90", None),
+            ("", None),
+        ] {
+            let read = serde_json::from_value::<Seconds>(json!(text)).ok();
+            assert_eq!(read.map(|span| span.0), seconds, "{text}");
+        }
+    }
 
     #[test]
     fn whole_numbers_are_strict() {

@@ -10,7 +10,7 @@ mod validate;
 pub use apply::{apply_end, receipt_line};
 pub use drift::drift;
 pub use import::import;
-pub use plan::plan;
+pub use plan::{PlanView, plan};
 pub use state::{state_list, state_show};
 pub use validate::{findings, validate};
 

@@ -11,9 +11,19 @@ use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, undecl
 use crate::planner::{Action, Cause};
 use crate::report::plan::{AttributeReport, ChangeReport, PlanReport};
 
-/// The plan, as a screen of text. `rate` is the rate of its forecast. `verbose` names the attributes that
-/// moved without being declared.
-pub fn plan(report: &PlanReport, rate: &str, verbose: bool) -> String {
+/// What a screen shows besides the plan itself.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanView<'a> {
+    /// The rate of the forecast.
+    pub rate: &'a str,
+    /// Whether attributes are named that moved without being declared.
+    pub verbose: bool,
+    /// What moments are told from, in Unix seconds.
+    pub now: i64,
+}
+
+/// The plan, as a screen of text.
+pub fn plan(report: &PlanReport, view: PlanView<'_>) -> String {
     let mut text = String::new();
     let state = match &report.state.lineage {
         Some(_) => format!("state serial {}", report.state.serial),
@@ -22,7 +32,7 @@ pub fn plan(report: &PlanReport, rate: &str, verbose: bool) -> String {
     let app = paint(BOLD, printable(&report.app));
     let _ = writeln!(text, "Plan for {app}, against {state}\n");
     for change in &report.changes {
-        text.push_str(&change_block(change));
+        text.push_str(&change_block(change, view.now));
     }
     for room in &report.unreadable {
         let name = paint(RED.bold(), printable(&room.room));
@@ -35,10 +45,10 @@ pub fn plan(report: &PlanReport, rate: &str, verbose: bool) -> String {
     }
     for room in &report.undeclared {
         let _ = writeln!(text, "  {}", printable(&room.room));
-        undeclared(&mut text, &room.attributes, verbose);
+        undeclared(&mut text, &room.attributes, view.verbose);
         text.push('\n');
     }
-    text.push_str(&summary(report, rate));
+    text.push_str(&summary(report, view.rate));
     if let Some(guard) = &report.guard {
         let _ = writeln!(
             text,
@@ -49,7 +59,7 @@ pub fn plan(report: &PlanReport, rate: &str, verbose: bool) -> String {
     text
 }
 
-fn change_block(change: &ChangeReport) -> String {
+fn change_block(change: &ChangeReport, now: i64) -> String {
     let (symbol, style) = symbol(change.action);
     let mut text = String::new();
     let room = paint(style.bold(), printable(&change.room));
@@ -81,7 +91,7 @@ fn change_block(change: &ChangeReport) -> String {
             _ => String::new(),
         };
         let name = format!("{:width$}", printable(&attribute.name));
-        let _ = writeln!(text, "      {name}  {}{line}", values(attribute));
+        let _ = writeln!(text, "      {name}  {}{line}", values(attribute, now));
     }
     text.push('\n');
     text
@@ -107,14 +117,14 @@ fn place(change: &ChangeReport) -> String {
     }
 }
 
-fn values(attribute: &AttributeReport) -> String {
+fn values(attribute: &AttributeReport, now: i64) -> String {
     let doubt = if attribute.unconfirmed {
         " (sent, never confirmed)"
     } else {
         ""
     };
     if attribute.cause == Cause::Released {
-        let before = shown(attribute, &attribute.before);
+        let before = shown(attribute, &attribute.before, now);
         return format!(
             "{before}{doubt} → {}",
             paint(DIM, "no longer managed, left as it is")
@@ -125,22 +135,22 @@ fn values(attribute: &AttributeReport) -> String {
         return format!("{} {}", paint(GREEN, "****"), paint(DIM, what));
     }
     match attribute.cause {
-        Cause::Drift | Cause::Conflict => return moved(attribute),
+        Cause::Drift | Cause::Conflict => return moved(attribute, now),
         Cause::Converged if attribute.unconfirmed => {
             return format!(
                 "{} {}",
-                shown(attribute, &attribute.after),
+                shown(attribute, &attribute.after, now),
                 paint(DIM, "arrived after all")
             );
         }
         Cause::Converged => {
             let note = paint(DIM, "already so on the service: recorded, not sent");
-            return format!("{} {note}", shown(attribute, &attribute.after));
+            return format!("{} {note}", shown(attribute, &attribute.after, now));
         }
         _ => {}
     }
     if attribute.before.is_null() {
-        return paint(GREEN, shown(attribute, &attribute.after));
+        return paint(GREEN, shown(attribute, &attribute.after, now));
     }
     if attribute.sensitive {
         return format!(
@@ -149,14 +159,14 @@ fn values(attribute: &AttributeReport) -> String {
             paint(DIM, format!("changed{doubt}"))
         );
     }
-    let before = shown(attribute, &attribute.before);
-    let after = shown(attribute, &attribute.after);
+    let before = shown(attribute, &attribute.before, now);
+    let after = shown(attribute, &attribute.after, now);
     let (before, after) = contrast(&before, &after);
     format!("{before}{doubt} → {after}")
 }
 
 /// An attribute that somebody moved on the service.
-fn moved(attribute: &AttributeReport) -> String {
+fn moved(attribute: &AttributeReport, now: i64) -> String {
     let (word, style) = match attribute.cause {
         Cause::Conflict => ("conflict:", RED.bold()),
         _ => ("drift:", YELLOW.bold()),
@@ -165,7 +175,7 @@ fn moved(attribute: &AttributeReport) -> String {
     if attribute.sensitive {
         return format!("{word} changed on the service; the file's is sent");
     }
-    let side = |json: &Json| shown(attribute, json);
+    let side = |json: &Json| shown(attribute, json, now);
     let (before, live, after) = (
         side(&attribute.before),
         paint(YELLOW, side(&attribute.live)),
@@ -178,17 +188,58 @@ fn moved(attribute: &AttributeReport) -> String {
     }
 }
 
-/// The value, with the calendar form of a moment beside it.
-fn shown(attribute: &AttributeReport, json: &Json) -> String {
+/// The value, with a moment's date and distance from `now`, or a span in hours and minutes, beside it.
+fn shown(attribute: &AttributeReport, json: &Json, now: i64) -> String {
     let plain = value(json);
-    if !attribute.name.ends_with("UnixSec") {
+    let Some(seconds) = json.as_i64() else {
         return plain;
+    };
+    let told = if attribute.name.ends_with("UnixSec") {
+        moment(seconds, now)
+    } else if attribute.name.ends_with("InSec") {
+        span(seconds)
+    } else {
+        None
+    };
+    told.map_or_else(|| plain.clone(), |told| format!("{plain} ({told})"))
+}
+
+/// `2027-01-01 00:00 UTC, in 39 days`.
+fn moment(seconds: i64, now: i64) -> Option<String> {
+    let date = Timestamp::from_second(seconds).ok()?;
+    let date = date.strftime("%Y-%m-%d %H:%M UTC");
+    let distance = now.abs_diff(seconds);
+    let (number, unit) = match distance {
+        0..60 => (distance, "second"),
+        60..7200 => (distance / 60, "minute"),
+        7200..172_800 => (distance / 3600, "hour"),
+        172_800..63_115_200 => (distance / 86_400, "day"),
+        _ => (distance / 31_557_600, "year"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    let distance = format!("{number} {unit}{plural}");
+    Some(if seconds > now {
+        format!("{date}, in {distance}")
+    } else {
+        format!("{date}, {distance} ago")
+    })
+}
+
+/// `1h30m`; `None` below a minute, where it says nothing new.
+fn span(seconds: i64) -> Option<String> {
+    if seconds < 60 {
+        return None;
     }
-    let moment = json.as_i64().and_then(|s| Timestamp::from_second(s).ok());
-    match moment {
-        Some(moment) => format!("{plain} ({})", moment.strftime("%Y-%m-%d %H:%M UTC")),
-        None => plain,
-    }
+    let parts = [
+        (seconds / 3600, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let told = parts.iter().filter(|(number, _)| *number > 0);
+    Some(
+        told.map(|(number, unit)| format!("{number}{unit}"))
+            .collect(),
+    )
 }
 
 /// Old in red and new in green, with the characters that differ underlined: in `1798761600` and
@@ -272,7 +323,7 @@ mod tests {
 
     #[test]
     fn values_read_as_before_and_after() {
-        let text = |a: &AttributeReport| strip_str(&values(a)).to_string();
+        let text = |a: &AttributeReport| strip_str(&values(a, 1_795_392_000)).to_string();
         let mut change = attribute(json!(25), json!(40), Cause::Change);
         assert_eq!(text(&change), "25 → 40");
         change.unconfirmed = true;
@@ -294,8 +345,28 @@ mod tests {
         moment.name = "expireUnixSec".into();
         assert_eq!(
             text(&moment),
-            "1798761600 (2027-01-01 00:00 UTC) → 1798765200 (2027-01-01 01:00 UTC)"
+            "1798761600 (2027-01-01 00:00 UTC, in 39 days) → 1798765200 (2027-01-01 01:00 UTC, in 39 days)"
         );
+        let mut span = attribute(json!(45), json!(5405), Cause::Change);
+        span.name = "ejectAfterElapsedTimeInSec".into();
+        assert_eq!(text(&span), "45 → 5405 (1h30m5s)");
+    }
+
+    #[test]
+    fn distances_are_told_in_one_unit() {
+        let now = 1_795_392_000;
+        for (seconds, told) in [
+            (0, "0 seconds ago"),
+            (1, "in 1 second"),
+            (-90, "1 minute ago"),
+            (7199, "in 119 minutes"),
+            (90_000, "in 25 hours"),
+            (-172_800, "2 days ago"),
+            (63_115_200, "in 2 years"),
+        ] {
+            let moment = moment(now + seconds, now).unwrap();
+            assert!(moment.ends_with(told), "{moment}");
+        }
     }
 
     #[test]
