@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use jiff::SignedDuration;
 
+use super::completions::rooms;
 use crate::model::types::UnixSeconds;
 use crate::planner::Rate;
 use crate::planner::guard::MaxChanges;
@@ -121,6 +123,10 @@ pub enum Command {
     State(StateArgs),
     /// Print the JSON Schema of a format
     Schema(SchemaArgs),
+    /// Print the script that makes a shell complete commands, flags and room names
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(ManArgs),
     /// Serve the simulator on loopback until interrupted
     Simulate(SimulateArgs),
 }
@@ -330,7 +336,8 @@ pub struct ImportArgs {
     #[arg(
         required_unless_present = "all",
         conflicts_with = "all",
-        value_name = "NAME"
+        value_name = "NAME",
+        add = ArgValueCompleter::new(rooms)
     )]
     pub names: Vec<String>,
     /// All rooms that the service lists
@@ -384,6 +391,7 @@ Examples:
   roomctl state show stand-up --format json")]
     Show {
         /// The room
+        #[arg(add = ArgValueCompleter::new(rooms))]
         room: String,
         /// How the report is shown.
         #[command(flatten)]
@@ -405,6 +413,7 @@ Example:
   roomctl state mv stand-up daily       then `roomctl drift`, to see that it is the same room")]
     Mv {
         /// Its name so far
+        #[arg(add = ArgValueCompleter::new(rooms))]
         old: String,
         /// Its name on the service now; not in the state yet
         new: String,
@@ -433,7 +442,7 @@ Examples:
     Forget {
         /// The rooms
         // Not `rooms`: that is the id of the global option.
-        #[arg(required = true, value_name = "ROOM")]
+        #[arg(required = true, value_name = "ROOM", add = ArgValueCompleter::new(rooms))]
         names: Vec<String>,
         /// Without asking
         #[arg(long, short)]
@@ -475,6 +484,47 @@ pub enum SchemaName {
     StateList,
     /// The JSON report of `state show`.
     StateShow,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  source <(roomctl completions bash)                      in ~/.bashrc
+  source <(roomctl completions zsh)                       in ~/.zshrc
+  roomctl completions fish | source                       in ~/.config/fish/config.fish
+  roomctl completions powershell | Out-String | Invoke-Expression")]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// A shell that can be taught to complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// The friendly interactive shell.
+    Fish,
+    /// PowerShell.
+    Powershell,
+    /// Elvish.
+    Elvish,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl man | man -l -
+  roomctl man --dir /usr/local/share/man/man1")]
+pub struct ManArgs {
+    /// Write a page for each command into this directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// Arguments of `simulate`.

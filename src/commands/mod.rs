@@ -3,12 +3,14 @@
 pub mod apply;
 pub mod approval;
 pub mod cli;
+pub mod completions;
 pub mod drift;
 pub mod exit;
 pub mod holder;
 pub mod import;
 pub mod interrupt;
 pub mod logs;
+pub mod man;
 pub mod output;
 pub mod plan;
 pub mod planning;
@@ -30,6 +32,7 @@ use output::Output;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
+    completions::answer(command);
     let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -44,10 +47,12 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
+fn command() -> clap::Command {
+    Cli::command().mut_subcommand("simulate", |simulate| simulate.after_help(simulate::help()))
+}
+
 fn parse() -> Result<Cli, clap::Error> {
-    let command =
-        Cli::command().mut_subcommand("simulate", |simulate| simulate.after_help(simulate::help()));
-    Cli::from_arg_matches(&command.try_get_matches()?)
+    Cli::from_arg_matches(&command().try_get_matches()?)
 }
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
@@ -59,6 +64,8 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(&cli.global, args, output),
         Command::Schema(args) => schema::run(args, output),
         Command::State(args) => state::run(&cli.global, &args.command, output),
+        Command::Completions(args) => completions::run(args, output),
+        Command::Man(args) => man::run(command(), args, output),
         Command::Simulate(args) => simulate::run(&cli.global, args, output),
     }
 }

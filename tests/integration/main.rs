@@ -22,6 +22,7 @@ mod nights;
 mod references;
 mod rogue;
 mod schemas;
+mod shells;
 mod site;
 mod state;
 mod story;
