@@ -179,13 +179,25 @@ pub struct NetworkArgs {
 Examples:
   roomctl validate
   roomctl validate rooms/sales rooms/all-hands.yaml
-  roomctl validate --format json")]
+  roomctl validate --format json
+  roomctl validate --format github      marks the lines in a pull request")]
 pub struct ValidateArgs {
     /// Files or directories [default: the rooms directory]
     pub paths: Vec<PathBuf>,
-    /// How the report is shown.
-    #[command(flatten)]
-    pub report: ReportArgs,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = ValidateFormat::Text)]
+    pub format: ValidateFormat,
+}
+
+/// Form of the findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ValidateFormat {
+    /// For people.
+    Text,
+    /// One JSON report.
+    Json,
+    /// Annotations of a GitHub workflow.
+    Github,
 }
 
 /// What a plan looks at, and how far it may go.

@@ -1,6 +1,6 @@
 //! `validate`: all findings of all files.
 
-use super::cli::{Format, Global, ValidateArgs};
+use super::cli::{Global, ValidateArgs, ValidateFormat};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
@@ -8,7 +8,7 @@ use crate::io::known::Known;
 use crate::io::room_files::{self, Loaded};
 use crate::model::Finding;
 use crate::planner::State;
-use crate::report::{self, ValidateReport, text};
+use crate::report::{self, ValidateReport, github, text};
 
 /// Runs the command.
 ///
@@ -23,9 +23,10 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
     };
     let loaded = room_files::load(&roots, &settings.context());
     let report = ValidateReport::new(loaded.files, &loaded.findings);
-    match args.report.format {
-        Format::Text => output.result(&text::validate(&report)),
-        Format::Json => output.result(&report::json(&report)?),
+    match args.format {
+        ValidateFormat::Text => output.result(&text::validate(&report)),
+        ValidateFormat::Json => output.result(&report::json(&report)?),
+        ValidateFormat::Github => output.result(&github::validate(&report)),
     }
     if Finding::any_error(&loaded.findings) {
         return Ok(Exit::Invalid);

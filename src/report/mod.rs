@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod drift;
+pub mod github;
 pub mod import;
 pub mod markdown;
 pub mod plan;

@@ -121,3 +121,23 @@ fn the_second_interrupt_leaves_at_once_and_tells_what_it_knows() {
     assert_eq!(of(&report, "skipped"), 2, "{report}");
     well_again(&site, 8);
 }
+
+#[test]
+fn a_run_whose_lock_is_taken_away_stops_and_the_next_one_goes_on() {
+    let site = Site::with_rooms(&[], &["slow=ms:150"], 12);
+    let child = running(&site, 9);
+    let unlock = site.run(&["state", "unlock", "--yes"]);
+    assert_eq!(unlock.code, 0, "{}", unlock.all());
+    assert!(unlock.stdout.contains("tester"), "{}", unlock.stdout);
+    let (report, code) = end(child);
+    assert_eq!(code, 7, "{report}");
+    let stopped = report["stopped"].as_str().unwrap();
+    assert!(
+        stopped.contains("the lock file was taken away"),
+        "{stopped}"
+    );
+    let told = ["confirmed", "unknown", "skipped"].map(|outcome| of(&report, outcome));
+    assert_eq!(told.iter().sum::<u64>(), 12, "{report}");
+    assert!(told.iter().all(|number| *number > 0), "{report}");
+    well_again(&site, 12);
+}
