@@ -1,8 +1,7 @@
 //! One request with everything that belongs to it: its turn, its tries, the waits between them, and an end
 //! that says whether something may have been written.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::ExponentialBackoff;
@@ -13,16 +12,12 @@ use super::api::{Answer, Reply, Request, Transport, TransportError, interpret};
 use super::crash_point::crash_point;
 use super::deadline::Deadline;
 use super::guard::Guard;
+use super::health::{Health, Suspicion};
 use super::pace::Pacer;
 use super::retry::{self, Next, Trouble};
 use super::stop::{Stop, StopReason};
 use crate::model::{LiveRoom, RoomName};
 use crate::planner::Gone;
-
-/// So many rooms in a row that met nothing but 5xx and silence, each to the end of its tries, make the service
-/// look as if it were down. Then a room that it answered for before is asked for once more: there may also be
-/// many rooms that it cannot digest, while the others are fine. Without an answer the run ends.
-const FAILING: u32 = 10;
 
 /// The service with a pace and a stop: what rooms are read from and written to.
 pub struct Service<T> {
@@ -37,10 +32,7 @@ pub struct Service<T> {
     /// By when the run has to be over.
     pub deadline: Option<Deadline>,
     guard: Guard,
-    /// Rooms in a row that failed to the end of their tries.
-    failing: AtomicU32,
-    /// A room that the service answered for.
-    good: Mutex<Option<RoomName>>,
+    health: Health,
     /// The longest time that an answer took, in milliseconds.
     slowest: AtomicU64,
 }
@@ -126,8 +118,7 @@ impl<T: Transport> Service<T> {
             stop: Stop::default(),
             seed,
             deadline: None,
-            failing: AtomicU32::new(0),
-            good: Mutex::default(),
+            health: Health::default(),
             slowest: AtomicU64::new(0),
         }
     }
@@ -142,7 +133,7 @@ impl<T: Transport> Service<T> {
             *tries += 1;
             let (trouble, end) = match self.send(request, tally).await {
                 Try::Ended(end) => {
-                    self.answered_for(request.room());
+                    self.health.answered(request.room());
                     return end;
                 }
                 Try::Trouble(trouble, end) => (trouble, end),
@@ -212,45 +203,32 @@ impl<T: Transport> Service<T> {
         Some(self.deadline?.last_start(slowest))
     }
 
-    fn answered_for(&self, room: Option<&RoomName>) {
-        self.failing.store(0, Ordering::Relaxed);
-        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        if good.is_none() {
-            *good = room.cloned();
-        }
-    }
-
-    /// Counts a room that ended in trouble.
+    /// Counts a room that ended in trouble, and ends the run when the service is down.
     async fn gave_up(&self, trouble: Trouble) {
         if matches!(trouble, Trouble::TooMany(_)) {
             return;
         }
-        let failing = self.failing.fetch_add(1, Ordering::Relaxed) + 1;
-        if failing < FAILING {
-            return;
-        }
-        if self.is_well().await {
-            self.failing.store(0, Ordering::Relaxed);
-        } else {
-            self.stop.stop(StopReason::Failing(failing));
-        }
+        let failing = match self.health.failed() {
+            Suspicion::None => return,
+            Suspicion::Down(failing) => failing,
+            Suspicion::Ask(room) => {
+                if self.answers_for(&room).await {
+                    self.health.answered(Some(&room));
+                    return;
+                }
+                self.health.failing()
+            }
+        };
+        self.stop.stop(StopReason::Failing(failing));
     }
 
-    /// Whether the service answers for a room that it answered for before.
-    async fn is_well(&self) -> bool {
-        let good = self
-            .good
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let Some(room) = good else {
-            return false;
-        };
+    /// Whether the service answers for a room, asked once.
+    async fn answers_for(&self, room: &RoomName) -> bool {
         if self.turn().await.is_none() {
             // The run ends for another reason.
             return true;
         }
-        let answer = self.answered(&Request::Get(&room)).await;
+        let answer = self.answered(&Request::Get(room)).await;
         answer.is_ok_and(|answer| answer.status < 500)
     }
 
@@ -355,6 +333,7 @@ fn may_have_written(trouble: Trouble) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::model::{Secret, Settings};

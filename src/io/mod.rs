@@ -10,6 +10,7 @@ pub mod durable;
 pub mod encodings;
 pub mod exchange;
 pub mod guard;
+pub mod health;
 pub mod http;
 pub mod journal;
 pub mod known;

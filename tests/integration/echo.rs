@@ -1,13 +1,14 @@
 //! A service that repeats the key, in every disguise, in every part of its answers: none of it may get out.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::common::{Ran, Scratch};
+use crate::rogue::read;
 
 const KEY: &str = "sEcReT-canary-0123456789";
 
@@ -87,24 +88,6 @@ fn answer(number: usize, key: &str) -> String {
     )
 }
 
-/// Reads a request to its end.
-fn take(stream: &TcpStream) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        let line = line.trim_end().to_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    reader.read_exact(&mut vec![0; length]).ok()
-}
-
 /// How many answers there are. The first one is a room.
 const ANSWERS: usize = 8;
 
@@ -115,7 +98,7 @@ fn serve(from: usize, key: String) -> String {
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
-            if take(&stream).is_some() {
+            if read(&stream).is_some() {
                 // The client may be gone.
                 let number = if from == ANSWERS { 0 } else { from + number };
                 let _ = stream.write_all(answer(number, &key).as_bytes());

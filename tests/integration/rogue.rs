@@ -186,7 +186,8 @@ fn until_it_leaves(mut stream: &TcpStream) {
     let _ = stream.read(&mut [0; 1]);
 }
 
-fn read(stream: &TcpStream) -> Option<Asked> {
+/// Reads a request to its end. `None`: it ended before.
+pub fn read(stream: &TcpStream) -> Option<Asked> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first).ok()?;

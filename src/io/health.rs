@@ -1,0 +1,89 @@
+//! Whether the service looks as if it were down.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::model::RoomName;
+
+/// So many rooms in a row that met nothing but 5xx and silence, each to the end of its tries, make the service
+/// look as if it were down. There may also be many rooms that it cannot digest, while the others are fine: only
+/// a room that it answered for before can tell.
+pub const FAILING: u32 = 10;
+
+/// What is known of the service from how rooms ended.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Rooms in a row that failed to the end of their tries.
+    failing: u32,
+    /// A room that the service answered for.
+    good: Option<RoomName>,
+}
+
+/// What to do about a room that failed to the end of its tries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Nothing: rooms fail.
+    None,
+    /// Ask for this one, which was fine before.
+    Ask(RoomName),
+    /// So many have failed in a row, and none was fine before.
+    Down(u32),
+}
+
+impl Health {
+    /// The service answered, for `room` or for the list.
+    pub fn answered(&self, room: Option<&RoomName>) {
+        let mut known = self.known();
+        known.failing = 0;
+        if known.good.is_none() {
+            known.good = room.cloned();
+        }
+    }
+
+    /// A room failed to the end of its tries.
+    pub fn failed(&self) -> Suspicion {
+        let mut known = self.known();
+        known.failing += 1;
+        match &known.good {
+            _ if known.failing < FAILING => Suspicion::None,
+            Some(room) => Suspicion::Ask(room.clone()),
+            None => Suspicion::Down(known.failing),
+        }
+    }
+
+    /// How many rooms in a row have failed.
+    pub fn failing(&self) -> u32 {
+        self.known().failing
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing panics while it is held; and every change of it is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(name: &str) -> RoomName {
+        RoomName::try_from(name.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn ten_in_a_row_are_suspicious_and_an_answer_clears_it() {
+        let health = Health::default();
+        for _ in 1..FAILING {
+            assert_eq!(health.failed(), Suspicion::None);
+        }
+        assert_eq!(health.failed(), Suspicion::Down(FAILING));
+        health.answered(Some(&room("a")));
+        health.answered(Some(&room("b")));
+        for _ in 1..FAILING {
+            assert_eq!(health.failed(), Suspicion::None);
+        }
+        assert_eq!(health.failed(), Suspicion::Ask(room("a")));
+    }
+}
