@@ -87,7 +87,16 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         memory.fold()?;
         let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).collect();
         let unread = plan.unreadable.len();
-        return end(&memory.state, &receipts, unread, None, args, output);
+        // The look alone may have met the deadline, or a key that is not accepted.
+        let stopped = opened.and_then(|(_, service)| service.stop.reason());
+        return end(
+            &memory.state,
+            &receipts,
+            unread,
+            stopped.as_ref(),
+            args,
+            output,
+        );
     }
     if let Some(refusal) = refusal {
         return Err(Failure::new(Exit::Refused, refusal));

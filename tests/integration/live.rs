@@ -294,3 +294,16 @@ fn a_room_under_another_id_is_told_when_it_is_written() {
         "{message}"
     );
 }
+
+#[test]
+fn a_deadline_that_comes_while_rooms_are_read_is_told() {
+    let site = Site::with_rooms(&[], &[], 6);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.simulator().with_world(|world| {
+        world.set_faults(vec!["slow=method:GET,ms:400".parse().unwrap()]);
+    });
+    let ran = site.apply(&["--live", "--deadline", "1s", "--parallelism", "1"]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert_eq!(ran.json()["stopped"], "the deadline came first");
+    assert_eq!(site.count("PUT"), 0);
+}
