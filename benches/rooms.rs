@@ -34,6 +34,7 @@ fn measure(rooms: usize) -> Result<()> {
     let apply_all = time(1, || run(dir.path(), &simulator.apply_args()))?;
     let plan_same = time(RUNS, || run(dir.path(), &["plan", "--app", "bench"]))?;
     let memory = peak_memory(dir.path(), &["plan", "--app", "bench"])?;
+    let validate = time(RUNS, || run(dir.path(), &["validate"]))?;
     let floor = time(RUNS, || read_all(&dir.path().join("rooms")))?;
     let start = time(RUNS, || run(dir.path(), &["--version"]))?;
     write_rooms(dir.path(), rooms, 21)?;
@@ -44,6 +45,7 @@ fn measure(rooms: usize) -> Result<()> {
     say(format!("{rooms} rooms"))?;
     line("start of the program", start, None)?;
     line("reading the files once (floor)", floor, None)?;
+    line("validate", validate, Some((floor, "floor")))?;
     line("plan, nothing changed", plan_same, Some((floor, "floor")))?;
     line("plan, every room changed", plan_all, Some((floor, "floor")))?;
     say(format!(
@@ -81,8 +83,8 @@ fn write_rooms(dir: &Path, rooms: usize, participants: u32) -> Result<()> {
              enableScreenSharing: true\njoinVideoOn: false\njoinAudioOn: true\nenableRecording: false\n\
              ownerOnlyBroadcast: false\nenableRequestToJoin: true\nexpireUnixSec: 1893456000\n\
              ejectAtRoomExp: true\nejectAfterElapsedTimeInSec: 7200\n\
-             meetingStartedWebhook: https://hooks.example.com/started/{number}\n\
-             meetingEndedWebhook: https://hooks.example.com/ended/{number}\n"
+             meetingStartedWebhook: https://hooks.example.com/${{env:BENCH_TOKEN}}/started/{number}\n\
+             meetingEndedWebhook: https://hooks.example.com/${{env:BENCH_TOKEN}}/ended/{number}\n"
         );
         fs::write(team.join(format!("room-{number:05}.yaml")), text)?;
     }
@@ -135,6 +137,7 @@ fn program(dir: &Path, args: &[&str]) -> Command {
         .args(args)
         .current_dir(dir)
         .env("METERED_SECRET_KEY", "simulated-key")
+        .env("BENCH_TOKEN", "simulated-token")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -76,7 +76,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     };
     let refusal = planning.refusal(&plan);
     let (rate, _) = settings.pace(&args.network.pace)?;
-    let shown = PlanReport::new(&plan, &loaded.lines, refusal.as_ref());
+    let shown = PlanReport::new(&plan, &loaded.origins, refusal.as_ref());
     let view = PlanView {
         rate: &rate.to_string(),
         verbose: global.verbose > 0,

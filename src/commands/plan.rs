@@ -45,7 +45,7 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     } else {
         planning.offline(&loaded, &found.state)?
     };
-    let report = PlanReport::new(&plan, &loaded.lines, planning.refusal(&plan).as_ref());
+    let report = PlanReport::new(&plan, &loaded.origins, planning.refusal(&plan).as_ref());
     match args.report.format {
         Format::Text => {
             let view = PlanView {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::cli::{Global, PaceArgs};
 use super::exit::{Exit, Failure};
 use crate::io::config::{self, Config};
+use crate::io::defaults::Defaults;
 use crate::io::room_file::Context;
 use crate::io::store::{Found, LocalStore};
 use crate::model::Secret;
@@ -97,6 +98,8 @@ impl Settings {
     /// What room files are read with.
     pub fn context(&self) -> Context<'static> {
         Context {
+            defaults: Defaults::NONE,
+            sandbox: self.sandbox,
             names: self.config.names.get().copied().unwrap_or_default(),
             now: self.now,
             variables: &variable,

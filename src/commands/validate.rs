@@ -5,10 +5,16 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
 use crate::io::known::Known;
-use crate::io::room_files::{self, Loaded};
+use crate::io::room_files::{self, Loaded, text_of};
 use crate::model::Finding;
 use crate::planner::State;
 use crate::report::{self, ValidateReport, github, text};
+
+/// Most findings that are shown as text; JSON has all of them.
+const MOST: usize = 100;
+
+/// Most findings in front of a result that they do not prevent.
+const MOST_DOUBTS: usize = 10;
 
 /// Runs the command.
 ///
@@ -21,10 +27,10 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
     } else {
         args.paths.clone()
     };
-    let loaded = room_files::load(&roots, &settings.context());
+    let loaded = room_files::load(&settings.rooms, &roots, &settings.context());
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     match args.format {
-        ValidateFormat::Text => output.result(&text::validate(&report)),
+        ValidateFormat::Text => output.result(&text::validate(&report, &text_of, MOST)),
         ValidateFormat::Json => output.result(&report::json(&report)?),
         ValidateFormat::Github => output.result(&github::validate(&report)),
     }
@@ -36,13 +42,13 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
 
 /// Reads the rooms for a command that goes on with them.
 pub fn load(settings: &Settings) -> Loaded {
-    room_files::load(std::slice::from_ref(&settings.rooms), &settings.context())
+    let roots = std::slice::from_ref(&settings.rooms);
+    room_files::load(&settings.rooms, roots, &settings.context())
 }
 
 /// The same for a command that only compares: files that `state` knows are not parsed.
 pub fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
-    let roots = std::slice::from_ref(&settings.rooms);
-    room_files::load_unless_known(roots, &settings.context(), &Known::of(state))
+    room_files::load_unless_known(&settings.rooms, &settings.context(), &Known::of(state))
 }
 
 /// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,
@@ -52,8 +58,10 @@ pub fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
 /// When any file has an error: then nothing is planned, whatever the other files say.
 pub fn accept(loaded: Loaded, json: bool, output: &mut Output) -> Result<Loaded, Failure> {
     let report = ValidateReport::new(loaded.files, &loaded.findings);
-    output.note(&text::findings(&report));
-    if Finding::any_error(&loaded.findings) {
+    let any_error = Finding::any_error(&loaded.findings);
+    let most = if any_error { MOST } else { MOST_DOUBTS };
+    output.note(&text::findings(&report, &text_of, most));
+    if any_error {
         if json {
             output.result(&report::json(&report)?);
         }

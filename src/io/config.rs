@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::yaml::{self, Place};
+use super::yaml;
 use crate::model::NameRule;
+use crate::model::Place;
 use crate::model::types::Managed;
 
 /// Settings of a repository. Flags and environment variables win over them.
@@ -94,7 +95,7 @@ pub fn read<T>(
 fn parse(text: &str) -> Result<Config, (Place, String)> {
     let entries = yaml::mapping(text).map_err(|error| (error.place, error.message))?;
     for (index, entry) in entries.iter().enumerate() {
-        let alone = yaml::typed::<Config>(std::slice::from_ref(entry));
+        let alone = yaml::typed::<Config>(std::iter::once(entry));
         if let Err(error) = alone {
             return Err((entry.key_at, format!("`{}`: {error}", entry.key)));
         }
@@ -105,7 +106,7 @@ fn parse(text: &str) -> Result<Config, (Place, String)> {
             return Err((entry.key_at, format!("`{}` is set twice", entry.key)));
         }
     }
-    yaml::typed(&entries).map_err(|error| (Place::default(), error.to_string()))
+    yaml::typed(entries.iter()).map_err(|error| (Place::default(), error.to_string()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::planner::{AppliedRoom, State};
 
 /// Part of every source, so that another program's reading is never relied on. Raise the number when the
 /// reading of files or the rules change within a version.
-const READER: &str = concat!("roomctl ", env!("CARGO_PKG_VERSION"), "/1");
+const READER: &str = concat!("roomctl ", env!("CARGO_PKG_VERSION"), "/2");
 
 const PREFIX: &str = "sha256:";
 
@@ -112,8 +112,8 @@ fn is_plain(kept: &Remembered) -> bool {
 }
 
 fn text_part(stem: &str, text: &str, context: &Context<'_>) -> String {
-    let names = context.names;
-    digest(format!("{READER}\n{names:?}\n{stem}\n{text}").as_bytes())
+    let (names, defaults) = (context.names, context.defaults.identity());
+    digest(format!("{READER}\n{names:?}\n{defaults}\n{stem}\n{text}").as_bytes())
 }
 
 /// The name counts, too: `state mv` remembers a room under another one.
@@ -128,6 +128,9 @@ fn digest(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::defaults::{Defaults, parse as parse_defaults};
     use super::super::room_file::parse;
     use super::*;
     use crate::model::NameRule;
@@ -138,6 +141,8 @@ mod tests {
         names: NameRule::Lowercase,
         now: NOW,
         variables: &|_| None,
+        defaults: Defaults::NONE,
+        sandbox: false,
     };
     const TEXT: &str = "privacy: private\nmaxParticipants: 5 # people\nexpireUnixSec: 1893456000\n";
 
@@ -191,6 +196,29 @@ mod tests {
             known.room("a", TEXT, &expired).is_none(),
             "a warning is due"
         );
+    }
+
+    #[test]
+    fn defaults_that_moved_make_it_unknown() {
+        let chain = |text: &str| {
+            let (layer, _) = parse_defaults("_defaults.yaml", text);
+            Defaults::default().below(Arc::new(layer))
+        };
+        let (before, after) = (chain("autoJoin: true"), chain("autoJoin: true # why"));
+        let with = |defaults| Context {
+            defaults,
+            ..CONTEXT
+        };
+        let (room, _) = parse("rooms/a.yaml", "a", TEXT, &with(&before));
+        let mut state = state(TEXT);
+        let room = room.unwrap();
+        applied(&mut state).settings = remember(&room.settings, "salt", &RememberedSettings::new());
+        applied(&mut state).source = room.source;
+        let known = Known::of(&state);
+        let read = known.room("a", TEXT, &with(&before));
+        assert_eq!(read, Some((room.name, room.settings)));
+        assert!(known.room("a", TEXT, &with(&after)).is_none());
+        assert!(known.room("a", TEXT, &CONTEXT).is_none());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::config::{self, ConfigError};
-use super::yaml::{self, Place};
+use super::yaml;
+use crate::model::Place;
 use crate::model::catalogue;
 use crate::planner::mutes::Mute;
 

@@ -1,18 +1,20 @@
-//! One room file: its text in, a room or everything that is wrong with it out. Pure.
+//! One room file: its text and the defaults above it in, a room or everything that is wrong with it out. Pure.
 //!
-//! Variables behind `${env:…}` are looked up through the context. Defaults of directories and human times will
-//! meet the entries between reading and typing.
+//! Variables behind `${env:…}` are looked up through the context.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::defaults::Defaults;
 use super::known;
-use super::yaml::{self, Entry, Place};
-use crate::model::catalogue::{self, Attribute};
+use super::settings_file::{self, Findings, show};
+use super::yaml::{self, Entry};
+use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
-use crate::model::rules;
-use crate::model::{Finding, Lookup, Room, Settings, Severity};
+use crate::model::reference::prefix_of;
+use crate::model::rules::{self, Violation};
+use crate::model::{Finding, Lookup, Origin, Place, Room, RoomOrigins, Settings, Severity};
 
 /// A room as one file declares it.
 #[derive(Clone, Debug)]
@@ -28,8 +30,8 @@ pub struct RoomFile {
     /// What it was read from ([`super::known`]). `None`: reading it found something, which has to be told the
     /// next time, too.
     pub source: Option<String>,
-    /// Line of each key.
-    pub lines: BTreeMap<String, u32>,
+    /// Where each key comes from.
+    pub origins: RoomOrigins,
 }
 
 /// What reading needs to know besides the text.
@@ -41,18 +43,11 @@ pub struct Context<'a> {
     pub now: i64,
     /// The variables that secret attributes may refer to.
     pub variables: Lookup<'a>,
+    /// Whether it is for the sandbox, where secrets whose variables are not set are made up.
+    pub sandbox: bool,
+    /// The defaults that hold where the file is.
+    pub defaults: &'a Defaults,
 }
-
-/// Attributes that only the service sets; seen in its answers.
-const RESPONSE_ONLY: [&str; 6] = ["_id", "app", "created", "__v", "lang", "archived"];
-
-/// Keys that public clients send although no page documents them, with what was probably meant.
-const MISTAKEN: [(&str, Option<&str>); 4] = [
-    ("enableCamera", Some("joinVideoOn")),
-    ("enableMicrophone", Some("joinAudioOn")),
-    ("enableScreenShare", Some("enableScreenSharing")),
-    ("enableWatermark", None),
-];
 
 /// Reads the room that `text` declares. `stem` is the file's name without its extension.
 ///
@@ -64,34 +59,24 @@ pub fn parse(
     context: &Context<'_>,
 ) -> (Option<RoomFile>, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let entries = match yaml::mapping(text) {
-        Ok(entries) => entries,
-        Err(error) => {
-            findings.add(
-                error.place,
-                "yaml",
-                Severity::Error,
-                error.message,
-                error.help,
-            );
-            return (None, findings.list);
-        }
+    let Some(own) = settings_file::read(text, &prefix_of(stem), &mut findings) else {
+        return (None, findings.list);
     };
-    let room = read(&entries, text, &mut findings);
-    let name = name(&entries, stem, context.names, &mut findings);
+    let name = name(&own.entries, stem, context.names, &mut findings);
     if let Some((name, _)) = &name {
         findings.room(name.as_str());
     }
-    let Some(mut room) = room else {
-        // The other rules need the values; this one only needs the keys.
-        if !entries.is_empty() && !entries.iter().any(|entry| entry.key == "privacy") {
-            check_rules(&Room::default(), &entries, context.now, &mut findings);
-        }
+    let layers = Layers {
+        file,
+        own: &own.entries,
+        defaults: context.defaults,
+    };
+    let room = room(own.room, &layers, context, &mut findings);
+    let Some((name, name_at)) = name.filter(|_| !Finding::any_error(&findings.list)) else {
         return (None, findings.list);
     };
-    resolve(&mut room, &entries, context.variables, &mut findings);
-    check_rules(&room, &entries, context.now, &mut findings);
-    let Some((name, name_at)) = name.filter(|_| !Finding::any_error(&findings.list)) else {
+    let Some(room) = room else {
+        // The reason is told with the defaults.
         return (None, findings.list);
     };
     let settings = room.settings();
@@ -102,224 +87,118 @@ pub fn parse(
         source: clean.then(|| known::source(stem, text, context, &name, &settings)),
         name,
         settings,
-        lines: entries
-            .into_iter()
-            .map(|entry| (entry.key, entry.key_at.line))
-            .collect(),
+        origins: layers.origins(),
     };
     (Some(room), findings.list)
 }
 
-/// The typed room, or everything that keeps it from being one.
-fn read(entries: &[Entry], text: &str, findings: &mut Findings) -> Option<Room> {
-    let before = findings.list.len();
-    duplicates(entries, findings);
-    for entry in entries {
-        number_form(entry, text, findings);
+/// The typed room with its defaults, or nothing and why.
+fn room(
+    own: Option<Room>,
+    layers: &Layers<'_>,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<Room> {
+    if context.defaults.broken() {
+        return None;
     }
-    let error = match yaml::typed::<Room>(entries) {
-        Ok(room) if findings.list.len() == before => return Some(room),
-        Ok(_) => return None,
-        Err(error) => error,
-    };
-    for entry in entries {
-        check_entry(entry, text, findings);
-    }
-    if findings.list.len() == before {
-        // No key is wrong by itself, and still the whole was refused: say at least that.
-        let place = entries.first().map(|e| e.key_at).unwrap_or_default();
-        let message = format!("this is not a room: {error}");
+    if layers.own.is_empty() && context.defaults.is_empty() {
         findings.add(
-            place,
-            "wrong-type",
+            Place::START,
+            "empty-file",
             Severity::Error,
-            message,
-            None::<String>,
+            "the file declares nothing",
+            Some("add at least `privacy: private` or `privacy: public`"),
         );
+        return None;
     }
-    None
-}
-
-/// Puts the values of variables in. A value is checked like one that stands in the file, and never shown.
-fn resolve(room: &mut Room, entries: &[Entry], variables: Lookup<'_>, findings: &mut Findings) {
-    for (name, why) in room.resolve(variables) {
-        let place = entries.iter().find(|entry| entry.key == name);
-        findings.add(
-            place.map(|entry| entry.value_at).unwrap_or_default(),
+    let Some(own) = own else {
+        // The other rules need the values; this one only needs the keys.
+        if layers.find("privacy").is_none() {
+            check_rules(&Room::default(), layers, context.now, findings);
+        }
+        return None;
+    };
+    let mut room = if context.defaults.is_empty() {
+        own
+    } else {
+        // Each layer was accepted by itself, and no key is among these twice.
+        let entries = layers.entries();
+        yaml::typed(entries.iter().map(|(_, entry)| *entry)).ok()?
+    };
+    for (name, why) in room.resolve(context.variables, context.sandbox) {
+        let (file, entry) = layers.find(name)?;
+        findings.add_in(
+            file,
+            entry.value_at,
             "variable",
             Severity::Error,
             format!("`{name}`, with the values of its variables: {why}"),
             Some("correct the variable in the environment, or the text around the reference"),
         );
     }
+    check_rules(&room, layers, context.now, findings);
+    Some(room)
 }
 
-fn duplicates(entries: &[Entry], findings: &mut Findings) {
-    let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
-    for entry in entries {
-        if let Some(first) = seen.insert(&entry.key, entry.key_at) {
-            findings.add(
-                entry.key_at,
-                "duplicate-key",
-                Severity::Error,
-                format!(
-                    "`{}` is set twice; the first time on line {}",
-                    show(&entry.key),
-                    first.line
-                ),
-                Some("keep one of the two"),
-            );
+/// A room's own keys, and behind them the defaults, nearest first.
+struct Layers<'a> {
+    file: &'a str,
+    own: &'a [Entry],
+    defaults: &'a Defaults,
+}
+
+impl<'a> Layers<'a> {
+    /// Every key once, with the file that it is taken from; `None`: the room's own.
+    fn entries(&self) -> Vec<(Option<&'a Arc<str>>, &'a Entry)> {
+        let mut entries: Vec<(Option<&Arc<str>>, &Entry)> =
+            self.own.iter().map(|entry| (None, entry)).collect();
+        for layer in self.defaults.layers() {
+            for entry in &layer.entries {
+                if !entries.iter().any(|(_, nearer)| nearer.key == entry.key) {
+                    entries.push((Some(&layer.file), entry));
+                }
+            }
         }
+        entries
     }
-}
 
-/// YAML also knows `0x10` and `+5`: legal, but nobody writes a duration like that on purpose.
-fn number_form(entry: &Entry, text: &str, findings: &mut Findings) {
-    let Value::Number(number) = &entry.value else {
-        return;
-    };
-    if catalogue::attribute(&entry.key).is_some_and(|attribute| attribute.secret) {
-        // Its type is told to be wrong in any case, without repeating it.
-        return;
+    /// Where a key is taken from.
+    fn find(&self, key: &str) -> Option<(&'a str, &'a Entry)> {
+        let own = self.own.iter().find(|entry| entry.key == key);
+        own.map(|entry| (self.file, entry)).or_else(|| {
+            self.defaults.layers().find_map(|layer| {
+                let entry = layer.entries.iter().find(|entry| entry.key == key)?;
+                Some((&*layer.file, entry))
+            })
+        })
     }
-    let written = text.get(entry.span.clone()).unwrap_or_default();
-    // Anything but a whole number is told by its type.
-    if number.is_f64()
-        || written.trim_start_matches('-') == number.to_string().trim_start_matches('-')
-    {
-        return;
+
+    fn origins(&self) -> RoomOrigins {
+        let entries = self.entries();
+        let origins = entries.into_iter().filter_map(|(file, entry)| {
+            let name = catalogue::attribute(&entry.key)?.name.as_str();
+            let others = self.defaults.layers().filter_map(|layer| {
+                let hidden = layer.entries.iter().find(|other| other.key == entry.key)?;
+                let is_this = std::ptr::eq(hidden, entry);
+                (!is_this).then(|| (layer.file.clone(), hidden.key_at.line))
+            });
+            let origin = Origin {
+                file: file.cloned(),
+                line: entry.key_at.line,
+                hides: others.collect(),
+            };
+            Some((name, origin))
+        });
+        origins.collect()
     }
-    findings.add(
-        entry.value_at,
-        "number-form",
-        Severity::Error,
-        format!("`{}` is not a plain decimal number", show(written)),
-        Some(format!("write `{number}`")),
-    );
-}
-
-/// Checks one key by itself, in the same types as the whole room.
-fn check_entry(entry: &Entry, text: &str, findings: &mut Findings) {
-    let Some(attribute) = catalogue::attribute(&entry.key) else {
-        return unknown_key(entry, findings);
-    };
-    let alone = json!({ entry.key.as_str(): entry.value });
-    let Err(error) = serde_json::from_value::<Room>(alone) else {
-        return;
-    };
-    if entry.value.is_null() {
-        findings.add(
-            entry.value_at,
-            "null",
-            Severity::Error,
-            format!("`{}` has no value", entry.key),
-            Some("give it a value, or take the key out: an absent key is not managed"),
-        );
-        return;
-    }
-    let (message, help) = if attribute.secret {
-        // The type's message never repeats the value.
-        let why = match &entry.value {
-            Value::String(_) => error.to_string(),
-            _ => format!("expected {} as text", attribute.expects),
-        };
-        (format!("`{}`: {why}", entry.key), None)
-    } else {
-        wrong_type(attribute, entry, text)
-    };
-    findings.add(entry.value_at, "wrong-type", Severity::Error, message, help);
-}
-
-fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Option<String>) {
-    let written = text.get(entry.span.clone()).unwrap_or_default();
-    let found = match &entry.value {
-        Value::String(found) => format!("the text `{}`", show(found)),
-        Value::Number(number) if number.is_f64() => format!("`{}`", show(written)),
-        Value::Number(_) => format!("the number `{}`", show(written)),
-        Value::Bool(found) => format!("`{found}`"),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a mapping".to_owned(),
-        Value::Null => "nothing".to_owned(),
-    };
-    let message = format!(
-        "`{}`: expected {}, found {found}",
-        attribute.name, attribute.expects
-    );
-    (message, wrong_type_help(attribute, &entry.value))
-}
-
-fn wrong_type_help(attribute: &Attribute, value: &Value) -> Option<String> {
-    let text = value.as_str()?;
-    let lower = text.to_ascii_lowercase();
-    let name = &attribute.name;
-    if attribute.expects.starts_with("`true`") {
-        return match lower.as_str() {
-            "yes" | "on" | "y" | "true" | "1" => Some(format!("write `{name}: true`")),
-            "no" | "off" | "n" | "false" | "0" => Some(format!("write `{name}: false`")),
-            _ => None,
-        };
-    }
-    if attribute.expects.starts_with("a whole number") {
-        let digits: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
-        return digits
-            .parse::<i64>()
-            .ok()
-            .filter(|number| *number >= 0)
-            .map(|number| format!("write `{name}: {number}`, without quotes"));
-    }
-    let word = format!("`{}`", lower.replace([' ', '-'], "_"));
-    attribute
-        .expects
-        .split(" or ")
-        .find(|accepted| **accepted == *word)
-        .map(|accepted| format!("write `{name}: {}`", accepted.trim_matches('`')))
-}
-
-fn unknown_key(entry: &Entry, findings: &mut Findings) {
-    let key = entry.key.as_str();
-    let shown = show(key);
-    let mistaken = MISTAKEN.iter().find(|(name, _)| *name == key);
-    let (message, help) = if RESPONSE_ONLY.contains(&key) {
-        (
-            format!("`{shown}` is set by the service and cannot be declared"),
-            Some("take the key out".to_owned()),
-        )
-    } else if let Some((_, meant)) = mistaken {
-        (
-            format!(
-                "`{shown}` is sent by some clients, but the service documents no such attribute"
-            ),
-            Some(match meant {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => "take the key out".to_owned(),
-            }),
-        )
-    } else {
-        (
-            format!("`{shown}` is not an attribute of a room"),
-            nearest(key).map(|name| format!("did you mean `{name}`?")),
-        )
-    };
-    findings.add(entry.key_at, "unknown-key", Severity::Error, message, help);
-}
-
-/// The attribute whose name is most like `key`, if one is like it at all.
-fn nearest(key: &str) -> Option<&'static str> {
-    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
-    let key = plain(key);
-    catalogue::attributes()
-        .iter()
-        .map(|a| (strsim::jaro_winkler(&key, &plain(&a.name)), a.name.as_str()))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 fn name(
     entries: &[Entry],
     stem: &str,
     rule: NameRule,
-    findings: &mut Findings,
+    findings: &mut Findings<'_>,
 ) -> Option<(RoomName, Place)> {
     let declared = entries.iter().find(|entry| entry.key == "roomName");
     let (text, place) = match declared {
@@ -328,7 +207,7 @@ fn name(
             // Told as a wrong type.
             _ => return None,
         },
-        None => (stem, Place { line: 1, column: 1 }),
+        None => (stem, Place::WHOLE_FILE),
     };
     match RoomName::parse(text, rule) {
         Ok(name) => Some((name, place)),
@@ -356,89 +235,40 @@ fn name(
     }
 }
 
-fn check_rules(room: &Room, entries: &[Entry], now: i64, findings: &mut Findings) {
-    if entries.is_empty() {
-        findings.add(
-            Place { line: 1, column: 1 },
-            "empty-file",
-            Severity::Error,
-            "the file declares nothing",
-            Some("add at least `privacy: private` or `privacy: public`"),
-        );
-        return;
-    }
+fn check_rules(room: &Room, layers: &Layers<'_>, now: i64, findings: &mut Findings<'_>) {
     for violation in rules::check(room, now) {
-        let place = entries
-            .iter()
-            .find(|entry| entry.key == violation.attribute)
-            .map_or(entries[0].key_at, |entry| entry.key_at);
-        findings.add(
-            place,
-            violation.rule,
-            violation.severity,
-            violation.message,
-            Some(violation.help),
-        );
+        add_violation(violation, layers, findings);
     }
 }
 
-/// A text from a file, short enough for a message and without characters that act on a terminal.
-fn show(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let mut shown: String = text
-        .chars()
-        .take(LONGEST)
-        .collect::<String>()
-        .escape_debug()
-        .to_string();
-    if text.chars().count() > LONGEST {
-        shown.push('…');
-    }
-    shown.replace("\\'", "'").replace("\\\"", "\"")
-}
-
-/// Collects the findings of one file.
-struct Findings<'a> {
-    file: &'a str,
-    room: Option<String>,
-    list: Vec<Finding>,
-}
-
-impl<'a> Findings<'a> {
-    fn new(file: &'a str) -> Self {
-        Self {
-            file,
-            room: None,
-            list: Vec::new(),
+/// Points at the room's own file if it has any part in it: the defaults also serve rooms that they fit.
+fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findings<'_>) {
+    let attributes = std::iter::once(&violation.attribute).chain(violation.related);
+    let mut places: Vec<_> = attributes
+        .filter_map(|name| Some((*name, layers.find(name)?)))
+        .collect();
+    // Stable: among its own, and among the others, the attribute itself comes first.
+    places.sort_by_key(|(_, (file, _))| *file != layers.file);
+    let mut places = places.into_iter();
+    let (file, place) = match places.next() {
+        Some((_, (file, entry))) => (file, entry.key_at),
+        None => {
+            let first = layers.own.first();
+            let place = first.map_or(Place::START, |entry| entry.key_at);
+            (layers.file, place)
         }
-    }
-
-    /// From now on, and looking back, findings are about that room.
-    fn room(&mut self, name: &str) {
-        for finding in &mut self.list {
-            finding.room = Some(name.to_owned());
-        }
-        self.room = Some(name.to_owned());
-    }
-
-    fn add(
-        &mut self,
-        place: Place,
-        rule: &'static str,
-        severity: Severity,
-        message: impl Into<String>,
-        help: Option<impl Into<String>>,
-    ) {
-        self.list.push(Finding {
-            file: self.file.to_owned(),
-            line: place.line,
-            column: place.column,
-            rule,
-            severity,
-            room: self.room.clone(),
-            message: message.into(),
-            help: help.map(Into::into),
-        });
+    };
+    let help = Some(violation.help);
+    findings.add_in(
+        file,
+        place,
+        violation.rule,
+        violation.severity,
+        violation.message,
+        help,
+    );
+    for (name, (file, entry)) in places {
+        findings.relate(file, entry.key_at, format!("`{name}` is set here"));
     }
 }
 
@@ -450,6 +280,8 @@ mod tests {
     const CONTEXT: Context = Context {
         names: NameRule::Lowercase,
         now: 1_790_000_000,
+        defaults: Defaults::NONE,
+        sandbox: false,
         variables: &|name| match name {
             "KEY" => Some("canary-key".to_owned()),
             "BLANK" => Some("canary key".to_owned()),
@@ -463,7 +295,10 @@ mod tests {
             .into_iter()
             .map(|f| {
                 let help = f.help.map(|h| format!(" | {h}")).unwrap_or_default();
-                format!("{}:{} {}: {}{help}", f.line, f.column, f.rule, f.message)
+                format!(
+                    "{}:{} {}: {}{help}",
+                    f.place.line, f.place.column, f.rule, f.message
+                )
             })
             .collect()
     }
@@ -476,7 +311,7 @@ mod tests {
         let room = room.unwrap();
         assert_eq!(room.name.as_str(), "stand-up");
         assert_eq!(room.settings.len(), 2);
-        assert_eq!(room.lines["maxParticipants"], 3);
+        assert_eq!(room.origins["maxParticipants"].line, 3);
     }
 
     #[test]
@@ -489,8 +324,8 @@ mod tests {
                 "4:1 duplicate-key: `autoJoin` is set twice; the first time on line 3 | keep one of the two",
                 "1:13 wrong-type: `enableChat`: expected `true` or `false`, found the text `yes` | write `enableChat: true`",
                 "2:1 unknown-key: `maxParticipant` is not an attribute of a room | did you mean `maxParticipants`?",
-                "5:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found the text `1_000` | write `maxParticipants: 1000`, without quotes",
-                "1:1 missing-privacy: `privacy` is missing | add `privacy: private` or `privacy: public`",
+                "5:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found the text `1_000` | write `maxParticipants: 1000`",
+                "1:1 missing-privacy: `privacy` is missing | add `privacy: private` or `privacy: public`, here or to a `_defaults.yaml` above",
             ]
         );
     }
@@ -516,27 +351,27 @@ mod tests {
             ),
             (
                 "privacy: private\nmaxParticipants: -4",
-                "2:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found the number `-4`",
+                "2:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found the number `-4` | write for example `maxParticipants: 25`",
             ),
             (
                 "privacy: private\nmaxParticipants: 1e3",
-                "2:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found `1e3`",
+                "2:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found `1e3` | write `maxParticipants: 1000`",
             ),
             (
                 "privacy: private\nmaxParticipants: 99999999999999999999",
-                "2:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found `99999999999999999999`",
+                "2:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found `99999999999999999999` | write for example `maxParticipants: 25`",
             ),
             (
                 "privacy: private\nmaxParticipants: \"5\"",
-                "2:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found the text `5` | write `maxParticipants: 5`, without quotes",
+                "2:18 wrong-type: `maxParticipants`: expected a whole number (people), 0 or more, found the text `5` | write `maxParticipants: 5`",
             ),
             (
                 "privacy: private\nroomName: 12",
-                "2:11 wrong-type: `roomName`: expected text, found the number `12`",
+                "2:11 wrong-type: `roomName`: expected text, found the number `12` | write `roomName: \"12\"`",
             ),
             (
                 "privacy: private\nenableChat: [true]",
-                "2:13 wrong-type: `enableChat`: expected `true` or `false`, found a list",
+                "2:13 wrong-type: `enableChat`: expected `true` or `false`, found a list | write `enableChat: true` or `enableChat: false`",
             ),
             (
                 "privacy: private\n_id: x",
@@ -556,7 +391,7 @@ mod tests {
             ),
             (
                 "autoJoin: true",
-                "1:1 missing-privacy: `privacy` is missing | add `privacy: private` or `privacy: public`",
+                "1:1 missing-privacy: `privacy` is missing | add `privacy: private` or `privacy: public`, here or to a `_defaults.yaml` above",
             ),
         ];
         for (text, expected) in cases {
@@ -612,11 +447,11 @@ mod tests {
             ),
             (
                 "privacy: private\nrtmpOutURL: rtmp://a/${KEY}",
-                "2:13 wrong-type: `rtmpOutURL`: `${` begins a reference, which reads `${env:NAME}`; for the characters as such write `$${`",
+                "2:13 wrong-type: `rtmpOutURL`: `${` begins a reference, which reads `${env:NAME}`; for the characters as such write `$${` | write the whole URL, or `${env:NAME}` and set that variable where roomctl runs",
             ),
             (
                 "privacy: ${env:KEY}",
-                "1:10 wrong-type: `privacy`: expected `public` or `private`, found the text `${env:KEY}`",
+                "1:10 wrong-type: `privacy`: expected `public` or `private`, found the text `${env:KEY}` | write `privacy: public` or `privacy: private`",
             ),
         ];
         for (text, expected) in cases {

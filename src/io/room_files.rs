@@ -1,17 +1,18 @@
 //! All room files below a directory: found, read on all cores, checked against each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ignore::WalkBuilder;
 use rayon::prelude::*;
 
+use super::defaults::{self, Defaults, Layer};
+use super::discover::{Found, discover, shown, whole_file};
 use super::known::Known;
 use super::room_file::{self, Context, RoomFile};
-use super::yaml::Place;
-use crate::model::{Finding, Lines, RoomName, Severity};
+use crate::model::{Finding, Origins, Place, Related, RoomName, RoomOrigins, Severity};
 use crate::planner::WantedRoom;
 
 /// Largest room file that is read, in bytes. A room with every attribute and a comment on each is about 4 KiB.
@@ -22,40 +23,48 @@ pub const MAX_FILE_BYTES: u64 = 256 * 1024;
 pub struct Loaded {
     /// The rooms they want.
     pub wanted: BTreeMap<RoomName, WantedRoom>,
-    /// Line of each key, by room.
-    pub lines: Lines,
+    /// Where each key comes from, by room.
+    pub origins: Origins,
     /// Everything that is wrong or doubtful, sorted by file and place.
     pub findings: Vec<Finding>,
     /// Files looked at.
     pub files: usize,
 }
 
-/// Reads all room files below each of `roots`; a root may also be a file.
-pub fn load(roots: &[PathBuf], context: &Context<'_>) -> Loaded {
-    load_unless_known(roots, context, &Known::default())
+/// Reads all room files below each of `roots`; a root may also be a file. `rooms` is the rooms directory, from
+/// which on defaults hold.
+pub fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
+    read_all(rooms, roots, context, &Known::default())
 }
 
-/// The same, without parsing the files that are `known`. Of these there are no lines.
-pub fn load_unless_known(roots: &[PathBuf], context: &Context<'_>, known: &Known<'_>) -> Loaded {
-    let loaded = read_all(roots, context, known);
+/// Reads all rooms, without parsing the files that are `known`. Of these there are no origins.
+pub fn load_unless_known(rooms: &Path, context: &Context<'_>, known: &Known<'_>) -> Loaded {
+    let roots = [rooms.to_owned()];
+    let loaded = read_all(rooms, &roots, context, known);
     if known.is_empty() || !Finding::any_error(&loaded.findings) {
         return loaded;
     }
     // Two files for one room, perhaps: that is told with places, which only reading gives.
-    read_all(roots, context, &Known::default())
+    read_all(rooms, &roots, context, &Known::default())
 }
 
-fn read_all(roots: &[PathBuf], context: &Context<'_>, known: &Known<'_>) -> Loaded {
+fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Known<'_>) -> Loaded {
     let mut findings = Vec::new();
-    let mut paths = Vec::new();
+    let mut files = Files::default();
     for root in roots {
-        discover(root, &mut paths, &mut findings);
+        let found = discover(rooms, root);
+        files.add(root, found, &mut findings);
     }
-    paths.sort();
-    paths.dedup();
-    let read: Vec<(Option<RoomFile>, Vec<Finding>)> = paths
+    let read: Vec<(Option<RoomFile>, Vec<Finding>)> = files
+        .rooms
         .par_iter()
-        .map(|path| read_room(path, context, known))
+        .map(|(path, defaults)| {
+            let context = Context {
+                defaults,
+                ..*context
+            };
+            read_room(path, &context, known)
+        })
         .collect();
     let mut rooms = Vec::with_capacity(read.len());
     for (room, mut found) in read {
@@ -63,124 +72,119 @@ fn read_all(roots: &[PathBuf], context: &Context<'_>, known: &Known<'_>) -> Load
         rooms.extend(room);
     }
     let mut loaded = Loaded {
-        files: paths.len(),
+        files: files.rooms.len() + files.layers.len(),
         ..Loaded::default()
     };
     join(rooms, &mut loaded, &mut findings);
     findings.sort();
-    loaded.findings = findings;
+    loaded.findings = once(findings);
     loaded
 }
 
-/// Finds room files without following links: a link could lead out of the tree that was reviewed.
-fn discover(root: &Path, paths: &mut Vec<PathBuf>, findings: &mut Vec<Finding>) {
-    if !root.exists() {
-        let help = "create it with a first room file, or name another one with --rooms";
-        findings.push(whole_file(
-            root,
-            "no-rooms",
-            "there is no such file or directory",
-            help,
-        ));
-        return;
+/// The files to read, each room with the defaults that hold for it.
+#[derive(Default)]
+struct Files {
+    rooms: BTreeMap<PathBuf, Arc<Defaults>>,
+    layers: BTreeMap<PathBuf, Arc<Layer>>,
+}
+
+impl Files {
+    fn add(&mut self, root: &Path, mut found: Found, findings: &mut Vec<Finding>) {
+        findings.append(&mut found.findings);
+        let mut top = Defaults::default();
+        for path in found.above {
+            top = top.below(self.layer(path, findings));
+        }
+        let mut chains = HashMap::from([(PathBuf::new(), Arc::new(top))]);
+        for path in found.rooms {
+            let dir = path.parent().unwrap_or(Path::new(""));
+            let within = if path == root { Path::new("") } else { dir };
+            let defaults = self.chain(root, within, &found.defaults, &mut chains, findings);
+            self.rooms.insert(path, defaults);
+        }
+        // Also those with no room below them: what is wrong with them is better told now.
+        for path in found.defaults.into_values() {
+            self.layer(path, findings);
+        }
     }
-    // Nothing is filtered but hidden directories: a room file that some ignore file hides would silently
-    // stop being managed.
-    let walk = WalkBuilder::new(root)
-        .standard_filters(false)
-        .follow_links(false)
-        .filter_entry(|entry| {
-            let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
-            entry.depth() == 0 || !is_directory || !is_hidden(entry.path())
-        })
-        .build();
-    for entry in walk {
-        match entry {
-            Err(error) => {
-                let message = format!("cannot be read: {}", reason(&error));
-                findings.push(whole_file(
-                    root,
-                    "unreadable",
-                    &message,
-                    "check its permissions",
-                ));
+
+    /// The defaults that hold in `dir`, which is `root` or below it. Kept in `chains`.
+    fn chain(
+        &mut self,
+        root: &Path,
+        dir: &Path,
+        files: &BTreeMap<PathBuf, PathBuf>,
+        chains: &mut HashMap<PathBuf, Arc<Defaults>>,
+        findings: &mut Vec<Finding>,
+    ) -> Arc<Defaults> {
+        if let Some(known) = chains.get(dir) {
+            return known.clone();
+        }
+        let parent = match dir.parent() {
+            Some(parent) if dir != root => parent,
+            _ => Path::new(""),
+        };
+        let above = self.chain(root, parent, files, chains, findings);
+        let here = match files.get(dir) {
+            Some(path) => Arc::new(above.below(self.layer(path.clone(), findings))),
+            None => above,
+        };
+        chains.insert(dir.to_owned(), here.clone());
+        here
+    }
+
+    fn layer(&mut self, path: PathBuf, findings: &mut Vec<Finding>) -> Arc<Layer> {
+        if let Some(read) = self.layers.get(&path) {
+            return read.clone();
+        }
+        let file = shown(&path);
+        let layer = match read_text(&path) {
+            Ok(text) => {
+                let (layer, mut found) = defaults::parse(&file, &text);
+                findings.append(&mut found);
+                layer
             }
-            Ok(entry) => sort_out(&entry, root, paths, findings),
-        }
+            Err(finding) => {
+                findings.push(*finding);
+                Layer::unreadable(&file)
+            }
+        };
+        let layer = Arc::new(layer);
+        self.layers.insert(path, layer.clone());
+        layer
     }
 }
 
-fn sort_out(
-    entry: &ignore::DirEntry,
-    root: &Path,
-    paths: &mut Vec<PathBuf>,
-    findings: &mut Vec<Finding>,
-) {
-    let path = entry.path();
-    // The root itself may be a link: the user named it.
-    if path == root && path.is_dir() {
-        return;
+/// What many rooms have from the same line of their defaults is told once. `findings` are sorted.
+fn once(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    let mut more = 0;
+    let tell = |kept: &mut Vec<Finding>, more: &mut u64| {
+        if let Some(last) = kept.last_mut()
+            && *more > 0
+        {
+            let room = last.room.as_deref().unwrap_or_default();
+            let others = if *more == 1 { "room" } else { "rooms" };
+            last.message += &format!(" (in room `{room}` and {more} other {others})");
+        }
+        *more = 0;
+    };
+    for finding in findings {
+        let same = |last: &Finding| {
+            Finding {
+                room: finding.room.clone(),
+                ..last.clone()
+            } == finding
+        };
+        if finding.place != Place::WHOLE_FILE && kept.last().is_some_and(same) {
+            more += 1;
+            continue;
+        }
+        tell(&mut kept, &mut more);
+        kept.push(finding);
     }
-    let is_yaml = path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
-    let kind = entry.file_type();
-    if path != root && is_hidden(path) {
-        if is_yaml {
-            findings.push(Finding {
-                severity: Severity::Warning,
-                ..whole_file(
-                    path,
-                    "hidden",
-                    "is hidden by its name, and not read",
-                    "take the leading dot away if it is a room",
-                )
-            });
-        }
-    } else if kind.is_some_and(|kind| kind.is_symlink()) {
-        findings.push(whole_file(
-            path,
-            "link",
-            "is a link, and links are not followed",
-            "put the file itself here",
-        ));
-    } else if kind.is_some_and(|kind| kind.is_dir()) {
-        if is_yaml {
-            findings.push(whole_file(
-                path,
-                "directory",
-                "is a directory with the name of a room file",
-                "rename the directory",
-            ));
-        }
-    } else if is_yaml || path == root {
-        match path.file_stem().and_then(|stem| stem.to_str()) {
-            Some("_defaults") => findings.push(whole_file(
-                path,
-                "defaults",
-                "this version does not read defaults",
-                "write the settings into each room file",
-            )),
-            Some(_) if kind.is_some_and(|kind| kind.is_file()) => paths.push(path.to_owned()),
-            Some(_) => findings.push(whole_file(
-                path,
-                "unreadable",
-                "is not a regular file",
-                "put a regular file here",
-            )),
-            None => findings.push(whole_file(
-                path,
-                "file-name",
-                "its name is not valid UTF-8",
-                "rename the file",
-            )),
-        }
-    }
-}
-
-fn is_hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    tell(&mut kept, &mut more);
+    kept
 }
 
 fn read_room(
@@ -204,11 +208,16 @@ fn read_room(
             // Nothing is applied from here.
             source: None,
             settings,
-            lines: BTreeMap::new(),
+            origins: RoomOrigins::new(),
         };
         return (Some(room), Vec::new());
     }
     room_file::parse(&shown(path), stem, &text, context)
+}
+
+/// The text of a file that a finding is about, to show its lines; nothing when it is no text, or gone.
+pub fn text_of(file: &str) -> Option<String> {
+    read_text(Path::new(file)).ok()
 }
 
 fn read_text(path: &Path) -> Result<String, Box<Finding>> {
@@ -240,8 +249,11 @@ fn read_text(path: &Path) -> Result<String, Box<Finding>> {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let (line, column) = end_of(&String::from_utf8_lossy(good));
         Box::new(Finding {
-            line,
-            column,
+            place: Place {
+                line,
+                column,
+                width: 1,
+            },
             ..whole_file(
                 path,
                 "encoding",
@@ -260,17 +272,29 @@ fn end_of(text: &str) -> (u32, u32) {
     (small(line), small(column))
 }
 
+/// Where a room was declared first.
+struct First {
+    file: String,
+    name: RoomName,
+    name_at: Place,
+}
+
 /// Brings the rooms together; two files for one room, or for two names that differ only by case, are errors.
 fn join(rooms: Vec<RoomFile>, loaded: &mut Loaded, findings: &mut Vec<Finding>) {
-    let mut by_name: BTreeMap<String, (String, RoomName)> = BTreeMap::new();
+    let mut by_name: HashMap<String, First> = HashMap::with_capacity(rooms.len());
     for room in rooms {
         let folded = room.name.folded();
-        if let Some((file, name)) = by_name.get(&folded) {
-            findings.push(twin(&room, file, name));
+        if let Some(first) = by_name.get(&folded) {
+            findings.push(twin(&room, first));
             continue;
         }
-        by_name.insert(folded, (room.file.clone(), room.name.clone()));
-        loaded.lines.insert(room.name.clone(), room.lines);
+        let first = First {
+            file: room.file.clone(),
+            name: room.name.clone(),
+            name_at: room.name_at,
+        };
+        by_name.insert(folded, first);
+        loaded.origins.insert(room.name.clone(), room.origins);
         let wanted = WantedRoom {
             file: room.file,
             source: room.source,
@@ -280,7 +304,8 @@ fn join(rooms: Vec<RoomFile>, loaded: &mut Loaded, findings: &mut Vec<Finding>) 
     }
 }
 
-fn twin(room: &RoomFile, file: &str, name: &RoomName) -> Finding {
+fn twin(room: &RoomFile, first: &First) -> Finding {
+    let (name, file) = (&first.name, &first.file);
     let message = if *name == room.name {
         format!("`{name}` is declared twice; the first time in {file}")
     } else {
@@ -291,44 +316,17 @@ fn twin(room: &RoomFile, file: &str, name: &RoomName) -> Finding {
     };
     Finding {
         file: room.file.clone(),
-        line: room.name_at.line,
-        column: room.name_at.column,
+        place: room.name_at,
         rule: "duplicate-room",
         severity: Severity::Error,
         room: Some(room.name.to_string()),
         message,
         help: Some("keep one of the two files, or give one another `roomName`".to_owned()),
-    }
-}
-
-fn whole_file(path: &Path, rule: &'static str, message: &str, help: &str) -> Finding {
-    Finding {
-        file: shown(path),
-        line: 0,
-        column: 0,
-        rule,
-        severity: Severity::Error,
-        room: None,
-        message: message.to_owned(),
-        help: Some(help.to_owned()),
-    }
-}
-
-/// The reason alone: the path is told by the finding.
-fn reason(error: &ignore::Error) -> String {
-    error
-        .io_error()
-        .map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-/// A path as the user would type it, with `/` everywhere.
-fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let text = text.strip_prefix("./").unwrap_or(&text);
-    if std::path::MAIN_SEPARATOR == '/' {
-        text.to_owned()
-    } else {
-        text.replace(std::path::MAIN_SEPARATOR, "/")
+        related: vec![Related {
+            file: file.clone(),
+            place: first.name_at,
+            label: "the first one".to_owned(),
+        }],
     }
 }
 
@@ -343,6 +341,8 @@ mod tests {
         names: NameRule::UrlSafe,
         now: 1_790_000_000,
         variables: &|_| None,
+        defaults: Defaults::NONE,
+        sandbox: false,
     };
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -356,7 +356,7 @@ mod tests {
     }
 
     fn rules(dir: &tempfile::TempDir) -> Vec<(String, &'static str)> {
-        load(&[dir.path().to_owned()], &CONTEXT)
+        load(dir.path(), &[dir.path().to_owned()], &CONTEXT)
             .findings
             .into_iter()
             .map(|f| {
@@ -375,7 +375,7 @@ mod tests {
             (".git/c.yaml", "not: read"),
             (".hidden", "not: read"),
         ]);
-        let loaded = load(&[dir.path().to_owned()], &CONTEXT);
+        let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
         assert_eq!(loaded.findings, []);
         let names: Vec<&str> = loaded.wanted.keys().map(RoomName::as_str).collect();
         assert_eq!(names, ["a", "b"]);
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn a_hidden_file_is_told_and_not_read() {
         let dir = tree(&[(".a.yaml", "not: read"), ("b.yaml", "privacy: public")]);
-        let loaded = load(&[dir.path().to_owned()], &CONTEXT);
+        let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
         assert_eq!((loaded.files, loaded.wanted.len()), (1, 1));
         let [finding] = loaded.findings.as_slice() else {
             panic!("{:?}", loaded.findings);
@@ -416,21 +416,19 @@ mod tests {
         let dir = tree(&[
             ("big.yaml", &"#".repeat(MAX_FILE_BYTES as usize + 1)),
             ("dir.yaml/in.yaml", "privacy: public"),
-            ("_defaults.yaml", "privacy: public"),
         ]);
         fs::write(dir.path().join("latin.yaml"), b"privacy: public\n# caf\xe9").unwrap();
         assert_eq!(
             rules(&dir),
             [
-                ("_defaults.yaml".to_owned(), "defaults"),
                 ("big.yaml".to_owned(), "file-size"),
                 ("dir.yaml".to_owned(), "directory"),
                 ("latin.yaml".to_owned(), "encoding"),
             ]
         );
-        let loaded = load(&[dir.path().to_owned()], &CONTEXT);
+        let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
         let latin = loaded.findings.last().unwrap();
-        assert_eq!((latin.line, latin.column), (2, 6));
+        assert_eq!((latin.place.line, latin.place.column), (2, 6));
     }
 
     #[cfg(unix)]
@@ -444,16 +442,150 @@ mod tests {
         link(&outside.path().join("secret.yaml"), "file.yaml");
         link(outside.path(), "directory");
         link(dir.path(), "loop");
-        let loaded = load(&[dir.path().to_owned()], &CONTEXT);
+        let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
         assert_eq!(loaded.wanted.len(), 1);
         assert_eq!(loaded.findings.len(), 3);
         assert!(loaded.findings.iter().all(|f| f.rule == "link"));
     }
 
+    fn settings(loaded: &Loaded, room: &str) -> Vec<String> {
+        let room = RoomName::try_from(room.to_owned()).unwrap();
+        let settings = loaded.wanted[&room].settings.iter();
+        settings
+            .map(|(name, value)| format!("{name}={value:?}"))
+            .collect()
+    }
+
+    #[test]
+    fn nearer_defaults_win_and_the_file_wins_over_all() {
+        let dir = tree(&[
+            ("_defaults.yaml", "privacy: private\nmaxParticipants: 1"),
+            ("a.yaml", ""),
+            ("x/_defaults.yml", "maxParticipants: 2\nautoJoin: true"),
+            ("x/y/b.yaml", "# nothing of its own"),
+            ("x/y/c.yaml", "maxParticipants: 3"),
+            ("z/d.yaml", "privacy: public"),
+        ]);
+        let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
+        assert_eq!((loaded.findings.as_slice(), loaded.files), (&[][..], 6));
+        let b = [
+            "autoJoin=Bool(true)",
+            "maxParticipants=Integer(2)",
+            "privacy=Text(\"private\")",
+        ];
+        assert_eq!(settings(&loaded, "b"), b);
+        assert_eq!(settings(&loaded, "a"), ["maxParticipants=Integer(1)", b[2]]);
+        assert_eq!(settings(&loaded, "c")[1], "maxParticipants=Integer(3)");
+        assert_eq!(settings(&loaded, "d")[1], "privacy=Text(\"public\")");
+        let c = &loaded.origins[&RoomName::try_from("c".to_owned()).unwrap()];
+        let people = &c["maxParticipants"];
+        assert_eq!((&people.file, people.line), (&None, 1));
+        let hidden: Vec<(bool, u32)> = people
+            .hides
+            .iter()
+            .map(|(file, line)| (file.ends_with("x/_defaults.yml"), *line))
+            .collect();
+        assert_eq!(hidden, [(true, 1), (false, 2)], "nearest first");
+        assert!(
+            c["autoJoin"]
+                .file
+                .as_deref()
+                .is_some_and(|f| f.ends_with("x/_defaults.yml"))
+        );
+    }
+
+    #[test]
+    fn a_part_of_the_tree_is_read_with_the_defaults_above_it() {
+        let dir = tree(&[
+            ("_defaults.yaml", "privacy: private"),
+            ("x/_defaults.yaml", "autoJoin: true"),
+            ("x/y/b.yaml", "maxParticipants: 3"),
+            ("x/y/c.yaml", "maxParticipants: 3"),
+        ]);
+        for (root, files) in [("x", 4), ("x/y", 4), ("x/y/b.yaml", 3), ("x/../x/y", 4)] {
+            let loaded = load(dir.path(), &[dir.path().join(root)], &CONTEXT);
+            assert_eq!(
+                (loaded.findings.as_slice(), loaded.files),
+                (&[][..], files),
+                "{root}"
+            );
+            assert_eq!(settings(&loaded, "b").len(), 3, "{root}");
+        }
+        // A file that is looked at alone, as the rooms directory, has what stands beside it.
+        let file = dir.path().join("x/y/b.yaml");
+        let loaded = load(&file, std::slice::from_ref(&file), &CONTEXT);
+        assert_eq!(loaded.findings[0].rule, "missing-privacy");
+    }
+
+    #[test]
+    fn what_is_wrong_with_defaults_is_told_once_and_keeps_all_rooms_back() {
+        let dir = tree(&[
+            ("_defaults.yaml", "privacy: open\nroomName: x"),
+            ("a.yaml", "maxParticipants: 3"),
+            ("b.yaml", "maxParticipants: many"),
+        ]);
+        let told = [
+            ("_defaults.yaml".to_owned(), "wrong-type"),
+            ("_defaults.yaml".to_owned(), "defaults-name"),
+            ("b.yaml".to_owned(), "wrong-type"),
+        ];
+        assert_eq!(rules(&dir), told);
+        let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
+        assert!(loaded.wanted.is_empty());
+    }
+
+    #[test]
+    fn a_rule_that_defaults_break_in_many_rooms_is_told_once() {
+        let dir = tree(&[
+            (
+                "_defaults.yaml",
+                "privacy: private\nenableLiveStreaming: true",
+            ),
+            ("a.yaml", ""),
+            ("b.yaml", ""),
+            ("c.yaml", "enableComposition: false"),
+            ("d.yaml", "enableComposition: true"),
+        ]);
+        let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
+        let [shared, own] = loaded.findings.as_slice() else {
+            panic!("{:?}", loaded.findings);
+        };
+        assert!(
+            shared.message.ends_with("(in room `a` and 1 other room)"),
+            "{shared:?}"
+        );
+        assert_eq!((shared.place.line, shared.rule), (2, "composition-needed"));
+        // The room's own line is what can be changed for this room alone.
+        assert!(own.file.ends_with("c.yaml"));
+        assert!(own.related[0].file.ends_with("_defaults.yaml"));
+    }
+
+    #[test]
+    fn files_that_look_like_defaults_are_told() {
+        let dir = tree(&[
+            ("_defaults.yaml", "privacy: private"),
+            ("_defaults.yml", "privacy: private"),
+            ("x/_default.yaml", "privacy: private"),
+            ("y/_Defaults.yaml", "privacy: private"),
+            ("z/_defaults.yaml/a.yaml", "privacy: private"),
+        ]);
+        let told = [
+            ("_defaults.yml".to_owned(), "defaults-twice"),
+            ("_default.yaml".to_owned(), "defaults-file-name"),
+            ("_Defaults.yaml".to_owned(), "defaults-file-name"),
+            ("_defaults.yaml".to_owned(), "directory"),
+        ];
+        assert_eq!(rules(&dir), told);
+    }
+
     #[test]
     fn a_missing_directory_is_not_an_empty_one() {
         let dir = tree(&[]);
-        let loaded = load(&[dir.path().join("nowhere")], &CONTEXT);
+        let loaded = load(
+            &dir.path().join("nowhere"),
+            &[dir.path().join("nowhere")],
+            &CONTEXT,
+        );
         assert_eq!(loaded.findings[0].rule, "no-rooms");
     }
 }

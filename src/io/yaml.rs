@@ -14,14 +14,7 @@ use serde_yaml::{
     DuplicateKeyPolicy, Error, MergeKeyPolicy, Options, Spanned, budget::BudgetBreach,
 };
 
-/// A place in a file: line and column in characters, both from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Line.
-    pub line: u32,
-    /// Column.
-    pub column: u32,
-}
+use crate::model::Place;
 
 /// One key of the top mapping, with its value.
 #[derive(Clone, Debug)]
@@ -84,14 +77,14 @@ pub fn mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
     Ok(entries.0)
 }
 
-/// Reads the mapping of `entries` into a type that refuses what it does not know.
+/// Reads `entries` into a type that refuses what it does not know.
 ///
 /// # Errors
 /// The type's own message about the first thing it does not accept.
-pub fn typed<'a, T: Deserialize<'a>>(entries: &'a [Entry]) -> Result<T, serde_json::Error> {
-    let pairs = entries
-        .iter()
-        .map(|entry| (entry.key.as_str(), &entry.value));
+pub fn typed<'a, T: Deserialize<'a>>(
+    entries: impl Iterator<Item = &'a Entry>,
+) -> Result<T, serde_json::Error> {
+    let pairs = entries.map(|entry| (entry.key.as_str(), &entry.value));
     T::deserialize(MapDeserializer::new(pairs))
 }
 
@@ -140,6 +133,7 @@ fn place(location: &serde_yaml::Location) -> Place {
     Place {
         line: u32::try_from(location.line()).unwrap_or(u32::MAX),
         column: u32::try_from(location.column()).unwrap_or(u32::MAX),
+        width: u32::try_from(location.span().len()).unwrap_or(u32::MAX),
     }
 }
 
@@ -221,8 +215,13 @@ mod tests {
         let entries = mapping(text).unwrap();
         assert_eq!(entries.len(), 2);
         assert_eq!(entries[1].key, "bb");
-        assert_eq!(entries[1].key_at, Place { line: 3, column: 1 });
-        assert_eq!(entries[1].value_at, Place { line: 3, column: 5 });
+        let place = |line, column, width| Place {
+            line,
+            column,
+            width,
+        };
+        assert_eq!(entries[1].key_at, place(3, 1, 2));
+        assert_eq!(entries[1].value_at, place(3, 5, 3));
         assert_eq!(&text[entries[1].span.clone()], "\"x\"");
     }
 

@@ -1,6 +1,7 @@
 //! The catalogue of attributes as a table, read off the schema of [`Room`](super::Room): for messages,
 //! suggestions and lists. There is no second list of names.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -38,7 +39,11 @@ pub fn attributes() -> &'static [Attribute] {
 
 /// The attribute of that wire name.
 pub fn attribute(name: &str) -> Option<&'static Attribute> {
-    attributes().iter().find(|a| a.name == name)
+    // Asked for every key of every file.
+    static BY_NAME: OnceLock<HashMap<&'static str, &'static Attribute>> = OnceLock::new();
+    let by_name =
+        || -> HashMap<_, _> { attributes().iter().map(|a| (a.name.as_str(), a)).collect() };
+    BY_NAME.get_or_init(by_name).get(name).copied()
 }
 
 fn expects(property: &Value) -> String {

@@ -26,25 +26,63 @@ impl Severity {
     }
 }
 
+/// A stretch of one line of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Line, from 1. 0: the whole file.
+    pub line: u32,
+    /// Column in characters, from 1. 0: the whole line.
+    pub column: u32,
+    /// How many characters it covers; what goes beyond the line is not counted on. 0: a point.
+    pub width: u32,
+}
+
+impl Place {
+    /// The point at the beginning of a file.
+    pub const START: Self = Self {
+        line: 1,
+        column: 1,
+        width: 0,
+    };
+
+    /// No place in particular: the file as a whole.
+    pub const WHOLE_FILE: Self = Self {
+        line: 0,
+        column: 0,
+        width: 0,
+    };
+}
+
+/// Another place that has to do with a finding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Related {
+    /// Path of the file, with `/`, as the user would type it.
+    pub file: String,
+    /// Where in it.
+    pub place: Place,
+    /// What it has to do with the finding, in a few words.
+    pub label: String,
+}
+
 /// One finding. Ordered by file, then place, so that a list of them reads like the files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
-    /// Line, from 1. 0: the whole file.
-    pub line: u32,
-    /// Column in characters, from 1. 0: the whole line.
-    pub column: u32,
+    /// Where in it.
+    pub place: Place,
     /// Stable name of the check, such as `unknown-key`.
     pub rule: &'static str,
     /// How much it weighs.
     pub severity: Severity,
-    /// The room it is about, when that much is known.
-    pub room: Option<String>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Other places that have to do with it.
+    pub related: Vec<Related>,
+    /// The room it is about, when that much is known. Of a finding in defaults, the first one it concerns.
+    pub room: Option<String>,
 }
 
 impl Finding {

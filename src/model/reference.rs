@@ -142,6 +142,41 @@ pub fn written(name: &str) -> String {
     format!("{OPENING}{name}}}")
 }
 
+/// What the names of a room's variables begin with: `STAND_UP` for `stand-up`.
+pub fn prefix_of(room: &str) -> String {
+    let plain = |c: char| match c {
+        c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
+        _ => '_',
+    };
+    let base: String = room.chars().map(plain).collect();
+    // No variable begins with a digit, and services keep names that begin with `_` for themselves.
+    if base.starts_with(|c: char| c.is_ascii_uppercase()) {
+        base
+    } else {
+        format!("ROOM_{base}")
+    }
+}
+
+/// The variable that holds a secret attribute: `STAND_UP_RTMP_OUT_URL`.
+pub fn variable(prefix: &str, attribute: &str) -> String {
+    format!("{prefix}_{}", snake(attribute))
+}
+
+/// `rtmpOutURL` as `RTMP_OUT_URL`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    let mut before_upper = true;
+    for c in name.chars() {
+        let upper = c.is_ascii_uppercase();
+        if upper && !before_upper {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_uppercase());
+        before_upper = upper;
+    }
+    snake
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -177,6 +212,17 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(resolved(text).unwrap(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn variables_are_named_after_room_and_attribute() {
+        let named = |room: &str| variable(&prefix_of(room), "rtmpOutURL");
+        assert_eq!(named("stand-up"), "STAND_UP_RTMP_OUT_URL");
+        assert_eq!(named("1a"), "ROOM_1A_RTMP_OUT_URL");
+        assert_eq!(
+            variable("X", "meetingJoinWebhook"),
+            "X_MEETING_JOIN_WEBHOOK"
+        );
     }
 
     #[test]

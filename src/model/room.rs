@@ -139,8 +139,9 @@ pub struct Room {
 }
 
 impl Room {
-    /// Puts the values of variables into the secret attributes, and says which attributes come out wrong.
-    pub fn resolve(&mut self, lookup: Lookup<'_>) -> Vec<(&'static str, String)> {
+    /// Puts the values of variables into the secret attributes, made up ones if so told, and says which
+    /// attributes come out wrong.
+    pub fn resolve(&mut self, lookup: Lookup<'_>, made_up: bool) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         for (name, hook) in [
             ("meetingJoinWebhook", &mut self.meeting_join_webhook),
@@ -149,13 +150,13 @@ impl Room {
             ("meetingEndedWebhook", &mut self.meeting_ended_webhook),
         ] {
             if let Managed::Set(url) = hook
-                && let Err(why) = url.resolve(lookup)
+                && let Err(why) = url.resolve(lookup, made_up)
             {
                 wrong.push((name, why));
             }
         }
         if let Managed::Set(url) = &mut self.rtmp_out_url
-            && let Err(why) = url.resolve(lookup)
+            && let Err(why) = url.resolve(lookup, made_up)
         {
             wrong.push(("rtmpOutURL", why));
         }
@@ -349,14 +350,14 @@ mod tests {
         for attribute in catalogue::attributes().iter().filter(|a| a.secret) {
             let reference = json!({attribute.name.as_str(): "${env:CANARY}"});
             let mut room: Room = serde_json::from_value(reference).unwrap();
-            assert_eq!(room.resolve(&|_| None), []);
+            assert_eq!(room.resolve(&|_| None, false), []);
             let unset = Value::Unset {
                 variables: vec!["CANARY".to_owned()],
             };
             assert_eq!(room.settings()[attribute.name.as_str()], unset);
             let reference = json!({attribute.name.as_str(): "${env:CANARY}"});
             let mut room: Room = serde_json::from_value(reference).unwrap();
-            let wrong = room.resolve(&|_| Some("not a URL".to_owned()));
+            let wrong = room.resolve(&|_| Some("not a URL".to_owned()), false);
             assert_eq!(wrong[0].0, attribute.name);
         }
     }

@@ -3,6 +3,8 @@
 //! Strength follows the evidence: what the service documents is an error, what we infer is a warning,
 //! what only the wording hints at is a note.
 
+use jiff::Timestamp;
+
 use super::finding::Severity;
 use super::room::Room;
 
@@ -15,6 +17,8 @@ pub struct Violation {
     pub severity: Severity,
     /// Wire name of the attribute to point at.
     pub attribute: &'static str,
+    /// Wire names of the attributes that it does not go with.
+    pub related: &'static [&'static str],
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -61,8 +65,23 @@ fn violation(
         rule,
         severity,
         attribute,
+        related: &[],
         message: message.into(),
         help: help.into(),
+    }
+}
+
+impl Violation {
+    fn with(self, related: &'static [&'static str]) -> Self {
+        Self { related, ..self }
+    }
+}
+
+/// A moment as people read it.
+fn calendar(moment: i64) -> String {
+    match Timestamp::from_second(moment) {
+        Ok(moment) => moment.to_string(),
+        Err(_) => moment.to_string(),
     }
 }
 
@@ -74,7 +93,7 @@ fn privacy_required(room: &Room, _: i64, found: &mut Vec<Violation>) {
             Severity::Error,
             "privacy",
             "`privacy` is missing",
-            "add `privacy: private` or `privacy: public`",
+            "add `privacy: private` or `privacy: public`, here or to a `_defaults.yaml` above",
         ));
     }
 }
@@ -104,38 +123,47 @@ fn composition_needed(room: &Room, _: i64, found: &mut Vec<Violation>) {
     ];
     for (name, setting) in users {
         if setting.is_true() {
-            found.push(violation(
-                "composition-needed",
-                Severity::Error,
-                name,
-                format!("`{name}: true` needs `enableComposition: true`"),
-                "add `enableComposition: true` (composition is billed)",
-            ));
+            found.push(
+                violation(
+                    "composition-needed",
+                    Severity::Error,
+                    name,
+                    format!("`{name}: true` needs `enableComposition: true`"),
+                    "add `enableComposition: true` (composition is billed)",
+                )
+                .with(&["enableComposition"]),
+            );
         }
     }
 }
 
 fn layout_without_composition(room: &Room, _: i64, found: &mut Vec<Violation>) {
     if room.composition_layout.is_set() && !room.enable_composition.is_true() {
-        found.push(violation(
-            "layout-unused",
-            Severity::Warning,
-            "compositionLayout",
-            "`compositionLayout` has no effect without `enableComposition: true`",
-            "add `enableComposition: true`, or take `compositionLayout` out",
-        ));
+        found.push(
+            violation(
+                "layout-unused",
+                Severity::Warning,
+                "compositionLayout",
+                "`compositionLayout` has no effect without `enableComposition: true`",
+                "add `enableComposition: true`, or take `compositionLayout` out",
+            )
+            .with(&["enableComposition"]),
+        );
     }
 }
 
 fn rtmp_url_unused(room: &Room, _: i64, found: &mut Vec<Violation>) {
     if room.rtmp_out_url.is_set() && !room.enable_rtmp_out.is_true() {
-        found.push(violation(
-            "rtmp-url-unused",
-            Severity::Warning,
-            "rtmpOutURL",
-            "`rtmpOutURL` is an unused secret while `enableRTMPOut` is not true",
-            "add `enableRTMPOut: true`, or take `rtmpOutURL` out",
-        ));
+        found.push(
+            violation(
+                "rtmp-url-unused",
+                Severity::Warning,
+                "rtmpOutURL",
+                "`rtmpOutURL` is an unused secret while `enableRTMPOut` is not true",
+                "add `enableRTMPOut: true`, or take `rtmpOutURL` out",
+            )
+            .with(&["enableRTMPOut"]),
+        );
     }
 }
 
@@ -164,16 +192,20 @@ fn window_is_empty(room: &Room, _: i64, found: &mut Vec<Violation>) {
     if let (Some(from), Some(until)) = (room.not_before_unix_sec.get(), room.expire_unix_sec.get())
         && from.0 >= until.0
     {
-        found.push(violation(
-            "empty-window",
-            Severity::Error,
-            "notBeforeUnixSec",
-            format!(
-                "nobody could ever join: the room opens at {} and expires at {}",
-                from.0, until.0
-            ),
-            "let `notBeforeUnixSec` be earlier than `expireUnixSec`",
-        ));
+        found.push(
+            violation(
+                "empty-window",
+                Severity::Error,
+                "notBeforeUnixSec",
+                format!(
+                    "nobody could ever join: the room opens at {} and expires at {}",
+                    calendar(from.0),
+                    calendar(until.0)
+                ),
+                "let `notBeforeUnixSec` be earlier than `expireUnixSec`",
+            )
+            .with(&["expireUnixSec"]),
+        );
     }
 }
 
@@ -205,7 +237,10 @@ fn expiry_in_the_past(room: &Room, now: i64, found: &mut Vec<Violation>) {
             "expired",
             Severity::Warning,
             "expireUnixSec",
-            format!("the room expired at {}: nobody can join it", moment.0),
+            format!(
+                "the room expired at {}: nobody can join it",
+                calendar(moment.0)
+            ),
             "move `expireUnixSec` into the future, or delete the file",
         ));
     }
@@ -215,13 +250,16 @@ fn request_to_join_is_for_private_rooms(room: &Room, _: i64, found: &mut Vec<Vio
     if room.enable_request_to_join.is_true()
         && room.privacy.get() == Some(&super::types::Privacy::Public)
     {
-        found.push(violation(
-            "request-to-join-unused",
-            Severity::Note,
-            "enableRequestToJoin",
-            "`enableRequestToJoin` is described for private rooms only; this one is public",
-            "take it out, or make the room private",
-        ));
+        found.push(
+            violation(
+                "request-to-join-unused",
+                Severity::Note,
+                "enableRequestToJoin",
+                "`enableRequestToJoin` is described for private rooms only; this one is public",
+                "take it out, or make the room private",
+            )
+            .with(&["privacy"]),
+        );
     }
 }
 
@@ -235,13 +273,16 @@ fn video_flags_in_audio_room(room: &Room, _: i64, found: &mut Vec<Violation>) {
     ];
     for (name, setting) in flags {
         if setting.is_true() {
-            found.push(violation(
-                "video-in-audio-room",
-                Severity::Warning,
-                name,
-                format!("`{name}: true` in a room with `audioOnlyRoom: true`"),
-                format!("set `{name}: false`, or take `audioOnlyRoom` out"),
-            ));
+            found.push(
+                violation(
+                    "video-in-audio-room",
+                    Severity::Warning,
+                    name,
+                    format!("`{name}: true` in a room with `audioOnlyRoom: true`"),
+                    format!("set `{name}: false`, or take `audioOnlyRoom` out"),
+                )
+                .with(&["audioOnlyRoom"]),
+            );
         }
     }
 }

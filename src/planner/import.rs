@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::state::AppliedRoom;
 use super::undeclared::observed;
 use crate::model::catalogue::{Attribute, attributes};
+use crate::model::reference::{self, prefix_of};
 use crate::model::value::remember;
 use crate::model::{
     Live, LiveRoom, RememberedSettings, Room, RoomName, Settings, Severity, Value, rules,
@@ -135,7 +136,7 @@ impl Draft {
         let settings = self.settings.iter();
         let secrets = settings.filter(|(_, value)| matches!(value, Value::Secret(_)));
         secrets
-            .map(|(name, _)| (*name, format!("{prefix}_{}", snake(name))))
+            .map(|(name, _)| (*name, reference::variable(prefix, name)))
             .collect()
     }
 }
@@ -151,15 +152,7 @@ pub fn stem(room: &RoomName) -> String {
 
 /// The room's part of the names of its variables, different from all that are `taken`. Takes it.
 pub fn prefix(room: &RoomName, taken: &mut BTreeSet<String>) -> String {
-    let plain = |c: char| match c {
-        c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
-        _ => '_',
-    };
-    let mut base: String = room.as_str().chars().map(plain).collect();
-    // No variable begins with a digit, and services keep names that begin with `_` for themselves.
-    if !base.starts_with(|c: char| c.is_ascii_uppercase()) {
-        base = format!("ROOM_{base}");
-    }
+    let base = prefix_of(room.as_str());
     let mut candidate = base.clone();
     let mut number = 2;
     while !taken.insert(candidate.clone()) {
@@ -167,21 +160,6 @@ pub fn prefix(room: &RoomName, taken: &mut BTreeSet<String>) -> String {
         number += 1;
     }
     candidate
-}
-
-/// `rtmpOutURL` as `RTMP_OUT_URL`.
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    let mut before_upper = true;
-    for c in name.chars() {
-        let upper = c.is_ascii_uppercase();
-        if upper && !before_upper {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_uppercase());
-        before_upper = upper;
-    }
-    snake
 }
 
 #[cfg(test)]
@@ -278,7 +256,6 @@ mod tests {
                 "ROOM__X"
             ]
         );
-        assert_eq!(snake("meetingJoinWebhook"), "MEETING_JOIN_WEBHOOK");
     }
 
     #[test]

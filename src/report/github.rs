@@ -47,22 +47,26 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Finding;
+    use crate::model::{Finding, Place};
 
     #[test]
     fn nothing_gets_out_of_an_annotation() {
         let finding = Finding {
             file: "rooms/a,b:c.yaml".into(),
-            line: 2,
-            column: 5,
+            place: Place {
+                line: 2,
+                column: 5,
+                width: 3,
+            },
             rule: "wrong-type",
             severity: Severity::Error,
             room: None,
             message: "100% wrong\r\n::error::injected".into(),
             help: Some("write it, like this".into()),
+            related: Vec::new(),
         };
         let whole = Finding {
-            line: 0,
+            place: Place::WHOLE_FILE,
             severity: Severity::Warning,
             help: None,
             message: "is hidden".into(),

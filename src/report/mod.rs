@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod drift;
+pub mod excerpt;
 pub mod github;
 pub mod import;
 pub mod markdown;

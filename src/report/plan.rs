@@ -1,13 +1,11 @@
 //! The report of a plan.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, MASK, StateId, UndeclaredReport, shown};
-use crate::model::{Effect, Lines, Remembered, RoomName};
+use crate::model::{Effect, Origin, Origins, Remembered, RoomName, RoomOrigins};
 use crate::planner::guard::Refusal;
 use crate::planner::plan::Unreadable;
 use crate::planner::{Action, AttributeChange, Cause, Change, Plan, Undeclared};
@@ -99,7 +97,8 @@ pub struct ChangeReport {
     pub action: Action,
     /// The file that wants it; null for an orphan.
     pub file: Option<String>,
-    /// Line of the first attribute that changes, or of the room's first key; null for an orphan.
+    /// Line in it of the first attribute that changes, or of the room's first key; null for an orphan, and when
+    /// all of it comes from defaults.
     pub line: Option<u32>,
     /// What it does to people.
     pub effects: Vec<Effect>,
@@ -124,7 +123,9 @@ pub struct AttributeReport {
     pub unknown: bool,
     /// Why it changes.
     pub cause: Cause,
-    /// Line in the file; null when the key is not in it.
+    /// The file that `line` is in, when it is not the room's own but one of defaults.
+    pub file: Option<String>,
+    /// Line in the file; null when no file sets the key.
     pub line: Option<u32>,
     /// Whether its values are never shown.
     pub sensitive: bool,
@@ -133,14 +134,14 @@ pub struct AttributeReport {
 }
 
 impl PlanReport {
-    /// The report of `plan`. `lines` says where in the files the attributes are.
+    /// The report of `plan`. `origins` says where in the files the attributes are.
     /// `refusal` is why it must not be applied, if so.
-    pub fn new(plan: &Plan, lines: &Lines, refusal: Option<&Refusal>) -> Self {
-        let nowhere = BTreeMap::new();
+    pub fn new(plan: &Plan, origins: &Origins, refusal: Option<&Refusal>) -> Self {
+        let nowhere = RoomOrigins::new();
         let changes: Vec<ChangeReport> = plan
             .changes
             .iter()
-            .map(|change| change_report(change, lines.get(&change.room).unwrap_or(&nowhere)))
+            .map(|change| change_report(change, origins.get(&change.room).unwrap_or(&nowhere)))
             .collect();
         Self {
             format_version: FORMAT_VERSION.to_owned(),
@@ -195,17 +196,22 @@ fn summary(plan: &Plan) -> Summary {
     summary
 }
 
-fn change_report(change: &Change, lines: &BTreeMap<String, u32>) -> ChangeReport {
+fn change_report(change: &Change, origins: &RoomOrigins) -> ChangeReport {
     let attributes: Vec<AttributeReport> = change
         .attributes
         .iter()
-        .map(|attribute| attribute_report(attribute, lines.get(&attribute.name).copied()))
+        .map(|attribute| attribute_report(attribute, origins.get(attribute.name.as_str())))
         .collect();
-    let first = attributes.iter().filter_map(|a| a.line).min();
+    let own = attributes.iter().filter(|a| a.file.is_none());
+    let first = own.filter_map(|a| a.line).min();
+    let any = || {
+        let own = origins.values().filter(|origin| origin.file.is_none());
+        own.map(|origin| origin.line).min()
+    };
     ChangeReport {
         room: change.room.to_string(),
         action: change.action,
-        line: first.or_else(|| lines.values().min().copied()),
+        line: first.or_else(any),
         file: change.file.clone(),
         effects: change.effects.clone(),
         attributes,
@@ -213,7 +219,7 @@ fn change_report(change: &Change, lines: &BTreeMap<String, u32>) -> ChangeReport
     }
 }
 
-fn attribute_report(attribute: &AttributeChange, line: Option<u32>) -> AttributeReport {
+fn attribute_report(attribute: &AttributeChange, origin: Option<&Origin>) -> AttributeReport {
     let secret = |value: &Option<Remembered>| value.as_ref().is_some_and(Remembered::is_secret);
     AttributeReport {
         name: attribute.name.clone(),
@@ -225,7 +231,8 @@ fn attribute_report(attribute: &AttributeChange, line: Option<u32>) -> Attribute
         live: attribute.live.as_ref().map_or(Json::Null, shown),
         unknown: attribute.unknown,
         cause: attribute.cause,
-        line,
+        file: origin.and_then(|origin| origin.file.as_deref().map(str::to_owned)),
+        line: origin.map(|origin| origin.line),
         sensitive: attribute.unknown
             || secret(&attribute.before)
             || secret(&attribute.after)

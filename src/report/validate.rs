@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::FORMAT_VERSION;
-use crate::model::{Finding, Severity};
+use crate::model::{Finding, Place, Related, Severity, why};
 
 /// Everything that is wrong or doubtful in the files.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -43,6 +43,9 @@ pub struct FindingReport {
     pub line: Option<u32>,
     /// Column in characters, from 1; null: the whole file.
     pub column: Option<u32>,
+    /// Column behind the last character; null when only a point is known. What is beyond the line does not
+    /// count.
+    pub end_column: Option<u32>,
     /// Stable name of the check.
     pub rule: String,
     /// How much it weighs.
@@ -51,21 +54,63 @@ pub struct FindingReport {
     pub room: Option<String>,
     /// What is wrong.
     pub message: String,
+    /// Why that is wrong or doubtful.
+    pub note: Option<String>,
     /// What to do about it.
     pub help: Option<String>,
+    /// Other places that have to do with it.
+    pub related: Vec<RelatedReport>,
+}
+
+/// Another place that has to do with a finding.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct RelatedReport {
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: Option<u32>,
+    /// Column in characters, from 1.
+    pub column: Option<u32>,
+    /// Column behind the last character; null when only a point is known.
+    pub end_column: Option<u32>,
+    /// What it has to do with the finding.
+    pub label: String,
+}
+
+fn known(number: u32) -> Option<u32> {
+    Some(number).filter(|number| *number > 0)
+}
+
+fn end(place: Place) -> Option<u32> {
+    known(place.width).map(|width| place.column.saturating_add(width))
+}
+
+impl From<&Related> for RelatedReport {
+    fn from(related: &Related) -> Self {
+        Self {
+            file: related.file.clone(),
+            line: known(related.place.line),
+            column: known(related.place.column),
+            end_column: end(related.place),
+            label: related.label.clone(),
+        }
+    }
 }
 
 impl From<&Finding> for FindingReport {
     fn from(finding: &Finding) -> Self {
         Self {
             file: finding.file.clone(),
-            line: Some(finding.line).filter(|line| *line > 0),
-            column: Some(finding.column).filter(|column| *column > 0),
+            line: known(finding.place.line),
+            column: known(finding.place.column),
+            end_column: end(finding.place),
             rule: finding.rule.to_owned(),
             severity: finding.severity,
             room: finding.room.clone(),
             message: finding.message.clone(),
+            note: why(finding.rule).map(str::to_owned),
             help: finding.help.clone(),
+            related: finding.related.iter().map(RelatedReport::from).collect(),
         }
     }
 }

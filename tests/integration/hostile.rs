@@ -1,6 +1,7 @@
 //! Hostile room files: each is a finding, none a panic, none slow, whatever the bytes.
 
 use proptest::prelude::*;
+use roomctl::io::defaults::Defaults;
 use roomctl::io::room_file::{Context, parse};
 use roomctl::model::{NameRule, Severity};
 
@@ -10,6 +11,8 @@ const CONTEXT: Context = Context {
     names: NameRule::Lowercase,
     now: 1_790_000_000,
     variables: &|_| None,
+    defaults: Defaults::NONE,
+    sandbox: false,
 };
 
 proptest! {

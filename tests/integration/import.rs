@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use roomctl::io::defaults::Defaults;
 use roomctl::io::room_file::{Context, parse};
 use roomctl::model::catalogue::attributes;
 use roomctl::model::{Live, LiveRoom, Lookup, NameRule, RoomName, Secret, Value as Setting};
@@ -431,7 +432,7 @@ proptest! {
         let unset = |_: &str| None;
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, variables) in lookups.into_iter().enumerate() {
-            let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables };
+            let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false };
             let (parsed, findings) = parse("", &stem, &text, &context);
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));
             prop_assert_eq!(&parsed.name, &room);

@@ -161,7 +161,7 @@ fn wrong_values_and_references_are_findings() {
     let ran = site.run_with(&token("canary token"), &["plan"]);
     assert_eq!(ran.code, 3);
     assert!(
-        ran.stderr.contains("room-00.yaml:2:21: error[variable]"),
+        ran.stderr.contains("error[variable]") && ran.stderr.contains("room-00.yaml:2:21"),
         "{}",
         ran.stderr
     );

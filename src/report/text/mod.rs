@@ -4,6 +4,7 @@ mod apply;
 mod drift;
 mod import;
 mod plan;
+mod snippet;
 mod state;
 mod validate;
 
@@ -11,6 +12,7 @@ pub use apply::{apply_end, receipt_line};
 pub use drift::drift;
 pub use import::import;
 pub use plan::{PlanView, plan};
+pub use snippet::Sources;
 pub use state::{state_list, state_show};
 pub use validate::{findings, validate};
 

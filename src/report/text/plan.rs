@@ -86,8 +86,9 @@ fn change_block(change: &ChangeReport, now: i64) -> String {
         .iter()
         .partition(|a| matches!(a.cause, Cause::Drift | Cause::Conflict));
     for attribute in moved.into_iter().chain(planned) {
-        let line = match (change.action, attribute.line) {
-            (Action::Update, Some(line)) => paint(DIM, format!("  line {line}")),
+        let line = match (change.action, &attribute.file, attribute.line) {
+            (_, Some(file), Some(line)) => paint(DIM, format!("  {}:{line}", printable(file))),
+            (Action::Update, None, Some(line)) => paint(DIM, format!("  line {line}")),
             _ => String::new(),
         };
         let name = format!("{:width$}", printable(&attribute.name));
@@ -314,6 +315,7 @@ mod tests {
             after,
             unknown: false,
             cause,
+            file: None,
             line: Some(3),
             live: Json::Null,
             sensitive: false,

@@ -1,0 +1,109 @@
+//! `_defaults.yaml`: settings for every room below its directory. Nearer ones win, and a room's own file
+//! wins over all.
+
+use std::sync::Arc;
+
+use super::settings_file::{self, Findings, SettingsFile};
+use super::yaml::Entry;
+use crate::model::secret::sha256;
+use crate::model::{Finding, Severity};
+
+/// The stem of the files that hold defaults.
+pub const STEM: &str = "_defaults";
+
+/// What one file of defaults says.
+#[derive(Debug)]
+pub struct Layer {
+    /// Path of the file, with `/`, as the user would type it.
+    pub file: Arc<str>,
+    /// Its keys, in the order of the file.
+    pub entries: Vec<Entry>,
+    /// Whether anything is wrong with it, so that no room below it can be made.
+    broken: bool,
+    /// Digest of its text.
+    digest: String,
+}
+
+/// Reads a file of defaults, and tells everything that is wrong with it.
+pub fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
+    let mut findings = Findings::new(file);
+    let read = settings_file::read(text, "DEFAULT", &mut findings);
+    let (entries, mut broken) = match read {
+        Some(SettingsFile { entries, room }) => (entries, room.is_none()),
+        None => (Vec::new(), true),
+    };
+    if let Some(entry) = entries.iter().find(|entry| entry.key == "roomName") {
+        findings.add(
+            entry.key_at,
+            "defaults-name",
+            Severity::Error,
+            "defaults are for many rooms, and a name is for one",
+            Some("take `roomName` out"),
+        );
+        broken = true;
+    }
+    let layer = Layer {
+        file: file.into(),
+        entries,
+        broken,
+        digest: sha256(text.as_bytes()),
+    };
+    (layer, findings.list)
+}
+
+impl Layer {
+    /// In place of a file that cannot be read.
+    pub fn unreadable(file: &str) -> Self {
+        Self {
+            file: file.into(),
+            entries: Vec::new(),
+            broken: true,
+            digest: String::new(),
+        }
+    }
+}
+
+/// The defaults that hold in one directory.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// Nearest first.
+    layers: Vec<Arc<Layer>>,
+    /// The digests of their texts, in their order.
+    identity: String,
+}
+
+impl Defaults {
+    /// Where there are none.
+    pub const NONE: &'static Self = &Self {
+        layers: Vec::new(),
+        identity: String::new(),
+    };
+
+    /// These, and in front of them a nearer file.
+    pub fn below(&self, nearer: Arc<Layer>) -> Self {
+        let identity = format!("{} {}", nearer.digest, self.identity);
+        let mut layers = vec![nearer];
+        layers.extend(self.layers.iter().cloned());
+        Self { layers, identity }
+    }
+
+    /// The files, nearest first.
+    pub fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter().map(Arc::as_ref)
+    }
+
+    /// Whether any of them cannot be used.
+    pub fn broken(&self) -> bool {
+        self.layers().any(|layer| layer.broken)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// What a room below depends on: moves with every text among them, and with their order.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+}

@@ -1,0 +1,231 @@
+//! Which files below the rooms directory are rooms, and which hold defaults.
+
+use std::collections::BTreeMap;
+use std::fs::FileType;
+use std::path::{Path, PathBuf};
+
+use ignore::WalkBuilder;
+
+use super::defaults::STEM;
+use crate::model::{Finding, Place, Severity};
+
+/// The files of one root.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The rooms.
+    pub rooms: Vec<PathBuf>,
+    /// The defaults, by their directory.
+    pub defaults: BTreeMap<PathBuf, PathBuf>,
+    /// Defaults of the directories above the root, outermost first.
+    pub above: Vec<PathBuf>,
+    /// What is in the way.
+    pub findings: Vec<Finding>,
+}
+
+/// Finds room files without following links: a link could lead out of the tree that was reviewed.
+///
+/// `root` is a directory or a single file; `rooms` is the rooms directory, whose defaults hold for all below.
+pub fn discover(rooms: &Path, root: &Path) -> Found {
+    let mut found = Found::default();
+    if !root.exists() {
+        let help = "create it with a first room file, or name another one with --rooms";
+        found.findings.push(whole_file(
+            root,
+            "no-rooms",
+            "there is no such file or directory",
+            help,
+        ));
+        return found;
+    }
+    above(rooms, root, &mut found);
+    // Nothing is filtered but hidden directories: a room file that some ignore file hides would silently
+    // stop being managed.
+    let walk = WalkBuilder::new(root)
+        .standard_filters(false)
+        .follow_links(false)
+        .filter_entry(|entry| {
+            let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.depth() == 0 || !is_directory || !is_hidden(entry.path())
+        })
+        .build();
+    for entry in walk {
+        match entry {
+            Err(error) => {
+                let message = format!("cannot be read: {}", reason(&error));
+                found.findings.push(whole_file(
+                    root,
+                    "unreadable",
+                    &message,
+                    "check its permissions",
+                ));
+            }
+            Ok(entry) => sort_out(entry.path(), entry.file_type(), root, &mut found),
+        }
+    }
+    found.rooms.sort();
+    found
+}
+
+/// Defaults between the rooms directory and a root below it. Compared by where they really are: the user may
+/// have typed them in different ways.
+fn above(rooms: &Path, root: &Path, found: &mut Found) {
+    let parent = |path: &Path| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let rooms = if rooms.is_file() {
+        parent(rooms)
+    } else {
+        rooms.to_owned()
+    };
+    let (Ok(real_rooms), Ok(real_root)) = (rooms.canonicalize(), root.canonicalize()) else {
+        return;
+    };
+    let Some(inner) = real_root
+        .parent()
+        .and_then(|above| above.strip_prefix(&real_rooms).ok())
+    else {
+        if root.is_file() {
+            add_above(&parent(root), found);
+        }
+        return;
+    };
+    let mut dir = rooms;
+    add_above(&dir, found);
+    for part in inner {
+        dir.push(part);
+        add_above(&dir, found);
+    }
+}
+
+fn add_above(dir: &Path, found: &mut Found) {
+    let mut here = Found::default();
+    for extension in ["yaml", "yml"] {
+        let path = dir.join(STEM).with_extension(extension);
+        if let Ok(metadata) = path.symlink_metadata() {
+            sort_out(&path, Some(metadata.file_type()), dir, &mut here);
+        }
+    }
+    found.above.extend(here.defaults.into_values());
+    found.findings.append(&mut here.findings);
+}
+
+fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found) {
+    // The root itself may be a link: the user named it.
+    if path == root && path.is_dir() {
+        return;
+    }
+    let is_yaml = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
+    if path != root && is_hidden(path) {
+        if is_yaml {
+            found.findings.push(Finding {
+                severity: Severity::Warning,
+                ..whole_file(
+                    path,
+                    "hidden",
+                    "is hidden by its name, and not read",
+                    "take the leading dot away if it is a room",
+                )
+            });
+        }
+    } else if kind.is_some_and(|kind| kind.is_symlink()) {
+        found.findings.push(whole_file(
+            path,
+            "link",
+            "is a link, and links are not followed",
+            "put the file itself here",
+        ));
+    } else if kind.is_some_and(|kind| kind.is_dir()) {
+        if is_yaml {
+            found.findings.push(whole_file(
+                path,
+                "directory",
+                "is a directory with the name of a room file",
+                "rename the directory",
+            ));
+        }
+    } else if is_yaml || path == root {
+        let is_file = kind.is_some_and(|kind| kind.is_file());
+        sort_out_file(path, is_file, found);
+    }
+}
+
+fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
+    let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
+        return found.findings.push(whole_file(
+            path,
+            "file-name",
+            "its name is not valid UTF-8",
+            "rename the file",
+        ));
+    };
+    if !is_file {
+        return found.findings.push(whole_file(
+            path,
+            "unreadable",
+            "is not a regular file",
+            "put a regular file here",
+        ));
+    }
+    if stem != STEM {
+        // Taken for rooms, these would be rooms that nobody wanted.
+        if ["_default", STEM].contains(&stem.to_ascii_lowercase().as_str()) {
+            return found.findings.push(whole_file(
+                path,
+                "defaults-file-name",
+                "looks like defaults, which are read from `_defaults.yaml` only",
+                "rename the file to `_defaults.yaml`; for a room of this name, set `roomName` in a file of another name",
+            ));
+        }
+        return found.rooms.push(path.to_owned());
+    }
+    let dir = path.parent().unwrap_or(Path::new(""));
+    if let Some(other) = found.defaults.insert(dir.to_owned(), path.to_owned()) {
+        let message = format!("there is {} beside it", shown(&other));
+        found.findings.push(whole_file(
+            path,
+            "defaults-twice",
+            &message,
+            "keep one of the two",
+        ));
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// A finding about a file as a whole.
+pub fn whole_file(path: &Path, rule: &'static str, message: &str, help: &str) -> Finding {
+    Finding {
+        file: shown(path),
+        place: Place::WHOLE_FILE,
+        rule,
+        severity: Severity::Error,
+        room: None,
+        message: message.to_owned(),
+        help: Some(help.to_owned()),
+        related: Vec::new(),
+    }
+}
+
+/// The reason alone: the path is told by the finding.
+fn reason(error: &ignore::Error) -> String {
+    error
+        .io_error()
+        .map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// A path as the user would type it, with `/` everywhere.
+pub fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = text.strip_prefix("./").unwrap_or(&text);
+    if std::path::MAIN_SEPARATOR == '/' {
+        text.to_owned()
+    } else {
+        text.replace(std::path::MAIN_SEPARATOR, "/")
+    }
+}

@@ -1,0 +1,407 @@
+//! One file of settings, a room's or a directory's defaults: its text in, its keys or everything that is
+//! wrong with each of them out. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::yaml::{self, Entry};
+use crate::model::catalogue::{self, Attribute};
+use crate::model::reference::{Template, variable, written};
+use crate::model::{Finding, Place, Related, Room, Severity};
+
+/// Attributes that only the service sets; seen in its answers.
+const RESPONSE_ONLY: [&str; 6] = ["_id", "app", "created", "__v", "lang", "archived"];
+
+/// Keys that public clients send although no page documents them, with what was probably meant.
+const MISTAKEN: [(&str, Option<&str>); 4] = [
+    ("enableCamera", Some("joinVideoOn")),
+    ("enableMicrophone", Some("joinAudioOn")),
+    ("enableScreenShare", Some("enableScreenSharing")),
+    ("enableWatermark", None),
+];
+
+/// The keys of a file with their places.
+#[derive(Debug)]
+pub struct SettingsFile {
+    /// Every key, in the order of the file.
+    pub entries: Vec<Entry>,
+    /// What they make by themselves; `None`: something is wrong with them, and no room can be made of them.
+    pub room: Option<Room>,
+}
+
+/// Reads the keys of `text` and checks each one by itself. Nothing when it is not even a mapping. `owner` is
+/// what the variables for secrets in it would begin with.
+pub fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<SettingsFile> {
+    let entries = match yaml::mapping(text) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let (message, help) = (error.message, error.help);
+            let help = help.unwrap_or(
+                "write one `key: value` a line, beginning at the margin; quote a text that holds `: ` or ` #`, or begins with a special character",
+            );
+            findings.add(error.place, "yaml", Severity::Error, message, Some(help));
+            return None;
+        }
+    };
+    let before = findings.list.len();
+    tabs(text, findings);
+    duplicates(&entries, findings);
+    for entry in &entries {
+        number_form(entry, text, findings);
+    }
+    let alone = yaml::typed::<Room>(entries.iter());
+    if let Err(error) = &alone {
+        for entry in &entries {
+            check_entry(entry, text, findings);
+        }
+        if findings.list.len() == before {
+            // No key is wrong by itself, and still the whole was refused: say at least that.
+            let place = entries.first().map(|e| e.key_at).unwrap_or_default();
+            let message = format!("these are not settings of a room: {error}");
+            let help = None::<String>;
+            findings.add(place, "wrong-type", Severity::Error, message, help);
+        }
+    }
+    let fine = findings.list.len() == before;
+    for entry in &entries {
+        literal_secret(entry, owner, findings);
+    }
+    let room = alone.ok().filter(|_| fine);
+    Some(SettingsFile { entries, room })
+}
+
+/// A secret in a repository is everyone's who can read it, and stays in its history.
+fn literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
+    let Some(attribute) = catalogue::attribute(&entry.key).filter(|a| a.secret) else {
+        return;
+    };
+    let text = entry.value.as_str().unwrap_or_default();
+    let Ok(template) = Template::parse(text) else {
+        return;
+    };
+    let is_wrong = findings.list.iter().any(|f| f.place == entry.value_at);
+    if is_wrong || !template.variables().is_empty() {
+        return;
+    }
+    let name = &attribute.name;
+    let reference = written(&variable(owner, name));
+    findings.add(
+        entry.value_at,
+        "literal-secret",
+        Severity::Warning,
+        format!("`{name}` is a secret, and this one is written into the file"),
+        Some(format!(
+            "write `{name}: {reference}`, and set that variable where roomctl runs"
+        )),
+    );
+}
+
+/// YAML forbids tabs before a key, and its readers disagree on what they make of them.
+fn tabs(text: &str, findings: &mut Findings<'_>) {
+    if !text.contains('\t') {
+        return;
+    }
+    for (index, line) in text.lines().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        let tab = line[..indent].find('\t');
+        if let Some(tab) = tab.filter(|_| indent < line.len() && !line[indent..].starts_with('#')) {
+            let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+            let place = Place {
+                line: number(index),
+                column: number(line[..tab].chars().count()),
+                width: 1,
+            };
+            findings.add(
+                place,
+                "tab",
+                Severity::Error,
+                "a line begins with a tab",
+                Some("let keys begin at the margin, and indent with blanks where it is needed"),
+            );
+        }
+    }
+}
+
+fn duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
+    let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
+    for entry in entries {
+        if let Some(first) = seen.insert(&entry.key, entry.key_at) {
+            findings.add(
+                entry.key_at,
+                "duplicate-key",
+                Severity::Error,
+                format!(
+                    "`{}` is set twice; the first time on line {}",
+                    show(&entry.key),
+                    first.line
+                ),
+                Some("keep one of the two"),
+            );
+            findings.relate_here(first, "the first time here");
+        }
+    }
+}
+
+/// YAML also knows `0x10` and `+5`: legal, but nobody writes a duration like that on purpose.
+fn number_form(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
+    let Value::Number(number) = &entry.value else {
+        return;
+    };
+    if catalogue::attribute(&entry.key).is_some_and(|attribute| attribute.secret) {
+        // Its type is told to be wrong in any case, without repeating it.
+        return;
+    }
+    let written = text.get(entry.span.clone()).unwrap_or_default();
+    // Anything but a whole number is told by its type.
+    if number.is_f64()
+        || written.trim_start_matches('-') == number.to_string().trim_start_matches('-')
+    {
+        return;
+    }
+    findings.add(
+        entry.value_at,
+        "number-form",
+        Severity::Error,
+        format!("`{}` is not a plain decimal number", show(written)),
+        Some(format!("write `{number}`")),
+    );
+}
+
+/// Checks one key by itself, in the same types as the whole room.
+fn check_entry(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
+    let Some(attribute) = catalogue::attribute(&entry.key) else {
+        return unknown_key(entry, findings);
+    };
+    let alone = json!({ entry.key.as_str(): entry.value });
+    let Err(error) = serde_json::from_value::<Room>(alone) else {
+        return;
+    };
+    if entry.value.is_null() {
+        findings.add(
+            entry.value_at,
+            "null",
+            Severity::Error,
+            format!("`{}` has no value", entry.key),
+            Some("give it a value, or take the key out: an absent key is not managed"),
+        );
+        return;
+    }
+    let (message, help) = if attribute.secret {
+        // The type's message never repeats the value.
+        let why = match &entry.value {
+            Value::String(_) => error.to_string(),
+            _ => format!("expected {} as text", attribute.expects),
+        };
+        let help = "write the whole URL, or `${env:NAME}` and set that variable where roomctl runs";
+        (format!("`{}`: {why}", entry.key), Some(help.to_owned()))
+    } else {
+        wrong_type(attribute, entry, text)
+    };
+    findings.add(entry.value_at, "wrong-type", Severity::Error, message, help);
+}
+
+fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Option<String>) {
+    let written = text.get(entry.span.clone()).unwrap_or_default();
+    let found = match &entry.value {
+        // It may have been meant for another key.
+        Value::String(found) if found.contains("://") => "a URL".to_owned(),
+        Value::String(found) => format!("the text `{}`", show(found)),
+        Value::Number(number) if number.is_f64() => format!("`{}`", show(written)),
+        Value::Number(_) => format!("the number `{}`", show(written)),
+        Value::Bool(found) => format!("`{found}`"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+        Value::Null => "nothing".to_owned(),
+    };
+    let message = format!(
+        "`{}`: expected {}, found {found}",
+        attribute.name, attribute.expects
+    );
+    (message, Some(wrong_type_help(attribute, &entry.value)))
+}
+
+/// What to write instead: the value that was meant, where that can be told, or one that would do.
+fn wrong_type_help(attribute: &Attribute, value: &Value) -> String {
+    let name = &attribute.name;
+    let text = value.as_str().unwrap_or_default().to_ascii_lowercase();
+    if let Some(words) = words(attribute) {
+        let meant = match text.as_str() {
+            "yes" | "on" | "y" | "1" => "true".to_owned(),
+            "no" | "off" | "n" | "0" => "false".to_owned(),
+            _ => text.replace([' ', '-'], "_"),
+        };
+        let likeness = |word: &&&str| strsim::jaro_winkler(&meant, word) > 0.85;
+        return match words.iter().find(likeness) {
+            Some(word) => format!("write `{name}: {word}`"),
+            None => format!("write `{name}: {}`", words.join(&format!("` or `{name}: "))),
+        };
+    }
+    if let (true, Value::Number(number)) = (attribute.expects == "text", value) {
+        return format!("write `{name}: \"{number}\"`");
+    }
+    let digits: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
+    // `1e3` is a number, and still not a whole one.
+    let whole = |number: f64| (number.fract() == 0.0 && number < 1e15).then(|| number.to_string());
+    let digits = value.as_f64().and_then(whole).unwrap_or(digits);
+    match digits.parse::<i64>() {
+        Ok(number) if number >= 0 => format!("write `{name}: {number}`"),
+        _ => format!("write for example `{name}: {}`", example(attribute)),
+    }
+}
+
+/// The values that can be written, where they are few.
+fn words(attribute: &Attribute) -> Option<Vec<&str>> {
+    let words: Vec<&str> = attribute.expects.split(" or ").collect();
+    let is_word = |word: &&str| word.len() > 2 && word.starts_with('`') && word.ends_with('`');
+    words
+        .iter()
+        .all(is_word)
+        .then(|| words.iter().map(|word| word.trim_matches('`')).collect())
+}
+
+/// A value that would do.
+fn example(attribute: &Attribute) -> &'static str {
+    match attribute.name.as_str() {
+        "roomName" => "stand-up",
+        "maxParticipants" => "25",
+        name if name.ends_with("UnixSec") => "2027-01-01T09:00:00+01:00",
+        _ => "2h",
+    }
+}
+
+fn unknown_key(entry: &Entry, findings: &mut Findings<'_>) {
+    let key = entry.key.as_str();
+    let shown = show(key);
+    let mistaken = MISTAKEN.iter().find(|(name, _)| *name == key);
+    let (message, help) = if RESPONSE_ONLY.contains(&key) {
+        (
+            format!("`{shown}` is set by the service and cannot be declared"),
+            Some("take the key out".to_owned()),
+        )
+    } else if let Some((_, meant)) = mistaken {
+        (
+            format!(
+                "`{shown}` is sent by some clients, but the service documents no such attribute"
+            ),
+            Some(match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "take the key out".to_owned(),
+            }),
+        )
+    } else {
+        (
+            format!("`{shown}` is not an attribute of a room"),
+            Some(match nearest(key) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => "take the key out; `roomctl schema room` lists all attributes".to_owned(),
+            }),
+        )
+    };
+    findings.add(entry.key_at, "unknown-key", Severity::Error, message, help);
+}
+
+/// The attribute whose name is most like `key`, if one is like it at all.
+fn nearest(key: &str) -> Option<&'static str> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
+    let key = plain(key);
+    catalogue::attributes()
+        .iter()
+        .map(|a| (strsim::jaro_winkler(&key, &plain(&a.name)), a.name.as_str()))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// A text from a file, short enough for a message and without characters that act on a terminal.
+pub fn show(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut shown: String = text
+        .chars()
+        .take(LONGEST)
+        .collect::<String>()
+        .escape_debug()
+        .to_string();
+    if text.chars().count() > LONGEST {
+        shown.push('…');
+    }
+    shown.replace("\\'", "'").replace("\\\"", "\"")
+}
+
+/// Collects the findings of one file.
+pub struct Findings<'a> {
+    file: &'a str,
+    room: Option<String>,
+    /// What was found so far.
+    pub list: Vec<Finding>,
+}
+
+impl<'a> Findings<'a> {
+    /// None yet, of the file at that path.
+    pub fn new(file: &'a str) -> Self {
+        Self {
+            file,
+            room: None,
+            list: Vec::new(),
+        }
+    }
+
+    /// From now on, and looking back, findings are about that room.
+    pub fn room(&mut self, name: &str) {
+        for finding in &mut self.list {
+            finding.room = Some(name.to_owned());
+        }
+        self.room = Some(name.to_owned());
+    }
+
+    /// One more, in this file.
+    pub fn add(
+        &mut self,
+        place: Place,
+        rule: &'static str,
+        severity: Severity,
+        message: impl Into<String>,
+        help: Option<impl Into<String>>,
+    ) {
+        let file = self.file;
+        self.add_in(file, place, rule, severity, message, help);
+    }
+
+    /// One more, in a file that this one builds on.
+    pub fn add_in(
+        &mut self,
+        file: &str,
+        place: Place,
+        rule: &'static str,
+        severity: Severity,
+        message: impl Into<String>,
+        help: Option<impl Into<String>>,
+    ) {
+        self.list.push(Finding {
+            file: file.to_owned(),
+            place,
+            rule,
+            severity,
+            room: self.room.clone(),
+            message: message.into(),
+            help: help.map(Into::into),
+            related: Vec::new(),
+        });
+    }
+
+    /// Another place in this file that has to do with the one that was added last.
+    pub fn relate_here(&mut self, place: Place, label: &str) {
+        self.relate(self.file, place, label);
+    }
+
+    /// Another place that has to do with the one that was added last.
+    pub fn relate(&mut self, file: &str, place: Place, label: impl Into<String>) {
+        if let Some(finding) = self.list.last_mut() {
+            finding.related.push(Related {
+                file: file.to_owned(),
+                place,
+                label: label.into(),
+            });
+        }
+    }
+}
