@@ -121,6 +121,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Look at what is remembered, and correct it; contacts nobody
     State(StateArgs),
+    /// Show a room with its defaults, and where each value comes from
+    Show(ShowArgs),
     /// Print the JSON Schema of a format
     Schema(SchemaArgs),
     /// Print the script that makes a shell complete commands, flags and room names
@@ -462,6 +464,21 @@ Examples:
     },
 }
 
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl show stand-up
+  roomctl show stand-up --format json | jq '.attributes[] | {name, file, line}'")]
+pub struct ShowArgs {
+    /// The room
+    #[arg(add = ArgValueCompleter::new(rooms))]
+    pub room: String,
+    /// How the report is shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -490,6 +507,8 @@ pub enum SchemaName {
     Import,
     /// The JSON report of `validate`.
     Validate,
+    /// The JSON report of `show`.
+    Show,
     /// The state file.
     State,
     /// The JSON report of `state list`.

@@ -18,6 +18,7 @@ pub mod progress;
 pub mod schema;
 pub mod service;
 pub mod settings;
+pub mod show;
 pub mod simulate;
 pub mod state;
 pub mod validate;
@@ -62,6 +63,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Apply(args) => apply::run(&cli.global, args, output),
         Command::Drift(args) => drift::run(&cli.global, args, output),
         Command::Import(args) => import::run(&cli.global, args, output),
+        Command::Show(args) => show::run(&cli.global, args, output),
         Command::Schema(args) => schema::run(args, output),
         Command::State(args) => state::run(&cli.global, &args.command, output),
         Command::Completions(args) => completions::run(args, output),

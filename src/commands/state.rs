@@ -13,6 +13,7 @@ use super::validate::load;
 use crate::io::lock::{Status, describe};
 use crate::io::room_files::Loaded;
 use crate::io::store::Found;
+use crate::model::likeness::nearest;
 use crate::model::{Finding, RoomName};
 use crate::planner::{AppliedRoom, State};
 use crate::report::state::{StateListReport, StateShowReport};
@@ -250,14 +251,10 @@ fn find<'a>(state: &'a State, name: &str) -> Result<(&'a RoomName, &'a AppliedRo
         Exit::Usage,
         format!("`{}` is not in the state", name.escape_debug()),
     );
-    let nearest = state
-        .rooms
-        .keys()
-        .map(|room| (strsim::jaro_winkler(name, room.as_str()), room))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    Err(match nearest {
-        Some((_, room)) => failure.hint(format!("did you mean `{room}`?")),
-        None => failure.hint("`roomctl state list` names them all"),
-    })
+    Err(
+        match nearest(name, state.rooms.keys().map(RoomName::as_str)) {
+            Some(room) => failure.hint(format!("did you mean `{room}`?")),
+            None => failure.hint("`roomctl state list` names them all"),
+        },
+    )
 }

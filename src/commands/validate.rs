@@ -11,7 +11,7 @@ use crate::planner::State;
 use crate::report::{self, ValidateReport, github, text};
 
 /// Most findings that are shown as text; JSON has all of them.
-const MOST: usize = 100;
+pub const MOST: usize = 100;
 
 /// Most findings in front of a result that they do not prevent.
 const MOST_DOUBTS: usize = 10;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute};
+use crate::model::likeness::nearest;
 use crate::model::reference::{Template, variable, written};
 use crate::model::{Finding, Place, Related, Room, Severity};
 
@@ -231,8 +232,7 @@ fn wrong_type_help(attribute: &Attribute, value: &Value) -> String {
             "no" | "off" | "n" | "0" => "false".to_owned(),
             _ => text.replace([' ', '-'], "_"),
         };
-        let likeness = |word: &&&str| strsim::jaro_winkler(&meant, word) > 0.85;
-        return match words.iter().find(likeness) {
+        return match nearest(&meant, words.iter()) {
             Some(word) => format!("write `{name}: {word}`"),
             None => format!("write `{name}: {}`", words.join(&format!("` or `{name}: "))),
         };
@@ -292,25 +292,17 @@ fn unknown_key(entry: &Entry, findings: &mut Findings<'_>) {
     } else {
         (
             format!("`{shown}` is not an attribute of a room"),
-            Some(match nearest(key) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => "take the key out; `roomctl schema room` lists all attributes".to_owned(),
-            }),
+            Some(
+                match nearest(key, catalogue::attributes().iter().map(|a| a.name.as_str())) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => {
+                        "take the key out; `roomctl schema room` lists all attributes".to_owned()
+                    }
+                },
+            ),
         )
     };
     findings.add(entry.key_at, "unknown-key", Severity::Error, message, help);
-}
-
-/// The attribute whose name is most like `key`, if one is like it at all.
-fn nearest(key: &str) -> Option<&'static str> {
-    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
-    let key = plain(key);
-    catalogue::attributes()
-        .iter()
-        .map(|a| (strsim::jaro_winkler(&key, &plain(&a.name)), a.name.as_str()))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 /// A text from a file, short enough for a message and without characters that act on a terminal.

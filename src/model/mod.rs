@@ -5,6 +5,7 @@
 pub mod catalogue;
 pub mod effect;
 pub mod finding;
+pub mod likeness;
 pub mod name;
 pub mod origin;
 pub mod reference;

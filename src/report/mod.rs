@@ -11,6 +11,7 @@ pub mod import;
 pub mod markdown;
 pub mod plan;
 pub mod room_yaml;
+pub mod show;
 pub mod state;
 pub mod text;
 pub mod undeclared;

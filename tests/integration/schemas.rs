@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "room",
     "config",
     "plan",
@@ -16,6 +16,7 @@ const NAMES: [&str; 10] = [
     "import",
     "validate",
     "state",
+    "show",
     "state-list",
     "state-show",
 ];

@@ -169,6 +169,12 @@ fn reports_fit_their_schemas_and_hold_no_secret() {
     assert!(!show.all().contains("sha256"), "{}", show.all());
     let text = site.run(&["state", "show", "room-00"]).all();
     assert!(text.contains("****") && !text.contains("sha256"), "{text}");
+    let wanted = site.run(&["show", "room-00", "--format", "json"]);
+    check("show", &wanted.json());
+    assert_eq!(wanted.json()["attributes"][2]["value"], "****");
+    let text = site.run(&["show", "room-00"]).all();
+    assert!(text.contains("literal-secret"), "{text}");
+    assert!(!(text + &wanted.all()).contains("canary"));
 }
 
 #[test]

@@ -191,13 +191,18 @@ fn moved(attribute: &AttributeReport, now: i64) -> String {
 
 /// The value, with a moment's date and distance from `now`, or a span in hours and minutes, beside it.
 fn shown(attribute: &AttributeReport, json: &Json, now: i64) -> String {
+    with_unit(&attribute.name, json, now)
+}
+
+/// The same for the attribute of that name.
+pub(super) fn with_unit(name: &str, json: &Json, now: i64) -> String {
     let plain = value(json);
     let Some(seconds) = json.as_i64() else {
         return plain;
     };
-    let told = if attribute.name.ends_with("UnixSec") {
+    let told = if name.ends_with("UnixSec") {
         moment(seconds, now)
-    } else if attribute.name.ends_with("InSec") {
+    } else if name.ends_with("InSec") {
         span(seconds)
     } else {
         None

@@ -1,0 +1,52 @@
+//! `show`: one room as the files want it, and where each value comes from.
+
+use super::cli::{Format, Global, ShowArgs};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::settings::Settings;
+use super::validate::{MOST, accept, load};
+use crate::io::room_files::{Loaded, text_of};
+use crate::model::likeness::nearest;
+use crate::model::{Finding, RoomName, RoomOrigins};
+use crate::report::show::ShowReport;
+use crate::report::{self, ValidateReport, text};
+
+/// Runs the command.
+///
+/// # Errors
+/// When no file declares the room, or the files cannot be used.
+pub fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let settings = Settings::new(global)?;
+    let loaded = load(&settings);
+    let Some((name, wanted)) = loaded.wanted.get_key_value(args.room.as_str()) else {
+        return Err(missing(&args.room, loaded, args.report.format, output));
+    };
+    let nowhere = RoomOrigins::new();
+    let origins = loaded.origins.get(name).unwrap_or(&nowhere);
+    let report = ShowReport::new(name, &wanted.file, &wanted.settings, origins);
+    // Other rooms may be wrong; that is for other commands to tell.
+    let is_about =
+        |f: &&Finding| report.attributes.iter().any(|a| a.file == f.file) || f.file == wanted.file;
+    let findings: Vec<Finding> = loaded.findings.iter().filter(is_about).cloned().collect();
+    let findings = ValidateReport::new(1, &findings);
+    output.note(&text::findings(&findings, &text_of, MOST));
+    match args.report.format {
+        Format::Text => output.result(&text::show(&report, settings.now)),
+        Format::Json => output.result(&report::json(&report)?),
+    }
+    Ok(Exit::Done)
+}
+
+/// Why there is no such room: its file may be among those with errors.
+fn missing(room: &str, loaded: Loaded, format: Format, output: &mut Output) -> Failure {
+    let nearest = nearest(room, loaded.wanted.keys().map(RoomName::as_str)).map(str::to_owned);
+    if let Err(failure) = accept(loaded, format == Format::Json, output) {
+        return failure;
+    }
+    let message = format!("no file declares a room `{}`", room.escape_debug());
+    let failure = Failure::new(Exit::Usage, message);
+    match nearest {
+        Some(name) => failure.hint(format!("did you mean `{name}`?")),
+        None => failure.hint("a room is named by its file, or by `roomName` in it"),
+    }
+}

@@ -1,0 +1,97 @@
+//! One room as the files want it, and where each value comes from.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{FORMAT_VERSION, MASK};
+use crate::model::{Origin, RoomName, RoomOrigins, Settings, Value};
+
+/// A room with its defaults: what `apply` would send.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl show report")]
+pub struct ShowReport {
+    /// Version of this format.
+    pub format_version: String,
+    /// Always `show`.
+    #[schemars(extend("const" = "show"))]
+    pub kind: String,
+    /// Its name.
+    pub room: String,
+    /// The file that declares it.
+    pub file: String,
+    /// The settings, by name.
+    pub attributes: Vec<ShownAttribute>,
+}
+
+/// One setting.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ShownAttribute {
+    /// Wire name.
+    pub name: String,
+    /// The value, as it is sent. `****` for a secret.
+    pub value: Json,
+    /// Whether the value is never shown.
+    pub sensitive: bool,
+    /// Variables that the value needs and that are not set here.
+    pub unset: Vec<String>,
+    /// The file it stands in: the room's own, or one of defaults.
+    pub file: String,
+    /// Line in that file.
+    pub line: Option<u32>,
+    /// Defaults that it stands in front of, nearest first.
+    pub overrides: Vec<OverriddenDefault>,
+}
+
+/// A default that something nearer has taken the place of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OverriddenDefault {
+    /// The file.
+    pub file: String,
+    /// Line in it.
+    pub line: u32,
+}
+
+impl ShowReport {
+    /// The report of one room.
+    pub fn new(room: &RoomName, file: &str, settings: &Settings, origins: &RoomOrigins) -> Self {
+        let attribute =
+            |(name, value): (&&str, &Value)| attribute(name, value, file, origins.get(*name));
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "show".to_owned(),
+            room: room.to_string(),
+            file: file.to_owned(),
+            attributes: settings.iter().map(attribute).collect(),
+        }
+    }
+}
+
+fn attribute(name: &str, value: &Value, file: &str, origin: Option<&Origin>) -> ShownAttribute {
+    let (shown, sensitive, unset) = match value {
+        Value::Bool(value) => (Json::from(*value), false, &[][..]),
+        Value::Integer(value) => (Json::from(*value), false, &[][..]),
+        Value::Text(value) => (Json::from(value.as_str()), false, &[][..]),
+        Value::Secret(_) => (Json::from(MASK), true, &[][..]),
+        Value::Unset { variables } => (Json::from(MASK), true, variables.as_slice()),
+    };
+    let defaults = origin.and_then(|origin| origin.file.as_deref());
+    let hidden = origin
+        .map(|origin| origin.hides.as_slice())
+        .unwrap_or_default();
+    ShownAttribute {
+        name: name.to_owned(),
+        value: shown,
+        sensitive,
+        unset: unset.to_vec(),
+        file: defaults.unwrap_or(file).to_owned(),
+        line: origin.map(|origin| origin.line),
+        overrides: hidden
+            .iter()
+            .map(|(file, line)| OverriddenDefault {
+                file: file.to_string(),
+                line: *line,
+            })
+            .collect(),
+    }
+}

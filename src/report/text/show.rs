@@ -1,0 +1,49 @@
+//! One room with the places its values come from, as text.
+
+use std::fmt::Write;
+
+use super::plan::with_unit;
+use super::{BOLD, DIM, YELLOW, paint, printable};
+use crate::report::show::{ShowReport, ShownAttribute};
+
+/// The room, one line a setting. `now` is what moments are told from, in Unix seconds.
+pub fn show(report: &ShowReport, now: i64) -> String {
+    let file = paint(DIM, printable(&report.file));
+    let mut text = format!("{}  {file}\n", paint(BOLD, printable(&report.room)));
+    let values: Vec<String> = report.attributes.iter().map(|a| value(a, now)).collect();
+    let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+    let name_width = widest(&mut report.attributes.iter().map(|a| a.name.len()));
+    let value_width = widest(&mut values.iter().map(|value| value.chars().count()));
+    for (attribute, value) in report.attributes.iter().zip(values) {
+        let name = format!("{:name_width$}", printable(&attribute.name));
+        let value = format!("{value:value_width$}");
+        let _ = write!(text, "  {name}  {value}  {}", paint(DIM, place(attribute)));
+        if !attribute.unset.is_empty() {
+            let unset = format!("  not set here: {}", attribute.unset.join(", "));
+            text.push_str(&paint(YELLOW, unset));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn value(attribute: &ShownAttribute, now: i64) -> String {
+    with_unit(&attribute.name, &attribute.value, now)
+}
+
+fn place(attribute: &ShownAttribute) -> String {
+    let mut place = printable(&attribute.file);
+    if let Some(line) = attribute.line {
+        let _ = write!(place, ":{line}");
+    }
+    for (index, hidden) in attribute.overrides.iter().enumerate() {
+        let before = if index == 0 { ", instead of" } else { " and" };
+        let _ = write!(
+            place,
+            "{before} {}:{}",
+            printable(&hidden.file),
+            hidden.line
+        );
+    }
+    place
+}
