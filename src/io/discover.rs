@@ -51,7 +51,7 @@ pub fn discover(rooms: &Path, root: &Path) -> Found {
     for entry in walk {
         match entry {
             Err(error) => {
-                let message = format!("cannot be read: {}", reason(&error));
+                let message = format!("this cannot be read: {}", reason(&error));
                 found.findings.push(whole_file(
                     root,
                     "unreadable",
@@ -115,9 +115,11 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
     if path == root && path.is_dir() {
         return;
     }
-    let is_yaml = path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
+    // A file called `.yaml` has no extension, as far as the library goes.
+    let ending = path.extension().or(path.file_name()).unwrap_or_default();
+    let is_yaml = ["yaml", "yml", ".yaml", ".yml"]
+        .iter()
+        .any(|known| ending.eq_ignore_ascii_case(known));
     if path != root && is_hidden(path) {
         if is_yaml {
             found.findings.push(Finding {
@@ -125,7 +127,7 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
                 ..whole_file(
                     path,
                     "hidden",
-                    "is hidden by its name, and not read",
+                    "this file is hidden by its name, and not read",
                     "take the leading dot away if it is a room",
                 )
             });
@@ -134,7 +136,7 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
         found.findings.push(whole_file(
             path,
             "link",
-            "is a link, and links are not followed",
+            "this is a link, and links are not followed",
             "put the file itself here",
         ));
     } else if kind.is_some_and(|kind| kind.is_dir()) {
@@ -142,7 +144,7 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
             found.findings.push(whole_file(
                 path,
                 "directory",
-                "is a directory with the name of a room file",
+                "this directory has the name of a room file",
                 "rename the directory",
             ));
         }
@@ -157,7 +159,7 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
         return found.findings.push(whole_file(
             path,
             "file-name",
-            "its name is not valid UTF-8",
+            "the name of this file is not valid UTF-8",
             "rename the file",
         ));
     };
@@ -165,7 +167,7 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
         return found.findings.push(whole_file(
             path,
             "unreadable",
-            "is not a regular file",
+            "this is not a regular file",
             "put a regular file here",
         ));
     }
@@ -175,7 +177,7 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
             return found.findings.push(whole_file(
                 path,
                 "defaults-file-name",
-                "looks like defaults, which are read from `_defaults.yaml` only",
+                "this file looks like defaults, which are read from `_defaults.yaml` only",
                 "rename the file to `_defaults.yaml`; for a room of this name, set `roomName` in a file of another name",
             ));
         }
@@ -183,7 +185,10 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
     }
     let dir = path.parent().unwrap_or(Path::new(""));
     if let Some(other) = found.defaults.insert(dir.to_owned(), path.to_owned()) {
-        let message = format!("there is {} beside it", shown(&other));
+        let message = format!(
+            "these are the second defaults of this directory, beside {}",
+            shown(&other)
+        );
         found.findings.push(whole_file(
             path,
             "defaults-twice",

@@ -222,7 +222,7 @@ pub fn text_of(file: &str) -> Option<String> {
 
 fn read_text(path: &Path) -> Result<String, Box<Finding>> {
     let unreadable = |error: std::io::Error| {
-        let message = format!("cannot be read: {error}");
+        let message = format!("the file cannot be read: {error}");
         Box::new(whole_file(
             path,
             "unreadable",
@@ -241,7 +241,7 @@ fn read_text(path: &Path) -> Result<String, Box<Finding>> {
         return Err(Box::new(whole_file(
             path,
             "file-size",
-            "is larger than 256 KiB",
+            "the file is larger than 256 KiB",
             "a room file holds one room: at most 31 short keys",
         )));
     }
@@ -257,7 +257,7 @@ fn read_text(path: &Path) -> Result<String, Box<Finding>> {
             ..whole_file(
                 path,
                 "encoding",
-                "is not valid UTF-8",
+                "the file is not valid UTF-8",
                 "save the file as UTF-8",
             )
         })

@@ -14,6 +14,9 @@ use crate::model::{Finding, Place, Related, Room, Severity};
 /// Attributes that only the service sets; seen in its answers.
 const RESPONSE_ONLY: [&str; 6] = ["_id", "app", "created", "__v", "lang", "archived"];
 
+/// What people call the key to the account.
+const ACCOUNT_KEY: [&str; 3] = ["secretKey", "apiKey", "METERED_SECRET_KEY"];
+
 /// Keys that public clients send although no page documents them, with what was probably meant.
 const MISTAKEN: [(&str, Option<&str>); 4] = [
     ("enableCamera", Some("joinVideoOn")),
@@ -39,7 +42,7 @@ pub fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<Sett
         Err(error) => {
             let (message, help) = (error.message, error.help);
             let help = help.unwrap_or(
-                "write one `key: value` a line, beginning at the margin; quote a text that holds `: ` or ` #`, or begins with a special character",
+                "write one `key: value` a line, beginning at the margin; quote a text that holds `: ` or ` #`",
             );
             findings.add(error.place, "yaml", Severity::Error, message, Some(help));
             return None;
@@ -49,6 +52,7 @@ pub fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<Sett
     tabs(text, findings);
     duplicates(&entries, findings);
     for entry in &entries {
+        tag(entry, text, findings);
         number_form(entry, text, findings);
     }
     let alone = yaml::typed::<Room>(entries.iter());
@@ -144,6 +148,21 @@ fn duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
     }
 }
 
+/// The library lets the tags of the YAML standard through: `!!binary cHJpdmF0ZQ==` reads as `private`.
+fn tag(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
+    let before = text.get(..entry.span.start).unwrap_or_default();
+    let word = before.trim_end().rsplit([' ', '\t', '\n']).next();
+    if word.is_some_and(|word| word.starts_with('!')) {
+        findings.add(
+            entry.value_at,
+            "tag",
+            Severity::Error,
+            "tags (`!`) are not accepted",
+            Some("write the value as it is"),
+        );
+    }
+}
+
 /// YAML also knows `0x10` and `+5`: legal, but nobody writes a duration like that on purpose.
 fn number_form(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     let Value::Number(number) = &entry.value else {
@@ -206,6 +225,7 @@ fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Opti
     let written = text.get(entry.span.clone()).unwrap_or_default();
     let found = match &entry.value {
         // It may have been meant for another key.
+        Value::String(found) if found.is_empty() => "an empty text".to_owned(),
         Value::String(found) if found.contains("://") => "a URL".to_owned(),
         Value::String(found) => format!("the text `{}`", show(found)),
         Value::Number(number) if number.is_f64() => format!("`{}`", show(written)),
@@ -279,6 +299,14 @@ fn unknown_key(entry: &Entry, findings: &mut Findings<'_>) {
             format!("`{shown}` is set by the service and cannot be declared"),
             Some("take the key out".to_owned()),
         )
+    } else if ACCOUNT_KEY.contains(&key) {
+        (
+            format!("`{shown}` looks like the key to the account, which belongs in no file here"),
+            Some(
+                "take it out and let the dashboard make a new one: everyone who can read the repository has this one; roomctl takes it from METERED_SECRET_KEY"
+                    .to_owned(),
+            ),
+        )
     } else if let Some((_, meant)) = mistaken {
         (
             format!(
@@ -291,18 +319,25 @@ fn unknown_key(entry: &Entry, findings: &mut Findings<'_>) {
         )
     } else {
         (
-            format!("`{shown}` is not an attribute of a room"),
-            Some(
-                match nearest(key, catalogue::attributes().iter().map(|a| a.name.as_str())) {
-                    Some(name) => format!("did you mean `{name}`?"),
-                    None => {
-                        "take the key out; `roomctl schema room` lists all attributes".to_owned()
-                    }
-                },
-            ),
+            match key {
+                "" => "an empty text is not an attribute of a room".to_owned(),
+                _ => format!("`{shown}` is not an attribute of a room"),
+            },
+            Some(match meant(key) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => "take the key out; `roomctl schema room` lists all attributes".to_owned(),
+            }),
         )
     };
     findings.add(entry.key_at, "unknown-key", Severity::Error, message, help);
+}
+
+/// The attribute that was probably meant.
+fn meant(key: &str) -> Option<&'static str> {
+    match key {
+        "name" | "room" => Some("roomName"),
+        _ => nearest(key, catalogue::attributes().iter().map(|a| a.name.as_str())),
+    }
 }
 
 /// A text from a file, short enough for a message and without characters that act on a terminal.

@@ -72,8 +72,9 @@ fn options() -> Options {
 /// # Errors
 /// With the place, when it is not YAML, not a mapping, or beyond the limits.
 pub fn mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
+    let read = serde_yaml::from_str_with_options(text, options());
     let entries: Entries =
-        serde_yaml::from_str_with_options(text, options()).map_err(|error| explain(&error))?;
+        read.map_err(|error| conflict(text).unwrap_or_else(|| explain(&error)))?;
     Ok(entries.0)
 }
 
@@ -137,6 +138,20 @@ fn place(location: &serde_yaml::Location) -> Place {
     }
 }
 
+/// A merge that somebody committed half-way reads as all kinds of errors.
+fn conflict(text: &str) -> Option<YamlError> {
+    let line = text.lines().position(|line| line.starts_with("<<<<<<< "))?;
+    Some(YamlError {
+        place: Place {
+            line: u32::try_from(line + 1).unwrap_or(u32::MAX),
+            column: 1,
+            width: 7,
+        },
+        message: "a merge conflict that was never resolved".to_owned(),
+        help: Some("keep one side, and take the lines with `<<<<<<<`, `=======` and `>>>>>>>` out"),
+    })
+}
+
 fn explain(error: &Error) -> YamlError {
     let place = error.location().map(|at| place(&at)).unwrap_or_default();
     let (message, help) = match error.without_snippet() {
@@ -155,7 +170,7 @@ fn explain(error: &Error) -> YamlError {
             "tags (`!`) are not accepted".to_owned(),
             Some("quote a text that begins with `!`"),
         ),
-        other => (plain_message(other, place), None),
+        other => in_our_words(plain_message(other, place)),
     };
     YamlError {
         place,
@@ -178,10 +193,7 @@ fn limit(breach: &BudgetBreach) -> (String, Option<&'static str>) {
             Some("move the part after `---` into a file of its own"),
         ),
         BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => aliases(),
-        BudgetBreach::Depth { .. } => (
-            "this is nested too deeply".to_owned(),
-            Some("a room is a flat list of keys and values"),
-        ),
+        BudgetBreach::Depth { .. } => too_deep(),
         _ => (
             "this holds far more than a room can have".to_owned(),
             Some("a room is a flat list of at most 31 keys"),
@@ -189,16 +201,95 @@ fn limit(breach: &BudgetBreach) -> (String, Option<&'static str>) {
     }
 }
 
+/// What is wrong in words for people who do not know the library, and what to do about it.
+fn in_our_words(message: String) -> (String, Option<&'static str>) {
+    const SAME_COLUMN: &str = "let every key begin in the same column, best at the margin";
+    let begins = |start: &str| message.starts_with(start);
+    let (message, help) = if let Some(rest) = message.strip_prefix("unexpected character: `") {
+        return unexpected(rest.strip_suffix('\'').unwrap_or(rest));
+    } else if begins("mapping values are not allowed") {
+        (
+            "a second `: ` in one value, or a key that is indented further than the one above",
+            "quote a value that holds `: `, and let every key begin in the same column",
+        )
+    } else if begins("did not find expected") {
+        (
+            "this line does not go on with what is above it",
+            SAME_COLUMN,
+        )
+    } else if begins("tabs disallowed") {
+        ("a line begins with a tab", "indent with blanks, if at all")
+    } else if begins("unclosed quote") {
+        ("a quote is opened here and never closed", "close it")
+    } else if begins("unclosed bracket") {
+        (
+            "a bracket is opened here and never closed",
+            "close it, or quote a text that begins with one",
+        )
+    } else if begins("expected string scalar") {
+        (
+            "a key cannot be a list or a mapping",
+            "keys are the names of room attributes; quote a value that begins with `{` or `[`",
+        )
+    } else if begins("cannot deserialize null into string") {
+        (
+            "a key is missing in front of the colon",
+            "write the name of an attribute there",
+        )
+    } else if begins("simple key expected") {
+        ("a `: ` is missing behind a key", "write `key: value`")
+    } else if begins("non-finite float") {
+        (
+            "this is no number that could be sent",
+            "write a whole number, in digits",
+        )
+    } else if begins("a BOM must not appear") {
+        (
+            "a byte-order mark in the middle of the file",
+            "take out the invisible character at this place",
+        )
+    } else if begins("recursion limit exceeded") {
+        return too_deep();
+    } else if begins("expected mapping start") {
+        (
+            "a file must hold `key: value` lines",
+            "write one `key: value` a line, with a blank behind the colon",
+        )
+    } else {
+        return (message, None);
+    };
+    (message.to_owned(), Some(help))
+}
+
+fn unexpected(what: &str) -> (String, Option<&'static str>) {
+    match what {
+        "\\u{0}" => (
+            "a NUL: this is not a text file".to_owned(),
+            Some("save the file as UTF-8 text"),
+        ),
+        control if control.starts_with("\\u{") => (
+            format!("a control character ({control})"),
+            Some("take out the invisible character at this place"),
+        ),
+        other => (
+            format!("a value cannot begin with `{other}`").replace("```", "a backtick"),
+            Some("quote the value"),
+        ),
+    }
+}
+
+fn too_deep() -> (String, Option<&'static str>) {
+    (
+        "this is nested too deeply".to_owned(),
+        Some("a room is a flat list of keys and values"),
+    )
+}
+
 /// The library's message without the place that it repeats at the end.
 fn plain_message(error: &Error, place: Place) -> String {
     let text = error.to_string();
     let place = format!(" at line {}, column {}", place.line, place.column);
-    let text = text.strip_suffix(&place).unwrap_or(&text);
-    match text {
-        "expected mapping start" => "a file must hold `key: value` lines".to_owned(),
-        "recursion limit exceeded" => "this is nested too deeply".to_owned(),
-        other => other.to_owned(),
-    }
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]

@@ -44,11 +44,19 @@ pub enum NameError {
     #[error("`{0}` is a path, not a room name")]
     Dots(String),
     /// A character outside the rule.
-    #[error("`{}` is not allowed in a room name", .0.escape_debug())]
+    #[error("`{}` is not allowed in a room name", told(*.0))]
     Character(char),
     /// An upper-case letter under the default rule.
     #[error("upper-case letters are not allowed in a room name")]
     Uppercase,
+}
+
+/// A character by itself, without acting on a terminal.
+fn told(character: char) -> String {
+    match character {
+        '\'' | '"' | '\\' => character.to_string(),
+        _ => character.escape_debug().to_string(),
+    }
 }
 
 impl NameError {

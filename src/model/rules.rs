@@ -221,7 +221,7 @@ fn moment_in_milliseconds(room: &Room, _: i64, found: &mut Vec<Violation>) {
                 Severity::Warning,
                 name,
                 format!("`{name}: {}` looks like milliseconds", moment.0),
-                format!("in seconds it would be {}", moment.0 / 1000),
+                format!("if it does to you too, write `{name}: {}`", moment.0 / 1000),
             ));
         }
     }

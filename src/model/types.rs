@@ -211,7 +211,9 @@ fn span(text: &str) -> Result<i64, &'static str> {
     const FORM: &str = "write a duration like `2h`, `90m` or `1h30m`";
     // The library knows many more forms, words and signs among them; one is enough for everybody to read.
     let plain = |c: char| c.is_ascii_digit() || matches!(c, 'h' | 'm' | 's' | ' ');
-    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(plain) {
+    let is_plain = text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(plain);
+    // `1500ms` is made of these characters, too.
+    if !is_plain || text.contains("ms") {
         return Err(FORM);
     }
     let span: SignedDuration = text.parse().map_err(|_| FORM)?;
@@ -371,6 +373,13 @@ fn check_url(secret: &Secret, schemes: &[&str]) -> Result<(), &'static str> {
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err("a URL cannot hold blanks or control characters");
     }
+    // And it would take the first part of the path for the host that is not there.
+    if text
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.starts_with(['/', '\\']))
+    {
+        return Err("this URL names no host");
+    }
     let url = Url::parse(text).map_err(|_| "this is not a URL")?;
     if !schemes.contains(&url.scheme()) {
         return Err("this URL has another scheme");
@@ -512,6 +521,8 @@ mod tests {
             ("PT2H", None),
             ("1d", None),
             ("90", None),
+            ("1500ms", None),
+            ("2000ms", None),
             ("", None),
         ] {
             let read = serde_json::from_value::<Seconds>(json!(text)).ok();

@@ -10,8 +10,10 @@ pub fn why(rule: &str) -> Option<&'static str> {
         "null" => {
             "nothing is not a value: the service documents no way to clear a setting, and a key that is not managed is left out"
         }
-        "number-form" => "YAML reads this as another number than most people do",
-        "unknown-key" => "a key that is not sent would look managed without being so",
+        "number-form" => {
+            "readers of YAML disagree on numbers that are not written in plain decimal digits"
+        }
+        "unknown-key" => "a key that is never sent would look managed without being so",
         "missing-privacy" => {
             "every write sends `privacy`, so that no write can open or close a room by leaving it out"
         }
@@ -29,6 +31,8 @@ pub fn why(rule: &str) -> Option<&'static str> {
             "some clients send 0 for \"no limit\"; whether the service takes it as such is not documented"
         }
         "tab" => "YAML forbids tabs there, and its readers disagree on what they make of them",
+        "tag" => "a tag can make a value mean something else than it reads",
+        "milliseconds" => "the service counts in seconds; this one is thousands of years away",
         "link" => "a link could lead out of the tree that was reviewed",
         "hidden" => "editors and other programs keep copies under such names",
         "defaults-name" => "each room is named by its own file",

@@ -1,7 +1,9 @@
 //! Cases are folders under `tests/cases`: files, the lines to run, and what must come out.
 //!
 //! `steps` has one step a line: `roomctl ARGS`, `overlay DIR` (copies a folder of the case over it) or
-//! `remove FILE`. `expected` has every line with its output. Write it anew with `ROOMCTL_BLESS=1`, and
+//! `remove FILE`,
+//! `fill FILE BYTES` or `link TARGET NAME` (neither can be kept in a repository that everybody can check out).
+//! `expected` has every line with its output. Write it anew with `ROOMCTL_BLESS=1`, and
 //! then read it: a snapshot that nobody read proves nothing.
 
 use std::fs;
@@ -44,6 +46,14 @@ fn run(case: &Path) -> String {
             }
             ("overlay", dir) => scratch.copy(&case.join(dir), ""),
             ("remove", file) => fs::remove_file(scratch.path(file)).unwrap(),
+            ("fill", rest) => {
+                let (file, bytes) = rest.split_once(' ').unwrap();
+                scratch.write(file, &"#".repeat(bytes.parse().unwrap()));
+            }
+            ("link", rest) => {
+                let (target, link) = rest.split_once(' ').unwrap();
+                std::os::unix::fs::symlink(target, scratch.path(link)).unwrap();
+            }
             _ => panic!("{}: `{step}` is no step", case.display()),
         }
     }

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use roomctl::io::defaults::Defaults;
 use roomctl::io::room_file::{Context, parse};
 use roomctl::model::{NameRule, Severity};
+use serde_json::Value;
 
-use crate::common::Scratch;
+use crate::common::{Scratch, root};
 
 const CONTEXT: Context = Context {
     names: NameRule::Lowercase,
@@ -75,4 +76,48 @@ fn a_byte_order_mark_and_crlf_are_accepted() {
         "\u{feff}privacy: private\r\nenableChat: true\r\n",
     );
     assert_eq!(scratch.run(&["validate"]).code, 0);
+}
+
+/// The messages themselves are snapshots under `tests/cases`, for people to read.
+#[test]
+fn every_hostile_file_is_a_finding_that_says_what_to_do() {
+    // The first of two files for one room.
+    const FINE: [&str; 3] = ["-.yaml", "x.YAML", "Twin.yaml"];
+    let mut files = 0;
+    for case in [
+        "yaml",
+        "values",
+        "times-and-secrets",
+        "keys",
+        "names",
+        "rules",
+    ] {
+        let scratch = Scratch::new();
+        scratch.copy(&root().join(format!("tests/cases/hostile-{case}")), "");
+        let args = [
+            "validate",
+            "--format",
+            "json",
+            "--now",
+            "2026-11-24T09:00:00Z",
+        ];
+        let ran = scratch.run(&args);
+        assert_eq!(ran.code, 3, "{case}: {}", ran.stderr);
+        assert!(!ran.all().contains("canary"), "{case}");
+        let report = ran.json();
+        let findings = report["findings"].as_array().unwrap();
+        for finding in findings {
+            assert!(finding["help"].is_string(), "{finding}");
+        }
+        for (path, _) in scratch.files() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let shown = path.strip_prefix(scratch.path("")).unwrap();
+            if shown.starts_with("rooms") && !FINE.contains(&name) {
+                files += 1;
+                let told = |finding: &Value| finding["file"] == *shown.to_str().unwrap();
+                assert!(findings.iter().any(told), "{case}: {name}");
+            }
+        }
+    }
+    assert!(files >= 100, "{files}");
 }

@@ -122,8 +122,10 @@ fn lines(file: &str, first: u32, last: u32, sources: Sources<'_>) -> Option<Vec<
         return None;
     }
     let text = sources(file)?;
+    // The line breaks of YAML; files from old systems have carriage returns alone.
+    let text = text.replace("\r\n", "\n");
     let lines: Vec<Excerpt> = text
-        .lines()
+        .split(['\n', '\r'])
         .skip(first as usize - 1)
         .take((last - first) as usize + 1)
         .map(Excerpt::new)
