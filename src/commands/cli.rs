@@ -109,6 +109,8 @@ pub enum LogFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a repository for rooms: configuration, an example, schemas; replaces nothing
+    Init(InitArgs),
     /// Check the room files and tell everything that is wrong
     Validate(ValidateArgs),
     /// Show what apply would change; contacts nobody without --live
@@ -173,6 +175,17 @@ pub struct NetworkArgs {
     /// How long to wait for one answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub timeout: Duration,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl init --app acme
+  roomctl init meeting-rooms --app acme")]
+pub struct InitArgs {
+    /// Where [default: here]
+    pub dir: Option<PathBuf>,
 }
 
 /// Arguments of `validate`.

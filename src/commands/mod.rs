@@ -8,6 +8,7 @@ pub mod drift;
 pub mod exit;
 pub mod holder;
 pub mod import;
+pub mod init;
 pub mod interrupt;
 pub mod logs;
 pub mod man;
@@ -63,6 +64,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Apply(args) => apply::run(&cli.global, args, output),
         Command::Drift(args) => drift::run(&cli.global, args, output),
         Command::Import(args) => import::run(&cli.global, args, output),
+        Command::Init(args) => init::run(&cli.global, args, output),
         Command::Show(args) => show::run(&cli.global, args, output),
         Command::Schema(args) => schema::run(args, output),
         Command::State(args) => state::run(&cli.global, &args.command, output),

@@ -165,7 +165,8 @@ impl Settings {
     }
 }
 
-fn clock() -> i64 {
+/// Now, in Unix seconds.
+pub fn clock() -> i64 {
     Timestamp::now().as_second()
 }
 
@@ -193,7 +194,11 @@ fn state(global: &Global, config: &Config) -> Result<PathBuf, Failure> {
 }
 
 /// The app becomes part of the address that the key is sent to, so it must be one label of a host name.
-fn check_app(app: &str) -> Result<(), Failure> {
+/// Whether `app` can be the name of an app: it becomes part of an address.
+///
+/// # Errors
+/// When it cannot.
+pub fn check_app(app: &str) -> Result<(), Failure> {
     let plain = app.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if plain && (1..=63).contains(&app.len()) {
         return Ok(());

@@ -27,7 +27,7 @@ pub struct Layer {
 /// Reads a file of defaults, and tells everything that is wrong with it.
 pub fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let read = settings_file::read(text, "DEFAULT", &mut findings);
+    let read = settings_file::read(text, "default", &mut findings);
     let (entries, mut broken) = match read {
         Some(SettingsFile { entries, room }) => (entries, room.is_none()),
         None => (Vec::new(), true),

@@ -62,7 +62,6 @@ pub fn discover(rooms: &Path, root: &Path) -> Found {
             Ok(entry) => sort_out(entry.path(), entry.file_type(), root, &mut found),
         }
     }
-    found.rooms.sort();
     found
 }
 

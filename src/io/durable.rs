@@ -30,6 +30,23 @@ pub fn write_whole_alone(path: &Path, beside: &Path, bytes: &[u8]) -> io::Result
     write_by_way_of(builder.prefix(name).rand_bytes(0), path, bytes)
 }
 
+/// Writes a file that is not there yet, whole or not at all.
+///
+/// # Errors
+/// When it is there by now, or the directory cannot be written.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let parent = parent(path);
+    std::fs::create_dir_all(parent)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(".roomctl-").tempfile_in(parent)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_directory(path)
+}
+
 fn write_by_way_of(
     builder: &mut tempfile::Builder<'_, '_>,
     path: &Path,

@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use super::durable::write_whole;
+use super::durable::{write_new, write_whole};
 
 /// Why a file is not written.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +36,25 @@ pub enum NewFileError {
     },
 }
 
-/// Whether a file may be written at `relative` below `root`; one that is there only if `replace`.
+/// Whether a room file may be written at `relative` below `root`; one that is there only if `replace`.
 ///
 /// # Errors
 /// When it may not.
 pub fn check(root: &Path, relative: &Path, replace: bool) -> Result<PathBuf, NewFileError> {
+    // Hidden names are not read, and a directory with the name of a room file is an error.
+    let is_read = |name: &str, is_last: bool| {
+        let odd = !is_last && (name.ends_with(".yaml") || name.ends_with(".yml"));
+        !name.starts_with('.') && !odd
+    };
+    check_parts(root, relative, replace, is_read)
+}
+
+fn check_parts(
+    root: &Path,
+    relative: &Path,
+    replace: bool,
+    allowed: impl Fn(&str, bool) -> bool,
+) -> Result<PathBuf, NewFileError> {
     let mut path = root.to_owned();
     let mut parts = relative.components().peekable();
     if parts.peek().is_none() {
@@ -51,11 +65,8 @@ pub fn check(root: &Path, relative: &Path, replace: bool) -> Result<PathBuf, New
             return Err(NewFileError::Outside(root.join(relative)));
         };
         path.push(name);
-        // Hidden names are not read, and a directory with the name of a room file is an error.
-        let name = name.to_string_lossy();
         let is_last = parts.peek().is_none();
-        let odd = !is_last && (name.ends_with(".yaml") || name.ends_with(".yml"));
-        if name.starts_with('.') || odd {
+        if !allowed(&name.to_string_lossy(), is_last) {
             return Err(NewFileError::Outside(path));
         }
         if let Some(found) = look(&path)? {
@@ -72,6 +83,18 @@ pub fn check(root: &Path, relative: &Path, replace: bool) -> Result<PathBuf, New
 pub fn write(root: &Path, relative: &Path, text: &str, replace: bool) -> Result<(), NewFileError> {
     let path = check(root, relative, replace)?;
     write_whole(&path, text.as_bytes()).map_err(|source| NewFileError::Io { path, source })
+}
+
+/// Writes `text` to a file of any name that is not there yet, at `relative` below `root`.
+///
+/// # Errors
+/// When something is there, or it cannot be written.
+pub fn create(root: &Path, relative: &Path, text: &str) -> Result<(), NewFileError> {
+    let path = check_parts(root, relative, false, |_, _| true)?;
+    write_new(&path, text.as_bytes()).map_err(|source| match source.kind() {
+        ErrorKind::AlreadyExists => NewFileError::Exists(path),
+        _ => NewFileError::Io { path, source },
+    })
 }
 
 fn look(path: &Path) -> Result<Option<Metadata>, NewFileError> {

@@ -12,7 +12,6 @@ use super::settings_file::{self, Findings, show};
 use super::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
-use crate::model::reference::prefix_of;
 use crate::model::rules::{self, Violation};
 use crate::model::{Finding, Lookup, Origin, Place, Room, RoomOrigins, Settings, Severity};
 
@@ -59,7 +58,7 @@ pub fn parse(
     context: &Context<'_>,
 ) -> (Option<RoomFile>, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let Some(own) = settings_file::read(text, &prefix_of(stem), &mut findings) else {
+    let Some(own) = settings_file::read(text, stem, &mut findings) else {
         return (None, findings.list);
     };
     let name = name(&own.entries, stem, context.names, &mut findings);
@@ -183,12 +182,8 @@ impl<'a> Layers<'a> {
                 let is_this = std::ptr::eq(hidden, entry);
                 (!is_this).then(|| (layer.file.clone(), hidden.key_at.line))
             });
-            let origin = Origin {
-                file: file.cloned(),
-                line: entry.key_at.line,
-                hides: others.collect(),
-            };
-            Some((name, origin))
+            let (line, others) = (entry.key_at.line, others.collect());
+            Some((name, Origin::new(line, file.cloned(), others)))
         });
         origins.collect()
     }

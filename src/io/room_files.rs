@@ -55,6 +55,7 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
         let found = discover(rooms, root);
         files.add(root, found, &mut findings);
     }
+    files.sort();
     let read: Vec<(Option<RoomFile>, Vec<Finding>)> = files
         .rooms
         .par_iter()
@@ -84,7 +85,7 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
 /// The files to read, each room with the defaults that hold for it.
 #[derive(Default)]
 struct Files {
-    rooms: BTreeMap<PathBuf, Arc<Defaults>>,
+    rooms: Vec<(PathBuf, Arc<Defaults>)>,
     layers: BTreeMap<PathBuf, Arc<Layer>>,
 }
 
@@ -100,12 +101,21 @@ impl Files {
             let dir = path.parent().unwrap_or(Path::new(""));
             let within = if path == root { Path::new("") } else { dir };
             let defaults = self.chain(root, within, &found.defaults, &mut chains, findings);
-            self.rooms.insert(path, defaults);
+            self.rooms.push((path, defaults));
         }
         // Also those with no room below them: what is wrong with them is better told now.
         for path in found.defaults.into_values() {
             self.layer(path, findings);
         }
+    }
+
+    /// In the order of their names, each once: roots may overlap. As plain text, which is much faster to compare
+    /// than paths are.
+    fn sort(&mut self) {
+        self.rooms
+            .sort_unstable_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+        self.rooms
+            .dedup_by(|a, b| a.0.as_os_str() == b.0.as_os_str());
     }
 
     /// The defaults that hold in `dir`, which is `root` or below it. Kept in `chains`.
@@ -479,17 +489,16 @@ mod tests {
         assert_eq!(settings(&loaded, "d")[1], "privacy=Text(\"public\")");
         let c = &loaded.origins[&RoomName::try_from("c".to_owned()).unwrap()];
         let people = &c["maxParticipants"];
-        assert_eq!((&people.file, people.line), (&None, 1));
+        assert_eq!((people.file(), people.line), (None, 1));
         let hidden: Vec<(bool, u32)> = people
-            .hides
+            .hides()
             .iter()
             .map(|(file, line)| (file.ends_with("x/_defaults.yml"), *line))
             .collect();
         assert_eq!(hidden, [(true, 1), (false, 2)], "nearest first");
         assert!(
             c["autoJoin"]
-                .file
-                .as_deref()
+                .file()
                 .is_some_and(|f| f.ends_with("x/_defaults.yml"))
         );
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute};
 use crate::model::likeness::nearest;
-use crate::model::reference::{Template, variable, written};
+use crate::model::reference::{Template, prefix_of, variable, written};
 use crate::model::{Finding, Place, Related, Room, Severity};
 
 /// Attributes that only the service sets; seen in its answers.
@@ -35,7 +35,7 @@ pub struct SettingsFile {
 }
 
 /// Reads the keys of `text` and checks each one by itself. Nothing when it is not even a mapping. `owner` is
-/// what the variables for secrets in it would begin with.
+/// what the variables for secrets in it would be named after.
 pub fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<SettingsFile> {
     let entries = match yaml::mapping(text) {
         Ok(entries) => entries,
@@ -53,7 +53,9 @@ pub fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<Sett
     duplicates(&entries, findings);
     for entry in &entries {
         tag(entry, text, findings);
-        number_form(entry, text, findings);
+        if entry.value.is_number() {
+            number_form(entry, text, findings);
+        }
     }
     let alone = yaml::typed::<Room>(entries.iter());
     if let Err(error) = &alone {
@@ -78,10 +80,13 @@ pub fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<Sett
 
 /// A secret in a repository is everyone's who can read it, and stays in its history.
 fn literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
+    // All secrets are URLs; most values are not even texts.
+    let Some(text) = entry.value.as_str().filter(|text| text.contains("://")) else {
+        return;
+    };
     let Some(attribute) = catalogue::attribute(&entry.key).filter(|a| a.secret) else {
         return;
     };
-    let text = entry.value.as_str().unwrap_or_default();
     let Ok(template) = Template::parse(text) else {
         return;
     };
@@ -90,7 +95,7 @@ fn literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
         return;
     }
     let name = &attribute.name;
-    let reference = written(&variable(owner, name));
+    let reference = written(&variable(&prefix_of(owner), name));
     findings.add(
         entry.value_at,
         "literal-secret",

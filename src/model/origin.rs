@@ -5,15 +5,42 @@ use std::sync::Arc;
 
 use super::RoomName;
 
-/// Where a value stands.
+/// Where a value stands. Small, since there is one for every key of every file, and most have only a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The file, when it is not the room's own.
-    pub file: Option<Arc<str>>,
     /// Line, from 1.
     pub line: u32,
+    defaults: Option<Box<Defaults>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Defaults {
+    file: Option<Arc<str>>,
+    hides: Vec<(Arc<str>, u32)>,
+}
+
+impl Origin {
+    /// A line of `file`, or of the room's own file. `hides` are the defaults that it stands in front of: file
+    /// and line, nearest first.
+    pub fn new(line: u32, file: Option<Arc<str>>, hides: Vec<(Arc<str>, u32)>) -> Self {
+        let plain = file.is_none() && hides.is_empty();
+        Self {
+            line,
+            defaults: (!plain).then(|| Box::new(Defaults { file, hides })),
+        }
+    }
+
+    /// The file, when it is not the room's own.
+    pub fn file(&self) -> Option<&str> {
+        self.defaults.as_ref()?.file.as_deref()
+    }
+
     /// The defaults that it stands in front of: file and line, nearest first.
-    pub hides: Vec<(Arc<str>, u32)>,
+    pub fn hides(&self) -> &[(Arc<str>, u32)] {
+        self.defaults
+            .as_ref()
+            .map_or(&[], |defaults| &defaults.hides)
+    }
 }
 
 /// Where each key of one room comes from, by wire name.

@@ -205,7 +205,7 @@ fn change_report(change: &Change, origins: &RoomOrigins) -> ChangeReport {
     let own = attributes.iter().filter(|a| a.file.is_none());
     let first = own.filter_map(|a| a.line).min();
     let any = || {
-        let own = origins.values().filter(|origin| origin.file.is_none());
+        let own = origins.values().filter(|origin| origin.file().is_none());
         own.map(|origin| origin.line).min()
     };
     ChangeReport {
@@ -231,7 +231,7 @@ fn attribute_report(attribute: &AttributeChange, origin: Option<&Origin>) -> Att
         live: attribute.live.as_ref().map_or(Json::Null, shown),
         unknown: attribute.unknown,
         cause: attribute.cause,
-        file: origin.and_then(|origin| origin.file.as_deref().map(str::to_owned)),
+        file: origin.and_then(|origin| origin.file().map(str::to_owned)),
         line: origin.map(|origin| origin.line),
         sensitive: attribute.unknown
             || secret(&attribute.before)

@@ -75,10 +75,8 @@ fn attribute(name: &str, value: &Value, file: &str, origin: Option<&Origin>) -> 
         Value::Secret(_) => (Json::from(MASK), true, &[][..]),
         Value::Unset { variables } => (Json::from(MASK), true, variables.as_slice()),
     };
-    let defaults = origin.and_then(|origin| origin.file.as_deref());
-    let hidden = origin
-        .map(|origin| origin.hides.as_slice())
-        .unwrap_or_default();
+    let defaults = origin.and_then(Origin::file);
+    let hidden = origin.map(Origin::hides).unwrap_or_default();
     ShownAttribute {
         name: name.to_owned(),
         value: shown,

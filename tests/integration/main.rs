@@ -14,6 +14,7 @@ mod hostile;
 mod import;
 mod in_process;
 #[cfg(unix)]
+mod init;
 mod interrupts;
 mod laws;
 mod layers;

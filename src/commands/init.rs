@@ -1,0 +1,120 @@
+//! `init`: a repository that is ready to go. Writes what is missing, and replaces nothing.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::cli::{Global, InitArgs, SchemaName};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::schema;
+use super::settings::{check_app, clock};
+use crate::io::new_file::{NewFileError, create};
+
+const IGNORED: &str = include_str!("../../templates/gitignore");
+
+/// Runs the command.
+///
+/// # Errors
+/// When the directory cannot be written, or a link is in the way.
+pub fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Result<Exit, Failure> {
+    if let Some(app) = &global.app {
+        check_app(app)?;
+    }
+    let root = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
+    let has_config = root.join("roomctl.yaml").exists();
+    let has_rooms = root.join("rooms").exists();
+    let now = global.now.map_or_else(clock, |now| now.0);
+    let mut text = String::new();
+    for (file, content) in files(global.app.as_deref(), now)? {
+        // Examples among rooms that are there would only be in the way.
+        if has_rooms && file.starts_with("rooms/") {
+            continue;
+        }
+        text += &make(&root, file, &content)?;
+    }
+    output.result(&text);
+    if !ignores(&root) {
+        output.note(&format!(
+            "note: .gitignore was there already; these lines belong into it:\n{IGNORED}"
+        ));
+    }
+    output.note(&next(
+        has_config || global.app.is_some(),
+        args.dir.as_deref(),
+    ));
+    Ok(Exit::Done)
+}
+
+fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Failure> {
+    let modeline = |schema: &str| format!("# yaml-language-server: $schema={schema}\n\n");
+    let app = app.map_or_else(|| "# app: acme".to_owned(), |app| format!("app: {app}"));
+    let config = include_str!("../../templates/roomctl.yaml").replace("{{app}}", &app);
+    // A trial that is forgotten ends by itself.
+    let expires = Timestamp::from_second(now - now.rem_euclid(86_400) + 90 * 86_400).map_or_else(
+        |_| (now + 7_776_000).to_string(),
+        |moment| moment.to_string(),
+    );
+    let room = include_str!("../../templates/room.yaml").replace("{{expires}}", &expires);
+    let defaults = include_str!("../../templates/defaults.yaml");
+    Ok(vec![
+        (
+            "roomctl.yaml",
+            modeline("schema/config.schema.json") + &config,
+        ),
+        (
+            "rooms/_defaults.yaml",
+            modeline("../schema/room.schema.json") + defaults,
+        ),
+        (
+            "rooms/roomctl-trial.yaml",
+            modeline("../schema/room.schema.json") + &room,
+        ),
+        ("schema/room.schema.json", schema::text(SchemaName::Room)?),
+        (
+            "schema/config.schema.json",
+            schema::text(SchemaName::Config)?,
+        ),
+        (".gitignore", IGNORED.to_owned()),
+    ])
+}
+
+/// Makes the file if it is not there, and says what came of it.
+fn make(root: &Path, file: &str, content: &str) -> Result<String, Failure> {
+    match create(root, Path::new(file), content) {
+        Ok(()) => Ok(format!("created  {file}\n")),
+        Err(NewFileError::Exists(path)) => {
+            let same = std::fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes());
+            let schema = file
+                .strip_prefix("schema/")
+                .and_then(|name| name.strip_suffix(".schema.json"));
+            Ok(match schema {
+                Some(name) if !same => format!(
+                    "kept     {file}, of another version: `roomctl schema {name} > {file}` renews it\n"
+                ),
+                _ => format!("kept     {file}\n"),
+            })
+        }
+        Err(error) => Err(Failure::because(Exit::Refused, &error)
+            .hint("init writes plain files only; nothing that was there has been changed")),
+    }
+}
+
+/// Whether git is told to leave the lock and the journal alone.
+fn ignores(root: &Path) -> bool {
+    std::fs::read_to_string(root.join(".gitignore")).is_ok_and(|text| text.contains(".roomctl"))
+}
+
+fn next(has_app: bool, dir: Option<&Path>) -> String {
+    let dir = dir.map_or_else(String::new, |dir| format!("  cd {}\n", dir.display()));
+    let app = if has_app {
+        ""
+    } else {
+        "  name the app in roomctl.yaml, the first part of https://<app>.metered.live\n"
+    };
+    format!(
+        "\nNext:\n{dir}{app}  roomctl plan                     what would be created; needs no key\n  \
+         roomctl apply --sandbox          the whole job, without an account\n  \
+         roomctl import --all             a file for each room that the account has; needs the key\n"
+    )
+}

@@ -1,0 +1,73 @@
+//! `init` makes a repository that works at once, and changes nothing that is there.
+
+use crate::common::Scratch;
+
+#[test]
+fn a_new_repository_is_valid_and_applies() {
+    let scratch = Scratch::new();
+    let made = scratch.run(&["init", "--app", "acme"]);
+    assert_eq!(made.code, 0, "{}", made.all());
+    let checked = scratch.run(&["validate", "--format", "json"]);
+    assert_eq!(checked.code, 0, "{}", checked.all());
+    assert_eq!(checked.json()["findings"].as_array().unwrap().len(), 0);
+    for file in [
+        "roomctl.yaml",
+        "rooms/_defaults.yaml",
+        "rooms/roomctl-trial.yaml",
+    ] {
+        let text = scratch.read(file);
+        let first = text.lines().next().unwrap();
+        let schema = first
+            .strip_prefix("# yaml-language-server: $schema=")
+            .unwrap();
+        let dir = scratch.path(file).parent().unwrap().to_owned();
+        assert!(dir.join(schema).exists(), "{file}");
+    }
+    let plan = scratch.run(&["plan"]);
+    assert!(plan.stdout.starts_with("Plan for acme"), "{}", plan.all());
+    let applied = scratch.run(&["apply", "--sandbox", "--yes"]);
+    assert_eq!(applied.code, 0, "{}", applied.all());
+}
+
+#[test]
+fn what_is_there_stays() {
+    let scratch = Scratch::new();
+    for (file, text) in [
+        ("roomctl.yaml", "app: mine\n"),
+        ("rooms/a.yaml", "privacy: private\n"),
+        (".gitignore", "/target\n"),
+        ("schema/room.schema.json", "{}\n"),
+    ] {
+        scratch.write(file, text);
+    }
+    let before = scratch.files();
+    let made = scratch.run(&["init", "--app", "acme"]);
+    assert_eq!(made.code, 0, "{}", made.all());
+    let after = scratch.files();
+    assert!(before.iter().all(|file| after.contains(file)));
+    assert!(!scratch.path("rooms/roomctl-trial.yaml").exists());
+    assert!(
+        made.stdout.contains("roomctl schema room > "),
+        "{}",
+        made.stdout
+    );
+    assert!(
+        made.stderr.contains("!/.roomctl/state.json"),
+        "{}",
+        made.stderr
+    );
+    let again = scratch.run(&["init"]);
+    assert!(!again.stdout.contains("created"), "{}", again.stdout);
+    assert_eq!(scratch.files(), after);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_not_followed() {
+    let scratch = Scratch::new();
+    let outside = Scratch::new();
+    std::os::unix::fs::symlink(outside.path(""), scratch.path("schema")).unwrap();
+    let made = scratch.run(&["init"]);
+    assert_eq!(made.code, 4, "{}", made.all());
+    assert!(outside.files().is_empty());
+}
