@@ -168,6 +168,7 @@ fn rooms(people: i64) -> Result<BTreeMap<RoomName, WantedRoom>> {
                 file: format!("rooms/room-{number:05}.yaml"),
                 source: None,
                 settings: room.settings(),
+                ..WantedRoom::default()
             };
             Ok((name, room))
         })

@@ -17,6 +17,7 @@ use super::output::Output;
 use super::plan::recovered as recovered_note;
 use super::planning::Planning;
 use super::progress::Progress;
+use super::saved;
 use super::service::{self, Backend};
 use super::settings::Settings;
 use super::validate::{accept, load};
@@ -29,8 +30,9 @@ use crate::io::recorder::Recorder;
 use crate::io::stop::StopReason;
 use crate::io::store::{Found, Locked};
 use crate::planner::plan::Unreadable;
-use crate::planner::{Action, Change, Outcome, Plan, Receipt, State};
+use crate::planner::{Action, Change, Matched, Outcome, Plan, Receipt, State, matched};
 use crate::report::apply::Summary;
+use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
 use crate::report::{self, ApplyReport, PlanReport};
 
@@ -41,6 +43,7 @@ use crate::report::{self, ApplyReport, PlanReport};
 pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let settings = Settings::new(global)?;
+    let approved = args.plan.as_deref().map(saved::read).transpose()?;
     let loaded = accept(load(&settings), args.report.format == Format::Json, output)?;
     let store = lock(&settings, output)?;
     let Found { state, recovered } = settings.load_state()?;
@@ -52,11 +55,17 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         state,
         recovered,
     };
+    if let Some(approved) = &approved {
+        saved::check(approved, &memory.state)?;
+    }
+    let planning_args = match &approved {
+        Some(approved) => saved::planning(approved.mode, &args.planning),
+        None => args.planning.clone(),
+    };
     let planning = Planning {
         settings: &settings,
-        args: &args.planning,
+        args: &planning_args,
         network: &args.network,
-        drift_only: args.drift_only,
     };
     let parallelism = settings.parallelism(args.network.parallelism)?;
     let runtime = service::runtime()?;
@@ -74,18 +83,34 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     } else {
         (planning.offline(&loaded, &memory.state)?, None)
     };
-    let refusal = planning.refusal(&plan);
     let (rate, _) = settings.pace(&args.network.pace)?;
-    let shown = PlanReport::new(&plan, &loaded.origins, refusal.as_ref());
     let view = PlanView {
         rate: &rate.to_string(),
         verbose: global.verbose > 0,
         now: settings.now,
     };
+    let (plan, stale) = match &approved {
+        None => (plan, Vec::new()),
+        Some(approved) => {
+            let options = planning.options()?;
+            let matched = matched(
+                &approved.changes,
+                plan,
+                &loaded.wanted,
+                &memory.state,
+                &options,
+            );
+            let now = PlanReport::new(&saved::instead(&matched, &options), &loaded.origins, None);
+            let now = (!now.changes.is_empty()).then(|| text::plan(&now, view));
+            reviewed(matched, approved, now, &memory.state, args, output)?
+        }
+    };
+    let refusal = planning.refusal(&plan);
+    let shown = PlanReport::new(&plan, &loaded.origins, refusal.as_ref());
     show(&shown, args, view, output);
     if plan.is_empty() {
         memory.fold()?;
-        let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).collect();
+        let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).chain(stale).collect();
         let unread = plan.unreadable.len();
         // The look alone may have met the deadline, or a key that is not accepted.
         let stopped = opened.and_then(|(_, service)| service.stop.reason());
@@ -115,7 +140,8 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         parallelism,
         format: args.report.format,
     };
-    let (receipts, saved) = memory.through(run, &runtime, output);
+    let (mut receipts, saved) = memory.through(run, &runtime, output);
+    receipts.extend(stale);
     let closed = runtime.block_on(backend.close());
     crash_point("report-due");
     // Whatever became of state and sandbox, the report is told first: it says what was done.
@@ -132,6 +158,28 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     saved?;
     closed?;
     Ok(exit)
+}
+
+/// What of a saved plan is still to be done, and the receipts of what is not as it was reviewed. `now` is what
+/// would be done to those instead.
+fn reviewed(
+    matched: Matched,
+    approved: &SavedPlan,
+    now: Option<String>,
+    state: &State,
+    args: &ApplyArgs,
+    output: &mut Output,
+) -> Result<(Plan, Vec<Receipt>), Failure> {
+    output.note(&saved::notes(&matched));
+    if let Some(now) = now {
+        output.note(&format!("\nWhat would be done to these now:\n\n{now}\n"));
+    }
+    let nothing_left = matched.plan.is_empty() && matched.plan.unreadable.is_empty();
+    if !matched.stale.is_empty() && (!args.partial || nothing_left) {
+        report_end(state, &saved::none_done(&matched), None, args, output)?;
+        return Err(saved::refused(&matched, approved.changes.len()));
+    }
+    Ok((matched.plan, saved::skipped(&matched.stale)))
 }
 
 /// How the service is opened, when it is known that it has to be.
@@ -321,13 +369,25 @@ fn end(
     args: &ApplyArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
+    let summary = report_end(state, receipts, stopped, args, output)?;
+    Ok(exit(summary, unread, stopped, args))
+}
+
+/// Tells what happened.
+fn report_end(
+    state: &State,
+    receipts: &[Receipt],
+    stopped: Option<&StopReason>,
+    args: &ApplyArgs,
+    output: &mut Output,
+) -> Result<Summary, Failure> {
     let report = ApplyReport::new(state, receipts, stopped.map(StopReason::sentence));
     match args.report.format {
         Format::Text if receipts.is_empty() => {}
         Format::Text => output.result(&text::apply_end(&report)),
         Format::Json => output.result(&report::json(&report)?),
     }
-    Ok(exit(report.summary, unread, stopped, args))
+    Ok(report.summary)
 }
 
 /// Refuses to send rooms with secrets that are not known here: a write without them could reset them.

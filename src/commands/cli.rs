@@ -216,7 +216,7 @@ pub enum ValidateFormat {
 }
 
 /// What a plan looks at, and how far it may go.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct PlanningArgs {
     /// Look at the service too: tell who moved what, and create from adopt
     #[arg(long)]
@@ -224,6 +224,9 @@ pub struct PlanningArgs {
     /// Archive rooms that are in the state and in no file
     #[arg(long)]
     pub prune: bool,
+    /// Only put back what the service moved; newer files wait
+    #[arg(long, conflicts_with = "prune")]
+    pub drift_only: bool,
     /// Allow so many rooms, or such a share, to be archived at once [default: 10% of 10 or more]
     #[arg(long, value_name = "N|P%")]
     pub max_changes: Option<MaxChanges>,
@@ -236,7 +239,8 @@ Examples:
   roomctl plan
   roomctl plan --live                   reads the rooms, and tells drift from changes
   roomctl plan --detailed-exitcode      exits 2 when apply has something to do
-  roomctl plan --format json > plan.json")]
+  roomctl plan --format json > plan.json
+  roomctl plan --out plan.roomctl       for `roomctl apply plan.roomctl`, after a review")]
 pub struct PlanArgs {
     /// How the report is shown.
     #[command(flatten)]
@@ -247,6 +251,9 @@ pub struct PlanArgs {
     /// How to talk to the service, and for the forecast.
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Save the plan, for `apply FILE`; holds no secret
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Exit with 2 when apply has something to do
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -258,9 +265,17 @@ pub struct PlanArgs {
 Examples:
   roomctl apply                         asks before it changes anything
   roomctl apply --yes --rate 300/m      for pipelines
+  roomctl apply plan.roomctl --yes      exactly what was reviewed
   roomctl apply --yes --deadline 8m     for a runner that is stopped after ten minutes
   roomctl apply --sandbox --yes         the whole job, without an account")]
 pub struct ApplyArgs {
+    /// Apply exactly this plan, which `plan --out` saved: nothing that was not in it, and nothing if one of its
+    /// rooms is no longer as it was (exit 4)
+    #[arg(value_name = "PLAN", conflicts_with_all = ["live", "prune", "drift_only"])]
+    pub plan: Option<PathBuf>,
+    /// Of a saved plan, apply the rooms that are still as they were (exit 5 when there are others)
+    #[arg(long, requires = "plan")]
+    pub partial: bool,
     /// Apply without asking
     #[arg(long, short)]
     pub yes: bool,
@@ -270,9 +285,6 @@ pub struct ApplyArgs {
     /// What to look at.
     #[command(flatten)]
     pub planning: PlanningArgs,
-    /// Only put back what the service moved; newer files wait
-    #[arg(long, conflicts_with = "prune")]
-    pub drift_only: bool,
     /// How to talk to the service.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -518,6 +530,8 @@ pub enum SchemaName {
     Drift,
     /// The JSON report of `import`.
     Import,
+    /// A plan that `plan --out` saved.
+    SavedPlan,
     /// The JSON report of `validate`.
     Validate,
     /// The JSON report of `show`.

@@ -16,6 +16,7 @@ pub mod output;
 pub mod plan;
 pub mod planning;
 pub mod progress;
+pub mod saved;
 pub mod schema;
 pub mod service;
 pub mod settings;

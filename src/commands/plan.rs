@@ -6,9 +6,12 @@ use super::cli::{Format, Global, PlanArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::planning::Planning;
+use super::saved;
 use super::service;
 use super::settings::Settings;
 use super::validate::{accept, load};
+use crate::planner::review;
+use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
 use crate::report::{self, PlanReport};
 
@@ -32,7 +35,6 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
         settings: &settings,
         args: &args.planning,
         network: &args.network,
-        drift_only: false,
     };
     let plan = if planning.looks() {
         service::runtime()?.block_on(async {
@@ -46,6 +48,13 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
         planning.offline(&loaded, &found.state)?
     };
     let report = PlanReport::new(&plan, &loaded.origins, planning.refusal(&plan).as_ref());
+    if let Some(path) = &args.out {
+        let changes = review(&plan, &loaded.wanted, &found.state);
+        saved::write(
+            path,
+            &SavedPlan::new(saved::mode(&args.planning), changes, &report)?,
+        )?;
+    }
     match args.report.format {
         Format::Text => {
             let view = PlanView {

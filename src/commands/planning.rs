@@ -24,14 +24,12 @@ pub struct Planning<'a> {
     pub args: &'a PlanningArgs,
     /// How to talk to the service.
     pub network: &'a NetworkArgs,
-    /// Whether only drift is put back.
-    pub drift_only: bool,
 }
 
 impl Planning<'_> {
     /// Whether the service has to be looked at.
     pub fn looks(&self) -> bool {
-        self.args.live || self.drift_only
+        self.args.live || self.args.drift_only
     }
 
     /// The plan, without looking at the service.
@@ -54,7 +52,7 @@ impl Planning<'_> {
     ) -> Result<Plan, Failure> {
         let options = self.options()?;
         let world = self.look(loaded, state, service).await?;
-        Ok(if self.drift_only {
+        Ok(if self.args.drift_only {
             plan_drift_only(&loaded.wanted, state, &world, &options)
         } else {
             plan_live(&loaded.wanted, state, &world, &options)
@@ -66,7 +64,11 @@ impl Planning<'_> {
         guard(plan, self.args.max_changes)
     }
 
-    fn options(&self) -> Result<Options, Failure> {
+    /// What the plan depends on besides files and state.
+    ///
+    /// # Errors
+    /// When the configuration's pace is none.
+    pub fn options(&self) -> Result<Options, Failure> {
         let (rate, burst) = self.settings.pace(&self.network.pace)?;
         Ok(Options {
             rate,

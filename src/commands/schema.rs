@@ -8,6 +8,7 @@ use super::output::Output;
 use crate::io::config::Config;
 use crate::model::room;
 use crate::planner::State;
+use crate::report::saved::SavedPlan;
 use crate::report::show::ShowReport;
 use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::{self, ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport};
@@ -38,6 +39,7 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::Drift => schema_for!(DriftReport),
         SchemaName::Import => schema_for!(ImportReport),
         SchemaName::Validate => schema_for!(ValidateReport),
+        SchemaName::SavedPlan => schema_for!(SavedPlan),
         SchemaName::Show => schema_for!(ShowReport),
         SchemaName::State => schema_for!(State),
         SchemaName::StateList => schema_for!(StateListReport),

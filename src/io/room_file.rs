@@ -2,6 +2,7 @@
 //!
 //! Variables behind `${env:…}` are looked up through the context.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,8 +13,9 @@ use super::settings_file::{self, Findings, show};
 use super::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
+use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
-use crate::model::{Finding, Lookup, Origin, Place, Room, RoomOrigins, Settings, Severity};
+use crate::model::{Finding, Lookup, Origin, Place, Room, RoomOrigins, Secret, Settings, Severity};
 
 /// A room as one file declares it.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct RoomFile {
     pub name_at: Place,
     /// The managed settings.
     pub settings: Settings,
+    /// The secrets that refer to variables, by wire name, as they are written.
+    pub references: BTreeMap<&'static str, Secret>,
     /// What it was read from ([`super::known`]). `None`: reading it found something, which has to be told the
     /// next time, too.
     pub source: Option<String>,
@@ -86,6 +90,7 @@ pub fn parse(
         source: clean.then(|| known::source(stem, text, context, &name, &settings)),
         name,
         settings,
+        references: layers.references(),
         origins: layers.origins(),
     };
     (Some(room), findings.list)
@@ -171,6 +176,19 @@ impl<'a> Layers<'a> {
                 Some((&*layer.file, entry))
             })
         })
+    }
+
+    fn references(&self) -> BTreeMap<&'static str, Secret> {
+        let entries = self.entries().into_iter();
+        let references = entries.filter_map(|(_, entry)| {
+            // Only a text that holds a reference can be one; most values are not even texts.
+            let text = entry.value.as_str().filter(|text| text.contains("${"))?;
+            let attribute = catalogue::attribute(&entry.key).filter(|a| a.secret)?;
+            let is_reference = |template: Template| !template.variables().is_empty();
+            let refers = Template::parse(text).is_ok_and(is_reference);
+            refers.then(|| (attribute.name.as_str(), Secret::new(text)))
+        });
+        references.collect()
     }
 
     fn origins(&self) -> RoomOrigins {
@@ -270,7 +288,7 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Secret, Value};
+    use crate::model::Value;
 
     const CONTEXT: Context = Context {
         names: NameRule::Lowercase,

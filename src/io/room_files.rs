@@ -218,6 +218,7 @@ fn read_room(
             // Nothing is applied from here.
             source: None,
             settings,
+            references: BTreeMap::new(),
             origins: RoomOrigins::new(),
         };
         return (Some(room), Vec::new());
@@ -309,6 +310,7 @@ fn join(rooms: Vec<RoomFile>, loaded: &mut Loaded, findings: &mut Vec<Finding>) 
             file: room.file,
             source: room.source,
             settings: room.settings,
+            references: room.references,
         };
         loaded.wanted.insert(room.name, wanted);
     }

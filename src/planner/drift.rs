@@ -336,6 +336,7 @@ mod tests {
                     file: "rooms/a.yaml".into(),
                     source: None,
                     settings: settings(people),
+                    ..WantedRoom::default()
                 };
                 (name("a"), room)
             });

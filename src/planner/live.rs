@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::drift::is_made_anew;
 use super::plan::{
-    Action, AttributeChange, Cause, Change, Options, Plan, Unreadable, WantedRoom, assemble, body,
-    digest, left_over, unknown,
+    Action, AttributeChange, Cause, Change, Options, Plan, Unreadable, WantedRoom, assemble,
+    digest, identity, left_over, unknown,
 };
 use super::state::{AppliedRoom, State};
 use super::three_way::{cause, sides};
@@ -237,7 +237,12 @@ impl<'a> View<'a> {
             settings: room.settings.clone(),
             sends,
             source: room.source.clone(),
-            digest: digest(self.name, action, &body(wanted, &unknown), self.applied),
+            digest: digest(
+                self.name,
+                action,
+                &identity(wanted, &unknown, room),
+                self.applied,
+            ),
             seen: self.sighting.cloned(),
         }))
     }
@@ -462,6 +467,7 @@ mod tests {
             file: "rooms/a.yaml".into(),
             source: Some("sha256:1".into()),
             settings: settings(people),
+            ..WantedRoom::default()
         };
         [(name("a"), room)].into()
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::forecast::{Forecast, Rate, forecast};
 use super::state::{AppliedRoom, State};
@@ -12,10 +12,10 @@ use super::world::Sighting;
 use crate::model::effect::{Effect, effects};
 use crate::model::secret::sha256;
 use crate::model::value::{remember, same};
-use crate::model::{Remembered, RememberedSettings, RoomName, Settings, Value};
+use crate::model::{Remembered, RememberedSettings, RoomName, Secret, Settings, Value};
 
 /// A room as a file wants it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WantedRoom {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
@@ -23,10 +23,12 @@ pub struct WantedRoom {
     pub source: Option<String>,
     /// The managed settings.
     pub settings: Settings,
+    /// Secrets that refer to variables, by wire name, as they are written: part of them may be clear text.
+    pub references: BTreeMap<&'static str, Secret>,
 }
 
 /// What is done to a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// New to the state: read first, then adopted or created.
@@ -305,7 +307,7 @@ fn change(name: &RoomName, room: &WantedRoom, state: &State, now: i64) -> Option
         attributes,
         settings: room.settings.clone(),
         source: room.source.clone(),
-        digest: digest(name, action, &body(settings, &unknown), applied),
+        digest: digest(name, action, &identity(settings, &unknown, room), applied),
         seen: None,
     })
 }
@@ -343,13 +345,24 @@ pub fn unknown(wanted: &Settings, remembered: &RememberedSettings) -> BTreeSet<&
         .collect()
 }
 
-/// What would be sent, as far as it is known; what is not is told apart from what is not wanted.
-pub fn body(mut settings: RememberedSettings, unknown: &BTreeSet<&str>) -> RememberedSettings {
+/// What would be sent, told from everything else that could be: what is not known is told apart from what is
+/// not wanted, and a secret that refers to variables counts by its reference, so that it makes no difference
+/// whether they are set.
+pub(super) fn identity(
+    mut settings: RememberedSettings,
+    unknown: &BTreeSet<&str>,
+    room: &WantedRoom,
+) -> RememberedSettings {
     settings.extend(
         unknown
             .iter()
             .map(|name| ((*name).to_owned(), Remembered::Null(()))),
     );
+    settings.extend(room.references.iter().map(|(name, written)| {
+        // Not the lineage's salt: that comes only with the first run, and this is how a file reads.
+        let secret = written.digest("reference", name);
+        ((*name).to_owned(), Remembered::Secret { secret })
+    }));
     settings
 }
 
@@ -419,7 +432,7 @@ pub(super) fn digest(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Secret, Value};
+    use crate::model::Value;
 
     fn name(text: &str) -> RoomName {
         RoomName::try_from(text.to_owned()).unwrap()
@@ -433,6 +446,7 @@ mod tests {
                     file: format!("rooms/{room}.yaml"),
                     source: Some("sha256:0".to_owned()),
                     settings: settings.iter().cloned().collect(),
+                    ..WantedRoom::default()
                 };
                 (name(room), wanted)
             })

@@ -11,6 +11,7 @@ pub mod import;
 pub mod markdown;
 pub mod plan;
 pub mod room_yaml;
+pub mod saved;
 pub mod show;
 pub mod state;
 pub mod text;
@@ -25,7 +26,7 @@ pub use undeclared::UndeclaredReport;
 pub use validate::ValidateReport;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::model::Remembered;
@@ -37,7 +38,7 @@ pub const FORMAT_VERSION: &str = "1.0";
 pub const MASK: &str = "****";
 
 /// Which state a report is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StateId {
     /// Lineage of the state; null when there was none yet.
     pub lineage: Option<String>,

@@ -437,7 +437,7 @@ proptest! {
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));
             prop_assert_eq!(&parsed.name, &room);
             prop_assert!(n == 1 || parsed.settings == draft.settings, "{text}");
-            let wanted = WantedRoom { file: String::new(), source: None, settings: parsed.settings };
+            let wanted = WantedRoom { settings: parsed.settings, ..WantedRoom::default() };
             let options = Options { rate: Rate::UNLIMITED, burst: 1, now: 0, prune: false };
             let plan = plan(&[(room.clone(), wanted)].into(), &state, &options);
             prop_assert!(plan.is_empty(), "{text}");

@@ -212,6 +212,7 @@ pub fn wanted(name: &str, value: Value) -> WantedRoom {
         file: format!("rooms/{name}.yaml"),
         source: None,
         settings: room.settings(),
+        ..WantedRoom::default()
     }
 }
 

@@ -22,6 +22,7 @@ mod live;
 mod nights;
 mod references;
 mod rogue;
+mod saved;
 mod schemas;
 mod shells;
 mod site;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "room",
     "config",
     "plan",
@@ -16,6 +16,7 @@ const NAMES: [&str; 11] = [
     "import",
     "validate",
     "state",
+    "saved-plan",
     "show",
     "state-list",
     "state-show",

@@ -1,0 +1,168 @@
+//! Saved plans: written by `plan --out`, and held against what would be done now by `apply FILE`.
+
+use std::path::Path;
+
+use super::cli::PlanningArgs;
+use super::exit::{Exit, Failure};
+use crate::io::durable::write_whole;
+use crate::planner::forecast::forecast;
+use crate::planner::{Change, Matched, Options, Outcome, Plan, Receipt, Stale, State};
+use crate::report::saved::{Mode, SavedPlan};
+
+/// Largest file that is read, in bytes: about a hundred thousand changes.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How `args` plan.
+pub fn mode(args: &PlanningArgs) -> Mode {
+    Mode {
+        live: args.live,
+        drift_only: args.drift_only,
+        prune: args.prune,
+    }
+}
+
+/// The arguments that plan like `mode`.
+pub fn planning(mode: Mode, args: &PlanningArgs) -> PlanningArgs {
+    PlanningArgs {
+        live: mode.live,
+        drift_only: mode.drift_only,
+        prune: mode.prune,
+        max_changes: args.max_changes,
+    }
+}
+
+/// Writes a plan to a file, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
+    let text = crate::report::json(plan)?;
+    write_whole(path, text.as_bytes()).map_err(|error| {
+        let message = format!("cannot save the plan to {}: {error}", path.display());
+        Failure::new(Exit::Unexpected, message)
+    })
+}
+
+/// Reads a plan from a file.
+///
+/// # Errors
+/// When it cannot be read, or is something else.
+pub fn read(path: &Path) -> Result<SavedPlan, Failure> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot read the plan {shown}: {error}"),
+        )
+    };
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if metadata.len() > MAX_BYTES {
+        return Err(Failure::new(
+            Exit::Invalid,
+            format!("{shown} is too large for a plan"),
+        ));
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    SavedPlan::parse(&bytes).map_err(|error| {
+        let mut failure = Failure::because(Exit::Invalid, &error);
+        failure.message = format!("{shown} cannot be applied: {}", failure.message);
+        failure.hint("`roomctl plan --out FILE` makes one")
+    })
+}
+
+/// Whether a plan is about this state at all.
+///
+/// # Errors
+/// When it was made for another app, or against another state.
+pub fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
+    if plan.app != state.app {
+        let message = format!(
+            "the plan is for the app `{}`, and this is `{}`",
+            plan.app, state.app
+        );
+        return Err(Failure::new(Exit::Refused, message));
+    }
+    match &plan.state.lineage {
+        Some(lineage) if *lineage != state.lineage => {
+            let message = "the plan was made against another state: their lineages differ";
+            Err(Failure::new(Exit::Refused, message).hint("make the plan again with this state"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is said about a plan that is not applied as it was saved; nothing if it is.
+pub fn notes(matched: &Matched) -> String {
+    let mut text = String::new();
+    if !matched.done.is_empty() {
+        let rooms = rooms(matched.done.len());
+        text.push_str(&format!("note: applied already: {rooms} of the plan\n"));
+    }
+    if !matched.others.is_empty() {
+        let rooms = rooms(matched.others.len());
+        text.push_str(&format!(
+            "note: not in the plan, and left alone: {rooms} that would change\n"
+        ));
+    }
+    for stale in &matched.stale {
+        text.push_str(&format!("stale: {}: {}\n", stale.room, stale.why));
+    }
+    text
+}
+
+/// What would be done now to the rooms that are no longer as they were reviewed.
+pub fn instead(matched: &Matched, options: &Options) -> Plan {
+    let changes: Vec<Change> = matched
+        .stale
+        .iter()
+        .filter_map(|stale| stale.now.clone())
+        .collect();
+    Plan {
+        forecast: forecast(
+            changes.iter().map(Change::requests).sum(),
+            &options.rate,
+            options.burst,
+        ),
+        changes,
+        unreadable: Vec::new(),
+        ..matched.plan.clone()
+    }
+}
+
+/// Why nothing is applied.
+pub fn refused(matched: &Matched, of: usize) -> Failure {
+    let message = match matched.stale.len() {
+        1 => format!(
+            "one of the {of} rooms in the plan is no longer as it was reviewed; nothing was sent"
+        ),
+        stale => format!(
+            "{stale} of the {of} rooms in the plan are no longer as they were reviewed; nothing was sent"
+        ),
+    };
+    Failure::new(Exit::Refused, message)
+        .hint("make a new plan and have it reviewed; `--partial` applies those that are the same")
+}
+
+/// The receipts of rooms that are not done for that reason.
+pub fn skipped(stale: &[Stale]) -> Vec<Receipt> {
+    let skipped = |stale: &Stale| {
+        let why = format!("not as it was reviewed: {}", stale.why);
+        Receipt::new(&stale.room, stale.action, Outcome::Skipped, Some(why))
+    };
+    stale.iter().map(skipped).collect()
+}
+
+/// The receipts of a saved plan of which nothing is applied.
+pub fn none_done(matched: &Matched) -> Vec<Receipt> {
+    let held_back = |change: &Change| {
+        let why = "not tried: other rooms of the plan are not as they were reviewed".to_owned();
+        Receipt::new(&change.room, change.action, Outcome::Skipped, Some(why))
+    };
+    let mut receipts: Vec<Receipt> = matched.plan.actionable().map(held_back).collect();
+    receipts.extend(skipped(&matched.stale));
+    receipts
+}
+
+fn rooms(number: usize) -> String {
+    format!("{number} room{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,331 @@
+//! What somebody approved, held against what would be done now.
+//!
+//! A plan that is saved is reviewed, and applied later. In between, files, state and service move. Only what is
+//! still exactly what was reviewed may be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::forecast::forecast;
+use super::plan::{Action, AttributeChange, Change, Options, Plan, WantedRoom, identity, unknown};
+use super::state::{AppliedRoom, State};
+use crate::model::secret::sha256;
+use crate::model::value::remember;
+use crate::model::{RememberedSettings, RoomName};
+
+/// The identity of one change that was reviewed. Holds no value of any attribute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewedChange {
+    /// The room.
+    pub room: RoomName,
+    /// What is done to it.
+    pub action: Action,
+    /// Digest over what was shown: room, action, all that would be sent, what was applied, and what the service
+    /// showed of it. A secret that refers to variables counts by its reference: reviewers see no more of it,
+    /// and where the plan is made the variables need not be set.
+    pub digest: String,
+    /// Digest over all that would be sent.
+    pub wanted: String,
+}
+
+/// A change that is no longer what was reviewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// The room.
+    pub room: RoomName,
+    /// What was to be done to it.
+    pub action: Action,
+    /// Why it is not done.
+    pub why: &'static str,
+    /// What would be done now, if anything.
+    pub now: Option<Change>,
+}
+
+/// A plan made now, held against what was reviewed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matched {
+    /// What was reviewed and is still the same.
+    pub plan: Plan,
+    /// What was reviewed and is not, by room.
+    pub stale: Vec<Stale>,
+    /// What was reviewed and has been applied since.
+    pub done: Vec<RoomName>,
+    /// What would be done now, and was not reviewed.
+    pub others: Vec<RoomName>,
+}
+
+/// What of `plan` is to be reviewed, in its order.
+pub fn review(
+    plan: &Plan,
+    wanted: &BTreeMap<RoomName, WantedRoom>,
+    state: &State,
+) -> Vec<ReviewedChange> {
+    let reviewed = |change: &Change| ReviewedChange {
+        room: change.room.clone(),
+        action: change.action,
+        digest: shown(change, wanted.get(&change.room)),
+        wanted: wanted_digest(&change.room, wanted, state),
+    };
+    plan.actionable().map(reviewed).collect()
+}
+
+/// Takes of `plan`, which was made now, what was reviewed and is still the same.
+pub fn matched(
+    reviewed: &[ReviewedChange],
+    plan: Plan,
+    wanted: &BTreeMap<RoomName, WantedRoom>,
+    state: &State,
+    options: &Options,
+) -> Matched {
+    let mut changes: BTreeMap<RoomName, Change> = BTreeMap::new();
+    for change in plan.changes.into_iter().filter(Change::is_actionable) {
+        changes.insert(change.room.clone(), change);
+    }
+    let unread: BTreeSet<&RoomName> = plan.unreadable.iter().map(|room| &room.room).collect();
+    let (mut approved, mut stale, mut done) = (Vec::new(), Vec::new(), Vec::new());
+    for one in reviewed.iter().filter(|one| !unread.contains(&one.room)) {
+        let now = changes.remove(&one.room);
+        match judge(one, now.as_ref(), wanted, state) {
+            Verdict::Same => approved.extend(now),
+            Verdict::Done => done.push(one.room.clone()),
+            Verdict::Stale(why) => stale.push(Stale {
+                room: one.room.clone(),
+                action: one.action,
+                why,
+                now,
+            }),
+        }
+    }
+    let names: BTreeSet<&RoomName> = reviewed.iter().map(|one| &one.room).collect();
+    let unreadable = plan.unreadable.iter();
+    let unreadable = unreadable.filter(|room| names.contains(&room.room));
+    let requests = approved.iter().map(Change::requests).sum();
+    let plan = Plan {
+        unreadable: unreadable.cloned().collect(),
+        changes: approved,
+        forecast: forecast(requests, &options.rate, options.burst),
+        undeclared: BTreeMap::new(),
+        ..plan
+    };
+    Matched {
+        plan,
+        stale,
+        done,
+        others: changes.into_keys().collect(),
+    }
+}
+
+enum Verdict {
+    Same,
+    Done,
+    Stale(&'static str),
+}
+
+fn judge(
+    reviewed: &ReviewedChange,
+    now: Option<&Change>,
+    wanted: &BTreeMap<RoomName, WantedRoom>,
+    state: &State,
+) -> Verdict {
+    let Some(now) = now else {
+        let gone =
+            !state.rooms.contains_key(&reviewed.room) && !wanted.contains_key(&reviewed.room);
+        let is_done = match reviewed.action {
+            Action::Archive => gone,
+            _ => wanted_digest(&reviewed.room, wanted, state) == reviewed.wanted,
+        };
+        return if is_done {
+            Verdict::Done
+        } else {
+            Verdict::Stale("its file moved, and there is nothing left to do")
+        };
+    };
+    if now.action != reviewed.action {
+        return Verdict::Stale("something else would be done to it now");
+    }
+    if shown(now, wanted.get(&now.room)) == reviewed.digest {
+        return Verdict::Same;
+    }
+    Verdict::Stale(
+        if wanted_digest(&now.room, wanted, state) == reviewed.wanted {
+            "what it would change has moved since: the state, or the room on the service"
+        } else {
+            "its file has moved since"
+        },
+    )
+}
+
+/// Digest over what a reviewer saw of a change.
+fn shown(change: &Change, room: Option<&WantedRoom>) -> String {
+    // Whether a referenced secret is in the list depends on the variables of the machine.
+    let by_reference = |attribute: &&AttributeChange| {
+        room.is_some_and(|room| room.references.contains_key(attribute.name.as_str()))
+    };
+    let attributes: Vec<_> = change
+        .attributes
+        .iter()
+        .filter(|attribute| !by_reference(attribute))
+        .map(|a| (&a.name, &a.before, &a.live, a.cause, a.unconfirmed))
+        .collect();
+    digest(&(&change.digest, attributes))
+}
+
+/// Digest over all that would be sent to a room.
+fn wanted_digest(
+    name: &RoomName,
+    wanted: &BTreeMap<RoomName, WantedRoom>,
+    state: &State,
+) -> String {
+    let never = AppliedRoom::default();
+    let applied = state.rooms.get(name).unwrap_or(&never);
+    let body = wanted
+        .get(name)
+        .map_or_else(RememberedSettings::new, |room| {
+            let settings = remember(&room.settings, state.salt(), &applied.settings);
+            let unknown = unknown(&room.settings, &settings);
+            identity(settings, &unknown, room)
+        });
+    digest(&(name, body))
+}
+
+fn digest(value: &impl Serialize) -> String {
+    // Sorted maps and plain values have one form, and always serialise.
+    sha256(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Secret, Value};
+    use crate::planner::{Rate, plan};
+
+    const OPTIONS: Options = Options {
+        rate: Rate::UNLIMITED,
+        burst: 1,
+        now: 1_000,
+        prune: true,
+    };
+
+    fn name(text: &str) -> RoomName {
+        RoomName::try_from(text.to_owned()).unwrap()
+    }
+
+    type Wanted = BTreeMap<RoomName, WantedRoom>;
+
+    fn wanted(rooms: &[(&str, i64)]) -> Wanted {
+        let room = |people: i64| WantedRoom {
+            settings: [("maxParticipants", Value::Integer(people))].into(),
+            ..WantedRoom::default()
+        };
+        rooms
+            .iter()
+            .map(|(room_name, people)| (name(room_name), room(*people)))
+            .collect()
+    }
+
+    fn state(rooms: &Wanted) -> State {
+        let mut state = State::fresh("acme");
+        state.lineage = "lineage".to_owned();
+        for (name, room) in rooms {
+            let applied = AppliedRoom {
+                settings: remember(&room.settings, "lineage", &RememberedSettings::new()),
+                ..AppliedRoom::default()
+            };
+            state.rooms.insert(name.clone(), applied);
+        }
+        state
+    }
+
+    fn make(wanted: &Wanted, state: &State) -> Plan {
+        plan(wanted, state, &OPTIONS)
+    }
+
+    fn approved(wanted: &Wanted, state: &State) -> Vec<ReviewedChange> {
+        review(&make(wanted, state), wanted, state)
+    }
+
+    /// What becomes of each: `=` same, `!` stale, `.` done, `+` not reviewed.
+    fn told(reviewed: &[ReviewedChange], wanted: &Wanted, state: &State) -> Vec<String> {
+        let matched = matched(reviewed, make(wanted, state), wanted, state, &OPTIONS);
+        let mut told: Vec<String> = Vec::new();
+        told.extend(matched.plan.changes.iter().map(|c| format!("= {}", c.room)));
+        told.extend(matched.stale.iter().map(|s| format!("! {}", s.room)));
+        told.extend(matched.done.iter().map(|room| format!(". {room}")));
+        told.extend(matched.others.iter().map(|room| format!("+ {room}")));
+        told
+    }
+
+    #[test]
+    fn what_has_not_moved_is_the_same() {
+        let before = state(&wanted(&[("a", 1), ("gone", 1)]));
+        let files = wanted(&[("a", 2), ("new", 1)]);
+        let reviewed = approved(&files, &before);
+        assert_eq!(told(&reviewed, &files, &before), ["= new", "= a", "= gone"]);
+    }
+
+    #[test]
+    fn whatever_moved_is_stale() {
+        let before = state(&wanted(&[("a", 1), ("b", 1), ("c", 1), ("gone", 1)]));
+        let reviewed = approved(&wanted(&[("a", 2), ("b", 2), ("c", 2)]), &before);
+        // Another value, back to what was applied, and a file that is there again.
+        let files = wanted(&[("a", 3), ("b", 1), ("c", 2), ("gone", 1)]);
+        assert_eq!(
+            told(&reviewed, &files, &before),
+            ["= c", "! a", "! b", "! gone"]
+        );
+        // What was applied moved.
+        let other = state(&wanted(&[("a", 7), ("b", 1), ("c", 1), ("gone", 1)]));
+        let files = wanted(&[("a", 2), ("b", 2), ("c", 2)]);
+        assert_eq!(
+            told(&reviewed, &files, &other),
+            ["= b", "= c", "= gone", "! a"]
+        );
+        // The room is not there any more, as far as the state knows.
+        let other = state(&wanted(&[("b", 1), ("c", 1), ("gone", 1)]));
+        assert_eq!(
+            told(&reviewed, &files, &other),
+            ["= b", "= c", "= gone", "! a"]
+        );
+    }
+
+    #[test]
+    fn what_is_applied_already_is_done_and_the_rest_is_left_alone() {
+        let before = state(&wanted(&[("a", 1), ("gone", 1)]));
+        let mut files = wanted(&[("a", 2)]);
+        let reviewed = approved(&files, &before);
+        files.extend(wanted(&[("later", 1)]));
+        let after = state(&wanted(&[("a", 2)]));
+        assert_eq!(
+            told(&reviewed, &files, &after),
+            [". a", ". gone", "+ later"]
+        );
+    }
+
+    #[test]
+    fn a_reference_counts_as_it_is_written() {
+        let files = |value: Value, written: &str| -> Wanted {
+            let room = WantedRoom {
+                settings: [("rtmpOutURL", value)].into(),
+                references: [("rtmpOutURL", Secret::new(written))].into(),
+                ..WantedRoom::default()
+            };
+            [(name("a"), room)].into()
+        };
+        let unset = || Value::Unset {
+            variables: vec!["KEY".to_owned()],
+        };
+        let set = |text: &str| Value::Secret(Secret::new(text));
+        let fresh = State::fresh("acme");
+        let reviewed = approved(&files(unset(), "${env:KEY}"), &fresh);
+        let now = files(set("rtmp://a/canary"), "${env:KEY}");
+        assert_eq!(told(&reviewed, &now, &fresh), ["= a"]);
+        // The first run gives the state its lineage.
+        assert_eq!(told(&reviewed, &now, &state(&now)), [". a"]);
+        let other = files(set("rtmp://a/canary"), "${env:OTHER}");
+        assert_eq!(told(&reviewed, &other, &fresh), ["! a"]);
+        let told = format!("{reviewed:?}{}", serde_json::to_string(&reviewed).unwrap());
+        assert!(!told.contains("canary"));
+    }
+}

@@ -1,0 +1,115 @@
+//! A plan in a file, to be reviewed and applied later.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::{FORMAT_VERSION, PlanReport, StateId};
+use crate::planner::ReviewedChange;
+
+/// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mode {
+    /// Whether the service was looked at.
+    pub live: bool,
+    /// Whether only what the service moved is put back.
+    pub drift_only: bool,
+    /// Whether rooms that no file wants are archived.
+    pub prune: bool,
+}
+
+/// A plan that was saved. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "roomctl saved plan")]
+pub struct SavedPlan {
+    /// Version of this format.
+    pub format_version: String,
+    /// Always `saved-plan`.
+    #[schemars(extend("const" = "saved-plan"))]
+    pub kind: String,
+    /// Version of the program that made it.
+    pub roomctl: String,
+    /// The app whose rooms these are.
+    pub app: String,
+    /// The state that the files were compared with.
+    pub state: StateId,
+    /// How it was made.
+    pub mode: Mode,
+    /// What is approved with it, in the order of the plan.
+    pub changes: Vec<ReviewedChange>,
+    /// The report of the plan, for `render` and for people.
+    #[schemars(with = "PlanReport")]
+    pub report: Json,
+}
+
+/// Why a file is not a saved plan.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// It is no JSON, or something else.
+    #[error("it is not a saved plan")]
+    Other(#[source] Option<serde_json::Error>),
+    /// It is of a later format.
+    #[error("it has format {0}, and this version reads 1")]
+    Newer(String),
+}
+
+impl SavedPlan {
+    /// The file's content.
+    ///
+    /// # Errors
+    /// Never in practice; a report is plain JSON.
+    pub fn new(
+        mode: Mode,
+        changes: Vec<ReviewedChange>,
+        report: &PlanReport,
+    ) -> serde_json::Result<Self> {
+        Ok(Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: "saved-plan".to_owned(),
+            roomctl: env!("CARGO_PKG_VERSION").to_owned(),
+            app: report.app.clone(),
+            state: report.state.clone(),
+            mode,
+            changes,
+            report: serde_json::to_value(report)?,
+        })
+    }
+
+    /// Reads a file. The version is looked at before the rest.
+    ///
+    /// # Errors
+    /// When it is something else, or newer.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SavedPlanError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format_version: String,
+            kind: String,
+        }
+        let read = |error| SavedPlanError::Other(Some(error));
+        let head: Head = serde_json::from_slice(bytes).map_err(read)?;
+        if head.kind != "saved-plan" {
+            return Err(SavedPlanError::Other(None));
+        }
+        if head.format_version.split('.').next() != FORMAT_VERSION.split('.').next() {
+            return Err(SavedPlanError::Newer(head.format_version));
+        }
+        serde_json::from_slice(bytes).map_err(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_plan_of_this_format_is_refused() {
+        let told = |text: &str| SavedPlan::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(told("").contains("not a saved plan"));
+        assert!(told("[1]").contains("not a saved plan"));
+        assert!(told(r#"{"format_version":"1.0","kind":"plan"}"#).contains("not a saved plan"));
+        assert!(told(r#"{"format_version":"2.0","kind":"saved-plan"}"#).contains("format 2.0"));
+        assert!(
+            told(r#"{"format_version":"1.7","kind":"saved-plan"}"#).contains("not a saved plan")
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! A plan is saved, reviewed, and applied as it was: by the built program.
+
+use serde_json::{Value, json};
+
+use crate::schemas::check;
+use crate::site::Site;
+
+const ROOM: &str = "privacy: private\nmaxParticipants: 5\n";
+const MORE: &str = "privacy: private\nmaxParticipants: 6\n";
+
+/// Three rooms that are applied.
+fn site() -> Site {
+    let site = Site::new(&[], &[]);
+    for number in 0..3 {
+        site.room(number, ROOM);
+    }
+    assert_eq!(site.apply(&[]).code, 0);
+    site
+}
+
+/// Somebody moves the first room by hand.
+fn edited(site: &Site, people: i64) {
+    site.simulator().with_world(|world| {
+        world
+            .edit("room-00", "maxParticipants", json!(people))
+            .unwrap()
+    });
+}
+
+fn apply(site: &Site, args: &[&str]) -> crate::common::Ran {
+    let fixed = ["apply", "--yes", "--rate", "unlimited", "plan.roomctl"];
+    site.run(&[&fixed, args].concat())
+}
+
+#[test]
+fn a_plan_is_applied_as_it_was_saved_and_only_once() {
+    let site = site();
+    site.room(0, MORE);
+    assert_eq!(site.run(&["plan", "--out", "plan.roomctl"]).code, 0);
+    let saved: Value = serde_json::from_str(&site.scratch.read("plan.roomctl")).unwrap();
+    check("saved-plan", &saved);
+    check("plan", &saved["report"]);
+    // Merged meanwhile, and not reviewed with this plan.
+    site.room(1, MORE);
+    let puts = site.count("PUT");
+    let ran = apply(&site, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(
+        ran.stderr
+            .contains("not in the plan, and left alone: 1 room"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(site.count("PUT"), puts + 1);
+    let again = apply(&site, &[]);
+    assert_eq!(again.code, 0, "{}", again.all());
+    assert_eq!(site.count("PUT"), puts + 1);
+}
+
+#[test]
+fn a_room_that_moved_holds_the_plan_back() {
+    let site = site();
+    site.room(0, MORE);
+    site.room(1, MORE);
+    site.run(&["plan", "--out", "plan.roomctl"]);
+    site.room(1, "privacy: private\nmaxParticipants: 7\n");
+    let (puts, gets) = (site.count("PUT"), site.count("GET"));
+    let ran = apply(&site, &["--format", "json"]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    let report = ran.json();
+    check("apply", &report);
+    assert_eq!(report["summary"]["skipped"], 2);
+    assert!(ran.stderr.contains("5 → 7"), "the new diff: {}", ran.stderr);
+    assert_eq!((site.count("PUT"), site.count("GET")), (puts, gets));
+    let ran = apply(&site, &["--partial"]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert_eq!(site.count("PUT"), puts + 1);
+    let ran = apply(&site, &["--partial"]);
+    assert_eq!(
+        ran.code,
+        4,
+        "nothing is left that is the same: {}",
+        ran.all()
+    );
+}
+
+#[test]
+fn a_plan_is_bound_to_how_it_was_made() {
+    let site = site();
+    site.remove(2);
+    site.run(&["plan", "--prune", "--out", "plan.roomctl"]);
+    let ran = apply(&site, &["--prune"]);
+    assert_eq!(ran.code, 64, "{}", ran.all());
+    let ran = apply(&site, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(site.count("DELETE"), 1, "{}", ran.all());
+}
+
+#[test]
+fn what_the_service_showed_is_part_of_what_was_reviewed() {
+    let site = site();
+    edited(&site, 9);
+    site.run(&["plan", "--drift-only", "--out", "plan.roomctl"]);
+    edited(&site, 8);
+    let puts = site.count("PUT");
+    let ran = apply(&site, &[]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert_eq!(site.count("PUT"), puts);
+    site.run(&["plan", "--drift-only", "--out", "plan.roomctl"]);
+    let ran = apply(&site, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(site.count("PUT"), puts + 1);
+}
+
+#[test]
+fn another_state_or_app_and_other_files_are_refused() {
+    let site = site();
+    site.room(0, MORE);
+    site.run(&["plan", "--out", "plan.roomctl"]);
+    let saved = site.scratch.read("plan.roomctl");
+    let puts = site.count("PUT");
+    for (from, to, code) in [
+        (r#""app": "#, r#""app": "other", "x": "#, 4),
+        (r#""lineage": ""#, r#""lineage": "f"#, 4),
+        (
+            r#""format_version": "1.0""#,
+            r#""format_version": "2.0""#,
+            3,
+        ),
+        (r#""kind": "saved-plan""#, r#""kind": "plan""#, 3),
+        ("{", "", 3),
+    ] {
+        site.scratch
+            .write("plan.roomctl", &saved.replacen(from, to, 1));
+        let ran = apply(&site, &[]);
+        assert_eq!(ran.code, code, "{to}: {}", ran.all());
+    }
+    assert_eq!(site.count("PUT"), puts);
+}
+
+#[test]
+fn a_fork_without_secrets_plans_what_is_applied_with_them() {
+    let site = Site::new(&[], &[]);
+    site.room(
+        0,
+        "privacy: private\nmeetingEndedWebhook: https://h.example/${env:CANARY_TOKEN}\n",
+    );
+    assert_eq!(site.run(&["plan", "--out", "plan.roomctl"]).code, 0);
+    let set = [("CANARY_TOKEN".to_owned(), "canary-value".to_owned())];
+    let fixed = ["apply", "--yes", "--rate", "unlimited", "plan.roomctl"];
+    let ran = site.run_with(&set, &fixed);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    site.room(
+        0,
+        "privacy: public\nmeetingEndedWebhook: https://h.example/${env:CANARY_TOKEN}\n",
+    );
+    site.run_with(&set, &["plan", "--out", "plan.roomctl"]);
+    assert!(!site.scratch.read("plan.roomctl").contains("canary-value"));
+    assert_eq!(site.run_with(&set, &fixed).code, 0);
+}
