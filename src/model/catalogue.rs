@@ -48,7 +48,7 @@ pub fn attribute(name: &str) -> Option<&'static Attribute> {
 
 fn expects(property: &Value) -> String {
     let unit = property.get("x-unit").and_then(Value::as_str);
-    if property.get("format").and_then(Value::as_str) == Some("date-time") {
+    if unit == Some("Unix seconds") {
         return "Unix seconds, or a time such as `2027-01-01T09:00:00+01:00`".to_owned();
     }
     if property.get("type").is_some_and(Value::is_array) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
@@ -189,7 +189,7 @@ impl UnixSeconds {
 
 /// The whole seconds of an RFC 3339 timestamp.
 fn moment(text: &str) -> Result<i64, &'static str> {
-    if text.len() < "2027-01-01T00:00:00Z".len() {
+    if !has_the_form_of_a_moment(text) {
         return Err(
             "a moment needs a date, a time and an offset, such as `2027-01-01T09:00:00+01:00`",
         );
@@ -206,18 +206,75 @@ fn moment(text: &str) -> Result<i64, &'static str> {
     Ok(moment.as_second())
 }
 
+/// Whether `text` looks like [`MOMENT`]. The library knows many more forms; an editor has to know the same
+/// as we do, and one form is enough for everybody to read.
+fn has_the_form_of_a_moment(text: &str) -> bool {
+    // Digits as zeros, so that the form is a plain text.
+    let form: String = text
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    let Some(rest) = ["T", "t", " "]
+        .iter()
+        .find_map(|between| form.strip_prefix(&format!("0000-00-00{between}00:00:00")))
+    else {
+        return false;
+    };
+    let offset = match rest.strip_prefix('.') {
+        None => rest,
+        Some(fraction) => {
+            let offset = fraction.trim_start_matches('0');
+            if !(1..=9).contains(&(fraction.len() - offset.len())) {
+                return false;
+            }
+            offset
+        }
+    };
+    matches!(offset, "Z" | "z" | "+00:00" | "-00:00")
+}
+
 /// The seconds of a duration with units.
 fn span(text: &str) -> Result<i64, &'static str> {
     const FORM: &str = "write a duration like `2h`, `90m` or `1h30m`";
-    // The library knows many more forms, words and signs among them; one is enough for everybody to read.
-    let plain = |c: char| c.is_ascii_digit() || matches!(c, 'h' | 'm' | 's' | ' ');
-    let is_plain = text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(plain);
-    // `1500ms` is made of these characters, too.
-    if !is_plain || text.contains("ms") {
-        return Err(FORM);
+    let mut units = [('h', 3600), ('m', 60), ('s', 1)].into_iter();
+    let mut seconds: i64 = 0;
+    let mut rest = text;
+    loop {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or(FORM)?;
+        let (digits, unit) = rest.split_at(end);
+        // Each unit once, the larger before the smaller: what comes before the one that is found is used up.
+        let (unit, size) = units
+            .find(|(name, _)| unit.starts_with(*name))
+            .ok_or(FORM)?;
+        let number: i64 = digits.parse().map_err(|_| FORM)?;
+        seconds = number
+            .checked_mul(size)
+            .and_then(|more| seconds.checked_add(more))
+            .ok_or("this is longer than any clock can count")?;
+        rest = &rest[end + unit.len_utf8()..];
+        if rest.is_empty() {
+            return Ok(seconds);
+        }
+        rest = rest.strip_prefix(' ').unwrap_or(rest);
     }
-    let span: SignedDuration = text.parse().map_err(|_| FORM)?;
-    Ok(span.as_secs())
+}
+
+/// How a moment is written, as a pattern. A little wider than what is read: no pattern knows how many days a
+/// month has.
+const MOMENT: &str = "^(1969|19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\
+    [Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.]0{1,9})?([Zz]|[+-][0-9]{2}:[0-5][0-9])$";
+
+/// How a span is written, as a pattern.
+const SPAN: &str = "^([0-9]+h( ?[0-9]+m)?( ?[0-9]+s)?|[0-9]+m( ?[0-9]+s)?|[0-9]+s)$";
+
+/// How a URL with one of these schemes is written, or a reference that may stand for one, as a pattern. A
+/// little wider than what is read; it knows of no host what a parser knows.
+fn url_pattern(scheme: &str) -> String {
+    let reference = r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}";
+    // A dollar is doubled, begins a reference, or begins nothing.
+    let dollar = format!(r"\$\$|{reference}|\$[^${{\x00-\x20]");
+    let rest = format!(r"([^$\x00-\x20]|{dollar})*\$?");
+    format!(r"^({scheme}://(([^$/\\?#\x00-\x20]|{dollar}){rest}|\$)|{reference}{rest})$")
 }
 
 impl JsonSchema for UnixSeconds {
@@ -234,8 +291,9 @@ impl JsonSchema for UnixSeconds {
             "type": ["integer", "string"],
             "minimum": 0,
             "maximum": i64::MAX,
-            "format": "date-time",
-            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.0+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+            "pattern": MOMENT,
+            "patternErrorMessage":
+                "Write Unix seconds, or a date and time with its offset: 2027-01-01T09:00:00+01:00",
             "examples": [1_798_761_600, "2027-01-01T09:00:00+01:00"],
         })
     }
@@ -255,7 +313,8 @@ impl JsonSchema for Seconds {
             "type": ["integer", "string"],
             "minimum": 0,
             "maximum": i64::MAX,
-            "pattern": "^[0-9]+[hms]( ?[0-9]+[ms]){0,2}$",
+            "pattern": SPAN,
+            "patternErrorMessage": "Write seconds, or a duration with units: 2h, 90m or 1h30m",
             "examples": [7200, "2h", "1h30m"],
         })
     }
@@ -344,13 +403,16 @@ fn secret_url<'de, D: Deserializer<'de>>(
         }
     }
     let written = deserializer.deserialize_str(Text(expecting))?;
+    let wrong = |why| de::Error::custom(format_args!("{why}; expected {expecting}"));
+    // Before anything is looked up: a blank beside a reference stays one.
+    check_characters(written.expose()).map_err(wrong)?;
     let template = Template::parse(written.expose()).map_err(de::Error::custom)?;
     // Without references it stands for itself, but for doubled dollars.
     let checked = match template.resolve(&|_| None) {
         Ok(secret) => check_url(&secret, schemes).map(|()| SecretUrl::Known(secret)),
         Err(_) => check_beginning(&template, schemes).map(|()| SecretUrl::Referring(template)),
     };
-    checked.map_err(|why| de::Error::custom(format_args!("{why}; expected {expecting}")))
+    checked.map_err(wrong)
 }
 
 /// What can be said of a URL before its variables are known.
@@ -358,8 +420,7 @@ fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static
     let Some(beginning) = template.beginning() else {
         return Ok(());
     };
-    let is_scheme = |(scheme, _): (&str, &str)| schemes.contains(&scheme);
-    if beginning.expose().split_once("://").is_some_and(is_scheme) {
+    if begins_well(beginning.expose(), schemes) {
         Ok(())
     } else {
         Err("this is neither a reference alone nor one inside such a URL")
@@ -369,29 +430,39 @@ fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static
 /// Says what is wrong with a URL without repeating any of it.
 fn check_url(secret: &Secret, schemes: &[&str]) -> Result<(), &'static str> {
     let text = secret.expose();
-    // The parser would quietly take these out; the service would get another text than the file's.
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("a URL cannot hold blanks or control characters");
-    }
-    // And it would take the first part of the path for the host that is not there.
-    if text
-        .split_once("://")
-        .is_some_and(|(_, rest)| rest.starts_with(['/', '\\']))
-    {
-        return Err("this URL names no host");
-    }
+    check_characters(text)?;
     let url = Url::parse(text).map_err(|_| "this is not a URL")?;
     if !schemes.contains(&url.scheme()) {
         return Err("this URL has another scheme");
     }
-    if url.host_str().is_none_or(str::is_empty) {
+    // The parser reads `https:host` and `https:///host`, too. Whether the service does, nobody knows.
+    if !begins_well(text, schemes) || url.host_str().is_none_or(str::is_empty) {
         return Err("this URL names no host");
     }
     Ok(())
 }
 
+/// The parser would quietly take these out; the service would get another text than the file's.
+fn check_characters(text: &str) -> Result<(), &'static str> {
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("a URL cannot hold blanks or control characters");
+    }
+    Ok(())
+}
+
+/// Whether a scheme, `://` and something other than the end of a host come first. Case does not count in a
+/// scheme.
+fn begins_well(text: &str, schemes: &[&str]) -> bool {
+    text.split_once("://").is_some_and(|(scheme, rest)| {
+        schemes
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(scheme))
+            && !rest.starts_with(['/', '\\', '?', '#'])
+    })
+}
+
 macro_rules! secret_url_type {
-    ($(#[$doc:meta])* $name:ident, $schemes:expr, $expecting:literal, $pattern:literal) => {
+    ($(#[$doc:meta])* $name:ident, $schemes:expr, $expecting:literal, $scheme:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(pub SecretUrl);
@@ -425,7 +496,13 @@ macro_rules! secret_url_type {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "string", "pattern": $pattern, "x-secret": true})
+                json_schema!({
+                    "type": "string",
+                    "pattern": url_pattern($scheme),
+                    "patternErrorMessage":
+                        concat!("Write ", $expecting, ", with or without ${env:NAME} inside, or ${env:NAME} alone"),
+                    "x-secret": true,
+                })
             }
         }
 
@@ -442,14 +519,14 @@ secret_url_type!(
     WebhookUrl,
     &["https", "http"],
     "an absolute http or https URL",
-    "^(https?://[^\\s/]+|\\$\\{env:[A-Za-z_][A-Za-z0-9_]*\\})"
+    "[Hh][Tt][Tt][Pp][Ss]?"
 );
 secret_url_type!(
     /// Where the composed stream is pushed. The stream key is part of the path, so it is never shown.
     RtmpUrl,
     &["rtmp", "rtmps"],
     "an absolute rtmp or rtmps URL",
-    "^(rtmps?://[^\\s/]+|\\$\\{env:[A-Za-z_][A-Za-z0-9_]*\\})"
+    "[Rr][Tt][Mm][Pp][Ss]?"
 );
 
 impl From<bool> for Value {
@@ -499,6 +576,15 @@ mod tests {
             ("1798761600", None),
             ("tomorrow", None),
             ("", None),
+            // Forms that a library may know and an editor would not.
+            ("2027-01-01T00:00+00:00", None),
+            ("2027-01-01T00:00:00,000Z", None),
+            ("2027-01-01T00:00:00.0000000000Z", None),
+            ("2027-01-01T00:00:00+00:00[UTC]", None),
+            ("+002027-01-01T00:00:00Z", None),
+            ("20270101T000000.000000Z", None),
+            ("2027-01-01T01:00:00+01", None),
+            ("2027-01-01T00:00:00.Z", None),
         ] {
             let read = serde_json::from_value::<UnixSeconds>(json!(text)).ok();
             assert_eq!(read.map(|moment| moment.0), seconds, "{text}");
@@ -523,6 +609,16 @@ mod tests {
             ("90", None),
             ("1500ms", None),
             ("2000ms", None),
+            ("1h90", None),
+            ("30m1h", None),
+            ("5m5m", None),
+            ("2 h", None),
+            ("1h  5m", None),
+            ("2h ", None),
+            (" 2h", None),
+            ("9223372036854775807s", Some(i64::MAX)),
+            ("9223372036854775807m", None),
+            ("9223372036854775808s", None),
             ("", None),
         ] {
             let read = serde_json::from_value::<Seconds>(json!(text)).ok();
@@ -561,6 +657,7 @@ mod tests {
     fn urls_are_checked_and_never_repeated() {
         assert!(serde_json::from_value::<WebhookUrl>(json!("https://hooks.example/x")).is_ok());
         assert!(serde_json::from_value::<RtmpUrl>(json!("rtmps://live.example/app/k")).is_ok());
+        assert!(serde_json::from_value::<RtmpUrl>(json!("RTMP://live.example/k")).is_ok());
         for bad in [
             "ftp://canary.example",
             "canary",
@@ -568,6 +665,11 @@ mod tests {
             "https:// canary",
             "https://a/\tcanary",
             "rtmp://canary",
+            "https:canary.example",
+            "https:///canary.example",
+            "https://\\canary.example",
+            "${env:CANARY} canary",
+            "https:///${env:CANARY}",
         ] {
             let error = serde_json::from_value::<WebhookUrl>(json!(bad)).unwrap_err();
             assert!(!error.to_string().contains("canary"), "{error}");
