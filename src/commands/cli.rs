@@ -518,8 +518,12 @@ pub struct SchemaArgs {
 /// A format with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SchemaName {
-    /// A room file.
+    /// A room file that stands alone.
     Room,
+    /// A room file below a `_defaults.yaml`.
+    RoomWithDefaults,
+    /// A `_defaults.yaml`.
+    Defaults,
     /// `roomctl.yaml`.
     Config,
     /// The JSON report of `plan`.

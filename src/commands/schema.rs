@@ -6,7 +6,7 @@ use super::cli::{SchemaArgs, SchemaName};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::io::config::Config;
-use crate::model::room;
+use crate::model::room_schema;
 use crate::planner::State;
 use crate::report::saved::SavedPlan;
 use crate::report::show::ShowReport;
@@ -32,7 +32,9 @@ pub fn text(name: SchemaName) -> Result<String, serde_json::Error> {
 
 fn schema(name: SchemaName) -> Schema {
     match name {
-        SchemaName::Room => room::schema(),
+        SchemaName::Room => room_schema::room(),
+        SchemaName::RoomWithDefaults => room_schema::room_with_defaults(),
+        SchemaName::Defaults => room_schema::defaults(),
         SchemaName::Config => schema_for!(Config),
         SchemaName::Plan => schema_for!(PlanReport),
         SchemaName::Apply => schema_for!(ApplyReport),

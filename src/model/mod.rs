@@ -10,6 +10,7 @@ pub mod name;
 pub mod origin;
 pub mod reference;
 pub mod room;
+pub mod room_schema;
 pub mod rules;
 pub mod secret;
 pub mod types;

@@ -5,6 +5,7 @@
 //! where that page states one.
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 
 use super::reference::Lookup;
@@ -13,128 +14,156 @@ use super::types::{
 };
 use super::value::{Settings, Value};
 
-/// One meeting room of a Metered.ca account. A key that is absent is not managed: roomctl never sends,
-/// resets or compares it.
+/// One meeting room of a Metered.ca account. A key that is neither in its file nor in a `_defaults.yaml`
+/// above is not managed: roomctl never sends, resets or compares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schemars(title = "roomctl room", transform = require_privacy)]
+#[schemars(title = "roomctl room")]
 pub struct Room {
     /// Name of the room and last part of its join URL, unique within the app. Lower-case letters,
-    /// digits, `-` and `_`. Default: the file's name without its extension.
-    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9_.~-]+$"))]
+    /// digits, `-` and `_`; with `names: url-safe` in roomctl.yaml also upper-case letters, `.` and `~`.
+    /// Default: the file's name without its extension.
+    #[schemars(title = "Room name", length(min = 1, max = 128), regex(pattern = "^[.]*[A-Za-z0-9_~-][A-Za-z0-9_.~-]*$"), extend("patternErrorMessage" = "Write lower-case letters, digits, - and _; the name becomes part of the join URL"), extend("examples" = ["stand-up", "sales_demo"]))]
     pub room_name: Managed<String>,
 
     /// Who can enter: `public` (anyone with the link) or `private` (a join token, or let in by an admin).
-    /// Required, and sent with every write.
+    /// Required, in the file or in a `_defaults.yaml` above it, and sent with every write.
+    #[schemars(title = "Who can enter", extend("examples" = ["private"]))]
     pub privacy: Managed<Privacy>,
 
-    /// Moment after which nobody can join, in Unix seconds.
-    #[schemars(extend("x-unit" = "Unix seconds"))]
+    /// Moment after which nobody can join, in Unix seconds or as a date and time with its offset from UTC.
+    #[schemars(title = "Expires at", extend("x-unit" = "Unix seconds"))]
     pub expire_unix_sec: Managed<UnixSeconds>,
 
-    /// Whether everyone is put out of the meeting at `expireUnixSec`.
+    /// Whether everyone is put out of the meeting at `expireUnixSec`; roomctl warns when there is none.
+    #[schemars(title = "Eject everyone at expiry", extend("examples" = [true]))]
     pub eject_at_room_exp: Managed<bool>,
 
-    /// Moment before which nobody can join, in Unix seconds.
-    #[schemars(extend("x-unit" = "Unix seconds"))]
+    /// Moment before which nobody can join, in Unix seconds or as a date and time with its offset from UTC.
+    /// Must be earlier than `expireUnixSec`.
+    #[schemars(title = "Opens at", extend("x-unit" = "Unix seconds"))]
     pub not_before_unix_sec: Managed<UnixSeconds>,
 
     /// Most people who can be in the room at once. What 0 means to the service is unknown.
-    #[schemars(extend("x-unit" = "people"))]
+    #[schemars(title = "Most participants", extend("x-unit" = "people"), extend("examples" = [15]))]
     pub max_participants: Managed<People>,
 
     /// Whether people enter without a lobby screen. The meaning is read off the name; the vendor's
     /// table only lists it.
+    #[schemars(title = "Join without a lobby", extend("examples" = [true]))]
     pub auto_join: Managed<bool>,
 
     /// Whether the invite box is shown while nobody else is in the room. Service default: true.
     /// Affects only the embedded iframe.
-    #[schemars(extend("x-iframe-only" = true))]
+    #[schemars(title = "Show the invite box", extend("x-iframe-only" = true), extend("examples" = [false]))]
     pub show_invite_box: Managed<bool>,
 
-    /// Whether guests may ask to enter a private room, for an admin to approve.
+    /// Whether guests may ask to enter a private room, for an admin to approve. The vendor describes it
+    /// for private rooms only.
+    #[schemars(title = "Guests may ask to join", extend("examples" = [true]))]
     pub enable_request_to_join: Managed<bool>,
 
     /// Whether there is a text chat. Affects only the embedded iframe.
-    #[schemars(extend("x-iframe-only" = true))]
+    #[schemars(title = "Chat", extend("x-iframe-only" = true), extend("examples" = [true]))]
     pub enable_chat: Managed<bool>,
 
     /// Whether each session starts with an empty chat; false keeps the history across sessions.
     /// Service default: true. Affects only the embedded iframe.
-    #[schemars(extend("x-iframe-only" = true))]
+    #[schemars(title = "New chat for each session", extend("x-iframe-only" = true), extend("examples" = [false]))]
     pub new_chat_for_meeting_session: Managed<bool>,
 
     /// Whether people can share their screen. Affects only the embedded iframe.
-    #[schemars(extend("x-iframe-only" = true))]
+    #[schemars(title = "Screen sharing", extend("x-iframe-only" = true), extend("examples" = [true]))]
     pub enable_screen_sharing: Managed<bool>,
 
     /// Whether the camera is on when someone joins. Affects only the embedded iframe.
-    #[schemars(extend("x-iframe-only" = true))]
+    #[schemars(title = "Camera on at join", extend("x-iframe-only" = true), extend("examples" = [false]))]
     pub join_video_on: Managed<bool>,
 
     /// Whether the microphone is on when someone joins. Affects only the embedded iframe.
-    #[schemars(extend("x-iframe-only" = true))]
+    #[schemars(title = "Microphone on at join", extend("x-iframe-only" = true), extend("examples" = [false]))]
     pub join_audio_on: Managed<bool>,
 
     /// Whether participants *may* record the meeting. For recording that starts by itself see `recordRoom`.
+    #[schemars(title = "Participants may record", extend("examples" = [true]))]
     pub enable_recording: Managed<bool>,
 
     /// Whether only admins may share camera, microphone and screen. Admins are people whose join token
     /// says `isAdmin`. Service default: false.
+    #[schemars(title = "Only admins broadcast", extend("examples" = [true]))]
     pub owner_only_broadcast: Managed<bool>,
 
     /// Whether recording starts *by itself* when a meeting starts.
+    #[schemars(title = "Record by itself", extend("examples" = [true]))]
     pub record_room: Managed<bool>,
 
-    /// Seconds after which each participant is put out of the meeting, counted from when they joined.
-    #[schemars(extend("x-unit" = "seconds"))]
+    /// Time after which each participant is put out of the meeting, counted from when they joined:
+    /// seconds, or a duration such as `2h`.
+    #[schemars(title = "Longest stay of a participant", extend("x-unit" = "seconds"))]
     pub eject_after_elapsed_time_in_sec: Managed<Seconds>,
 
     /// URL that the service calls when a participant joins. Secret: it may hold a token.
+    #[schemars(title = "Webhook: participant joined", extend("examples" = ["${env:JOIN_WEBHOOK}", "https://hooks.example.com/joined?token=${env:HOOK_TOKEN}"]))]
     pub meeting_join_webhook: Managed<WebhookUrl>,
 
     /// URL that the service calls when a participant leaves. Secret: it may hold a token.
+    #[schemars(title = "Webhook: participant left", extend("examples" = ["${env:LEFT_WEBHOOK}", "https://hooks.example.com/left?token=${env:HOOK_TOKEN}"]))]
     pub meeting_left_webhook: Managed<WebhookUrl>,
 
     /// URL that the service calls when a meeting starts. Secret: it may hold a token.
+    #[schemars(title = "Webhook: meeting started", extend("examples" = ["${env:STARTED_WEBHOOK}", "https://hooks.example.com/started?token=${env:HOOK_TOKEN}"]))]
     pub meeting_started_webhook: Managed<WebhookUrl>,
 
     /// URL that the service calls when a meeting ends. Secret: it may hold a token.
+    #[schemars(title = "Webhook: meeting ended", extend("examples" = ["${env:ENDED_WEBHOOK}", "https://hooks.example.com/ended?token=${env:HOOK_TOKEN}"]))]
     pub meeting_ended_webhook: Managed<WebhookUrl>,
 
-    /// Seconds without any shared microphone, camera or screen after which the meeting ends.
-    #[schemars(extend("x-unit" = "seconds"))]
+    /// Time without any shared microphone, camera or screen after which the meeting ends: seconds, or a
+    /// duration such as `15m`.
+    #[schemars(title = "Idle time until the meeting ends", extend("x-unit" = "seconds"), extend("examples" = [900, "15m"]))]
     pub end_meeting_after_no_activity_in_sec: Managed<Seconds>,
 
-    /// Whether the room is microphone only. Billed at the audio price.
+    /// Whether the room is microphone only. Billed at the audio price. roomctl warns when `joinVideoOn` or
+    /// `enableScreenSharing` is true with it.
+    #[schemars(title = "Audio only", extend("examples" = [true]))]
     pub audio_only_room: Managed<bool>,
 
     /// Whether the service mixes everyone into one picture. Needed for `recordComposition`,
     /// `enableRTMPOut` and `enableLiveStreaming`. Billed.
+    #[schemars(title = "Composition", extend("examples" = [true]))]
     pub enable_composition: Managed<bool>,
 
-    /// How the mixed picture is laid out: `grid` or `active_speaker`.
+    /// How the mixed picture is laid out: `grid` or `active_speaker`. roomctl warns when
+    /// `enableComposition` is not true.
+    #[schemars(title = "Layout of the composition", extend("examples" = ["grid"]))]
     pub composition_layout: Managed<CompositionLayout>,
 
-    /// Whether the mixed picture is recorded. Needs `enableComposition: true`. Billed.
+    /// Whether the mixed picture is recorded. Needs `enableComposition: true`, here or in a `_defaults.yaml`
+    /// above. Billed.
+    #[schemars(title = "Record the composition", extend("examples" = [true]))]
     pub record_composition: Managed<bool>,
 
     /// Whether the mixed picture is pushed to `rtmpOutURL` (YouTube, Twitch and the like).
-    /// Needs `enableComposition: true`. Billed.
+    /// Needs `rtmpOutURL` and `enableComposition: true`, here or in a `_defaults.yaml` above. Billed.
+    #[schemars(title = "RTMP output", extend("examples" = [true]))]
     #[serde(rename = "enableRTMPOut")]
     pub enable_rtmp_out: Managed<bool>,
 
-    /// Where the mixed picture is pushed. Required with `enableRTMPOut: true`. Secret: the stream key
-    /// is part of it. That it must be an rtmp or rtmps URL is our conclusion, not documented.
+    /// Where the mixed picture is pushed. Required with `enableRTMPOut: true`, here or in a `_defaults.yaml`
+    /// above. Secret: the stream key is part of it. That it must be an rtmp or rtmps URL is our conclusion, not documented.
+    #[schemars(title = "RTMP address", extend("examples" = ["${env:RTMP_OUT_URL}", "rtmps://live.example.com/app/${env:STREAM_KEY}"]))]
     #[serde(rename = "rtmpOutURL")]
     pub rtmp_out_url: Managed<RtmpUrl>,
 
-    /// Whether the mixed picture is streamed over HLS. Needs `enableComposition: true`. Billed.
+    /// Whether the mixed picture is streamed over HLS. Needs `enableComposition: true`, here or in a
+    /// `_defaults.yaml` above. Billed.
+    #[schemars(title = "Live streaming (HLS)", extend("examples" = [true]))]
     pub enable_live_streaming: Managed<bool>,
 
     /// Whether the room is archived when it expires. Undocumented: it appears in the vendor's samples
-    /// but not in its table, so a strict service might refuse it. Opt-in.
-    #[schemars(extend("x-undocumented" = true))]
+    /// but not in its table, so a strict service might refuse it. Opt-in. roomctl warns when there is no
+    /// `expireUnixSec`.
+    #[schemars(title = "Archive at expiry", extend("x-undocumented" = true), extend("examples" = [false]))]
     pub delete_on_exp: Managed<bool>,
 }
 
@@ -262,15 +291,12 @@ where
     managed.get().map(Value::from)
 }
 
-/// `privacy` is `Managed` in the type only because it may once come from elsewhere than the file;
-/// the schema for a room file asks for it.
-fn require_privacy(schema: &mut schemars::Schema) {
-    schema.insert("required".to_owned(), serde_json::json!(["privacy"]));
-}
-
-/// The schema of a room file, as generated from [`Room`].
+/// The attributes as a schema, each by itself, without any rule across them. What editors get is made from
+/// it ([`super::room_schema`]). Draft 7: several editors know newer drafts only in part.
 pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(Room)
+    SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<Room>()
 }
 
 #[cfg(test)]
@@ -365,13 +391,5 @@ mod tests {
     #[test]
     fn an_empty_room_manages_nothing() {
         assert!(Room::default().settings().is_empty());
-    }
-
-    #[test]
-    fn every_property_is_described() {
-        let schema = schema();
-        for (name, property) in schema.as_value()["properties"].as_object().unwrap() {
-            assert!(property["description"].is_string(), "{name}");
-        }
     }
 }

@@ -22,6 +22,7 @@ mod live;
 mod nights;
 mod references;
 mod rogue;
+mod room_schema;
 mod saved;
 mod schemas;
 mod shells;
