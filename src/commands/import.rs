@@ -15,6 +15,7 @@ use super::progress::Reading;
 use super::service::{self, Backend};
 use super::settings::Settings;
 use super::validate::{accept, load};
+use crate::io::defaults;
 use crate::io::new_file;
 use crate::io::observe::{list, looks_cut, observe};
 use crate::io::room_file::{self, Context};
@@ -29,6 +30,9 @@ use crate::report::{self, ImportReport, text};
 
 /// The schema that the first line of a file names, if the working directory has it.
 const SCHEMA: &str = "schema/room.schema.json";
+
+/// The same for a file that has defaults above it: an editor does not see them.
+const SCHEMA_WITH_DEFAULTS: &str = "schema/room-with-defaults.schema.json";
 
 /// Runs the command.
 ///
@@ -258,7 +262,7 @@ impl Import<'_> {
         let place = self.place(room)?;
         let stem = place.relative.file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy();
-        let schema = path_back(&place.shown, SCHEMA).filter(|_| Path::new(SCHEMA).is_file());
+        let schema = self.schema(&place);
         let text = room_yaml(&RoomYaml {
             room,
             stem: &stem,
@@ -281,6 +285,21 @@ impl Import<'_> {
             message: left_out(&draft),
             variables: variables.into_values().collect(),
         })
+    }
+
+    /// The schema that holds where the file is, as seen from there.
+    fn schema(&self, place: &Place) -> Option<String> {
+        let is_defaults = |directory: &Path| {
+            ["yaml", "yml"].iter().any(|extension| {
+                let file = directory.join(defaults::STEM).with_extension(extension);
+                self.settings.rooms.join(file).is_file()
+            })
+        };
+        let schema = match place.relative.ancestors().skip(1).any(is_defaults) {
+            true => SCHEMA_WITH_DEFAULTS,
+            false => SCHEMA,
+        };
+        path_back(&place.shown, schema).filter(|_| Path::new(schema).is_file())
     }
 
     /// The room's own file if it has one; otherwise a new one that is named after it.

@@ -160,6 +160,32 @@ fn after_an_import_there_is_nothing_to_do() {
 }
 
 #[test]
+fn files_name_the_schema_that_holds_where_they_are() {
+    let site = Site::new(&[], &[]);
+    populate(&site);
+    let first = |file: &str| site.scratch.read(file).lines().next().unwrap().to_owned();
+    // Nothing to name yet.
+    import(&site, &["odd"]);
+    assert_eq!(first("rooms/odd.yaml"), "privacy: private");
+    for schema in ["room", "room-with-defaults"] {
+        let file = format!("schema/{schema}.schema.json");
+        site.scratch.write(&file, "{}");
+    }
+    import(&site, &["stand-up"]);
+    site.scratch
+        .write("rooms/sales/_defaults.yml", "enableChat: true\n");
+    import(&site, &["1-webinar", "--dir", "sales/north"]);
+    assert_eq!(
+        first("rooms/stand-up.yaml"),
+        "# yaml-language-server: $schema=../schema/room.schema.json"
+    );
+    assert_eq!(
+        first("rooms/sales/north/1-webinar.yaml"),
+        "# yaml-language-server: $schema=../../../schema/room-with-defaults.schema.json"
+    );
+}
+
+#[test]
 fn files_are_tidy() {
     let site = Site::new(&["layout=broadcaster"], &[]);
     populate(&site);
