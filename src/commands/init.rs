@@ -64,13 +64,21 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
         ),
         (
             "rooms/_defaults.yaml",
-            modeline("../schema/room.schema.json") + defaults,
+            modeline("../schema/defaults.schema.json") + defaults,
         ),
         (
             "rooms/roomctl-trial.yaml",
-            modeline("../schema/room.schema.json") + &room,
+            modeline("../schema/room-with-defaults.schema.json") + &room,
         ),
         ("schema/room.schema.json", schema::text(SchemaName::Room)?),
+        (
+            "schema/room-with-defaults.schema.json",
+            schema::text(SchemaName::RoomWithDefaults)?,
+        ),
+        (
+            "schema/defaults.schema.json",
+            schema::text(SchemaName::Defaults)?,
+        ),
         (
             "schema/config.schema.json",
             schema::text(SchemaName::Config)?,

@@ -1,6 +1,9 @@
 //! `init` makes a repository that works at once, and changes nothing that is there.
 
+use std::fs;
+
 use crate::common::Scratch;
+use crate::room_schema::seen;
 
 #[test]
 fn a_new_repository_is_valid_and_applies() {
@@ -21,7 +24,12 @@ fn a_new_repository_is_valid_and_applies() {
             .strip_prefix("# yaml-language-server: $schema=")
             .unwrap();
         let dir = scratch.path(file).parent().unwrap().to_owned();
-        assert!(dir.join(schema).exists(), "{file}");
+        // What an editor would underline in a file that nobody has touched yet.
+        let schema = fs::read_to_string(dir.join(schema)).unwrap();
+        let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+        let settings = seen(&text).unwrap();
+        let underlined: Vec<_> = schema.iter_errors(&settings).collect();
+        assert!(underlined.is_empty(), "{file}: {underlined:?}");
     }
     let plan = scratch.run(&["plan"]);
     assert!(plan.stdout.starts_with("Plan for acme"), "{}", plan.all());

@@ -54,7 +54,7 @@ fn underlined(schema: &Validator, room: &Value) -> Vec<String> {
 }
 
 /// What an editor sees of a file: of two equal keys the last one counts. Nothing if it is not even a mapping.
-fn seen(text: &str) -> Option<Value> {
+pub fn seen(text: &str) -> Option<Value> {
     let entries = yaml::mapping(text).ok()?;
     let pairs = entries.into_iter().map(|entry| (entry.key, entry.value));
     Some(Value::Object(pairs.collect::<Map<_, _>>()))
