@@ -123,6 +123,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Look at what is remembered, and correct it; contacts nobody
     State(StateArgs),
+    /// Bring room files into their canonical form
+    Fmt(FmtArgs),
     /// Show a room with its defaults, and where each value comes from
     Show(ShowArgs),
     /// Print the JSON Schema of a format
@@ -487,6 +489,24 @@ Examples:
         #[arg(long, short)]
         yes: bool,
     },
+}
+
+/// Arguments of `fmt`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Keys come into the order of the schema, one `key: value` a line, with quotes only where a value needs them.
+Comments and blank lines move with the key below them. A file that cannot be read is left as it is (exit 3).
+
+Examples:
+  roomctl fmt
+  roomctl fmt --check                   changes nothing; exits 2 when there is something to format
+  roomctl fmt - < rooms/stand-up.yaml   for editors: standard input to standard output")]
+pub struct FmtArgs {
+    /// Files or directories [default: the rooms directory]; `-` is standard input
+    pub paths: Vec<PathBuf>,
+    /// Change nothing, and exit with 2 when a file is not in its canonical form
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Arguments of `show`.

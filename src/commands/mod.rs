@@ -6,6 +6,7 @@ pub mod cli;
 pub mod completions;
 pub mod drift;
 pub mod exit;
+pub mod fmt;
 pub mod holder;
 pub mod import;
 pub mod init;
@@ -66,6 +67,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Drift(args) => drift::run(&cli.global, args, output),
         Command::Import(args) => import::run(&cli.global, args, output),
         Command::Init(args) => init::run(&cli.global, args, output),
+        Command::Fmt(args) => fmt::run(&cli.global, args, output),
         Command::Show(args) => show::run(&cli.global, args, output),
         Command::Schema(args) => schema::run(args, output),
         Command::State(args) => state::run(&cli.global, &args.command, output),

@@ -30,6 +30,22 @@ pub fn write_whole_alone(path: &Path, beside: &Path, bytes: &[u8]) -> io::Result
     write_by_way_of(builder.prefix(name).rand_bytes(0), path, bytes)
 }
 
+/// Replaces a file that is there, which keeps its permissions. A link is followed: what it leads to is replaced.
+///
+/// # Errors
+/// When the directory cannot be written; then the file is as before.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    let permissions = std::fs::metadata(&path)?.permissions();
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder.prefix(".roomctl-").tempfile_in(parent(&path))?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(permissions)?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    sync_directory(&path)
+}
+
 /// Writes a file that is not there yet, whole or not at all.
 ///
 /// # Errors

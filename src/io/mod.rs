@@ -26,6 +26,7 @@ pub mod recorder;
 pub mod retry;
 pub mod room_file;
 pub mod room_files;
+pub mod room_format;
 mod room_run;
 pub mod settings_file;
 pub mod state_file;

@@ -231,7 +231,11 @@ pub fn text_of(file: &str) -> Option<String> {
     read_text(Path::new(file)).ok()
 }
 
-fn read_text(path: &Path) -> Result<String, Box<Finding>> {
+/// The text of a room file.
+///
+/// # Errors
+/// With the finding, when it cannot be read, is too large or no text.
+pub fn read_text(path: &Path) -> Result<String, Box<Finding>> {
     let unreadable = |error: std::io::Error| {
         let message = format!("the file cannot be read: {error}");
         Box::new(whole_file(

@@ -133,7 +133,8 @@ fn tabs(text: &str, findings: &mut Findings<'_>) {
     }
 }
 
-fn duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
+/// Tells the keys that are there more than once.
+pub fn duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
     let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
     for entry in entries {
         if let Some(first) = seen.insert(&entry.key, entry.key_at) {

@@ -32,8 +32,7 @@ pub fn room_yaml(yaml: &RoomYaml<'_>) -> String {
         let _ = writeln!(text, "# yaml-language-server: $schema={schema}\n");
     }
     if yaml.room.as_str() != yaml.stem {
-        // In quotes: a name may look like a number. Its characters need no escape.
-        let _ = writeln!(text, "roomName: \"{}\"", yaml.room);
+        let _ = writeln!(text, "roomName: {}", name(yaml.room.as_str()));
     }
     for attribute in attributes() {
         let name = attribute.name.as_str();
@@ -50,6 +49,17 @@ pub fn room_yaml(yaml: &RoomYaml<'_>) -> String {
         let _ = writeln!(text, "# not imported: {name} ({why})");
     }
     text
+}
+
+/// A name in quotes if it could be read as something else. Its characters need no escape.
+fn name(name: &str) -> String {
+    const OTHERS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "true", "false"];
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let lower = name.to_ascii_lowercase();
+    if plain && lower != "null" && !OTHERS.contains(&lower.as_str()) {
+        return name.to_owned();
+    }
+    format!("\"{name}\"")
 }
 
 /// The value as YAML; `None` of a secret without a variable, which cannot be written down.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use roomctl::io::defaults::Defaults;
 use roomctl::io::room_file::{Context, parse};
+use roomctl::io::room_format::format;
+use roomctl::io::settings_file::Findings;
 use roomctl::model::catalogue::attributes;
 use roomctl::model::{Live, LiveRoom, Lookup, NameRule, RoomName, Secret, Value as Setting};
 use roomctl::planner::import::{draft, prefix, stem};
@@ -226,7 +228,7 @@ rtmpOutURL: ${env:ROOM_1_WEBINAR_RTMP_OUT_URL}
         assert!(odd.lines().any(|l| l == line), "{line}: {odd}");
     }
     let defaults = site.scratch.read("rooms/taken/over/room-_defaults.yaml");
-    assert!(defaults.contains("roomName: \"_defaults\"\n"), "{defaults}");
+    assert!(defaults.contains("roomName: _defaults\n"), "{defaults}");
     assert_eq!(
         ran.json()["variables"],
         json!([
@@ -298,7 +300,7 @@ fn what_is_managed_is_left_alone_unless_forced() {
     assert_eq!(import(&site, &["stand-up", "--force"]).code, 0);
     let replaced = site.scratch.read("rooms/team/mine.yaml");
     assert!(
-        replaced.starts_with("roomName: \"stand-up\"\nprivacy: private\n"),
+        replaced.starts_with("roomName: stand-up\nprivacy: private\n"),
         "{replaced}"
     );
     assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
@@ -462,6 +464,8 @@ proptest! {
             let (parsed, findings) = parse("", &stem, &text, &context);
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));
             prop_assert_eq!(&parsed.name, &room);
+            let formatted = format(&text, &mut Findings::new(""));
+            prop_assert_eq!(formatted.as_deref(), Some(text.as_str()));
             prop_assert!(n == 1 || parsed.settings == draft.settings, "{text}");
             let wanted = WantedRoom { settings: parsed.settings, ..WantedRoom::default() };
             let options = Options { rate: Rate::UNLIMITED, burst: 1, now: 0, prune: false };

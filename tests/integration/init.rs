@@ -31,6 +31,7 @@ fn a_new_repository_is_valid_and_applies() {
         let underlined: Vec<_> = schema.iter_errors(&settings).collect();
         assert!(underlined.is_empty(), "{file}: {underlined:?}");
     }
+    assert_eq!(scratch.run(&["fmt", "--check"]).code, 0);
     let plan = scratch.run(&["plan"]);
     assert!(plan.stdout.starts_with("Plan for acme"), "{}", plan.all());
     let applied = scratch.run(&["apply", "--sandbox", "--yes"]);

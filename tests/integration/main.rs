@@ -10,6 +10,7 @@ mod crash;
 mod drift;
 mod echo;
 mod faults;
+mod fmt;
 mod hostile;
 mod import;
 mod in_process;
