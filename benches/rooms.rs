@@ -117,6 +117,8 @@ impl Simulator {
             "unlimited",
             "--parallelism",
             "16",
+            "--max-changes",
+            "100%",
             "--base-url",
             &self.url,
         ]);

@@ -29,6 +29,7 @@ use crate::io::http::Http;
 use crate::io::recorder::Recorder;
 use crate::io::stop::StopReason;
 use crate::io::store::{Found, Locked};
+use crate::planner::guard::Refusal;
 use crate::planner::plan::Unreadable;
 use crate::planner::{Action, Change, Matched, Outcome, Plan, Receipt, State, matched};
 use crate::report::apply::Summary;
@@ -100,13 +101,13 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
                 &memory.state,
                 &options,
             );
-            let now = PlanReport::new(&saved::instead(&matched, &options), &loaded.origins, None);
+            let now = PlanReport::new(&saved::instead(&matched, &options), &loaded.origins, &[]);
             let now = (!now.changes.is_empty()).then(|| text::plan(&now, view));
             reviewed(matched, approved, now, &memory.state, args, output)?
         }
     };
-    let refusal = planning.refusal(&plan);
-    let shown = PlanReport::new(&plan, &loaded.origins, refusal.as_ref());
+    let refusals = planning.refusals(&plan);
+    let shown = PlanReport::new(&plan, &loaded.origins, &refusals);
     show(&shown, args, view, output);
     if plan.is_empty() {
         memory.fold()?;
@@ -123,8 +124,8 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
             output,
         );
     }
-    if let Some(refusal) = refusal {
-        return Err(Failure::new(Exit::Refused, refusal));
+    if !refusals.is_empty() {
+        return Err(guarded(&refusals));
     }
     all_known(&plan)?;
     // Before anybody is asked: without a key and an address there is nothing to approve.
@@ -388,6 +389,17 @@ fn report_end(
         Format::Json => output.result(&report::json(&report)?),
     }
     Ok(report.summary)
+}
+
+/// The plan goes further than it may.
+fn guarded(refusals: &[Refusal]) -> Failure {
+    let mut reasons = refusals.iter().map(ToString::to_string);
+    let failure = Failure::new(Exit::Refused, reasons.next().unwrap_or_default());
+    Failure {
+        causes: reasons.collect(),
+        ..failure
+    }
+    .hint("nothing was sent")
 }
 
 /// Refuses to send rooms with secrets that are not known here: a write without them could reset them.

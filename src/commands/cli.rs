@@ -10,6 +10,7 @@ use clap_complete::engine::ArgValueCompleter;
 use jiff::SignedDuration;
 
 use super::completions::rooms;
+use crate::model::Effect;
 use crate::model::types::UnixSeconds;
 use crate::planner::Rate;
 use crate::planner::guard::MaxChanges;
@@ -229,9 +230,13 @@ pub struct PlanningArgs {
     /// Only put back what the service moved; newer files wait
     #[arg(long, conflicts_with = "prune")]
     pub drift_only: bool,
-    /// Allow so many rooms, or such a share, to be archived at once [default: 10% of 10 or more]
+    /// Allow so many rooms, or such a share, to be updated or archived at once [default: 30% updated and 10%
+    /// archived, of 10 or more]
     #[arg(long, value_name = "N|P%")]
     pub max_changes: Option<MaxChanges>,
+    /// Allow an effect that the configuration wants to be allowed; may be repeated
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub allow: Vec<Effect>,
 }
 
 /// Arguments of `plan`.
@@ -296,6 +301,15 @@ pub struct ApplyArgs {
     /// Exit with 2 when the service chose other values than were sent
     #[arg(long)]
     pub detailed_exitcode: bool,
+}
+
+/// One of the effects by its name.
+fn effect(text: &str) -> Result<Effect, String> {
+    let known = Effect::ALL.iter().find(|effect| effect.name() == text);
+    known.copied().ok_or_else(|| {
+        let names: Vec<&str> = Effect::ALL.iter().map(|effect| effect.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
 }
 
 /// As in a room file.

@@ -280,24 +280,30 @@ impl Import<'_> {
         });
         Ok(RoomReport {
             room: room.to_string(),
-            file: Some(place.shown),
             outcome: Outcome::Imported,
-            message: left_out(&draft),
+            message: doubts(&draft, self.has_defaults(&place)),
+            file: Some(place.shown),
             variables: variables.into_values().collect(),
         })
     }
 
-    /// The schema that holds where the file is, as seen from there.
-    fn schema(&self, place: &Place) -> Option<String> {
+    /// Whether there are defaults above the file.
+    fn has_defaults(&self, place: &Place) -> bool {
         let is_defaults = |directory: &Path| {
             ["yaml", "yml"].iter().any(|extension| {
                 let file = directory.join(defaults::STEM).with_extension(extension);
                 self.settings.rooms.join(file).is_file()
             })
         };
-        let schema = match place.relative.ancestors().skip(1).any(is_defaults) {
-            true => SCHEMA_WITH_DEFAULTS,
-            false => SCHEMA,
+        place.relative.ancestors().skip(1).any(is_defaults)
+    }
+
+    /// The schema that holds where the file is, as seen from there.
+    fn schema(&self, place: &Place) -> Option<String> {
+        let schema = if self.has_defaults(place) {
+            SCHEMA_WITH_DEFAULTS
+        } else {
+            SCHEMA
         };
         path_back(&place.shown, schema).filter(|_| Path::new(schema).is_file())
     }
@@ -353,9 +359,19 @@ impl Import<'_> {
     }
 }
 
-fn left_out(draft: &Draft) -> Option<String> {
+/// What keeps the file from being all that there is to say.
+fn doubts(draft: &Draft, has_defaults: bool) -> Option<String> {
     let names: Vec<&str> = draft.left_out.keys().map(String::as_str).collect();
-    (!names.is_empty()).then(|| format!("without {}; the file says why", names.join(", ")))
+    let mut doubts = Vec::new();
+    if !names.is_empty() {
+        doubts.push(format!("without {}; the file says why", names.join(", ")));
+    }
+    if has_defaults {
+        doubts.push(
+            "there are defaults above it, which may set more: `roomctl plan` tells".to_owned(),
+        );
+    }
+    (!doubts.is_empty()).then(|| doubts.join("; "))
 }
 
 /// A path as the user would type it, with `/` everywhere.

@@ -47,7 +47,7 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     } else {
         planning.offline(&loaded, &found.state)?
     };
-    let report = PlanReport::new(&plan, &loaded.origins, planning.refusal(&plan).as_ref());
+    let report = PlanReport::new(&plan, &loaded.origins, &planning.refusals(&plan));
     if let Some(path) = &args.out {
         let changes = review(&plan, &loaded.wanted, &found.state);
         saved::write(

@@ -13,7 +13,7 @@ use crate::io::http::Http;
 use crate::io::observe::observe;
 use crate::io::room_files::Loaded;
 use crate::model::RoomName;
-use crate::planner::guard::{Refusal, guard};
+use crate::planner::guard::{Limits, Refusal, guard};
 use crate::planner::{Options, Plan, State, World, plan, plan_drift_only, plan_live};
 
 /// How to plan.
@@ -60,8 +60,13 @@ impl Planning<'_> {
     }
 
     /// Why the plan must not be applied, if so.
-    pub fn refusal(&self, plan: &Plan) -> Option<Refusal> {
-        guard(plan, self.args.max_changes)
+    pub fn refusals(&self, plan: &Plan) -> Vec<Refusal> {
+        let limits = Limits {
+            max_changes: self.args.max_changes,
+            require_allow: self.settings.require_allow().to_vec(),
+            allowed: self.args.allow.clone(),
+        };
+        guard(plan, &limits)
     }
 
     /// What the plan depends on besides files and state.

@@ -28,6 +28,7 @@ pub fn planning(mode: Mode, args: &PlanningArgs) -> PlanningArgs {
         drift_only: mode.drift_only,
         prune: mode.prune,
         max_changes: args.max_changes,
+        allow: args.allow.clone(),
     }
 }
 

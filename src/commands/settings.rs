@@ -10,7 +10,7 @@ use crate::io::config::{self, Config};
 use crate::io::defaults::Defaults;
 use crate::io::room_file::Context;
 use crate::io::store::{Found, LocalStore};
-use crate::model::Secret;
+use crate::model::{Effect, Secret};
 use crate::planner::Rate;
 
 /// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
@@ -121,6 +121,14 @@ impl Settings {
             return Err(Failure::new(Exit::Invalid, "`burst` must be at least 1"));
         }
         Ok((args.rate.or(configured).unwrap_or_default(), burst))
+    }
+
+    /// Effects that `apply` refuses without `--allow`.
+    pub fn require_allow(&self) -> &[Effect] {
+        self.config
+            .guard
+            .get()
+            .map_or(&[], |guard| &guard.require_allow)
     }
 
     /// How many rooms are worked on at once.

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::yaml;
-use crate::model::NameRule;
 use crate::model::Place;
 use crate::model::types::Managed;
+use crate::model::{Effect, NameRule};
 
 /// Settings of a repository. Flags and environment variables win over them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -31,8 +31,18 @@ pub struct Config {
     /// How many rooms are worked on at once. Default: 4.
     #[schemars(range(min = 1, max = 64))]
     pub parallelism: Managed<u32>,
+    /// What `apply` refuses unless it is allowed.
+    pub guard: Managed<Guard>,
     /// Which room names are accepted. Default: `lowercase`.
     pub names: Managed<NameRule>,
+}
+
+/// What `apply` refuses unless it is allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guard {
+    /// Effects on people that `apply` refuses without `--allow EFFECT`.
+    pub require_allow: Vec<Effect>,
 }
 
 /// What is wrong with a configuration.

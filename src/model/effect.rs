@@ -24,6 +24,15 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// All of them, the gravest first.
+    pub const ALL: [Self; 5] = [
+        Self::PrivacyWidened,
+        Self::RecordingOn,
+        Self::EjectsParticipants,
+        Self::BillingChanged,
+        Self::Archived,
+    ];
+
     /// The name in reports and flags.
     pub fn name(self) -> &'static str {
         match self {

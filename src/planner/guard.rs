@@ -1,15 +1,20 @@
-//! Plans that archive too much at once refuse themselves.
+//! Plans that go too far refuse themselves: too many rooms at once, or an effect that somebody has to allow.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use super::plan::{Action, Plan};
+use crate::model::{Effect, RoomName};
 
 /// Below so many managed rooms a share says nothing: one room of three is a third.
 pub const FLOOR: u64 = 10;
 
 /// Largest share of the managed rooms that may be archived at once, in percent.
 pub const MAX_ARCHIVED: u64 = 10;
+
+/// Largest share of the managed rooms that may be updated at once, in percent.
+pub const MAX_UPDATED: u64 = 30;
 
 /// What the user allows instead: a number of rooms, or a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +23,15 @@ pub enum MaxChanges {
     Rooms(u64),
     /// So many percent of the managed rooms.
     Percent(u64),
+}
+
+impl MaxChanges {
+    fn is_less_than(self, rooms: u64, managed: u64) -> bool {
+        match self {
+            Self::Rooms(allowed) => rooms > allowed,
+            Self::Percent(share) => rooms * 100 > managed * share,
+        }
+    }
 }
 
 impl FromStr for MaxChanges {
@@ -35,40 +49,138 @@ impl FromStr for MaxChanges {
     }
 }
 
+/// How far a plan may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// What the user allows instead of the usual shares.
+    pub max_changes: Option<MaxChanges>,
+    /// Effects that have to be allowed one by one.
+    pub require_allow: Vec<Effect>,
+    /// Effects that are.
+    pub allowed: Vec<Effect>,
+}
+
 /// Why a plan is not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Rooms that would be archived.
-    pub archived: u64,
+pub enum Refusal {
+    /// More rooms would be updated than usual.
+    Updated(Share),
+    /// More rooms would be archived than usual.
+    Archived(Share),
+    /// More rooms would be updated or archived than the user allows.
+    Changed(Share),
+    /// An effect is not allowed.
+    Effect {
+        /// The effect.
+        effect: Effect,
+        /// The rooms that have it.
+        rooms: u64,
+        /// The first of them.
+        first: RoomName,
+    },
+}
+
+/// So many of so many rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Rooms that would be written or archived, by the rule.
+    pub rooms: u64,
     /// Rooms that are managed.
     pub managed: u64,
+    /// What would have to be allowed for the plan as a whole.
+    pub all: u64,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { archived, managed } = self;
+        let (Self::Updated(share) | Self::Archived(share) | Self::Changed(share)) = self else {
+            return self.effect(f);
+        };
+        let Share {
+            rooms,
+            managed,
+            all,
+        } = share;
+        let (verb, limit) = match self {
+            Self::Updated(_) => ("updated", format!("{MAX_UPDATED}%")),
+            Self::Archived(_) => ("archived", format!("{MAX_ARCHIVED}%")),
+            _ => ("updated or archived", "--max-changes allows".to_owned()),
+        };
         write!(
             f,
-            "{archived} of {managed} managed rooms would be archived, more than {MAX_ARCHIVED}%; \
-             allow it with --max-changes {archived}"
+            "{rooms} of {managed} managed rooms would be {verb}, more than {limit}; \
+             allow it with --max-changes {all}"
         )
     }
 }
 
-/// Whether `plan` archives more than is allowed. `None`: it may be applied.
-pub fn guard(plan: &Plan, allowed: Option<MaxChanges>) -> Option<Refusal> {
-    let archived = plan
-        .changes
-        .iter()
-        .filter(|c| c.action == Action::Archive)
-        .count() as u64;
-    let managed = plan.managed;
-    let too_many = match allowed {
-        Some(MaxChanges::Rooms(rooms)) => archived > rooms,
-        Some(MaxChanges::Percent(share)) => archived * 100 > managed * share,
-        None => managed >= FLOOR && archived * 100 > managed * MAX_ARCHIVED,
+impl Refusal {
+    fn effect(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Effect {
+            effect,
+            rooms,
+            first,
+        } = self
+        else {
+            return Ok(());
+        };
+        let name = effect.name();
+        let more = match rooms {
+            1 => String::new(),
+            2 => " and 1 other room".to_owned(),
+            _ => format!(" and {} other rooms", rooms - 1),
+        };
+        write!(
+            f,
+            "{name} in `{first}`{more}: {}; allow it with --allow {name}",
+            effect.sentence()
+        )
+    }
+}
+
+/// Whether `plan` goes further than it may. Empty: it may be applied.
+pub fn guard(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
+    let count = |action| plan.changes.iter().filter(|c| c.action == action).count() as u64;
+    // Rooms new to the state do not count: they change nothing for anybody yet.
+    let (updated, archived) = (count(Action::Update), count(Action::Archive));
+    let (managed, all) = (plan.managed, updated + archived);
+    let share = |rooms| Share {
+        rooms,
+        managed,
+        all,
     };
-    too_many.then_some(Refusal { archived, managed })
+    let mut refusals = Vec::new();
+    match limits.max_changes {
+        Some(allowed) if allowed.is_less_than(all, managed) => {
+            refusals.push(Refusal::Changed(share(all)));
+        }
+        Some(_) => {}
+        None if managed < FLOOR => {}
+        None => {
+            if archived * 100 > managed * MAX_ARCHIVED {
+                refusals.push(Refusal::Archived(share(archived)));
+            }
+            if updated * 100 > managed * MAX_UPDATED {
+                refusals.push(Refusal::Updated(share(updated)));
+            }
+        }
+    }
+    let asked = limits.require_allow.iter().collect::<BTreeSet<_>>();
+    let asked = asked
+        .into_iter()
+        .filter(|effect| !limits.allowed.contains(effect));
+    refusals.extend(asked.filter_map(|effect| not_allowed(plan, *effect)));
+    refusals
+}
+
+fn not_allowed(plan: &Plan, effect: Effect) -> Option<Refusal> {
+    let mut rooms = plan.changes.iter().filter(|c| c.effects.contains(&effect));
+    let first = rooms.next()?.room.clone();
+    Some(Refusal::Effect {
+        effect,
+        rooms: 1 + rooms.count() as u64,
+        first,
+    })
 }
 
 #[cfg(test)]
@@ -101,27 +213,99 @@ mod tests {
         plan
     }
 
+    fn refused(plan: &Plan, max_changes: Option<&str>) -> Vec<String> {
+        let limits = Limits {
+            max_changes: max_changes.map(|text| text.parse().unwrap()),
+            ..Limits::default()
+        };
+        guard(plan, &limits)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// A plan that updates `updated` of `rooms` rooms.
+    fn updating(rooms: u64, updated: u64) -> Plan {
+        let mut plan = archiving(rooms, rooms - updated);
+        for change in &mut plan.changes {
+            change.action = Action::Update;
+            change.effects = vec![Effect::RecordingOn];
+        }
+        plan
+    }
+
     #[test]
     fn a_tenth_of_ten_or_more_rooms_may_go() {
-        assert_eq!(guard(&archiving(10, 9), None), None);
-        assert!(guard(&archiving(10, 8), None).is_some());
-        assert_eq!(guard(&archiving(9, 0), None), None, "below the floor");
-        let refusal = guard(&archiving(20, 17), None).unwrap();
+        assert!(refused(&archiving(10, 9), None).is_empty());
+        assert!(!refused(&archiving(10, 8), None).is_empty());
+        assert!(
+            refused(&archiving(9, 0), None).is_empty(),
+            "below the floor"
+        );
         assert_eq!(
-            refusal.to_string(),
-            "3 of 20 managed rooms would be archived, more than 10%; allow it with --max-changes 3"
+            refused(&archiving(20, 17), None),
+            [
+                "3 of 20 managed rooms would be archived, more than 10%; allow it with --max-changes 3"
+            ]
         );
     }
 
     #[test]
+    fn three_tenths_may_be_updated() {
+        assert!(refused(&updating(10, 3), None).is_empty());
+        assert!(refused(&updating(9, 9), None).is_empty(), "below the floor");
+        assert_eq!(
+            refused(&updating(10, 4), None),
+            [
+                "4 of 10 managed rooms would be updated, more than 30%; allow it with --max-changes 4"
+            ]
+        );
+        let mut both = updating(10, 4);
+        both.changes.extend(archiving(10, 8).changes);
+        let told = refused(&both, None);
+        assert_eq!(told.len(), 2);
+        assert!(
+            told.iter().all(|told| told.ends_with("--max-changes 6")),
+            "{told:?}"
+        );
+        assert!(refused(&both, Some("6")).is_empty());
+    }
+
+    #[test]
     fn the_user_may_allow_more_or_less() {
-        let allow = |text: &str| Some(text.parse::<MaxChanges>().unwrap());
-        assert_eq!(guard(&archiving(20, 17), allow("3")), None);
-        assert!(guard(&archiving(20, 17), allow("2")).is_some());
-        assert_eq!(guard(&archiving(20, 17), allow("15%")), None);
-        assert!(guard(&archiving(5, 4), allow("0")).is_some());
+        assert!(refused(&archiving(20, 17), Some("3")).is_empty());
+        assert_eq!(
+            refused(&archiving(20, 17), Some("2")),
+            [
+                "3 of 20 managed rooms would be updated or archived, more than --max-changes allows; allow it with --max-changes 3"
+            ]
+        );
+        assert!(refused(&archiving(20, 17), Some("15%")).is_empty());
+        assert!(!refused(&archiving(5, 4), Some("0")).is_empty());
         for bad in ["", "%", "101%", "-1", "x"] {
             assert!(bad.parse::<MaxChanges>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn effects_have_to_be_allowed_where_it_is_asked_for() {
+        let plan = updating(20, 3);
+        let limits = |require: &[Effect], allowed: &[Effect]| Limits {
+            require_allow: require.to_vec(),
+            allowed: allowed.to_vec(),
+            ..Limits::default()
+        };
+        let (recording, privacy) = (Effect::RecordingOn, Effect::PrivacyWidened);
+        assert_eq!(guard(&plan, &limits(&[], &[])), []);
+        assert_eq!(guard(&plan, &limits(&[privacy], &[])), []);
+        assert_eq!(guard(&plan, &limits(&[recording], &[recording])), []);
+        let refusals = guard(&plan, &limits(&[recording, recording], &[privacy]));
+        let told: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "recording-on in `r7` and 2 other rooms: meetings will or may be recorded; allow it with --allow recording-on"
+            ]
+        );
     }
 }

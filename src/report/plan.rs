@@ -34,7 +34,7 @@ pub struct PlanReport {
     /// Attributes that no file declares and that moved on the service since the room was last written. Nothing
     /// is planned for them. Empty when the service was not looked at.
     pub undeclared: Vec<UndeclaredRoom>,
-    /// Why `apply` would refuse the plan; null when it would not.
+    /// Why `apply` would refuse the plan, one reason a line; null when it would not.
     pub guard: Option<String>,
 }
 
@@ -135,8 +135,8 @@ pub struct AttributeReport {
 
 impl PlanReport {
     /// The report of `plan`. `origins` says where in the files the attributes are.
-    /// `refusal` is why it must not be applied, if so.
-    pub fn new(plan: &Plan, origins: &Origins, refusal: Option<&Refusal>) -> Self {
+    /// `refusals` are why it must not be applied, if so.
+    pub fn new(plan: &Plan, origins: &Origins, refusals: &[Refusal]) -> Self {
         let nowhere = RoomOrigins::new();
         let changes: Vec<ChangeReport> = plan
             .changes
@@ -156,9 +156,15 @@ impl PlanReport {
             changes,
             unreadable: plan.unreadable.iter().map(unreadable).collect(),
             undeclared: plan.undeclared.iter().map(undeclared).collect(),
-            guard: refusal.map(ToString::to_string),
+            guard: told(refusals),
         }
     }
+}
+
+/// All reasons in one text, as there is one field for them.
+fn told(refusals: &[Refusal]) -> Option<String> {
+    let told: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    (!told.is_empty()).then(|| told.join("\n"))
 }
 
 fn undeclared((room, moved): (&RoomName, &Vec<Undeclared>)) -> UndeclaredRoom {

@@ -109,7 +109,14 @@ fn of_two_at_once_only_one_writes() {
 /// Applies twice at the same time. Returns how many were refused, at most one.
 fn two_at_once(site: &Site) -> usize {
     let start = || {
-        let mut command = site.command(&["apply", "--yes", "--rate", "unlimited"]);
+        let mut command = site.command(&[
+            "apply",
+            "--yes",
+            "--rate",
+            "unlimited",
+            "--max-changes",
+            "100%",
+        ]);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };

@@ -176,7 +176,12 @@ fn files_name_the_schema_that_holds_where_they_are() {
     import(&site, &["stand-up"]);
     site.scratch
         .write("rooms/sales/_defaults.yml", "enableChat: true\n");
-    import(&site, &["1-webinar", "--dir", "sales/north"]);
+    let ran = import(&site, &["1-webinar", "--dir", "sales/north"]);
+    assert!(
+        ran.stdout.contains("there are defaults above it"),
+        "{}",
+        ran.all()
+    );
     assert_eq!(
         first("rooms/stand-up.yaml"),
         "# yaml-language-server: $schema=../schema/room.schema.json"

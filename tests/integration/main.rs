@@ -11,6 +11,7 @@ mod drift;
 mod echo;
 mod faults;
 mod fmt;
+mod guards;
 mod hostile;
 mod import;
 mod in_process;

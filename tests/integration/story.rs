@@ -114,7 +114,16 @@ impl Story {
 
     /// Starts `apply`, which dies at the crash point `at`.
     pub fn start(&mut self, at: Option<&str>) -> Child {
-        let mut args = vec!["--color", "never", "apply", "--yes", "--rate", "unlimited"];
+        let mut args = vec![
+            "--color",
+            "never",
+            "apply",
+            "--yes",
+            "--rate",
+            "unlimited",
+            "--max-changes",
+            "100%",
+        ];
         args.extend(["--parallelism", "4"]);
         args.extend(&self.args);
         self.starts.push(self.site.log().len());

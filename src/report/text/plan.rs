@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
 
 use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, undeclared, value};
+use crate::model::Effect;
 use crate::planner::{Action, Cause};
 use crate::report::plan::{AttributeReport, ChangeReport, PlanReport};
 
@@ -22,6 +23,9 @@ pub struct PlanView<'a> {
     pub now: i64,
 }
 
+/// Rooms that are named for an effect; the others are counted.
+const NAMED: usize = 5;
+
 /// The plan, as a screen of text.
 pub fn plan(report: &PlanReport, view: PlanView<'_>) -> String {
     let mut text = String::new();
@@ -31,6 +35,7 @@ pub fn plan(report: &PlanReport, view: PlanView<'_>) -> String {
     };
     let app = paint(BOLD, printable(&report.app));
     let _ = writeln!(text, "Plan for {app}, against {state}\n");
+    text.push_str(&effects(report));
     for change in &report.changes {
         text.push_str(&change_block(change, view.now));
     }
@@ -50,11 +55,46 @@ pub fn plan(report: &PlanReport, view: PlanView<'_>) -> String {
     }
     text.push_str(&summary(report, view.rate));
     if let Some(guard) = &report.guard {
+        for reason in guard.lines() {
+            let _ = writeln!(
+                text,
+                "{}: apply refuses this: {}",
+                paint(RED.bold(), "Guard"),
+                printable(reason)
+            );
+        }
+    }
+    text
+}
+
+/// What the plan does to people, before anything else: that is what a reviewer must not miss.
+fn effects(report: &PlanReport) -> String {
+    let mut text = String::new();
+    for effect in Effect::ALL {
+        let rooms = report
+            .changes
+            .iter()
+            .filter(|c| c.effects.contains(&effect));
+        let rooms: Vec<String> = rooms.map(|change| printable(&change.room)).collect();
+        if rooms.is_empty() {
+            continue;
+        }
+        let (named, more) = rooms.split_at(rooms.len().min(NAMED));
+        let more = match more.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         let _ = writeln!(
             text,
-            "{}: apply refuses this: {guard}",
-            paint(RED.bold(), "Guard")
+            "  {} {}: {}: {}{more}",
+            paint(YELLOW, "!"),
+            paint(YELLOW.bold(), effect.name()),
+            effect.sentence(),
+            named.join(", ")
         );
+    }
+    if !text.is_empty() {
+        text.push('\n');
     }
     text
 }
@@ -67,12 +107,7 @@ fn change_block(change: &ChangeReport, now: i64) -> String {
     let _ = writeln!(text, "  {} {room}{place}", paint(style, symbol));
     for effect in &change.effects {
         let name = paint(YELLOW.bold(), effect.name());
-        let _ = writeln!(
-            text,
-            "      {} {name}: {}",
-            paint(YELLOW, "!"),
-            effect.sentence()
-        );
+        let _ = writeln!(text, "      {} {name}", paint(YELLOW, "!"));
     }
     let width = change
         .attributes

@@ -1,0 +1,60 @@
+//! Plans that go too far: shown by `plan`, refused by `apply`.
+
+use crate::site::Site;
+
+/// Ten rooms that are applied, and `moved` of them moved since.
+fn site(moved: usize, text: &str) -> Site {
+    let site = Site::with_rooms(&[], &[], 10);
+    assert_eq!(site.apply(&[]).code, 0);
+    (0..moved).for_each(|number| site.room(number, text));
+    site
+}
+
+#[test]
+fn a_mass_edit_is_shown_and_refused() {
+    let site = site(4, "privacy: private\nmaxParticipants: 9\n");
+    let plan = site.run(&["plan"]);
+    assert_eq!(plan.code, 0, "{}", plan.all());
+    let told =
+        "4 of 10 managed rooms would be updated, more than 30%; allow it with --max-changes 4";
+    assert!(plan.stdout.contains(told), "{}", plan.stdout);
+    let puts = site.count("PUT");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert_eq!(site.count("PUT"), puts);
+    assert_eq!(site.apply(&["--max-changes", "3"]).code, 4);
+    assert_eq!(site.count("PUT"), puts);
+    assert_eq!(site.apply(&["--max-changes", "40%"]).code, 0);
+    assert_eq!(site.count("PUT"), puts + 4);
+}
+
+#[test]
+fn rooms_new_to_the_state_do_not_count() {
+    let site = site(3, "privacy: private\nmaxParticipants: 9\n");
+    (10..30).for_each(|number| site.room(number, "privacy: private\n"));
+    assert_eq!(site.apply(&[]).code, 0);
+}
+
+#[test]
+fn an_effect_has_to_be_allowed_where_the_configuration_says_so() {
+    let site = site(1, "privacy: public\nmaxParticipants: 5\nenableChat: true\n");
+    let config = "guard:\n  require_allow: [privacy-widened, recording-on]\n";
+    site.scratch.write("roomctl.yaml", config);
+    let puts = site.count("PUT");
+    let ran = site.apply(&["--allow", "recording-on"]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(
+        ran.stderr.contains("privacy-widened in `room-00`"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(site.count("PUT"), puts);
+    assert_eq!(site.apply(&["--allow", "privacy-widened"]).code, 0);
+    assert_eq!(site.count("PUT"), puts + 1);
+    assert_eq!(site.apply(&["--allow", "privacy"]).code, 64);
+    site.scratch
+        .write("roomctl.yaml", "guard:\n  require_allow: [privacy]\n");
+    let wrong = site.apply(&[]);
+    assert_eq!(wrong.code, 3, "{}", wrong.all());
+}
