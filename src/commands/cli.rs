@@ -239,12 +239,20 @@ pub struct PlanningArgs {
     pub allow: Vec<Effect>,
 }
 
+/// What a plan may not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Lines that the change to the files does not explain.
+    Unexplained,
+}
+
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   roomctl plan
   roomctl plan --live                   reads the rooms, and tells drift from changes
+  roomctl plan --base origin/main       tells this change from what was merged earlier
   roomctl plan --detailed-exitcode      exits 2 when apply has something to do
   roomctl plan --format json > plan.json
   roomctl plan --out plan.roomctl       for `roomctl apply plan.roomctl`, after a review")]
@@ -258,6 +266,13 @@ pub struct PlanArgs {
     /// How to talk to the service, and for the forecast.
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Tell of each line whether it comes from the change since this git revision, was merged earlier and not
+    /// applied, or is drift
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// Exit with 4 when the plan holds lines that the change since --base does not explain
+    #[arg(long, value_name = "WHAT", requires = "base")]
+    pub deny: Option<Deny>,
     /// Save the plan, for `apply FILE`; holds no secret
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

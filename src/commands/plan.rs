@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cli::{Format, Global, PlanArgs};
+use super::cli::{Deny, Format, Global, PlanArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::planning::Planning;
@@ -10,7 +10,11 @@ use super::saved;
 use super::service;
 use super::settings::Settings;
 use super::validate::{accept, load};
-use crate::planner::review;
+use crate::io::git::files_at;
+use crate::io::room_files::{self, Loaded};
+use crate::model::Finding;
+use crate::planner::explain::{Base, ExplainedChange};
+use crate::planner::{Explained, Plan, explain, review};
 use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
 use crate::report::{self, PlanReport};
@@ -47,7 +51,12 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     } else {
         planning.offline(&loaded, &found.state)?
     };
-    let report = PlanReport::new(&plan, &loaded.origins, &planning.refusals(&plan));
+    let explained = match &args.base {
+        Some(revision) => Some(explained(&settings, revision, &plan, &loaded)?),
+        None => None,
+    };
+    let refusals = planning.refusals(&plan);
+    let report = PlanReport::explained(&plan, &loaded.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {
         let changes = review(&plan, &loaded.wanted, &found.state);
         saved::write(
@@ -66,7 +75,12 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
         }
         Format::Json => output.result(&report::json(&report)?),
     }
-    let exit = if !plan.unreadable.is_empty() {
+    let is_open = |one: &ExplainedChange| !one.change.is_explained();
+    let denied = args.deny == Some(Deny::Unexplained)
+        && explained.is_some_and(|explained| explained.values().any(is_open));
+    let exit = if denied {
+        Exit::Refused
+    } else if !plan.unreadable.is_empty() {
         Exit::Service
     } else if args.detailed_exitcode && !plan.is_empty() {
         Exit::Differences
@@ -76,6 +90,27 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     // The process ends here; to take 10,000 rooms apart first would only cost time.
     std::mem::forget((loaded, found, plan));
     Ok(exit)
+}
+
+/// Where the lines of the plan come from: the files are read again as they were at `revision`.
+fn explained(
+    settings: &Settings,
+    revision: &str,
+    plan: &Plan,
+    loaded: &Loaded,
+) -> Result<Explained, Failure> {
+    let before = files_at(&settings.rooms, revision).map_err(|error| {
+        Failure::because(Exit::Usage, &error)
+            .hint("in a pipeline, fetch the whole history, or at least that revision, before")
+    })?;
+    let root = before.path();
+    // What was wrong then is not to be told now.
+    let base = room_files::load(root, &[root.to_owned()], &settings.context());
+    let base = Base {
+        complete: !Finding::any_error(&base.findings),
+        wanted: base.wanted,
+    };
+    Ok(explain(plan, &loaded.wanted, &base))
 }
 
 /// The note about an earlier run that did not end.

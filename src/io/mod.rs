@@ -11,6 +11,7 @@ pub mod discover;
 pub mod durable;
 pub mod encodings;
 pub mod exchange;
+pub mod git;
 pub mod guard;
 pub mod health;
 pub mod http;

@@ -3,6 +3,7 @@
 //! Pure: values in, values out. Uses only `model`.
 
 pub mod drift;
+pub mod explain;
 pub mod forecast;
 pub mod guard;
 pub mod import;
@@ -17,6 +18,7 @@ pub mod undeclared;
 pub mod world;
 
 pub use drift::{Drift, Verdict, drift};
+pub use explain::{Explained, Explanation, explain};
 pub use forecast::{Forecast, Rate};
 pub use live::{plan_drift_only, plan_live};
 pub use plan::{Action, AttributeChange, Cause, Change, Options, Plan, WantedRoom, plan};

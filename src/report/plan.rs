@@ -6,9 +6,12 @@ use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, MASK, StateId, UndeclaredReport, shown};
 use crate::model::{Effect, Origin, Origins, Remembered, RoomName, RoomOrigins};
+use crate::planner::explain::ExplainedChange;
 use crate::planner::guard::Refusal;
 use crate::planner::plan::Unreadable;
-use crate::planner::{Action, AttributeChange, Cause, Change, Plan, Undeclared};
+use crate::planner::{
+    Action, AttributeChange, Cause, Change, Explained, Explanation, Plan, Undeclared,
+};
 
 /// What would change.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -104,6 +107,8 @@ pub struct ChangeReport {
     pub effects: Vec<Effect>,
     /// The attributes that change, by name.
     pub attributes: Vec<AttributeReport>,
+    /// Where the least explained of its lines comes from; null without `--base`.
+    pub explanation: Option<Explanation>,
     /// Identity of the change: moves when what would be sent or what was applied moves.
     pub digest: String,
 }
@@ -127,6 +132,8 @@ pub struct AttributeReport {
     pub file: Option<String>,
     /// Line in the file; null when no file sets the key.
     pub line: Option<u32>,
+    /// Where the line comes from; null without `--base`.
+    pub explanation: Option<Explanation>,
     /// Whether its values are never shown.
     pub sensitive: bool,
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
@@ -137,11 +144,25 @@ impl PlanReport {
     /// The report of `plan`. `origins` says where in the files the attributes are.
     /// `refusals` are why it must not be applied, if so.
     pub fn new(plan: &Plan, origins: &Origins, refusals: &[Refusal]) -> Self {
+        Self::explained(plan, origins, refusals, None)
+    }
+
+    /// The same, with where each line comes from, where that is known.
+    pub fn explained(
+        plan: &Plan,
+        origins: &Origins,
+        refusals: &[Refusal],
+        explained: Option<&Explained>,
+    ) -> Self {
         let nowhere = RoomOrigins::new();
         let changes: Vec<ChangeReport> = plan
             .changes
             .iter()
-            .map(|change| change_report(change, origins.get(&change.room).unwrap_or(&nowhere)))
+            .map(|change| {
+                let explained = explained.and_then(|explained| explained.get(&change.room));
+                let origins = origins.get(&change.room).unwrap_or(&nowhere);
+                change_report(change, origins, explained)
+            })
             .collect();
         Self {
             format_version: FORMAT_VERSION.to_owned(),
@@ -202,11 +223,21 @@ fn summary(plan: &Plan) -> Summary {
     summary
 }
 
-fn change_report(change: &Change, origins: &RoomOrigins) -> ChangeReport {
+fn change_report(
+    change: &Change,
+    origins: &RoomOrigins,
+    explained: Option<&ExplainedChange>,
+) -> ChangeReport {
     let attributes: Vec<AttributeReport> = change
         .attributes
         .iter()
-        .map(|attribute| attribute_report(attribute, origins.get(attribute.name.as_str())))
+        .map(|attribute| {
+            let explanation = explained.and_then(|e| e.attributes.get(&attribute.name));
+            AttributeReport {
+                explanation: explanation.copied(),
+                ..attribute_report(attribute, origins.get(attribute.name.as_str()))
+            }
+        })
         .collect();
     let own = attributes.iter().filter(|a| a.file.is_none());
     let first = own.filter_map(|a| a.line).min();
@@ -220,6 +251,7 @@ fn change_report(change: &Change, origins: &RoomOrigins) -> ChangeReport {
         line: first.or_else(any),
         file: change.file.clone(),
         effects: change.effects.clone(),
+        explanation: explained.map(|explained| explained.change),
         attributes,
         digest: change.digest.clone(),
     }
@@ -239,6 +271,7 @@ fn attribute_report(attribute: &AttributeChange, origin: Option<&Origin>) -> Att
         cause: attribute.cause,
         file: origin.and_then(|origin| origin.file().map(str::to_owned)),
         line: origin.map(|origin| origin.line),
+        explanation: None,
         sensitive: attribute.unknown
             || secret(&attribute.before)
             || secret(&attribute.after)

@@ -9,6 +9,7 @@ mod common;
 mod crash;
 mod drift;
 mod echo;
+mod explained;
 mod faults;
 mod fmt;
 mod guards;

@@ -9,7 +9,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, undeclared, value};
 use crate::model::Effect;
-use crate::planner::{Action, Cause};
+use crate::planner::{Action, Cause, Explanation};
 use crate::report::plan::{AttributeReport, ChangeReport, PlanReport};
 
 /// What a screen shows besides the plan itself.
@@ -36,7 +36,10 @@ pub fn plan(report: &PlanReport, view: PlanView<'_>) -> String {
     let app = paint(BOLD, printable(&report.app));
     let _ = writeln!(text, "Plan for {app}, against {state}\n");
     text.push_str(&effects(report));
-    for change in &report.changes {
+    // What this change does not explain comes first: nobody reviewed it. Otherwise the order of apply.
+    let mut changes: Vec<&ChangeReport> = report.changes.iter().collect();
+    changes.sort_by_key(|change| change.explanation.is_none_or(Explanation::is_explained));
+    for change in changes {
         text.push_str(&change_block(change, view.now));
     }
     for room in &report.unreadable {
@@ -54,6 +57,7 @@ pub fn plan(report: &PlanReport, view: PlanView<'_>) -> String {
         text.push('\n');
     }
     text.push_str(&summary(report, view.rate));
+    text.push_str(&unexplained(report));
     if let Some(guard) = &report.guard {
         for reason in guard.lines() {
             let _ = writeln!(
@@ -104,7 +108,10 @@ fn change_block(change: &ChangeReport, now: i64) -> String {
     let mut text = String::new();
     let room = paint(style.bold(), printable(&change.room));
     let place = place(change);
-    let _ = writeln!(text, "  {} {room}{place}", paint(style, symbol));
+    // A room without lines has nothing else to say it with.
+    let whole = change.explanation.filter(|_| change.attributes.is_empty());
+    let whole = explanation(whole);
+    let _ = writeln!(text, "  {} {room}{place}{whole}", paint(style, symbol));
     for effect in &change.effects {
         let name = paint(YELLOW.bold(), effect.name());
         let _ = writeln!(text, "      {} {name}", paint(YELLOW, "!"));
@@ -116,21 +123,60 @@ fn change_block(change: &ChangeReport, now: i64) -> String {
         .max()
         .unwrap_or(0);
     // What somebody else moved comes first: nobody reviewed that.
-    let (moved, planned): (Vec<_>, Vec<_>) = change
-        .attributes
-        .iter()
-        .partition(|a| matches!(a.cause, Cause::Drift | Cause::Conflict));
-    for attribute in moved.into_iter().chain(planned) {
+    let mut attributes: Vec<&AttributeReport> = change.attributes.iter().collect();
+    attributes.sort_by_key(|a| {
+        let planned = !matches!(a.cause, Cause::Drift | Cause::Conflict);
+        (planned, a.explanation.is_none_or(Explanation::is_explained))
+    });
+    for attribute in attributes {
         let line = match (change.action, &attribute.file, attribute.line) {
             (_, Some(file), Some(line)) => paint(DIM, format!("  {}:{line}", printable(file))),
             (Action::Update, None, Some(line)) => paint(DIM, format!("  line {line}")),
             _ => String::new(),
         };
         let name = format!("{:width$}", printable(&attribute.name));
-        let _ = writeln!(text, "      {name}  {}{line}", values(attribute, now));
+        let _ = writeln!(
+            text,
+            "      {name}  {}{line}{}",
+            values(attribute, now),
+            explanation(attribute.explanation)
+        );
     }
     text.push('\n');
     text
+}
+
+/// How much of the plan the change to the files does not account for.
+fn unexplained(report: &PlanReport) -> String {
+    let is_open = |explanation: Option<Explanation>| explanation.is_some_and(|e| !e.is_explained());
+    let rooms = report
+        .changes
+        .iter()
+        .filter(|change| is_open(change.explanation))
+        .count() as u64;
+    if rooms == 0 {
+        return String::new();
+    }
+    let attributes = report.changes.iter().flat_map(|change| &change.attributes);
+    let lines = attributes.filter(|a| is_open(a.explanation)).count() as u64;
+    format!(
+        "{}: {} in {} not from this change.\n",
+        paint(YELLOW.bold(), "Unexplained"),
+        count(lines, "line", "lines"),
+        count(rooms, "room", "rooms")
+    )
+}
+
+/// Where a line comes from, if that is known.
+fn explanation(explanation: Option<Explanation>) -> String {
+    explanation.map_or_else(String::new, |explanation| {
+        let style = if explanation.is_explained() {
+            DIM
+        } else {
+            YELLOW
+        };
+        paint(style, format!("  [{}]", explanation.words()))
+    })
 }
 
 fn symbol(action: Action) -> (&'static str, Style) {
@@ -356,6 +402,7 @@ mod tests {
             unknown: false,
             cause,
             file: None,
+            explanation: None,
             line: Some(3),
             live: Json::Null,
             sensitive: false,
