@@ -45,7 +45,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     let begun = Instant::now();
     let settings = Settings::new(global)?;
     let approved = args.plan.as_deref().map(saved::read).transpose()?;
-    let loaded = accept(load(&settings), args.report.format == Format::Json, output)?;
+    let loaded = accept(load(&settings)?, args.report.format == Format::Json, output)?;
     let store = lock(&settings, output)?;
     let Found { state, recovered } = settings.load_state()?;
     if recovered > 0 {

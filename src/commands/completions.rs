@@ -14,7 +14,7 @@ use super::cli::{Cli, CompletionsArgs, Shell};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
-use super::validate::load;
+use super::validate::read;
 use crate::io::store::Found;
 
 /// The variable by which a script asks. Not the library's `COMPLETE`, which anybody may have set.
@@ -67,7 +67,7 @@ pub fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
 fn names_here() -> Option<Vec<String>> {
     let cli = Cli::try_parse_from(["roomctl", "validate"]).ok()?;
     let settings = Settings::new(&cli.global).ok()?;
-    let files = load(&settings).wanted.into_keys();
+    let files = read(&settings).wanted.into_keys();
     let mut names: Vec<String> = files.map(|name| name.to_string()).collect();
     if let Ok(Found { state, .. }) = settings.load_state() {
         names.extend(state.rooms.keys().map(ToString::to_string));

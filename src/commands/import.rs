@@ -14,7 +14,7 @@ use super::plan::recovered;
 use super::progress::Reading;
 use super::service::{self, Backend};
 use super::settings::Settings;
-use super::validate::{accept, load};
+use super::validate::{accept, read};
 use crate::io::defaults;
 use crate::io::new_file;
 use crate::io::observe::{list, looks_cut, observe};
@@ -92,7 +92,7 @@ pub fn run(global: &Global, args: &ImportArgs, output: &mut Output) -> Result<Ex
 /// The files that are there. They must be right: which rooms a broken file declares, nobody can tell.
 fn existing(settings: &Settings, json: bool, output: &mut Output) -> Result<Loaded, Failure> {
     if settings.rooms.exists() {
-        accept(load(settings), json, output)
+        accept(read(settings), json, output)
     } else {
         Ok(Loaded::default())
     }

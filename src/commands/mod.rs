@@ -16,6 +16,7 @@ pub mod man;
 pub mod output;
 pub mod plan;
 pub mod planning;
+pub mod policies;
 pub mod progress;
 pub mod saved;
 pub mod schema;

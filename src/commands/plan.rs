@@ -29,7 +29,7 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     // The state is parsed while the files are.
     let (loaded, found) = rayon::join(|| load(&settings), || settings.load_state());
     let (loaded, found) = (
-        accept(loaded, args.report.format == Format::Json, output)?,
+        accept(loaded?, args.report.format == Format::Json, output)?,
         found?,
     );
     if found.recovered > 0 {

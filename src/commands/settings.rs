@@ -10,6 +10,7 @@ use crate::io::config::{self, Config};
 use crate::io::defaults::Defaults;
 use crate::io::room_file::Context;
 use crate::io::store::{Found, LocalStore};
+use crate::model::policy::PolicyConfig;
 use crate::model::{Effect, Secret};
 use crate::planner::Rate;
 
@@ -121,6 +122,11 @@ impl Settings {
             return Err(Failure::new(Exit::Invalid, "`burst` must be at least 1"));
         }
         Ok((args.rate.or(configured).unwrap_or_default(), burst))
+    }
+
+    /// What the repository demands of its rooms.
+    pub fn policies(&self) -> &[PolicyConfig] {
+        self.config.policies.get().map_or(&[], Vec::as_slice)
     }
 
     /// Effects that `apply` refuses without `--allow`.

@@ -17,7 +17,7 @@ use crate::report::{self, ValidateReport, text};
 /// When no file declares the room, or the files cannot be used.
 pub fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
-    let loaded = load(&settings);
+    let loaded = load(&settings)?;
     let Some((name, wanted)) = loaded.wanted.get_key_value(args.room.as_str()) else {
         return Err(missing(&args.room, loaded, args.report.format, output));
     };

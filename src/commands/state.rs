@@ -9,7 +9,7 @@ use super::holder::lock;
 use super::output::Output;
 use super::plan::recovered as recovered_note;
 use super::settings::Settings;
-use super::validate::load;
+use super::validate::read;
 use crate::io::lock::{Status, describe};
 use crate::io::room_files::Loaded;
 use crate::io::store::Found;
@@ -205,7 +205,7 @@ impl Files {
     fn read(settings: &Settings) -> Self {
         // No directory is no file; to `load` it would be an error.
         let loaded = if settings.rooms.exists() {
-            load(settings)
+            read(settings)
         } else {
             Loaded::default()
         };

@@ -3,6 +3,7 @@
 use super::cli::{Global, ValidateArgs, ValidateFormat};
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::policies;
 use super::settings::Settings;
 use crate::io::known::Known;
 use crate::io::room_files::{self, Loaded, text_of};
@@ -27,7 +28,8 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
     } else {
         args.paths.clone()
     };
-    let loaded = room_files::load(&settings.rooms, &roots, &settings.context());
+    let mut loaded = room_files::load(&settings.rooms, &roots, &settings.context());
+    policies::ask(&settings, &mut loaded)?;
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     match args.format {
         ValidateFormat::Text => output.result(&text::validate(&report, &text_of, MOST)),
@@ -40,8 +42,18 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
     Ok(Exit::Done)
 }
 
-/// Reads the rooms for a command that goes on with them.
-pub fn load(settings: &Settings) -> Loaded {
+/// Reads the rooms for a command that goes on with them, and asks the policies about them.
+///
+/// # Errors
+/// When a policy cannot be used.
+pub fn load(settings: &Settings) -> Result<Loaded, Failure> {
+    let mut loaded = read(settings);
+    policies::ask(settings, &mut loaded)?;
+    Ok(loaded)
+}
+
+/// Reads the rooms, whatever the policies say.
+pub fn read(settings: &Settings) -> Loaded {
     let roots = std::slice::from_ref(&settings.rooms);
     room_files::load(&settings.rooms, roots, &settings.context())
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::yaml;
 use crate::model::Place;
+use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
 use crate::model::{Effect, NameRule};
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub parallelism: Managed<u32>,
     /// What `apply` refuses unless it is allowed.
     pub guard: Managed<Guard>,
+    /// What every room has to keep to, beyond the rules of the service; told by `validate`, `plan` and `apply`.
+    pub policies: Managed<Vec<PolicyConfig>>,
     /// Which room names are accepted. Default: `lowercase`.
     pub names: Managed<NameRule>,
 }

@@ -8,6 +8,7 @@ pub mod finding;
 pub mod likeness;
 pub mod name;
 pub mod origin;
+pub mod policy;
 pub mod reference;
 pub mod room;
 pub mod room_schema;

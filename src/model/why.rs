@@ -33,6 +33,7 @@ pub fn why(rule: &str) -> Option<&'static str> {
         "tab" => "YAML forbids tabs there, and its readers disagree on what they make of them",
         "tag" => "a tag can make a value mean something else than it reads",
         "milliseconds" => "the service counts in seconds; this one is thousands of years away",
+        "policy" => "this repository demands it of its rooms",
         "link" => "a link could lead out of the tree that was reviewed",
         "hidden" => "editors and other programs keep copies under such names",
         "defaults-name" => "each room is named by its own file",

@@ -23,6 +23,7 @@ mod laws;
 mod layers;
 mod live;
 mod nights;
+mod policies;
 mod references;
 mod rogue;
 mod room_schema;

@@ -1,0 +1,335 @@
+//! Policies: what a company demands of its rooms beyond the rules of the service, as CEL expressions.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cel::{Context, Program, Value as Cel};
+use globset::{Glob, GlobMatcher};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::catalogue::attributes;
+use super::finding::Severity;
+use super::{RoomName, Settings, Value};
+
+/// What stands for a secret: expressions see that there is one, and nothing of it.
+const MASK: &str = "****";
+
+/// One policy, as `roomctl.yaml` declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// Its name in findings. Unique.
+    pub id: String,
+    /// The rooms that it is about, as a glob over their names. Default: all.
+    #[serde(default = "all")]
+    #[schemars(default = "all")]
+    pub rooms: String,
+    /// A CEL expression that is true for every room that keeps to the policy. `room` holds the wanted settings by
+    /// wire name, and `room.roomName`; a secret reads `****`. `has(room.maxParticipants)` tells whether a key is
+    /// managed. `file` is the path of the room's file, `now` the time in Unix seconds.
+    pub expression: String,
+    /// What is told about a room that does not.
+    pub message: String,
+    /// How much that weighs: `error` forbids to go on. Default: `error`.
+    #[serde(default)]
+    pub severity: PolicySeverity,
+}
+
+/// How much a finding of a policy weighs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PolicySeverity {
+    /// Nothing is planned or sent while it stands.
+    #[default]
+    Error,
+    /// Goes on.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl From<PolicySeverity> for Severity {
+    fn from(severity: PolicySeverity) -> Self {
+        match severity {
+            PolicySeverity::Error => Self::Error,
+            PolicySeverity::Warning => Self::Warning,
+            PolicySeverity::Note => Self::Note,
+        }
+    }
+}
+
+fn all() -> String {
+    "*".to_owned()
+}
+
+/// Why a policy cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Two have the same name.
+    #[error("there are two policies called `{0}`")]
+    Twice(String),
+    /// The glob is none.
+    #[error("policy `{id}`: `rooms` is not a pattern: {why}")]
+    Glob {
+        /// The policy.
+        id: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The expression is none.
+    #[error("policy `{id}`: the expression cannot be read: {why}")]
+    Expression {
+        /// The policy.
+        id: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// A policy that is ready to be asked.
+#[derive(Debug)]
+pub struct Policy {
+    config: PolicyConfig,
+    rooms: GlobMatcher,
+    program: Program,
+}
+
+/// A room that does not keep to a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What is told: the policy's own words, with its name.
+    pub message: String,
+    /// The attributes that the policy looks at, by wire name, in the order of the catalogue.
+    pub attributes: Vec<&'static str>,
+    /// What to do about it.
+    pub help: String,
+}
+
+/// A room as a policy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Its name.
+    pub room: &'a RoomName,
+    /// The path of its file.
+    pub file: &'a str,
+    /// What it wants.
+    pub settings: &'a Settings,
+}
+
+/// Makes the policies ready.
+///
+/// # Errors
+/// The first one that cannot be used.
+pub fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyError> {
+    let mut policies: Vec<Policy> = Vec::with_capacity(configs.len());
+    for config in configs {
+        if policies.iter().any(|other| other.config.id == config.id) {
+            return Err(PolicyError::Twice(config.id.clone()));
+        }
+        policies.push(Policy::new(config)?);
+    }
+    Ok(policies)
+}
+
+impl Policy {
+    fn new(config: &PolicyConfig) -> Result<Self, PolicyError> {
+        let id = config.id.clone();
+        let rooms = Glob::new(&config.rooms).map_err(|error| PolicyError::Glob {
+            id: id.clone(),
+            why: error.kind().to_string(),
+        })?;
+        // The parser is generated and large; what it cannot take must not end the program.
+        let parsed = catch_unwind(|| Program::compile(&config.expression));
+        let why = match parsed {
+            Ok(Ok(program)) => {
+                return Ok(Self {
+                    config: config.clone(),
+                    rooms: rooms.compile_matcher(),
+                    program,
+                });
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "its parser gave up".to_owned(),
+        };
+        Err(PolicyError::Expression { id, why })
+    }
+
+    /// What the policy has to say about a room; nothing if it keeps to it. `now` is in Unix seconds.
+    pub fn check(&self, subject: Subject<'_>, now: i64) -> Option<Breach> {
+        if !self.rooms.is_match(subject.room.as_str()) {
+            return None;
+        }
+        let PolicyConfig { id, message, .. } = &self.config;
+        match self.ask(subject, now) {
+            Ok(true) => None,
+            Ok(false) => Some(self.breach(
+                self.config.severity.into(),
+                message.clone(),
+                format!("keep to the policy `{id}`, or change it in roomctl.yaml"),
+            )),
+            Err(why) => Some(self.breach(
+                Severity::Error,
+                format!("the policy `{id}` cannot be asked about this room: {why}"),
+                "a key that a room need not have is asked for with `has(room.KEY)`; the policy is in roomctl.yaml"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn ask(&self, subject: Subject<'_>, now: i64) -> Result<bool, String> {
+        let mut context = Context::default();
+        context.add_variable_from_value("room", room(subject));
+        context.add_variable_from_value("file", subject.file.to_owned());
+        context.add_variable_from_value("now", now);
+        let answer = catch_unwind(AssertUnwindSafe(|| self.program.execute(&context)));
+        match answer {
+            Ok(Ok(Cel::Bool(answer))) => Ok(answer),
+            Ok(Ok(_)) => Err("the expression is neither true nor false".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the expression could not be evaluated".to_owned()),
+        }
+    }
+
+    fn breach(&self, severity: Severity, message: String, help: String) -> Breach {
+        Breach {
+            severity,
+            message: format!("{message} [{}]", self.config.id),
+            attributes: self.attributes(),
+            help,
+        }
+    }
+
+    /// The attributes that the expression names.
+    fn attributes(&self) -> Vec<&'static str> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words: Vec<&str> = self.config.expression.split(|c| !is_word(c)).collect();
+        let names = attributes().iter().map(|attribute| attribute.name.as_str());
+        names.filter(|name| words.contains(name)).collect()
+    }
+}
+
+fn room(subject: Subject<'_>) -> HashMap<String, Cel> {
+    let settings = subject.settings.iter().map(|(name, value)| {
+        let value = match value {
+            Value::Bool(value) => Cel::from(*value),
+            Value::Integer(value) => Cel::from(*value),
+            Value::Text(value) => Cel::from(value.as_str()),
+            Value::Secret(_) | Value::Unset { .. } => Cel::from(MASK),
+        };
+        ((*name).to_owned(), value)
+    });
+    let name = ("roomName".to_owned(), Cel::from(subject.room.as_str()));
+    settings.chain([name]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::Secret;
+
+    fn config(rooms: &str, expression: &str) -> PolicyConfig {
+        PolicyConfig {
+            id: "p".into(),
+            rooms: rooms.into(),
+            expression: expression.into(),
+            message: "told".into(),
+            severity: PolicySeverity::Warning,
+        }
+    }
+
+    fn told(rooms: &str, expression: &str) -> Option<String> {
+        let settings: Settings = [
+            ("privacy", Value::Text("private".into())),
+            ("maxParticipants", Value::Integer(12)),
+            ("enableChat", Value::Bool(true)),
+            ("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/canary"))),
+        ]
+        .into();
+        let room = RoomName::try_from("sales-demo".to_owned()).unwrap();
+        let subject = Subject {
+            room: &room,
+            file: "rooms/sales/demo.yaml",
+            settings: &settings,
+        };
+        let policies = compile(&[config(rooms, expression)]).unwrap();
+        let breach = policies[0].check(subject, 1_000)?;
+        Some(format!(
+            "{:?} {} {:?}",
+            breach.severity, breach.message, breach.attributes
+        ))
+    }
+
+    #[test]
+    fn rooms_that_keep_to_it_are_not_told() {
+        for expression in [
+            "true",
+            "room.privacy == 'private'",
+            "room.maxParticipants <= 25 && room.enableChat",
+            "!has(room.recordRoom) || !room.recordRoom",
+            "room.roomName.startsWith('sales-')",
+            "room.roomName.matches('^[a-z-]+$')",
+            "file.startsWith('rooms/sales/')",
+            "!has(room.expireUnixSec) || room.expireUnixSec > now",
+            "has(room.rtmpOutURL) && room.rtmpOutURL == '****'",
+        ] {
+            assert_eq!(told("*", expression), None, "{expression}");
+        }
+        assert_eq!(told("marketing-*", "false"), None, "another room");
+    }
+
+    #[test]
+    fn others_are_told_with_what_the_policy_looks_at() {
+        assert_eq!(
+            told(
+                "sales-*",
+                "room.maxParticipants < 10 || room.privacy == 'public'"
+            )
+            .unwrap(),
+            "Warning told [p] [\"privacy\", \"maxParticipants\"]"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_an_error() {
+        for (expression, why) in [
+            ("room.recordRoom", "No such key: recordRoom"),
+            ("room.maxParticipants", "neither true nor false"),
+            ("nobody == 1", "nobody"),
+            ("room.privacy < 3", ""),
+        ] {
+            let told = told("*", expression).unwrap();
+            assert!(
+                told.starts_with("Error the policy `p` cannot be asked"),
+                "{told}"
+            );
+            assert!(told.contains(why), "{expression}: {told}");
+            assert!(!told.contains("canary"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_policy_is_refused() {
+        let refused = |configs: &[PolicyConfig]| compile(configs).unwrap_err().to_string();
+        assert!(refused(&[config("*", "room.privacy ==")]).contains("expression cannot be read"));
+        assert!(refused(&[config("[", "true")]).contains("not a pattern"));
+        let twice = [config("*", "true"), config("*", "true")];
+        assert!(refused(&twice).contains("two policies"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_expression_ends_the_program(expression in "(room|has|\\.|privacy|\\(|\\)|'|\"|==|&&|\\[|\\]|\\{|1|\\?|:|in| |all\\(x,|[^a]){0,12}") {
+            if let Ok(policies) = compile(&[config("*", &expression)]) {
+                let room = RoomName::try_from("a".to_owned()).unwrap();
+                let settings = Settings::new();
+                let subject = Subject { room: &room, file: "a", settings: &settings };
+                let _ = policies[0].check(subject, 0);
+            }
+        }
+    }
+}
