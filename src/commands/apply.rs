@@ -20,6 +20,7 @@ use super::progress::Progress;
 use super::saved;
 use super::service::{self, Backend};
 use super::settings::Settings;
+use super::tell::tell;
 use super::validate::{accept, load};
 use crate::io::apply::apply;
 use crate::io::crash_point::crash_point;
@@ -35,7 +36,7 @@ use crate::planner::{Action, Change, Matched, Outcome, Plan, Receipt, State, mat
 use crate::report::apply::Summary;
 use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
-use crate::report::{self, ApplyReport, PlanReport};
+use crate::report::{ApplyReport, PlanReport};
 
 /// Runs the command.
 ///
@@ -45,7 +46,7 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
     let begun = Instant::now();
     let settings = Settings::new(global)?;
     let approved = args.plan.as_deref().map(saved::read).transpose()?;
-    let loaded = accept(load(&settings)?, args.report.format == Format::Json, output)?;
+    let loaded = accept(load(&settings)?, &args.report, settings.now, output)?;
     let store = lock(&settings, output)?;
     let Found { state, recovered } = settings.load_state()?;
     if recovered > 0 {
@@ -85,8 +86,9 @@ pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exi
         (planning.offline(&loaded, &memory.state)?, None)
     };
     let (rate, _) = settings.pace(&args.network.pace)?;
+    let rate = rate.to_string();
     let view = PlanView {
-        rate: &rate.to_string(),
+        rate: Some(&rate),
         verbose: global.verbose > 0,
         now: settings.now,
     };
@@ -383,12 +385,16 @@ fn report_end(
     output: &mut Output,
 ) -> Result<Summary, Failure> {
     let report = ApplyReport::new(state, receipts, stopped.map(StopReason::sentence));
-    match args.report.format {
-        Format::Text if receipts.is_empty() => {}
-        Format::Text => output.result(&text::apply_end(&report)),
-        Format::Json => output.result(&report::json(&report)?),
-    }
-    Ok(report.summary)
+    let summary = report.summary;
+    // An apply tells no moments.
+    tell(report, &args.report, 0, output, |report| {
+        if report.receipts.is_empty() {
+            String::new()
+        } else {
+            text::apply_end(report)
+        }
+    })?;
+    Ok(summary)
 }
 
 /// The plan goes further than it may.

@@ -126,6 +126,8 @@ pub enum Command {
     State(StateArgs),
     /// Bring room files into their canonical form
     Fmt(FmtArgs),
+    /// Show a JSON report in another form
+    Render(RenderArgs),
     /// Show a room with its defaults, and where each value comes from
     Show(ShowArgs),
     /// Print the JSON Schema of a format
@@ -138,21 +140,68 @@ pub enum Command {
     Simulate(SimulateArgs),
 }
 
-/// Form of the result.
+/// Form of a result that has only two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum PlainFormat {
     /// For people.
     Text,
     /// One JSON report.
     Json,
 }
 
+/// How a result is shown that has only two forms.
+#[derive(Clone, Debug, Args)]
+pub struct PlainArgs {
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+impl From<&PlainArgs> for ReportArgs {
+    fn from(args: &PlainArgs) -> Self {
+        Self {
+            format: match args.format {
+                PlainFormat::Text => Format::Text,
+                PlainFormat::Json => Format::Json,
+            },
+            max_bytes: None,
+            marker: None,
+            report_file: None,
+        }
+    }
+}
+
+/// Form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON report.
+    Json,
+    /// For a comment, an issue or a step summary.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
+    /// Annotations of a GitHub workflow.
+    Github,
+}
+
 /// How a report is shown.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
     /// Form of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Most bytes of markdown: what does not fit is shown in a shorter form, never cut inside a room [default: as
+    /// many as it takes; a comment on GitHub holds 65536 characters]
+    #[arg(long, value_name = "N")]
+    pub max_bytes: Option<usize>,
+    /// Part of the comment in the first line of markdown, by which a later run finds its own
+    #[arg(long, value_name = "NAME")]
+    pub marker: Option<String>,
+    /// Also write the JSON report to this file
+    #[arg(long, value_name = "FILE")]
+    pub report_file: Option<PathBuf>,
 }
 
 /// How fast requests are sent.
@@ -202,20 +251,9 @@ Examples:
 pub struct ValidateArgs {
     /// Files or directories [default: the rooms directory]
     pub paths: Vec<PathBuf>,
-    /// Form of the result
-    #[arg(long, value_enum, default_value_t = ValidateFormat::Text)]
-    pub format: ValidateFormat,
-}
-
-/// Form of the findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ValidateFormat {
-    /// For people.
-    Text,
-    /// One JSON report.
-    Json,
-    /// Annotations of a GitHub workflow.
-    Github,
+    /// How the report is shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// What a plan looks at, and how far it may go.
@@ -353,17 +391,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(number))
 }
 
-/// Form of a drift check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DriftFormat {
-    /// For people.
-    Text,
-    /// One JSON report.
-    Json,
-    /// For an issue or a step summary.
-    Markdown,
-}
-
 /// Arguments of `drift`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -374,9 +401,9 @@ Examples:
   roomctl drift --format markdown --exit-zero
   roomctl drift --metrics-file /var/lib/node_exporter/roomctl.prom")]
 pub struct DriftArgs {
-    /// Form of the result
-    #[arg(long, value_enum, default_value_t = DriftFormat::Text)]
-    pub format: DriftFormat,
+    /// How the report is shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
     /// Exit with 0 also on drift
     #[arg(long)]
     pub exit_zero: bool,
@@ -421,7 +448,7 @@ pub struct ImportArgs {
     pub dir: Option<PathBuf>,
     /// How the report is shown.
     #[command(flatten)]
-    pub report: ReportArgs,
+    pub report: PlainArgs,
     /// How to talk to the service.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -452,7 +479,7 @@ Examples:
     List {
         /// How the report is shown.
         #[command(flatten)]
-        report: ReportArgs,
+        report: PlainArgs,
     },
     /// Show all that is remembered of a room; secrets as ****
     #[command(after_help = "\
@@ -465,7 +492,7 @@ Examples:
         room: String,
         /// How the report is shown.
         #[command(flatten)]
-        report: ReportArgs,
+        report: PlainArgs,
     },
     /// Remember a room that was renamed on the service under its new name
     ///
@@ -538,6 +565,24 @@ pub struct FmtArgs {
     pub check: bool,
 }
 
+/// Arguments of `render`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For the reports of plan, apply, drift and validate, and for saved plans. Contacts nobody, and reads nothing else.
+
+Examples:
+  roomctl plan --report-file plan.json
+  roomctl render plan.json --format markdown --max-bytes 65000
+  roomctl render plan.json --format html > plan.html
+  roomctl render - < plan.json")]
+pub struct RenderArgs {
+    /// The JSON report, or a saved plan; `-` is standard input
+    pub file: PathBuf,
+    /// How the report is shown.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -550,7 +595,7 @@ pub struct ShowArgs {
     pub room: String,
     /// How the report is shown.
     #[command(flatten)]
-    pub report: ReportArgs,
+    pub report: PlainArgs,
 }
 
 /// Arguments of `schema`.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan};
 
-use super::cli::{DriftArgs, DriftFormat, Global};
+use super::cli::{DriftArgs, Global};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::progress::Reading;
 use super::service::{self, Backend};
 use super::settings::Settings;
+use super::tell::tell;
 use super::validate::{accept, load_unless_known};
 use crate::io::exchange::Service;
 use crate::io::http::Http;
@@ -23,7 +24,7 @@ use crate::planner::drift::Sides;
 use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
 use crate::report::drift::Summary;
-use crate::report::{self, DriftReport, markdown, text};
+use crate::report::{DriftReport, text};
 
 /// Runs the command.
 ///
@@ -49,11 +50,12 @@ pub fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exi
         now: settings.now,
     });
     let report = DriftReport::new(&drift, &state, &mutes, seen.warning);
-    show(&report, args, settings.now, global.verbose > 0, output)?;
-    write_metrics(args, settings.now, &report)?;
     let exit = exit(report.summary, args);
+    let counted = write_metrics(args, settings.now, &report);
+    show(report, args, settings.now, global.verbose > 0, output)?;
+    counted?;
     // The process ends here; to take thousands of rooms apart first would only cost time.
-    std::mem::forget((report, drift, loaded, state, seen.world));
+    std::mem::forget((drift, loaded, state, seen.world));
     Ok(exit)
 }
 
@@ -90,7 +92,7 @@ async fn look(
         seen = &mut service_side => (load_unless_known(settings, state), Some(seen)),
         loaded = files => (loaded, None),
     };
-    let loaded = accept(loaded, args.format == DriftFormat::Json, output)?;
+    let loaded = accept(loaded, &args.report, settings.now, output)?;
     let (mut world, listed) = match early {
         Some(seen) => seen,
         None => service_side.await,
@@ -149,25 +151,18 @@ fn load_mutes(args: &DriftArgs) -> Result<Vec<Mute>, Failure> {
 }
 
 fn show(
-    report: &DriftReport,
+    report: DriftReport,
     args: &DriftArgs,
     now: i64,
     verbose: bool,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    match args.format {
-        DriftFormat::Text => {
-            // A mute that is pasted without a thought should still end soon.
-            let until =
-                Timestamp::from_second(now).and_then(|now| now.checked_add((30 * 24).hours()));
-            let until =
-                until.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
-            output.result(&text::drift(report, &until, verbose));
-        }
-        DriftFormat::Json => output.result(&report::json(report)?),
-        DriftFormat::Markdown => output.result(&markdown::drift(report)),
-    }
-    Ok(())
+    tell(report, &args.report, now, output, |report| {
+        // A mute that is pasted without a thought should still end soon.
+        let until = Timestamp::from_second(now).and_then(|now| now.checked_add((30 * 24).hours()));
+        let until = until.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
+        text::drift(report, &until, verbose)
+    })
 }
 
 fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::cli::{Format, Global, ImportArgs};
+use super::cli::{Global, ImportArgs, PlainFormat, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::holder::lock;
 use super::output::Output;
@@ -40,7 +40,7 @@ const SCHEMA_WITH_DEFAULTS: &str = "schema/room-with-defaults.schema.json";
 /// When files, configuration or state cannot be used, or the service does not list its rooms.
 pub fn run(global: &Global, args: &ImportArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
-    let loaded = existing(&settings, args.report.format == Format::Json, output)?;
+    let loaded = existing(&settings, &(&args.report).into(), output)?;
     let store = lock(&settings, output)?;
     let Found {
         mut state,
@@ -82,17 +82,17 @@ pub fn run(global: &Global, args: &ImportArgs, output: &mut Output) -> Result<Ex
     // Whatever became of the state, the report is told first: it says which files were written.
     let report = ImportReport::new(&state, rooms, warning);
     match args.report.format {
-        Format::Text => output.result(&text::import(&report)),
-        Format::Json => output.result(&report::json(&report)?),
+        PlainFormat::Text => output.result(&text::import(&report)),
+        PlainFormat::Json => output.result(&report::json(&report)?),
     }
     saved?;
     Ok(exit(report.summary))
 }
 
 /// The files that are there. They must be right: which rooms a broken file declares, nobody can tell.
-fn existing(settings: &Settings, json: bool, output: &mut Output) -> Result<Loaded, Failure> {
+fn existing(settings: &Settings, how: &ReportArgs, output: &mut Output) -> Result<Loaded, Failure> {
     if settings.rooms.exists() {
-        accept(read(settings), json, output)
+        accept(read(settings), how, settings.now, output)
     } else {
         Ok(Loaded::default())
     }

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod planning;
 pub mod policies;
 pub mod progress;
+pub mod render;
 pub mod saved;
 pub mod schema;
 pub mod service;
@@ -25,6 +26,7 @@ pub mod settings;
 pub mod show;
 pub mod simulate;
 pub mod state;
+pub mod tell;
 pub mod validate;
 
 use std::process::ExitCode;
@@ -69,6 +71,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(&cli.global, args, output),
         Command::Init(args) => init::run(&cli.global, args, output),
         Command::Fmt(args) => fmt::run(&cli.global, args, output),
+        Command::Render(args) => render::run(&cli.global, args, output),
         Command::Show(args) => show::run(&cli.global, args, output),
         Command::Schema(args) => schema::run(args, output),
         Command::State(args) => state::run(&cli.global, &args.command, output),

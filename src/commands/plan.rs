@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use super::cli::{Deny, Format, Global, PlanArgs};
+use super::cli::{Deny, Global, PlanArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::planning::Planning;
 use super::saved;
 use super::service;
 use super::settings::Settings;
+use super::tell::tell;
 use super::validate::{accept, load};
 use crate::io::git::files_at;
 use crate::io::room_files::{self, Loaded};
 use crate::model::Finding;
 use crate::planner::explain::{Base, ExplainedChange};
 use crate::planner::{Explained, Plan, explain, review};
+use crate::report::PlanReport;
 use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
-use crate::report::{self, PlanReport};
 
 /// Runs the command.
 ///
@@ -28,10 +29,7 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
     let (rate, _) = settings.pace(&args.network.pace)?;
     // The state is parsed while the files are.
     let (loaded, found) = rayon::join(|| load(&settings), || settings.load_state());
-    let (loaded, found) = (
-        accept(loaded?, args.report.format == Format::Json, output)?,
-        found?,
-    );
+    let (loaded, found) = (accept(loaded?, &args.report, settings.now, output)?, found?);
     if found.recovered > 0 {
         output.note(&recovered(found.recovered));
     }
@@ -64,17 +62,15 @@ pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit
             &SavedPlan::new(saved::mode(&args.planning), changes, &report)?,
         )?;
     }
-    match args.report.format {
-        Format::Text => {
-            let view = PlanView {
-                rate: &rate.to_string(),
-                verbose: global.verbose > 0,
-                now: settings.now,
-            };
-            output.result(&text::plan(&report, view));
-        }
-        Format::Json => output.result(&report::json(&report)?),
-    }
+    let rate = rate.to_string();
+    tell(report, &args.report, settings.now, output, |report| {
+        let view = PlanView {
+            rate: Some(&rate),
+            verbose: global.verbose > 0,
+            now: settings.now,
+        };
+        text::plan(report, view)
+    })?;
     let is_open = |one: &ExplainedChange| !one.change.is_explained();
     let denied = args.deny == Some(Deny::Unexplained)
         && explained.is_some_and(|explained| explained.values().any(is_open));

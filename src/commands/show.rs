@@ -1,6 +1,6 @@
 //! `show`: one room as the files want it, and where each value comes from.
 
-use super::cli::{Format, Global, ShowArgs};
+use super::cli::{Global, PlainFormat, ReportArgs, ShowArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
@@ -19,7 +19,13 @@ pub fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit
     let settings = Settings::new(global)?;
     let loaded = load(&settings)?;
     let Some((name, wanted)) = loaded.wanted.get_key_value(args.room.as_str()) else {
-        return Err(missing(&args.room, loaded, args.report.format, output));
+        return Err(missing(
+            &args.room,
+            loaded,
+            &(&args.report).into(),
+            settings.now,
+            output,
+        ));
     };
     let nowhere = RoomOrigins::new();
     let origins = loaded.origins.get(name).unwrap_or(&nowhere);
@@ -31,16 +37,16 @@ pub fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit
     let findings = ValidateReport::new(1, &findings);
     output.note(&text::findings(&findings, &text_of, MOST));
     match args.report.format {
-        Format::Text => output.result(&text::show(&report, settings.now)),
-        Format::Json => output.result(&report::json(&report)?),
+        PlainFormat::Text => output.result(&text::show(&report, settings.now)),
+        PlainFormat::Json => output.result(&report::json(&report)?),
     }
     Ok(Exit::Done)
 }
 
 /// Why there is no such room: its file may be among those with errors.
-fn missing(room: &str, loaded: Loaded, format: Format, output: &mut Output) -> Failure {
+fn missing(room: &str, loaded: Loaded, how: &ReportArgs, now: i64, output: &mut Output) -> Failure {
     let nearest = nearest(room, loaded.wanted.keys().map(RoomName::as_str)).map(str::to_owned);
-    if let Err(failure) = accept(loaded, format == Format::Json, output) {
+    if let Err(failure) = accept(loaded, how, now, output) {
         return failure;
     }
     let message = format!("no file declares a room `{}`", room.escape_debug());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::approval::approve;
-use super::cli::{Format, Global, StateCommand};
+use super::cli::{Global, PlainFormat, StateCommand};
 use super::exit::{Exit, Failure};
 use super::holder::lock;
 use super::output::Output;
@@ -34,12 +34,12 @@ pub fn run(global: &Global, command: &StateCommand, output: &mut Output) -> Resu
     }
 }
 
-fn list(settings: &Settings, format: Format, output: &mut Output) -> Result<Exit, Failure> {
+fn list(settings: &Settings, format: PlainFormat, output: &mut Output) -> Result<Exit, Failure> {
     let state = remembered(settings, output)?;
     let report = StateListReport::new(&state);
     match format {
-        Format::Text => output.result(&text::state_list(&report)),
-        Format::Json => output.result(&report::json(&report)?),
+        PlainFormat::Text => output.result(&text::state_list(&report)),
+        PlainFormat::Json => output.result(&report::json(&report)?),
     }
     Ok(Exit::Done)
 }
@@ -47,15 +47,15 @@ fn list(settings: &Settings, format: Format, output: &mut Output) -> Result<Exit
 fn show(
     settings: &Settings,
     room: &str,
-    format: Format,
+    format: PlainFormat,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let state = remembered(settings, output)?;
     let (name, room) = find(&state, room)?;
     let report = StateShowReport::new(&state, name, room);
     match format {
-        Format::Text => output.result(&text::state_show(&report)),
-        Format::Json => output.result(&report::json(&report)?),
+        PlainFormat::Text => output.result(&text::state_show(&report)),
+        PlainFormat::Json => output.result(&report::json(&report)?),
     }
     Ok(Exit::Done)
 }

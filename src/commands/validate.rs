@@ -1,15 +1,16 @@
 //! `validate`: all findings of all files.
 
-use super::cli::{Global, ValidateArgs, ValidateFormat};
+use super::cli::{Global, ReportArgs, ValidateArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::policies;
 use super::settings::Settings;
+use super::tell::tell;
 use crate::io::known::Known;
 use crate::io::room_files::{self, Loaded, text_of};
 use crate::model::Finding;
 use crate::planner::State;
-use crate::report::{self, ValidateReport, github, text};
+use crate::report::{ValidateReport, text};
 
 /// Most findings that are shown as text; JSON has all of them.
 pub const MOST: usize = 100;
@@ -31,11 +32,9 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
     let mut loaded = room_files::load(&settings.rooms, &roots, &settings.context());
     policies::ask(&settings, &mut loaded)?;
     let report = ValidateReport::new(loaded.files, &loaded.findings);
-    match args.format {
-        ValidateFormat::Text => output.result(&text::validate(&report, &text_of, MOST)),
-        ValidateFormat::Json => output.result(&report::json(&report)?),
-        ValidateFormat::Github => output.result(&github::validate(&report)),
-    }
+    tell(report, &args.report, settings.now, output, |report| {
+        text::validate(report, &text_of, MOST)
+    })?;
     if Finding::any_error(&loaded.findings) {
         return Ok(Exit::Invalid);
     }
@@ -64,20 +63,24 @@ pub fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
 }
 
 /// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,
-/// a program that asked for JSON gets them as the report of `validate`.
+/// a program that asked for another form gets them as the report of `validate`.
 ///
 /// # Errors
 /// When any file has an error: then nothing is planned, whatever the other files say.
-pub fn accept(loaded: Loaded, json: bool, output: &mut Output) -> Result<Loaded, Failure> {
+pub fn accept(
+    loaded: Loaded,
+    how: &ReportArgs,
+    now: i64,
+    output: &mut Output,
+) -> Result<Loaded, Failure> {
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     let any_error = Finding::any_error(&loaded.findings);
     let most = if any_error { MOST } else { MOST_DOUBTS };
     output.note(&text::findings(&report, &text_of, most));
     if any_error {
-        if json {
-            output.result(&report::json(&report)?);
-        }
         let errors = report.summary.errors;
+        // As text they have been told already.
+        tell(report, how, now, output, |_| String::new())?;
         let message = format!(
             "{errors} error{} in the room files; nothing was planned or sent",
             if errors == 1 { "" } else { "s" }

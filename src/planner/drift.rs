@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::mutes::{Idle, Mute};
 use super::plan::{Cause, WantedRoom, unknown};
@@ -16,7 +16,9 @@ use crate::model::value::remember;
 use crate::model::{Live, LiveRoom, Remembered, RememberedSettings, RoomName};
 
 /// How one room stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As it was applied, and as it is wanted.

@@ -1,14 +1,14 @@
 //! The report of an apply.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, StateId, shown};
 use crate::planner::{Action, Outcome, Override, Receipt, State};
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl apply report")]
 pub struct ApplyReport {
     /// Version of this format.
@@ -29,7 +29,7 @@ pub struct ApplyReport {
 }
 
 /// How many rooms ended in which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// The service holds what was sent, as far as it can be seen.
     pub confirmed: u64,
@@ -72,7 +72,7 @@ impl Summary {
 }
 
 /// What happened to one room.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptReport {
     /// Name of the room.
     pub room: String,
@@ -93,7 +93,7 @@ pub struct ReceiptReport {
 }
 
 /// An attribute that the service set to something else than was sent. `****` for a secret.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OverrideReport {
     /// Wire name.
     pub name: String,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, StateId, UndeclaredReport, shown};
@@ -13,7 +13,7 @@ use crate::planner::mutes::{Idle, Mute};
 use crate::planner::{Cause, Drift, State, Verdict};
 
 /// Who moved what.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl drift report")]
 pub struct DriftReport {
     /// Version of this format.
@@ -36,7 +36,7 @@ pub struct DriftReport {
 }
 
 /// How many rooms of each verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// As applied and as wanted.
     pub in_sync: u64,
@@ -102,7 +102,7 @@ impl Summary {
 }
 
 /// One room.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoomReport {
     /// Its name.
     pub room: String,
@@ -119,7 +119,7 @@ pub struct RoomReport {
 }
 
 /// One attribute that is not as applied and wanted. `****` for a secret.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttributeReport {
     /// Wire name.
     pub name: String,
@@ -138,7 +138,7 @@ pub struct AttributeReport {
 }
 
 /// A mute that mutes nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleMute {
     /// Its pattern of rooms.
     pub room: String,

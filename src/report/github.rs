@@ -1,40 +1,116 @@
-//! Reports as commands of a GitHub workflow: each finding becomes an annotation at its line.
+//! Reports as commands of a GitHub workflow: annotations at the lines that they are about.
 
 use std::fmt::Write;
 
-use super::ValidateReport;
-use crate::model::Severity;
+use super::text::printable;
+use super::view::{Item, View, Weight};
 
-/// One annotation a finding.
-pub fn validate(report: &ValidateReport) -> String {
+/// Annotations of one kind; GitHub shows no more of them for a step.
+const MOST: usize = 10;
+
+/// The annotations, at most ten of each kind, and one that counts everything.
+pub fn github(view: &View) -> String {
     let mut text = String::new();
-    for finding in &report.findings {
-        let level = match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "notice",
-        };
-        let _ = write!(text, "::{level} file={}", property(&finding.file));
-        // Without a place it is about the whole file.
-        if let (Some(line), Some(column)) = (finding.line, finding.column) {
-            let _ = write!(text, ",line={line},col={column}");
+    for warning in &view.warnings {
+        command(&mut text, Weight::Error, None, &view.title, warning);
+    }
+    for weight in [Weight::Error, Weight::Warning, Weight::Notice] {
+        for item in view
+            .items
+            .iter()
+            .filter(|item| item.weight == weight)
+            .take(MOST)
+        {
+            let title = match view.kind {
+                "validate" => item.name.clone(),
+                _ => format!("{}: {}", item.name, item.action),
+            };
+            command(&mut text, weight, Some(item), &title, &message(view, item));
         }
-        let help = finding.help.as_deref().unwrap_or_default();
-        let end = if help.is_empty() { "" } else { "\n" };
-        let message = format!("{}{end}{help}", finding.message);
-        let _ = writeln!(
-            text,
-            ",title={}::{}",
-            property(&finding.rule),
-            data(&message)
-        );
+    }
+    command(&mut text, Weight::Notice, None, &view.title, &summary(view));
+    text
+}
+
+fn message(view: &View, item: &Item) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for effect in view
+        .effects
+        .iter()
+        .filter(|e| item.effects.contains(&e.name))
+    {
+        parts.push(format!("{}: {}", effect.name, effect.sentence));
+    }
+    parts.extend(item.message.clone());
+    let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    parts.extend(item.lines.iter().map(|line| {
+        let note = line.note.as_ref().map(|note| format!(" ({note})"));
+        let (before, after) = (side(&line.before), side(&line.after));
+        format!(
+            "{}: {before} → {after}{}",
+            line.name,
+            note.unwrap_or_default()
+        )
+    }));
+    if parts.is_empty() {
+        parts.push(item.action.clone());
+    }
+    parts.join("\n")
+}
+
+fn summary(view: &View) -> String {
+    let counts: Vec<String> = view
+        .counts
+        .iter()
+        .map(|(name, n)| format!("{n} {name}"))
+        .collect();
+    let mut text = match counts.is_empty() {
+        true => "nothing".to_owned(),
+        false => counts.join(", "),
+    };
+    let more: usize = [Weight::Error, Weight::Warning, Weight::Notice]
+        .iter()
+        .map(|weight| {
+            view.items
+                .iter()
+                .filter(|item| item.weight == *weight)
+                .count()
+        })
+        .map(|number| number.saturating_sub(MOST))
+        .sum();
+    if more > 0 {
+        let _ = write!(text, "; {more} more are not shown as annotations");
     }
     text
 }
 
-/// A text in the place of a message. Nothing in it can end the command, or begin another.
+fn command(text: &mut String, weight: Weight, item: Option<&Item>, title: &str, message: &str) {
+    let level = match weight {
+        Weight::Error => "error",
+        Weight::Warning => "warning",
+        Weight::Notice => "notice",
+    };
+    let _ = write!(text, "::{level} ");
+    if let Some(file) = item.and_then(|item| item.file.as_ref()) {
+        let _ = write!(text, "file={},", property(file));
+        let line = item.and_then(|item| item.line);
+        if let Some(line) = line {
+            let _ = write!(text, "line={line},");
+        }
+        if let (Some(_), Some(column)) = (line, item.and_then(|item| item.column)) {
+            let _ = write!(text, "col={column},");
+        }
+    }
+    let _ = writeln!(text, "title={}::{}", property(title), data(message));
+}
+
+/// A text in the place of a message. Nothing in it can end the command, or begin another. Its own line breaks
+/// are ours; those of content came as escapes.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    lines
+        .join("\n")
+        .replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
@@ -42,41 +118,4 @@ fn data(text: &str) -> String {
 /// A text in the place of a property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Finding, Place};
-
-    #[test]
-    fn nothing_gets_out_of_an_annotation() {
-        let finding = Finding {
-            file: "rooms/a,b:c.yaml".into(),
-            place: Place {
-                line: 2,
-                column: 5,
-                width: 3,
-            },
-            rule: "wrong-type",
-            severity: Severity::Error,
-            room: None,
-            message: "100% wrong\r\n::error::injected".into(),
-            help: Some("write it, like this".into()),
-            related: Vec::new(),
-        };
-        let whole = Finding {
-            place: Place::WHOLE_FILE,
-            severity: Severity::Warning,
-            help: None,
-            message: "is hidden".into(),
-            ..finding.clone()
-        };
-        let report = ValidateReport::new(1, &[finding, whole]);
-        assert_eq!(
-            validate(&report),
-            "::error file=rooms/a%2Cb%3Ac.yaml,line=2,col=5,title=wrong-type::100%25 wrong%0D%0A::error::injected%0Awrite it, like this\n\
-             ::warning file=rooms/a%2Cb%3Ac.yaml,title=wrong-type::is hidden\n"
-        );
-    }
 }

@@ -1,127 +1,384 @@
-//! Reports as markdown, for an issue or a step summary.
+//! Reports as markdown, for a comment, an issue or a step summary: inert whatever the content, and within a
+//! budget.
+//!
+//! A comment on GitHub holds 65,536 characters. What does not fit is shown in a shorter form, never cut inside
+//! a room: in full, one line an attribute, one line a room, and at last only the counts.
 
 use std::fmt::Write;
 
-use serde_json::Value as Json;
+use super::text::printable;
+use super::view::{Item, Line, View};
 
-use crate::planner::{Cause, Verdict};
-use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
+/// How a report is shown as markdown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Markdown<'a> {
+    /// Most bytes; `None`: as many as it takes.
+    pub max_bytes: Option<usize>,
+    /// Tells two comments of one kind apart.
+    pub marker: Option<&'a str>,
+}
 
-/// The drift check: a table of counts, then a table of what moved.
-pub fn drift(report: &DriftReport) -> String {
-    let mut text = format!(
-        "## Drift of {}\n\n| Rooms | |\n|---|---|\n",
-        code(&report.app)
-    );
-    for (name, number) in report.summary.counts() {
-        if number > 0 {
-            let _ = writeln!(text, "| {} | {number} |", name.replace('_', " "));
+/// How much is shown of each item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Full,
+    Attributes,
+    Rooms,
+}
+
+/// Rooms that are named for an effect; the others are counted.
+const NAMED: usize = 5;
+
+/// The report, no longer than it may be. The first line is a comment by which a later run finds its own.
+pub fn markdown(view: &View, how: Markdown<'_>) -> String {
+    let most = how.max_bytes.unwrap_or(usize::MAX);
+    let marker = marker(view.kind, how.marker);
+    let head = head(view, &marker);
+    let tail = tail(view);
+    for form in [Form::Full, Form::Attributes, Form::Rooms] {
+        let items: Vec<String> = view.items.iter().map(|one| item(one, form)).collect();
+        let short = shortened(form);
+        let fixed = head.len() + tail.len() + short.len();
+        let length: usize = items.iter().map(String::len).sum();
+        if fixed + length <= most {
+            return head + &items.concat() + &tail + short;
+        }
+        if form == Form::Rooms
+            && let Some(listed) = as_many_as_fit(&items, most.saturating_sub(fixed))
+        {
+            return head + &listed + &tail + short;
         }
     }
-    let moved: Vec<&RoomReport> = report
-        .by_verdict()
-        .into_values()
-        .flatten()
-        .filter(|room| !matches!(room.verdict, Verdict::InSync | Verdict::Unmanaged))
+    counts_only(view, &marker, most)
+}
+
+/// The first items that fit, with a line that counts the others.
+fn as_many_as_fit(items: &[String], most: usize) -> Option<String> {
+    const LINE: usize = 80;
+    let mut listed = String::new();
+    let mut number = 0;
+    for item in items {
+        if listed.len() + item.len() + LINE > most {
+            break;
+        }
+        listed.push_str(item);
+        number += 1;
+    }
+    let _ = writeln!(
+        listed,
+        "- … and {} more that are not shown",
+        items.len() - number
+    );
+    (number > 0 && listed.len() <= most).then_some(listed)
+}
+
+/// When nothing else fits.
+fn counts_only(view: &View, marker: &str, most: usize) -> String {
+    let counts: Vec<String> = view
+        .counts
+        .iter()
+        .map(|(name, n)| format!("{n} {name}"))
         .collect();
-    if !moved.is_empty() {
-        text.push_str("\n| Room | Verdict | Attribute | Applied | In the file | On the service |\n|---|---|---|---|---|---|\n");
+    let title = inert(&view.title);
+    let counts = counts.join(", ");
+    let text = format!("{marker}\n**{title}**: {counts}. The rest is too long to be shown here.\n");
+    let shorter = format!("{marker}\n{counts}\n");
+    let forms = [text, shorter, format!("{counts}\n")];
+    forms
+        .into_iter()
+        .find(|text| text.len() <= most)
+        .unwrap_or_default()
+}
+
+fn marker(kind: &str, own: Option<&str>) -> String {
+    // Nothing that could end the comment.
+    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    let own: String = own.unwrap_or_default().chars().filter(plain).collect();
+    match own.is_empty() {
+        true => format!("<!-- roomctl:{kind} -->"),
+        false => format!("<!-- roomctl:{kind}:{own} -->"),
     }
-    for room in moved {
-        room_rows(&mut text, room);
+}
+
+fn head(view: &View, marker: &str) -> String {
+    let mut text = format!("{marker}\n## {}\n\n", inert(&view.title));
+    for warning in &view.warnings {
+        let _ = writeln!(text, "> **Stop:** {}\n", inert(warning));
     }
-    for mute in &report.idle_mutes {
+    for effect in &view.effects {
+        let (named, more) = effect.rooms.split_at(effect.rooms.len().min(NAMED));
+        let named: Vec<String> = named.iter().map(|room| code(room)).collect();
+        let more = match more.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         let _ = writeln!(
             text,
-            "\nThe mute of {} in {} (until {}) is {}.",
-            code(&mute.attribute),
-            code(&mute.room),
-            code(&mute.until),
-            mute.problem
+            "- ⚠️ **{}**: {}: {}{more}",
+            effect.name,
+            effect.sentence,
+            named.join(", ")
         );
     }
-    if let Some(warning) = &report.warning {
-        let _ = writeln!(text, "\n**Warning:** {}", code(warning));
+    if !view.effects.is_empty() {
+        text.push('\n');
+    }
+    if view.counts.is_empty() {
+        text.push_str("Nothing.\n\n");
+        return text;
+    }
+    text.push_str("| | |\n|---|---:|\n");
+    for (name, number) in &view.counts {
+        let _ = writeln!(text, "| {name} | {number} |");
+    }
+    text.push('\n');
+    text
+}
+
+fn tail(view: &View) -> String {
+    let mut text = String::new();
+    for note in &view.notes {
+        let _ = write!(text, "\n<sub>{}</sub>\n", inert(note));
     }
     text
 }
 
-fn room_rows(text: &mut String, room: &RoomReport) {
-    let name = code(&room.room);
-    let verdict = verdict(room.verdict);
-    if let Some(message) = &room.message {
-        let _ = writeln!(text, "| {name} | {verdict} | {} | | | |", code(message));
+/// What the reader misses.
+fn shortened(form: Form) -> &'static str {
+    match form {
+        Form::Full => "",
+        Form::Attributes => "\n_Shortened to one line for each attribute._\n",
+        Form::Rooms => "\n_Shortened to one line for each room._\n",
     }
-    for attribute in &room.attributes {
-        if attribute.cause != Cause::Unobservable {
-            let _ = writeln!(text, "| {name} | {verdict} | {} |", row(attribute));
+}
+
+fn item(item: &Item, form: Form) -> String {
+    match form {
+        Form::Full if !item.lines.is_empty() => folded(item),
+        Form::Full | Form::Rooms => format!("- {}\n", title(item)),
+        Form::Attributes => {
+            let mut text = format!("- {}\n", title(item));
+            for line in &item.lines {
+                let _ = writeln!(text, "  - {}", one_line(line));
+            }
+            text
         }
     }
 }
 
-fn row(attribute: &AttributeReport) -> String {
-    let cell = |json: &Json| match json {
-        Json::Null => String::new(),
-        Json::String(text) => code(text),
-        other => code(&other.to_string()),
-    };
-    let muted = if attribute.muted { " (muted)" } else { "" };
+fn title(item: &Item) -> String {
+    let mut text = format!(
+        "{} {} {}",
+        inert(item.symbol),
+        code(&item.name),
+        inert(&item.action)
+    );
+    for effect in &item.effects {
+        let _ = write!(text, " · ⚠️ {effect}");
+    }
+    if let Some(file) = &item.file {
+        let line = item.line.map(|line| format!(":{line}"));
+        let _ = write!(
+            text,
+            " · {}",
+            code(&format!("{file}{}", line.unwrap_or_default()))
+        );
+    }
+    if let Some(message) = &item.message {
+        let _ = write!(text, ": {}", inert(&message.replace('\n', "; ")));
+    }
+    text
+}
+
+/// A diff that opens on a click.
+fn folded(item: &Item) -> String {
+    let mut diff = String::new();
+    for line in &item.lines {
+        let name = printable(&line.name);
+        let mut side = |sign: char, value: &Option<String>| {
+            if let Some(value) = value {
+                let _ = writeln!(diff, "{sign} {name}: {}", printable(value));
+            }
+        };
+        side('-', &line.before);
+        side('+', &line.after);
+        if let Some(note) = &line.note {
+            let _ = writeln!(diff, "# {name}: {}", printable(note));
+        }
+    }
+    // Longer than anything in it, so that nothing in it ends it.
+    let longest = diff.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
     format!(
-        "{}{muted} | {} | {} | {}",
-        code(&attribute.name),
-        cell(&attribute.applied),
-        cell(&attribute.wanted),
-        cell(&attribute.live)
+        "<details><summary>{}</summary>\n\n{fence}diff\n{diff}{fence}\n\n</details>\n",
+        title(item)
     )
 }
 
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::InSync => "in sync",
-        Verdict::Drifted => "drifted",
-        Verdict::Missing => "missing",
-        Verdict::Conflict => "conflict",
-        Verdict::Pending => "pending",
-        Verdict::Unmanaged => "unmanaged",
-        Verdict::Unreadable => "unreadable",
-        Verdict::Muted => "muted",
-    }
+fn one_line(line: &Line) -> String {
+    let side = |value: &Option<String>| value.as_deref().map_or_else(|| "–".to_owned(), code);
+    let note = line.note.as_ref().map(|note| format!(" ({})", inert(note)));
+    format!(
+        "{}: {} → {}{}",
+        code(&line.name),
+        side(&line.before),
+        side(&line.after),
+        note.unwrap_or_default()
+    )
 }
 
-/// `text` as code in a table cell, inert whatever it holds: a fence longer than any run of backticks in it,
-/// no line break, no bar that would end the cell, no control character, nothing that reorders what is read.
 fn code(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .map(|c| match c {
-            '|' => '¦',
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                '\u{fffd}'
+    format!("<code>{}</code>", inert(text))
+}
+
+/// `text` as it is read, with nothing that markdown, HTML or GitHub would act on: every mark is written as an
+/// entity, which is resolved only after all of them have looked. Names of people and numbers of issues are
+/// parted from their mark, since those are looked for last of all.
+fn inert(text: &str) -> String {
+    let mut inert = String::with_capacity(text.len() * 2);
+    for c in printable(text).chars() {
+        match c {
+            '@' | '#' => {
+                let _ = write!(inert, "&#{};<!-- -->", c as u32);
             }
-            c if c.is_control() => ' ',
-            c => c,
-        })
-        .collect();
-    let longest = plain.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let space = if plain.starts_with('`') || plain.ends_with('`') {
-        " "
-    } else {
-        ""
-    };
-    format!("{fence}{space}{plain}{space}{fence}")
+            ' ' | ',' | '-' | '(' | ')' | ';' | '?' => inert.push(c),
+            c if c.is_ascii_punctuation() => {
+                let _ = write!(inert, "&#{};", c as u32);
+            }
+            c => inert.push(c),
+        }
+    }
+    inert
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::report::view::Weight;
+
+    fn view(items: Vec<Item>) -> View {
+        View {
+            kind: "plan",
+            title: "Plan for acme".into(),
+            counts: vec![("to update".into(), items.len() as u64)],
+            effects: Vec::new(),
+            warnings: Vec::new(),
+            items,
+            notes: Vec::new(),
+        }
+    }
+
+    fn update(name: &str, value: &str) -> Item {
+        Item {
+            weight: Weight::Notice,
+            symbol: "~",
+            action: "update".into(),
+            name: name.into(),
+            file: Some(format!("rooms/{name}.yaml")),
+            line: Some(2),
+            column: None,
+            effects: Vec::new(),
+            causes: ["change"].into(),
+            message: None,
+            lines: vec![Line {
+                name: "maxParticipants".into(),
+                before: Some("5".into()),
+                after: Some(value.into()),
+                note: None,
+                unexplained: false,
+            }],
+        }
+    }
+
+    fn shown(items: &[(&str, &str)], most: usize) -> String {
+        let items = items
+            .iter()
+            .map(|(name, value)| update(name, value))
+            .collect();
+        let how = Markdown {
+            max_bytes: Some(most),
+            marker: None,
+        };
+        markdown(&view(items), how)
+    }
 
     #[test]
-    fn nothing_gets_out_of_a_cell() {
-        assert_eq!(code("plain"), "`plain`");
-        assert_eq!(code("a|b\nc"), "`a¦b c`");
-        assert_eq!(code("a``b"), "```a``b```");
-        assert_eq!(code("`@all"), "`` `@all ``");
-        assert_eq!(code("<b>\u{202e}"), "`<b>\u{fffd}`");
+    fn less_is_shown_of_each_room_when_room_is_scarce() {
+        let rooms = [("aaa", "6"), ("bbb", "7"), ("ccc", "8")];
+        let full = shown(&rooms, 10_000);
+        assert!(
+            full.contains("```diff\n- maxParticipants: 5\n+ maxParticipants: 6\n```"),
+            "{full}"
+        );
+        let attributes = shown(&rooms, full.len() - 1);
+        assert!(attributes.contains("for each attribute") && !attributes.contains("```"));
+        assert!(
+            attributes.contains("<code>5</code> → <code>8</code>"),
+            "{attributes}"
+        );
+        let rooms_only = shown(&rooms, attributes.len() - 1);
+        assert!(rooms_only.contains("for each room") && rooms_only.contains("ccc"));
+        assert!(!rooms_only.contains('→'), "{rooms_only}");
+        let some = shown(&rooms, rooms_only.len() - 1);
+        assert!(some.contains("aaa") && !some.contains("ccc"), "{some}");
+        assert!(
+            some.contains("and 2 more") || some.contains("and 1 more"),
+            "{some}"
+        );
+        let counts = shown(&rooms, 140);
+        assert!(
+            counts.contains("3 to update") && !counts.contains("aaa"),
+            "{counts}"
+        );
+        assert_eq!(shown(&rooms, 3), "");
+    }
+
+    #[test]
+    fn nothing_in_a_text_acts() {
+        let text = inert("<b> `x` @all #1 [a](b) *c* | http://x www.y\n\u{202e}</details>-->");
+        for mark in [
+            "<b>", "`", "@", " #1", "[", "]", "*", "|", "http:", "www.", "\n", "\u{202e}", "</",
+        ] {
+            assert!(!text.contains(mark), "{mark}: {text}");
+        }
+        assert!(text.contains("&#64;<!-- -->all"), "{text}");
+    }
+
+    #[test]
+    fn a_fence_holds_whatever_is_in_it() {
+        let text = shown(&[("a", "``````\n</details>")], 10_000);
+        assert!(text.contains("\n```````diff\n"), "{text}");
+        assert!(!text.contains("\n</details>\n`"), "{text}");
+    }
+
+    #[test]
+    fn a_marker_cannot_end_its_comment() {
+        assert_eq!(
+            marker("plan", Some("pr-1 --><b>")),
+            "<!-- roomctl:plan:pr1b -->"
+        );
+        assert_eq!(marker("plan", Some("-->")), "<!-- roomctl:plan -->");
+    }
+
+    proptest! {
+        #[test]
+        fn never_longer_than_it_may_be(
+            rooms in prop::collection::vec(("(?s).{0,20}", "(?s).{0,40}"), 0..40),
+            most in 0usize..6_000,
+        ) {
+            let rooms: Vec<(&str, &str)> = rooms.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+            let text = shown(&rooms, most);
+            prop_assert!(text.len() <= most, "{} > {most}", text.len());
+            prop_assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+        }
+
+        #[test]
+        fn content_brings_no_mark_of_its_own(name in "(?s).{0,40}") {
+            let text = inert(&name);
+            let left: String = text.replace("<!-- -->", "");
+            prop_assert!(!left.contains(['<', '>', '`', '@', '\n', '\r', '|', '[']), "{text}");
+        }
     }
 }

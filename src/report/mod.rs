@@ -3,10 +3,12 @@
 //! A report is a frozen copy with its own field names, so that the types inside can change freely.
 //! Pure: uses only `model` and `planner`.
 
+pub mod any;
 pub mod apply;
 pub mod drift;
 pub mod excerpt;
 pub mod github;
+pub mod html;
 pub mod import;
 pub mod markdown;
 pub mod plan;
@@ -17,7 +19,9 @@ pub mod state;
 pub mod text;
 pub mod undeclared;
 pub mod validate;
+pub mod view;
 
+pub use any::AnyReport;
 pub use apply::ApplyReport;
 pub use drift::DriftReport;
 pub use import::ImportReport;

@@ -1,7 +1,7 @@
 //! The report of a plan.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, MASK, StateId, UndeclaredReport, shown};
@@ -14,7 +14,7 @@ use crate::planner::{
 };
 
 /// What would change.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl plan report")]
 pub struct PlanReport {
     /// Version of this format.
@@ -42,7 +42,7 @@ pub struct PlanReport {
 }
 
 /// A room of which attributes moved that no file declares.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UndeclaredRoom {
     /// Name of the room.
     pub room: String,
@@ -51,7 +51,7 @@ pub struct UndeclaredRoom {
 }
 
 /// A room that nothing is planned for.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnreadableReport {
     /// Name of the room.
     pub room: String,
@@ -62,7 +62,7 @@ pub struct UnreadableReport {
 }
 
 /// How many rooms of each kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// New to the state; `apply` reads the room and then creates or adopts it.
     pub add: u64,
@@ -83,7 +83,7 @@ pub struct Summary {
 }
 
 /// What a plan will cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForecastReport {
     /// Requests, without retries.
     pub requests: u64,
@@ -92,7 +92,7 @@ pub struct ForecastReport {
 }
 
 /// One room that changes.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeReport {
     /// Name of the room.
     pub room: String,
@@ -114,7 +114,7 @@ pub struct ChangeReport {
 }
 
 /// One attribute that changes.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttributeReport {
     /// Wire name.
     pub name: String,

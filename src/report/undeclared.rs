@@ -1,14 +1,14 @@
 //! Attributes that no file declares and that moved, as every report tells them.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::shown;
 use crate::planner::Undeclared;
 
 /// An attribute that nobody declared and that moved. `****` for a secret.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UndeclaredReport {
     /// Wire name.
     pub name: String,

@@ -1,13 +1,13 @@
 //! The report of a validation.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::FORMAT_VERSION;
 use crate::model::{Finding, Place, Related, Severity, why};
 
 /// Everything that is wrong or doubtful in the files.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl validate report")]
 pub struct ValidateReport {
     /// Version of this format.
@@ -22,7 +22,7 @@ pub struct ValidateReport {
 }
 
 /// How much was looked at and found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Files looked at.
     pub files: u64,
@@ -35,7 +35,7 @@ pub struct Summary {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingReport {
     /// The file.
     pub file: String,
@@ -63,7 +63,7 @@ pub struct FindingReport {
 }
 
 /// Another place that has to do with a finding.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RelatedReport {
     /// The file.
     pub file: String,

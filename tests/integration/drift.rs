@@ -183,8 +183,8 @@ fn mutes_metrics_and_other_formats() {
         .run(&["drift", "--rate", "unlimited", "--format", "markdown"])
         .stdout;
     assert!(
-        markdown
-            .contains("| `room-00` | muted | `enableChat` (muted) | `true` | `true` | `false` |"),
+        markdown.contains("<code>room-00</code> muted")
+            && markdown.contains("- enableChat: true\n+ enableChat: false\n# enableChat: muted"),
         "{markdown}"
     );
 }

@@ -25,6 +25,7 @@ mod live;
 mod nights;
 mod policies;
 mod references;
+mod render;
 mod rogue;
 mod room_schema;
 mod saved;

@@ -3,7 +3,7 @@
 mod apply;
 mod drift;
 mod import;
-mod plan;
+pub(super) mod plan;
 mod show;
 mod snippet;
 mod state;
@@ -39,10 +39,10 @@ fn paint(style: Style, text: impl std::fmt::Display) -> String {
 
 /// `text` without anything that acts on a terminal or reorders what is read: control characters, and the
 /// marks that change the direction of text, come out as escapes.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let acts = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     if !text.contains(acts) {
         return text.to_owned();
@@ -59,7 +59,7 @@ fn printable(text: &str) -> String {
 }
 
 /// A value of a report on one line. A text that would read as something else, such as `true` or `5`, is quoted.
-fn value(json: &Json) -> String {
+pub(super) fn value(json: &Json) -> String {
     match json {
         Json::String(text) if text.is_empty() || is_no_text(text) => {
             format!("\"{}\"", printable(text))

@@ -15,8 +15,8 @@ use crate::report::plan::{AttributeReport, ChangeReport, PlanReport};
 /// What a screen shows besides the plan itself.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanView<'a> {
-    /// The rate of the forecast.
-    pub rate: &'a str,
+    /// The rate of the forecast, where it is known.
+    pub rate: Option<&'a str>,
     /// Whether attributes are named that moved without being declared.
     pub verbose: bool,
     /// What moments are told from, in Unix seconds.
@@ -276,7 +276,7 @@ fn shown(attribute: &AttributeReport, json: &Json, now: i64) -> String {
 }
 
 /// The same for the attribute of that name.
-pub(super) fn with_unit(name: &str, json: &Json, now: i64) -> String {
+pub(in crate::report) fn with_unit(name: &str, json: &Json, now: i64) -> String {
     let plain = value(json);
     let Some(seconds) = json.as_i64() else {
         return plain;
@@ -351,7 +351,7 @@ fn contrast(before: &str, after: &str) -> (String, String) {
     (old, new)
 }
 
-fn summary(report: &PlanReport, rate: &str) -> String {
+fn summary(report: &PlanReport, rate: Option<&str>) -> String {
     let s = report.summary;
     let mut parts = Vec::new();
     for (number, what) in [
@@ -381,7 +381,10 @@ fn summary(report: &PlanReport, rate: &str) -> String {
     let parts = paint(BOLD, parts.join(", "));
     let requests = count(report.forecast.requests, "request", "requests");
     let time = match report.forecast.seconds {
-        Some(seconds) => format!("{requests}, about {seconds} s at {rate}"),
+        Some(seconds) => {
+            let rate = rate.map_or_else(String::new, |rate| format!(" at {rate}"));
+            format!("{requests}, about {seconds} s{rate}")
+        }
         None => format!("{requests} at an unlimited rate"),
     };
     format!("Plan: {parts}, {unchanged}{orphans}.\nForecast: {time}.\n")

@@ -1,0 +1,113 @@
+//! A report of any kind, read from the JSON that some run wrote.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::saved::SavedPlan;
+use super::{ApplyReport, DriftReport, FORMAT_VERSION, PlanReport, ValidateReport};
+
+/// A report of one of the kinds that can be shown in every form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnyReport {
+    /// What would change.
+    Plan(Box<PlanReport>),
+    /// What happened.
+    Apply(Box<ApplyReport>),
+    /// Who moved what.
+    Drift(Box<DriftReport>),
+    /// What is wrong with the files.
+    Validate(Box<ValidateReport>),
+}
+
+/// Why a text is not such a report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is no JSON, or lacks what every report begins with.
+    #[error("this is not a report of roomctl")]
+    Other(#[source] serde_json::Error),
+    /// It is of a kind without other forms.
+    #[error("a report of the kind `{0}` has no other form")]
+    Kind(String),
+    /// It is of a later format.
+    #[error("the report has format {0}, and this version reads 1")]
+    Newer(String),
+}
+
+impl AnyReport {
+    /// Reads a report, or the one in a saved plan. The version is looked at before the rest; fields that are not
+    /// known are left out.
+    ///
+    /// # Errors
+    /// When it is something else, or newer.
+    pub fn parse(text: &str) -> Result<Self, ReadError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format_version: String,
+            kind: String,
+        }
+        let head: Head = serde_json::from_str(text).map_err(ReadError::Other)?;
+        if head.format_version.split('.').next() != FORMAT_VERSION.split('.').next() {
+            return Err(ReadError::Newer(
+                head.format_version.escape_debug().to_string(),
+            ));
+        }
+        let read = match head.kind.as_str() {
+            "plan" => serde_json::from_str(text).map(Self::Plan),
+            "apply" => serde_json::from_str(text).map(Self::Apply),
+            "drift" => serde_json::from_str(text).map(Self::Drift),
+            "validate" => serde_json::from_str(text).map(Self::Validate),
+            "saved-plan" => serde_json::from_str(text)
+                .and_then(|saved: SavedPlan| serde_json::from_value::<PlanReport>(saved.report))
+                .map(|plan| Self::Plan(Box::new(plan))),
+            other => return Err(ReadError::Kind(other.escape_debug().to_string())),
+        };
+        read.map_err(ReadError::Other)
+    }
+
+    /// The report as JSON.
+    ///
+    /// # Errors
+    /// Never in practice; a report is plain JSON.
+    pub fn json(&self) -> serde_json::Result<Json> {
+        match self {
+            Self::Plan(report) => serde_json::to_value(report),
+            Self::Apply(report) => serde_json::to_value(report),
+            Self::Drift(report) => serde_json::to_value(report),
+            Self::Validate(report) => serde_json::to_value(report),
+        }
+    }
+}
+
+macro_rules! any {
+    ($($report:ident => $kind:ident),*) => {
+        $(impl From<$report> for AnyReport {
+            fn from(report: $report) -> Self {
+                Self::$kind(Box::new(report))
+            }
+        })*
+    };
+}
+
+any!(PlanReport => Plan, ApplyReport => Apply, DriftReport => Drift, ValidateReport => Validate);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_reports_of_this_format_are_read() {
+        let told = |text: &str| AnyReport::parse(text).unwrap_err().to_string();
+        assert!(told("").contains("not a report"));
+        assert!(told("{}").contains("not a report"));
+        assert!(told(r#"{"format_version":"1.0","kind":"plan"}"#).contains("not a report"));
+        assert!(told(r#"{"format_version":"1.0","kind":"state-list"}"#).contains("`state-list`"));
+        assert!(told(r#"{"format_version":"2.0","kind":"plan"}"#).contains("format 2.0"));
+    }
+
+    #[test]
+    fn fields_of_a_later_version_are_left_out() {
+        let text = r#"{"format_version":"1.9","kind":"validate","new":1,
+            "summary":{"files":1,"errors":0,"warnings":0,"notes":0,"more":2},"findings":[]}"#;
+        assert!(matches!(AnyReport::parse(text), Ok(AnyReport::Validate(_))));
+    }
+}

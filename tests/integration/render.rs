@@ -1,0 +1,202 @@
+//! Reports in every form: the same from a run as from its JSON, and inert whatever is in them.
+
+use serde_json::{Value, json};
+
+use crate::common::{Ran, Scratch};
+use crate::site::Site;
+
+const NOW: &str = "2026-11-24T09:00:00Z";
+const FORMS: [&str; 3] = ["markdown", "html", "github"];
+
+/// What somebody could write to get out of each form.
+const HOSTILE: &str = "```\n::set-output name=x::y\r\n%0A::error::z</details></code></script><script>alert(1)</script><img src=x>\u{202e}@all #1 |--> [x](http://evil.example) **b** \u{1b}[31m";
+
+fn render(scratch: &Scratch, file: &str, form: &str) -> Ran {
+    scratch.run(&["render", file, "--format", form, "--now", NOW])
+}
+
+#[test]
+fn the_kept_json_gives_the_same_bytes() {
+    let site = Site::new(&[], &[]);
+    site.room(0, "privacy: private\nmaxParticipants: 5\n");
+    site.room(
+        1,
+        "privacy: private\nrecordRoom: true\nexpireUnixSec: 2029-01-01T00:00:00Z\n",
+    );
+    for command in ["validate", "plan", "drift"] {
+        if command == "drift" {
+            assert_eq!(site.apply(&["--report-file", "apply.json"]).code, 0);
+            site.simulator()
+                .with_world(|world| world.edit("room-00", "maxParticipants", json!(9)).unwrap());
+        }
+        for form in FORMS {
+            let file = format!("{command}.json");
+            let direct = site.run(&[
+                command,
+                "--format",
+                form,
+                "--report-file",
+                &file,
+                "--now",
+                NOW,
+            ]);
+            let kept = render(&site.scratch, &file, form);
+            assert_eq!(kept.code, 0, "{}", kept.all());
+            assert_eq!(direct.stdout, kept.stdout, "{command} {form}");
+            assert!(
+                direct.stdout.len() > 20,
+                "{command} {form}: {}",
+                direct.stdout
+            );
+        }
+        let text = render(&site.scratch, &format!("{command}.json"), "text");
+        assert_eq!(text.code, 0, "{}", text.all());
+    }
+    let applied = render(&site.scratch, "apply.json", "markdown");
+    assert!(
+        applied.stdout.contains("| confirmed | 2 |"),
+        "{}",
+        applied.all()
+    );
+    site.run(&["plan", "--out", "plan.roomctl"]);
+    let saved = render(&site.scratch, "plan.roomctl", "markdown");
+    assert!(
+        saved.stdout.starts_with("<!-- roomctl:plan -->\n"),
+        "{}",
+        saved.all()
+    );
+}
+
+/// A plan and an apply whose every text is hostile.
+fn hostile_reports() -> [Value; 2] {
+    let attribute = json!({"name": HOSTILE, "before": HOSTILE, "after": HOSTILE, "live": HOSTILE,
+        "unknown": false, "cause": "drift", "file": HOSTILE, "line": 1, "explanation": null,
+        "sensitive": false, "unconfirmed": false});
+    let state = json!({"lineage": HOSTILE, "serial": 1});
+    let counts = json!({"add": 0, "create": 0, "adopt": 0, "update": 1, "archive": 0, "orphan": 0,
+        "unchanged": 0, "unreadable": 1});
+    let plan = json!({"format_version": "1.0", "kind": "plan", "app": HOSTILE, "state": state,
+        "summary": counts, "forecast": {"requests": 1, "seconds": 1.0},
+        "changes": [{"room": HOSTILE, "action": "update", "file": HOSTILE, "line": 1,
+            "effects": ["privacy-widened"], "attributes": [attribute], "explanation": null, "digest": "x"}],
+        "unreadable": [{"room": HOSTILE, "file": HOSTILE, "message": HOSTILE}],
+        "undeclared": [], "guard": HOSTILE});
+    let receipt = json!({"room": HOSTILE, "action": "update", "outcome": "refused", "attempts": 1,
+        "http_status": 400, "message": HOSTILE, "unobservable": [HOSTILE],
+        "overridden": [{"name": HOSTILE, "sent": HOSTILE, "got": HOSTILE}]});
+    let apply = json!({"format_version": "1.0", "kind": "apply", "app": HOSTILE, "state": state,
+        "summary": {"confirmed": 0, "overridden": 0, "refused": 1, "unknown": 0, "skipped": 0},
+        "stopped": HOSTILE, "receipts": [receipt]});
+    [plan, apply]
+}
+
+#[test]
+fn hostile_content_is_inert_in_every_form() {
+    let scratch = Scratch::new();
+    for report in hostile_reports() {
+        scratch.write("report.json", &report.to_string());
+        for form in ["markdown", "html", "github", "text"] {
+            let ran = render(&scratch, "report.json", form);
+            assert_eq!(ran.code, 0, "{}", ran.all());
+            let text = ran.stdout;
+            let told = format!("{form}: {text}");
+            assert!(!text.contains(['\u{202e}', '\u{1b}', '\r']), "{told}");
+            match form {
+                "markdown" => markdown_is_inert(&text),
+                "html" => {
+                    assert_eq!(text.matches("<script").count(), 1, "{told}");
+                    assert!(!text.contains("<img"), "{told}");
+                }
+                "github" => {
+                    let ours = |line: &str| {
+                        ["::error ", "::warning ", "::notice "]
+                            .iter()
+                            .any(|c| line.starts_with(c))
+                    };
+                    assert!(text.lines().all(ours), "{told}");
+                }
+                _ => assert!(!text.lines().any(|line| line.starts_with("::")), "{told}"),
+            }
+        }
+    }
+}
+
+/// Looks at what is outside of fences, line by line.
+fn markdown_is_inert(text: &str) {
+    let mut fence: Option<String> = None;
+    for line in text.lines() {
+        let ticks: String = line.chars().take_while(|c| *c == '`').collect();
+        match &fence {
+            Some(open) if line == *open => fence = None,
+            Some(_) => {}
+            None if ticks.len() >= 3 => fence = Some(ticks),
+            None => {
+                let ours = line.replace("<!-- -->", "");
+                for mark in [
+                    "@all", " #1", "](", "<img", "<script", "http:", "**b**", "```",
+                ] {
+                    assert!(!ours.contains(mark), "{mark}: {line}");
+                }
+            }
+        }
+    }
+    assert_eq!(fence, None, "a fence that is not closed: {text}");
+    assert_eq!(
+        text.matches("<details>").count(),
+        text.lines().filter(|l| *l == "</details>").count()
+    );
+}
+
+#[test]
+fn a_budget_is_kept_on_every_command() {
+    let site = Site::with_rooms(&[], &[], 40);
+    for most in [200, 2_000, 4_000, 60_000] {
+        let number = most.to_string();
+        let ran = site.run(&["plan", "--format", "markdown", "--max-bytes", &number]);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        assert!(
+            ran.stdout.len() <= most && !ran.stdout.is_empty(),
+            "{most}: {}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
+fn what_is_no_report_is_refused() {
+    let scratch = Scratch::new();
+    for (text, code) in [
+        ("", 3),
+        ("{}", 3),
+        (r#"{"format_version":"2.0","kind":"plan"}"#, 3),
+    ] {
+        scratch.write("report.json", text);
+        let ran = render(&scratch, "report.json", "html");
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.all());
+    }
+    assert_eq!(render(&scratch, "nowhere.json", "html").code, 64);
+}
+
+#[test]
+fn invalid_files_are_told_in_the_form_that_was_asked_for() {
+    let scratch = Scratch::new();
+    scratch.write("rooms/a.yaml", "privacy: open\n");
+    let args = [
+        "plan",
+        "--app",
+        "acme",
+        "--format",
+        "github",
+        "--report-file",
+        "plan.json",
+    ];
+    let ran = scratch.run(&args);
+    assert_eq!(ran.code, 3, "{}", ran.all());
+    assert!(
+        ran.stdout
+            .starts_with("::error file=rooms/a.yaml,line=1,col=10,"),
+        "{}",
+        ran.stdout
+    );
+    assert!(scratch.read("plan.json").contains(r#""kind": "validate""#));
+}
