@@ -578,6 +578,9 @@ Examples:
 pub struct RenderArgs {
     /// The JSON report, or a saved plan; `-` is standard input
     pub file: PathBuf,
+    /// Print `changes=N`, `drift=N` and `effects=…` instead, for later steps of a workflow to decide by
+    #[arg(long)]
+    pub outputs: bool,
     /// How the report is shown.
     #[command(flatten)]
     pub report: ReportArgs,

@@ -13,6 +13,42 @@ use crate::io::new_file::{NewFileError, create};
 
 const IGNORED: &str = include_str!("../../templates/gitignore");
 
+/// The workflows and the action that they use, as this repository has them: its tests run them.
+const WORKFLOWS: [(&str, &str); 8] = [
+    (
+        ".github/workflows/plan.yml",
+        include_str!("../../.github/workflows/plan.yml"),
+    ),
+    (
+        ".github/workflows/comment.yml",
+        include_str!("../../.github/workflows/comment.yml"),
+    ),
+    (
+        ".github/workflows/apply.yml",
+        include_str!("../../.github/workflows/apply.yml"),
+    ),
+    (
+        ".github/workflows/drift.yml",
+        include_str!("../../.github/workflows/drift.yml"),
+    ),
+    (
+        ".github/actions/roomctl/action.yml",
+        include_str!("../../.github/actions/roomctl/action.yml"),
+    ),
+    (
+        ".github/actions/roomctl/run.sh",
+        include_str!("../../.github/actions/roomctl/run.sh"),
+    ),
+    (
+        ".github/actions/roomctl/state.sh",
+        include_str!("../../.github/actions/roomctl/state.sh"),
+    ),
+    (
+        ".github/actions/roomctl/github.py",
+        include_str!("../../.github/actions/roomctl/github.py"),
+    ),
+];
+
 /// Runs the command.
 ///
 /// # Errors
@@ -57,7 +93,7 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
     );
     let room = include_str!("../../templates/room.yaml").replace("{{expires}}", &expires);
     let defaults = include_str!("../../templates/defaults.yaml");
-    Ok(vec![
+    let mut files = vec![
         (
             "roomctl.yaml",
             modeline("schema/config.schema.json") + &config,
@@ -84,7 +120,13 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
             schema::text(SchemaName::Config)?,
         ),
         (".gitignore", IGNORED.to_owned()),
-    ])
+    ];
+    files.extend(
+        WORKFLOWS
+            .iter()
+            .map(|(file, text)| (*file, (*text).to_owned())),
+    );
+    Ok(files)
 }
 
 /// Makes the file if it is not there, and says what came of it.

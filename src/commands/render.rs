@@ -9,6 +9,7 @@ use super::settings::clock;
 use super::tell::shown;
 use super::validate::MOST;
 use crate::io::room_files::text_of;
+use crate::report::outputs::outputs;
 use crate::report::text::{self, PlanView};
 use crate::report::{self, AnyReport};
 
@@ -35,6 +36,7 @@ pub fn run(global: &Global, args: &RenderArgs, output: &mut Output) -> Result<Ex
     })?;
     let now = global.now.map_or_else(clock, |now| now.0);
     let shown = match args.report.format {
+        _ if args.outputs => outputs(&report),
         Format::Json => report::json(&report.json()?)?,
         Format::Text => for_people(&report, global.verbose > 0, now),
         form => shown(&report, form, &args.report, now)?,

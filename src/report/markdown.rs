@@ -44,7 +44,7 @@ pub fn markdown(view: &View, how: Markdown<'_>) -> String {
             return head + &items.concat() + &tail + short;
         }
         if form == Form::Rooms
-            && let Some(listed) = as_many_as_fit(&items, most.saturating_sub(fixed))
+            && let Some(listed) = as_many_as_fit(view, &items, most.saturating_sub(fixed))
         {
             return head + &listed + &tail + short;
         }
@@ -52,12 +52,14 @@ pub fn markdown(view: &View, how: Markdown<'_>) -> String {
     counts_only(view, &marker, most)
 }
 
-/// The first items that fit, with a line that counts the others.
-fn as_many_as_fit(items: &[String], most: usize) -> Option<String> {
+/// The items that fit, those that ask for attention first, with a line that counts the others.
+fn as_many_as_fit(view: &View, items: &[String], most: usize) -> Option<String> {
     const LINE: usize = 80;
     let mut listed = String::new();
     let mut number = 0;
-    for item in items {
+    let mut by_weight: Vec<(&Item, &String)> = view.items.iter().zip(items).collect();
+    by_weight.sort_by_key(|(item, _)| item.weight);
+    for (_, item) in by_weight {
         if listed.len() + item.len() + LINE > most {
             break;
         }

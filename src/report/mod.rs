@@ -11,6 +11,7 @@ pub mod github;
 pub mod html;
 pub mod import;
 pub mod markdown;
+pub mod outputs;
 pub mod plan;
 pub mod room_yaml;
 pub mod saved;
