@@ -3,13 +3,18 @@
 //! One `key: value` a line at the margin, keys in the order of the catalogue and unknown ones behind them, quotes
 //! only where a value would read as something else without them. What people wrote is theirs:
 //!
-//! - Comments and blank lines above a key move with it, as they are; so does a comment behind its value.
+//! - Comments and blank lines above a key move with it, as they are but for blanks at the ends of lines; so does a
+//!   comment behind its value.
 //! - What comes first in the file stays first: a line for editors (`# yaml-language-server: …`), `---`, and
-//!   everything down to the last blank line before the first key's own comment. What comes last stays last.
-//! - Line ends stay of the kind that the first line has.
+//!   everything down to the last blank line before the first key's own comment. What comes last stays last: all
+//!   below the last value.
+//! - Line ends stay of the kind that the first line has; a byte-order mark goes.
+//! - A value over several lines stays as it is, and so does one with a tag or with characters that nobody sees:
+//!   an escape such as `\u202e` is there so that it can be seen.
 //!
 //! A value is never read as another one: the result is parsed and compared before it is given out. What is not
-//! understood is refused, not guessed at.
+//! understood is refused, not guessed at: braces around the keys, `? key`, directives, `...`, tabs before a key, a
+//! carriage return alone.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +24,10 @@ use super::yaml::{self, Entry};
 use crate::model::catalogue::attributes;
 use crate::model::{Place, Severity};
 
-use super::settings_file::{Findings, duplicates};
+use super::settings_file::{Findings, duplicates, tabs};
+
+/// What parts words on a line. Other white space is part of a text, as far as YAML goes.
+const BLANKS: [char; 2] = [' ', '\t'];
 
 /// The canonical form of `text`, or nothing and why in `findings`. `text` has no secret that a finding repeats.
 pub fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> {
@@ -29,51 +37,58 @@ pub fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> {
         _ => "\n",
     };
     let plain = bare.replace("\r\n", "\n");
-    let entries = match yaml::mapping(&plain) {
-        Ok(entries) => entries,
-        Err(error) => {
-            findings.add(
-                error.place,
-                "yaml",
-                Severity::Error,
-                error.message,
-                error.help,
-            );
-            return None;
-        }
-    };
-    let before = findings.list.len();
-    duplicates(&entries, findings);
-    if findings.list.len() > before {
-        return None;
-    }
-    let formatted = match arrange(&plain, &entries) {
-        Ok(formatted) => formatted,
+    let formatted = match canonical_form(&plain, findings) {
+        Ok(formatted) => formatted?,
         Err(refusal) => {
-            findings.add(
-                refusal.place,
-                "format",
-                Severity::Error,
-                refusal.message,
-                Some(refusal.help),
-            );
+            let (message, help) = (refusal.message, Some(refusal.help));
+            findings.add(refusal.place, "format", Severity::Error, message, help);
             return None;
         }
     };
-    if !same(&entries, &formatted) {
-        findings.add(
-            Place::WHOLE_FILE,
-            "format",
-            Severity::Error,
-            "the file would not mean the same any more, so it is left as it is",
-            Some("this is a fault of roomctl: please report it with the shape of the file"),
-        );
-        return None;
-    }
     Some(if line_end == "\n" {
         formatted
     } else {
         formatted.replace('\n', line_end)
+    })
+}
+
+/// The form of a text whose lines end in `\n`; nothing when it is wrong in a way that `validate` tells too.
+fn canonical_form(text: &str, findings: &mut Findings<'_>) -> Result<Option<String>, Refusal> {
+    if let Some(at) = text.find('\r') {
+        return Err(Refusal {
+            place: line_place(text[..at].matches('\n').count()),
+            message: "a carriage return alone, of which readers make different things",
+            help: "end lines with a line feed",
+        });
+    }
+    let entries = match yaml::mapping(text) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let (place, message) = (error.place, error.message);
+            findings.add(place, "yaml", Severity::Error, message, error.help);
+            return Ok(None);
+        }
+    };
+    let before = findings.list.len();
+    tabs(text, findings);
+    duplicates(&entries, findings);
+    if findings.list.len() > before {
+        return Ok(None);
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let file = arrange(text, &lines, &entries)?;
+    let formatted = file.joined();
+    if same(&entries, &formatted) {
+        return Ok(Some(formatted));
+    }
+    // Where a value over several lines ends depends on what comes next.
+    if let Some(block) = file.blocks.iter().find(|block| block.lines.len() > 1) {
+        return Err(several_lines(block.at));
+    }
+    Err(Refusal {
+        place: Place::WHOLE_FILE,
+        message: "the file would not mean the same any more, so it is left as it is",
+        help: "this is a fault of roomctl: please report it with the shape of the file",
     })
 }
 
@@ -84,65 +99,110 @@ struct Refusal {
     help: &'static str,
 }
 
+/// A file in its parts.
+struct Arranged<'a> {
+    header: &'a [&'a str],
+    /// In the order of the catalogue.
+    blocks: Vec<Block<'a>>,
+    footer: &'a [&'a str],
+}
+
 /// A key with everything that moves with it.
 struct Block<'a> {
     /// Comments and blank lines above it.
-    above: Vec<&'a str>,
-    /// The line itself.
-    line: String,
+    above: &'a [&'a str],
+    /// Which line it was, from 0.
+    at: usize,
+    /// The line itself; more when the value goes over several.
+    lines: Vec<String>,
     /// Its place in the catalogue; unknown keys come last.
     rank: usize,
 }
 
-fn arrange(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
-    let lines: Vec<&str> = text.lines().collect();
-    let Some(first) = entries.first() else {
-        return Ok(joined(lines.iter().copied()));
+impl Arranged<'_> {
+    /// Comments without blanks at their ends, and none of the lines empty at the end of the file.
+    fn joined(&self) -> String {
+        let mut text = String::new();
+        let mut push = |line: &str| {
+            text.push_str(line);
+            text.push('\n');
+        };
+        let remark = |line: &&str| line.trim_end_matches(BLANKS).to_owned();
+        self.header.iter().map(remark).for_each(|line| push(&line));
+        for block in &self.blocks {
+            block.above.iter().map(remark).for_each(|line| push(&line));
+            block.lines.iter().for_each(|line| push(line));
+        }
+        // Only here: empty lines at the end of a value may be part of it.
+        let last = self.footer.iter().rposition(|line| !is_blank(line));
+        let footer = &self.footer[..last.map_or(0, |last| last + 1)];
+        footer.iter().map(remark).for_each(|line| push(&line));
+        text
+    }
+}
+
+/// Takes a file apart.
+fn arrange<'a>(
+    text: &str,
+    lines: &'a [&'a str],
+    entries: &[Entry],
+) -> Result<Arranged<'a>, Refusal> {
+    let is_marker = |line: &&str| {
+        let end = line.strip_prefix("...");
+        line.starts_with('%') || end.is_some_and(|rest| rest.trim_matches(BLANKS).is_empty())
     };
-    if let Some(marker) = lines
-        .iter()
-        .position(|line| line.starts_with('%') || *line == "...")
-    {
+    if let Some(marker) = lines.iter().position(is_marker) {
         return Err(Refusal {
             place: line_place(marker),
             message: "directives and end markers are not formatted",
             help: "take the line out: a file holds one document anyway",
         });
     }
-    let top = index(first);
-    let header = header(&lines[..top]);
+    let header = match entries.first() {
+        Some(first) => header(lines.get(..index(first)).unwrap_or(lines)),
+        None => 0,
+    };
+    let is_top = |line: &&str| is_remark(line) || line.starts_with("---");
+    if let Some(other) = lines[..header].iter().position(|line| !is_top(line)) {
+        return Err(not_understood(other));
+    }
+    let source = Source::new(text, lines);
     let mut blocks: Vec<Block<'_>> = Vec::with_capacity(entries.len());
     let mut next = header;
-    for entry in entries {
-        let (line, last) = entry_line(&lines, entry)?;
-        let above = lines.get(next..index(entry)).ok_or_else(|| braces(entry))?;
-        if let Some(other) = above.iter().position(|line| !is_remark(line)) {
-            return Err(several_lines(next + other));
-        }
+    for (number, entry) in entries.iter().enumerate() {
+        let at = index(entry);
+        let below = entries.get(number + 1).map_or(lines.len(), index);
+        let above = lines.get(next..at).ok_or_else(|| braces(entry))?;
+        remarks_only(above, next)?;
+        let (written, after) = source.entry(entry, below)?;
         blocks.push(Block {
-            above: above.to_vec(),
-            line,
+            above,
+            at,
+            lines: written,
             rank: rank(&entry.key),
         });
-        next = last + 1;
+        next = after;
     }
     let footer = lines.get(next..).unwrap_or_default();
-    if let Some(other) = footer.iter().position(|line| !is_remark(line)) {
-        return Err(several_lines(next + other));
-    }
+    remarks_only(footer, next)?;
     blocks.sort_by_key(|block| block.rank);
-    let body = blocks.iter().flat_map(|block| {
-        let above = block.above.iter().copied();
-        above.chain(std::iter::once(block.line.as_str()))
-    });
-    let all = lines[..header].iter().copied().chain(body);
-    Ok(joined(all.chain(footer.iter().copied())))
+    Ok(Arranged {
+        header: &lines[..header],
+        blocks,
+        footer,
+    })
+}
+
+fn remarks_only(lines: &[&str], first: usize) -> Result<(), Refusal> {
+    match lines.iter().position(|line| !is_remark(line)) {
+        Some(other) => Err(not_understood(first + other)),
+        None => Ok(()),
+    }
 }
 
 /// How many of the lines before the first key stay at the top.
 fn header(before: &[&str]) -> usize {
-    let is_top =
-        |line: &&str| line.trim().is_empty() || line.starts_with("---") || is_modeline(line);
+    let is_top = |line: &&str| is_blank(line) || line.starts_with("---") || is_modeline(line);
     before.iter().rposition(is_top).map_or(0, |last| last + 1)
 }
 
@@ -151,71 +211,141 @@ fn is_modeline(line: &str) -> bool {
         .starts_with("yaml-language-server:")
 }
 
+fn is_blank(line: &str) -> bool {
+    line.trim_matches(BLANKS).is_empty()
+}
+
 /// A line that says nothing to a program.
 fn is_remark(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty() || line.starts_with('#')
+    is_blank(line) || line.trim_start_matches(BLANKS).starts_with('#')
 }
 
-/// The line of a key in its canonical form, and the index of the last line that it took.
-fn entry_line(lines: &[&str], entry: &Entry) -> Result<(String, usize), Refusal> {
-    let at = index(entry);
-    let line = lines.get(at).copied().unwrap_or_default();
-    let (before, rest) = split_chars(line, entry.key_at.column as usize - 1);
-    let (written_key, rest) = split_chars(rest, entry.key_at.width as usize);
-    let rest = rest.trim_start();
-    let Some(rest) = rest.strip_prefix(':').filter(|_| before.trim().is_empty()) else {
-        return Err(braces(entry));
-    };
-    let key = plain_key(&entry.key).unwrap_or_else(|| written_key.to_owned());
-    let value_line = entry.value_at.line as usize - 1;
-    let (rest, last) = match rest.trim() {
-        "" if value_line > at && !entry.value.is_null() => {
-            if lines[at + 1..value_line]
-                .iter()
-                .any(|line| !line.trim().is_empty())
-            {
-                return Err(several_lines(at + 1));
-            }
-            (
-                lines.get(value_line).copied().unwrap_or_default(),
-                value_line,
-            )
-        }
-        _ => (rest, at),
-    };
-    let rest = rest.trim();
-    let line = line_of(&key, &entry.value, rest).ok_or_else(|| several_lines(at))?;
-    Ok((line, last))
+/// A text, its lines, and the byte at which each of them starts.
+struct Source<'a> {
+    text: &'a str,
+    lines: &'a [&'a str],
+    starts: Vec<usize>,
 }
 
-/// `key: value`, with what stands behind the value as it is; `None` when the value goes on below.
-fn line_of(key: &str, value: &Value, rest: &str) -> Option<String> {
-    if rest.is_empty() {
-        return Some(format!("{key}:"));
-    }
-    let behind = behind(rest, value)?;
-    Some(match canonical(key, value) {
-        Some(canonical) => format!("{key}: {canonical}{behind}"),
-        None => format!("{key}: {rest}"),
-    })
-}
-
-/// The comment behind the value, with the blanks before it; `None` when it cannot be told where the value ends.
-fn behind<'a>(rest: &'a str, value: &Value) -> Option<&'a str> {
-    let ends = rest
-        .match_indices('#')
-        .map(|(at, _)| rest[..at].trim_end().len())
-        .chain([rest.len()]);
-    // The first place at which the text before reads as the value, and the rest is a comment.
-    for end in ends {
-        let (written, comment) = rest.split_at(end);
-        let is_comment = comment.is_empty() || comment.starts_with([' ', '\t']);
-        if is_comment && reads_as(written).as_ref() == Some(value) {
-            return Some(comment);
+impl<'a> Source<'a> {
+    fn new(text: &'a str, lines: &'a [&'a str]) -> Self {
+        let start = |next: &mut usize, line: &&str| {
+            let start = *next;
+            *next += line.len() + 1;
+            Some(start)
+        };
+        let starts = lines.iter().scan(0, start).collect();
+        Self {
+            text,
+            lines,
+            starts,
         }
     }
-    None
+
+    fn line(&self, at: usize) -> &'a str {
+        self.lines.get(at).copied().unwrap_or_default()
+    }
+
+    /// The byte at which a line starts; the end of the text for lines that are not there.
+    fn start(&self, at: usize) -> usize {
+        self.starts.get(at).copied().unwrap_or(self.text.len())
+    }
+
+    /// The lines of a key in their canonical form, and the index of the line behind them. `below` is where the
+    /// next key is.
+    fn entry(&self, entry: &Entry, below: usize) -> Result<(Vec<String>, usize), Refusal> {
+        let at = index(entry);
+        let indent = (entry.key_at.column as usize).saturating_sub(1);
+        let (before, rest) = split_chars(self.line(at), indent);
+        let (written_key, rest) = split_chars(rest, entry.key_at.width as usize);
+        let rest = rest.trim_start_matches(BLANKS);
+        let Some(rest) = rest.strip_prefix(':').filter(|_| is_blank(before)) else {
+            return Err(braces(entry));
+        };
+        let key = plain_key(&entry.key).unwrap_or_else(|| written_key.to_owned());
+        let (last, value) = self.behind_colon(entry, rest);
+        if reads_as(value).as_ref() == Some(&entry.value) {
+            let offset = self.start(last) + self.line(last).trim_end_matches(BLANKS).len();
+            let value = written(entry, value, offset - value.len());
+            let line = format!("{key}: {value}");
+            return Ok((vec![line.trim_end_matches(BLANKS).to_owned()], last + 1));
+        }
+        // Below another first line, the others of an indented key might read as something else.
+        let end = (indent == 0).then(|| self.end(entry, below)).flatten();
+        let end = end.ok_or_else(|| several_lines(at))?;
+        // What is behind the first line's text is kept too: in quotes it may count.
+        let first = if is_blank(rest) {
+            format!("{key}:")
+        } else {
+            format!("{key}: {}", rest.trim_start_matches(BLANKS))
+        };
+        let mut lines = vec![first];
+        lines.extend(self.lines[at + 1..end].iter().map(|&line| line.to_owned()));
+        Ok((lines, end))
+    }
+
+    /// The one line that may hold the value, and what stands there without blanks around it. A value alone on
+    /// the next line with something on it belongs up, behind its key.
+    fn behind_colon(&self, entry: &Entry, rest: &'a str) -> (usize, &'a str) {
+        let at = index(entry);
+        let value_at = (entry.value_at.line as usize).saturating_sub(1);
+        let between = self.lines.get(at + 1..value_at);
+        let is_below = is_blank(rest)
+            && !entry.value.is_null()
+            && between.is_some_and(|lines| lines.iter().all(|line| is_blank(line)));
+        if is_below {
+            (value_at, self.line(value_at).trim_matches(BLANKS))
+        } else {
+            (at, rest.trim_matches(BLANKS))
+        }
+    }
+
+    /// The line behind a value that goes over several: with as few of the lines up to `below` as hold all of it.
+    fn end(&self, entry: &Entry, below: usize) -> Option<usize> {
+        let at = index(entry);
+        let lines = self
+            .lines
+            .get(at..below)
+            .filter(|lines| !lines.is_empty())?;
+        let behind_last = |lines: &[&str], is_in: fn(&str) -> bool| {
+            let last = lines.iter().rposition(|line| is_in(line));
+            last.map_or(1, |last| last + 1)
+        };
+        let is_deeper = |line: &&str| is_blank(line) || line.starts_with(BLANKS);
+        let deeper = 1 + lines[1..].iter().take_while(|line| is_deeper(line)).count();
+        let ends = [
+            // What begins with `#` may be a comment below it,
+            behind_last(lines, |line| !is_remark(line)),
+            // or a line of a block scalar,
+            behind_last(&lines[..deeper], |line| !is_blank(line)),
+            // of which even the empty lines at the end may count.
+            deeper,
+        ];
+        ends.into_iter().map(|end| at + end).find(|&end| {
+            let alone = yaml::mapping(&self.text[self.start(at)..self.start(end)]);
+            alone.is_ok_and(|alone| same_pairs(&alone, std::slice::from_ref(entry)))
+        })
+    }
+}
+
+/// The canonical form of a value that stands as `line`, at that byte of the text, with the comment behind it.
+fn written(entry: &Entry, line: &str, offset: usize) -> String {
+    let parts = || {
+        let start = entry.span.start.checked_sub(offset)?;
+        let end = entry.span.end.checked_sub(offset)?;
+        Some((line.get(..start)?, line.get(start..end)?, line.get(end..)?))
+    };
+    // A value that comes behind a tag is kept with it.
+    let Some(("", value, behind)) = parts() else {
+        return line.to_owned();
+    };
+    let is_comment = behind.is_empty() || behind.starts_with(BLANKS) && is_remark(behind);
+    match canonical(&entry.key, &entry.value) {
+        Some(form) if is_comment && reads_as(value).as_ref() == Some(&entry.value) => {
+            format!("{form}{behind}")
+        }
+        _ => line.to_owned(),
+    }
 }
 
 /// What a text reads as when it stands behind a key.
@@ -228,42 +358,59 @@ fn reads_as(written: &str) -> Option<Value> {
 fn canonical(key: &str, value: &Value) -> Option<String> {
     match value {
         Value::Bool(value) => Some(value.to_string()),
+        Value::String(text) if text.contains(is_unseen) => None,
         Value::String(text) if is_plain(key, text) => Some(text.clone()),
         Value::String(_) => Some(value.to_string()),
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
+/// A character that is not seen, or seen as another one: whoever wrote an escape for it meant it to be read.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// Whether a text needs no quotes, for any reader of YAML.
 fn is_plain(key: &str, text: &str) -> bool {
-    // What older readers take for truth, nothing or a number.
-    const OTHERS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "~", "null"];
     // `2h` and `2029-03-31T10:00:00+01:00` begin with a digit, and nobody quotes them.
     let is_time = (key.ends_with("InSec") || key.ends_with("UnixSec"))
         && text.contains(|c: char| c.is_ascii_alphabetic())
         && !text.contains(['e', 'E', 'x', 'o', 'b', '_']);
     let looks_like_a_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-    !OTHERS.contains(&text.to_ascii_lowercase().as_str())
+    !is_word_of_old(text)
         && (is_time || !looks_like_a_number)
         && reads_as(text).as_ref() == Some(&Value::from(text))
 }
 
+fn is_word_of_old(text: &str) -> bool {
+    // What older readers take for truth or nothing.
+    const WORDS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "~", "null"];
+    WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
 fn plain_key(key: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_plain = key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.chars().all(plain);
+    let is_plain = key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key.chars().all(plain)
+        && !is_word_of_old(key);
     (is_plain && reads_as(key) == Some(Value::from(key))).then(|| key.to_owned())
 }
 
 /// Whether a text still holds the same keys with the same values.
 fn same(entries: &[Entry], formatted: &str) -> bool {
-    let Ok(after) = yaml::mapping(formatted) else {
-        return false;
-    };
+    yaml::mapping(formatted).is_ok_and(|after| same_pairs(entries, &after))
+}
+
+fn same_pairs(some: &[Entry], others: &[Entry]) -> bool {
     let pairs = |entries: &[Entry]| -> BTreeMap<String, Value> {
         let pairs = entries.iter().map(|e| (e.key.clone(), e.value.clone()));
         pairs.collect()
     };
-    after.len() == entries.len() && pairs(entries) == pairs(&after)
+    some.len() == others.len() && pairs(some) == pairs(others)
 }
 
 fn rank(key: &str) -> usize {
@@ -286,21 +433,6 @@ fn split_chars(text: &str, chars: usize) -> (&str, &str) {
     text.split_at(at)
 }
 
-/// The lines without blanks at their ends, with none of them empty at the end of the file.
-fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> String {
-    let mut text = String::new();
-    for line in lines {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    let end = text.trim_end().len();
-    text.truncate(end);
-    if end > 0 {
-        text.push('\n');
-    }
-    text
-}
-
 fn braces(entry: &Entry) -> Refusal {
     Refusal {
         place: entry.key_at,
@@ -312,8 +444,16 @@ fn braces(entry: &Entry) -> Refusal {
 fn several_lines(line: usize) -> Refusal {
     Refusal {
         place: line_place(line),
-        message: "a value that goes over several lines is not formatted",
-        help: "write it on one line",
+        message: "it cannot be told where this value over several lines ends",
+        help: "write it on one line, or its key at the margin",
+    }
+}
+
+fn not_understood(line: usize) -> Refusal {
+    Refusal {
+        place: line_place(line),
+        message: "this line is no `key: value`, and is not formatted",
+        help: "write one `key: value` a line, without braces or `?`",
     }
 }
 
@@ -402,7 +542,23 @@ mod tests {
                 "enableChat: [ true,  false ] # list\n",
                 "enableChat: [ true,  false ] # list\n",
             ),
-            ("roomName: !!str 12\n", "roomName: \"12\"\n"),
+            ("autoJoin:   # later\n", "autoJoin: # later\n"),
+            ("\"yes\": 'a'\n", "\"yes\": a\n"),
+            // A tag is for `validate` to complain about: without it, nobody would see that it was there.
+            ("roomName:   !!str 12 # a\n", "roomName: !!str 12 # a\n"),
+            (
+                "privacy: !!binary cHJpdmF0ZQ==\n",
+                "privacy: !!binary cHJpdmF0ZQ==\n",
+            ),
+            // What is not seen stays as visible as it is.
+            (
+                "roomName:  \"a\\u202eb\" # c\n",
+                "roomName: \"a\\u202eb\" # c\n",
+            ),
+            ("roomName:  'a\u{202e}b'\n", "roomName: 'a\u{202e}b'\n"),
+            ("roomName:  \"a\\N\\x7f\"\n", "roomName: \"a\\N\\x7f\"\n"),
+            ("roomName:  a\u{a0}\n", "roomName: a\u{a0}\n"),
+            ("# a\u{2028}b\u{a0}  \n", "# a\u{2028}b\u{a0}\n"),
         ] {
             assert_eq!(formatted(before).as_deref(), Ok(after), "{before:?}");
             assert_eq!(formatted(after).as_deref(), Ok(after), "again: {before:?}");
@@ -444,18 +600,57 @@ enableChat: true   # behind chat
     }
 
     #[test]
+    fn values_over_several_lines_stay_as_they_are() {
+        for value in [
+            ">-\n  a \n\n  b\n",
+            "a\n  b\n",
+            "'a\n\n  b'  # c\n",
+            "# c\n  a\n",
+            "\n  # c\n  a\n",
+            "|\n  # no comment\n",
+            "|+  # c\n  a\n\n\n",
+            "|2\n   a\n  b\n",
+            "[true,\n# in between\n  false]\n",
+            "\n- a\n- b\n",
+            "\n  a: 1\n  b: [ ]\n",
+        ] {
+            let before = format!("zzz:  {value}# two\nprivacy:   private\n# end\n");
+            let after = format!("# two\nprivacy: private\nzzz: {value}# end\n");
+            let after = after.replace("zzz: \n", "zzz:\n");
+            assert_eq!(formatted(&before).as_deref(), Ok(&*after), "{before:?}");
+            assert_eq!(formatted(&after).as_deref(), Ok(&*after), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_many_marks_takes_no_time() {
+        let value = " #".repeat(60_000);
+        let text = format!("rtmpOutURL:  '{value}'\n");
+        let start = std::time::Instant::now();
+        let after = formatted(&text);
+        // Tried at every mark, it took minutes.
+        assert!(start.elapsed().as_secs() < 20);
+        assert_eq!(after, Ok(format!("rtmpOutURL: \"{value}\"\n")));
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for (text, expected) in [
             ("{privacy: private}", "1: this key does not stand"),
             ("? privacy\n: private\n", "1: this key does not stand"),
+            ("{\n\nprivacy: private\n}", "1: this line is no"),
+            ("  roomName: a\n    b\n", "1: it cannot be told"),
+            // Between the two, the comment would become a line of the text.
             (
-                "privacy: private\nautoJoin: [true,\n  false]\n",
-                "2: a value that goes",
+                "privacy: private\n  # in\nrtmpOutURL: x\nenableChat: |\n  a\n",
+                "4: it cannot be told",
             ),
-            ("roomName: >-\n  a\n  b\n", "1: a value that goes"),
-            ("roomName: a\n  b\n", "1: a value that goes"),
-            ("roomName: 'a\n  b'\n", "1: a value that goes"),
-            ("roomName: |\n  # no comment\nprivacy: private\n", "1: "),
+            ("# a\r# b\rprivacy: private\n", "1: a carriage return"),
+            (
+                "# a\nprivacy: private\rautoJoin: true\n",
+                "2: a carriage return",
+            ),
+            ("# a\n\tprivacy: private\n", "2: a line begins with a tab"),
             (
                 "privacy: private\nprivacy: public\n",
                 "2: `privacy` is set twice",

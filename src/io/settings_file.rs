@@ -108,7 +108,7 @@ fn literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
 }
 
 /// YAML forbids tabs before a key, and its readers disagree on what they make of them.
-fn tabs(text: &str, findings: &mut Findings<'_>) {
+pub fn tabs(text: &str, findings: &mut Findings<'_>) {
     if !text.contains('\t') {
         return;
     }
