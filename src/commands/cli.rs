@@ -552,10 +552,12 @@ Examples:
 #[command(after_help = "\
 Keys come into the order of the schema, one `key: value` a line, with quotes only where a value needs them.
 Comments and blank lines move with the key below them. A file that cannot be read is left as it is (exit 3).
+In a diff, secrets are shown as ****, and comments as `# …`: an old secret may stand in one.
 
 Examples:
   roomctl fmt
   roomctl fmt --check                   changes nothing; exits 2 when there is something to format
+  roomctl fmt --check --diff            shows what it would do
   roomctl fmt - < rooms/stand-up.yaml   for editors: standard input to standard output")]
 pub struct FmtArgs {
     /// Files or directories [default: the rooms directory]; `-` is standard input
@@ -563,6 +565,9 @@ pub struct FmtArgs {
     /// Change nothing, and exit with 2 when a file is not in its canonical form
     #[arg(long)]
     pub check: bool,
+    /// Show the lines that change, secrets masked
+    #[arg(long)]
+    pub diff: bool,
 }
 
 /// Arguments of `render`.

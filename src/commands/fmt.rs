@@ -8,9 +8,9 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
 use super::validate::MOST;
-use crate::io::discover::{discover, shown};
+use crate::io::discover::{discover, shown, whole_file};
 use crate::io::durable::replace;
-use crate::io::room_files::{read_text, text_of};
+use crate::io::room_files::{MAX_FILE_BYTES, read_text, text_of};
 use crate::io::room_format::format;
 use crate::io::settings_file::Findings;
 use crate::model::{Finding, Severity};
@@ -28,6 +28,7 @@ pub fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Result<Exit,
     let mut findings = Vec::new();
     let files = files(&settings.rooms, &args.paths, &mut findings);
     let mut changed: u64 = 0;
+    let mut unwritten = false;
     for path in &files {
         let Some((before, after)) = formatted(path, &mut findings) else {
             continue;
@@ -35,16 +36,20 @@ pub fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Result<Exit,
         if before == after {
             continue;
         }
-        changed += 1;
-        if !args.check {
-            write(path, &after)?;
+        if !args.check
+            && let Err(failure) = write(path, &after)
+        {
+            // One that cannot be written keeps no other from its form.
+            output.error(&failure);
+            unwritten = true;
+            continue;
         }
-        let word = if args.check {
-            "would format"
-        } else {
-            "formatted"
-        };
-        output.result(&format!("{word} {}\n", shown(path)));
+        changed += 1;
+        let file = shown(path);
+        output.result(&text::format_line(&file, args.check));
+        if args.diff {
+            output.result(&text::format_diff(&file, &before, &after));
+        }
     }
     let refused = findings
         .iter()
@@ -52,7 +57,14 @@ pub fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Result<Exit,
     findings.sort();
     let report = ValidateReport::new(files.len(), &findings);
     output.note(&text::findings(&report, &text_of, MOST));
-    output.note(&summary(files.len() as u64, changed, args.check));
+    output.note(&text::format_summary(
+        files.len() as u64,
+        changed,
+        args.check,
+    ));
+    if unwritten {
+        return Ok(Exit::Unexpected);
+    }
     Ok(exit(refused, changed > 0, args))
 }
 
@@ -62,9 +74,22 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
     let roots = if paths.is_empty() { &whole[..] } else { paths };
     let mut files = Vec::new();
     for root in roots {
+        // A link may be meant when it is named, but is named by `rooms/*.yaml` too, and may lead anywhere.
+        if root.is_symlink() && !root.is_dir() {
+            findings.push(whole_file(
+                root,
+                "link",
+                "this is a link, and links are not written through",
+                "name the file itself",
+            ));
+            continue;
+        }
         let found = discover(rooms, root);
-        let unusable = |finding: &Finding| ["no-rooms", "unreadable"].contains(&finding.rule);
-        findings.extend(found.findings.into_iter().filter(unusable));
+        let nothing = found.rooms.is_empty() && found.defaults.is_empty();
+        let is_named = nothing && root.is_file();
+        let tells =
+            |finding: &Finding| is_named || ["no-rooms", "unreadable"].contains(&finding.rule);
+        findings.extend(found.findings.into_iter().filter(tells));
         files.extend(found.rooms);
         files.extend(found.defaults.into_values());
     }
@@ -104,13 +129,11 @@ fn from_input(args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
             "`-` is standard input, and stands alone",
         ));
     }
-    let mut before = String::new();
-    std::io::stdin()
-        .read_to_string(&mut before)
-        .map_err(|error| {
-            let message = format!("cannot read standard input: {error}");
-            Failure::new(Exit::Invalid, message)
-        })?;
+    if args.diff && !args.check {
+        let message = "`--diff` and the formatted text cannot both go to standard output";
+        return Err(Failure::new(Exit::Usage, message).hint("add --check for the diff alone"));
+    }
+    let before = read_input()?;
     let mut found = Findings::new("standard input");
     let Some(after) = format(&before, &mut found) else {
         let report = ValidateReport::new(1, &found.list);
@@ -118,6 +141,9 @@ fn from_input(args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
         return Ok(Exit::Invalid);
     };
     let changed = before != after;
+    if changed && args.diff {
+        output.result(&text::format_diff("standard input", &before, &after));
+    }
     if !args.check {
         // As it is: a file may hold characters that a terminal would act on, and the editor wants them back.
         let mut stdout = std::io::stdout().lock();
@@ -132,17 +158,20 @@ fn from_input(args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
     Ok(exit(false, changed, args))
 }
 
-fn summary(files: u64, changed: u64, check: bool) -> String {
-    let count = |number: u64| format!("{number} file{}", if number == 1 { "" } else { "s" });
-    match (changed, check) {
-        (0, _) => format!("{} looked at, nothing to format.\n", count(files)),
-        (_, true) => format!(
-            "{} of {} not in canonical form; `roomctl fmt` writes it.\n",
-            changed,
-            count(files)
-        ),
-        (_, false) => format!("{changed} of {} formatted.\n", count(files)),
+/// Standard input, held to what holds for files.
+fn read_input() -> Result<String, Failure> {
+    let invalid = |message: String| Failure::new(Exit::Invalid, message);
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| invalid(format!("cannot read standard input: {error}")))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let message = "standard input is larger than 256 KiB, the most that a room file may have";
+        return Err(invalid(message.to_owned()));
     }
+    String::from_utf8(bytes).map_err(|_| invalid("standard input is not valid UTF-8".to_owned()))
 }
 
 fn exit(refused: bool, changed: bool, args: &FmtArgs) -> Exit {

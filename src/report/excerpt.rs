@@ -34,6 +34,12 @@ impl Excerpt {
         excerpt
     }
 
+    /// Where the comment begins that is left out, in characters of the line.
+    fn comment_at(&self) -> Option<usize> {
+        let (chars, bytes, _) = self.parts.last()?;
+        (bytes.is_empty() && !chars.is_empty()).then_some(chars.start)
+    }
+
     /// The bytes of the text that show `width` characters of the line, from the one at `from` on.
     pub fn span(&self, from: usize, width: usize) -> Range<usize> {
         let until = from.saturating_add(width.max(1));
@@ -118,6 +124,21 @@ impl Excerpt {
         }
         self.push(comment, "");
     }
+}
+
+/// A line that may be shown, with all that tells it from others in its form: blanks at its end, a byte-order mark
+/// in front, and whether there is a comment.
+pub fn whole_line(line: &str) -> String {
+    let blanks = |text: &str| text[text.trim_end().len()..].to_owned();
+    let bare = line.trim_start_matches('\u{feff}');
+    let mark = &line[..line.len() - bare.len()];
+    let excerpt = Excerpt::new(line);
+    let comment = excerpt.comment_at().map(|at| {
+        let before: String = bare.chars().take(at).collect();
+        format!("{}# …", blanks(&before))
+    });
+    let comment = comment.unwrap_or_default();
+    format!("{mark}{}{comment}{}", excerpt.text, blanks(bare))
 }
 
 /// `  key: ` with its indentation, the key, and what comes behind.
@@ -261,6 +282,11 @@ mod tests {
         }
 
         #[test]
+        fn a_line_without_words_of_anybody_is_whole(line in " {0,3}((privacy|enableChat): {0,3}(true|private)?| {0,3}true)? {0,3}") {
+            prop_assert_eq!(whole_line(&line), line);
+        }
+
+        #[test]
         fn a_secret_value_never_shows(
             key in "(rtmpOutURL|meetingJoinWebhook|rtmpOutUrl|stream key|x)",
             colon in "(: |: \"|: '|: x: |: \\||: \\{a: )",
@@ -270,6 +296,8 @@ mod tests {
             // A word in front of a colon is a key, and its name is told anyway.
             let line = format!("{before}{key}{colon}canary{after}");
             prop_assert!(!shown(&line).contains("canary"), "{line} {}", shown(&line));
+            let whole = whole_line(&line);
+            prop_assert!(!whole.contains("canary"), "{line} {whole}");
         }
     }
 }

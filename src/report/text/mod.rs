@@ -2,6 +2,7 @@
 
 mod apply;
 mod drift;
+mod format;
 mod import;
 pub(super) mod plan;
 mod show;
@@ -11,6 +12,7 @@ mod validate;
 
 pub use apply::{apply_end, receipt_line};
 pub use drift::drift;
+pub use format::{format_diff, format_line, format_summary};
 pub use import::import;
 pub use plan::{PlanView, plan};
 pub use show::show;

@@ -1,0 +1,129 @@
+//! What `fmt` does to files, as text.
+
+use std::fmt::Write;
+
+use similar::{ChangeTag, TextDiff};
+
+use super::{BLUE, BOLD, DIM, GREEN, RED, count, paint, printable};
+use crate::report::excerpt;
+
+/// One file that is not in its form, or was not.
+pub fn format_line(file: &str, check: bool) -> String {
+    let word = if check { "would format" } else { "formatted" };
+    format!("{word} {}\n", printable(file))
+}
+
+/// All files at a glance.
+pub fn format_summary(files: u64, changed: u64, check: bool) -> String {
+    let all = count(files, "file", "files");
+    match (changed, check) {
+        (0, _) => format!("{all} looked at, nothing to format.\n"),
+        (_, true) => {
+            format!("{changed} of {all} not in canonical form; `roomctl fmt` writes it.\n")
+        }
+        (_, false) => format!("{changed} of {all} formatted.\n"),
+    }
+}
+
+/// A file before and after, as a unified diff. The lines are compared as they are and shown with secrets masked:
+/// masked first, a secret that only gets other quotes would not show at all.
+pub fn format_diff(file: &str, before: &str, after: &str) -> String {
+    let file = printable(file);
+    let mut text = format!(
+        "{}\n{}\n",
+        paint(BOLD, format!("--- {file}")),
+        paint(BOLD, format!("+++ {file}"))
+    );
+    let diff = TextDiff::from_lines(before, after);
+    // Told only where it is not the same all over.
+    let line_end = if after.contains("\r\n") { "\r\n" } else { "\n" };
+    for hunk in diff.unified_diff().iter_hunks() {
+        let _ = writeln!(text, "{}", paint(BLUE, hunk.header()));
+        for change in hunk.iter_changes() {
+            let line = change.value();
+            let bare = line.strip_suffix(line_end).unwrap_or(line);
+            let bare = bare.strip_suffix('\n').unwrap_or(bare);
+            let shown = printable(&excerpt::whole_line(bare));
+            let _ = match change.tag() {
+                ChangeTag::Equal => writeln!(text, " {shown}"),
+                ChangeTag::Delete => writeln!(text, "{}", paint(RED, format!("-{shown}"))),
+                ChangeTag::Insert => writeln!(text, "{}", paint(GREEN, format!("+{shown}"))),
+            };
+            if !line.ends_with('\n') {
+                let _ = writeln!(text, "{}", paint(DIM, "\\ No newline at end of file"));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(before: &str, after: &str) -> String {
+        let text = format_diff("rooms/a.yaml", before, after);
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn secrets_and_comments_are_masked_and_still_seen_to_change() {
+        let before = "\u{feff}# canary\nrtmpOutURL: 'rtmp://a/canary'  # canary\nenableChat: true   # canary \nmeetingJoinWebhook: '${env:HOOK}'\nzzz: canary\nprivacy: 'private'";
+        let after = "# canary\nprivacy: private\n";
+        assert_eq!(
+            shown(before, after),
+            "\
+--- rooms/a.yaml
++++ rooms/a.yaml
+@@ -1,6 +1,2 @@
+-\\u{feff}# …
+-rtmpOutURL: ****  # …
+-enableChat: true   # … 
+-meetingJoinWebhook: '${env:HOOK}'
+-zzz: ******
+-privacy: 'private'
+\\ No newline at end of file
++# …
++privacy: private
+"
+        );
+        assert_eq!(
+            shown("rtmpOutURL: 'rtmp://a/b'\n", "rtmpOutURL: rtmp://a/b\n"),
+            "--- rooms/a.yaml\n+++ rooms/a.yaml\n@@ -1 +1 @@\n-rtmpOutURL: ****\n+rtmpOutURL: ****\n"
+        );
+    }
+
+    #[test]
+    fn line_ends_are_told_where_they_change() {
+        assert_eq!(
+            shown("a: 1 \r\nb: 2\r\n", "a: 1\r\nb: 2\r\n"),
+            "--- rooms/a.yaml\n+++ rooms/a.yaml\n@@ -1,2 +1,2 @@\n-a: 1 \n+a: 1\n b: 2\n"
+        );
+        assert_eq!(
+            shown("a: 1\nb: 2\r\n", "a: 1\nb: 2\n"),
+            "--- rooms/a.yaml\n+++ rooms/a.yaml\n@@ -1,2 +1,2 @@\n a: 1\n-b: 2\\u{d}\n+b: 2\n"
+        );
+    }
+
+    #[test]
+    fn the_longest_file_takes_no_time() {
+        let lines =
+            |from: u32| -> String { (from..from + 14_000).map(|n| format!("#{n}\n")).collect() };
+        let (one, two) = (lines(0), lines(50_000));
+        let same = "#\n".repeat(60_000);
+        for (before, after) in [
+            (
+                format!("{one}b: 1\n{two}a: 1\n"),
+                format!("{two}a: 1\n{one}b: 1\n"),
+            ),
+            (
+                format!("{same}b: 1\n#\na: 1\n"),
+                format!("#\na: 1\n{same}b: 1\n"),
+            ),
+        ] {
+            let start = std::time::Instant::now();
+            shown(&before, &after);
+            assert!(start.elapsed().as_secs() < 20);
+        }
+    }
+}
