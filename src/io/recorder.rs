@@ -53,8 +53,8 @@ struct Written {
     file: File,
     /// Bytes written so far.
     bytes: u64,
-    /// Nothing more is written: a line may be torn, and only the last one may be.
-    failed: bool,
+    /// Why nothing more is written: a line may be torn, and only the last one may be.
+    failed: Option<Trouble>,
     /// Nobody writes any more.
     ended: bool,
     /// The thread that syncs has nothing to do, and waits to be woken.
@@ -73,6 +73,22 @@ struct Synced {
 enum Trouble {
     Io(ErrorKind, String),
     Evicted,
+}
+
+impl Trouble {
+    fn error(&self, path: &Path) -> JournalError {
+        let path = path.to_owned();
+        match self {
+            Self::Io(kind, why) => JournalError::Io {
+                path,
+                source: io::Error::new(*kind, why.clone()),
+            },
+            Self::Evicted => JournalError::Evicted {
+                path,
+                source: LockError::Evicted,
+            },
+        }
+    }
 }
 
 impl Recorder {
@@ -108,7 +124,7 @@ impl Recorder {
             written: Mutex::new(Written {
                 file,
                 bytes: 0,
-                failed: false,
+                failed: None,
                 ended: false,
                 idle: false,
             }),
@@ -132,12 +148,12 @@ impl Record for Recorder {
             lines += &encode(event).map_err(|_| JournalError::Stopped)?;
         }
         let mut written = self.shared.lock();
-        if written.failed {
-            return Err(JournalError::Stopped);
+        if let Some(trouble) = &written.failed {
+            return Err(trouble.error(&self.shared.path));
         }
         crash_point("event-due");
         if let Err(source) = written.file.write_all(lines.as_bytes()) {
-            written.failed = true;
+            written.failed = Some(Trouble::Io(source.kind(), source.to_string()));
             let path = self.shared.path.clone();
             return Err(JournalError::Io { path, source });
         }
@@ -182,18 +198,10 @@ impl Shared {
         let Ok(synced) = synced.wait_for(far_enough).await else {
             return Err(JournalError::Stopped);
         };
-        let path = self.path.clone();
         match &synced.trouble {
             _ if synced.bytes >= upto => Ok(()),
             None => Err(JournalError::Stopped),
-            Some(Trouble::Io(kind, why)) => Err(JournalError::Io {
-                path,
-                source: io::Error::new(*kind, why.clone()),
-            }),
-            Some(Trouble::Evicted) => Err(JournalError::Evicted {
-                path,
-                source: LockError::Evicted,
-            }),
+            Some(trouble) => Err(trouble.error(&self.path)),
         }
     }
 
@@ -216,8 +224,8 @@ impl Shared {
         (written.bytes > synced).then_some(written.bytes)
     }
 
-    fn fail(&self) {
-        self.lock().failed = true;
+    fn fail(&self, trouble: &Trouble) {
+        self.lock().failed = Some(trouble.clone());
     }
 }
 
@@ -234,9 +242,10 @@ fn sync(file: &File, shared: &Shared, lock: &Watch, tell: &watch::Sender<Synced>
         };
         crash_point("synced");
         last = Some(Instant::now());
-        if trouble.is_some() {
-            shared.fail();
-            tell.send_modify(|synced| synced.trouble = trouble);
+        if let Some(trouble) = trouble {
+            // Each way to hear of it tells the same: the first to hear tells why the run stops.
+            shared.fail(&trouble);
+            tell.send_modify(|synced| synced.trouble = Some(trouble));
             return;
         }
         synced = bytes;
@@ -328,9 +337,10 @@ mod tests {
             matches!(late, Err(JournalError::Evicted { .. })),
             "{late:?}"
         );
+        // Whoever comes first after it is the one who tells why the run stops.
         assert!(matches!(
             recorder.record(&[event("c")]),
-            Err(JournalError::Stopped)
+            Err(JournalError::Evicted { .. })
         ));
     }
 
@@ -345,7 +355,7 @@ mod tests {
         assert!(matches!(full, Err(JournalError::Io { .. })));
         assert!(matches!(
             recorder.record(&[event("c")]),
-            Err(JournalError::Stopped)
+            Err(JournalError::Io { .. })
         ));
         drop(recorder);
         assert_eq!(names(&path), [event("a")]);
