@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::io::config::ConfigError;
+use crate::io::files::config::ConfigError;
 use crate::io::http::HttpError;
 use crate::io::journal::JournalError;
 use crate::io::lock::LockError;

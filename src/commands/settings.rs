@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::cli::{Global, PaceArgs};
 use super::exit::{Exit, Failure};
-use crate::io::config::{self, Config};
-use crate::io::defaults::Defaults;
-use crate::io::room_file::Context;
+use crate::io::files::config::{self, Config};
+use crate::io::files::defaults::Defaults;
+use crate::io::files::room_file::Context;
 use crate::io::store::{Found, LocalStore};
 use crate::model::policy::PolicyConfig;
 use crate::model::{Effect, Secret};
