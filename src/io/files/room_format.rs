@@ -82,7 +82,7 @@ fn canonical_form(text: &str, findings: &mut Findings<'_>) -> Result<Option<Stri
         return Ok(Some(formatted));
     }
     // Where a value over several lines ends depends on what comes next.
-    if let Some(block) = file.blocks.iter().find(|block| block.lines.len() > 1) {
+    if let Some(block) = file.blocks.iter().find(|block| block.is_open()) {
         return Err(several_lines(block.at));
     }
     Err(Refusal {
@@ -117,6 +117,14 @@ struct Block<'a> {
     lines: Vec<String>,
     /// Its place in the catalogue; unknown keys come last.
     rank: usize,
+}
+
+impl Block<'_> {
+    /// Whether the value might take what comes below for a part of itself. A block scalar may even be empty.
+    fn is_open(&self) -> bool {
+        let first = self.lines.first().and_then(|line| line.split_once(": "));
+        self.lines.len() > 1 || first.is_some_and(|(_, value)| value.starts_with(['|', '>']))
+    }
 }
 
 impl Arranged<'_> {
@@ -387,8 +395,8 @@ fn is_plain(key: &str, text: &str) -> bool {
 }
 
 fn is_word_of_old(text: &str) -> bool {
-    // What older readers take for truth or nothing.
-    const WORDS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "~", "null"];
+    // What older readers take for truth, nothing, a merge or a default.
+    const WORDS: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "~", "null", "<<", "="];
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
@@ -519,6 +527,8 @@ mod tests {
                 "roomName: \"12\"\nmaxParticipants: \"1_000\"\n",
             ),
             ("roomName: \"no\"\n", "roomName: \"no\"\n"),
+            ("roomName: '<<'\n", "roomName: \"<<\"\n"),
+            ("roomName: '='\n", "roomName: \"=\"\n"),
             ("roomName: 'a # b'\n", "roomName: \"a # b\"\n"),
             ("roomName: \"a: b\" # c\n", "roomName: \"a: b\" # c\n"),
             (
@@ -645,6 +655,7 @@ enableChat: true   # behind chat
                 "privacy: private\n  # in\nrtmpOutURL: x\nenableChat: |\n  a\n",
                 "4: it cannot be told",
             ),
+            ("  # in\nzzz: x\nprivacy: >-\n", "3: it cannot be told"),
             ("# a\r# b\rprivacy: private\n", "1: a carriage return"),
             (
                 "# a\nprivacy: private\rautoJoin: true\n",
@@ -694,6 +705,66 @@ enableChat: true   # behind chat
             })
     }
 
+    /// A file with a remark in each place of each key, and the keys.
+    fn remarked() -> impl Strategy<Value = (String, Vec<&'static str>)> {
+        let keys = vec![
+            "privacy",
+            "roomName",
+            "autoJoin",
+            "rtmpOutURL",
+            "zzz",
+            "aaa",
+        ];
+        let value = prop::sample::select(vec![
+            "private",
+            "'a'",
+            "\"a # b\"",
+            "0x1f",
+            "'2h'",
+            "TRUE",
+            "[1,   2]",
+            "x#y",
+            "!!str a",
+            "\"\\u202e\"",
+            "'é '",
+        ]);
+        let lines = prop::collection::vec((value, "( |)", " {1,3}", "[ \t]{0,2}"), 6);
+        (
+            Just(keys).prop_shuffle(),
+            1..6usize,
+            lines,
+            any::<[bool; 2]>(),
+        )
+            .prop_map(|(mut keys, count, lines, [mark, windows])| {
+                keys.truncate(count);
+                let mut text = String::from(if mark { "\u{feff}" } else { "" });
+                text += "# yaml-language-server: x\n# the file\n\n";
+                for (number, (key, (value, before, behind, end))) in
+                    keys.iter().zip(lines).enumerate()
+                {
+                    // The first blank line of the file ends its header.
+                    let above = format!("# above, \"quoted\": yes {key}.{end}\n{end}\n");
+                    text += if number == 0 { "" } else { &above };
+                    text += &format!("  # right above {key}.{end}\n");
+                    text += &format!("{key}{before}:{behind}{value} \t # 'behind' # {key}.{end}\n");
+                }
+                text += "\n# the end\n\n";
+                if windows {
+                    text = text.replace('\n', "\r\n");
+                }
+                (text, keys[1..].to_vec())
+            })
+    }
+
+    fn token() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "privacy", "zzz", "autoJoin", ": ", ":", ": ", " ", "  ", "\n", "\n", "\n", "\r\n",
+            "\r", "\t", "# c", " # c", "'", "\"", "|", ">", "|+", "- ", "{", "}", "[", "]", ", ",
+            "? ", "!!str ", "&a ", "%", "---\n", "...", "a", "b", "\u{a0}", "\u{85}", "\u{2028}",
+            "\u{feff}", "true", "12", "2h", "\\", "~", "a: 1\n", "\nb: x\n", "c:\n  ",
+        ])
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -730,8 +801,44 @@ enableChat: true   # behind chat
         }
 
         #[test]
+        fn every_remark_stays_with_its_key(text in remarked()) {
+            let (text, keys) = text;
+            let after = formatted(&text);
+            prop_assert!(after.is_ok(), "{text:?}: {after:?}");
+            let after = after.unwrap().replace("\r\n", "\n");
+            let lines: Vec<&str> = after.lines().collect();
+            for key in keys {
+                let only = |part: &str| -> Vec<usize> {
+                    let part = format!("{part} {key}.");
+                    (0..lines.len()).filter(|&at| lines[at].contains(&part)).collect()
+                };
+                let at = lines.iter().position(|line| line.starts_with(&format!("{key}:"))).unwrap();
+                prop_assert_eq!(only("# above, \"quoted\": yes"), vec![at - 3]);
+                prop_assert_eq!(lines[at - 2], "");
+                prop_assert_eq!(only("  # right above"), vec![at - 1]);
+                prop_assert_eq!(only(" \t # 'behind' #"), vec![at]);
+            }
+            prop_assert_eq!(lines[0], "# yaml-language-server: x");
+            prop_assert_eq!(*lines.last().unwrap(), "# the end");
+        }
+
+        #[test]
         fn any_text_is_formatted_or_refused(text in "(?s).{0,120}") {
             let _ = formatted(&text);
+        }
+
+        #[test]
+        fn text_that_looks_like_yaml_keeps_its_meaning_or_is_refused(parts in prop::collection::vec(token(), 0..24)) {
+            let text = parts.concat();
+            match formatted(&text) {
+                Ok(after) => {
+                    let before = yaml::mapping(&text).unwrap();
+                    prop_assert!(same(&before, &after), "{text:?} {after:?}");
+                    prop_assert_eq!(formatted(&after), Ok(after));
+                }
+                // The net below it all is not for falling into.
+                Err(why) => prop_assert!(!why.contains("would not mean"), "{text:?}: {why}"),
+            }
         }
     }
 }
