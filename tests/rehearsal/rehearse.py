@@ -166,6 +166,15 @@ def rehearse(r):
     check("privacy-widened" in r.hub.comments[-1]["body"], r.hub.comments)
     r.comment(r.hub.runs[-1]["id"], pull["head"]["sha"])
     check(len(r.hub.comments) == 2 and r.hub.comments[-1]["edited"], "one comment, edited in place")
+
+    step("the action by itself, in a workflow that may comment, finds the same comment")
+    given = {"command": "plan", "comment": "true", "state": "roomctl-state", "github-token": "workflow-token"}
+    r.hub.comments[-1]["edited"] = False
+    outputs = r.runner.action(pull["head"]["sha"], {"pull_request.number": pull["number"]}, given)
+    check(len(r.hub.comments) == 2 and r.hub.comments[-1]["edited"], r.hub.comments)
+    expected = {"changes": "1", "drift": "0", "effects": "privacy-widened", "exitcode": "0"}
+    check({name: outputs[name] for name in expected} == expected, outputs)
+    check(all(Path(outputs[name]).is_file() for name in ("plan-file", "report", "markdown", "html")), outputs)
     check(r.apply(r.merge(pull)), r.runner.log[-3000:])
 
     step("a plan that is not what was reviewed stops, and so does a commit that nobody planned")
