@@ -7,17 +7,17 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roomctl::io::apply::apply;
-use roomctl::io::exchange::Service;
-use roomctl::io::http::Http;
-use roomctl::io::journal::JournalError;
-use roomctl::io::lock::Holder;
-use roomctl::io::pace::Pacer;
-use roomctl::io::recorder::{Durable, Record, Recorder};
-use roomctl::io::store::LocalStore;
 use roomctl::model::{Room, RoomName, Secret};
 use roomctl::planner::{Event, Options, Outcome, Rate, State, WantedRoom, plan};
+use roomctl::run::apply::apply;
+use roomctl::service::http::Http;
+use roomctl::service::pace::Pacer;
+use roomctl::service::requests::Service;
 use roomctl::simulator::{SimKey, Simulator, SimulatorOptions};
+use roomctl::store::journal::JournalError;
+use roomctl::store::journal_writer::{Durable, Record, Recorder};
+use roomctl::store::local::LocalStore;
+use roomctl::store::lock::Holder;
 use tokio::runtime::{Builder, Runtime};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -22,14 +22,7 @@ use super::service::{self, Backend};
 use super::settings::Settings;
 use super::tell::tell;
 use super::validate::{accept, load};
-use crate::io::apply::apply;
-use crate::io::crash_point::crash_point;
-use crate::io::deadline::Deadline;
-use crate::io::exchange::Service;
-use crate::io::http::Http;
-use crate::io::recorder::Recorder;
-use crate::io::stop::StopReason;
-use crate::io::store::{Found, Locked};
+use crate::disk::crash_point::crash_point;
 use crate::planner::guard::Refusal;
 use crate::planner::plan::Unreadable;
 use crate::planner::{Action, Change, Matched, Outcome, Plan, Receipt, State, matched};
@@ -37,6 +30,13 @@ use crate::report::apply::Summary;
 use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
 use crate::report::{ApplyReport, PlanReport};
+use crate::run::apply::apply;
+use crate::service::deadline::Deadline;
+use crate::service::http::Http;
+use crate::service::requests::Service;
+use crate::service::stop::StopReason;
+use crate::store::journal_writer::Recorder;
+use crate::store::local::{Found, Locked};
 
 /// Runs the command.
 ///

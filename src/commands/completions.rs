@@ -15,7 +15,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
 use super::validate::read;
-use crate::io::store::Found;
+use crate::store::local::Found;
 
 /// The variable by which a script asks. Not the library's `COMPLETE`, which anybody may have set.
 const VARIABLE: &str = "ROOMCTL_COMPLETE";

@@ -14,18 +14,18 @@ use super::service::{self, Backend};
 use super::settings::Settings;
 use super::tell::tell;
 use super::validate::{accept, load_unless_known};
-use crate::io::exchange::Service;
-use crate::io::files::mutes;
-use crate::io::files::room_files::Loaded;
-use crate::io::http::Http;
-use crate::io::metrics;
-use crate::io::observe::{list, looks_cut, observe};
+use crate::commands::metrics;
+use crate::files::mutes;
+use crate::files::room_files::Loaded;
 use crate::model::RoomName;
 use crate::planner::drift::Sides;
 use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
 use crate::report::drift::Summary;
 use crate::report::{DriftReport, text};
+use crate::service::http::Http;
+use crate::service::observe::{list, looks_cut, observe};
+use crate::service::requests::Service;
 
 /// Runs the command.
 ///

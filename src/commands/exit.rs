@@ -4,13 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::io::files::config::ConfigError;
-use crate::io::http::HttpError;
-use crate::io::journal::JournalError;
-use crate::io::lock::LockError;
-use crate::io::store::StoreError;
+use crate::files::config::ConfigError;
 use crate::planner::state::RenameError;
+use crate::service::http::HttpError;
 use crate::simulator::SimulatorError;
+use crate::store::journal::JournalError;
+use crate::store::local::StoreError;
+use crate::store::lock::LockError;
 
 /// How the program ends. The numbers are part of its interface and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

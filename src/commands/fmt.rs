@@ -8,11 +8,11 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
 use super::validate::MOST;
-use crate::io::durable::replace;
-use crate::io::files::discover::{discover, shown, whole_file};
-use crate::io::files::room_files::{MAX_FILE_BYTES, read_text, text_of};
-use crate::io::files::room_format::format;
-use crate::io::files::settings_file::Findings;
+use crate::disk::whole_file::replace;
+use crate::files::discover::{discover, shown, whole_file};
+use crate::files::entries::Findings;
+use crate::files::room_files::{MAX_FILE_BYTES, read_text, text_of};
+use crate::files::room_format::format;
 use crate::model::{Finding, Severity};
 use crate::report::{ValidateReport, text};
 

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::exit::Failure;
 use super::output::Output;
 use super::settings::Settings;
-use crate::io::lock::Holder;
-use crate::io::store::Locked;
+use crate::store::local::Locked;
+use crate::store::lock::Holder;
 
 /// Locks the state for this process, and tells when somebody died with the lock.
 ///

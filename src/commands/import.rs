@@ -15,18 +15,18 @@ use super::progress::Reading;
 use super::service::{self, Backend};
 use super::settings::Settings;
 use super::validate::{accept, read};
-use crate::io::files::defaults;
-use crate::io::files::new_file;
-use crate::io::files::room_file::{self, Context};
-use crate::io::files::room_files::Loaded;
-use crate::io::observe::{list, looks_cut, observe};
-use crate::io::store::Found;
+use crate::files::defaults;
+use crate::files::new_file;
+use crate::files::room_file::{self, Context};
+use crate::files::room_files::Loaded;
 use crate::model::{LiveRoom, RoomName, Value};
 use crate::planner::import::{Draft, draft, prefix, stem};
 use crate::planner::{Event, Gone, Sighting, State, World};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::room_yaml::{RoomYaml, path_back, room_yaml};
 use crate::report::{self, ImportReport, text};
+use crate::service::observe::{list, looks_cut, observe};
+use crate::store::local::Found;
 
 /// The schema that the first line of a file names, if the working directory has it.
 const SCHEMA: &str = "schema/room.schema.json";

@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::schema;
 use super::settings::{check_app, clock};
-use crate::io::files::new_file::{NewFileError, create};
+use crate::files::new_file::{NewFileError, create};
 
 const IGNORED: &str = include_str!("../../templates/gitignore");
 

@@ -1,6 +1,6 @@
 //! Interrupts: the first asks for a clean stop, the second does not wait for it.
 
-use crate::io::stop::{Stop, StopReason};
+use crate::service::stop::{Stop, StopReason};
 
 /// The user or the runner does not want to wait any longer.
 pub struct Interrupted;

@@ -13,6 +13,7 @@ pub mod init;
 pub mod interrupt;
 pub mod logs;
 pub mod man;
+pub mod metrics;
 pub mod output;
 pub mod plan;
 pub mod planning;

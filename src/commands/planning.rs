@@ -8,13 +8,13 @@ use super::cli::{NetworkArgs, PlanningArgs};
 use super::exit::Failure;
 use super::progress::Reading;
 use super::settings::Settings;
-use crate::io::exchange::Service;
-use crate::io::files::room_files::Loaded;
-use crate::io::http::Http;
-use crate::io::observe::observe;
+use crate::files::room_files::Loaded;
 use crate::model::RoomName;
 use crate::planner::guard::{Limits, Refusal, guard};
 use crate::planner::{Options, Plan, State, World, plan, plan_drift_only, plan_live};
+use crate::service::http::Http;
+use crate::service::observe::observe;
+use crate::service::requests::Service;
 
 /// How to plan.
 pub struct Planning<'a> {

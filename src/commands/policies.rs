@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::exit::{Exit, Failure};
 use super::settings::Settings;
-use crate::io::files::room_files::Loaded;
+use crate::files::room_files::Loaded;
 use crate::model::policy::{Breach, Policy, Subject, compile};
 use crate::model::{Finding, Place, Related, RoomName, RoomOrigins};
 use crate::planner::WantedRoom;

@@ -8,7 +8,7 @@ use super::output::Output;
 use super::settings::clock;
 use super::tell::shown;
 use super::validate::MOST;
-use crate::io::files::room_files::text_of;
+use crate::files::room_files::text_of;
 use crate::report::outputs::outputs;
 use crate::report::text::{self, PlanView};
 use crate::report::{self, AnyReport};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::cli::PlanningArgs;
 use super::exit::{Exit, Failure};
-use crate::io::durable::write_whole;
+use crate::disk::whole_file::write_whole;
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Matched, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::saved::{Mode, SavedPlan};

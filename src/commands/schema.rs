@@ -5,7 +5,7 @@ use schemars::{Schema, schema_for};
 use super::cli::{SchemaArgs, SchemaName};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::io::files::config::Config;
+use crate::files::config::Config;
 use crate::model::room_schema;
 use crate::planner::State;
 use crate::report::saved::SavedPlan;

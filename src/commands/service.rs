@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::cli::NetworkArgs;
 use super::exit::{Exit, Failure};
 use super::settings::Settings;
-use crate::io::exchange::Service;
-use crate::io::http::Http;
-use crate::io::pace::Pacer;
 use crate::model::Secret;
+use crate::service::http::Http;
+use crate::service::pace::Pacer;
+use crate::service::requests::Service;
 use crate::simulator::{Running, SimKey, Simulator, SimulatorOptions};
 
 /// Where the sandbox keeps its rooms.

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use super::cli::{Global, PaceArgs};
 use super::exit::{Exit, Failure};
-use crate::io::files::config::{self, Config};
-use crate::io::files::defaults::Defaults;
-use crate::io::files::room_file::Context;
-use crate::io::store::{Found, LocalStore};
+use crate::files::config::{self, Config};
+use crate::files::defaults::Defaults;
+use crate::files::room_file::Context;
 use crate::model::policy::PolicyConfig;
 use crate::model::{Effect, Secret};
 use crate::planner::Rate;
+use crate::store::local::{Found, LocalStore};
 
 /// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
 const SANDBOX_APP: &str = "sandbox";

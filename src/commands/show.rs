@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::Settings;
 use super::validate::{MOST, accept, load};
-use crate::io::files::room_files::{Loaded, text_of};
+use crate::files::room_files::{Loaded, text_of};
 use crate::model::likeness::nearest;
 use crate::model::{Finding, RoomName, RoomOrigins};
 use crate::report::show::ShowReport;

@@ -10,14 +10,14 @@ use super::output::Output;
 use super::plan::recovered as recovered_note;
 use super::settings::Settings;
 use super::validate::read;
-use crate::io::files::room_files::Loaded;
-use crate::io::lock::{Status, describe};
-use crate::io::store::Found;
+use crate::files::room_files::Loaded;
 use crate::model::likeness::nearest;
 use crate::model::{Finding, RoomName};
 use crate::planner::{AppliedRoom, State};
 use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::{self, text};
+use crate::store::local::Found;
+use crate::store::lock::{Status, describe};
 
 /// Runs the command.
 ///

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::cli::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::io::durable::write_whole;
+use crate::disk::whole_file::write_whole;
 use crate::report::markdown::{Markdown, markdown};
 use crate::report::view::View;
 use crate::report::{self, AnyReport, github, html};

@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use roomctl::io::store::LocalStore;
 use roomctl::model::RoomName;
+use roomctl::store::local::LocalStore;
 use serde_json::{Value, json};
 
 use crate::common::Ran;

@@ -1,8 +1,8 @@
 //! Hostile room files: each is a finding, none a panic, none slow, whatever the bytes.
 
 use proptest::prelude::*;
-use roomctl::io::files::defaults::Defaults;
-use roomctl::io::files::room_file::{Context, parse};
+use roomctl::files::defaults::Defaults;
+use roomctl::files::room_file::{Context, parse};
 use roomctl::model::{NameRule, Severity};
 use serde_json::Value;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use roomctl::io::files::defaults::Defaults;
-use roomctl::io::files::room_file::{Context, parse};
-use roomctl::io::files::room_format::format;
-use roomctl::io::files::settings_file::Findings;
+use roomctl::files::defaults::Defaults;
+use roomctl::files::entries::Findings;
+use roomctl::files::room_file::{Context, parse};
+use roomctl::files::room_format::format;
 use roomctl::model::catalogue::attributes;
 use roomctl::model::{Live, LiveRoom, Lookup, NameRule, RoomName, Secret, Value as Setting};
 use roomctl::planner::import::{draft, prefix, stem};

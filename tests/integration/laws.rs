@@ -1,9 +1,9 @@
 //! Laws that hold for all rooms, on generated ones, against the simulated service without a socket.
 
 use proptest::prelude::*;
-use roomctl::io::observe::observe;
 use roomctl::model::{RoomName, Value as Setting};
 use roomctl::planner::{Outcome, plan_live};
+use roomctl::service::observe::observe;
 use roomctl::simulator::Quirks;
 use serde_json::{Map, Value, json};
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use roomctl::io::observe::observe;
-use roomctl::io::stop::StopReason;
 use roomctl::model::RoomName;
 use roomctl::planner::{Outcome, Plan, Receipt, Sighting};
+use roomctl::service::observe::observe;
+use roomctl::service::stop::StopReason;
 use roomctl::simulator::{Quirks, Record};
 use serde_json::json;
 

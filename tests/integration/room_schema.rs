@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use jsonschema::Validator;
 use proptest::prelude::*;
-use roomctl::io::files::defaults::{self, Defaults};
-use roomctl::io::files::room_file::{self, Context};
-use roomctl::io::files::yaml;
+use roomctl::files::defaults::{self, Defaults};
+use roomctl::files::room_file::{self, Context};
+use roomctl::files::yaml;
 use roomctl::model::{Finding, NameRule, Severity};
 use serde_json::{Map, Value, json};
 

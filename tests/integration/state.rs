@@ -1,10 +1,10 @@
 //! The `state` commands against a service that a room was really renamed on, an unfinished run, and a lock.
 
-use roomctl::io::lock::Holder;
-use roomctl::io::recorder::Record;
-use roomctl::io::store::LocalStore;
 use roomctl::planner::Event;
 use roomctl::simulator::{Method, Request};
+use roomctl::store::journal_writer::Record;
+use roomctl::store::local::LocalStore;
+use roomctl::store::lock::Holder;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 

@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 
-use roomctl::io::store::LocalStore;
 use roomctl::planner::{AppliedRoom, State};
 use roomctl::simulator::Method;
+use roomctl::store::local::LocalStore;
 use serde_json::{Value as Json, json};
 
 use crate::site::Site;
@@ -130,7 +130,7 @@ impl Story {
         let mut command = self.site.command(&args);
         let errors = File::create(self.site.scratch.path(ERRORS)).unwrap();
         command.stdout(Stdio::piped()).stderr(errors);
-        command.envs(at.map(|at| (roomctl::io::crash_point::VARIABLE, at)));
+        command.envs(at.map(|at| (roomctl::disk::crash_point::VARIABLE, at)));
         command.spawn().unwrap()
     }
 

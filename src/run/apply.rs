@@ -11,13 +11,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::api::Transport;
-use super::crash_point::crash_point;
-use super::crew::{Crew, unrecorded};
-use super::exchange::Service;
-use super::recorder::Record;
-use super::room_run::{Ended, RoomRun};
+use crate::disk::crash_point::crash_point;
 use crate::planner::{Event, Plan, Receipt, State};
+use crate::run::queue::{Crew, unrecorded};
+use crate::run::room_run::{Ended, RoomRun};
+use crate::service::api::Transport;
+use crate::service::requests::Service;
+use crate::store::journal_writer::Record;
 
 /// Receipts that may wait for the disk before the workers wait, too.
 const WAITING: usize = 256;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io;
 use std::path::Path;
 
-use super::durable::write_whole;
+use crate::disk::whole_file::write_whole;
 
 const LAST_SUCCESS: &str = "roomctl_drift_last_success_timestamp_seconds";
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::config::{self, ConfigError};
-use super::yaml;
+use crate::files::config::{self, ConfigError};
+use crate::files::yaml;
 use crate::model::Place;
 use crate::model::catalogue;
 use crate::planner::mutes::Mute;

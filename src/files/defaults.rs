@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::settings_file::{self, Findings, SettingsFile};
-use super::yaml::Entry;
+use crate::files::entries::{self, Findings, SettingsFile};
+use crate::files::yaml::Entry;
 use crate::model::secret::sha256;
 use crate::model::{Finding, Severity};
 
@@ -27,7 +27,7 @@ pub struct Layer {
 /// Reads a file of defaults, and tells everything that is wrong with it.
 pub fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let read = settings_file::read(text, "default", &mut findings);
+    let read = entries::read(text, "default", &mut findings);
     let (entries, mut broken) = match read {
         Some(SettingsFile { entries, room }) => (entries, room.is_none()),
         None => (Vec::new(), true),

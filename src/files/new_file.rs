@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use crate::io::durable::{write_new, write_whole};
+use crate::disk::whole_file::{write_new, write_whole};
 
 /// Why a file is not written.
 #[derive(Debug, thiserror::Error)]

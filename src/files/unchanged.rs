@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::room_file::Context;
+use crate::files::room_file::Context;
 use crate::model::catalogue::attribute;
 use crate::model::secret::sha256;
 use crate::model::{Remembered, RememberedSettings, RoomName, Settings, Value};
@@ -130,9 +130,9 @@ fn digest(bytes: &[u8]) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::defaults::{Defaults, parse as parse_defaults};
-    use super::super::room_file::parse;
     use super::*;
+    use crate::files::defaults::{Defaults, parse as parse_defaults};
+    use crate::files::room_file::parse;
     use crate::model::NameRule;
     use crate::model::value::remember;
 

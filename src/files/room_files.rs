@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::defaults::{self, Defaults, Layer};
-use super::discover::{Found, discover, shown, whole_file};
-use super::known::Known;
-use super::room_file::{self, Context, RoomFile};
+use crate::files::defaults::{self, Defaults, Layer};
+use crate::files::discover::{Found, discover, shown, whole_file};
+use crate::files::room_file::{self, Context, RoomFile};
+use crate::files::unchanged::Known;
 use crate::model::{Finding, Origins, Place, Related, RoomName, RoomOrigins, Severity};
 use crate::planner::WantedRoom;
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::room_files::MAX_FILE_BYTES;
+use crate::files::room_files::MAX_FILE_BYTES;
 
 /// Why the files of a revision are not known.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use url::{Host, Url};
 
-use super::api::{Answer, Request, Transport, TransportError};
 use crate::model::Secret;
+use crate::service::api::{Answer, Request, Transport, TransportError};
 
 /// Answers larger than this are refused, in bytes. A room is about 2 KiB.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;

@@ -1,12 +1,8 @@
 //! One room of a plan: what is asked of the service about it, in which order, and what its answers mean.
 
-use super::api::{Request, Transport};
+use crate::service::api::{Request, Transport};
 
-use super::crash_point::crash_point;
-use super::crew::{Crew, Task, unrecorded};
-use super::exchange::{End, Tally};
-use super::journal::JournalError;
-use super::recorder::{Durable, Record};
+use crate::disk::crash_point::crash_point;
 use crate::model::value::remember;
 use crate::model::{LiveRoom, RememberedSettings, RoomName};
 use crate::planner::drift::is_made_anew;
@@ -14,6 +10,10 @@ use crate::planner::live::moved_between;
 use crate::planner::receipt::compare;
 use crate::planner::undeclared::observed;
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting};
+use crate::run::queue::{Crew, Task, unrecorded};
+use crate::service::requests::{End, Tally};
+use crate::store::journal::JournalError;
+use crate::store::journal_writer::{Durable, Record};
 
 /// The run of one room.
 pub(super) struct RoomRun<'a, T, R> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::yaml;
+use crate::files::yaml;
 use crate::model::Place;
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;

@@ -8,16 +8,16 @@ use backon::ExponentialBackoff;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
-use super::api::{Answer, Reply, Request, Transport, TransportError, interpret};
-use super::crash_point::crash_point;
-use super::deadline::Deadline;
-use super::guard::Guard;
-use super::health::{Health, Suspicion};
-use super::pace::Pacer;
-use super::retry::{self, Next, Trouble};
-use super::stop::{Stop, StopReason};
+use crate::disk::crash_point::crash_point;
 use crate::model::{LiveRoom, RoomName};
 use crate::planner::Gone;
+use crate::service::api::{Answer, Reply, Request, Transport, TransportError, interpret};
+use crate::service::deadline::Deadline;
+use crate::service::health::{Health, Suspicion};
+use crate::service::leaks::Guard;
+use crate::service::pace::Pacer;
+use crate::service::retry::{self, Next, Trouble};
+use crate::service::stop::{Stop, StopReason};
 
 /// The service with a pace and a stop: what rooms are read from and written to.
 pub struct Service<T> {

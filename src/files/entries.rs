@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::yaml::{self, Entry};
+use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute};
 use crate::model::likeness::nearest;
 use crate::model::reference::{Template, prefix_of, variable, written};

@@ -3,14 +3,14 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::crash_point::crash_point;
-use super::durable::write_whole_alone;
-use super::journal::{self, Header, JournalError};
-use super::lock::{Holder, Lock, LockError, Status};
-use super::recorder::Recorder;
-use super::state_file::{ParseError, parse, render};
+use crate::disk::crash_point::crash_point;
+use crate::disk::whole_file::write_whole_alone;
 use crate::planner::State;
 use crate::planner::state::VERSION;
+use crate::store::journal::{self, Header, JournalError};
+use crate::store::journal_writer::Recorder;
+use crate::store::lock::{Holder, Lock, LockError, Status};
+use crate::store::state_file::{ParseError, parse, render};
 
 /// What is wrong with a state.
 #[derive(Debug, thiserror::Error)]
@@ -304,10 +304,10 @@ impl Locked {
 
 #[cfg(test)]
 mod tests {
-    use super::super::recorder::Record;
     use super::*;
     use crate::model::RoomName;
     use crate::planner::{AppliedRoom, Event};
+    use crate::store::journal_writer::Record;
 
     fn room(name: &str) -> RoomName {
         RoomName::try_from(name.to_owned()).unwrap()

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::defaults::Defaults;
-use super::known;
-use super::settings_file::{self, Findings, show};
-use super::yaml::{self, Entry};
+use crate::files::defaults::Defaults;
+use crate::files::entries::{self, Findings, show};
+use crate::files::unchanged;
+use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
 use crate::model::reference::Template;
@@ -30,7 +30,7 @@ pub struct RoomFile {
     pub settings: Settings,
     /// The secrets that refer to variables, by wire name, as they are written.
     pub references: BTreeMap<&'static str, Secret>,
-    /// What it was read from ([`super::known`]). `None`: reading it found something, which has to be told the
+    /// What it was read from ([`crate::files::unchanged`]). `None`: reading it found something, which has to be told the
     /// next time, too.
     pub source: Option<String>,
     /// Where each key comes from.
@@ -62,7 +62,7 @@ pub fn parse(
     context: &Context<'_>,
 ) -> (Option<RoomFile>, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let Some(own) = settings_file::read(text, stem, &mut findings) else {
+    let Some(own) = entries::read(text, stem, &mut findings) else {
         return (None, findings.list);
     };
     let name = name(&own.entries, stem, context.names, &mut findings);
@@ -87,7 +87,7 @@ pub fn parse(
     let room = RoomFile {
         file: file.to_owned(),
         name_at,
-        source: clean.then(|| known::source(stem, text, context, &name, &settings)),
+        source: clean.then(|| unchanged::source(stem, text, context, &name, &settings)),
         name,
         settings,
         references: layers.references(),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use super::crash_point::crash_point;
+use crate::disk::crash_point::crash_point;
 
 /// Writes a file so that it is either as before or whole, also after a power cut.
 ///

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::api::Transport;
-use super::exchange::Service;
-use super::journal::JournalError;
-use super::recorder::{Durable, Record};
-use super::stop::StopReason;
 use crate::model::value::remember;
 use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
+use crate::service::api::Transport;
+use crate::service::requests::Service;
+use crate::service::stop::StopReason;
+use crate::store::journal::JournalError;
+use crate::store::journal_writer::{Durable, Record};
 
 /// Intents are recorded for as many rooms as are started within this time, to share a sync.
 const AHEAD: Duration = Duration::from_millis(20);

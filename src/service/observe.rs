@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::api::{Request, Transport};
-use super::exchange::{End, Service, Tally};
 use crate::model::RoomName;
 use crate::planner::{Sighting, World};
+use crate::service::api::{Request, Transport};
+use crate::service::requests::{End, Service, Tally};
 
 /// Reads each of `names`, up to `parallelism` at once. `on_room` is called as they come in.
 pub async fn observe<T: Transport>(

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::guard::Guard;
 use crate::model::catalogue::attribute;
 use crate::model::{Live, LiveRoom, RoomName, Secret, Settings, Value};
 use crate::planner::Gone;
+use crate::service::leaks::Guard;
 
 /// A request about one room.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 //! reported.
 //!
 //! A receipt must survive a killed runner, and 10,000 receipts must not rewrite a 10,000-room state 10,000
-//! times. So events are appended to a journal ([`super::recorder`]) and folded into the state at the end, or
+//! times. So events are appended to a journal ([`crate::store::journal_writer`]) and folded into the state at the end, or
 //! at the next start. This file is about its form, and about reading it.
 
 use std::io::{self, ErrorKind};
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::lock::LockError;
 use crate::model::secret::sha256;
 use crate::planner::Event;
+use crate::store::lock::LockError;
 
 /// The first line: which state the events belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
-use super::defaults::STEM;
+use crate::files::defaults::STEM;
 use crate::model::{Finding, Place, Severity};
 
 /// The files of one root.

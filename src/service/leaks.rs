@@ -9,9 +9,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::encodings::{is_plain, layers};
 use crate::model::secret::hex;
 use crate::model::{Secret, Settings, Value};
+use crate::service::escapes::{is_plain, layers};
 
 /// A run of so many letters and digits of a secret gives it away. Shorter runs are everyday words.
 const TELLTALE: usize = size_of::<Run>();

@@ -20,11 +20,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::yaml::{self, Entry};
+use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::attributes;
 use crate::model::{Place, Severity};
 
-use super::settings_file::{Findings, duplicates, tabs};
+use crate::files::entries::{Findings, duplicates, tabs};
 
 /// What parts words on a line. Other white space is part of a text, as far as YAML goes.
 const BLANKS: [char; 2] = [' ', '\t'];

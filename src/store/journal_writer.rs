@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::crash_point::crash_point;
-use super::durable::sync_directory;
-use super::journal::{Header, JournalError, encode};
-use super::lock::{LockError, Watch};
+use crate::disk::crash_point::crash_point;
+use crate::disk::whole_file::sync_directory;
 use crate::planner::Event;
+use crate::store::journal::{Header, JournalError, encode};
+use crate::store::lock::{LockError, Watch};
 
 /// A sync costs as much processor time as several requests. So there is at least this much time between two of
 /// them, in which events gather. One that comes alone is synced at once.
@@ -256,9 +256,9 @@ fn sync(file: &File, shared: &Shared, lock: &Watch, tell: &watch::Sender<Synced>
 
 #[cfg(test)]
 mod tests {
-    use super::super::journal::{VERSION, read};
     use super::*;
     use crate::model::RoomName;
+    use crate::store::journal::{VERSION, read};
 
     fn header() -> Header {
         Header {
@@ -319,7 +319,7 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn nothing_counts_that_came_after_the_lock_was_lost() {
-        use super::super::lock::{Holder, Lock};
+        use crate::store::lock::{Holder, Lock};
         let (dir, path) = scratch();
         let lock_file = dir.path().join("lock");
         let holder = Holder {

@@ -1,0 +1,27 @@
+//! Files that people write: found, read strictly, checked with their places, and written in one form.
+//!
+//! | File | Is |
+//! |---|---|
+//! | `discover` | which files below the rooms directory are room files and defaults; links are not followed |
+//! | `git` | the rooms as they are at another revision |
+//! | `yaml` | YAML to a document with places, within limits; the only caller of the parser |
+//! | `entries` | the keys of one document: known or not, twice, of the right kind |
+//! | `defaults` | what the directories above a room file set |
+//! | `room_file`, `room_files` | one room, and all of them, with their findings |
+//! | `unchanged` | whether a file is as it was when it was applied, told without parsing it |
+//! | `room_format` | the one form of a room file |
+//! | `new_file` | a file that must not replace another |
+//! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
+
+pub mod config;
+pub mod defaults;
+pub mod discover;
+pub mod entries;
+pub mod git;
+pub mod mutes;
+pub mod new_file;
+pub mod room_file;
+pub mod room_files;
+pub mod room_format;
+pub mod unchanged;
+pub mod yaml;

@@ -1,0 +1,11 @@
+//! A plan carried out: every change once, each receipt recorded.
+//!
+//! | File | Is |
+//! |---|---|
+//! | `apply` | all changes of a plan |
+//! | `room_run` | the requests of one change |
+//! | `queue` | who works on what, and what comes back |
+
+pub mod apply;
+mod queue;
+mod room_run;

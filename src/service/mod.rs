@@ -1,0 +1,22 @@
+//! The service, seen from here: what is asked, how fast, how often again, and what an answer means.
+//!
+//! | File | Is |
+//! |---|---|
+//! | `api` | requests and answers as values, and what an answer means; the port that tests replace |
+//! | `http` | that port on the network; no URL leaves this file |
+//! | `requests` | one request carried through: paced, tried again, timed out, stopped |
+//! | `pace`, `retry`, `deadline`, `health`, `stop` | when a request may start, whether it starts again, and what ends a run |
+//! | `observe` | rooms as they are now |
+//! | `leaks`, `escapes` | secrets are taken out of what the service says |
+
+pub mod api;
+pub mod deadline;
+pub mod escapes;
+pub mod health;
+pub mod http;
+pub mod leaks;
+pub mod observe;
+pub mod pace;
+pub mod requests;
+pub mod retry;
+pub mod stop;
