@@ -40,6 +40,7 @@ fn measure(rooms: usize) -> Result<()> {
     write_rooms(dir.path(), rooms, 21)?;
     let plan_all = time(RUNS, || run(dir.path(), &["plan", "--app", "bench"]))?;
     let update_all = time(1, || run(dir.path(), &simulator.apply_args()))?;
+    let durable = durable_receipts(dir.path(), rooms, &simulator)?;
     let journal = time(RUNS, || sync_lines(dir.path(), 100))?;
 
     say(format!("{rooms} rooms"))?;
@@ -64,12 +65,47 @@ fn measure(rooms: usize) -> Result<()> {
         "apply, all updated (PUT)",
         rate(update_all, rooms)
     ))?;
+    if let Some(share) = durable {
+        let share = share * 100.0;
+        say(format!(
+            "  {:34} {share:>9.1} %",
+            "cost of durable receipts"
+        ))?;
+    }
     say(format!(
         "  {:34} {:>9.0} /s",
         "lines written and synced one by one",
         rate(journal, 100)
     ))?;
     say(String::new())
+}
+
+/// The share of an update's time that goes into making receipts durable: the same rooms written with the
+/// state on the disk and with the state in memory, in turn. Only where the system has files in memory.
+fn durable_receipts(dir: &Path, rooms: usize, simulator: &Simulator) -> Result<Option<f64>> {
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else {
+        return Ok(None);
+    };
+    let places = [dir.join("disk.json"), memory.path().join("memory.json")];
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..=RUNS {
+        write_rooms(dir, rooms, 30 + u32::try_from(round)?)?;
+        for (place, times) in places.iter().zip(&mut times) {
+            let mut args = simulator.apply_args();
+            let place = place.display().to_string();
+            args.extend(["--state", &place]);
+            let took = time(1, || run(dir, &args))?;
+            // The first round reads every room; only updates are compared.
+            if round > 0 {
+                times.push(took);
+            }
+        }
+    }
+    let [disk, memory] = times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64()
+    });
+    Ok(Some(1.0 - memory / disk))
 }
 
 fn write_rooms(dir: &Path, rooms: usize, participants: u32) -> Result<()> {

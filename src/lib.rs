@@ -12,13 +12,18 @@
 //! `model`, `planner` and `report` are pure: no network, files, clock, environment or printing; time is an argument.
 //! `simulator` is the other end of the wire and uses nothing of ours, so that the two cannot share a mistake.
 
-pub mod commands;
-pub mod disk;
-pub mod files;
-pub mod model;
-pub mod planner;
-pub mod report;
-pub mod run;
-pub mod service;
+mod commands;
+mod disk;
+mod files;
+pub mod inside;
+mod model;
+mod planner;
+mod report;
+mod run;
+mod service;
 pub mod simulator;
-pub mod store;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use commands::main;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    roomctl::commands::main()
+    roomctl::main()
 }

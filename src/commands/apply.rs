@@ -42,7 +42,7 @@ use crate::store::local::{Found, Locked};
 ///
 /// # Errors
 /// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
-pub fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let settings = Settings::new(global)?;
     let approved = args.plan.as_deref().map(saved::read).transpose()?;
@@ -376,7 +376,6 @@ fn end(
     Ok(exit(summary, unread, stopped, args))
 }
 
-/// Tells what happened.
 fn report_end(
     state: &State,
     receipts: &[Receipt],

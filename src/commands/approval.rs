@@ -5,10 +5,7 @@ use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use super::exit::{Exit, Failure};
 
 /// Asks for approval of `what`, a sentence without its end, unless `yes` gives it.
-///
-/// # Errors
-/// When it is not given, or nobody can be asked.
-pub fn approve(yes: bool, what: &str) -> Result<(), Failure> {
+pub(crate) fn approve(yes: bool, what: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }

@@ -24,7 +24,7 @@ use crate::planner::guard::MaxChanges;
     after_help = EXIT_CODES,
     arg_required_else_help = true
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Options of every command.
     #[command(flatten)]
     pub global: Global,
@@ -51,7 +51,7 @@ Try it without an account:  roomctl apply --sandbox";
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub(crate) struct Global {
     /// Configuration file [default: roomctl.yaml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -89,7 +89,7 @@ pub struct Global {
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Always.
@@ -100,7 +100,7 @@ pub enum Color {
 
 /// Form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line.
@@ -109,7 +109,7 @@ pub enum LogFormat {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make a repository for rooms: configuration, an example, schemas; replaces nothing
     Init(InitArgs),
     /// Check the room files and tell everything that is wrong
@@ -142,7 +142,7 @@ pub enum Command {
 
 /// Form of a result that has only two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PlainFormat {
+pub(crate) enum PlainFormat {
     /// For people.
     Text,
     /// One JSON report.
@@ -151,7 +151,7 @@ pub enum PlainFormat {
 
 /// How a result is shown that has only two forms.
 #[derive(Clone, Debug, Args)]
-pub struct PlainArgs {
+pub(crate) struct PlainArgs {
     /// Form of the result
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
@@ -173,7 +173,7 @@ impl From<&PlainArgs> for ReportArgs {
 
 /// Form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     Text,
     /// One JSON report.
@@ -188,7 +188,7 @@ pub enum Format {
 
 /// How a report is shown.
 #[derive(Clone, Debug, Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// Form of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -206,7 +206,7 @@ pub struct ReportArgs {
 
 /// How fast requests are sent.
 #[derive(Debug, Args)]
-pub struct PaceArgs {
+pub(crate) struct PaceArgs {
     /// Most requests in a span of time: N/s, N/m or unlimited [default: 5/s]
     #[arg(long, value_name = "RATE")]
     pub rate: Option<Rate>,
@@ -217,7 +217,7 @@ pub struct PaceArgs {
 
 /// How to talk to the service.
 #[derive(Debug, Args)]
-pub struct NetworkArgs {
+pub(crate) struct NetworkArgs {
     /// How fast.
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -235,7 +235,7 @@ pub struct NetworkArgs {
 Examples:
   roomctl init --app acme
   roomctl init meeting-rooms --app acme")]
-pub struct InitArgs {
+pub(crate) struct InitArgs {
     /// Where [default: here]
     pub dir: Option<PathBuf>,
 }
@@ -248,7 +248,7 @@ Examples:
   roomctl validate rooms/sales rooms/all-hands.yaml
   roomctl validate --format json
   roomctl validate --format github      marks the lines in a pull request")]
-pub struct ValidateArgs {
+pub(crate) struct ValidateArgs {
     /// Files or directories [default: the rooms directory]
     pub paths: Vec<PathBuf>,
     /// How the report is shown.
@@ -258,7 +258,7 @@ pub struct ValidateArgs {
 
 /// What a plan looks at, and how far it may go.
 #[derive(Clone, Debug, Args)]
-pub struct PlanningArgs {
+pub(crate) struct PlanningArgs {
     /// Look at the service too: tell who moved what, and create from adopt
     #[arg(long)]
     pub live: bool,
@@ -279,7 +279,7 @@ pub struct PlanningArgs {
 
 /// What a plan may not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Deny {
+pub(crate) enum Deny {
     /// Lines that the change to the files does not explain.
     Unexplained,
 }
@@ -294,7 +294,7 @@ Examples:
   roomctl plan --detailed-exitcode      exits 2 when apply has something to do
   roomctl plan --format json > plan.json
   roomctl plan --out plan.roomctl       for `roomctl apply plan.roomctl`, after a review")]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// How the report is shown.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -328,7 +328,7 @@ Examples:
   roomctl apply plan.roomctl --yes      exactly what was reviewed
   roomctl apply --yes --deadline 8m     for a runner that is stopped after ten minutes
   roomctl apply --sandbox --yes         the whole job, without an account")]
-pub struct ApplyArgs {
+pub(crate) struct ApplyArgs {
     /// Apply exactly this plan, which `plan --out` saved: nothing that was not in it, and nothing if one of its
     /// rooms is no longer as it was (exit 4)
     #[arg(value_name = "PLAN", conflicts_with_all = ["live", "prune", "drift_only"])]
@@ -400,7 +400,7 @@ Examples:
   roomctl drift
   roomctl drift --format markdown --exit-zero
   roomctl drift --metrics-file /var/lib/node_exporter/roomctl.prom")]
-pub struct DriftArgs {
+pub(crate) struct DriftArgs {
     /// How the report is shown.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -428,7 +428,7 @@ Examples:
   roomctl import --all
   roomctl import stand-up all-hands --dir company
   roomctl import stand-up --force       replaces its file by what the service has now")]
-pub struct ImportArgs {
+pub(crate) struct ImportArgs {
     /// Names of rooms
     #[arg(
         required_unless_present = "all",
@@ -462,7 +462,7 @@ Examples:
   roomctl state show stand-up
   roomctl state mv stand-up daily       it was renamed on the service, by hand
   roomctl state forget old-room         stop managing it, and leave it alone")]
-pub struct StateArgs {
+pub(crate) struct StateArgs {
     /// What to do with it.
     #[command(subcommand)]
     pub command: StateCommand,
@@ -470,7 +470,7 @@ pub struct StateArgs {
 
 /// What to do with the state.
 #[derive(Debug, Subcommand)]
-pub enum StateCommand {
+pub(crate) enum StateCommand {
     /// List the rooms, and what is doubtful about each
     #[command(after_help = "\
 Examples:
@@ -559,7 +559,7 @@ Examples:
   roomctl fmt --check                   changes nothing; exits 2 when there is something to format
   roomctl fmt --check --diff            shows what it would do
   roomctl fmt - < rooms/stand-up.yaml   for editors: standard input to standard output")]
-pub struct FmtArgs {
+pub(crate) struct FmtArgs {
     /// Files or directories [default: the rooms directory]; `-` is standard input
     pub paths: Vec<PathBuf>,
     /// Change nothing, and exit with 2 when a file is not in its canonical form
@@ -580,7 +580,7 @@ Examples:
   roomctl render plan.json --format markdown --max-bytes 65000
   roomctl render plan.json --format html > plan.html
   roomctl render - < plan.json")]
-pub struct RenderArgs {
+pub(crate) struct RenderArgs {
     /// The JSON report, or a saved plan; `-` is standard input
     pub file: PathBuf,
     /// Print `changes=N`, `drift=N` and `effects=…` instead, for later steps of a workflow to decide by
@@ -597,7 +597,7 @@ pub struct RenderArgs {
 Examples:
   roomctl show stand-up
   roomctl show stand-up --format json | jq '.attributes[] | {name, file, line}'")]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// The room
     #[arg(add = ArgValueCompleter::new(rooms))]
     pub room: String,
@@ -611,7 +611,7 @@ pub struct ShowArgs {
 #[command(after_help = "\
 Example:
   roomctl schema room > room.schema.json")]
-pub struct SchemaArgs {
+pub(crate) struct SchemaArgs {
     /// Which format
     #[arg(value_enum)]
     pub name: SchemaName,
@@ -619,7 +619,7 @@ pub struct SchemaArgs {
 
 /// A format with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SchemaName {
+pub(crate) enum SchemaName {
     /// A room file that stands alone.
     Room,
     /// A room file below a `_defaults.yaml`.
@@ -658,7 +658,7 @@ Examples:
   source <(roomctl completions zsh)                       in ~/.zshrc
   roomctl completions fish | source                       in ~/.config/fish/config.fish
   roomctl completions powershell | Out-String | Invoke-Expression")]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// Which shell
     #[arg(value_enum)]
     pub shell: Shell,
@@ -666,7 +666,7 @@ pub struct CompletionsArgs {
 
 /// A shell that can be taught to complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
+pub(crate) enum Shell {
     /// GNU Bash.
     Bash,
     /// Z shell.
@@ -685,7 +685,7 @@ pub enum Shell {
 Examples:
   roomctl man | man -l -
   roomctl man --dir /usr/local/share/man/man1")]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Write a page for each command into this directory
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -693,7 +693,7 @@ pub struct ManArgs {
 
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
-pub struct SimulateArgs {
+pub(crate) struct SimulateArgs {
     /// Where to listen; loopback only, port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub listen: SocketAddr,

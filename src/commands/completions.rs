@@ -21,15 +21,11 @@ use crate::store::local::Found;
 const VARIABLE: &str = "ROOMCTL_COMPLETE";
 
 /// Answers a script and ends the process, if one is asking.
-pub fn answer(command: fn() -> Command) {
+pub(crate) fn answer(command: fn() -> Command) {
     CompleteEnv::with_factory(command).var(VARIABLE).complete();
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// Never in practice: there is a script for each shell.
-pub fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Exit, Failure> {
     let name = match args.shell {
         Shell::Bash => "bash",
         Shell::Zsh => "zsh",
@@ -50,7 +46,7 @@ pub fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Exit, Failure>
 }
 
 /// The rooms of the files here, and those of the state, that begin like `current`.
-pub fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
+pub(crate) fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
     let mut names = names_here().unwrap_or_default();
     names.sort();
     names.dedup();

@@ -31,7 +31,7 @@ use crate::service::requests::Service;
 ///
 /// # Errors
 /// When files, configuration, state or mutes cannot be used, or there is no service to ask.
-pub fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
     let mutes = load_mutes(args)?;
     let state = settings.load_state()?.state;

@@ -17,21 +17,16 @@ use crate::store::lock::LockError;
 pub enum Exit {
     /// Done, nothing more to say.
     Done = 0,
-    /// Something unexpected.
     Unexpected = 1,
-    /// There are differences.
     Differences = 2,
     /// Invalid files or configuration.
     Invalid = 3,
     /// Refused: unsafe, stale or not approved.
     Refused = 4,
-    /// Applied in part.
     Partial = 5,
     /// The service failed or refused.
     Service = 6,
-    /// State or lock.
     State = 7,
-    /// Wrong usage.
     Usage = 64,
     /// Interrupted, after a clean stop.
     Interrupted = 130,
@@ -45,10 +40,8 @@ impl From<Exit> for ExitCode {
 
 /// An error on its way to the user: what happened, why, what to do next, and the exit code.
 #[derive(Debug)]
-pub struct Failure {
-    /// The exit code.
+pub(crate) struct Failure {
     pub exit: Exit,
-    /// What happened.
     pub message: String,
     /// The causes, outermost first.
     pub causes: Vec<String>,
@@ -58,7 +51,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without an error behind it.
-    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self {
             exit,
             message: message.to_string(),
@@ -68,7 +61,7 @@ impl Failure {
     }
 
     /// A failure because of `error` and its causes.
-    pub fn because(exit: Exit, error: &dyn Error) -> Self {
+    pub(crate) fn because(exit: Exit, error: &dyn Error) -> Self {
         let mut failure = Self::new(exit, error);
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -80,7 +73,7 @@ impl Failure {
 
     /// Adds what to do next.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }

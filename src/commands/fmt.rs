@@ -16,11 +16,7 @@ use crate::files::room_format::format;
 use crate::model::{Finding, Severity};
 use crate::report::{ValidateReport, text};
 
-/// Runs the command.
-///
-/// # Errors
-/// When the configuration cannot be used, or a file cannot be written.
-pub fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
     if args.paths.iter().any(|path| path.as_os_str() == "-") {
         return from_input(args, output);
     }

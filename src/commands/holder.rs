@@ -9,10 +9,7 @@ use crate::store::local::Locked;
 use crate::store::lock::Holder;
 
 /// Locks the state for this process, and tells when somebody died with the lock.
-///
-/// # Errors
-/// When somebody else holds it, or it cannot be had.
-pub fn lock(settings: &Settings, output: &Output) -> Result<Locked, Failure> {
+pub(crate) fn lock(settings: &Settings, output: &Output) -> Result<Locked, Failure> {
     let locked = settings.store().lock(&this_process())?;
     if let Some(left) = &locked.left {
         output.note(&format!(

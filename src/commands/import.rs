@@ -38,7 +38,11 @@ const SCHEMA_WITH_DEFAULTS: &str = "schema/room-with-defaults.schema.json";
 ///
 /// # Errors
 /// When files, configuration or state cannot be used, or the service does not list its rooms.
-pub fn run(global: &Global, args: &ImportArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    global: &Global,
+    args: &ImportArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
     let loaded = existing(&settings, &(&args.report).into(), output)?;
     let store = lock(&settings, output)?;

@@ -49,11 +49,7 @@ const WORKFLOWS: [(&str, &str); 8] = [
     ),
 ];
 
-/// Runs the command.
-///
-/// # Errors
-/// When the directory cannot be written, or a link is in the way.
-pub fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Result<Exit, Failure> {
     if let Some(app) = &global.app {
         check_app(app)?;
     }

@@ -3,10 +3,10 @@
 use crate::service::stop::{Stop, StopReason};
 
 /// The user or the runner does not want to wait any longer.
-pub struct Interrupted;
+pub(crate) struct Interrupted;
 
 /// Stops the run at the first interrupt, and returns at the second.
-pub async fn second(stop: &Stop) -> Interrupted {
+pub(crate) async fn second(stop: &Stop) -> Interrupted {
     let mut signals = Signals::new();
     signals.next().await;
     stop.stop(StopReason::Interrupted);
@@ -16,7 +16,7 @@ pub async fn second(stop: &Stop) -> Interrupted {
 }
 
 /// Returns at the first interrupt.
-pub async fn first() -> Interrupted {
+pub(crate) async fn first() -> Interrupted {
     Signals::new().next().await;
     Interrupted
 }

@@ -12,7 +12,7 @@ use super::cli::{Global, LogFormat};
 
 /// Starts the log. Only our own messages are in it, at any `-v`: what the HTTP libraries log could hold a
 /// URL, and the key is in every URL. For the same reason no variable can widen it.
-pub fn start(global: &Global) {
+pub(crate) fn start(global: &Global) {
     let level = match global.verbose {
         0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,

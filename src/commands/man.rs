@@ -8,10 +8,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 
 /// Runs the command: the page of the program, or with `--dir` a page for each command.
-///
-/// # Errors
-/// When the directory cannot be written.
-pub fn run(command: Command, args: &ManArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(command: Command, args: &ManArgs, output: &mut Output) -> Result<Exit, Failure> {
     let failed = |error: std::io::Error| Failure::because(Exit::Unexpected, &error);
     if let Some(dir) = &args.dir {
         std::fs::create_dir_all(dir).map_err(failed)?;

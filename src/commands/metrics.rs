@@ -12,10 +12,7 @@ const LAST_SUCCESS: &str = "roomctl_drift_last_success_timestamp_seconds";
 ///
 /// `success` says that every room could be read; otherwise the time of the last success is carried over.
 /// `now` is in Unix seconds.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write(
+pub(crate) fn write(
     path: &Path,
     app: &str,
     counts: &[(&str, u64)],

@@ -9,14 +9,14 @@ use super::cli::Color;
 use super::exit::{Exit, Failure};
 
 /// The two streams of the program.
-pub struct Output {
+pub(crate) struct Output {
     color: Color,
     failed: Option<io::Error>,
 }
 
 impl Output {
     /// Streams that colour as told.
-    pub fn new(color: Color) -> Self {
+    pub(crate) fn new(color: Color) -> Self {
         Self {
             color,
             failed: None,
@@ -25,7 +25,7 @@ impl Output {
 
     /// Writes a part of the result. A failure is remembered and told at the end: a reader that went away
     /// must not stop a run half-way.
-    pub fn result(&mut self, text: &str) {
+    pub(crate) fn result(&mut self, text: &str) {
         if self.failed.is_some() {
             return;
         }
@@ -38,7 +38,7 @@ impl Output {
     }
 
     /// Writes something that is not the result.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         let choice = choice(self.color, io::stderr().is_terminal());
         let mut stream = AutoStream::new(io::stderr().lock(), choice);
         // There is nowhere left to complain.
@@ -47,8 +47,7 @@ impl Output {
             .and_then(|()| stream.flush());
     }
 
-    /// Tells a failure.
-    pub fn error(&self, failure: &Failure) {
+    pub(crate) fn error(&self, failure: &Failure) {
         const RED: Style = AnsiColor::Red.on_default().bold();
         const DIM: Style = Style::new().dimmed();
         let mut text = format!("{RED}error:{RED:#} {}\n", failure.message);
@@ -65,7 +64,7 @@ impl Output {
     ///
     /// # Errors
     /// When standard output could not be written. That its reader went away is no error: `| head` is enough.
-    pub fn finish(&mut self) -> Result<(), Failure> {
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         match self.failed.take() {
             Some(error) if error.kind() != ErrorKind::BrokenPipe => {
                 let message = format!("cannot write to standard output: {error}");

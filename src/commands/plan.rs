@@ -20,11 +20,7 @@ use crate::report::PlanReport;
 use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
 
-/// Runs the command.
-///
-/// # Errors
-/// When files, configuration or state cannot be used.
-pub fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
     let (rate, _) = settings.pace(&args.network.pace)?;
     // The state is parsed while the files are.
@@ -110,7 +106,7 @@ fn explained(
 }
 
 /// The note about an earlier run that did not end.
-pub fn recovered(events: usize) -> String {
+pub(crate) fn recovered(events: usize) -> String {
     format!(
         "note: an earlier apply did not finish; its {events} recorded event{} are taken in\n",
         if events == 1 { "" } else { "s" }

@@ -16,9 +16,7 @@ use crate::service::http::Http;
 use crate::service::observe::observe;
 use crate::service::requests::Service;
 
-/// How to plan.
-pub struct Planning<'a> {
-    /// Where things are.
+pub(crate) struct Planning<'a> {
     pub settings: &'a Settings,
     /// What to look at.
     pub args: &'a PlanningArgs,
@@ -28,23 +26,17 @@ pub struct Planning<'a> {
 
 impl Planning<'_> {
     /// Whether the service has to be looked at.
-    pub fn looks(&self) -> bool {
+    pub(crate) fn looks(&self) -> bool {
         self.args.live || self.args.drift_only
     }
 
     /// The plan, without looking at the service.
-    ///
-    /// # Errors
-    /// When the configuration's pace is none.
-    pub fn offline(&self, loaded: &Loaded, state: &State) -> Result<Plan, Failure> {
+    pub(crate) fn offline(&self, loaded: &Loaded, state: &State) -> Result<Plan, Failure> {
         Ok(plan(&loaded.wanted, state, &self.options()?))
     }
 
     /// The plan, after a look at every room it could be about.
-    ///
-    /// # Errors
-    /// When the configuration's pace is none.
-    pub async fn online(
+    pub(crate) async fn online(
         &self,
         loaded: &Loaded,
         state: &State,
@@ -60,7 +52,7 @@ impl Planning<'_> {
     }
 
     /// Why the plan must not be applied, if so.
-    pub fn refusals(&self, plan: &Plan) -> Vec<Refusal> {
+    pub(crate) fn refusals(&self, plan: &Plan) -> Vec<Refusal> {
         let limits = Limits {
             max_changes: self.args.max_changes,
             require_allow: self.settings.require_allow().to_vec(),
@@ -70,10 +62,7 @@ impl Planning<'_> {
     }
 
     /// What the plan depends on besides files and state.
-    ///
-    /// # Errors
-    /// When the configuration's pace is none.
-    pub fn options(&self) -> Result<Options, Failure> {
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
         let (rate, burst) = self.settings.pace(&self.network.pace)?;
         Ok(Options {
             rate,

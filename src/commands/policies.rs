@@ -10,10 +10,7 @@ use crate::model::{Finding, Place, Related, RoomName, RoomOrigins};
 use crate::planner::WantedRoom;
 
 /// Adds what the policies find to what is wrong with the files.
-///
-/// # Errors
-/// When a policy cannot be used.
-pub fn ask(settings: &Settings, loaded: &mut Loaded) -> Result<(), Failure> {
+pub(crate) fn ask(settings: &Settings, loaded: &mut Loaded) -> Result<(), Failure> {
     let policies = compile(settings.policies()).map_err(|error| {
         Failure::because(Exit::Invalid, &error).hint("policies are in roomctl.yaml")
     })?;

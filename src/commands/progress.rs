@@ -11,7 +11,7 @@ use crate::planner::Receipt;
 use crate::report::text;
 
 /// The progress of one run.
-pub struct Progress<'a> {
+pub(crate) struct Progress<'a> {
     bar: ProgressBar,
     output: &'a mut Output,
     /// With JSON on standard output, the lines go to standard error.
@@ -20,7 +20,7 @@ pub struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Progress over `rooms` rooms.
-    pub fn new(rooms: usize, format: Format, output: &'a mut Output) -> Self {
+    pub(crate) fn new(rooms: usize, format: Format, output: &'a mut Output) -> Self {
         Self {
             bar: bar(rooms),
             output,
@@ -29,7 +29,7 @@ impl<'a> Progress<'a> {
     }
 
     /// A room has ended.
-    pub fn ended(&mut self, receipt: &Receipt) {
+    pub(crate) fn ended(&mut self, receipt: &Receipt) {
         let line = text::receipt_line(&receipt.into());
         let (output, to_result) = (&mut *self.output, self.to_result);
         self.bar.suspend(|| {
@@ -43,27 +43,27 @@ impl<'a> Progress<'a> {
     }
 
     /// All rooms have ended.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
     }
 }
 
 /// The progress of reading rooms: a bar on a terminal, nothing elsewhere.
-pub struct Reading(ProgressBar);
+pub(crate) struct Reading(ProgressBar);
 
 impl Reading {
     /// Progress over `rooms` rooms.
-    pub fn new(rooms: usize) -> Self {
+    pub(crate) fn new(rooms: usize) -> Self {
         Self(bar(rooms))
     }
 
     /// A room was read.
-    pub fn one(&self) {
+    pub(crate) fn one(&self) {
         self.0.inc(1);
     }
 
     /// All rooms were read.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -16,11 +16,11 @@ use crate::report::{self, AnyReport};
 /// Largest report that is read, in bytes: about a hundred thousand changes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Runs the command.
-///
-/// # Errors
-/// When the file cannot be read, or is no report.
-pub fn run(global: &Global, args: &RenderArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    global: &Global,
+    args: &RenderArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let name = args.file.display().to_string();
     let text = read(args).map_err(|error| {
         Failure::new(

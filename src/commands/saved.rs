@@ -12,8 +12,7 @@ use crate::report::saved::{Mode, SavedPlan};
 /// Largest file that is read, in bytes: about a hundred thousand changes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// How `args` plan.
-pub fn mode(args: &PlanningArgs) -> Mode {
+pub(crate) fn mode(args: &PlanningArgs) -> Mode {
     Mode {
         live: args.live,
         drift_only: args.drift_only,
@@ -22,7 +21,7 @@ pub fn mode(args: &PlanningArgs) -> Mode {
 }
 
 /// The arguments that plan like `mode`.
-pub fn planning(mode: Mode, args: &PlanningArgs) -> PlanningArgs {
+pub(crate) fn planning(mode: Mode, args: &PlanningArgs) -> PlanningArgs {
     PlanningArgs {
         live: mode.live,
         drift_only: mode.drift_only,
@@ -33,10 +32,7 @@ pub fn planning(mode: Mode, args: &PlanningArgs) -> PlanningArgs {
 }
 
 /// Writes a plan to a file, whole or not at all.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
+pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     let text = crate::report::json(plan)?;
     write_whole(path, text.as_bytes()).map_err(|error| {
         let message = format!("cannot save the plan to {}: {error}", path.display());
@@ -45,10 +41,7 @@ pub fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
 }
 
 /// Reads a plan from a file.
-///
-/// # Errors
-/// When it cannot be read, or is something else.
-pub fn read(path: &Path) -> Result<SavedPlan, Failure> {
+pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
     let shown = path.display();
     let failed = |error: std::io::Error| {
         Failure::new(
@@ -72,10 +65,7 @@ pub fn read(path: &Path) -> Result<SavedPlan, Failure> {
 }
 
 /// Whether a plan is about this state at all.
-///
-/// # Errors
-/// When it was made for another app, or against another state.
-pub fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
+pub(crate) fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
     if plan.app != state.app {
         let message = format!(
             "the plan is for the app `{}`, and this is `{}`",
@@ -93,7 +83,7 @@ pub fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
 }
 
 /// What is said about a plan that is not applied as it was saved; nothing if it is.
-pub fn notes(matched: &Matched) -> String {
+pub(crate) fn notes(matched: &Matched) -> String {
     let mut text = String::new();
     if !matched.done.is_empty() {
         let rooms = rooms(matched.done.len());
@@ -112,7 +102,7 @@ pub fn notes(matched: &Matched) -> String {
 }
 
 /// What would be done now to the rooms that are no longer as they were reviewed.
-pub fn instead(matched: &Matched, options: &Options) -> Plan {
+pub(crate) fn instead(matched: &Matched, options: &Options) -> Plan {
     let changes: Vec<Change> = matched
         .stale
         .iter()
@@ -131,7 +121,7 @@ pub fn instead(matched: &Matched, options: &Options) -> Plan {
 }
 
 /// Why nothing is applied.
-pub fn refused(matched: &Matched, of: usize) -> Failure {
+pub(crate) fn refused(matched: &Matched, of: usize) -> Failure {
     let message = match matched.stale.len() {
         1 => format!(
             "one of the {of} rooms in the plan is no longer as it was reviewed; nothing was sent"
@@ -145,7 +135,7 @@ pub fn refused(matched: &Matched, of: usize) -> Failure {
 }
 
 /// The receipts of rooms that are not done for that reason.
-pub fn skipped(stale: &[Stale]) -> Vec<Receipt> {
+pub(crate) fn skipped(stale: &[Stale]) -> Vec<Receipt> {
     let skipped = |stale: &Stale| {
         let why = format!("not as it was reviewed: {}", stale.why);
         Receipt::new(&stale.room, stale.action, Outcome::Skipped, Some(why))
@@ -154,7 +144,7 @@ pub fn skipped(stale: &[Stale]) -> Vec<Receipt> {
 }
 
 /// The receipts of a saved plan of which nothing is applied.
-pub fn none_done(matched: &Matched) -> Vec<Receipt> {
+pub(crate) fn none_done(matched: &Matched) -> Vec<Receipt> {
     let held_back = |change: &Change| {
         let why = "not tried: other rooms of the plan are not as they were reviewed".to_owned();
         Receipt::new(&change.room, change.action, Outcome::Skipped, Some(why))

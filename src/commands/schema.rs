@@ -13,20 +13,13 @@ use crate::report::show::ShowReport;
 use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::{self, ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport};
 
-/// Runs the command.
-///
-/// # Errors
-/// Never in practice; a schema is plain JSON.
-pub fn run(args: &SchemaArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &SchemaArgs, output: &mut Output) -> Result<Exit, Failure> {
     output.result(&text(args.name)?);
     Ok(Exit::Done)
 }
 
 /// The text of a schema, as it is printed and checked in.
-///
-/// # Errors
-/// Never in practice; a schema is plain JSON.
-pub fn text(name: SchemaName) -> Result<String, serde_json::Error> {
+pub(crate) fn text(name: SchemaName) -> Result<String, serde_json::Error> {
     report::json(&schema(name))
 }
 

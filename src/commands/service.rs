@@ -19,7 +19,7 @@ use crate::simulator::{Running, SimKey, Simulator, SimulatorOptions};
 const SANDBOX_FILE: &str = ".roomctl/sandbox.json";
 
 /// A service, ready to be talked to.
-pub struct Backend {
+pub(crate) struct Backend {
     /// A client for it.
     pub base_url: String,
     key: Secret,
@@ -28,10 +28,11 @@ pub struct Backend {
 }
 
 /// Opens the service that `settings` name: the account of `app`, or the sandbox.
-///
-/// # Errors
-/// When there is no key, or the simulator cannot be started.
-pub async fn open(settings: &Settings, app: &str, timeout: Duration) -> Result<Backend, Failure> {
+pub(crate) async fn open(
+    settings: &Settings,
+    app: &str,
+    timeout: Duration,
+) -> Result<Backend, Failure> {
     if !settings.sandbox {
         return Ok(Backend {
             base_url: settings.base_url(app),
@@ -57,10 +58,7 @@ pub async fn open(settings: &Settings, app: &str, timeout: Duration) -> Result<B
 }
 
 /// The service of `backend` at the pace of `args`.
-///
-/// # Errors
-/// When its address is not usable, or the configuration's pace is none.
-pub fn paced(
+pub(crate) fn paced(
     settings: &Settings,
     args: &NetworkArgs,
     backend: &Backend,
@@ -75,10 +73,7 @@ pub fn paced(
 }
 
 /// What asynchronous work runs on.
-///
-/// # Errors
-/// When the machine has no threads left.
-pub fn runtime() -> Result<Runtime, Failure> {
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -87,18 +82,11 @@ pub fn runtime() -> Result<Runtime, Failure> {
 
 impl Backend {
     /// A client for it.
-    ///
-    /// # Errors
-    /// When its address is not usable.
-    pub fn client(&self) -> Result<Http, Failure> {
+    pub(crate) fn client(&self) -> Result<Http, Failure> {
         Ok(Http::new(&self.base_url, self.key.clone(), self.timeout)?)
     }
 
-    /// Ends it.
-    ///
-    /// # Errors
-    /// When the sandbox cannot be saved.
-    pub async fn close(self) -> Result<(), Failure> {
+    pub(crate) async fn close(self) -> Result<(), Failure> {
         match self.sandbox {
             Some(running) => Ok(running.close().await?),
             None => Ok(()),

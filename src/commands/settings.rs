@@ -19,7 +19,7 @@ const SANDBOX_APP: &str = "sandbox";
 
 /// What a command works with.
 #[derive(Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     config: Config,
     app: Option<String>,
     base_url: Option<String>,
@@ -35,10 +35,7 @@ pub struct Settings {
 
 impl Settings {
     /// Puts flags, environment and configuration together.
-    ///
-    /// # Errors
-    /// When the configuration cannot be used, or a value makes no sense.
-    pub fn new(global: &Global) -> Result<Self, Failure> {
+    pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let config = match &global.config {
             None => config::load(Path::new("roomctl.yaml"))?.unwrap_or_default(),
             Some(path) => config::load(path)?.ok_or_else(|| {
@@ -72,15 +69,12 @@ impl Settings {
     }
 
     /// Where the state is kept.
-    pub fn store(&self) -> LocalStore {
+    pub(crate) fn store(&self) -> LocalStore {
         LocalStore::new(&self.state)
     }
 
     /// The state of the named app or, when none is named, of the app that the state is about.
-    ///
-    /// # Errors
-    /// When nobody says which app it is, or the state cannot be used.
-    pub fn load_state(&self) -> Result<Found, Failure> {
+    pub(crate) fn load_state(&self) -> Result<Found, Failure> {
         let found = self.store().load(self.app.as_deref())?.ok_or_else(|| {
             Failure::new(Exit::Usage, "which app? none is named, and there is no state yet").hint(
                 "pass --app NAME, set METERED_APP, or write `app:` into roomctl.yaml; `--sandbox` needs none",
@@ -91,13 +85,13 @@ impl Settings {
     }
 
     /// Address of the service.
-    pub fn base_url(&self, app: &str) -> String {
+    pub(crate) fn base_url(&self, app: &str) -> String {
         let default = || format!("https://{app}.metered.live");
         self.base_url.clone().unwrap_or_else(default)
     }
 
     /// What room files are read with.
-    pub fn context(&self) -> Context<'static> {
+    pub(crate) fn context(&self) -> Context<'static> {
         Context {
             defaults: Defaults::NONE,
             sandbox: self.sandbox,
@@ -108,10 +102,7 @@ impl Settings {
     }
 
     /// The rate of requests and the burst.
-    ///
-    /// # Errors
-    /// When the configuration's rate is none.
-    pub fn pace(&self, args: &PaceArgs) -> Result<(Rate, u32), Failure> {
+    pub(crate) fn pace(&self, args: &PaceArgs) -> Result<(Rate, u32), Failure> {
         let configured = self.config.rate.get().map(|text| text.parse::<Rate>());
         let configured = configured
             .transpose()
@@ -125,12 +116,12 @@ impl Settings {
     }
 
     /// What the repository demands of its rooms.
-    pub fn policies(&self) -> &[PolicyConfig] {
+    pub(crate) fn policies(&self) -> &[PolicyConfig] {
         self.config.policies.get().map_or(&[], Vec::as_slice)
     }
 
     /// Effects that `apply` refuses without `--allow`.
-    pub fn require_allow(&self) -> &[Effect] {
+    pub(crate) fn require_allow(&self) -> &[Effect] {
         self.config
             .guard
             .get()
@@ -138,10 +129,7 @@ impl Settings {
     }
 
     /// How many rooms are worked on at once.
-    ///
-    /// # Errors
-    /// When the configuration's number is out of bounds.
-    pub fn parallelism(&self, flag: Option<u32>) -> Result<usize, Failure> {
+    pub(crate) fn parallelism(&self, flag: Option<u32>) -> Result<usize, Failure> {
         let number = flag
             .or_else(|| self.config.parallelism.get().copied())
             .unwrap_or(4);
@@ -154,10 +142,7 @@ impl Settings {
 
     /// The account's key, from a file or the environment. There is no flag for it: arguments are seen by
     /// every process of the machine.
-    ///
-    /// # Errors
-    /// When there is none, or it cannot be one.
-    pub fn key(&self) -> Result<Secret, Failure> {
+    pub(crate) fn key(&self) -> Result<Secret, Failure> {
         let text = match &self.secret_key_file {
             Some(path) => std::fs::read_to_string(path).map_err(|error| {
                 let message = format!("cannot read the key file {}: {error}", path.display());
@@ -180,7 +165,7 @@ impl Settings {
 }
 
 /// Now, in Unix seconds.
-pub fn clock() -> i64 {
+pub(crate) fn clock() -> i64 {
     Timestamp::now().as_second()
 }
 
@@ -209,10 +194,7 @@ fn state(global: &Global, config: &Config) -> Result<PathBuf, Failure> {
 
 /// The app becomes part of the address that the key is sent to, so it must be one label of a host name.
 /// Whether `app` can be the name of an app: it becomes part of an address.
-///
-/// # Errors
-/// When it cannot.
-pub fn check_app(app: &str) -> Result<(), Failure> {
+pub(crate) fn check_app(app: &str) -> Result<(), Failure> {
     let plain = app.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if plain && (1..=63).contains(&app.len()) {
         return Ok(());

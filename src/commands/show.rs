@@ -11,11 +11,7 @@ use crate::model::{Finding, RoomName, RoomOrigins};
 use crate::report::show::ShowReport;
 use crate::report::{self, ValidateReport, text};
 
-/// Runs the command.
-///
-/// # Errors
-/// When no file declares the room, or the files cannot be used.
-pub fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
     let loaded = load(&settings)?;
     let Some((name, wanted)) = loaded.wanted.get_key_value(args.room.as_str()) else {

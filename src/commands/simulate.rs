@@ -14,7 +14,11 @@ const DEFAULT_KEY: &str = "simulated-key";
 ///
 /// # Errors
 /// When an argument makes no sense, or the address or the data file cannot be used.
-pub fn run(global: &Global, args: &SimulateArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    global: &Global,
+    args: &SimulateArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let options = options(global, args)?;
     let runtime = service::runtime()?;
     runtime.block_on(serve(options, output))
@@ -72,7 +76,7 @@ fn options(global: &Global, args: &SimulateArgs) -> Result<SimulatorOptions, Fai
 }
 
 /// What `--quirk` and `--fault` take, for the help.
-pub fn help() -> String {
+pub(crate) fn help() -> String {
     let mut text = String::from("Quirks (NAME=VALUE, the default first in brackets):\n");
     for row in Quirks::CATALOGUE {
         text.push_str(&format!(

@@ -23,7 +23,11 @@ use crate::store::lock::{Status, describe};
 ///
 /// # Errors
 /// When the state cannot be used, a room is not in it, or a change is refused or not approved.
-pub fn run(global: &Global, command: &StateCommand, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    global: &Global,
+    command: &StateCommand,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
     match command {
         StateCommand::List { report } => list(&settings, report.format, output),
@@ -193,11 +197,9 @@ struct Files {
 
 /// Whether a file names a room.
 enum Named<'a> {
-    /// This one does.
     By(&'a str),
     /// One that could not be read may.
     Perhaps,
-    /// None does.
     Nowhere,
 }
 

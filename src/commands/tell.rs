@@ -14,7 +14,7 @@ use crate::report::{self, AnyReport, github, html};
 ///
 /// # Errors
 /// When the file for the JSON cannot be written. Then the report has been told.
-pub fn tell<R: Serialize + Into<AnyReport>>(
+pub(crate) fn tell<R: Serialize + Into<AnyReport>>(
     report: R,
     args: &ReportArgs,
     now: i64,
@@ -31,10 +31,7 @@ pub fn tell<R: Serialize + Into<AnyReport>>(
 }
 
 /// The report in one of the forms that all kinds have.
-///
-/// # Errors
-/// Never in practice; the template is part of the program.
-pub fn shown(
+pub(crate) fn shown(
     report: &AnyReport,
     form: Format,
     args: &ReportArgs,

@@ -13,16 +13,16 @@ use crate::planner::State;
 use crate::report::{ValidateReport, text};
 
 /// Most findings that are shown as text; JSON has all of them.
-pub const MOST: usize = 100;
+pub(crate) const MOST: usize = 100;
 
 /// Most findings in front of a result that they do not prevent.
 const MOST_DOUBTS: usize = 10;
 
-/// Runs the command.
-///
-/// # Errors
-/// When the configuration cannot be used.
-pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<Exit, Failure> {
+pub(crate) fn run(
+    global: &Global,
+    args: &ValidateArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let settings = Settings::new(global)?;
     let roots = if args.paths.is_empty() {
         vec![settings.rooms.clone()]
@@ -42,23 +42,20 @@ pub fn run(global: &Global, args: &ValidateArgs, output: &mut Output) -> Result<
 }
 
 /// Reads the rooms for a command that goes on with them, and asks the policies about them.
-///
-/// # Errors
-/// When a policy cannot be used.
-pub fn load(settings: &Settings) -> Result<Loaded, Failure> {
+pub(crate) fn load(settings: &Settings) -> Result<Loaded, Failure> {
     let mut loaded = read(settings);
     policies::ask(settings, &mut loaded)?;
     Ok(loaded)
 }
 
 /// Reads the rooms, whatever the policies say.
-pub fn read(settings: &Settings) -> Loaded {
+pub(crate) fn read(settings: &Settings) -> Loaded {
     let roots = std::slice::from_ref(&settings.rooms);
     room_files::load(&settings.rooms, roots, &settings.context())
 }
 
 /// The same for a command that only compares: files that `state` knows are not parsed.
-pub fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
+pub(crate) fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
     room_files::load_unless_known(&settings.rooms, &settings.context(), &Known::of(state))
 }
 
@@ -67,7 +64,7 @@ pub fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
 ///
 /// # Errors
 /// When any file has an error: then nothing is planned, whatever the other files say.
-pub fn accept(
+pub(crate) fn accept(
     loaded: Loaded,
     how: &ReportArgs,
     now: i64,

@@ -45,7 +45,7 @@ pub fn crash_point(_name: &str) {}
 
 /// Ends the process without a trace if a test asked for it to die here. Does nothing in release builds.
 #[cfg(debug_assertions)]
-pub fn crash_point(name: &str) {
+pub(crate) fn crash_point(name: &str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -5,5 +5,5 @@
 //! | `whole_file` | writing and syncing |
 //! | `crash_point` | the named places at which the crash tests stop the program |
 
-pub mod crash_point;
-pub mod whole_file;
+pub(crate) mod crash_point;
+pub(crate) mod whole_file;

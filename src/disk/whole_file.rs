@@ -7,20 +7,14 @@ use std::path::Path;
 use crate::disk::crash_point::crash_point;
 
 /// Writes a file so that it is either as before or whole, also after a power cut.
-///
-/// # Errors
-/// When the directory cannot be written; then the file is as before.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     write_by_way_of(builder.prefix(".roomctl-"), path, bytes)
 }
 
 /// The same for a file that has one writer at a time, by way of `beside`, a name in the same directory. What a
 /// writer that died left there is replaced; under names that are new each time it would pile up.
-///
-/// # Errors
-/// When the directory cannot be written; then the file is as before.
-pub fn write_whole_alone(path: &Path, beside: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole_alone(path: &Path, beside: &Path, bytes: &[u8]) -> io::Result<()> {
     match std::fs::remove_file(beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -31,10 +25,7 @@ pub fn write_whole_alone(path: &Path, beside: &Path, bytes: &[u8]) -> io::Result
 }
 
 /// Replaces a file that is there, which keeps its permissions. A link is followed: what it leads to is replaced.
-///
-/// # Errors
-/// When the directory cannot be written; then the file is as before.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = path.canonicalize()?;
     let permissions = std::fs::metadata(&path)?.permissions();
     let mut builder = tempfile::Builder::new();
@@ -47,10 +38,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a file that is not there yet, whole or not at all.
-///
-/// # Errors
-/// When it is there by now, or the directory cannot be written.
-pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let parent = parent(path);
     std::fs::create_dir_all(parent)?;
     let mut builder = tempfile::Builder::new();
@@ -88,10 +76,7 @@ fn write_by_way_of(
 }
 
 /// Makes the presence of the file at `path` durable.
-///
-/// # Errors
-/// When the directory cannot be opened or synced.
-pub fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     // Only Unix can open a directory for this; elsewhere the rename is as durable as it gets.
     if cfg!(unix) {
         File::open(parent(path))?.sync_all()?;

@@ -15,7 +15,7 @@ use crate::model::{Effect, NameRule};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "roomctl config")]
-pub struct Config {
+pub(crate) struct Config {
     /// The account's app name, as in `https://<app>.metered.live`.
     pub app: Managed<String>,
     /// Address of the service. Default: `https://<app>.metered.live`.
@@ -43,47 +43,36 @@ pub struct Config {
 /// What `apply` refuses unless it is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Guard {
+pub(crate) struct Guard {
     /// Effects on people that `apply` refuses without `--allow EFFECT`.
     pub require_allow: Vec<Effect>,
 }
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// It could not be read.
     #[error("cannot read {}", .path.display())]
     Io {
-        /// The file.
         path: PathBuf,
-        /// The cause.
         source: std::io::Error,
     },
     /// It is not a configuration.
     #[error("{}:{}:{}: {message}", .path.display(), .place.line, .place.column)]
     Invalid {
-        /// The file.
         path: PathBuf,
-        /// Where.
         place: Place,
-        /// What is wrong.
         message: String,
     },
 }
 
 /// Reads `path`. `None`: there is no such file.
-///
-/// # Errors
-/// When it cannot be read, or holds anything that is not a setting.
-pub fn load(path: &Path) -> Result<Option<Config>, ConfigError> {
+pub(crate) fn load(path: &Path) -> Result<Option<Config>, ConfigError> {
     read(path, parse)
 }
 
 /// Reads a file of ours with `parse`, whose errors say where. `None`: there is no such file.
-///
-/// # Errors
-/// When it cannot be read, or `parse` refuses it.
-pub fn read<T>(
+pub(crate) fn read<T>(
     path: &Path,
     parse: impl Fn(&str) -> Result<T, (Place, String)>,
 ) -> Result<Option<T>, ConfigError> {

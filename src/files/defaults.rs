@@ -9,11 +9,11 @@ use crate::model::secret::sha256;
 use crate::model::{Finding, Severity};
 
 /// The stem of the files that hold defaults.
-pub const STEM: &str = "_defaults";
+pub(crate) const STEM: &str = "_defaults";
 
 /// What one file of defaults says.
 #[derive(Debug)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// Path of the file, with `/`, as the user would type it.
     pub file: Arc<str>,
     /// Its keys, in the order of the file.
@@ -25,7 +25,7 @@ pub struct Layer {
 }
 
 /// Reads a file of defaults, and tells everything that is wrong with it.
-pub fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
+pub(crate) fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
     let mut findings = Findings::new(file);
     let read = entries::read(text, "default", &mut findings);
     let (entries, mut broken) = match read {
@@ -53,7 +53,7 @@ pub fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
 
 impl Layer {
     /// In place of a file that cannot be read.
-    pub fn unreadable(file: &str) -> Self {
+    pub(crate) fn unreadable(file: &str) -> Self {
         Self {
             file: file.into(),
             entries: Vec::new(),
@@ -65,8 +65,7 @@ impl Layer {
 
 /// The defaults that hold in one directory.
 #[derive(Clone, Debug, Default)]
-pub struct Defaults {
-    /// Nearest first.
+pub(crate) struct Defaults {
     layers: Vec<Arc<Layer>>,
     /// The digests of their texts, in their order.
     identity: String,
@@ -74,13 +73,13 @@ pub struct Defaults {
 
 impl Defaults {
     /// Where there are none.
-    pub const NONE: &'static Self = &Self {
+    pub(crate) const NONE: &'static Self = &Self {
         layers: Vec::new(),
         identity: String::new(),
     };
 
     /// These, and in front of them a nearer file.
-    pub fn below(&self, nearer: Arc<Layer>) -> Self {
+    pub(crate) fn below(&self, nearer: Arc<Layer>) -> Self {
         let identity = format!("{} {}", nearer.digest, self.identity);
         let mut layers = vec![nearer];
         layers.extend(self.layers.iter().cloned());
@@ -88,22 +87,22 @@ impl Defaults {
     }
 
     /// The files, nearest first.
-    pub fn layers(&self) -> impl Iterator<Item = &Layer> {
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.layers.iter().map(Arc::as_ref)
     }
 
     /// Whether any of them cannot be used.
-    pub fn broken(&self) -> bool {
+    pub(crate) fn broken(&self) -> bool {
         self.layers().any(|layer| layer.broken)
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
     /// What a room below depends on: moves with every text among them, and with their order.
-    pub fn identity(&self) -> &str {
+    pub(crate) fn identity(&self) -> &str {
         &self.identity
     }
 }

@@ -11,8 +11,7 @@ use crate::model::{Finding, Place, Severity};
 
 /// The files of one root.
 #[derive(Debug, Default)]
-pub struct Found {
-    /// The rooms.
+pub(crate) struct Found {
     pub rooms: Vec<PathBuf>,
     /// The defaults, by their directory.
     pub defaults: BTreeMap<PathBuf, PathBuf>,
@@ -25,7 +24,7 @@ pub struct Found {
 /// Finds room files without following links: a link could lead out of the tree that was reviewed.
 ///
 /// `root` is a directory or a single file; `rooms` is the rooms directory, whose defaults hold for all below.
-pub fn discover(rooms: &Path, root: &Path) -> Found {
+pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
     let mut found = Found::default();
     if !root.exists() {
         let help = "create it with a first room file, or name another one with --rooms";
@@ -203,7 +202,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 /// A finding about a file as a whole.
-pub fn whole_file(path: &Path, rule: &'static str, message: &str, help: &str) -> Finding {
+pub(crate) fn whole_file(path: &Path, rule: &'static str, message: &str, help: &str) -> Finding {
     Finding {
         file: shown(path),
         place: Place::WHOLE_FILE,
@@ -224,7 +223,7 @@ fn reason(error: &ignore::Error) -> String {
 }
 
 /// A path as the user would type it, with `/` everywhere.
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = text.strip_prefix("./").unwrap_or(&text);
     if std::path::MAIN_SEPARATOR == '/' {

@@ -27,7 +27,7 @@ const MISTAKEN: [(&str, Option<&str>); 4] = [
 
 /// The keys of a file with their places.
 #[derive(Debug)]
-pub struct SettingsFile {
+pub(crate) struct SettingsFile {
     /// Every key, in the order of the file.
     pub entries: Vec<Entry>,
     /// What they make by themselves; `None`: something is wrong with them, and no room can be made of them.
@@ -36,7 +36,7 @@ pub struct SettingsFile {
 
 /// Reads the keys of `text` and checks each one by itself. Nothing when it is not even a mapping. `owner` is
 /// what the variables for secrets in it would be named after.
-pub fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<SettingsFile> {
+pub(crate) fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<SettingsFile> {
     let entries = match yaml::mapping(text) {
         Ok(entries) => entries,
         Err(error) => {
@@ -108,7 +108,7 @@ fn literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
 }
 
 /// YAML forbids tabs before a key, and its readers disagree on what they make of them.
-pub fn tabs(text: &str, findings: &mut Findings<'_>) {
+pub(crate) fn tabs(text: &str, findings: &mut Findings<'_>) {
     if !text.contains('\t') {
         return;
     }
@@ -134,7 +134,7 @@ pub fn tabs(text: &str, findings: &mut Findings<'_>) {
 }
 
 /// Tells the keys that are there more than once.
-pub fn duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
+pub(crate) fn duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
     let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
     for entry in entries {
         if let Some(first) = seen.insert(&entry.key, entry.key_at) {
@@ -347,7 +347,7 @@ fn meant(key: &str) -> Option<&'static str> {
 }
 
 /// A text from a file, short enough for a message and without characters that act on a terminal.
-pub fn show(text: &str) -> String {
+pub(crate) fn show(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown: String = text
         .chars()
@@ -362,7 +362,7 @@ pub fn show(text: &str) -> String {
 }
 
 /// Collects the findings of one file.
-pub struct Findings<'a> {
+pub(crate) struct Findings<'a> {
     file: &'a str,
     room: Option<String>,
     /// What was found so far.
@@ -371,7 +371,7 @@ pub struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     /// None yet, of the file at that path.
-    pub fn new(file: &'a str) -> Self {
+    pub(crate) fn new(file: &'a str) -> Self {
         Self {
             file,
             room: None,
@@ -380,7 +380,7 @@ impl<'a> Findings<'a> {
     }
 
     /// From now on, and looking back, findings are about that room.
-    pub fn room(&mut self, name: &str) {
+    pub(crate) fn room(&mut self, name: &str) {
         for finding in &mut self.list {
             finding.room = Some(name.to_owned());
         }
@@ -388,7 +388,7 @@ impl<'a> Findings<'a> {
     }
 
     /// One more, in this file.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         place: Place,
         rule: &'static str,
@@ -401,7 +401,7 @@ impl<'a> Findings<'a> {
     }
 
     /// One more, in a file that this one builds on.
-    pub fn add_in(
+    pub(crate) fn add_in(
         &mut self,
         file: &str,
         place: Place,
@@ -423,12 +423,12 @@ impl<'a> Findings<'a> {
     }
 
     /// Another place in this file that has to do with the one that was added last.
-    pub fn relate_here(&mut self, place: Place, label: &str) {
+    pub(crate) fn relate_here(&mut self, place: Place, label: &str) {
         self.relate(self.file, place, label);
     }
 
     /// Another place that has to do with the one that was added last.
-    pub fn relate(&mut self, file: &str, place: Place, label: impl Into<String>) {
+    pub(crate) fn relate(&mut self, file: &str, place: Place, label: impl Into<String>) {
         if let Some(finding) = self.list.last_mut() {
             finding.related.push(Related {
                 file: file.to_owned(),

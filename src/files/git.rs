@@ -10,18 +10,12 @@ use crate::files::room_files::MAX_FILE_BYTES;
 
 /// Why the files of a revision are not known.
 #[derive(Debug, thiserror::Error)]
-pub enum GitError {
+pub(crate) enum GitError {
     /// The program is not there.
     #[error("cannot run `git`")]
     Missing(#[source] io::Error),
-    /// It refused.
     #[error("git does not know the revision `{revision}` here: {message}")]
-    Revision {
-        /// The revision.
-        revision: String,
-        /// What it said.
-        message: String,
-    },
+    Revision { revision: String, message: String },
     /// It failed in the middle, or the copies could not be written.
     #[error("cannot read the files of the revision")]
     Io(#[source] io::Error),
@@ -29,10 +23,7 @@ pub enum GitError {
 
 /// Writes the YAML files that `directory` had at `revision` into a new directory. Links are left out, as they are
 /// not followed anyway.
-///
-/// # Errors
-/// When there is no such revision, or git or the disk fail.
-pub fn files_at(directory: &Path, revision: &str) -> Result<TempDir, GitError> {
+pub(crate) fn files_at(directory: &Path, revision: &str) -> Result<TempDir, GitError> {
     let refused = |message: String| GitError::Revision {
         revision: revision.escape_debug().to_string(),
         message,

@@ -13,15 +13,15 @@
 //! | `new_file` | a file that must not replace another |
 //! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
 
-pub mod config;
-pub mod defaults;
-pub mod discover;
-pub mod entries;
-pub mod git;
-pub mod mutes;
-pub mod new_file;
-pub mod room_file;
-pub mod room_files;
-pub mod room_format;
-pub mod unchanged;
-pub mod yaml;
+pub(crate) mod config;
+pub(crate) mod defaults;
+pub(crate) mod discover;
+pub(crate) mod entries;
+pub(crate) mod git;
+pub(crate) mod mutes;
+pub(crate) mod new_file;
+pub(crate) mod room_file;
+pub(crate) mod room_files;
+pub(crate) mod room_format;
+pub(crate) mod unchanged;
+pub(crate) mod yaml;

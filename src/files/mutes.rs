@@ -21,10 +21,7 @@ struct Entry {
 }
 
 /// Reads the mutes in `path`. `None`: there is no such file.
-///
-/// # Errors
-/// When it cannot be read, or holds anything that is not a mute.
-pub fn load(path: &Path) -> Result<Option<Vec<Mute>>, ConfigError> {
+pub(crate) fn load(path: &Path) -> Result<Option<Vec<Mute>>, ConfigError> {
     config::read(path, parse)
 }
 

@@ -8,7 +8,7 @@ use crate::disk::whole_file::{write_new, write_whole};
 
 /// Why a file is not written.
 #[derive(Debug, thiserror::Error)]
-pub enum NewFileError {
+pub(crate) enum NewFileError {
     /// The path leads out of the directory, or to a name that is not read.
     #[error("{} is not a place for a room file", .0.display())]
     Outside(PathBuf),
@@ -18,7 +18,6 @@ pub enum NewFileError {
     /// Something else is there.
     #[error("{} exists, and is no {kind}", .path.display())]
     Other {
-        /// The path.
         path: PathBuf,
         /// What should be there.
         kind: &'static str,
@@ -28,19 +27,11 @@ pub enum NewFileError {
     Exists(PathBuf),
     /// It cannot be looked at or written.
     #[error("cannot write {}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
 /// Whether a room file may be written at `relative` below `root`; one that is there only if `replace`.
-///
-/// # Errors
-/// When it may not.
-pub fn check(root: &Path, relative: &Path, replace: bool) -> Result<PathBuf, NewFileError> {
+pub(crate) fn check(root: &Path, relative: &Path, replace: bool) -> Result<PathBuf, NewFileError> {
     // Hidden names are not read, and a directory with the name of a room file is an error.
     let is_read = |name: &str, is_last: bool| {
         let odd = !is_last && (name.ends_with(".yaml") || name.ends_with(".yml"));
@@ -77,19 +68,18 @@ fn check_parts(
 }
 
 /// Writes `text` at `relative` below `root`, if [`check`] allows it.
-///
-/// # Errors
-/// When it may not or cannot be written; then nothing has changed.
-pub fn write(root: &Path, relative: &Path, text: &str, replace: bool) -> Result<(), NewFileError> {
+pub(crate) fn write(
+    root: &Path,
+    relative: &Path,
+    text: &str,
+    replace: bool,
+) -> Result<(), NewFileError> {
     let path = check(root, relative, replace)?;
     write_whole(&path, text.as_bytes()).map_err(|source| NewFileError::Io { path, source })
 }
 
 /// Writes `text` to a file of any name that is not there yet, at `relative` below `root`.
-///
-/// # Errors
-/// When something is there, or it cannot be written.
-pub fn create(root: &Path, relative: &Path, text: &str) -> Result<(), NewFileError> {
+pub(crate) fn create(root: &Path, relative: &Path, text: &str) -> Result<(), NewFileError> {
     let path = check_parts(root, relative, false, |_, _| true)?;
     write_new(&path, text.as_bytes()).map_err(|source| match source.kind() {
         ErrorKind::AlreadyExists => NewFileError::Exists(path),

@@ -19,14 +19,13 @@ use crate::model::{Finding, Lookup, Origin, Place, Room, RoomOrigins, Secret, Se
 
 /// A room as one file declares it.
 #[derive(Clone, Debug)]
-pub struct RoomFile {
+pub(crate) struct RoomFile {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
     /// Its name: `roomName`, or the file's stem.
     pub name: RoomName,
     /// Where the name comes from.
     pub name_at: Place,
-    /// The managed settings.
     pub settings: Settings,
     /// The secrets that refer to variables, by wire name, as they are written.
     pub references: BTreeMap<&'static str, Secret>,
@@ -39,7 +38,7 @@ pub struct RoomFile {
 
 /// What reading needs to know besides the text.
 #[derive(Clone, Copy)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// Which names are accepted.
     pub names: NameRule,
     /// Now, in Unix seconds.
@@ -55,7 +54,7 @@ pub struct Context<'a> {
 /// Reads the room that `text` declares. `stem` is the file's name without its extension.
 ///
 /// Returns the room unless an error forbids it, and all findings.
-pub fn parse(
+pub(crate) fn parse(
     file: &str,
     stem: &str,
     text: &str,

@@ -16,29 +16,28 @@ use crate::model::{Finding, Origins, Place, Related, RoomName, RoomOrigins, Seve
 use crate::planner::WantedRoom;
 
 /// Largest room file that is read, in bytes. A room with every attribute and a comment on each is about 4 KiB.
-pub const MAX_FILE_BYTES: u64 = 256 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// What the files say.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The rooms they want.
     pub wanted: BTreeMap<RoomName, WantedRoom>,
     /// Where each key comes from, by room.
     pub origins: Origins,
     /// Everything that is wrong or doubtful, sorted by file and place.
     pub findings: Vec<Finding>,
-    /// Files looked at.
     pub files: usize,
 }
 
 /// Reads all room files below each of `roots`; a root may also be a file. `rooms` is the rooms directory, from
 /// which on defaults hold.
-pub fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
+pub(crate) fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
     read_all(rooms, roots, context, &Known::default())
 }
 
 /// Reads all rooms, without parsing the files that are `known`. Of these there are no origins.
-pub fn load_unless_known(rooms: &Path, context: &Context<'_>, known: &Known<'_>) -> Loaded {
+pub(crate) fn load_unless_known(rooms: &Path, context: &Context<'_>, known: &Known<'_>) -> Loaded {
     let roots = [rooms.to_owned()];
     let loaded = read_all(rooms, &roots, context, known);
     if known.is_empty() || !Finding::any_error(&loaded.findings) {
@@ -227,15 +226,12 @@ fn read_room(
 }
 
 /// The text of a file that a finding is about, to show its lines; nothing when it is no text, or gone.
-pub fn text_of(file: &str) -> Option<String> {
+pub(crate) fn text_of(file: &str) -> Option<String> {
     read_text(Path::new(file)).ok()
 }
 
 /// The text of a room file.
-///
-/// # Errors
-/// With the finding, when it cannot be read, is too large or no text.
-pub fn read_text(path: &Path) -> Result<String, Box<Finding>> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
     let unreadable = |error: std::io::Error| {
         let message = format!("the file cannot be read: {error}");
         Box::new(whole_file(

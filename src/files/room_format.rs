@@ -30,7 +30,7 @@ use crate::files::entries::{Findings, duplicates, tabs};
 const BLANKS: [char; 2] = [' ', '\t'];
 
 /// The canonical form of `text`, or nothing and why in `findings`. `text` has no secret that a finding repeats.
-pub fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> {
+pub(crate) fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> {
     let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line_end = match bare.find('\n') {
         Some(at) if bare[..at].ends_with('\r') => "\r\n",

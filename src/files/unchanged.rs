@@ -22,14 +22,14 @@ const PART: usize = 32;
 
 /// The rooms of a state whose files may be known.
 #[derive(Debug, Default)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// By the part of the source that the text makes.
     rooms: HashMap<&'a str, (&'a RoomName, &'a AppliedRoom)>,
 }
 
 impl<'a> Known<'a> {
     /// The rooms of `state` that hold no secret, and of which nothing is in doubt.
-    pub fn of(state: &'a State) -> Self {
+    pub(crate) fn of(state: &'a State) -> Self {
         let plain = |room: &AppliedRoom| {
             room.unconfirmed.is_empty() && room.settings.values().all(is_plain)
         };
@@ -45,13 +45,13 @@ impl<'a> Known<'a> {
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rooms.is_empty()
     }
 
     /// The room of a file, if the state knows that this text makes exactly what it remembers, and reading it
     /// now would find nothing either.
-    pub fn room(
+    pub(crate) fn room(
         &self,
         stem: &str,
         text: &str,
@@ -86,7 +86,7 @@ impl<'a> Known<'a> {
 
 /// The identity of what a room was read from: the text with all that its reading depends on, and the name and
 /// settings that came out. Of settings with secrets only the text counts; such files are always read.
-pub fn source(
+pub(crate) fn source(
     stem: &str,
     text: &str,
     context: &Context<'_>,

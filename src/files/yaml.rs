@@ -18,12 +18,10 @@ use crate::model::Place;
 
 /// One key of the top mapping, with its value.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// The key.
+pub(crate) struct Entry {
     pub key: String,
     /// Where the key is.
     pub key_at: Place,
-    /// The value.
     pub value: Value,
     /// Where the value is.
     pub value_at: Place,
@@ -33,10 +31,8 @@ pub struct Entry {
 
 /// Why a file is not a mapping that we accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct YamlError {
-    /// Where.
+pub(crate) struct YamlError {
     pub place: Place,
-    /// What is wrong.
     pub message: String,
     /// What to write instead.
     pub help: Option<&'static str>,
@@ -71,7 +67,7 @@ fn options() -> Options {
 ///
 /// # Errors
 /// With the place, when it is not YAML, not a mapping, or beyond the limits.
-pub fn mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
+pub(crate) fn mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
     let read = serde_yaml::from_str_with_options(text, options());
     let entries: Entries =
         read.map_err(|error| conflict(text).unwrap_or_else(|| explain(&error)))?;
@@ -79,10 +75,7 @@ pub fn mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
 }
 
 /// Reads `entries` into a type that refuses what it does not know.
-///
-/// # Errors
-/// The type's own message about the first thing it does not accept.
-pub fn typed<'a, T: Deserialize<'a>>(
+pub(crate) fn typed<'a, T: Deserialize<'a>>(
     entries: impl Iterator<Item = &'a Entry>,
 ) -> Result<T, serde_json::Error> {
     let pairs = entries.map(|entry| (entry.key.as_str(), &entry.value));

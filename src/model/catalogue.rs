@@ -10,8 +10,7 @@ use super::room;
 
 /// One attribute of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attribute {
-    /// Wire name.
+pub(crate) struct Attribute {
     pub name: String,
     /// What can be written, in words that fit after "expected".
     pub expects: String,
@@ -20,7 +19,7 @@ pub struct Attribute {
 }
 
 /// Every key a room file may have, in the order of the vendor's table.
-pub fn attributes() -> &'static [Attribute] {
+pub(crate) fn attributes() -> &'static [Attribute] {
     static TABLE: OnceLock<Vec<Attribute>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let schema = room::schema();
@@ -38,7 +37,7 @@ pub fn attributes() -> &'static [Attribute] {
 }
 
 /// The attribute of that wire name.
-pub fn attribute(name: &str) -> Option<&'static Attribute> {
+pub(crate) fn attribute(name: &str) -> Option<&'static Attribute> {
     // Asked for every key of every file.
     static BY_NAME: OnceLock<HashMap<&'static str, &'static Attribute>> = OnceLock::new();
     let by_name =

@@ -10,7 +10,7 @@ use super::value::{Remembered, RememberedSettings};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Anyone with the link can now enter.
     PrivacyWidened,
     /// Meetings are recorded from now on, or may be.
@@ -25,7 +25,7 @@ pub enum Effect {
 
 impl Effect {
     /// All of them, the gravest first.
-    pub const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::PrivacyWidened,
         Self::RecordingOn,
         Self::EjectsParticipants,
@@ -34,7 +34,7 @@ impl Effect {
     ];
 
     /// The name in reports and flags.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PrivacyWidened => "privacy-widened",
             Self::RecordingOn => "recording-on",
@@ -45,7 +45,7 @@ impl Effect {
     }
 
     /// What it means, in a sentence for the reader of a plan.
-    pub fn sentence(self) -> &'static str {
+    pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::PrivacyWidened => "anyone with the link can enter",
             Self::RecordingOn => "meetings will or may be recorded",
@@ -73,7 +73,11 @@ const RECORDING: [&str; 3] = ["enableRecording", "recordComposition", "recordRoo
 ///
 /// An attribute missing from `before` was not managed: its value is not known. Switching something on
 /// then counts as an effect, since the safe reading is that it was off; switching off does not.
-pub fn effects(before: &RememberedSettings, after: &RememberedSettings, now: i64) -> Vec<Effect> {
+pub(crate) fn effects(
+    before: &RememberedSettings,
+    after: &RememberedSettings,
+    now: i64,
+) -> Vec<Effect> {
     let mut effects = Vec::new();
     let change = Move { before, after };
     if change.is("privacy", "private", "public") {

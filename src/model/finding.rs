@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Nothing is planned or sent while it stands.
     Error,
     /// Probably not what was meant; goes on.
@@ -19,7 +19,7 @@ pub enum Severity {
 
 impl Severity {
     /// The word shown to people.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
@@ -30,7 +30,7 @@ impl Severity {
 
 /// A stretch of one line of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(crate) struct Place {
     /// Line, from 1. 0: the whole file.
     pub line: u32,
     /// Column in characters, from 1. 0: the whole line.
@@ -41,14 +41,14 @@ pub struct Place {
 
 impl Place {
     /// The point at the beginning of a file.
-    pub const START: Self = Self {
+    pub(crate) const START: Self = Self {
         line: 1,
         column: 1,
         width: 0,
     };
 
     /// No place in particular: the file as a whole.
-    pub const WHOLE_FILE: Self = Self {
+    pub(crate) const WHOLE_FILE: Self = Self {
         line: 0,
         column: 0,
         width: 0,
@@ -57,10 +57,9 @@ impl Place {
 
 /// Another place that has to do with a finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Related {
+pub(crate) struct Related {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
-    /// Where in it.
     pub place: Place,
     /// What it has to do with the finding, in a few words.
     pub label: String,
@@ -68,16 +67,14 @@ pub struct Related {
 
 /// One finding. Ordered by file, then place, so that a list of them reads like the files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
-    /// Where in it.
     pub place: Place,
     /// Stable name of the check, such as `unknown-key`.
     pub rule: &'static str,
     /// How much it weighs.
     pub severity: Severity,
-    /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
@@ -89,7 +86,7 @@ pub struct Finding {
 
 impl Finding {
     /// Whether `findings` forbid to go on.
-    pub fn any_error(findings: &[Self]) -> bool {
+    pub(crate) fn any_error(findings: &[Self]) -> bool {
         findings.iter().any(|f| f.severity == Severity::Error)
     }
 }

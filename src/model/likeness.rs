@@ -2,7 +2,7 @@
 
 /// The one of `names` that `name` was probably meant to be, if one is like it at all. Case and the marks
 /// between words do not count.
-pub fn nearest<T: AsRef<str>>(name: &str, names: impl Iterator<Item = T>) -> Option<T> {
+pub(crate) fn nearest<T: AsRef<str>>(name: &str, names: impl Iterator<Item = T>) -> Option<T> {
     /// Less than this, and it is no help.
     const ENOUGH: f64 = 0.85;
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");

@@ -2,28 +2,28 @@
 //!
 //! Pure: no network, files, clock, environment or printing. Time comes in as an argument.
 
-pub mod catalogue;
-pub mod effect;
-pub mod finding;
-pub mod likeness;
-pub mod name;
-pub mod origin;
-pub mod policy;
-pub mod reference;
-pub mod room;
-pub mod room_schema;
-pub mod rules;
-pub mod secret;
-pub mod types;
-pub mod value;
-pub mod why;
+pub(crate) mod catalogue;
+pub(crate) mod effect;
+pub(crate) mod finding;
+pub(crate) mod likeness;
+pub(crate) mod name;
+pub(crate) mod origin;
+pub(crate) mod policy;
+pub(crate) mod reference;
+pub(crate) mod room;
+pub(crate) mod room_schema;
+pub(crate) mod rules;
+pub(crate) mod secret;
+pub(crate) mod types;
+pub(crate) mod value;
+pub(crate) mod why;
 
-pub use effect::Effect;
-pub use finding::{Finding, Place, Related, Severity};
-pub use name::{NameRule, RoomName};
-pub use origin::{Origin, Origins, RoomOrigins};
-pub use reference::Lookup;
-pub use room::Room;
-pub use secret::{Secret, SecretDigest};
-pub use value::{Live, LiveRoom, Remembered, RememberedSettings, Settings, Value};
-pub use why::why;
+pub(crate) use effect::Effect;
+pub(crate) use finding::{Finding, Place, Related, Severity};
+pub(crate) use name::{NameRule, RoomName};
+pub(crate) use origin::{Origin, Origins, RoomOrigins};
+pub(crate) use reference::Lookup;
+pub(crate) use room::Room;
+pub(crate) use secret::Secret;
+pub(crate) use value::{Live, LiveRoom, Remembered, RememberedSettings, Settings, Value};
+pub(crate) use why::why;

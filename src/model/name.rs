@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Longest name we accept, in characters. Our own limit: the service documents none.
-pub const MAX_LENGTH: usize = 128;
+pub(crate) const MAX_LENGTH: usize = 128;
 
 /// Which characters a declared name may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +34,6 @@ pub struct RoomName(String);
 /// Why a text is not a room name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing there.
     #[error("a room name cannot be empty")]
     Empty,
     /// More than [`MAX_LENGTH`] characters.
@@ -81,9 +80,6 @@ impl NameError {
 
 impl RoomName {
     /// Checks `text` against `rule`.
-    ///
-    /// # Errors
-    /// The first thing that is wrong with it.
     pub fn parse(text: &str, rule: NameRule) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);

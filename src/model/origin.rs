@@ -7,8 +7,7 @@ use super::RoomName;
 
 /// Where a value stands. Small, since there is one for every key of every file, and most have only a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Line, from 1.
+pub(crate) struct Origin {
     pub line: u32,
     defaults: Option<Box<Defaults>>,
 }
@@ -22,7 +21,7 @@ struct Defaults {
 impl Origin {
     /// A line of `file`, or of the room's own file. `hides` are the defaults that it stands in front of: file
     /// and line, nearest first.
-    pub fn new(line: u32, file: Option<Arc<str>>, hides: Vec<(Arc<str>, u32)>) -> Self {
+    pub(crate) fn new(line: u32, file: Option<Arc<str>>, hides: Vec<(Arc<str>, u32)>) -> Self {
         let plain = file.is_none() && hides.is_empty();
         Self {
             line,
@@ -31,12 +30,12 @@ impl Origin {
     }
 
     /// The file, when it is not the room's own.
-    pub fn file(&self) -> Option<&str> {
+    pub(crate) fn file(&self) -> Option<&str> {
         self.defaults.as_ref()?.file.as_deref()
     }
 
     /// The defaults that it stands in front of: file and line, nearest first.
-    pub fn hides(&self) -> &[(Arc<str>, u32)] {
+    pub(crate) fn hides(&self) -> &[(Arc<str>, u32)] {
         self.defaults
             .as_ref()
             .map_or(&[], |defaults| &defaults.hides)
@@ -44,7 +43,7 @@ impl Origin {
 }
 
 /// Where each key of one room comes from, by wire name.
-pub type RoomOrigins = BTreeMap<&'static str, Origin>;
+pub(crate) type RoomOrigins = BTreeMap<&'static str, Origin>;
 
 /// Where each key of each room comes from: for reports that point at what they talk about.
-pub type Origins = BTreeMap<RoomName, RoomOrigins>;
+pub(crate) type Origins = BTreeMap<RoomName, RoomOrigins>;

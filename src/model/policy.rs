@@ -18,7 +18,7 @@ const MASK: &str = "****";
 /// One policy, as `roomctl.yaml` declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PolicyConfig {
+pub(crate) struct PolicyConfig {
     /// Its name in findings. Unique.
     pub id: String,
     /// The rooms that it is about, as a glob over their names. Default: all.
@@ -39,7 +39,7 @@ pub struct PolicyConfig {
 /// How much a finding of a policy weighs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum PolicySeverity {
+pub(crate) enum PolicySeverity {
     /// Nothing is planned or sent while it stands.
     #[default]
     Error,
@@ -65,31 +65,21 @@ fn all() -> String {
 
 /// Why a policy cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
+pub(crate) enum PolicyError {
     /// Two have the same name.
     #[error("there are two policies called `{0}`")]
     Twice(String),
     /// The glob is none.
     #[error("policy `{id}`: `rooms` is not a pattern: {why}")]
-    Glob {
-        /// The policy.
-        id: String,
-        /// What is wrong.
-        why: String,
-    },
+    Glob { id: String, why: String },
     /// The expression is none.
     #[error("policy `{id}`: the expression cannot be read: {why}")]
-    Expression {
-        /// The policy.
-        id: String,
-        /// What is wrong.
-        why: String,
-    },
+    Expression { id: String, why: String },
 }
 
 /// A policy that is ready to be asked.
 #[derive(Debug)]
-pub struct Policy {
+pub(crate) struct Policy {
     config: PolicyConfig,
     rooms: GlobMatcher,
     program: Program,
@@ -97,7 +87,7 @@ pub struct Policy {
 
 /// A room that does not keep to a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
+pub(crate) struct Breach {
     /// How much it weighs.
     pub severity: Severity,
     /// What is told: the policy's own words, with its name.
@@ -110,20 +100,15 @@ pub struct Breach {
 
 /// A room as a policy sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    /// Its name.
+pub(crate) struct Subject<'a> {
     pub room: &'a RoomName,
     /// The path of its file.
     pub file: &'a str,
-    /// What it wants.
     pub settings: &'a Settings,
 }
 
 /// Makes the policies ready.
-///
-/// # Errors
-/// The first one that cannot be used.
-pub fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyError> {
+pub(crate) fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyError> {
     let mut policies: Vec<Policy> = Vec::with_capacity(configs.len());
     for config in configs {
         if policies.iter().any(|other| other.config.id == config.id) {
@@ -158,7 +143,7 @@ impl Policy {
     }
 
     /// What the policy has to say about a room; nothing if it keeps to it. `now` is in Unix seconds.
-    pub fn check(&self, subject: Subject<'_>, now: i64) -> Option<Breach> {
+    pub(crate) fn check(&self, subject: Subject<'_>, now: i64) -> Option<Breach> {
         if !self.rooms.is_match(subject.room.as_str()) {
             return None;
         }

@@ -5,13 +5,13 @@
 use super::secret::Secret;
 
 /// The value of a variable, if it is set.
-pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+pub(crate) type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 const OPENING: &str = "${env:";
 
 /// Why a text with a reference cannot be read. Repeats nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReferenceError {
+pub(crate) enum ReferenceError {
     /// `${` that is not `${env:NAME}`.
     #[error(
         "`${{` begins a reference, which reads `${{env:NAME}}`; for the characters as such write `$${{`"
@@ -34,14 +34,11 @@ enum Part {
 
 /// A secret text in which `${env:NAME}` stands for variables and `$$` for a dollar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub(crate) struct Template(Vec<Part>);
 
 impl Template {
     /// Reads a text as it stands in a file.
-    ///
-    /// # Errors
-    /// When a reference in it is malformed.
-    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ReferenceError> {
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -68,7 +65,7 @@ impl Template {
     }
 
     /// The variables it refers to, each once, by name.
-    pub fn variables(&self) -> Vec<String> {
+    pub(crate) fn variables(&self) -> Vec<String> {
         let names = self.0.iter().filter_map(|part| match part {
             Part::Variable(name) => Some(name.clone()),
             Part::Text(_) => None,
@@ -80,7 +77,7 @@ impl Template {
     }
 
     /// The text before the first reference, if it begins with text.
-    pub fn beginning(&self) -> Option<&Secret> {
+    pub(crate) fn beginning(&self) -> Option<&Secret> {
         match self.0.first() {
             Some(Part::Text(text)) => Some(text),
             _ => None,
@@ -88,10 +85,7 @@ impl Template {
     }
 
     /// The text that it stands for.
-    ///
-    /// # Errors
-    /// The variables that are not set.
-    pub fn resolve(&self, lookup: Lookup<'_>) -> Result<Secret, Vec<String>> {
+    pub(crate) fn resolve(&self, lookup: Lookup<'_>) -> Result<Secret, Vec<String>> {
         let mut text = String::new();
         let mut unset = Vec::new();
         for part in &self.0 {
@@ -132,18 +126,18 @@ fn reference(text: &str) -> Result<(&str, &str), ReferenceError> {
 }
 
 /// Whether `name` can be the name of a variable.
-pub fn is_variable(name: &str) -> bool {
+pub(crate) fn is_variable(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.chars().all(plain) && name.starts_with(|c: char| !c.is_ascii_digit())
 }
 
 /// The text of a reference to the variable `name`.
-pub fn written(name: &str) -> String {
+pub(crate) fn written(name: &str) -> String {
     format!("{OPENING}{name}}}")
 }
 
 /// What the names of a room's variables begin with: `STAND_UP` for `stand-up`.
-pub fn prefix_of(room: &str) -> String {
+pub(crate) fn prefix_of(room: &str) -> String {
     let plain = |c: char| match c {
         c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
         _ => '_',
@@ -158,11 +152,10 @@ pub fn prefix_of(room: &str) -> String {
 }
 
 /// The variable that holds a secret attribute: `STAND_UP_RTMP_OUT_URL`.
-pub fn variable(prefix: &str, attribute: &str) -> String {
+pub(crate) fn variable(prefix: &str, attribute: &str) -> String {
     format!("{prefix}_{}", snake(attribute))
 }
 
-/// `rtmpOutURL` as `RTMP_OUT_URL`.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     let mut before_upper = true;

@@ -19,7 +19,7 @@ use super::value::{Settings, Value};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(title = "roomctl room")]
-pub struct Room {
+pub(crate) struct Room {
     /// Name of the room and last part of its join URL, unique within the app. Lower-case letters,
     /// digits, `-` and `_`; with `names: url-safe` in roomctl.yaml also upper-case letters, `.` and `~`.
     /// Default: the file's name without its extension.
@@ -170,7 +170,11 @@ pub struct Room {
 impl Room {
     /// Puts the values of variables into the secret attributes, made up ones if so told, and says which
     /// attributes come out wrong.
-    pub fn resolve(&mut self, lookup: Lookup<'_>, made_up: bool) -> Vec<(&'static str, String)> {
+    pub(crate) fn resolve(
+        &mut self,
+        lookup: Lookup<'_>,
+        made_up: bool,
+    ) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         for (name, hook) in [
             ("meetingJoinWebhook", &mut self.meeting_join_webhook),
@@ -196,7 +200,7 @@ impl Room {
     ///
     /// `roomName` is not among them: it is the room's address. In a PUT body it reads like a rename,
     /// and the vendor's samples contradict each other about it.
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         // Without `..`, so that a new attribute cannot be forgotten.
         let Self {
             room_name: _,
@@ -293,7 +297,7 @@ where
 
 /// The attributes as a schema, each by itself, without any rule across them. What editors get is made from
 /// it ([`super::room_schema`]). Draft 7: several editors know newer drafts only in part.
-pub fn schema() -> schemars::Schema {
+pub(crate) fn schema() -> schemars::Schema {
     SchemaSettings::draft07()
         .into_generator()
         .into_root_schema_for::<Room>()

@@ -17,7 +17,7 @@ use super::room;
 const NEED_COMPOSITION: [&str; 3] = ["recordComposition", "enableRTMPOut", "enableLiveStreaming"];
 
 /// The schema of a room file without defaults above it: what it needs has to be in it.
-pub fn room() -> Schema {
+pub(crate) fn room() -> Schema {
     let mut schema = attributes();
     schema.insert("required".to_owned(), json!(["privacy"]));
     let mut rules = vec![json!({
@@ -40,7 +40,7 @@ pub fn room() -> Schema {
 
 /// The schema of a room file below a `_defaults.yaml`. Nothing has to be in it; but what it says itself wins over
 /// all defaults, so that none can heal a contradiction.
-pub fn room_with_defaults() -> Schema {
+pub(crate) fn room_with_defaults() -> Schema {
     let mut schema = attributes();
     let rules = NEED_COMPOSITION.map(composition_not_off);
     schema.insert("title".to_owned(), "roomctl room below defaults".into());
@@ -50,7 +50,7 @@ pub fn room_with_defaults() -> Schema {
 }
 
 /// The schema of a `_defaults.yaml`. No rule across attributes: every room below may set another value.
-pub fn defaults() -> Schema {
+pub(crate) fn defaults() -> Schema {
     let mut schema = attributes();
     schema.insert("title".to_owned(), "roomctl defaults".into());
     let text = "Settings for every room below this directory. A nearer `_defaults.yaml` wins, and the room's own \

@@ -10,7 +10,7 @@ use super::room::Room;
 
 /// What a rule found in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// Stable name of the rule.
     pub rule: &'static str,
     /// Its strength.
@@ -46,7 +46,7 @@ const RULES: [Rule; 12] = [
 const MILLISECONDS: i64 = 100_000_000_000;
 
 /// Everything the rules say about `room` at the moment `now` (Unix seconds), in the order of the rules.
-pub fn check(room: &Room, now: i64) -> Vec<Violation> {
+pub(crate) fn check(room: &Room, now: i64) -> Vec<Violation> {
     let mut found = Vec::new();
     for rule in RULES {
         rule(room, now, &mut found);

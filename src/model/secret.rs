@@ -11,16 +11,16 @@ use sha2::{Digest, Sha256};
 
 /// A text that is never shown. It is wiped from memory when dropped.
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub(crate) struct Secret(SecretString);
 
 impl Secret {
     /// Takes the text over.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
 
     /// The clear text. Only for the moment of sending, and for recognising it in what came back.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
@@ -28,7 +28,7 @@ impl Secret {
     ///
     /// `salt` is the lineage of the state, so that two states do not show that they share a secret;
     /// `attribute` is its wire name, so that two attributes of a room do not either.
-    pub fn digest(&self, salt: &str, attribute: &str) -> SecretDigest {
+    pub(crate) fn digest(&self, salt: &str, attribute: &str) -> SecretDigest {
         let mut hash = Sha256::new();
         for part in [salt, attribute, self.expose()] {
             // Lengths first: otherwise ("ab", "c") and ("a", "bc") would be one digest.
@@ -57,10 +57,10 @@ impl Eq for Secret {}
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct SecretDigest(#[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))] String);
+pub(crate) struct SecretDigest(#[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))] String);
 
 /// Lower-case hexadecimal digits of `bytes`.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     // A table, not `write!`: a plan of 10,000 rooms makes 30,000 digests.
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
@@ -71,7 +71,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// `sha256:` and the hex digest of `bytes`.
-pub fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&Sha256::digest(bytes)))
 }
 

@@ -18,7 +18,7 @@ use super::value::Value;
 /// Not `Option`: serde would take `null` for absent, and `null` in a room file is an error,
 /// since the service documents no way to clear a setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Managed<T> {
+pub(crate) enum Managed<T> {
     /// The key is not in the file.
     #[default]
     Absent,
@@ -28,7 +28,7 @@ pub enum Managed<T> {
 
 impl<T> Managed<T> {
     /// The value, if the key is there.
-    pub fn get(&self) -> Option<&T> {
+    pub(crate) fn get(&self) -> Option<&T> {
         match self {
             Self::Absent => None,
             Self::Set(value) => Some(value),
@@ -36,14 +36,14 @@ impl<T> Managed<T> {
     }
 
     /// Whether the key is there.
-    pub fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         matches!(self, Self::Set(_))
     }
 }
 
 impl Managed<bool> {
     /// Whether the file says `true`. Absent is not false, but it is not true either.
-    pub fn is_true(&self) -> bool {
+    pub(crate) fn is_true(&self) -> bool {
         matches!(self, Self::Set(true))
     }
 }
@@ -76,7 +76,7 @@ impl<T: JsonSchema> JsonSchema for Managed<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub enum Privacy {
+pub(crate) enum Privacy {
     /// Anyone who has the link.
     Public,
     /// Only people with a join token, or let in by an admin.
@@ -88,7 +88,7 @@ pub enum Privacy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum CompositionLayout {
+pub(crate) enum CompositionLayout {
     /// Everybody at the same size.
     Grid,
     /// Whoever speaks, large.
@@ -139,7 +139,7 @@ macro_rules! whole_number_type {
     ($(#[$doc:meta])* $name:ident, $expecting:literal, $from_text:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub struct $name(pub i64);
+        pub(crate) struct $name(pub i64);
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -179,7 +179,7 @@ impl UnixSeconds {
     ///
     /// # Errors
     /// What is wrong with the text as RFC 3339, when it is no number either.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         match text.parse::<i64>() {
             Ok(seconds) if seconds >= 0 => Ok(Self(seconds)),
             _ => moment(text).map(Self),
@@ -336,8 +336,7 @@ impl JsonSchema for People {
 
 /// A secret URL as a file gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretUrl {
-    /// The URL.
+pub(crate) enum SecretUrl {
     Known(Secret),
     /// A text with references to variables that nobody has looked up yet.
     Referring(Template),
@@ -465,15 +464,12 @@ macro_rules! secret_url_type {
     ($(#[$doc:meta])* $name:ident, $schemes:expr, $expecting:literal, $scheme:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name(pub SecretUrl);
+        pub(crate) struct $name(pub SecretUrl);
 
         impl $name {
             /// Puts the values of variables in. With `made_up`, those that are not set get one all the same: for
             /// the sandbox, of which nothing leaves the machine.
-            ///
-            /// # Errors
-            /// What is wrong with the URL that comes of it; repeats nothing of it.
-            pub fn resolve(&mut self, lookup: Lookup<'_>, made_up: bool) -> Result<(), String> {
+            pub(crate) fn resolve(&mut self, lookup: Lookup<'_>, made_up: bool) -> Result<(), String> {
                 self.0
                     .resolve(lookup, made_up, $schemes)
                     .map_err(|why| format!("{why}; expected {}", $expecting))

@@ -14,8 +14,7 @@ use super::secret::{Secret, SecretDigest};
 /// A value as it is sent. Not serialisable, since it may hold a secret in clear:
 /// only the code that writes a request body takes it apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// `true` or `false`.
+pub(crate) enum Value {
     Bool(bool),
     /// A whole number: seconds, Unix seconds or people.
     Integer(i64),
@@ -34,7 +33,7 @@ impl Value {
     /// Whether this is what was remembered, told without making the form that is stored. A secret that is
     /// not known here is taken for the remembered one: a run without secrets would otherwise see a change
     /// in every room that has some.
-    pub fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
+    pub(crate) fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
         match (self, remembered) {
             (Self::Bool(value), Remembered::Bool(other)) => value == other,
             (Self::Integer(value), Remembered::Integer(other)) => value == other,
@@ -48,7 +47,7 @@ impl Value {
     }
 
     /// The form that may be stored, compared and shown; `None` of a secret that is not known here.
-    pub fn remember(&self, salt: &str, attribute: &str) -> Option<Remembered> {
+    pub(crate) fn remember(&self, salt: &str, attribute: &str) -> Option<Remembered> {
         Some(match self {
             Self::Bool(value) => Remembered::Bool(*value),
             Self::Integer(value) => Remembered::Integer(*value),
@@ -64,16 +63,13 @@ impl Value {
 /// A value as the service reports it. Wider than [`Value`], since an answer may hold anything.
 /// A text in which a known secret was recognised arrives here as [`Live::Secret`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Live {
-    /// `true` or `false`.
+pub(crate) enum Live {
     Bool(bool),
     /// A whole number; an integral float counts as one.
     Integer(i64),
-    /// Text.
     Text(String),
     /// Text that nobody may read.
     Secret(Secret),
-    /// `null`.
     Null,
     /// Something no attribute should be: the JSON text of a float, a list or an object.
     Other(String),
@@ -82,7 +78,7 @@ pub enum Live {
 impl Live {
     /// Whether the service holds what was sent. Numbers that come back as text count, as long as they
     /// say the same: it is unknown how strictly the service keeps types, and no write would mend it.
-    pub fn holds(&self, sent: &Value) -> bool {
+    pub(crate) fn holds(&self, sent: &Value) -> bool {
         match (self, sent) {
             (Self::Bool(live), Value::Bool(sent)) => live == sent,
             (Self::Integer(live), Value::Integer(sent)) => live == sent,
@@ -96,7 +92,7 @@ impl Live {
     }
 
     /// Whether the service holds what is remembered, in any form that says the same.
-    pub fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
+    pub(crate) fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
         match (self, remembered) {
             (Self::Bool(live), Remembered::Bool(kept)) => live == kept,
             (Self::Integer(live), Remembered::Integer(kept)) => live == kept,
@@ -116,7 +112,7 @@ impl Live {
 
     /// The form that may be stored and shown. `secret` says that the attribute itself is secret, so that
     /// whatever the service put there is one too.
-    pub fn remember(&self, salt: &str, attribute: &str, secret: bool) -> Remembered {
+    pub(crate) fn remember(&self, salt: &str, attribute: &str, secret: bool) -> Remembered {
         match self {
             Self::Bool(value) => Remembered::Bool(*value),
             Self::Integer(value) => Remembered::Integer(*value),
@@ -134,7 +130,7 @@ impl Live {
 
 /// A room as the service reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LiveRoom {
+pub(crate) struct LiveRoom {
     /// The service's id of the room, if it tells one that looks like an id.
     pub id: Option<String>,
     /// Everything it reports, by wire name. What is not here is unobservable, never false.
@@ -144,7 +140,7 @@ pub struct LiveRoom {
 /// A value as it is stored in the state and compared: a secret is only its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Remembered {
+pub(crate) enum Remembered {
     /// `true` or `false`.
     Bool(bool),
     /// A whole number: seconds, Unix seconds or people.
@@ -209,19 +205,19 @@ impl<'de> Deserialize<'de> for Remembered {
 
 impl Remembered {
     /// Whether only the fact of a change may be shown.
-    pub fn is_secret(&self) -> bool {
+    pub(crate) fn is_secret(&self) -> bool {
         matches!(self, Self::Secret { .. })
     }
 }
 
 /// The managed attributes of one room by wire name, as they will be sent.
-pub type Settings = BTreeMap<&'static str, Value>;
+pub(crate) type Settings = BTreeMap<&'static str, Value>;
 
 /// The attributes of one room by wire name, as they are remembered.
-pub type RememberedSettings = BTreeMap<String, Remembered>;
+pub(crate) type RememberedSettings = BTreeMap<String, Remembered>;
 
 /// Whether `settings` are exactly the `remembered` ones.
-pub fn same(settings: &Settings, remembered: &RememberedSettings, salt: &str) -> bool {
+pub(crate) fn same(settings: &Settings, remembered: &RememberedSettings, salt: &str) -> bool {
     settings.len() == remembered.len()
         && settings
             .iter()
@@ -231,7 +227,7 @@ pub fn same(settings: &Settings, remembered: &RememberedSettings, salt: &str) ->
 
 /// Turns settings into the form that is stored and compared. `salt` is the lineage of the state. Of a
 /// secret that is not known here, what was `applied` is taken for it; if nothing was, it is left out.
-pub fn remember(
+pub(crate) fn remember(
     settings: &Settings,
     salt: &str,
     applied: &RememberedSettings,

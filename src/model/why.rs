@@ -3,7 +3,7 @@
 /// The reason behind the rule of that name; nothing where the message says it all.
 ///
 /// What is said of the service is documented by its vendor, unless the sentence says otherwise.
-pub fn why(rule: &str) -> Option<&'static str> {
+pub(crate) fn why(rule: &str) -> Option<&'static str> {
     Some(match rule {
         "duplicate-key" => "readers of YAML disagree on which of two equal keys counts",
         "duplicate-room" => "two files would undo each other's settings",

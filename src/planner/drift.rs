@@ -20,7 +20,7 @@ use crate::model::{Live, LiveRoom, Remembered, RememberedSettings, RoomName};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// As it was applied, and as it is wanted.
     InSync,
     /// The service moved.
@@ -41,8 +41,7 @@ pub enum Verdict {
 
 /// One attribute that is not as applied and wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttributeDrift {
-    /// Wire name.
+pub(crate) struct AttributeDrift {
     pub name: String,
     /// The applied value; `None`: not managed so far.
     pub applied: Option<Remembered>,
@@ -50,18 +49,14 @@ pub struct AttributeDrift {
     pub wanted: Option<Remembered>,
     /// What the service reports; `None`: it does not.
     pub live: Option<Remembered>,
-    /// Who moved.
     pub cause: Cause,
     /// Whether an active mute accepts it.
     pub muted: bool,
 }
 
-/// One room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomDrift {
-    /// Its name.
+pub(crate) struct RoomDrift {
     pub room: String,
-    /// How it stands.
     pub verdict: Verdict,
     /// The file that wants it.
     pub file: Option<String>,
@@ -75,7 +70,7 @@ pub struct RoomDrift {
 
 /// All rooms, and the mutes that mute nothing.
 #[derive(Clone, Debug)]
-pub struct Drift {
+pub(crate) struct Drift {
     /// The rooms, by name.
     pub rooms: Vec<RoomDrift>,
     /// Positions of mutes that have no effect, and why.
@@ -84,23 +79,20 @@ pub struct Drift {
 
 /// What drift is judged with.
 #[derive(Clone, Copy, Debug)]
-pub struct Sides<'a> {
+pub(crate) struct Sides<'a> {
     /// What the files want.
     pub wanted: &'a BTreeMap<RoomName, WantedRoom>,
-    /// What was applied.
     pub state: &'a State,
-    /// What was seen.
     pub world: &'a World,
     /// Names on the service, from its list; those that are in neither file nor state are unmanaged.
     pub listed: &'a BTreeSet<String>,
-    /// The mutes.
     pub mutes: &'a [Mute],
     /// Now, in Unix seconds.
     pub now: i64,
 }
 
 /// A verdict for each room of the files, the state and the service.
-pub fn drift(all: &Sides<'_>) -> Drift {
+pub(crate) fn drift(all: &Sides<'_>) -> Drift {
     let mut used = vec![false; all.mutes.len()];
     let managed: BTreeSet<&RoomName> = all.wanted.keys().chain(all.state.rooms.keys()).collect();
     let mut rooms: Vec<RoomDrift> = managed
@@ -206,7 +198,7 @@ fn look(
 }
 
 /// The service's id differs from the one that was remembered.
-pub fn is_made_anew(applied: &AppliedRoom, live: &LiveRoom) -> bool {
+pub(crate) fn is_made_anew(applied: &AppliedRoom, live: &LiveRoom) -> bool {
     matches!((&applied.id, &live.id), (Some(before), Some(now)) if before != now)
 }
 

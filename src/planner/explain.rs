@@ -16,7 +16,7 @@ use crate::model::RoomName;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Explanation {
+pub(crate) enum Explanation {
     /// Somebody moved it on the service.
     Drift,
     /// The files said so before this change; it has not been applied yet.
@@ -27,7 +27,7 @@ pub enum Explanation {
 
 impl Explanation {
     /// In words for the reader of a plan.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Drift => "drift",
             Self::MergedEarlier => "merged earlier, not applied",
@@ -36,14 +36,14 @@ impl Explanation {
     }
 
     /// Whether the change to the files accounts for it.
-    pub fn is_explained(self) -> bool {
+    pub(crate) fn is_explained(self) -> bool {
         self == Self::ThisChange
     }
 }
 
 /// Where the lines of one change of a plan come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExplainedChange {
+pub(crate) struct ExplainedChange {
     /// The change as a whole: the least explained of its lines.
     pub change: Explanation,
     /// Each attribute, by wire name.
@@ -51,19 +51,22 @@ pub struct ExplainedChange {
 }
 
 /// Where the lines of a plan come from, by room.
-pub type Explained = BTreeMap<RoomName, ExplainedChange>;
+pub(crate) type Explained = BTreeMap<RoomName, ExplainedChange>;
 
 /// What the files wanted before a change.
 #[derive(Clone, Debug, Default)]
-pub struct Base {
-    /// The rooms.
+pub(crate) struct Base {
     pub wanted: BTreeMap<RoomName, WantedRoom>,
     /// Whether these are all. False when files had errors: then nobody knows of a missing room that it is new.
     pub complete: bool,
 }
 
 /// Explains `plan` by what the files want now (`wanted`) and wanted before the change.
-pub fn explain(plan: &Plan, wanted: &BTreeMap<RoomName, WantedRoom>, base: &Base) -> Explained {
+pub(crate) fn explain(
+    plan: &Plan,
+    wanted: &BTreeMap<RoomName, WantedRoom>,
+    base: &Base,
+) -> Explained {
     let one = |change: &Change| {
         let sides = Sides {
             now: wanted.get(&change.room),

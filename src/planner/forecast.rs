@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How many requests may start in a span of time, and how many of them at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// Time between two requests; `None`: no limit.
     interval: Option<Duration>,
     text: Shown,
@@ -21,7 +21,7 @@ struct Shown {
 /// Why a text is not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a rate; write `5/s`, `300/m` or `unlimited`")]
-pub struct RateError(String);
+pub(crate) struct RateError(String);
 
 impl Default for Rate {
     /// Five a second. The service documents no limit for rooms, so we stay modest.
@@ -31,8 +31,7 @@ impl Default for Rate {
 }
 
 impl Rate {
-    /// No limit.
-    pub const UNLIMITED: Self = Self {
+    pub(crate) const UNLIMITED: Self = Self {
         interval: None,
         text: Shown {
             number: 0.0,
@@ -51,14 +50,14 @@ impl Rate {
     /// `5/s` is no more than five in any second. `None`: no limit.
     ///
     /// A fraction of a request cannot start, so `2.5/s` is two in 0.8 seconds, and `0.5/s` one in two.
-    pub fn window(&self) -> Option<(usize, Duration)> {
+    pub(crate) fn window(&self) -> Option<(usize, Duration)> {
         let interval = self.interval?;
         let count = self.text.number.floor().max(1.0);
         Some((count as usize, interval.mul_f64(count)))
     }
 
     /// Time between two requests; `None`: no limit.
-    pub fn interval(&self) -> Option<Duration> {
+    pub(crate) fn interval(&self) -> Option<Duration> {
         self.interval
     }
 }
@@ -101,15 +100,14 @@ impl fmt::Display for Rate {
 
 /// What a plan will cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Forecast {
-    /// Requests, without retries.
+pub(crate) struct Forecast {
     pub requests: u64,
     /// Seconds at the set rate, without the time the service takes; `None` when the rate is unlimited.
     pub seconds: Option<f64>,
 }
 
 /// How long `requests` take at `rate`, when `burst` of them may start at once.
-pub fn forecast(requests: u64, rate: &Rate, burst: u32) -> Forecast {
+pub(crate) fn forecast(requests: u64, rate: &Rate, burst: u32) -> Forecast {
     let waits = requests.saturating_sub(u64::from(burst.max(1)));
     let seconds = rate.interval().map(|interval| {
         // A tenth of a second is as much as anyone can use.

@@ -8,18 +8,17 @@ use super::plan::{Action, Plan};
 use crate::model::{Effect, RoomName};
 
 /// Below so many managed rooms a share says nothing: one room of three is a third.
-pub const FLOOR: u64 = 10;
+pub(crate) const FLOOR: u64 = 10;
 
 /// Largest share of the managed rooms that may be archived at once, in percent.
-pub const MAX_ARCHIVED: u64 = 10;
+pub(crate) const MAX_ARCHIVED: u64 = 10;
 
 /// Largest share of the managed rooms that may be updated at once, in percent.
-pub const MAX_UPDATED: u64 = 30;
+pub(crate) const MAX_UPDATED: u64 = 30;
 
 /// What the user allows instead: a number of rooms, or a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxChanges {
-    /// So many rooms.
+pub(crate) enum MaxChanges {
     Rooms(u64),
     /// So many percent of the managed rooms.
     Percent(u64),
@@ -51,18 +50,17 @@ impl FromStr for MaxChanges {
 
 /// How far a plan may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// What the user allows instead of the usual shares.
     pub max_changes: Option<MaxChanges>,
     /// Effects that have to be allowed one by one.
     pub require_allow: Vec<Effect>,
-    /// Effects that are.
     pub allowed: Vec<Effect>,
 }
 
 /// Why a plan is not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// More rooms would be updated than usual.
     Updated(Share),
     /// More rooms would be archived than usual.
@@ -71,7 +69,6 @@ pub enum Refusal {
     Changed(Share),
     /// An effect is not allowed.
     Effect {
-        /// The effect.
         effect: Effect,
         /// The rooms that have it.
         rooms: u64,
@@ -82,7 +79,7 @@ pub enum Refusal {
 
 /// So many of so many rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     /// Rooms that would be written or archived, by the rule.
     pub rooms: u64,
     /// Rooms that are managed.
@@ -139,7 +136,7 @@ impl Refusal {
 }
 
 /// Whether `plan` goes further than it may. Empty: it may be applied.
-pub fn guard(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
+pub(crate) fn guard(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
     let count = |action| plan.changes.iter().filter(|c| c.action == action).count() as u64;
     // Rooms new to the state do not count: they change nothing for anybody yet.
     let (updated, archived) = (count(Action::Update), count(Action::Archive));

@@ -19,7 +19,7 @@ const UNDOCUMENTED: &str = "deleteOnExp";
 
 /// What of a room becomes its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// The settings, with secrets as the service reports them.
     pub settings: Settings,
     /// Settable attributes that the service reports and that are not taken over, and why.
@@ -27,10 +27,7 @@ pub struct Draft {
 }
 
 /// What a file can say of `live`. `now` is in Unix seconds, for the rules of rooms.
-///
-/// # Errors
-/// When the room cannot be declared at all.
-pub fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
+pub(crate) fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
     let mut accepted = Map::new();
     let mut left_out = BTreeMap::new();
     for attribute in attributes().iter().filter(|a| a.name != "roomName") {
@@ -116,7 +113,12 @@ fn lawful(
 
 impl Draft {
     /// What is remembered of the room that was read as `live` and became a file with the digest `source`.
-    pub fn applied(&self, live: &LiveRoom, source: Option<String>, salt: &str) -> AppliedRoom {
+    pub(crate) fn applied(
+        &self,
+        live: &LiveRoom,
+        source: Option<String>,
+        salt: &str,
+    ) -> AppliedRoom {
         AppliedRoom {
             id: live.id.clone(),
             observed: observed(
@@ -132,7 +134,7 @@ impl Draft {
     }
 
     /// The variable for each of the secrets. `prefix` is the room's part of their names.
-    pub fn variables(&self, prefix: &str) -> BTreeMap<&'static str, String> {
+    pub(crate) fn variables(&self, prefix: &str) -> BTreeMap<&'static str, String> {
         let settings = self.settings.iter();
         let secrets = settings.filter(|(_, value)| matches!(value, Value::Secret(_)));
         secrets
@@ -142,7 +144,7 @@ impl Draft {
 }
 
 /// The stem of the file for a room: its name, unless a file of that name would be taken for something else.
-pub fn stem(room: &RoomName) -> String {
+pub(crate) fn stem(room: &RoomName) -> String {
     let name = room.as_str();
     if name == "_defaults" || name.starts_with('.') {
         return format!("room-{name}");
@@ -151,7 +153,7 @@ pub fn stem(room: &RoomName) -> String {
 }
 
 /// The room's part of the names of its variables, different from all that are `taken`. Takes it.
-pub fn prefix(room: &RoomName, taken: &mut BTreeSet<String>) -> String {
+pub(crate) fn prefix(room: &RoomName, taken: &mut BTreeSet<String>) -> String {
     let base = prefix_of(room.as_str());
     let mut candidate = base.clone();
     let mut number = 2;

@@ -18,7 +18,7 @@ use crate::model::{Live, LiveRoom, Remembered, RememberedSettings, RoomName, Set
 
 /// Compares what the files want with what was applied and with what the service shows. A room that could
 /// not be read is planned nothing for.
-pub fn plan_live(
+pub(crate) fn plan_live(
     wanted: &BTreeMap<RoomName, WantedRoom>,
     state: &State,
     world: &World,
@@ -51,7 +51,7 @@ pub fn plan_live(
 }
 
 /// Plans to put back what was applied wherever the service moved, and nothing else: newer files wait.
-pub fn plan_drift_only(
+pub(crate) fn plan_drift_only(
     wanted: &BTreeMap<RoomName, WantedRoom>,
     state: &State,
     world: &World,
@@ -72,7 +72,7 @@ pub fn plan_drift_only(
 }
 
 /// What changed of a room between two looks: the names of the attributes, or what else. `None`: nothing.
-pub fn moved_between(then: &Sighting, now: &Sighting) -> Option<String> {
+pub(crate) fn moved_between(then: &Sighting, now: &Sighting) -> Option<String> {
     match (then, now) {
         (Sighting::Absent(_), Sighting::Absent(_)) => None,
         (Sighting::Absent(_), Sighting::Present(_)) => Some("the room is there now".to_owned()),
@@ -94,11 +94,8 @@ pub fn moved_between(then: &Sighting, now: &Sighting) -> Option<String> {
 
 /// What is to be done about one room.
 enum Step {
-    /// Nothing.
     Nothing,
-    /// This.
     Change(Box<Change>),
-    /// Nobody can tell.
     Unreadable,
     /// It would have to be written, and cannot be, for this reason.
     Impossible(String),

@@ -2,28 +2,28 @@
 //!
 //! Pure: values in, values out. Uses only `model`.
 
-pub mod drift;
-pub mod explain;
-pub mod forecast;
-pub mod guard;
-pub mod import;
-pub mod live;
-pub mod mutes;
-pub mod plan;
-pub mod receipt;
-pub mod reviewed;
-pub mod state;
-pub mod three_way;
-pub mod undeclared;
-pub mod world;
+pub(crate) mod drift;
+pub(crate) mod explain;
+pub(crate) mod forecast;
+pub(crate) mod guard;
+pub(crate) mod import;
+pub(crate) mod live;
+pub(crate) mod mutes;
+pub(crate) mod plan;
+pub(crate) mod receipt;
+pub(crate) mod reviewed;
+pub(crate) mod state;
+pub(crate) mod three_way;
+pub(crate) mod undeclared;
+pub(crate) mod world;
 
-pub use drift::{Drift, Verdict, drift};
-pub use explain::{Explained, Explanation, explain};
-pub use forecast::{Forecast, Rate};
-pub use live::{plan_drift_only, plan_live};
-pub use plan::{Action, AttributeChange, Cause, Change, Options, Plan, WantedRoom, plan};
-pub use receipt::{Outcome, Override, Receipt};
-pub use reviewed::{Matched, ReviewedChange, Stale, matched, review};
-pub use state::{AppliedRoom, Event, State};
-pub use undeclared::Undeclared;
-pub use world::{Gone, Sighting, World};
+pub(crate) use drift::{Drift, Verdict, drift};
+pub(crate) use explain::{Explained, Explanation, explain};
+pub(crate) use forecast::Rate;
+pub(crate) use live::{plan_drift_only, plan_live};
+pub(crate) use plan::{Action, AttributeChange, Cause, Change, Options, Plan, WantedRoom, plan};
+pub(crate) use receipt::{Outcome, Override, Receipt};
+pub(crate) use reviewed::{Matched, ReviewedChange, Stale, matched, review};
+pub(crate) use state::{AppliedRoom, Event, State};
+pub(crate) use undeclared::Undeclared;
+pub(crate) use world::{Gone, Sighting, World};

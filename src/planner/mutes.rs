@@ -5,15 +5,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-/// One mute.
 #[derive(Clone, Debug)]
-pub struct Mute {
+pub(crate) struct Mute {
     /// Which rooms, as a glob over names.
     pub room: String,
     /// Which attribute, by wire name; `*` for all.
     pub attribute: String,
-    /// Why.
-    pub reason: String,
     /// Until when, as written.
     pub until: String,
     matcher: GlobMatcher,
@@ -23,7 +20,7 @@ pub struct Mute {
 
 /// Why something is not a mute.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MuteError {
+pub(crate) enum MuteError {
     /// The glob is none.
     #[error("`{0}` is not a pattern for room names: {1}")]
     Room(String, String),
@@ -37,7 +34,7 @@ pub enum MuteError {
 
 /// What is the matter with a mute that mutes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Idle {
+pub(crate) enum Idle {
     /// Its time is over.
     Expired,
     /// Nothing that it would mute has moved.
@@ -46,10 +43,12 @@ pub enum Idle {
 
 impl Mute {
     /// Checks the parts of a mute.
-    ///
-    /// # Errors
-    /// When the pattern or the end cannot be understood, or no reason is given.
-    pub fn new(room: &str, attribute: &str, reason: &str, until: &str) -> Result<Self, MuteError> {
+    pub(crate) fn new(
+        room: &str,
+        attribute: &str,
+        reason: &str,
+        until: &str,
+    ) -> Result<Self, MuteError> {
         let glob = Glob::new(room)
             .map_err(|error| MuteError::Room(room.to_owned(), error.kind().to_string()))?;
         if reason.trim().is_empty() {
@@ -58,7 +57,6 @@ impl Mute {
         Ok(Self {
             room: room.to_owned(),
             attribute: attribute.to_owned(),
-            reason: reason.to_owned(),
             until: until.to_owned(),
             matcher: glob.compile_matcher(),
             ends: ends(until).ok_or_else(|| MuteError::Until(until.to_owned()))?,
@@ -66,12 +64,12 @@ impl Mute {
     }
 
     /// Whether it still counts at `now`, in Unix seconds.
-    pub fn is_active(&self, now: i64) -> bool {
+    pub(crate) fn is_active(&self, now: i64) -> bool {
         now < self.ends
     }
 
     /// Whether it is about this attribute of this room.
-    pub fn covers(&self, room: &str, attribute: &str) -> bool {
+    pub(crate) fn covers(&self, room: &str, attribute: &str) -> bool {
         (self.attribute == "*" || self.attribute == attribute) && self.matcher.is_match(room)
     }
 }

@@ -16,12 +16,11 @@ use crate::model::{Remembered, RememberedSettings, RoomName, Secret, Settings, V
 
 /// A room as a file wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WantedRoom {
+pub(crate) struct WantedRoom {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
     /// Digest of what the settings came from.
     pub source: Option<String>,
-    /// The managed settings.
     pub settings: Settings,
     /// Secrets that refer to variables, by wire name, as they are written: part of them may be clear text.
     pub references: BTreeMap<&'static str, Secret>,
@@ -30,7 +29,7 @@ pub struct WantedRoom {
 /// What is done to a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub(crate) enum Action {
     /// New to the state: read first, then adopted or created.
     Add,
     /// New to the state and not on the service: POST.
@@ -47,7 +46,7 @@ pub enum Action {
 
 impl Action {
     /// Its place in a plan: what is new, what changes, what goes, what is left alone.
-    pub fn rank(self) -> u8 {
+    pub(crate) fn rank(self) -> u8 {
         match self {
             Self::Add | Self::Create | Self::Adopt => 0,
             Self::Update => 1,
@@ -57,7 +56,7 @@ impl Action {
     }
 
     /// The name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Add => "add",
             Self::Create => "create",
@@ -74,7 +73,7 @@ impl Action {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The file moved.
     Change,
     /// The service moved, and the file did not.
@@ -91,7 +90,7 @@ pub enum Cause {
 
 impl Cause {
     /// The name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Change => "change",
             Self::Drift => "drift",
@@ -105,8 +104,7 @@ impl Cause {
 
 /// One attribute of a change. Values are in the form that may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttributeChange {
-    /// Wire name.
+pub(crate) struct AttributeChange {
     pub name: String,
     /// The applied value; `None`: not managed before.
     pub before: Option<Remembered>,
@@ -116,7 +114,6 @@ pub struct AttributeChange {
     pub live: Option<Remembered>,
     /// Whether the wanted value is a secret whose variable is not set here.
     pub unknown: bool,
-    /// Why.
     pub cause: Cause,
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
     pub unconfirmed: bool,
@@ -124,8 +121,7 @@ pub struct AttributeChange {
 
 /// One room, one action, the attributes before and after, and exactly what will be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The room.
+pub(crate) struct Change {
     pub room: RoomName,
     /// What is done to it.
     pub action: Action,
@@ -151,7 +147,7 @@ pub struct Change {
 
 impl Change {
     /// Requests it takes, without retries.
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         match self.action {
             // A GET decides between the PUT and the POST.
             Action::Add => 2,
@@ -164,7 +160,7 @@ impl Change {
     }
 
     /// The attributes that would be sent and are not known here, with the variables to set.
-    pub fn unset(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+    pub(crate) fn unset(&self) -> impl Iterator<Item = (&'static str, &[String])> {
         let sent = self.sends.then_some(&self.settings);
         sent.into_iter()
             .flatten()
@@ -175,15 +171,14 @@ impl Change {
     }
 
     /// Whether `apply` has anything to do for it.
-    pub fn is_actionable(&self) -> bool {
+    pub(crate) fn is_actionable(&self) -> bool {
         self.action != Action::Orphan
     }
 }
 
 /// The changes of one run, in a fixed order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// The app.
+pub(crate) struct Plan {
     pub app: String,
     /// Lineage of the state that the plan was made against; empty: there was none.
     pub lineage: String,
@@ -205,18 +200,16 @@ pub struct Plan {
 
 /// A room that nothing is planned for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// The room.
+pub(crate) struct Unreadable {
     pub room: RoomName,
     /// The file that wants it.
     pub file: Option<String>,
-    /// Why.
     pub message: String,
 }
 
 /// What a plan depends on besides files and state.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options {
+pub(crate) struct Options {
     /// The rate of requests, for the forecast.
     pub rate: Rate,
     /// How many may start at once.
@@ -229,18 +222,22 @@ pub struct Options {
 
 impl Plan {
     /// The changes that `apply` carries out.
-    pub fn actionable(&self) -> impl Iterator<Item = &Change> {
+    pub(crate) fn actionable(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.is_actionable())
     }
 
     /// Whether `apply` has nothing to do.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.actionable().next().is_none()
     }
 }
 
 /// Compares what the files want with what was last applied.
-pub fn plan(wanted: &BTreeMap<RoomName, WantedRoom>, state: &State, options: &Options) -> Plan {
+pub(crate) fn plan(
+    wanted: &BTreeMap<RoomName, WantedRoom>,
+    state: &State,
+    options: &Options,
+) -> Plan {
     let mut changes: Vec<Change> = wanted
         .iter()
         .filter_map(|(name, room)| change(name, room, state, options.now))
@@ -340,7 +337,10 @@ pub(super) fn left_over(name: &RoomName, applied: &AppliedRoom, options: &Option
 }
 
 /// Newly managed secrets whose variable is not set: nothing was applied that could stand for them.
-pub fn unknown(wanted: &Settings, remembered: &RememberedSettings) -> BTreeSet<&'static str> {
+pub(crate) fn unknown(
+    wanted: &Settings,
+    remembered: &RememberedSettings,
+) -> BTreeSet<&'static str> {
     let names = wanted.keys().copied();
     names
         .filter(|name| !remembered.contains_key(*name))

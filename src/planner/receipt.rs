@@ -13,7 +13,7 @@ use crate::model::{Live, Remembered, RoomName, Settings, Value};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The service answered with what was sent, as far as it can be seen.
     Confirmed,
     /// The service took the write and chose other values for some attributes.
@@ -28,10 +28,8 @@ pub enum Outcome {
 
 /// An attribute that the service set to something else than was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Override {
-    /// Wire name.
+pub(crate) struct Override {
     pub name: String,
-    /// What was sent.
     pub sent: Remembered,
     /// What the service answered.
     pub got: Remembered,
@@ -39,12 +37,10 @@ pub struct Override {
 
 /// What happened to one change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The room.
+pub(crate) struct Receipt {
     pub room: RoomName,
     /// What was done; an `add` says which of create and adopt it became, once that is known.
     pub action: Action,
-    /// How it ended.
     pub outcome: Outcome,
     /// Requests sent for it.
     pub attempts: u32,
@@ -60,7 +56,12 @@ pub struct Receipt {
 
 impl Receipt {
     /// The receipt of a room that ended like this, without anything sent.
-    pub fn new(room: &RoomName, action: Action, outcome: Outcome, message: Option<String>) -> Self {
+    pub(crate) fn new(
+        room: &RoomName,
+        action: Action,
+        outcome: Outcome,
+        message: Option<String>,
+    ) -> Self {
         Self {
             room: room.clone(),
             action,
@@ -76,7 +77,7 @@ impl Receipt {
 
 /// An answer held against what was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// Attributes that the service chose itself.
     pub overridden: Vec<Override>,
     /// Wire names of attributes that are not in the answer.
@@ -85,7 +86,7 @@ pub struct Comparison {
 
 /// Compares an answer with what was sent. An attribute missing from the answer is unobservable: it
 /// proves nothing either way, since the service's documented answer leaves most attributes out.
-pub fn compare(sent: &Settings, live: &BTreeMap<String, Live>, salt: &str) -> Comparison {
+pub(crate) fn compare(sent: &Settings, live: &BTreeMap<String, Live>, salt: &str) -> Comparison {
     let mut comparison = Comparison::default();
     for (&name, value) in sent {
         match live.get(name) {

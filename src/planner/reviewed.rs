@@ -17,7 +17,7 @@ use crate::model::{RememberedSettings, RoomName};
 
 /// The identity of one change that was reviewed. Holds no value of any attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ReviewedChange {
+pub(crate) struct ReviewedChange {
     /// The room.
     pub room: RoomName,
     /// What is done to it.
@@ -32,8 +32,7 @@ pub struct ReviewedChange {
 
 /// A change that is no longer what was reviewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stale {
-    /// The room.
+pub(crate) struct Stale {
     pub room: RoomName,
     /// What was to be done to it.
     pub action: Action,
@@ -45,7 +44,7 @@ pub struct Stale {
 
 /// A plan made now, held against what was reviewed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Matched {
+pub(crate) struct Matched {
     /// What was reviewed and is still the same.
     pub plan: Plan,
     /// What was reviewed and is not, by room.
@@ -57,7 +56,7 @@ pub struct Matched {
 }
 
 /// What of `plan` is to be reviewed, in its order.
-pub fn review(
+pub(crate) fn review(
     plan: &Plan,
     wanted: &BTreeMap<RoomName, WantedRoom>,
     state: &State,
@@ -72,7 +71,7 @@ pub fn review(
 }
 
 /// Takes of `plan`, which was made now, what was reviewed and is still the same.
-pub fn matched(
+pub(crate) fn matched(
     reviewed: &[ReviewedChange],
     plan: Plan,
     wanted: &BTreeMap<RoomName, WantedRoom>,

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::model::{RememberedSettings, RoomName};
 
 /// The version of the state format that this program reads and writes.
-pub const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 /// All applied rooms of one app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "roomctl state")]
-pub struct State {
+pub(crate) struct State {
     /// Format version. Readers refuse a newer one.
     #[schemars(range(min = 1, max = 1))]
     pub version: u64,
@@ -33,7 +33,7 @@ pub struct State {
 /// One room as it was last applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AppliedRoom {
+pub(crate) struct AppliedRoom {
     /// The service's own id of the room, to notice when it was deleted and made anew under its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -60,7 +60,7 @@ pub struct AppliedRoom {
 
 impl AppliedRoom {
     /// Whether a write of this room was ever confirmed.
-    pub fn is_confirmed(&self) -> bool {
+    pub(crate) fn is_confirmed(&self) -> bool {
         !self.settings.is_empty()
     }
 
@@ -69,7 +69,7 @@ impl AppliedRoom {
     ///
     /// An earlier write that was never answered stays in doubt when the confirmed value is sent again: until
     /// that is answered, the service may hold either.
-    pub fn in_doubt_with(&self, sending: &RememberedSettings) -> RememberedSettings {
+    pub(crate) fn in_doubt_with(&self, sending: &RememberedSettings) -> RememberedSettings {
         let mut doubts = self.unconfirmed.clone();
         for (name, value) in sending {
             let is_confirmed = self.settings.get(name) == Some(value);
@@ -84,38 +84,32 @@ impl AppliedRoom {
 /// Something that happened to a room during `apply`. The journal is a list of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Event {
+pub(crate) enum Event {
     /// These settings are about to be written.
     Intent {
-        /// The room.
         room: RoomName,
         /// What will be sent.
         settings: RememberedSettings,
     },
     /// The service confirmed a write, or nothing needed to be sent.
     Applied {
-        /// The room.
         room: RoomName,
         /// What to remember of it.
         applied: AppliedRoom,
     },
     /// The announced write certainly did not happen.
     Withdrawn {
-        /// The room.
         room: RoomName,
         /// What was unconfirmed before it was announced, and still is.
         unconfirmed: RememberedSettings,
     },
     /// The service said, when asked, that there is no such room.
-    Missing {
-        /// The room.
-        room: RoomName,
-    },
+    Missing { room: RoomName },
 }
 
 impl State {
     /// The memory of an app that nothing was ever applied to.
-    pub fn fresh(app: &str) -> Self {
+    pub(crate) fn fresh(app: &str) -> Self {
         Self {
             version: VERSION,
             lineage: String::new(),
@@ -126,7 +120,7 @@ impl State {
     }
 
     /// What secret digests are salted with: the lineage or, before there is one, the app.
-    pub fn salt(&self) -> &str {
+    pub(crate) fn salt(&self) -> &str {
         if self.lineage.is_empty() {
             &self.app
         } else {
@@ -135,7 +129,7 @@ impl State {
     }
 
     /// Takes an event into the memory. Recording the same list of events twice changes nothing more.
-    pub fn record(&mut self, event: Event) {
+    pub(crate) fn record(&mut self, event: Event) {
         match event {
             Event::Intent { room, settings } => {
                 self.rooms.entry(room).or_default().unconfirmed = settings;
@@ -161,7 +155,7 @@ impl State {
     /// # Errors
     /// When the claim could not be checked, or the name is taken, also by one that differs only by case: no
     /// files could declare both. Then nothing changes.
-    pub fn rename(&mut self, old: &RoomName, new: &RoomName) -> Result<(), RenameError> {
+    pub(crate) fn rename(&mut self, old: &RoomName, new: &RoomName) -> Result<(), RenameError> {
         if old == new {
             return Err(RenameError::Same(new.clone()));
         }
@@ -182,7 +176,7 @@ impl State {
     }
 
     /// Forgets a room: no longer managed, and nothing else.
-    pub fn forget(&mut self, room: &RoomName) {
+    pub(crate) fn forget(&mut self, room: &RoomName) {
         self.rooms.remove(room);
     }
 
@@ -198,7 +192,7 @@ impl State {
 
 /// Why a room cannot be remembered under another name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RenameError {
+pub(crate) enum RenameError {
     /// It is the same name.
     #[error("`{0}` is its name already")]
     Same(RoomName),

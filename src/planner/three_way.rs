@@ -6,8 +6,7 @@ use crate::model::{Live, LiveRoom, Remembered, RememberedSettings};
 
 /// What is known of one attribute before the service is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known<'a> {
-    /// What was sent.
+pub(crate) struct Known<'a> {
     pub sent: &'a Remembered,
     /// What the service answered to it, if that was something else.
     pub overridden: Option<&'a Remembered>,
@@ -15,7 +14,7 @@ pub struct Known<'a> {
 
 /// One attribute from three sides. `None` of `live`: the service does not report it.
 #[derive(Clone, Copy, Debug)]
-pub struct Sides<'a> {
+pub(crate) struct Sides<'a> {
     /// What was applied; `None`: not managed so far.
     pub applied: Option<Known<'a>>,
     /// What the file wants; `None`: not managed from now on.
@@ -27,7 +26,7 @@ pub struct Sides<'a> {
 /// Who moved; `None`: nobody. `is` tells whether a live value is a remembered one.
 ///
 /// An override that still stands is nobody's move: the service chose it when the value was last sent.
-pub fn cause(sides: Sides<'_>, is: impl Fn(&Live, &Remembered) -> bool) -> Option<Cause> {
+pub(crate) fn cause(sides: Sides<'_>, is: impl Fn(&Live, &Remembered) -> bool) -> Option<Cause> {
     let Sides {
         applied,
         wanted,
@@ -67,7 +66,7 @@ pub fn cause(sides: Sides<'_>, is: impl Fn(&Live, &Remembered) -> bool) -> Optio
 ///
 /// A write that was never answered counts as applied exactly when the service shows its value; while it
 /// cannot be seen, the attribute counts as never applied, so that it is written again.
-pub fn sides<'a>(
+pub(crate) fn sides<'a>(
     name: &str,
     wanted: &'a RememberedSettings,
     applied: &'a AppliedRoom,

@@ -8,8 +8,7 @@ use crate::model::{Live, LiveRoom, Remembered, RememberedSettings};
 
 /// An attribute that nobody declared and that moved since the room was last written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undeclared {
-    /// Wire name.
+pub(crate) struct Undeclared {
     pub name: String,
     /// What the service reported then.
     pub before: Remembered,
@@ -18,7 +17,7 @@ pub struct Undeclared {
 }
 
 /// What a room reports of settable attributes that are not among `sent`, in the form that is remembered.
-pub fn observed(
+pub(crate) fn observed(
     sent: impl Fn(&str) -> bool,
     live: &BTreeMap<String, Live>,
     salt: &str,
@@ -36,7 +35,7 @@ pub fn observed(
 
 /// Attributes that are not `wanted`, and are not what the service reported of them when the room was last
 /// written, by name.
-pub fn moved(
+pub(crate) fn moved(
     wanted: &RememberedSettings,
     applied: &AppliedRoom,
     live: &LiveRoom,

@@ -6,7 +6,7 @@ use crate::model::{LiveRoom, RoomName};
 
 /// Why a room is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gone {
+pub(crate) enum Gone {
     /// The service says that there is no such room.
     Missing,
     /// The service still shows it, marked as archived.
@@ -15,8 +15,7 @@ pub enum Gone {
 
 /// What reading one room showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sighting {
-    /// It is there.
+pub(crate) enum Sighting {
     Present(LiveRoom),
     /// It is not there.
     Absent(Gone),
@@ -25,4 +24,4 @@ pub enum Sighting {
 }
 
 /// What was seen, by room.
-pub type World = BTreeMap<RoomName, Sighting>;
+pub(crate) type World = BTreeMap<RoomName, Sighting>;

@@ -8,12 +8,9 @@ use super::{ApplyReport, DriftReport, FORMAT_VERSION, PlanReport, ValidateReport
 
 /// A report of one of the kinds that can be shown in every form.
 #[derive(Clone, Debug, PartialEq)]
-pub enum AnyReport {
-    /// What would change.
+pub(crate) enum AnyReport {
     Plan(Box<PlanReport>),
-    /// What happened.
     Apply(Box<ApplyReport>),
-    /// Who moved what.
     Drift(Box<DriftReport>),
     /// What is wrong with the files.
     Validate(Box<ValidateReport>),
@@ -21,7 +18,7 @@ pub enum AnyReport {
 
 /// Why a text is not such a report.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// It is no JSON, or lacks what every report begins with.
     #[error("this is not a report of roomctl")]
     Other(#[source] serde_json::Error),
@@ -36,10 +33,7 @@ pub enum ReadError {
 impl AnyReport {
     /// Reads a report, or the one in a saved plan. The version is looked at before the rest; fields that are not
     /// known are left out.
-    ///
-    /// # Errors
-    /// When it is something else, or newer.
-    pub fn parse(text: &str) -> Result<Self, ReadError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ReadError> {
         #[derive(Deserialize)]
         struct Head {
             format_version: String,
@@ -65,10 +59,7 @@ impl AnyReport {
     }
 
     /// The report as JSON.
-    ///
-    /// # Errors
-    /// Never in practice; a report is plain JSON.
-    pub fn json(&self) -> serde_json::Result<Json> {
+    pub(crate) fn json(&self) -> serde_json::Result<Json> {
         match self {
             Self::Plan(report) => serde_json::to_value(report),
             Self::Apply(report) => serde_json::to_value(report),

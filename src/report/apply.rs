@@ -10,7 +10,7 @@ use crate::planner::{Action, Outcome, Override, Receipt, State};
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl apply report")]
-pub struct ApplyReport {
+pub(crate) struct ApplyReport {
     /// Version of this format.
     pub format_version: String,
     /// Always `apply`.
@@ -30,7 +30,7 @@ pub struct ApplyReport {
 
 /// How many rooms ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The service holds what was sent, as far as it can be seen.
     pub confirmed: u64,
     /// The service took the write and chose other values for some attributes.
@@ -45,7 +45,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts the outcomes of `receipts`.
-    pub fn new(receipts: &[Receipt]) -> Self {
+    pub(crate) fn new(receipts: &[Receipt]) -> Self {
         let mut summary = Self::default();
         for receipt in receipts {
             let count = match receipt.outcome {
@@ -61,19 +61,19 @@ impl Summary {
     }
 
     /// Rooms whose write the service took.
-    pub fn done(&self) -> u64 {
+    pub(crate) fn done(&self) -> u64 {
         self.confirmed + self.overridden
     }
 
     /// Rooms that are not as wanted, or not known to be.
-    pub fn not_done(&self) -> u64 {
+    pub(crate) fn not_done(&self) -> u64 {
         self.refused + self.unknown + self.skipped
     }
 }
 
 /// What happened to one room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ReceiptReport {
+pub(crate) struct ReceiptReport {
     /// Name of the room.
     pub room: String,
     /// What was done; an `add` says `create` or `adopt` once that is known.
@@ -94,7 +94,7 @@ pub struct ReceiptReport {
 
 /// An attribute that the service set to something else than was sent. `****` for a secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct OverrideReport {
+pub(crate) struct OverrideReport {
     /// Wire name.
     pub name: String,
     /// What was sent.
@@ -141,7 +141,7 @@ impl From<&Receipt> for ReceiptReport {
 
 impl ApplyReport {
     /// The report of a run that left `state`.
-    pub fn new(state: &State, receipts: &[Receipt], stopped: Option<String>) -> Self {
+    pub(crate) fn new(state: &State, receipts: &[Receipt], stopped: Option<String>) -> Self {
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             kind: "apply".to_owned(),

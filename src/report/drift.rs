@@ -15,7 +15,7 @@ use crate::planner::{Cause, Drift, State, Verdict};
 /// Who moved what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl drift report")]
-pub struct DriftReport {
+pub(crate) struct DriftReport {
     /// Version of this format.
     pub format_version: String,
     /// Always `drift`.
@@ -37,7 +37,7 @@ pub struct DriftReport {
 
 /// How many rooms of each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// As applied and as wanted.
     pub in_sync: u64,
     /// The service moved.
@@ -58,7 +58,7 @@ pub struct Summary {
 
 impl Summary {
     /// Every verdict with its name and its count, in a fixed order.
-    pub fn counts(&self) -> [(&'static str, u64); 8] {
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 8] {
         let Self {
             in_sync,
             drifted,
@@ -96,14 +96,14 @@ impl Summary {
     }
 
     /// Rooms that somebody has to look at.
-    pub fn differences(&self) -> u64 {
+    pub(crate) fn differences(&self) -> u64 {
         self.drifted + self.missing + self.conflict
     }
 }
 
 /// One room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RoomReport {
+pub(crate) struct RoomReport {
     /// Its name.
     pub room: String,
     /// How it stands.
@@ -120,7 +120,7 @@ pub struct RoomReport {
 
 /// One attribute that is not as applied and wanted. `****` for a secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AttributeReport {
+pub(crate) struct AttributeReport {
     /// Wire name.
     pub name: String,
     /// The applied value; null: not managed so far.
@@ -139,7 +139,7 @@ pub struct AttributeReport {
 
 /// A mute that mutes nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct IdleMute {
+pub(crate) struct IdleMute {
     /// Its pattern of rooms.
     pub room: String,
     /// Its attribute.
@@ -152,7 +152,12 @@ pub struct IdleMute {
 
 impl DriftReport {
     /// The report of `drift`, judged against `state`.
-    pub fn new(drift: &Drift, state: &State, mutes: &[Mute], warning: Option<String>) -> Self {
+    pub(crate) fn new(
+        drift: &Drift,
+        state: &State,
+        mutes: &[Mute],
+        warning: Option<String>,
+    ) -> Self {
         let mut summary = Summary::default();
         for room in &drift.rooms {
             summary.count(room.verdict);
@@ -174,7 +179,7 @@ impl DriftReport {
     }
 
     /// The rooms by verdict, in the order in which a reader needs them.
-    pub fn by_verdict(&self) -> BTreeMap<u8, Vec<&RoomReport>> {
+    pub(crate) fn by_verdict(&self) -> BTreeMap<u8, Vec<&RoomReport>> {
         let mut groups: BTreeMap<u8, Vec<&RoomReport>> = BTreeMap::new();
         for room in &self.rooms {
             groups.entry(urgency(room.verdict)).or_default().push(room);

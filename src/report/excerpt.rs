@@ -10,8 +10,7 @@ use crate::model::catalogue::{attribute, attributes};
 
 /// A line that may be shown.
 #[derive(Debug, Default)]
-pub struct Excerpt {
-    /// Its text.
+pub(crate) struct Excerpt {
     pub text: String,
     /// What the parts of the text stand for: characters of the line, bytes of the text, and whether these are
     /// the same characters.
@@ -20,7 +19,7 @@ pub struct Excerpt {
 
 impl Excerpt {
     /// Reads a line as it stands in a file.
-    pub fn new(line: &str) -> Self {
+    pub(crate) fn new(line: &str) -> Self {
         let line = line.trim_start_matches('\u{feff}').trim_end();
         let mut excerpt = Self::default();
         match key_value(line) {
@@ -41,7 +40,7 @@ impl Excerpt {
     }
 
     /// The bytes of the text that show `width` characters of the line, from the one at `from` on.
-    pub fn span(&self, from: usize, width: usize) -> Range<usize> {
+    pub(crate) fn span(&self, from: usize, width: usize) -> Range<usize> {
         let until = from.saturating_add(width.max(1));
         let mut span: Option<Range<usize>> = None;
         for (chars, bytes, same) in &self.parts {
@@ -128,7 +127,7 @@ impl Excerpt {
 
 /// A line that may be shown, with all that tells it from others in its form: blanks at its end, a byte-order mark
 /// in front, and whether there is a comment.
-pub fn whole_line(line: &str) -> String {
+pub(crate) fn whole_line(line: &str) -> String {
     let blanks = |text: &str| text[text.trim_end().len()..].to_owned();
     let bare = line.trim_start_matches('\u{feff}');
     let mark = &line[..line.len() - bare.len()];

@@ -9,7 +9,7 @@ use super::view::{Item, View, Weight};
 const MOST: usize = 10;
 
 /// The annotations, at most ten of each kind, and one that counts everything.
-pub fn github(view: &View) -> String {
+pub(crate) fn github(view: &View) -> String {
     let mut text = String::new();
     for warning in &view.warnings {
         command(&mut text, Weight::Error, None, &view.title, warning);

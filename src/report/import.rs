@@ -9,7 +9,7 @@ use crate::planner::State;
 /// What became of each room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl import report")]
-pub struct ImportReport {
+pub(crate) struct ImportReport {
     /// Version of this format.
     pub format_version: String,
     /// Always `import`.
@@ -31,7 +31,7 @@ pub struct ImportReport {
 
 /// How many rooms ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// In a file and in the state now.
     pub imported: u64,
     /// Managed before, and left alone.
@@ -45,7 +45,7 @@ pub struct Summary {
 /// What became of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It is in a file and in the state now.
     Imported,
     /// It was managed before, and was left alone.
@@ -58,7 +58,7 @@ pub enum Outcome {
 
 /// One room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct RoomReport {
+pub(crate) struct RoomReport {
     /// Its name.
     pub room: String,
     /// Its file; null when there is none.
@@ -73,7 +73,7 @@ pub struct RoomReport {
 
 impl RoomReport {
     /// A room without a new file.
-    pub fn not_imported(room: &str, outcome: Outcome, message: impl Into<String>) -> Self {
+    pub(crate) fn not_imported(room: &str, outcome: Outcome, message: impl Into<String>) -> Self {
         Self {
             room: room.to_owned(),
             file: None,
@@ -86,7 +86,7 @@ impl RoomReport {
 
 impl ImportReport {
     /// The report of a run that left `state`.
-    pub fn new(state: &State, mut rooms: Vec<RoomReport>, warning: Option<String>) -> Self {
+    pub(crate) fn new(state: &State, mut rooms: Vec<RoomReport>, warning: Option<String>) -> Self {
         rooms.sort_by(|a, b| a.room.cmp(&b.room));
         let mut variables: Vec<String> = rooms.iter().flat_map(|r| r.variables.clone()).collect();
         variables.sort();

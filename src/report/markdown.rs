@@ -11,7 +11,7 @@ use super::view::{Item, Line, View};
 
 /// How a report is shown as markdown.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Markdown<'a> {
+pub(crate) struct Markdown<'a> {
     /// Most bytes; `None`: as many as it takes.
     pub max_bytes: Option<usize>,
     /// Tells two comments of one kind apart.
@@ -30,7 +30,7 @@ enum Form {
 const NAMED: usize = 5;
 
 /// The report, no longer than it may be. The first line is a comment by which a later run finds its own.
-pub fn markdown(view: &View, how: Markdown<'_>) -> String {
+pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> String {
     let most = how.max_bytes.unwrap_or(usize::MAX);
     let marker = marker(view.kind, how.marker);
     let head = head(view, &marker);

@@ -3,32 +3,32 @@
 //! A report is a frozen copy with its own field names, so that the types inside can change freely.
 //! Pure: uses only `model` and `planner`.
 
-pub mod any;
-pub mod apply;
-pub mod drift;
-pub mod excerpt;
-pub mod github;
-pub mod html;
-pub mod import;
-pub mod markdown;
-pub mod outputs;
-pub mod plan;
-pub mod room_yaml;
-pub mod saved;
-pub mod show;
-pub mod state;
-pub mod text;
-pub mod undeclared;
-pub mod validate;
-pub mod view;
+pub(crate) mod any;
+pub(crate) mod apply;
+pub(crate) mod drift;
+pub(crate) mod excerpt;
+pub(crate) mod github;
+pub(crate) mod html;
+pub(crate) mod import;
+pub(crate) mod markdown;
+pub(crate) mod outputs;
+pub(crate) mod plan;
+pub(crate) mod room_yaml;
+pub(crate) mod saved;
+pub(crate) mod show;
+pub(crate) mod state;
+pub(crate) mod text;
+pub(crate) mod undeclared;
+pub(crate) mod validate;
+pub(crate) mod view;
 
-pub use any::AnyReport;
-pub use apply::ApplyReport;
-pub use drift::DriftReport;
-pub use import::ImportReport;
-pub use plan::PlanReport;
-pub use undeclared::UndeclaredReport;
-pub use validate::ValidateReport;
+pub(crate) use any::AnyReport;
+pub(crate) use apply::ApplyReport;
+pub(crate) use drift::DriftReport;
+pub(crate) use import::ImportReport;
+pub(crate) use plan::PlanReport;
+pub(crate) use undeclared::UndeclaredReport;
+pub(crate) use validate::ValidateReport;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,14 +37,14 @@ use serde_json::Value as Json;
 use crate::model::Remembered;
 
 /// Version of all report formats. Minor: fields were added. Major: readers must refuse.
-pub const FORMAT_VERSION: &str = "1.0";
+pub(crate) const FORMAT_VERSION: &str = "1.0";
 
 /// What stands for a secret in every report.
-pub const MASK: &str = "****";
+pub(crate) const MASK: &str = "****";
 
 /// Which state a report is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StateId {
+pub(crate) struct StateId {
     /// Lineage of the state; null when there was none yet.
     pub lineage: Option<String>,
     /// Serial of the state.
@@ -53,7 +53,7 @@ pub struct StateId {
 
 impl StateId {
     /// The identity of a state; an empty lineage means that there is none.
-    pub fn new(lineage: &str, serial: u64) -> Self {
+    pub(crate) fn new(lineage: &str, serial: u64) -> Self {
         Self {
             lineage: (!lineage.is_empty()).then(|| lineage.to_owned()),
             serial,
@@ -73,9 +73,6 @@ fn shown(value: &Remembered) -> Json {
 }
 
 /// The JSON text of a report, ready to be written to a file or a pipe.
-///
-/// # Errors
-/// Never for the reports of this crate: their maps are keyed by text.
-pub fn json(report: &impl Serialize) -> serde_json::Result<String> {
+pub(crate) fn json(report: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string_pretty(report).map(|text| text + "\n")
 }

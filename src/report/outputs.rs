@@ -6,7 +6,7 @@ use super::any::AnyReport;
 use crate::model::Effect;
 
 /// The outputs. Their values are numbers and words of ours, so that none of them can bring a line of its own.
-pub fn outputs(report: &AnyReport) -> String {
+pub(crate) fn outputs(report: &AnyReport) -> String {
     let (changes, drift, effects) = match report {
         AnyReport::Plan(report) => {
             let s = report.summary;

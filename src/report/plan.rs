@@ -16,7 +16,7 @@ use crate::planner::{
 /// What would change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl plan report")]
-pub struct PlanReport {
+pub(crate) struct PlanReport {
     /// Version of this format.
     pub format_version: String,
     /// Always `plan`.
@@ -43,7 +43,7 @@ pub struct PlanReport {
 
 /// A room of which attributes moved that no file declares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct UndeclaredRoom {
+pub(crate) struct UndeclaredRoom {
     /// Name of the room.
     pub room: String,
     /// The attributes, by name.
@@ -52,7 +52,7 @@ pub struct UndeclaredRoom {
 
 /// A room that nothing is planned for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct UnreadableReport {
+pub(crate) struct UnreadableReport {
     /// Name of the room.
     pub room: String,
     /// The file that wants it; null when there is none.
@@ -63,7 +63,7 @@ pub struct UnreadableReport {
 
 /// How many rooms of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// New to the state; `apply` reads the room and then creates or adopts it.
     pub add: u64,
     /// New to the state and known not to exist on the service.
@@ -84,7 +84,7 @@ pub struct Summary {
 
 /// What a plan will cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ForecastReport {
+pub(crate) struct ForecastReport {
     /// Requests, without retries.
     pub requests: u64,
     /// Seconds at the set rate; null when the rate is unlimited.
@@ -93,7 +93,7 @@ pub struct ForecastReport {
 
 /// One room that changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ChangeReport {
+pub(crate) struct ChangeReport {
     /// Name of the room.
     pub room: String,
     /// What is done to it.
@@ -115,7 +115,7 @@ pub struct ChangeReport {
 
 /// One attribute that changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AttributeReport {
+pub(crate) struct AttributeReport {
     /// Wire name.
     pub name: String,
     /// The applied value; null: not managed before. `****` for a secret.
@@ -143,12 +143,12 @@ pub struct AttributeReport {
 impl PlanReport {
     /// The report of `plan`. `origins` says where in the files the attributes are.
     /// `refusals` are why it must not be applied, if so.
-    pub fn new(plan: &Plan, origins: &Origins, refusals: &[Refusal]) -> Self {
+    pub(crate) fn new(plan: &Plan, origins: &Origins, refusals: &[Refusal]) -> Self {
         Self::explained(plan, origins, refusals, None)
     }
 
     /// The same, with where each line comes from, where that is known.
-    pub fn explained(
+    pub(crate) fn explained(
         plan: &Plan,
         origins: &Origins,
         refusals: &[Refusal],

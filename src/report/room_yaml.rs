@@ -11,14 +11,12 @@ use crate::planner::import::Draft;
 
 /// What a room file is written from.
 #[derive(Clone, Copy, Debug)]
-pub struct RoomYaml<'a> {
-    /// The room.
+pub(crate) struct RoomYaml<'a> {
     pub room: &'a RoomName,
     /// The stem of its file; the name is written down only if it is another.
     pub stem: &'a str,
     /// Path to the schema, as seen from the file, for editors.
     pub schema: Option<&'a str>,
-    /// Its settings.
     pub draft: &'a Draft,
     /// The variable that stands for each secret.
     pub variables: &'a BTreeMap<&'static str, String>,
@@ -26,7 +24,7 @@ pub struct RoomYaml<'a> {
 
 /// The text of the file: keys in the order of the catalogue, moments with their calendar form, secrets as
 /// references. Nothing that the service made up gets in: only values of our own types are written.
-pub fn room_yaml(yaml: &RoomYaml<'_>) -> String {
+pub(crate) fn room_yaml(yaml: &RoomYaml<'_>) -> String {
     let mut text = String::new();
     if let Some(schema) = yaml.schema {
         let _ = writeln!(text, "# yaml-language-server: $schema={schema}\n");
@@ -82,7 +80,7 @@ fn moment(seconds: i64) -> String {
 
 /// The path from the file at `file` back to `target`; both are seen from the same directory. `None` when the
 /// file's path leaves that directory.
-pub fn path_back(file: &str, target: &str) -> Option<String> {
+pub(crate) fn path_back(file: &str, target: &str) -> Option<String> {
     let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
     let parts: Vec<&str> = file.split('/').collect();
     if !parts.iter().copied().all(is_plain) {

@@ -9,7 +9,7 @@ use crate::planner::ReviewedChange;
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Mode {
+pub(crate) struct Mode {
     /// Whether the service was looked at.
     pub live: bool,
     /// Whether only what the service moved is put back.
@@ -21,7 +21,7 @@ pub struct Mode {
 /// A plan that was saved. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl saved plan")]
-pub struct SavedPlan {
+pub(crate) struct SavedPlan {
     /// Version of this format.
     pub format_version: String,
     /// Always `saved-plan`.
@@ -44,7 +44,7 @@ pub struct SavedPlan {
 
 /// Why a file is not a saved plan.
 #[derive(Debug, thiserror::Error)]
-pub enum SavedPlanError {
+pub(crate) enum SavedPlanError {
     /// It is no JSON, or something else.
     #[error("it is not a saved plan")]
     Other(#[source] Option<serde_json::Error>),
@@ -54,11 +54,7 @@ pub enum SavedPlanError {
 }
 
 impl SavedPlan {
-    /// The file's content.
-    ///
-    /// # Errors
-    /// Never in practice; a report is plain JSON.
-    pub fn new(
+    pub(crate) fn new(
         mode: Mode,
         changes: Vec<ReviewedChange>,
         report: &PlanReport,
@@ -76,10 +72,7 @@ impl SavedPlan {
     }
 
     /// Reads a file. The version is looked at before the rest.
-    ///
-    /// # Errors
-    /// When it is something else, or newer.
-    pub fn parse(bytes: &[u8]) -> Result<Self, SavedPlanError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, SavedPlanError> {
         #[derive(Deserialize)]
         struct Head {
             format_version: String,

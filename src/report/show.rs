@@ -10,7 +10,7 @@ use crate::model::{Origin, RoomName, RoomOrigins, Settings, Value};
 /// A room with its defaults: what `apply` would send.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl show report")]
-pub struct ShowReport {
+pub(crate) struct ShowReport {
     /// Version of this format.
     pub format_version: String,
     /// Always `show`.
@@ -26,7 +26,7 @@ pub struct ShowReport {
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct ShownAttribute {
+pub(crate) struct ShownAttribute {
     /// Wire name.
     pub name: String,
     /// The value, as it is sent. `****` for a secret.
@@ -45,7 +45,7 @@ pub struct ShownAttribute {
 
 /// A default that something nearer has taken the place of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct OverriddenDefault {
+pub(crate) struct OverriddenDefault {
     /// The file.
     pub file: String,
     /// Line in it.
@@ -54,7 +54,12 @@ pub struct OverriddenDefault {
 
 impl ShowReport {
     /// The report of one room.
-    pub fn new(room: &RoomName, file: &str, settings: &Settings, origins: &RoomOrigins) -> Self {
+    pub(crate) fn new(
+        room: &RoomName,
+        file: &str,
+        settings: &Settings,
+        origins: &RoomOrigins,
+    ) -> Self {
         let attribute =
             |(name, value): (&&str, &Value)| attribute(name, value, file, origins.get(*name));
         Self {

@@ -15,7 +15,7 @@ use crate::planner::{AppliedRoom, State};
 /// All rooms of a state, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl state list report")]
-pub struct StateListReport {
+pub(crate) struct StateListReport {
     /// Version of this format.
     pub format_version: String,
     /// Always `state-list`.
@@ -31,7 +31,7 @@ pub struct StateListReport {
 
 /// How much is remembered of one room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ListedRoom {
+pub(crate) struct ListedRoom {
     /// Its name.
     pub room: String,
     /// Whether a write of it was ever confirmed.
@@ -47,7 +47,7 @@ pub struct ListedRoom {
 /// All that is remembered of one room.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl state show report")]
-pub struct StateShowReport {
+pub(crate) struct StateShowReport {
     /// Version of this format.
     pub format_version: String,
     /// Always `state-show`.
@@ -75,7 +75,7 @@ pub struct StateShowReport {
 
 impl StateListReport {
     /// The rooms of `state`.
-    pub fn new(state: &State) -> Self {
+    pub(crate) fn new(state: &State) -> Self {
         let listed = |(name, room): (&RoomName, &AppliedRoom)| ListedRoom {
             room: name.to_string(),
             confirmed: room.is_confirmed(),
@@ -95,7 +95,7 @@ impl StateListReport {
 
 impl StateShowReport {
     /// What `state` remembers of a room of its own.
-    pub fn new(state: &State, name: &RoomName, room: &AppliedRoom) -> Self {
+    pub(crate) fn new(state: &State, name: &RoomName, room: &AppliedRoom) -> Self {
         // Whoever remembers more must say whether it is shown.
         let AppliedRoom {
             id,

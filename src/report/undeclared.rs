@@ -9,7 +9,7 @@ use crate::planner::Undeclared;
 
 /// An attribute that nobody declared and that moved. `****` for a secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct UndeclaredReport {
+pub(crate) struct UndeclaredReport {
     /// Wire name.
     pub name: String,
     /// What the service reported when the room was last written.

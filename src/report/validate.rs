@@ -9,7 +9,7 @@ use crate::model::{Finding, Place, Related, Severity, why};
 /// Everything that is wrong or doubtful in the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl validate report")]
-pub struct ValidateReport {
+pub(crate) struct ValidateReport {
     /// Version of this format.
     pub format_version: String,
     /// Always `validate`.
@@ -23,7 +23,7 @@ pub struct ValidateReport {
 
 /// How much was looked at and found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Files looked at.
     pub files: u64,
     /// Findings that forbid to go on.
@@ -36,7 +36,7 @@ pub struct Summary {
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FindingReport {
+pub(crate) struct FindingReport {
     /// The file.
     pub file: String,
     /// Line, from 1; null: the whole file.
@@ -64,7 +64,7 @@ pub struct FindingReport {
 
 /// Another place that has to do with a finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RelatedReport {
+pub(crate) struct RelatedReport {
     /// The file.
     pub file: String,
     /// Line, from 1.
@@ -117,7 +117,7 @@ impl From<&Finding> for FindingReport {
 
 impl ValidateReport {
     /// The report of `findings` in `files` files.
-    pub fn new(files: usize, findings: &[Finding]) -> Self {
+    pub(crate) fn new(files: usize, findings: &[Finding]) -> Self {
         let count = |severity| findings.iter().filter(|f| f.severity == severity).count() as u64;
         Self {
             format_version: FORMAT_VERSION.to_owned(),

@@ -18,7 +18,7 @@ use crate::planner::{Action, Cause, Outcome, Verdict};
 
 /// A report in the shape that is shown.
 #[derive(Clone, Debug, Serialize)]
-pub struct View {
+pub(crate) struct View {
     /// The kind of report.
     pub kind: &'static str,
     /// What it is, and of what: `Plan for acme`.
@@ -37,10 +37,8 @@ pub struct View {
 
 /// One effect on people.
 #[derive(Clone, Debug, Serialize)]
-pub struct EffectView {
-    /// Its name.
+pub(crate) struct EffectView {
     pub name: &'static str,
-    /// What it means.
     pub sentence: &'static str,
     /// The rooms that have it.
     pub rooms: Vec<String>,
@@ -49,10 +47,8 @@ pub struct EffectView {
 /// How much an item asks for attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Weight {
-    /// Something is wrong.
+pub(crate) enum Weight {
     Error,
-    /// Somebody should look.
     Warning,
     /// As it should be.
     Notice,
@@ -60,7 +56,7 @@ pub enum Weight {
 
 /// One room, or one finding.
 #[derive(Clone, Debug, Serialize)]
-pub struct Item {
+pub(crate) struct Item {
     /// How much it asks for attention.
     pub weight: Weight,
     /// One character for what is done to it.
@@ -69,7 +65,6 @@ pub struct Item {
     pub action: String,
     /// The room, or the rule.
     pub name: String,
-    /// The file.
     pub file: Option<String>,
     /// Line in the file.
     pub line: Option<u32>,
@@ -81,18 +76,13 @@ pub struct Item {
     pub causes: BTreeSet<&'static str>,
     /// What else there is to say about it.
     pub message: Option<String>,
-    /// Its attributes.
     pub lines: Vec<Line>,
 }
 
-/// One attribute.
 #[derive(Clone, Debug, Serialize)]
-pub struct Line {
-    /// Wire name.
+pub(crate) struct Line {
     pub name: String,
-    /// The value before.
     pub before: Option<String>,
-    /// The value after.
     pub after: Option<String>,
     /// What else there is to say about it.
     pub note: Option<String>,
@@ -102,7 +92,7 @@ pub struct Line {
 
 impl View {
     /// The view of a report. `now` is what moments are told from, in Unix seconds.
-    pub fn new(report: &AnyReport, now: i64) -> Self {
+    pub(crate) fn new(report: &AnyReport, now: i64) -> Self {
         match report {
             AnyReport::Plan(report) => plan(report, now),
             AnyReport::Apply(report) => apply(report),

@@ -33,7 +33,7 @@ struct Done {
 /// is under way is no longer waited for.
 ///
 /// Returns a receipt for each change that can be acted on, in the order of the plan.
-pub async fn apply<T: Transport, R: Record>(
+pub(crate) async fn apply<T: Transport, R: Record>(
     plan: &Plan,
     state: &mut State,
     service: &Arc<Service<T>>,

@@ -6,6 +6,6 @@
 //! | `room_run` | the requests of one change |
 //! | `queue` | who works on what, and what comes back |
 
-pub mod apply;
+pub(crate) mod apply;
 mod queue;
 mod room_run;

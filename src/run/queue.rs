@@ -87,9 +87,6 @@ impl<T: Transport, R: Record> Crew<T, R> {
 
     /// Returns when it is durable that the room of task `index` is about to be written, so that a run that
     /// dies leaves a trace of it.
-    ///
-    /// # Errors
-    /// When that cannot be recorded.
     pub(super) async fn announce(&self, index: usize) -> Result<(), JournalError> {
         if index < self.durable.load(Ordering::Acquire) {
             // The next ones become durable while this one is written.

@@ -15,14 +15,12 @@ use crate::service::leaks::Guard;
 
 /// A request about one room.
 #[derive(Clone, Copy, Debug)]
-pub enum Request<'a> {
-    /// Reads the room.
+pub(crate) enum Request<'a> {
     Get(&'a RoomName),
     /// Writes the full wanted set to a room that exists.
     Put(&'a RoomName, &'a Settings),
     /// Creates the room with the full wanted set.
     Post(&'a RoomName, &'a Settings),
-    /// Archives the room.
     Delete(&'a RoomName),
     /// Lists all rooms. Only for discovery: a room missing from the list is not missing.
     List,
@@ -30,7 +28,7 @@ pub enum Request<'a> {
 
 impl<'a> Request<'a> {
     /// The room it is about; `None` for the list.
-    pub fn room(&self) -> Option<&'a RoomName> {
+    pub(crate) fn room(&self) -> Option<&'a RoomName> {
         match self {
             Self::Get(room) | Self::Put(room, _) | Self::Post(room, _) | Self::Delete(room) => {
                 Some(room)
@@ -40,7 +38,7 @@ impl<'a> Request<'a> {
     }
 
     /// Whether it may change anything.
-    pub fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         !matches!(self, Self::Get(_) | Self::List)
     }
 
@@ -55,7 +53,7 @@ impl<'a> Request<'a> {
     /// The request's body with secrets in clear; `None` for a read.
     ///
     /// `roomName` is in the body of a POST only. In a PUT it reads like a rename.
-    pub fn body(&self) -> Option<Secret> {
+    pub(crate) fn body(&self) -> Option<Secret> {
         let mut body = Map::new();
         if let Self::Post(room, _) = self {
             body.insert("roomName".to_owned(), Json::from(room.as_str()));
@@ -77,8 +75,7 @@ impl<'a> Request<'a> {
 
 /// An answer as it came.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// HTTP status.
+pub(crate) struct Answer {
     pub status: u16,
     /// The wait that the service asks for.
     pub retry_after: Option<Duration>,
@@ -90,7 +87,7 @@ pub struct Answer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
+pub(crate) enum TransportError {
     /// The request never reached the service.
     #[error("the service could not be reached: {0}")]
     NotSent(String),
@@ -103,8 +100,7 @@ pub enum TransportError {
 }
 
 /// The port to the service: one request, one answer.
-pub trait Transport: Send + Sync + 'static {
-    /// Sends `request` once.
+pub(crate) trait Transport: Send + Sync + 'static {
     fn send(
         &self,
         request: &Request<'_>,
@@ -116,7 +112,7 @@ pub trait Transport: Send + Sync + 'static {
 
 /// What an answer means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// The room that was asked about.
     Room(LiveRoom),
     /// The names of all rooms that the service lists, without archived ones.
@@ -140,7 +136,7 @@ pub enum Reply {
 }
 
 /// Reads `answer` to `request`, in which nothing may be shown that `guard` knows or that was sent.
-pub fn interpret(request: &Request<'_>, answer: &Answer, guard: &Guard) -> Reply {
+pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, guard: &Guard) -> Reply {
     let guard = guard.with(request.settings());
     // The usual form of the list, without building all that is in it.
     if let (Request::List, 200) = (request, answer.status)

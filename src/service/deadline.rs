@@ -9,7 +9,7 @@ const SAVING: Duration = Duration::from_secs(1);
 
 /// The moment by which a run has to have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     end: Instant,
     /// Kept free before the end: less than [`SAVING`] when the whole run may not take much longer.
     saving: Duration,
@@ -17,7 +17,7 @@ pub struct Deadline {
 
 impl Deadline {
     /// A deadline for a run that began at `start` and may take `time`.
-    pub fn new(start: Instant, time: Duration) -> Self {
+    pub(crate) fn new(start: Instant, time: Duration) -> Self {
         Self {
             end: start + time,
             saving: SAVING.min(time / 4),
@@ -25,13 +25,13 @@ impl Deadline {
     }
 
     /// When requests that are still under way are no longer waited for.
-    pub fn cut(&self) -> Instant {
+    pub(crate) fn cut(&self) -> Instant {
         self.end.checked_sub(self.saving).unwrap_or(self.end)
     }
 
     /// The last moment at which a request may start, when the slowest one so far took `slowest`: with as
     /// much time again and half of it, the answer comes before the cut.
-    pub fn last_start(&self, slowest: Duration) -> Instant {
+    pub(crate) fn last_start(&self, slowest: Duration) -> Instant {
         let needed = slowest.mul_f64(1.5) + self.saving / 2;
         self.cut().checked_sub(needed).unwrap_or(self.end)
     }

@@ -11,7 +11,7 @@ const LAYERS: usize = 6;
 
 /// `text`, and what is left after each layer of escapes is taken off. `None` stands for a text that has
 /// more of them than anybody writes by accident.
-pub fn layers(text: &str) -> impl Iterator<Item = Option<String>> {
+pub(crate) fn layers(text: &str) -> impl Iterator<Item = Option<String>> {
     let outer = Some((0, text.to_owned()));
     successors(outer, |(depth, text)| {
         Some((depth + 1, unescaped(text)?)).filter(|(depth, _)| *depth <= LAYERS)
@@ -20,7 +20,7 @@ pub fn layers(text: &str) -> impl Iterator<Item = Option<String>> {
 }
 
 /// Whether nothing in `bytes` begins an escape.
-pub fn is_plain(bytes: &[u8]) -> bool {
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
     !bytes
         .iter()
         .any(|b| matches!(b, b'%' | b'&' | b'\\' | b'='))

@@ -7,11 +7,11 @@ use crate::model::RoomName;
 /// So many rooms in a row that met nothing but 5xx and silence, each to the end of its tries, make the service
 /// look as if it were down. There may also be many rooms that it cannot digest, while the others are fine: only
 /// a room that it answered for before can tell.
-pub const FAILING: u32 = 10;
+pub(crate) const FAILING: u32 = 10;
 
 /// What is known of the service from how rooms ended.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Known>);
+pub(crate) struct Health(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -23,8 +23,7 @@ struct Known {
 
 /// What to do about a room that failed to the end of its tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Suspicion {
-    /// Nothing: rooms fail.
+pub(crate) enum Suspicion {
     None,
     /// Ask for this one, which was fine before.
     Ask(RoomName),
@@ -34,7 +33,7 @@ pub enum Suspicion {
 
 impl Health {
     /// The service answered, for `room` or for the list.
-    pub fn answered(&self, room: Option<&RoomName>) {
+    pub(crate) fn answered(&self, room: Option<&RoomName>) {
         let mut known = self.known();
         known.failing = 0;
         if known.good.is_none() {
@@ -43,7 +42,7 @@ impl Health {
     }
 
     /// A room failed to the end of its tries.
-    pub fn failed(&self) -> Suspicion {
+    pub(crate) fn failed(&self) -> Suspicion {
         let mut known = self.known();
         known.failing += 1;
         match &known.good {
@@ -54,7 +53,7 @@ impl Health {
     }
 
     /// How many rooms in a row have failed.
-    pub fn failing(&self) -> u32 {
+    pub(crate) fn failing(&self) -> u32 {
         self.known().failing
     }
 

@@ -19,7 +19,7 @@ const MAX_LIST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why there can be no connection to the service at all.
 #[derive(Debug, thiserror::Error)]
-pub enum HttpError {
+pub(crate) enum HttpError {
     /// The base URL is not usable.
     #[error("`{0}` cannot be the service's address: {1}")]
     BaseUrl(String, &'static str),
@@ -31,7 +31,7 @@ pub enum HttpError {
 }
 
 /// The service at one base URL, with one key.
-pub struct Http {
+pub(crate) struct Http {
     client: Client,
     base: Url,
     key: Secret,
@@ -42,7 +42,7 @@ impl Http {
     ///
     /// # Errors
     /// When the base URL is not https (http only on loopback), or TLS is not available.
-    pub fn new(base: &str, key: Secret, timeout: Duration) -> Result<Self, HttpError> {
+    pub(crate) fn new(base: &str, key: Secret, timeout: Duration) -> Result<Self, HttpError> {
         let base = check_base(base)?;
         let local = base.scheme() == "http";
         let mut builder = Client::builder()

@@ -27,7 +27,7 @@ const SHOWN: usize = 300;
 
 /// Knows the secrets that an answer could repeat.
 #[derive(Clone)]
-pub struct Guard {
+pub(crate) struct Guard {
     /// Each for some secrets. The key's is made once, and shared by the guards of all requests.
     patterns: Vec<Arc<Patterns>>,
 }
@@ -51,15 +51,14 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    /// Guards the key.
-    pub fn new(key: &Secret) -> Self {
+    pub(crate) fn new(key: &Secret) -> Self {
         Self {
             patterns: vec![Arc::new(Patterns::of([key.expose()]))],
         }
     }
 
     /// This guard, and the secret values of `settings` too.
-    pub fn with(&self, settings: Option<&Settings>) -> Cow<'_, Self> {
+    pub(crate) fn with(&self, settings: Option<&Settings>) -> Cow<'_, Self> {
         let values = settings.into_iter().flat_map(Settings::values);
         let secrets: Vec<&str> = values
             .filter_map(|value| match value {
@@ -79,7 +78,7 @@ impl Guard {
     /// Whether `text` repeats enough of a secret to give it away: plainly, reversed, with something put
     /// between its characters, in base64, in hexadecimal, or under layers of escapes. A text with more
     /// layers than anybody writes by accident counts as one that does.
-    pub fn gives_away(&self, text: &str) -> bool {
+    pub(crate) fn gives_away(&self, text: &str) -> bool {
         let is_in = |text: &str| self.is_in(text.as_bytes());
         is_in(text)
             || !is_plain(text.as_bytes())
@@ -88,7 +87,7 @@ impl Guard {
 
     /// Whether the raw bytes of an answer cannot hold a secret in any form that its values could be
     /// decoded to: then these need no look of their own.
-    pub fn is_clean(&self, answer: &[u8]) -> bool {
+    pub(crate) fn is_clean(&self, answer: &[u8]) -> bool {
         is_plain(answer) && !self.is_in(answer)
     }
 
@@ -98,7 +97,7 @@ impl Guard {
 
     /// A message of the service as it may be shown: nothing of a secret, and short. What would act on a
     /// terminal is escaped where it is printed.
-    pub fn message(&self, text: &str) -> String {
+    pub(crate) fn message(&self, text: &str) -> String {
         if self.gives_away(text) {
             return "(a message that repeats a secret; not shown)".to_owned();
         }

@@ -9,14 +9,14 @@
 //! | `observe` | rooms as they are now |
 //! | `leaks`, `escapes` | secrets are taken out of what the service says |
 
-pub mod api;
-pub mod deadline;
-pub mod escapes;
-pub mod health;
-pub mod http;
-pub mod leaks;
-pub mod observe;
-pub mod pace;
-pub mod requests;
-pub mod retry;
-pub mod stop;
+pub(crate) mod api;
+pub(crate) mod deadline;
+pub(crate) mod escapes;
+pub(crate) mod health;
+pub(crate) mod http;
+pub(crate) mod leaks;
+pub(crate) mod observe;
+pub(crate) mod pace;
+pub(crate) mod requests;
+pub(crate) mod retry;
+pub(crate) mod stop;

@@ -13,7 +13,7 @@ use crate::service::api::{Request, Transport};
 use crate::service::requests::{End, Service, Tally};
 
 /// Reads each of `names`, up to `parallelism` at once. `on_room` is called as they come in.
-pub async fn observe<T: Transport>(
+pub(crate) async fn observe<T: Transport>(
     service: &Arc<Service<T>>,
     names: Vec<RoomName>,
     parallelism: usize,
@@ -63,8 +63,7 @@ fn stride(count: usize) -> usize {
     (golden.max(1)..).find(|step| !divides(*step)).unwrap_or(1)
 }
 
-/// Reads one room.
-pub async fn look<T: Transport>(service: &Service<T>, name: &RoomName) -> Sighting {
+pub(crate) async fn look<T: Transport>(service: &Service<T>, name: &RoomName) -> Sighting {
     let mut tally = Tally::new(service.seed);
     match service
         .exchange(&Request::Get(name), &mut tally, &mut 0)
@@ -81,10 +80,7 @@ pub async fn look<T: Transport>(service: &Service<T>, name: &RoomName) -> Sighti
 }
 
 /// The names of all rooms that the service lists. Whether a room that is not listed exists is another question.
-///
-/// # Errors
-/// What the service said instead, when there is no list.
-pub async fn list<T: Transport>(service: &Service<T>) -> Result<Vec<String>, String> {
+pub(crate) async fn list<T: Transport>(service: &Service<T>) -> Result<Vec<String>, String> {
     let mut tally = Tally::new(service.seed);
     match service.exchange(&Request::List, &mut tally, &mut 0).await {
         End::Rooms(rooms) => Ok(rooms),
@@ -94,7 +90,7 @@ pub async fn list<T: Transport>(service: &Service<T>) -> Result<Vec<String>, Str
 
 /// Whether a list of so many rooms looks like a page of a longer one. Paging is undocumented, and no public
 /// client does it; but a server that cuts, cuts at a round number.
-pub fn looks_cut(rooms: usize) -> bool {
+pub(crate) fn looks_cut(rooms: usize) -> bool {
     [10, 20, 25, 50].contains(&rooms) || (rooms > 0 && rooms.is_multiple_of(100))
 }
 

@@ -33,7 +33,7 @@ const UNLIMITED_FALLS_FROM: f64 = 64.0;
 
 /// Hands out the moments at which requests may start.
 #[derive(Debug)]
-pub struct Pacer {
+pub(crate) struct Pacer {
     /// The turnstile. tokio's mutex is fair, and it is held across the wait, so requests start in the
     /// order in which they asked.
     turnstile: Mutex<()>,
@@ -43,7 +43,7 @@ pub struct Pacer {
 
 impl Pacer {
     /// A pacer for `rate` that lets up to `burst` requests start at once after a rest.
-    pub fn new(rate: &Rate, burst: u32) -> Self {
+    pub(crate) fn new(rate: &Rate, burst: u32) -> Self {
         Self {
             turnstile: Mutex::new(()),
             schedule: std::sync::Mutex::new(Schedule::new(rate, burst)),
@@ -51,12 +51,12 @@ impl Pacer {
     }
 
     /// Time between two requests at the full rate; `None`: no limit.
-    pub fn interval(&self) -> Option<Duration> {
+    pub(crate) fn interval(&self) -> Option<Duration> {
         self.schedule().interval
     }
 
     /// Waits for this caller's turn, and returns when it began.
-    pub async fn turn(&self) -> Instant {
+    pub(crate) async fn turn(&self) -> Instant {
         let _turn = self.turnstile.lock().await;
         loop {
             let now = Instant::now();
@@ -71,13 +71,13 @@ impl Pacer {
     }
 
     /// Lets nobody start before `moment`. An earlier moment than one already set changes nothing.
-    pub fn hold_until(&self, moment: Instant) {
+    pub(crate) fn hold_until(&self, moment: Instant) {
         self.schedule().hold_until(moment);
     }
 
     /// Takes note of a 429 to a request that started at `started`. Returns the rate a second that the pace
     /// falls to, if it does.
-    pub fn too_many(&self, started: Instant) -> Option<f64> {
+    pub(crate) fn too_many(&self, started: Instant) -> Option<f64> {
         self.schedule().too_many(started, Instant::now())
     }
 

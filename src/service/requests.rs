@@ -20,8 +20,7 @@ use crate::service::retry::{self, Next, Trouble};
 use crate::service::stop::{Stop, StopReason};
 
 /// The service with a pace and a stop: what rooms are read from and written to.
-pub struct Service<T> {
-    /// The wire.
+pub(crate) struct Service<T> {
     pub transport: T,
     /// When requests may start.
     pub pacer: Pacer,
@@ -39,7 +38,7 @@ pub struct Service<T> {
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// The service answered with the room.
     Room(LiveRoom),
     /// The names of all rooms that the service lists.
@@ -62,7 +61,7 @@ pub enum End {
 
 impl End {
     /// What the service, or the network, said about it.
-    pub fn told(self) -> String {
+    pub(crate) fn told(self) -> String {
         match self {
             Self::Exists(text)
             | Self::Refused(text)
@@ -76,8 +75,7 @@ impl End {
 }
 
 /// What one room has cost so far.
-pub struct Tally {
-    /// Requests sent.
+pub(crate) struct Tally {
     pub attempts: u32,
     /// Whether any of them was a write.
     pub sent_write: bool,
@@ -90,7 +88,7 @@ pub struct Tally {
 
 impl Tally {
     /// Nothing sent yet. `seed` makes the jitter.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             attempts: 0,
             sent_write: false,
@@ -110,7 +108,7 @@ enum Try {
 
 impl<T: Transport> Service<T> {
     /// A service behind `transport` at the pace of `pacer`. `seed` makes the jitter.
-    pub fn new(transport: T, pacer: Pacer, seed: u64) -> Self {
+    pub(crate) fn new(transport: T, pacer: Pacer, seed: u64) -> Self {
         Self {
             guard: Guard::new(transport.key()),
             transport,
@@ -124,7 +122,12 @@ impl<T: Transport> Service<T> {
     }
 
     /// Sends `request` until it ends. `tries` counts its tries, also across calls.
-    pub async fn exchange(&self, request: &Request<'_>, tally: &mut Tally, tries: &mut u32) -> End {
+    pub(crate) async fn exchange(
+        &self,
+        request: &Request<'_>,
+        tally: &mut Tally,
+        tries: &mut u32,
+    ) -> End {
         loop {
             let Some(started) = self.turn().await else {
                 return End::Stopped;

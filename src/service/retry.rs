@@ -5,14 +5,14 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 /// How often a request is sent at most.
-pub const TRIES: u32 = 5;
+pub(crate) const TRIES: u32 = 5;
 
 /// A service that asks for more patience than this ends the run: nobody waits an hour for a pipeline.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// What went wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// It never reached the service.
     NotSent,
     /// It was sent, and no answer came.
@@ -25,12 +25,11 @@ pub enum Trouble {
 
 /// What to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// This request waits, others go on.
     Wait(Duration),
     /// Everyone waits: the service is asking for it.
     Everyone(Duration),
-    /// Not again.
     GiveUp,
     /// The service asks for a wait that is not worth waiting for: the run ends.
     EndRun(Duration),
@@ -38,7 +37,7 @@ pub enum Next {
 
 /// Decides about a request that was sent `tries` times. `backoff` is the wait that is due without a wish
 /// of the service.
-pub fn decide(trouble: Trouble, tries: u32, backoff: Duration) -> Next {
+pub(crate) fn decide(trouble: Trouble, tries: u32, backoff: Duration) -> Next {
     let (asked, everyone) = match trouble {
         Trouble::NotSent | Trouble::Unanswered => (None, false),
         Trouble::TooMany(asked) => (asked, true),
@@ -62,7 +61,7 @@ pub fn decide(trouble: Trouble, tries: u32, backoff: Duration) -> Next {
 
 /// The waits between the tries of one request: half a second, doubling, each with up to as much again by
 /// chance, so that requests that failed together do not come back together.
-pub fn backoff(seed: u64) -> ExponentialBackoff {
+pub(crate) fn backoff(seed: u64) -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(500))
         .with_factor(2.0)

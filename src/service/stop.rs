@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 /// Why no further room is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StopReason {
+pub(crate) enum StopReason {
     /// The user or the runner asked for it.
     Interrupted,
     /// The service does not accept the key.
@@ -23,7 +23,7 @@ pub enum StopReason {
 
 impl StopReason {
     /// The reason in words that fit after "not tried: ".
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         match self {
             Self::Interrupted => "the run was interrupted".to_owned(),
             Self::Denied(_) => "the service does not accept the key".to_owned(),
@@ -42,7 +42,7 @@ impl StopReason {
 
 /// The switch that stops a run. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Stop {
+pub(crate) struct Stop {
     reason: watch::Sender<Option<StopReason>>,
 }
 
@@ -56,7 +56,7 @@ impl Default for Stop {
 
 impl Stop {
     /// Stops the run. The first reason counts.
-    pub fn stop(&self, reason: StopReason) {
+    pub(crate) fn stop(&self, reason: StopReason) {
         self.reason.send_if_modified(|set| {
             let first = set.is_none();
             if first {
@@ -67,12 +67,12 @@ impl Stop {
     }
 
     /// Why the run stops, if it does.
-    pub fn reason(&self) -> Option<StopReason> {
+    pub(crate) fn reason(&self) -> Option<StopReason> {
         self.reason.borrow().clone()
     }
 
     /// Returns when the run stops.
-    pub async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         let mut reason = self.reason.subscribe();
         // The sender lives as long as `self`.
         let _ = reason.wait_for(Option::is_some).await;

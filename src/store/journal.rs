@@ -17,7 +17,7 @@ use crate::store::lock::LockError;
 /// The first line: which state the events belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub(crate) struct Header {
     /// Version of the journal's format.
     pub journal: u64,
     /// App of the state.
@@ -29,53 +29,34 @@ pub struct Header {
 }
 
 /// The version of the journal format that this program reads and writes.
-pub const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 /// What is wrong with a journal.
 #[derive(Debug, thiserror::Error)]
-pub enum JournalError {
+pub(crate) enum JournalError {
     /// It could not be read or written.
     #[error("cannot use the journal {}", .path.display())]
-    Io {
-        /// The journal.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
     /// A line other than the last is damaged.
     #[error("the journal {} is damaged in line {line}; it is kept as it is", .path.display())]
     Damaged {
-        /// The journal.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
     },
     /// It was written by a newer version.
     #[error("the journal {} has version {version}, and this program knows {VERSION}", .path.display())]
-    Newer {
-        /// The journal.
-        path: PathBuf,
-        /// Its version.
-        version: u64,
-    },
+    Newer { path: PathBuf, version: u64 },
     /// Somebody took the lock away, and reads this journal as it was before.
     #[error("cannot use the journal {}", .path.display())]
-    Evicted {
-        /// The journal.
-        path: PathBuf,
-        /// The cause.
-        source: LockError,
-    },
+    Evicted { path: PathBuf, source: LockError },
     /// An earlier write failed, so nothing more is written.
     #[error("the journal stopped after an earlier error")]
     Stopped,
 }
 
 /// Reads a journal. `None`: there is none, or not even its first line was finished.
-///
-/// # Errors
-/// When it cannot be read, is newer, or is damaged before its last line.
-pub fn read(path: &Path) -> Result<Option<(Header, Vec<Event>)>, JournalError> {
+pub(crate) fn read(path: &Path) -> Result<Option<(Header, Vec<Event>)>, JournalError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -122,10 +103,7 @@ fn header(path: &Path, line: &[u8]) -> Result<Option<Header>, JournalError> {
 }
 
 /// One line: a checksum, the JSON, a line break.
-///
-/// # Errors
-/// Never for headers and events: their maps are keyed by text.
-pub fn encode(value: &impl Serialize) -> io::Result<String> {
+pub(crate) fn encode(value: &impl Serialize) -> io::Result<String> {
     let json = serde_json::to_string(value)?;
     Ok(format!("{} {json}\n", checksum(json.as_bytes())))
 }

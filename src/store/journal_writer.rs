@@ -22,20 +22,17 @@ use crate::store::lock::{LockError, Watch};
 const GATHER: Duration = Duration::from_millis(3);
 
 /// Ends when what was written would survive a power cut, or cannot be made to.
-pub type Durable = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
+pub(crate) type Durable = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
 
 /// Where events are recorded.
-pub trait Record: Send + Sync + 'static {
+pub(crate) trait Record: Send + Sync + 'static {
     /// Writes `events` in their order. From here on they survive the end of the process; when they also
     /// survive a power cut, the future tells.
-    ///
-    /// # Errors
-    /// When they could not be written; then nothing more will be.
     fn record(&self, events: &[Event]) -> Result<Durable, JournalError>;
 }
 
 /// A journal that is being written.
-pub struct Recorder {
+pub(crate) struct Recorder {
     shared: Arc<Shared>,
     synced: watch::Receiver<Synced>,
     syncer: Option<JoinHandle<()>>,
@@ -94,10 +91,7 @@ impl Trouble {
 impl Recorder {
     /// Begins a journal at `path`, which must not exist yet. Nothing counts as durable that was written after
     /// `lock` was taken away.
-    ///
-    /// # Errors
-    /// When it exists or cannot be written.
-    pub fn begin(path: &Path, header: &Header, lock: Watch) -> Result<Self, JournalError> {
+    pub(crate) fn begin(path: &Path, header: &Header, lock: Watch) -> Result<Self, JournalError> {
         let path = path.to_owned();
         let open = || -> io::Result<(File, File)> {
             crash_point("journal-due");

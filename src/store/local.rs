@@ -14,37 +14,26 @@ use crate::store::state_file::{ParseError, parse, render};
 
 /// What is wrong with a state.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// It could not be read or written.
     #[error("cannot {verb} the state {}", .path.display())]
     Io {
-        /// `read` or `write`.
         verb: &'static str,
-        /// The state.
         path: PathBuf,
-        /// The cause.
         source: io::Error,
     },
     /// It is not a state.
     #[error("the state {} is damaged; it is kept as it is", .path.display())]
     Damaged {
-        /// The state.
         path: PathBuf,
-        /// The cause.
         source: serde_json::Error,
     },
     /// It was written by a newer version.
     #[error("the state {} has version {version}, and this program knows {VERSION}; use a newer roomctl", .path.display())]
-    Newer {
-        /// The state.
-        path: PathBuf,
-        /// Its version.
-        version: u64,
-    },
+    Newer { path: PathBuf, version: u64 },
     /// It is about another app.
     #[error("the state {} belongs to the app `{found}`, not to `{wanted}`", .path.display())]
     OtherApp {
-        /// The state.
         path: PathBuf,
         /// The app of the state.
         found: String,
@@ -53,12 +42,7 @@ pub enum StoreError {
     },
     /// The journal beside it does not belong to it.
     #[error("the journal {} does not belong to the state beside it: {why}", .path.display())]
-    OtherJournal {
-        /// The journal.
-        path: PathBuf,
-        /// Why.
-        why: &'static str,
-    },
+    OtherJournal { path: PathBuf, why: &'static str },
     /// The journal is not usable.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -72,16 +56,15 @@ const LOOKS: usize = 3;
 
 /// A state in a local file, with its journal and lock beside it.
 #[derive(Clone, Debug)]
-pub struct LocalStore {
+pub(crate) struct LocalStore {
     /// As the user named it: for messages.
     named: PathBuf,
-    /// Where it is.
     path: PathBuf,
 }
 
 /// A state as it was found.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// The state, with the events of an unfinished run taken in. Fresh, when there is none.
     pub state: State,
     /// How many events an unfinished run left.
@@ -90,7 +73,7 @@ pub struct Found {
 
 impl LocalStore {
     /// The store at `path`. If that is a link, the file it leads to: a rename would replace the link.
-    pub fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self {
             named: path.to_owned(),
             path: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
@@ -99,10 +82,7 @@ impl LocalStore {
 
     /// Reads the state of `app`, or of whatever app it is about, and what an unfinished run left in the
     /// journal. Writes nothing. `None`: there is no state, and nobody says which app it would be about.
-    ///
-    /// # Errors
-    /// When it cannot be read in full, is newer, or is about another app.
-    pub fn load(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
+    pub(crate) fn load(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
         // Whoever only looks holds no lock: a run may save the state between the two files being read.
         for _ in 0..LOOKS {
             match self.look(app) {
@@ -168,10 +148,7 @@ impl LocalStore {
     }
 
     /// Takes the lock for writing, making the directory if there is none.
-    ///
-    /// # Errors
-    /// When somebody else writes, or the directory cannot be used.
-    pub fn lock(&self, holder: &Holder) -> Result<Locked, StoreError> {
+    pub(crate) fn lock(&self, holder: &Holder) -> Result<Locked, StoreError> {
         if let Some(parent) = self.path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|source| self.failed("write", source))?;
         }
@@ -184,18 +161,12 @@ impl LocalStore {
     }
 
     /// Whether anybody holds the lock. Takes the record of one who ended without releasing it away.
-    ///
-    /// # Errors
-    /// When the lock file cannot be used.
-    pub fn lock_status(&self) -> Result<Status, StoreError> {
+    pub(crate) fn lock_status(&self) -> Result<Status, StoreError> {
         Ok(Lock::status(&self.beside("lock"))?)
     }
 
     /// Takes the lock away from whoever holds it.
-    ///
-    /// # Errors
-    /// When the lock file cannot be removed.
-    pub fn evict(&self) -> Result<(), StoreError> {
+    pub(crate) fn evict(&self) -> Result<(), StoreError> {
         Ok(Lock::evict(&self.beside("lock"))?)
     }
 
@@ -235,7 +206,7 @@ impl LocalStore {
 
 /// A store that this process alone may write.
 #[derive(Debug)]
-pub struct Locked {
+pub(crate) struct Locked {
     store: LocalStore,
     lock: Lock,
     /// Who held the lock before, and ended without releasing it.
@@ -244,10 +215,7 @@ pub struct Locked {
 
 impl Locked {
     /// Begins the journal of a run that starts from `state`.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn begin(&self, state: &State) -> Result<Recorder, StoreError> {
+    pub(crate) fn begin(&self, state: &State) -> Result<Recorder, StoreError> {
         let header = Header {
             journal: journal::VERSION,
             app: state.app.clone(),
@@ -263,7 +231,7 @@ impl Locked {
     /// # Errors
     /// When it cannot be written, or somebody took the lock away; then the file, the journal and the serial
     /// are as before.
-    pub fn save(&self, state: &mut State) -> Result<(), StoreError> {
+    pub(crate) fn save(&self, state: &mut State) -> Result<(), StoreError> {
         state.serial += 1;
         if let Err(error) = self.write(state) {
             // Whoever tells the serial after this must not tell one that was never written.
@@ -274,10 +242,7 @@ impl Locked {
     }
 
     /// Removes the journal, if there is one.
-    ///
-    /// # Errors
-    /// When it cannot be removed, or somebody took the lock away.
-    pub fn drop_journal(&self) -> Result<(), StoreError> {
+    pub(crate) fn drop_journal(&self) -> Result<(), StoreError> {
         self.lock.check()?;
         crash_point("journal-removal-due");
         match std::fs::remove_file(self.store.beside("journal")) {

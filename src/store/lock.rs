@@ -12,12 +12,10 @@ use serde::{Deserialize, Serialize};
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// A user, or the URL of a CI run.
     pub holder: String,
-    /// The machine.
     pub host: String,
-    /// The process.
     pub pid: u32,
     /// Since when, RFC 3339.
     pub since: String,
@@ -37,32 +35,26 @@ impl std::fmt::Display for Holder {
 
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
-pub enum LockError {
+pub(crate) enum LockError {
     /// Somebody else holds it.
     #[error("the state is locked by {}", describe(.0.as_ref()))]
     Held(Option<Holder>),
     /// The lock file cannot be used.
     #[error("cannot use the lock file {}", .path.display())]
-    Io {
-        /// The lock file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
     /// Somebody took the lock away while it was held.
     #[error("the lock file was taken away from this run, by `state unlock` or with its directory")]
     Evicted,
 }
 
 /// The holder in words, also when the record does not tell.
-pub fn describe(holder: Option<&Holder>) -> String {
+pub(crate) fn describe(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "another process".to_owned(), Holder::to_string)
 }
 
 /// Whether anybody holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Nobody.
+pub(crate) enum Status {
     Free,
     /// Nobody; this one ended without taking its record away.
     Left(Holder),
@@ -76,14 +68,14 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     file: File,
     watch: Watch,
 }
 
 /// Tells whether a lock is still the one that was taken.
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     path: PathBuf,
     identity: Option<(u64, u64)>,
 }
@@ -91,10 +83,7 @@ pub struct Watch {
 impl Lock {
     /// Takes the lock at `path`, without waiting until it is free, and records `holder` in it. Also returns the record of one
     /// who ended without taking it away.
-    ///
-    /// # Errors
-    /// When somebody holds it, or the file cannot be used.
-    pub fn take(path: &Path, holder: &Holder) -> Result<(Self, Option<Holder>), LockError> {
+    pub(crate) fn take(path: &Path, holder: &Holder) -> Result<(Self, Option<Holder>), LockError> {
         let failed = |source| LockError::Io {
             path: path.to_owned(),
             source,
@@ -129,10 +118,7 @@ impl Lock {
     }
 
     /// Whether anybody holds the lock at `path`. Takes the record of one who ended away.
-    ///
-    /// # Errors
-    /// When the file cannot be used.
-    pub fn status(path: &Path) -> Result<Status, LockError> {
+    pub(crate) fn status(path: &Path) -> Result<Status, LockError> {
         let failed = |source| LockError::Io {
             path: path.to_owned(),
             source,
@@ -154,10 +140,7 @@ impl Lock {
 
     /// Takes the lock at `path` away from whoever holds it. The holder keeps a file without a name, and
     /// notices with the next thing that it records.
-    ///
-    /// # Errors
-    /// When the file cannot be removed.
-    pub fn evict(path: &Path) -> Result<(), LockError> {
+    pub(crate) fn evict(path: &Path) -> Result<(), LockError> {
         match std::fs::remove_file(path) {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(LockError::Io {
                 path: path.to_owned(),
@@ -168,15 +151,12 @@ impl Lock {
     }
 
     /// What tells whether the lock is still held.
-    pub fn watch(&self) -> Watch {
+    pub(crate) fn watch(&self) -> Watch {
         self.watch.clone()
     }
 
     /// Makes sure that nobody took the lock away.
-    ///
-    /// # Errors
-    /// When somebody did.
-    pub fn check(&self) -> Result<(), LockError> {
+    pub(crate) fn check(&self) -> Result<(), LockError> {
         if self.watch.holds() {
             return Ok(());
         }
@@ -203,7 +183,7 @@ impl Watch {
 
     /// A watch that never finds anything wrong, for tests without a lock.
     #[cfg(test)]
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self {
             path: PathBuf::new(),
             identity: None,
@@ -211,7 +191,7 @@ impl Watch {
     }
 
     /// Whether the lock is still the one that was taken.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         let Some(taken) = self.identity else {
             // This system does not let a file be removed that somebody has open.
             return true;

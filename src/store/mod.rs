@@ -8,8 +8,8 @@
 //! | `journal` | what happened since the state was saved, as bytes, and back |
 //! | `journal_writer` | each receipt is durable before anybody hears of it |
 
-pub mod journal;
-pub mod journal_writer;
-pub mod local;
-pub mod lock;
-pub mod state_file;
+pub(crate) mod journal;
+pub(crate) mod journal_writer;
+pub(crate) mod local;
+pub(crate) mod lock;
+pub(crate) mod state_file;

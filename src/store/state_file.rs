@@ -10,19 +10,15 @@ use crate::planner::state::VERSION;
 
 /// Why bytes are not a state that we may use.
 #[derive(Debug)]
-pub enum ParseError {
+pub(crate) enum ParseError {
     /// Written by a newer version, this one.
     Newer(u64),
-    /// Not a state.
     Damaged(serde_json::Error),
 }
 
 /// Reads a state. The version decides before anything else: a newer file is newer, not damaged, however
 /// odd the rest of it looks.
-///
-/// # Errors
-/// When it is newer, or not a whole state.
-pub fn parse(bytes: &[u8]) -> Result<State, ParseError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<State, ParseError> {
     #[derive(Deserialize)]
     struct Version {
         version: u64,
@@ -39,10 +35,7 @@ pub fn parse(bytes: &[u8]) -> Result<State, ParseError> {
 }
 
 /// The text of a state file: sorted, two spaces a level, one attribute a line, so that it reads well in a diff.
-///
-/// # Errors
-/// Never in practice: a state is maps keyed by text.
-pub fn render(state: &State) -> serde_json::Result<String> {
+pub(crate) fn render(state: &State) -> serde_json::Result<String> {
     let mut text = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut text, AttributeLines::default());
     state.serialize(&mut serializer)?;

@@ -3,8 +3,6 @@
 
 use std::process::Command;
 
-use roomctl::model::RoomName;
-use roomctl::store::local::LocalStore;
 use serde_json::{Value, json};
 
 use crate::common::Ran;
@@ -20,11 +18,10 @@ fn end(report: &Value, room: &str) -> (String, String) {
 }
 
 fn is_confirmed(rogue: &Rogue, room: &str) -> bool {
-    let store = LocalStore::new(&rogue.scratch.path(".roomctl/state.json"));
-    let state = store.load(Some("acme")).unwrap().unwrap().state;
-    let name = RoomName::try_from(room.to_owned()).unwrap();
-    let room = state.rooms.get(&name);
-    room.is_some_and(|room| room.is_confirmed() && room.unconfirmed.is_empty())
+    let path = rogue.scratch.path(".roomctl/state.json");
+    let state = roomctl::inside::state(&path, "acme").unwrap();
+    let room = &state["rooms"][room];
+    room["settings"]["privacy"].is_string() && room["unconfirmed"].is_null()
 }
 
 /// Whatever happened before: a run against the service as it should be is enough.

@@ -2,6 +2,8 @@
 
 // Helpers outside of `#[test]` functions count as tests too.
 #![allow(clippy::unwrap_used)]
+// One program: nothing is public beyond it.
+#![allow(unreachable_pub)]
 
 mod apply;
 mod cases;
@@ -15,19 +17,15 @@ mod fmt;
 mod guards;
 mod hostile;
 mod import;
-mod in_process;
 #[cfg(unix)]
 mod init;
 mod interrupts;
-mod laws;
 mod layers;
 mod live;
-mod nights;
 mod policies;
 mod references;
 mod render;
 mod rogue;
-mod room_schema;
 mod saved;
 mod schemas;
 mod shells;

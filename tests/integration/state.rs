@@ -1,10 +1,7 @@
 //! The `state` commands against a service that a room was really renamed on, an unfinished run, and a lock.
 
-use roomctl::planner::Event;
+use roomctl::inside::Held;
 use roomctl::simulator::{Method, Request};
-use roomctl::store::journal_writer::Record;
-use roomctl::store::local::LocalStore;
-use roomctl::store::lock::Holder;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -85,17 +82,11 @@ fn what_an_unfinished_run_left_is_taken_in_first() {
         &["state", "forget", "room-00", "--yes"],
     ] {
         let site = applied(&[], 2);
-        let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
-        let found = store.load(None).unwrap().unwrap();
-        let gone = found.state.rooms.keys().next_back().unwrap().clone();
-        let locked = store.lock(&holder()).unwrap();
-        let journal = locked.begin(&found.state).unwrap();
-        Runtime::new()
-            .unwrap()
-            .block_on(journal.record(&[Event::Missing { room: gone }]).unwrap())
-            .unwrap();
-        drop(journal);
-        drop(locked);
+        let serial = state(&site)["serial"].as_u64().unwrap();
+        let held = hold(&site);
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(held.record_missing("room-01")).unwrap();
+        drop(held);
 
         // Looking, and a change that is refused, leave every byte as it was.
         let files = site.scratch.files();
@@ -121,26 +112,25 @@ fn what_an_unfinished_run_left_is_taken_in_first() {
         );
         assert!(!site.scratch.path(".roomctl/state.json.journal").exists());
         let state = state(&site);
-        assert_eq!(state["serial"].as_u64(), Some(found.state.serial + 1));
+        assert_eq!(state["serial"].as_u64(), Some(serial + 1));
         assert_eq!(state["rooms"].get("room-00"), None);
         assert_eq!(state["rooms"].get("room-01"), None);
     }
 }
 
-fn holder() -> Holder {
-    Holder {
-        holder: "build 7".into(),
-        host: "runner".into(),
-        pid: 42,
-        since: "2026-11-01T08:00:00Z".into(),
-    }
+fn holder() -> Value {
+    json!({"holder": "build 7", "host": "runner", "pid": 42, "since": "2026-11-01T08:00:00Z"})
+}
+
+/// Somebody else's lock.
+fn hold(site: &Site) -> Held {
+    Held::lock(&site.scratch.path(".roomctl/state.json"), &holder()).unwrap()
 }
 
 #[test]
 fn only_changes_wait_for_the_lock() {
     let site = applied(&[], 1);
-    let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
-    let lock = store.lock(&holder()).unwrap();
+    let lock = hold(&site);
     assert_eq!(site.run(&["state", "list"]).code, 0);
     assert_eq!(site.run(&["state", "show", "room-00"]).code, 0);
     assert_eq!(site.run(&["state", "mv", "room-00", "daily"]).code, 7);
@@ -187,8 +177,7 @@ fn a_lock_is_only_taken_away_from_who_is_named_first() {
         (0, "The state is not locked.\n")
     );
 
-    let store = LocalStore::new(&site.scratch.path(".roomctl/state.json"));
-    let lock = store.lock(&holder()).unwrap();
+    let lock = hold(&site);
     let ran = unlock(&[]);
     assert_eq!(ran.code, 4, "{}", ran.all());
     assert!(
@@ -206,15 +195,14 @@ fn a_lock_is_only_taken_away_from_who_is_named_first() {
         ran.stdout
     );
     // Whoever held it can no longer write, and the others can.
-    let mut state = store.load(None).unwrap().unwrap().state;
-    assert!(lock.save(&mut state).is_err());
+    assert!(lock.save().is_err());
     assert_eq!(site.run(&["state", "forget", "room-00", "--yes"]).code, 0);
 }
 
 #[test]
 fn a_lock_left_by_a_dead_run_is_recognised() {
     let site = applied(&[], 1);
-    let record = serde_json::to_string(&holder()).unwrap();
+    let record = holder().to_string();
     let leave = || site.scratch.write(".roomctl/state.json.lock", &record);
     leave();
     let unlock = site.run(&["state", "unlock"]);

@@ -6,10 +6,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 
-use roomctl::planner::{AppliedRoom, State};
 use roomctl::simulator::Method;
-use roomctl::store::local::LocalStore;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::site::Site;
 
@@ -103,12 +101,12 @@ impl Story {
 
     /// The rooms of which the state does not claim to know what the service holds.
     pub fn in_doubt(&self) -> Vec<usize> {
-        let rooms = self.state().rooms;
+        let rooms = self.rooms();
         let doubted = rooms
             .iter()
-            .filter(|(_, room)| !room.unconfirmed.is_empty());
+            .filter(|(_, room)| !unconfirmed(room).is_empty());
         doubted
-            .map(|(name, _)| name.as_str()["room-".len()..].parse().unwrap())
+            .map(|(name, _)| name["room-".len()..].parse().unwrap())
             .collect()
     }
 
@@ -130,7 +128,7 @@ impl Story {
         let mut command = self.site.command(&args);
         let errors = File::create(self.site.scratch.path(ERRORS)).unwrap();
         command.stdout(Stdio::piped()).stderr(errors);
-        command.envs(at.map(|at| (roomctl::disk::crash_point::VARIABLE, at)));
+        command.envs(at.map(|at| (roomctl::inside::VARIABLE, at)));
         command.spawn().unwrap()
     }
 
@@ -175,26 +173,26 @@ impl Story {
         assert_eq!(self.apply(None), Ended::ByItself);
         let ran = self.site.run(&["plan", "--detailed-exitcode"]);
         assert_eq!(ran.code, 0, "{}", ran.all());
-        let (state, writes) = (self.state(), self.writes());
+        let (rooms, writes) = (self.rooms(), self.writes());
         for (room, wanted) in &self.wanted {
-            is_as_wanted(room, *wanted, &state, &writes);
+            is_as_wanted(room, *wanted, &rooms, &writes);
         }
         self.nothing_lies_about();
     }
 
     /// The state as the next run finds it.
-    pub fn state(&self) -> State {
-        let store = LocalStore::new(&self.site.scratch.path(STATE));
-        store.load(Some("acme")).unwrap().unwrap().state
+    pub fn rooms(&self) -> Rooms {
+        let state = roomctl::inside::state(&self.site.scratch.path(STATE), "acme").unwrap();
+        serde_json::from_value(state["rooms"].clone()).unwrap()
     }
 
     /// Checks everything that was promised for any moment.
     pub fn check(&self) {
-        let (state, writes) = (self.state(), self.writes());
-        nothing_is_made_up(&state, &writes);
-        nothing_written_is_forgotten(&state, &writes);
+        let (rooms, writes) = (self.rooms(), self.writes());
+        nothing_is_made_up(&rooms, &writes);
+        nothing_written_is_forgotten(&rooms, &writes);
         for room in &self.told {
-            is_as_wanted(room, self.wanted[room], &state, &writes);
+            is_as_wanted(room, self.wanted[room], &rooms, &writes);
         }
         self.no_room_is_created_twice();
         self.no_write_is_repeated_without_a_death();
@@ -271,19 +269,28 @@ fn room_of(path: &str, body: Option<&Json>) -> Option<String> {
     named.or_else(|| Some(body?["roomName"].as_str()?.to_owned()))
 }
 
-fn settings(applied: &AppliedRoom) -> Json {
-    serde_json::to_value(&applied.settings).unwrap()
+/// The rooms of a state, each as it is remembered.
+type Rooms = BTreeMap<String, Json>;
+
+fn settings(applied: &Json) -> Json {
+    applied["settings"].clone()
+}
+
+/// What a write without an answer may have set.
+fn unconfirmed(applied: &Json) -> Map<String, Json> {
+    let values = applied["unconfirmed"].as_object();
+    values.cloned().unwrap_or_default()
 }
 
 /// Whether the memory claims to know what the service holds: no announced write could have changed it.
-fn is_certain(applied: &AppliedRoom) -> bool {
-    let mut doubts = applied.unconfirmed.iter();
-    doubts.all(|(name, sent)| applied.settings.get(name) == Some(sent))
+fn is_certain(applied: &Json) -> bool {
+    let mut doubts = unconfirmed(applied).into_iter();
+    doubts.all(|(name, sent)| applied["settings"].get(name) == Some(&sent))
 }
 
 /// Whatever is remembered as confirmed, the service once took.
-fn nothing_is_made_up(state: &State, writes: &BTreeMap<String, Vec<Write>>) {
-    for (room, applied) in state.rooms.iter().filter(|(_, room)| room.is_confirmed()) {
+fn nothing_is_made_up(rooms: &Rooms, writes: &BTreeMap<String, Vec<Write>>) {
+    for (room, applied) in rooms.iter().filter(|(_, room)| settings(room) != json!({})) {
         let settings = settings(applied);
         let holds = Write::Holds(settings.clone());
         let taken = writes
@@ -295,13 +302,13 @@ fn nothing_is_made_up(state: &State, writes: &BTreeMap<String, Vec<Write>>) {
 
 /// Whatever the service took last is what is remembered, or the memory says that it is not sure: otherwise
 /// nobody would ever write the room again.
-fn nothing_written_is_forgotten(state: &State, writes: &BTreeMap<String, Vec<Write>>) {
+fn nothing_written_is_forgotten(rooms: &Rooms, writes: &BTreeMap<String, Vec<Write>>) {
     for (room, writes) in writes {
         let Some(Write::Holds(held)) = writes.last() else {
             // A DELETE is not announced: it is asked for again, and then found done.
             continue;
         };
-        let applied = state.rooms.iter().find(|(name, _)| name.as_str() == room);
+        let applied = rooms.get_key_value(room);
         let (_, applied) = applied.unwrap_or_else(|| panic!("{room} was written and forgotten"));
         assert!(
             !is_certain(applied) || settings(applied) == *held,
@@ -314,10 +321,10 @@ fn nothing_written_is_forgotten(state: &State, writes: &BTreeMap<String, Vec<Wri
 fn is_as_wanted(
     room: &str,
     wanted: Option<u64>,
-    state: &State,
+    rooms: &Rooms,
     writes: &BTreeMap<String, Vec<Write>>,
 ) {
-    let applied = state.rooms.iter().find(|(name, _)| name.as_str() == room);
+    let applied = rooms.get_key_value(room);
     let last = writes.get(room).and_then(|writes| writes.last());
     let Some(wanted) = wanted.map(body) else {
         assert_eq!(applied, None, "{room} was archived");
@@ -327,7 +334,7 @@ fn is_as_wanted(
     let (_, applied) = applied.unwrap_or_else(|| panic!("{room} was done and forgotten"));
     assert_eq!(settings(applied), wanted, "{room} was done");
     assert!(
-        applied.unconfirmed.is_empty(),
+        unconfirmed(applied).is_empty(),
         "{room} was done: {applied:?}"
     );
     assert_eq!(last, Some(&Write::Holds(wanted)), "{room} was done");

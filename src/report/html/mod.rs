@@ -17,11 +17,7 @@ const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page.
-///
-/// # Errors
-/// Never in practice: the template is part of the program and tested.
-pub fn html(view: &View) -> Result<String, minijinja::Error> {
+pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let syntax = SyntaxConfig::builder()

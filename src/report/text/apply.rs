@@ -7,7 +7,7 @@ use crate::planner::{Action, Outcome};
 use crate::report::apply::{ApplyReport, ReceiptReport, Summary};
 
 /// One line for one room that has ended, and one for each attribute that the service chose itself.
-pub fn receipt_line(receipt: &ReceiptReport) -> String {
+pub(crate) fn receipt_line(receipt: &ReceiptReport) -> String {
     let (symbol, style) = match receipt.outcome {
         Outcome::Confirmed => ("✓", GREEN),
         Outcome::Overridden => ("!", YELLOW),
@@ -69,7 +69,7 @@ fn hidden(receipt: &ReceiptReport) -> String {
 }
 
 /// The end of a run: what was done, and each room that was not, with the reason.
-pub fn apply_end(report: &ApplyReport) -> String {
+pub(crate) fn apply_end(report: &ApplyReport) -> String {
     let mut text = String::from("\n");
     if report.summary.not_done() > 0 {
         done(&mut text, report);

@@ -10,7 +10,7 @@ use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
 
 /// The drift check. `until` is the day that a ready-made mute ends on; `verbose` also shows what is in sync
 /// but cannot be seen, and undeclared attributes by name.
-pub fn drift(report: &DriftReport, until: &str, verbose: bool) -> String {
+pub(crate) fn drift(report: &DriftReport, until: &str, verbose: bool) -> String {
     let state = match &report.state.lineage {
         Some(_) => format!("state serial {}", report.state.serial),
         None => "no state yet".to_owned(),
@@ -118,7 +118,7 @@ fn attribute_line(
 }
 
 /// A mute, ready to be pasted below `mutes:`.
-pub fn mute_line(room: &str, attribute: &str, until: &str) -> String {
+pub(super) fn mute_line(room: &str, attribute: &str, until: &str) -> String {
     format!(
         "- {{room: \"{}\", attribute: {}, reason: \"why\", until: {until}}}",
         printable(room),

@@ -8,13 +8,13 @@ use super::{BLUE, BOLD, DIM, GREEN, RED, count, paint, printable};
 use crate::report::excerpt;
 
 /// One file that is not in its form, or was not.
-pub fn format_line(file: &str, check: bool) -> String {
+pub(crate) fn format_line(file: &str, check: bool) -> String {
     let word = if check { "would format" } else { "formatted" };
     format!("{word} {}\n", printable(file))
 }
 
 /// All files at a glance.
-pub fn format_summary(files: u64, changed: u64, check: bool) -> String {
+pub(crate) fn format_summary(files: u64, changed: u64, check: bool) -> String {
     let all = count(files, "file", "files");
     match (changed, check) {
         (0, _) => format!("{all} looked at, nothing to format.\n"),
@@ -27,7 +27,7 @@ pub fn format_summary(files: u64, changed: u64, check: bool) -> String {
 
 /// A file before and after, as a unified diff. The lines are compared as they are and shown with secrets masked:
 /// masked first, a secret that only gets other quotes would not show at all.
-pub fn format_diff(file: &str, before: &str, after: &str) -> String {
+pub(crate) fn format_diff(file: &str, before: &str, after: &str) -> String {
     let file = printable(file);
     let mut text = format!(
         "{}\n{}\n",

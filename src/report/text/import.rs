@@ -6,7 +6,7 @@ use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable};
 use crate::report::import::{ImportReport, Outcome, RoomReport};
 
 /// A line for each room, the variables to set, and a line that sums up.
-pub fn import(report: &ImportReport) -> String {
+pub(crate) fn import(report: &ImportReport) -> String {
     let mut text: String = report.rooms.iter().map(line).collect();
     if let Some(warning) = &report.warning {
         let _ = writeln!(text, "{}: {}", paint(YELLOW, "warning"), printable(warning));

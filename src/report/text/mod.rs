@@ -10,15 +10,14 @@ mod snippet;
 mod state;
 mod validate;
 
-pub use apply::{apply_end, receipt_line};
-pub use drift::drift;
-pub use format::{format_diff, format_line, format_summary};
-pub use import::import;
-pub use plan::{PlanView, plan};
-pub use show::show;
-pub use snippet::Sources;
-pub use state::{state_list, state_show};
-pub use validate::{findings, validate};
+pub(crate) use apply::{apply_end, receipt_line};
+pub(crate) use drift::drift;
+pub(crate) use format::{format_diff, format_line, format_summary};
+pub(crate) use import::import;
+pub(crate) use plan::{PlanView, plan};
+pub(crate) use show::show;
+pub(crate) use state::{state_list, state_show};
+pub(crate) use validate::{findings, validate};
 
 use std::fmt::Write;
 
@@ -34,7 +33,6 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 const BLUE: Style = AnsiColor::Blue.on_default();
 
-/// `text` in `style`.
 fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }

@@ -14,7 +14,7 @@ use crate::report::plan::{AttributeReport, ChangeReport, PlanReport};
 
 /// What a screen shows besides the plan itself.
 #[derive(Clone, Copy, Debug)]
-pub struct PlanView<'a> {
+pub(crate) struct PlanView<'a> {
     /// The rate of the forecast, where it is known.
     pub rate: Option<&'a str>,
     /// Whether attributes are named that moved without being declared.
@@ -27,7 +27,7 @@ pub struct PlanView<'a> {
 const NAMED: usize = 5;
 
 /// The plan, as a screen of text.
-pub fn plan(report: &PlanReport, view: PlanView<'_>) -> String {
+pub(crate) fn plan(report: &PlanReport, view: PlanView<'_>) -> String {
     let mut text = String::new();
     let state = match &report.state.lineage {
         Some(_) => format!("state serial {}", report.state.serial),

@@ -7,7 +7,7 @@ use super::{BOLD, DIM, YELLOW, paint, printable};
 use crate::report::show::{ShowReport, ShownAttribute};
 
 /// The room, one line a setting. `now` is what moments are told from, in Unix seconds.
-pub fn show(report: &ShowReport, now: i64) -> String {
+pub(crate) fn show(report: &ShowReport, now: i64) -> String {
     let file = paint(DIM, printable(&report.file));
     let mut text = format!("{}  {file}\n", paint(BOLD, printable(&report.room)));
     let values: Vec<String> = report.attributes.iter().map(|a| value(a, now)).collect();

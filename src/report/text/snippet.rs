@@ -8,7 +8,7 @@ use crate::report::excerpt::Excerpt;
 use crate::report::validate::FindingReport;
 
 /// The text of a file, for the lines that findings are about; nothing when it cannot be read any more.
-pub type Sources<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Sources<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A place in a file, and what is said about it.
 struct Mark {
@@ -20,7 +20,7 @@ struct Mark {
 }
 
 /// The finding, ending in a blank line.
-pub fn finding(finding: &FindingReport, sources: Sources<'_>) -> String {
+pub(super) fn finding(finding: &FindingReport, sources: Sources<'_>) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

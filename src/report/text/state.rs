@@ -9,7 +9,7 @@ use super::{BOLD, DIM, YELLOW, count, paint, printable, value};
 use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
 
 /// One line a room.
-pub fn state_list(report: &StateListReport) -> String {
+pub(crate) fn state_list(report: &StateListReport) -> String {
     let mut text = String::new();
     let names = report.rooms.iter().map(|room| room.room.len());
     let width = names.max().unwrap_or(0);
@@ -49,7 +49,7 @@ fn marks(room: &ListedRoom) -> String {
 }
 
 /// Everything that is remembered of a room.
-pub fn state_show(report: &StateShowReport) -> String {
+pub(crate) fn state_show(report: &StateShowReport) -> String {
     let mut text = String::new();
     let id = report.id.as_deref().map_or_else(
         || "  the service's id is not known".to_owned(),

@@ -6,7 +6,7 @@ use crate::model::Severity;
 use crate::report::validate::{FindingReport, ValidateReport};
 
 /// A validation, as text: the findings, and a line that sums them up.
-pub fn validate(report: &ValidateReport, sources: Sources<'_>, most: usize) -> String {
+pub(crate) fn validate(report: &ValidateReport, sources: Sources<'_>, most: usize) -> String {
     let s = report.summary;
     let mut parts = vec![count(s.files, "file", "files")];
     for (number, one, many) in [
@@ -26,7 +26,7 @@ pub fn validate(report: &ValidateReport, sources: Sources<'_>, most: usize) -> S
 
 /// The findings alone, at most so many: what weighs more goes first when they are too many, and the order of
 /// the files is kept.
-pub fn findings(report: &ValidateReport, sources: Sources<'_>, most: usize) -> String {
+pub(crate) fn findings(report: &ValidateReport, sources: Sources<'_>, most: usize) -> String {
     let mut chosen: Vec<(usize, &FindingReport)> = report.findings.iter().enumerate().collect();
     chosen.sort_by_key(|(_, finding)| finding.severity);
     let left_out = chosen.split_off(most.min(chosen.len()));

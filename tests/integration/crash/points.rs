@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use roomctl::disk::crash_point::CRASH_POINTS;
+use roomctl::inside::CRASH_POINTS;
 
 use crate::common::root;
 use crate::layers::sources;

@@ -2,19 +2,27 @@
 //! nothing that roomctl takes is underlined.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use crate::files::defaults::{self, Defaults};
+use crate::files::room_file::{self, Context};
+use crate::files::yaml;
+use crate::model::{Finding, NameRule, Severity};
 use jsonschema::Validator;
 use proptest::prelude::*;
-use roomctl::files::defaults::{self, Defaults};
-use roomctl::files::room_file::{self, Context};
-use roomctl::files::yaml;
-use roomctl::model::{Finding, NameRule, Severity};
 use serde_json::{Map, Value, json};
 
-use crate::common::{Scratch, root};
-use crate::schemas::validator;
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The checked-in schema, in a validator that is not the generator's.
+fn validator(name: &str) -> Validator {
+    let path = root().join(format!("schema/{name}.schema.json"));
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
 
 static ROOM: LazyLock<Validator> = LazyLock::new(|| validator("room"));
 static ROOM_WITH_DEFAULTS: LazyLock<Validator> = LazyLock::new(|| validator("room-with-defaults"));
@@ -54,7 +62,7 @@ fn underlined(schema: &Validator, room: &Value) -> Vec<String> {
 }
 
 /// What an editor sees of a file: of two equal keys the last one counts. Nothing if it is not even a mapping.
-pub fn seen(text: &str) -> Option<Value> {
+pub(super) fn seen(text: &str) -> Option<Value> {
     let entries = yaml::mapping(text).ok()?;
     let pairs = entries.into_iter().map(|entry| (entry.key, entry.value));
     Some(Value::Object(pairs.collect::<Map<_, _>>()))
@@ -367,7 +375,6 @@ fn each_snippet_is_a_room_without_findings() {
     )
     .unwrap();
     assert_eq!(below["defaultSnippets"], schema["defaultSnippets"]);
-    let scratch = Scratch::new();
     for snippet in snippets {
         let label = snippet["label"].as_str().unwrap();
         assert!(snippet["description"].is_string(), "{label}");
@@ -386,11 +393,6 @@ fn each_snippet_is_a_room_without_findings() {
             ROOM.is_valid(&room) && ROOM_WITH_DEFAULTS.is_valid(&room),
             "{text}"
         );
-        let file = format!("rooms/{}.yaml", label.replace(' ', "-"));
-        scratch.write(&file, &text);
+        assert_eq!(findings(&text, NameRule::Lowercase), [], "{text}");
     }
-    let ran = scratch.run(&["validate", "--format", "json"]);
-    assert_eq!(ran.code, 0, "{}", ran.all());
-    assert_eq!(ran.json()["findings"], json!([]));
-    assert_eq!(ran.json()["summary"]["files"], json!(snippets.len()));
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::model::RoomName;
+use crate::planner::{Outcome, Plan, Receipt, Sighting};
+use crate::service::observe::observe;
+use crate::service::stop::StopReason;
+use crate::simulator::{Quirks, Record};
 use proptest::prelude::*;
-use roomctl::model::RoomName;
-use roomctl::planner::{Outcome, Plan, Receipt, Sighting};
-use roomctl::service::observe::observe;
-use roomctl::service::stop::StopReason;
-use roomctl::simulator::{Quirks, Record};
 use serde_json::json;
 
-use crate::in_process::{Bench, Wanted, plan_of, quirks, wanted};
+use super::in_process::{Bench, Wanted, plan_of, quirks, wanted};
 
 fn name(text: &str) -> RoomName {
     RoomName::try_from(text.to_owned()).unwrap()

@@ -1,13 +1,13 @@
 //! Laws that hold for all rooms, on generated ones, against the simulated service without a socket.
 
+use crate::model::{RoomName, Value as Setting};
+use crate::planner::{Outcome, plan_live};
+use crate::service::observe::observe;
+use crate::simulator::Quirks;
 use proptest::prelude::*;
-use roomctl::model::{RoomName, Value as Setting};
-use roomctl::planner::{Outcome, plan_live};
-use roomctl::service::observe::observe;
-use roomctl::simulator::Quirks;
 use serde_json::{Map, Value, json};
 
-use crate::in_process::{Bench, Wanted, options, plan_of, quirks, wanted};
+use super::in_process::{Bench, Wanted, options, plan_of, quirks, wanted};
 
 /// A room file's mapping that breaks no rule.
 fn room() -> impl Strategy<Value = Value> {
@@ -81,7 +81,7 @@ fn room() -> impl Strategy<Value = Value> {
         )
 }
 
-pub fn rooms() -> impl Strategy<Value = Wanted> {
+pub(super) fn rooms() -> impl Strategy<Value = Wanted> {
     proptest::collection::btree_map("[a-z][a-z0-9_-]{0,8}", room(), 0..8).prop_map(|rooms| {
         rooms
             .into_iter()
@@ -154,7 +154,7 @@ proptest! {
         let seen = plan_of(&second, &bench.state);
         let mut plain = Vec::new();
         for change in &seen.changes {
-            let secret = |v: &Option<_>| v.as_ref().is_some_and(roomctl::model::Remembered::is_secret);
+            let secret = |v: &Option<_>| v.as_ref().is_some_and(crate::model::Remembered::is_secret);
             let moves = change.attributes.iter().filter(|a| !(secret(&a.before) && secret(&a.after)));
             plain.extend(moves.map(|a| (change.room.clone(), a.name.clone())));
         }

@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use roomctl::model::{Room, RoomName, Secret, rules};
-use roomctl::planner::{Event, Options, Plan, Rate, Receipt, State, WantedRoom, plan};
-use roomctl::run::apply::apply;
-use roomctl::service::api::{Answer, Request, Transport, TransportError};
-use roomctl::service::deadline::Deadline;
-use roomctl::service::pace::Pacer;
-use roomctl::service::requests::Service;
-use roomctl::service::stop::StopReason;
-use roomctl::simulator::{self, Delivery, Fault, Quirks, SimKey, World};
-use roomctl::store::journal::JournalError;
-use roomctl::store::journal_writer::{Durable, Record};
+use crate::model::{Room, RoomName, Secret, rules};
+use crate::planner::{Event, Options, Plan, Rate, Receipt, State, WantedRoom, plan};
+use crate::run::apply::apply;
+use crate::service::api::{Answer, Request, Transport, TransportError};
+use crate::service::deadline::Deadline;
+use crate::service::pace::Pacer;
+use crate::service::requests::Service;
+use crate::service::stop::StopReason;
+use crate::simulator::{self, Delivery, Fault, Quirks, SimKey, World};
+use crate::store::journal::JournalError;
+use crate::store::journal_writer::{Durable, Record};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 
-pub type Wanted = BTreeMap<RoomName, WantedRoom>;
+pub(super) type Wanted = BTreeMap<RoomName, WantedRoom>;
 
 const KEY: &str = "simulated-key";
 
@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The simulated service as a function call. Its clock is tokio's.
 #[derive(Clone)]
-pub struct InProcess {
+pub(super) struct InProcess {
     world: Arc<Mutex<World>>,
     start: Instant,
     key: Secret,
@@ -83,10 +83,10 @@ impl InProcess {
 
 /// A journal that only remembers.
 #[derive(Default)]
-pub struct Notes(Mutex<Vec<Event>>);
+pub(super) struct Notes(Mutex<Vec<Event>>);
 
 impl Notes {
-    pub fn take(&self) -> Vec<Event> {
+    pub(super) fn take(&self) -> Vec<Event> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
@@ -98,11 +98,11 @@ impl Record for Notes {
     }
 }
 
-pub fn plan_of(wanted: &Wanted, state: &State) -> Plan {
+pub(super) fn plan_of(wanted: &Wanted, state: &State) -> Plan {
     plan(wanted, state, &options())
 }
 
-pub fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         rate: Rate::UNLIMITED,
         burst: 1,
@@ -112,7 +112,7 @@ pub fn options() -> Options {
 }
 
 /// A service, and what is remembered of it.
-pub struct Bench {
+pub(super) struct Bench {
     pub runtime: Runtime,
     pub rate: Rate,
     /// How long a run may take.
@@ -125,7 +125,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new(quirks: Quirks) -> Self {
+    pub(super) fn new(quirks: Quirks) -> Self {
         let settings = simulator::Settings {
             quirks,
             log: true,
@@ -152,31 +152,31 @@ impl Bench {
     }
 
     /// The service, as a new run finds it.
-    pub fn service(&self) -> Arc<Service<InProcess>> {
+    pub(super) fn service(&self) -> Arc<Service<InProcess>> {
         let mut service = Service::new(self.wire.clone(), Pacer::new(&self.rate, 1), 0);
         service.deadline = self.time.map(|time| Deadline::new(self.now(), time));
         Arc::new(service)
     }
 
     /// What the service holds.
-    pub fn world(&self) -> MutexGuard<'_, World> {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
         self.wire.world.lock().unwrap()
     }
 
     /// What goes wrong from here on.
-    pub fn faults(&self, faults: &[&str]) {
+    pub(super) fn faults(&self, faults: &[&str]) {
         let faults = faults.iter().map(|text| text.parse::<Fault>().unwrap());
         self.world().set_faults(faults.collect());
     }
 
     /// Plans and applies.
-    pub fn apply(&mut self, wanted: &Wanted) -> Vec<Receipt> {
+    pub(super) fn apply(&mut self, wanted: &Wanted) -> Vec<Receipt> {
         let plan = plan_of(wanted, &self.state);
         self.carry_out(&plan)
     }
 
     /// Applies a plan.
-    pub fn carry_out(&mut self, plan: &Plan) -> Vec<Receipt> {
+    pub(super) fn carry_out(&mut self, plan: &Plan) -> Vec<Receipt> {
         let service = self.service();
         let never = std::future::pending();
         let run = apply(
@@ -194,18 +194,18 @@ impl Bench {
     }
 
     /// The moment, on the clock of the service.
-    pub fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.runtime.block_on(async { Instant::now() })
     }
 }
 
 /// A room file with these settings, which break no rule.
-pub fn wanted(name: &str, value: Value) -> WantedRoom {
+pub(super) fn wanted(name: &str, value: Value) -> WantedRoom {
     let room: Room =
         serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{e}: {value}"));
     let errors: Vec<_> = rules::check(&room, 0)
         .into_iter()
-        .filter(|v| v.severity == roomctl::model::Severity::Error)
+        .filter(|v| v.severity == crate::model::Severity::Error)
         .collect();
     assert_eq!(errors, [], "{value}");
     WantedRoom {
@@ -217,7 +217,7 @@ pub fn wanted(name: &str, value: Value) -> WantedRoom {
 }
 
 /// A personality of the simulated service.
-pub fn quirks(settings: &[&str]) -> Quirks {
+pub(super) fn quirks(settings: &[&str]) -> Quirks {
     let mut quirks = Quirks::default();
     for setting in settings {
         quirks.parse(setting).unwrap();

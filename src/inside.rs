@@ -1,0 +1,54 @@
+//! What tests outside of this crate look up inside it. Not an interface: it changes with the code.
+
+use std::error::Error;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+pub use crate::disk::crash_point::{CRASH_POINTS, VARIABLE};
+use crate::model::RoomName;
+use crate::planner::Event;
+use crate::store::journal_writer::Record;
+use crate::store::local::{LocalStore, Locked};
+use crate::store::lock::Holder;
+
+/// The state of `app` at `path` as the next run finds it: with what an unfinished run left.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn state(path: &Path, app: &str) -> Result<Json, Box<dyn Error>> {
+    let found = LocalStore::new(path).load(Some(app))?;
+    Ok(serde_json::to_value(found.map(|found| found.state))?)
+}
+
+/// A state that is locked by somebody else, until this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    store: LocalStore,
+    locked: Locked,
+}
+
+impl Held {
+    /// Locks the state at `path` in the name of `holder`, the lock's own JSON.
+    pub fn lock(path: &Path, holder: &Json) -> Result<Self, Box<dyn Error>> {
+        let store = LocalStore::new(path);
+        let holder: Holder = serde_json::from_value(holder.clone())?;
+        let locked = store.lock(&holder)?;
+        Ok(Self { store, locked })
+    }
+
+    /// Leaves a journal that says that the service has no such room.
+    pub async fn record_missing(&self, room: &str) -> Result<(), Box<dyn Error>> {
+        let found = self.store.load(None)?.ok_or("there is no state")?;
+        let room = RoomName::try_from(room.to_owned())?;
+        let journal = self.locked.begin(&found.state)?;
+        journal.record(&[Event::Missing { room }])?.await?;
+        Ok(())
+    }
+
+    /// Saves the state, unless somebody took the lock away.
+    pub fn save(&self) -> Result<(), Box<dyn Error>> {
+        let mut found = self.store.load(None)?.ok_or("there is no state")?;
+        Ok(self.locked.save(&mut found.state)?)
+    }
+}

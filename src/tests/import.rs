@@ -1,0 +1,87 @@
+//! Imported files: whatever a service reports, the file says what was taken over.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use crate::files::defaults::Defaults;
+use crate::files::entries::Findings;
+use crate::files::room_file::{Context, parse};
+use crate::files::room_format::format;
+use crate::model::catalogue::attributes;
+use crate::model::{Live, LiveRoom, Lookup, NameRule, RoomName, Secret, Value as Setting};
+use crate::planner::import::{draft, prefix, stem};
+use crate::planner::{Options, Rate, State, WantedRoom, plan};
+use crate::report::room_yaml::{RoomYaml, room_yaml};
+
+/// Anything that a service could report of an attribute.
+fn live() -> impl Strategy<Value = Live> {
+    prop_oneof![
+        any::<bool>().prop_map(Live::Bool),
+        any::<i64>().prop_map(Live::Integer),
+        (0_i64..10_000_000_000).prop_map(Live::Integer),
+        (0_i64..10_000_000_000).prop_map(|n| Live::Text(n.to_string())),
+        Just(Live::Null),
+        "(public|private|grid|active_speaker|broadcaster)".prop_map(Live::Text),
+        "(https|rtmp)://[a-z]{1,8}\\.example/canary[-a-z$\\{\\}:#'\"%]{0,12}".prop_map(Live::Text),
+        "(?s).{0,12}".prop_map(|text| Live::Text(format!("canary{text}"))),
+        "(?s).{0,12}".prop_map(|text| Live::Secret(Secret::new(text))),
+        Just(Live::Other("{\"canary\":1}".to_owned())),
+    ]
+}
+
+fn live_room() -> impl Strategy<Value = LiveRoom> {
+    let names: Vec<String> = attributes().iter().map(|a| a.name.clone()).collect();
+    let values = proptest::collection::vec(live(), names.len());
+    (values, any::<u64>(), any::<bool>()).prop_map(move |(values, bits, public)| {
+        let pairs = names.iter().cloned().zip(values).enumerate();
+        let mut settings: BTreeMap<String, Live> = pairs
+            .filter(|(n, _)| bits >> n & 1 == 1)
+            .map(|(_, pair)| pair)
+            .collect();
+        let privacy = if public { "public" } else { "private" };
+        settings.insert("privacy".to_owned(), Live::Text(privacy.to_owned()));
+        LiveRoom { id: None, settings }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a service reports: the file says exactly what was taken over, shows no secret, and leaves
+    /// nothing to plan, with its variables or without.
+    #[test]
+    fn a_file_says_what_was_taken_over(live in live_room(), name in "[a-z0-9_~.A-Z-]{1,12}") {
+        let Ok(room) = RoomName::try_from(name) else { return Ok(()) };
+        let draft = draft(&live, 1_790_000_000).unwrap();
+        let variables = draft.variables(&prefix(&room, &mut Default::default()));
+        let stem = stem(&room);
+        let yaml = RoomYaml { room: &room, stem: &stem, schema: None, draft: &draft, variables: &variables };
+        let text = room_yaml(&yaml);
+        prop_assert!(!text.contains("canary"), "{text}");
+        let lookup = |name: &str| {
+            let (attribute, _) = variables.iter().find(|(_, variable)| *variable == name)?;
+            match &draft.settings[attribute] {
+                Setting::Secret(secret) => Some(secret.expose().to_owned()),
+                _ => None,
+            }
+        };
+        let mut state = State::fresh("acme");
+        state.rooms.insert(room.clone(), draft.applied(&live, None, "acme"));
+        let unset = |_: &str| None;
+        let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
+        for (n, variables) in lookups.into_iter().enumerate() {
+            let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false };
+            let (parsed, findings) = parse("", &stem, &text, &context);
+            let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));
+            prop_assert_eq!(&parsed.name, &room);
+            let formatted = format(&text, &mut Findings::new(""));
+            prop_assert_eq!(formatted.as_deref(), Some(text.as_str()));
+            prop_assert!(n == 1 || parsed.settings == draft.settings, "{text}");
+            let wanted = WantedRoom { settings: parsed.settings, ..WantedRoom::default() };
+            let options = Options { rate: Rate::UNLIMITED, burst: 1, now: 0, prune: false };
+            let plan = plan(&[(room.clone(), wanted)].into(), &state, &options);
+            prop_assert!(plan.is_empty(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests that take several folders together without starting the program.
+
+mod any_text;
+mod import;
+mod in_process;
+mod outages;
+mod properties;
+mod room_schema;
