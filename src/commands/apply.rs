@@ -11,19 +11,19 @@ use uuid::Uuid;
 use super::approval::approve;
 use super::cli::{ApplyArgs, Format, Global};
 use super::exit::{Exit, Failure};
-use super::holder::lock;
 use super::interrupt::{self, Interrupted};
+use super::lock::lock;
 use super::output::Output;
 use super::plan::recovered as recovered_note;
 use super::planning::Planning;
+use super::print_report::print_report;
 use super::progress::Progress;
 use super::saved;
 use super::service::{self, Backend};
-use super::settings::Settings;
-use super::tell::tell;
 use super::validate::{accept, load};
+use super::workspace::Workspace;
 use crate::disk::crash_point::crash_point;
-use crate::planner::guard::Refusal;
+use crate::planner::limits::Refusal;
 use crate::planner::plan::Unreadable;
 use crate::planner::{Action, Change, Matched, Outcome, Plan, Receipt, State, matched};
 use crate::report::apply::Summary;
@@ -33,7 +33,7 @@ use crate::report::{ApplyReport, PlanReport};
 use crate::run::apply::apply;
 use crate::service::deadline::Deadline;
 use crate::service::http::Http;
-use crate::service::requests::Service;
+use crate::service::requests::Client;
 use crate::service::stop::StopReason;
 use crate::store::journal_writer::Recorder;
 use crate::store::local::{Found, Locked};
@@ -44,11 +44,11 @@ use crate::store::local::{Found, Locked};
 /// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let begun = Instant::now();
-    let settings = Settings::new(global)?;
+    let workspace = Workspace::new(global)?;
     let approved = args.plan.as_deref().map(saved::read).transpose()?;
-    let loaded = accept(load(&settings)?, &args.report, settings.now, output)?;
-    let store = lock(&settings, output)?;
-    let Found { state, recovered } = settings.load_state()?;
+    let loaded = accept(load(&workspace)?, &args.report, workspace.now, output)?;
+    let store = lock(&workspace, output)?;
+    let Found { state, recovered } = workspace.load_state()?;
     if recovered > 0 {
         output.note(&recovered_note(recovered));
     }
@@ -65,14 +65,14 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         None => args.planning.clone(),
     };
     let planning = Planning {
-        settings: &settings,
+        workspace: &workspace,
         args: &planning_args,
         network: &args.network,
     };
-    let parallelism = settings.parallelism(args.network.parallelism)?;
+    let parallelism = workspace.parallelism(args.network.parallelism)?;
     let runtime = service::runtime()?;
     let opening = Opening {
-        settings: &settings,
+        workspace: &workspace,
         args,
         begun,
         runtime: &runtime,
@@ -85,12 +85,12 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     } else {
         (planning.offline(&loaded, &memory.state)?, None)
     };
-    let (rate, _) = settings.pace(&args.network.pace)?;
+    let (rate, _) = workspace.pace(&args.network.pace)?;
     let rate = rate.to_string();
     let view = PlanView {
         rate: Some(&rate),
         verbose: global.verbose > 0,
-        now: settings.now,
+        now: workspace.now,
     };
     let (plan, stale) = match &approved {
         None => (plan, Vec::new()),
@@ -136,7 +136,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         None => opening.open(&memory.state.app)?,
     };
     warn_of_deadline(&plan, args, output);
-    approve(args.yes, &question(&settings, &memory.state.app, &plan))?;
+    approve(args.yes, &question(&workspace, &memory.state.app, &plan))?;
     let run = Run {
         plan: &plan,
         service: service.clone(),
@@ -187,7 +187,7 @@ fn reviewed(
 
 /// How the service is opened, when it is known that it has to be.
 struct Opening<'a> {
-    settings: &'a Settings,
+    workspace: &'a Workspace,
     args: &'a ApplyArgs,
     begun: Instant,
     runtime: &'a Runtime,
@@ -195,11 +195,11 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     /// The service, one for all requests of the run: looks and writes share the pace.
-    fn open(&self, app: &str) -> Result<(Backend, Arc<Service<Http>>), Failure> {
+    fn open(&self, app: &str) -> Result<(Backend, Arc<Client<Http>>), Failure> {
         let network = &self.args.network;
-        let opening = service::open(self.settings, app, network.timeout);
+        let opening = service::open(self.workspace, app, network.timeout);
         let backend = self.runtime.block_on(opening)?;
-        let mut service = service::paced(self.settings, network, &backend)?;
+        let mut service = service::paced(self.workspace, network, &backend)?;
         let deadline = self.args.deadline;
         service.deadline = deadline.map(|time| Deadline::new(self.begun, time));
         Ok((backend, Arc::new(service)))
@@ -284,7 +284,7 @@ impl Memory {
 /// What a run works with.
 struct Run<'a> {
     plan: &'a Plan,
-    service: Arc<Service<Http>>,
+    service: Arc<Client<Http>>,
     parallelism: usize,
     format: Format,
 }
@@ -386,7 +386,7 @@ fn report_end(
     let report = ApplyReport::new(state, receipts, stopped.map(StopReason::sentence));
     let summary = report.summary;
     // An apply tells no moments.
-    tell(report, &args.report, 0, output, |report| {
+    print_report(report, &args.report, 0, output, |report| {
         if report.receipts.is_empty() {
             String::new()
         } else {
@@ -434,12 +434,12 @@ fn all_known(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// What is about to be done, for whoever approves it.
-fn question(settings: &Settings, app: &str, plan: &Plan) -> String {
+fn question(workspace: &Workspace, app: &str, plan: &Plan) -> String {
     let rooms = count(plan.actionable().count());
-    if settings.sandbox {
+    if workspace.sandbox {
         return format!("Change {rooms} of the sandbox");
     }
-    format!("Change {rooms} of {app} at {}", settings.base_url(app))
+    format!("Change {rooms} of {app} at {}", workspace.base_url(app))
 }
 
 fn count(rooms: usize) -> String {

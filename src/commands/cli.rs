@@ -13,7 +13,7 @@ use super::completions::rooms;
 use crate::model::Effect;
 use crate::model::types::UnixSeconds;
 use crate::planner::Rate;
-use crate::planner::guard::MaxChanges;
+use crate::planner::limits::MaxChanges;
 
 /// Keeps the meeting rooms of a Metered.ca account the way YAML files in git say they should be.
 #[derive(Debug, Parser)]

@@ -13,8 +13,8 @@ use clap_complete::env::Shells;
 use super::cli::{Cli, CompletionsArgs, Shell};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::settings::Settings;
 use super::validate::read;
+use super::workspace::Workspace;
 use crate::store::local::Found;
 
 /// The variable by which a script asks. Not the library's `COMPLETE`, which anybody may have set.
@@ -62,10 +62,10 @@ pub(crate) fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
 /// `None`: there is no configuration to go by. Nobody who presses a key wants to read why.
 fn names_here() -> Option<Vec<String>> {
     let cli = Cli::try_parse_from(["roomctl", "validate"]).ok()?;
-    let settings = Settings::new(&cli.global).ok()?;
-    let files = read(&settings).wanted.into_keys();
+    let workspace = Workspace::new(&cli.global).ok()?;
+    let files = read(&workspace).wanted.into_keys();
     let mut names: Vec<String> = files.map(|name| name.to_string()).collect();
-    if let Ok(Found { state, .. }) = settings.load_state() {
+    if let Ok(Found { state, .. }) = workspace.load_state() {
         names.extend(state.rooms.keys().map(ToString::to_string));
     }
     Some(names)

@@ -9,11 +9,11 @@ use jiff::{Timestamp, ToSpan};
 use super::cli::{DriftArgs, Global};
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::print_report::print_report;
 use super::progress::Reading;
 use super::service::{self, Backend};
-use super::settings::Settings;
-use super::tell::tell;
 use super::validate::{accept, load_unless_known};
+use super::workspace::Workspace;
 use crate::commands::metrics;
 use crate::files::mutes;
 use crate::files::room_files::Loaded;
@@ -25,20 +25,20 @@ use crate::report::drift::Summary;
 use crate::report::{DriftReport, text};
 use crate::service::http::Http;
 use crate::service::observe::{list, looks_cut, observe};
-use crate::service::requests::Service;
+use crate::service::requests::Client;
 
 /// Runs the command.
 ///
 /// # Errors
 /// When files, configuration, state or mutes cannot be used, or there is no service to ask.
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let settings = Settings::new(global)?;
+    let workspace = Workspace::new(global)?;
     let mutes = load_mutes(args)?;
-    let state = settings.load_state()?.state;
+    let state = workspace.load_state()?.state;
     let runtime = service::runtime()?;
     let (loaded, seen) = runtime.block_on(async {
-        let backend = service::open(&settings, &state.app, args.network.timeout).await?;
-        let looked = look(&settings, args, &backend, &state, output).await;
+        let backend = service::open(&workspace, &state.app, args.network.timeout).await?;
+        let looked = look(&workspace, args, &backend, &state, output).await;
         backend.close().await?;
         looked
     })?;
@@ -48,12 +48,12 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         world: &seen.world,
         listed: &seen.listed,
         mutes: &mutes,
-        now: settings.now,
+        now: workspace.now,
     });
     let report = DriftReport::new(&drift, &state, &mutes, seen.warning);
     let exit = exit(report.summary, args);
-    let counted = write_metrics(args, settings.now, &report);
-    show(report, args, settings.now, global.verbose > 0, output)?;
+    let counted = write_metrics(args, workspace.now, &report);
+    show(report, args, workspace.now, global.verbose > 0, output)?;
     counted?;
     // The process ends here; to take thousands of rooms apart first would only cost time.
     std::mem::forget((drift, loaded, state, seen.world));
@@ -70,14 +70,14 @@ struct Seen {
 /// Reads the rooms of the state while the files are parsed, then those that only a file names. An invalid
 /// file ends the check at once.
 async fn look(
-    settings: &Settings,
+    workspace: &Workspace,
     args: &DriftArgs,
     backend: &Backend,
     state: &State,
     output: &mut Output,
 ) -> Result<(Loaded, Seen), Failure> {
-    let service: Arc<Service<Http>> = Arc::new(service::paced(settings, &args.network, backend)?);
-    let parallelism = settings.parallelism(args.network.parallelism)?;
+    let service: Arc<Client<Http>> = Arc::new(service::paced(workspace, &args.network, backend)?);
+    let parallelism = workspace.parallelism(args.network.parallelism)?;
     let reading = Reading::new(state.rooms.len());
     let read = |names: Vec<RoomName>| {
         let (service, reading) = (service.clone(), &reading);
@@ -87,13 +87,13 @@ async fn look(
     let service_side = async { tokio::join!(applied, list(&service)) };
     tokio::pin!(service_side);
     let files =
-        async { tokio::task::block_in_place(|| on_half(|| load_unless_known(settings, state))) };
+        async { tokio::task::block_in_place(|| on_half(|| load_unless_known(workspace, state))) };
     let (loaded, early) = tokio::select! {
         biased;
-        seen = &mut service_side => (load_unless_known(settings, state), Some(seen)),
+        seen = &mut service_side => (load_unless_known(workspace, state), Some(seen)),
         loaded = files => (loaded, None),
     };
-    let loaded = accept(loaded, &args.report, settings.now, output)?;
+    let loaded = accept(loaded, &args.report, workspace.now, output)?;
     let (mut world, listed) = match early {
         Some(seen) => seen,
         None => service_side.await,
@@ -158,7 +158,7 @@ fn show(
     verbose: bool,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    tell(report, &args.report, now, output, |report| {
+    print_report(report, &args.report, now, output, |report| {
         // A mute that is pasted without a thought should still end soon.
         let until = Timestamp::from_second(now).and_then(|now| now.checked_add((30 * 24).hours()));
         let until = until.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::cli::{FmtArgs, Global};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::settings::Settings;
 use super::validate::MOST;
+use super::workspace::Workspace;
 use crate::disk::whole_file::replace;
 use crate::files::discover::{discover, shown, whole_file};
 use crate::files::entries::Findings;
@@ -20,9 +20,9 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
     if args.paths.iter().any(|path| path.as_os_str() == "-") {
         return from_input(args, output);
     }
-    let settings = Settings::new(global)?;
+    let workspace = Workspace::new(global)?;
     let mut findings = Vec::new();
-    let files = files(&settings.rooms, &args.paths, &mut findings);
+    let files = files(&workspace.rooms, &args.paths, &mut findings);
     let mut changed: u64 = 0;
     let mut unwritten = false;
     for path in &files {

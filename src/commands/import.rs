@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use super::cli::{Global, ImportArgs, PlainFormat, ReportArgs};
 use super::exit::{Exit, Failure};
-use super::holder::lock;
+use super::lock::lock;
 use super::output::Output;
 use super::plan::recovered;
 use super::progress::Reading;
 use super::service::{self, Backend};
-use super::settings::Settings;
 use super::validate::{accept, read};
+use super::workspace::Workspace;
 use crate::files::defaults;
 use crate::files::new_file;
 use crate::files::room_file::{self, Context};
@@ -43,20 +43,20 @@ pub(crate) fn run(
     args: &ImportArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let settings = Settings::new(global)?;
-    let loaded = existing(&settings, &(&args.report).into(), output)?;
-    let store = lock(&settings, output)?;
+    let workspace = Workspace::new(global)?;
+    let loaded = existing(&workspace, &(&args.report).into(), output)?;
+    let store = lock(&workspace, output)?;
     let Found {
         mut state,
         recovered: events,
-    } = settings.load_state()?;
+    } = workspace.load_state()?;
     if events > 0 {
         output.note(&recovered(events));
     }
     let runtime = service::runtime()?;
     let seen = runtime.block_on(async {
-        let backend = service::open(&settings, &state.app, args.network.timeout).await?;
-        let seen = look(&settings, args, &backend, &loaded, &state).await;
+        let backend = service::open(&workspace, &state.app, args.network.timeout).await?;
+        let seen = look(&workspace, args, &backend, &loaded, &state).await;
         backend.close().await?;
         seen
     })?;
@@ -69,10 +69,10 @@ pub(crate) fn run(
         state.lineage = Uuid::new_v4().to_string();
     }
     let import = Import {
-        settings: &settings,
+        workspace: &workspace,
         args,
         loaded: &loaded,
-        now: settings.now,
+        now: workspace.now,
     };
     let before = state.clone();
     rooms.extend(import.all(&world, &mut state));
@@ -94,9 +94,13 @@ pub(crate) fn run(
 }
 
 /// The files that are there. They must be right: which rooms a broken file declares, nobody can tell.
-fn existing(settings: &Settings, how: &ReportArgs, output: &mut Output) -> Result<Loaded, Failure> {
-    if settings.rooms.exists() {
-        accept(read(settings), how, settings.now, output)
+fn existing(
+    workspace: &Workspace,
+    how: &ReportArgs,
+    output: &mut Output,
+) -> Result<Loaded, Failure> {
+    if workspace.rooms.exists() {
+        accept(read(workspace), how, workspace.now, output)
     } else {
         Ok(Loaded::default())
     }
@@ -111,13 +115,13 @@ struct Seen {
 }
 
 async fn look(
-    settings: &Settings,
+    workspace: &Workspace,
     args: &ImportArgs,
     backend: &Backend,
     loaded: &Loaded,
     state: &State,
 ) -> Result<Seen, Failure> {
-    let service = Arc::new(service::paced(settings, &args.network, backend)?);
+    let service = Arc::new(service::paced(workspace, &args.network, backend)?);
     let (names, warning) = if args.all {
         let rooms = list(&service).await.map_err(|why| {
             Failure::new(
@@ -133,8 +137,8 @@ async fn look(
     } else {
         (args.names.iter().cloned().collect(), None)
     };
-    let (names, rooms) = sort_out(&names, settings, args, loaded, state);
-    let parallelism = settings.parallelism(args.network.parallelism)?;
+    let (names, rooms) = sort_out(&names, workspace, args, loaded, state);
+    let parallelism = workspace.parallelism(args.network.parallelism)?;
     let reading = Reading::new(names.len());
     let world = observe(&service, names, parallelism, || reading.one()).await;
     reading.finish();
@@ -148,7 +152,7 @@ async fn look(
 /// The rooms to read, and those that are not to be imported whatever the service says.
 fn sort_out(
     names: &BTreeSet<String>,
-    settings: &Settings,
+    workspace: &Workspace,
     args: &ImportArgs,
     loaded: &Loaded,
     state: &State,
@@ -163,7 +167,7 @@ fn sort_out(
     for name in known {
         spellings.entry(name.to_lowercase()).or_default().push(name);
     }
-    let rule = settings.context().names;
+    let rule = workspace.context().names;
     let (mut read, mut rooms) = (Vec::new(), Vec::new());
     for text in names {
         let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
@@ -200,7 +204,7 @@ fn managed_by(name: &RoomName, loaded: &Loaded, state: &State) -> Option<String>
 
 /// One run: what it was asked, and what was there before.
 struct Import<'a> {
-    settings: &'a Settings,
+    workspace: &'a Workspace,
     args: &'a ImportArgs,
     loaded: &'a Loaded,
     now: i64,
@@ -275,7 +279,7 @@ impl Import<'_> {
             variables: &variables,
         });
         let source = self.verified(room, &stem, &text, &draft, &variables)?;
-        new_file::write(&self.settings.rooms, &place.relative, &text, place.replace)
+        new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
             .map_err(|error| error.to_string())?;
         let applied = draft.applied(live, source, state.salt());
         state.record(Event::Applied {
@@ -296,7 +300,7 @@ impl Import<'_> {
         let is_defaults = |directory: &Path| {
             ["yaml", "yml"].iter().any(|extension| {
                 let file = directory.join(defaults::STEM).with_extension(extension);
-                self.settings.rooms.join(file).is_file()
+                self.workspace.rooms.join(file).is_file()
             })
         };
         place.relative.ancestors().skip(1).any(is_defaults)
@@ -314,7 +318,7 @@ impl Import<'_> {
 
     /// The room's own file if it has one; otherwise a new one that is named after it.
     fn place(&self, room: &RoomName) -> Result<Place, String> {
-        let root = shown(&self.settings.rooms);
+        let root = shown(&self.workspace.rooms);
         if let Some(wanted) = self.loaded.wanted.get(room) {
             let relative = Path::new(&wanted.file)
                 .strip_prefix(&root)
@@ -328,7 +332,7 @@ impl Import<'_> {
         let dir = self.args.dir.clone().unwrap_or_default();
         let relative = dir.join(format!("{}.yaml", stem(room)));
         Ok(Place {
-            shown: shown(&self.settings.rooms.join(&relative)),
+            shown: shown(&self.workspace.rooms.join(&relative)),
             relative,
             replace: false,
         })
@@ -353,7 +357,7 @@ impl Import<'_> {
         };
         let context = Context {
             variables: &lookup,
-            ..self.settings.context()
+            ..self.workspace.context()
         };
         let (parsed, _) = room_file::parse("", stem, text, &context);
         parsed

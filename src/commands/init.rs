@@ -8,7 +8,7 @@ use super::cli::{Global, InitArgs, SchemaName};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::schema;
-use super::settings::{check_app, clock};
+use super::workspace::{check_app, clock};
 use crate::files::new_file::{NewFileError, create};
 
 const IGNORED: &str = include_str!("../../templates/gitignore");

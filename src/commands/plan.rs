@@ -6,11 +6,11 @@ use super::cli::{Deny, Global, PlanArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::planning::Planning;
+use super::print_report::print_report;
 use super::saved;
 use super::service;
-use super::settings::Settings;
-use super::tell::tell;
 use super::validate::{accept, load};
+use super::workspace::Workspace;
 use crate::files::git::files_at;
 use crate::files::room_files::{self, Loaded};
 use crate::model::Finding;
@@ -21,23 +21,26 @@ use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
 
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let settings = Settings::new(global)?;
-    let (rate, _) = settings.pace(&args.network.pace)?;
+    let workspace = Workspace::new(global)?;
+    let (rate, _) = workspace.pace(&args.network.pace)?;
     // The state is parsed while the files are.
-    let (loaded, found) = rayon::join(|| load(&settings), || settings.load_state());
-    let (loaded, found) = (accept(loaded?, &args.report, settings.now, output)?, found?);
+    let (loaded, found) = rayon::join(|| load(&workspace), || workspace.load_state());
+    let (loaded, found) = (
+        accept(loaded?, &args.report, workspace.now, output)?,
+        found?,
+    );
     if found.recovered > 0 {
         output.note(&recovered(found.recovered));
     }
     let planning = Planning {
-        settings: &settings,
+        workspace: &workspace,
         args: &args.planning,
         network: &args.network,
     };
     let plan = if planning.looks() {
         service::runtime()?.block_on(async {
-            let backend = service::open(&settings, &found.state.app, args.network.timeout).await?;
-            let service = Arc::new(service::paced(&settings, &args.network, &backend)?);
+            let backend = service::open(&workspace, &found.state.app, args.network.timeout).await?;
+            let service = Arc::new(service::paced(&workspace, &args.network, &backend)?);
             let plan = planning.online(&loaded, &found.state, &service).await;
             backend.close().await?;
             plan
@@ -46,7 +49,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
         planning.offline(&loaded, &found.state)?
     };
     let explained = match &args.base {
-        Some(revision) => Some(explained(&settings, revision, &plan, &loaded)?),
+        Some(revision) => Some(explained(&workspace, revision, &plan, &loaded)?),
         None => None,
     };
     let refusals = planning.refusals(&plan);
@@ -59,11 +62,11 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
         )?;
     }
     let rate = rate.to_string();
-    tell(report, &args.report, settings.now, output, |report| {
+    print_report(report, &args.report, workspace.now, output, |report| {
         let view = PlanView {
             rate: Some(&rate),
             verbose: global.verbose > 0,
-            now: settings.now,
+            now: workspace.now,
         };
         text::plan(report, view)
     })?;
@@ -86,18 +89,18 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
 
 /// Where the lines of the plan come from: the files are read again as they were at `revision`.
 fn explained(
-    settings: &Settings,
+    workspace: &Workspace,
     revision: &str,
     plan: &Plan,
     loaded: &Loaded,
 ) -> Result<Explained, Failure> {
-    let before = files_at(&settings.rooms, revision).map_err(|error| {
+    let before = files_at(&workspace.rooms, revision).map_err(|error| {
         Failure::because(Exit::Usage, &error)
             .hint("in a pipeline, fetch the whole history, or at least that revision, before")
     })?;
     let root = before.path();
     // What was wrong then is not to be told now.
-    let base = room_files::load(root, &[root.to_owned()], &settings.context());
+    let base = room_files::load(root, &[root.to_owned()], &workspace.context());
     let base = Base {
         complete: !Finding::any_error(&base.findings),
         wanted: base.wanted,

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use super::cli::{NetworkArgs, PlanningArgs};
 use super::exit::Failure;
 use super::progress::Reading;
-use super::settings::Settings;
+use super::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::RoomName;
-use crate::planner::guard::{Limits, Refusal, guard};
+use crate::planner::limits::{Limits, Refusal, refusals};
 use crate::planner::{Options, Plan, State, World, plan, plan_drift_only, plan_live};
 use crate::service::http::Http;
 use crate::service::observe::observe;
-use crate::service::requests::Service;
+use crate::service::requests::Client;
 
 pub(crate) struct Planning<'a> {
-    pub settings: &'a Settings,
+    pub workspace: &'a Workspace,
     /// What to look at.
     pub args: &'a PlanningArgs,
     /// How to talk to the service.
@@ -40,7 +40,7 @@ impl Planning<'_> {
         &self,
         loaded: &Loaded,
         state: &State,
-        service: &Arc<Service<Http>>,
+        service: &Arc<Client<Http>>,
     ) -> Result<Plan, Failure> {
         let options = self.options()?;
         let world = self.look(loaded, state, service).await?;
@@ -55,19 +55,19 @@ impl Planning<'_> {
     pub(crate) fn refusals(&self, plan: &Plan) -> Vec<Refusal> {
         let limits = Limits {
             max_changes: self.args.max_changes,
-            require_allow: self.settings.require_allow().to_vec(),
+            require_allow: self.workspace.require_allow().to_vec(),
             allowed: self.args.allow.clone(),
         };
-        guard(plan, &limits)
+        refusals(plan, &limits)
     }
 
     /// What the plan depends on besides files and state.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
-        let (rate, burst) = self.settings.pace(&self.network.pace)?;
+        let (rate, burst) = self.workspace.pace(&self.network.pace)?;
         Ok(Options {
             rate,
             burst,
-            now: self.settings.now,
+            now: self.workspace.now,
             prune: self.args.prune,
         })
     }
@@ -76,7 +76,7 @@ impl Planning<'_> {
         &self,
         loaded: &Loaded,
         state: &State,
-        service: &Arc<Service<Http>>,
+        service: &Arc<Client<Http>>,
     ) -> Result<World, Failure> {
         let names: BTreeSet<RoomName> = loaded
             .wanted
@@ -84,7 +84,7 @@ impl Planning<'_> {
             .chain(state.rooms.keys())
             .cloned()
             .collect();
-        let parallelism = self.settings.parallelism(self.network.parallelism)?;
+        let parallelism = self.workspace.parallelism(self.network.parallelism)?;
         let reading = Reading::new(names.len());
         let names = names.into_iter().collect();
         let world = observe(service, names, parallelism, || reading.one()).await;

@@ -3,15 +3,15 @@
 use rayon::prelude::*;
 
 use super::exit::{Exit, Failure};
-use super::settings::Settings;
+use super::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::policy::{Breach, Policy, Subject, compile};
 use crate::model::{Finding, Place, Related, RoomName, RoomOrigins};
 use crate::planner::WantedRoom;
 
 /// Adds what the policies find to what is wrong with the files.
-pub(crate) fn ask(settings: &Settings, loaded: &mut Loaded) -> Result<(), Failure> {
-    let policies = compile(settings.policies()).map_err(|error| {
+pub(crate) fn ask(workspace: &Workspace, loaded: &mut Loaded) -> Result<(), Failure> {
+    let policies = compile(workspace.policies()).map_err(|error| {
         Failure::because(Exit::Invalid, &error).hint("policies are in roomctl.yaml")
     })?;
     if policies.is_empty() {
@@ -23,7 +23,7 @@ pub(crate) fn ask(settings: &Settings, loaded: &mut Loaded) -> Result<(), Failur
         .par_iter()
         .flat_map_iter(|(room, wanted)| {
             let origins = loaded.origins.get(*room).unwrap_or(&nowhere);
-            findings(&policies, room, wanted, origins, settings.now)
+            findings(&policies, room, wanted, origins, workspace.now)
         })
         .collect();
     loaded.findings.append(&mut found);

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::cli::NetworkArgs;
 use super::exit::{Exit, Failure};
-use super::settings::Settings;
+use super::workspace::Workspace;
 use crate::model::Secret;
 use crate::service::http::Http;
 use crate::service::pace::Pacer;
-use crate::service::requests::Service;
+use crate::service::requests::Client;
 use crate::simulator::{Running, SimKey, Simulator, SimulatorOptions};
 
 /// Where the sandbox keeps its rooms.
@@ -29,14 +29,14 @@ pub(crate) struct Backend {
 
 /// Opens the service that `settings` name: the account of `app`, or the sandbox.
 pub(crate) async fn open(
-    settings: &Settings,
+    workspace: &Workspace,
     app: &str,
     timeout: Duration,
 ) -> Result<Backend, Failure> {
-    if !settings.sandbox {
+    if !workspace.sandbox {
         return Ok(Backend {
-            base_url: settings.base_url(app),
-            key: settings.key()?,
+            base_url: workspace.base_url(app),
+            key: workspace.key()?,
             timeout,
             sandbox: None,
         });
@@ -59,13 +59,13 @@ pub(crate) async fn open(
 
 /// The service of `backend` at the pace of `args`.
 pub(crate) fn paced(
-    settings: &Settings,
+    workspace: &Workspace,
     args: &NetworkArgs,
     backend: &Backend,
-) -> Result<Service<Http>, Failure> {
-    let (rate, burst) = settings.pace(&args.pace)?;
+) -> Result<Client<Http>, Failure> {
+    let (rate, burst) = workspace.pace(&args.pace)?;
     let seed = Uuid::new_v4().as_u64_pair().0;
-    Ok(Service::new(
+    Ok(Client::new(
         backend.client()?,
         Pacer::new(&rate, burst),
         seed,

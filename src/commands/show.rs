@@ -3,23 +3,23 @@
 use super::cli::{Global, PlainFormat, ReportArgs, ShowArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::settings::Settings;
 use super::validate::{MOST, accept, load};
+use super::workspace::Workspace;
 use crate::files::room_files::{Loaded, text_of};
-use crate::model::likeness::nearest;
+use crate::model::suggest::nearest;
 use crate::model::{Finding, RoomName, RoomOrigins};
 use crate::report::show::ShowReport;
 use crate::report::{self, ValidateReport, text};
 
 pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let settings = Settings::new(global)?;
-    let loaded = load(&settings)?;
+    let workspace = Workspace::new(global)?;
+    let loaded = load(&workspace)?;
     let Some((name, wanted)) = loaded.wanted.get_key_value(args.room.as_str()) else {
         return Err(missing(
             &args.room,
             loaded,
             &(&args.report).into(),
-            settings.now,
+            workspace.now,
             output,
         ));
     };
@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Resu
     let findings = ValidateReport::new(1, &findings);
     output.note(&text::findings(&findings, &text_of, MOST));
     match args.report.format {
-        PlainFormat::Text => output.result(&text::show(&report, settings.now)),
+        PlainFormat::Text => output.result(&text::show(&report, workspace.now)),
         PlainFormat::Json => output.result(&report::json(&report)?),
     }
     Ok(Exit::Done)

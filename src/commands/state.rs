@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::approval::approve;
 use super::cli::{Global, PlainFormat, StateCommand};
 use super::exit::{Exit, Failure};
-use super::holder::lock;
+use super::lock::lock;
 use super::output::Output;
 use super::plan::recovered as recovered_note;
-use super::settings::Settings;
 use super::validate::read;
+use super::workspace::Workspace;
 use crate::files::room_files::Loaded;
-use crate::model::likeness::nearest;
+use crate::model::suggest::nearest;
 use crate::model::{Finding, RoomName};
 use crate::planner::{AppliedRoom, State};
 use crate::report::state::{StateListReport, StateShowReport};
@@ -28,18 +28,18 @@ pub(crate) fn run(
     command: &StateCommand,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let settings = Settings::new(global)?;
+    let workspace = Workspace::new(global)?;
     match command {
-        StateCommand::List { report } => list(&settings, report.format, output),
-        StateCommand::Show { room, report } => show(&settings, room, report.format, output),
-        StateCommand::Mv { old, new } => mv(&settings, old, new, output),
-        StateCommand::Forget { names, yes } => forget(&settings, names, *yes, output),
-        StateCommand::Unlock { yes } => unlock(&settings, *yes, output),
+        StateCommand::List { report } => list(&workspace, report.format, output),
+        StateCommand::Show { room, report } => show(&workspace, room, report.format, output),
+        StateCommand::Mv { old, new } => mv(&workspace, old, new, output),
+        StateCommand::Forget { names, yes } => forget(&workspace, names, *yes, output),
+        StateCommand::Unlock { yes } => unlock(&workspace, *yes, output),
     }
 }
 
-fn list(settings: &Settings, format: PlainFormat, output: &mut Output) -> Result<Exit, Failure> {
-    let state = remembered(settings, output)?;
+fn list(workspace: &Workspace, format: PlainFormat, output: &mut Output) -> Result<Exit, Failure> {
+    let state = remembered(workspace, output)?;
     let report = StateListReport::new(&state);
     match format {
         PlainFormat::Text => output.result(&text::state_list(&report)),
@@ -49,12 +49,12 @@ fn list(settings: &Settings, format: PlainFormat, output: &mut Output) -> Result
 }
 
 fn show(
-    settings: &Settings,
+    workspace: &Workspace,
     room: &str,
     format: PlainFormat,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let state = remembered(settings, output)?;
+    let state = remembered(workspace, output)?;
     let (name, room) = find(&state, room)?;
     let report = StateShowReport::new(&state, name, room);
     match format {
@@ -64,11 +64,11 @@ fn show(
     Ok(Exit::Done)
 }
 
-fn mv(settings: &Settings, old: &str, new: &str, output: &mut Output) -> Result<Exit, Failure> {
+fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Result<Exit, Failure> {
     // The rule for files: under a name that no file may have, the room could only ever be an orphan.
-    let new = RoomName::parse(new, settings.context().names)
+    let new = RoomName::parse(new, workspace.context().names)
         .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
-    let old = change(settings, output, |state| {
+    let old = change(workspace, output, |state| {
         let old = find(state, old)?.0.clone();
         state.rename(&old, &new)?;
         Ok(old)
@@ -77,7 +77,7 @@ fn mv(settings: &Settings, old: &str, new: &str, output: &mut Output) -> Result<
         "`{old}` is now remembered as `{new}`. Nothing was renamed on the service: this is right only if \
          the room has that name there by now, which `roomctl drift` tells.\n"
     ));
-    let files = Files::read(settings);
+    let files = Files::read(workspace);
     match files.naming(&old) {
         Named::By(file) => warn(
             output,
@@ -96,18 +96,18 @@ fn mv(settings: &Settings, old: &str, new: &str, output: &mut Output) -> Result<
 }
 
 fn forget(
-    settings: &Settings,
+    workspace: &Workspace,
     names: &[String],
     yes: bool,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let rooms = change(settings, output, |state| {
+    let rooms = change(workspace, output, |state| {
         // A set: the same room twice is one room.
         let rooms = names
             .iter()
             .map(|name| find(state, name).map(|(room, _)| room.clone()))
             .collect::<Result<BTreeSet<_>, _>>()?;
-        let files = Files::read(settings);
+        let files = Files::read(workspace);
         // Before the question: whoever answers it should know.
         for room in &rooms {
             match files.naming(room) {
@@ -138,8 +138,8 @@ fn forget(
     Ok(Exit::Done)
 }
 
-fn unlock(settings: &Settings, yes: bool, output: &mut Output) -> Result<Exit, Failure> {
-    let store = settings.store();
+fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit, Failure> {
+    let store = workspace.store();
     let holder = match store.lock_status()? {
         Status::Free => {
             output.result("The state is not locked.\n");
@@ -166,8 +166,8 @@ fn unlock(settings: &Settings, yes: bool, output: &mut Output) -> Result<Exit, F
 }
 
 /// The state as it is, without its lock: a save replaces the file whole.
-fn remembered(settings: &Settings, output: &Output) -> Result<State, Failure> {
-    let Found { state, recovered } = settings.load_state()?;
+fn remembered(workspace: &Workspace, output: &Output) -> Result<State, Failure> {
+    let Found { state, recovered } = workspace.load_state()?;
     if recovered > 0 {
         output.note(&recovered_note(recovered));
     }
@@ -177,12 +177,12 @@ fn remembered(settings: &Settings, output: &Output) -> Result<State, Failure> {
 /// Changes the state under its lock. What an unfinished run left is taken in first, and with the same save:
 /// a change that is refused leaves state and journal as they were.
 fn change<T>(
-    settings: &Settings,
+    workspace: &Workspace,
     output: &Output,
     edit: impl FnOnce(&mut State) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let store = lock(settings, output)?;
-    let mut state = remembered(settings, output)?;
+    let store = lock(workspace, output)?;
+    let mut state = remembered(workspace, output)?;
     let edited = edit(&mut state)?;
     store.save(&mut state)?;
     Ok(edited)
@@ -204,10 +204,10 @@ enum Named<'a> {
 }
 
 impl Files {
-    fn read(settings: &Settings) -> Self {
+    fn read(workspace: &Workspace) -> Self {
         // No directory is no file; to `load` it would be an error.
-        let loaded = if settings.rooms.exists() {
-            read(settings)
+        let loaded = if workspace.rooms.exists() {
+            read(workspace)
         } else {
             Loaded::default()
         };

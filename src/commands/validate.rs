@@ -4,8 +4,8 @@ use super::cli::{Global, ReportArgs, ValidateArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::policies;
-use super::settings::Settings;
-use super::tell::tell;
+use super::print_report::print_report;
+use super::workspace::Workspace;
 use crate::files::room_files::{self, Loaded, text_of};
 use crate::files::unchanged::Known;
 use crate::model::Finding;
@@ -23,16 +23,16 @@ pub(crate) fn run(
     args: &ValidateArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let settings = Settings::new(global)?;
+    let workspace = Workspace::new(global)?;
     let roots = if args.paths.is_empty() {
-        vec![settings.rooms.clone()]
+        vec![workspace.rooms.clone()]
     } else {
         args.paths.clone()
     };
-    let mut loaded = room_files::load(&settings.rooms, &roots, &settings.context());
-    policies::ask(&settings, &mut loaded)?;
+    let mut loaded = room_files::load(&workspace.rooms, &roots, &workspace.context());
+    policies::ask(&workspace, &mut loaded)?;
     let report = ValidateReport::new(loaded.files, &loaded.findings);
-    tell(report, &args.report, settings.now, output, |report| {
+    print_report(report, &args.report, workspace.now, output, |report| {
         text::validate(report, &text_of, MOST)
     })?;
     if Finding::any_error(&loaded.findings) {
@@ -42,21 +42,21 @@ pub(crate) fn run(
 }
 
 /// Reads the rooms for a command that goes on with them, and asks the policies about them.
-pub(crate) fn load(settings: &Settings) -> Result<Loaded, Failure> {
-    let mut loaded = read(settings);
-    policies::ask(settings, &mut loaded)?;
+pub(crate) fn load(workspace: &Workspace) -> Result<Loaded, Failure> {
+    let mut loaded = read(workspace);
+    policies::ask(workspace, &mut loaded)?;
     Ok(loaded)
 }
 
 /// Reads the rooms, whatever the policies say.
-pub(crate) fn read(settings: &Settings) -> Loaded {
-    let roots = std::slice::from_ref(&settings.rooms);
-    room_files::load(&settings.rooms, roots, &settings.context())
+pub(crate) fn read(workspace: &Workspace) -> Loaded {
+    let roots = std::slice::from_ref(&workspace.rooms);
+    room_files::load(&workspace.rooms, roots, &workspace.context())
 }
 
 /// The same for a command that only compares: files that `state` knows are not parsed.
-pub(crate) fn load_unless_known(settings: &Settings, state: &State) -> Loaded {
-    room_files::load_unless_known(&settings.rooms, &settings.context(), &Known::of(state))
+pub(crate) fn load_unless_known(workspace: &Workspace, state: &State) -> Loaded {
+    room_files::load_unless_known(&workspace.rooms, &workspace.context(), &Known::of(state))
 }
 
 /// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,
@@ -77,7 +77,7 @@ pub(crate) fn accept(
     if any_error {
         let errors = report.summary.errors;
         // As text they have been told already.
-        tell(report, how, now, output, |_| String::new())?;
+        print_report(report, how, now, output, |_| String::new())?;
         let message = format!(
             "{errors} error{} in the room files; nothing was planned or sent",
             if errors == 1 { "" } else { "s" }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute};
-use crate::model::likeness::nearest;
 use crate::model::reference::{Template, prefix_of, variable, written};
+use crate::model::suggest::nearest;
 use crate::model::{Finding, Place, Related, Room, Severity};
 
 /// Attributes that only the service sets; seen in its answers.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::files::room_file::Context;
 use crate::model::catalogue::attribute;
 use crate::model::secret::sha256;
-use crate::model::{Remembered, RememberedSettings, RoomName, Settings, Value};
+use crate::model::{RoomName, Settings, Stored, StoredSettings, Value};
 use crate::planner::{AppliedRoom, State};
 
 /// Part of every source, so that another program's reading is never relied on. Raise the number when the
@@ -68,15 +68,15 @@ impl<'a> Known<'a> {
         }
         // The only finding that comes with time.
         let expires = room.settings.get("expireUnixSec");
-        if matches!(expires, Some(Remembered::Integer(moment)) if *moment <= context.now) {
+        if matches!(expires, Some(Stored::Integer(moment)) if *moment <= context.now) {
             return None;
         }
         let settings = room.settings.iter().map(|(name, kept)| {
             let value = match kept {
-                Remembered::Bool(value) => Value::Bool(*value),
-                Remembered::Integer(value) => Value::Integer(*value),
-                Remembered::Text(value) => Value::Text(value.clone()),
-                Remembered::Secret { .. } | Remembered::Null(()) => return None,
+                Stored::Bool(value) => Value::Bool(*value),
+                Stored::Integer(value) => Value::Integer(*value),
+                Stored::Text(value) => Value::Text(value.clone()),
+                Stored::Secret { .. } | Stored::Null(()) => return None,
             };
             Some((attribute(name)?.name.as_str(), value))
         });
@@ -95,20 +95,20 @@ pub(crate) fn source(
 ) -> String {
     let plain = settings.iter().map(|(name, value)| {
         let kept = match value {
-            Value::Bool(value) => Remembered::Bool(*value),
-            Value::Integer(value) => Remembered::Integer(*value),
-            Value::Text(value) => Remembered::Text(value.clone()),
+            Value::Bool(value) => Stored::Bool(*value),
+            Value::Integer(value) => Stored::Integer(*value),
+            Value::Text(value) => Stored::Text(value.clone()),
             Value::Secret(_) | Value::Unset { .. } => return None,
         };
         Some(((*name).to_owned(), kept))
     });
-    let settings = plain.collect::<Option<RememberedSettings>>();
+    let settings = plain.collect::<Option<StoredSettings>>();
     let settings = settings.map_or_else(|| "0".repeat(PART), |plain| settings_part(name, &plain));
     format!("{PREFIX}{}{settings}", text_part(stem, text, context))
 }
 
-fn is_plain(kept: &Remembered) -> bool {
-    !matches!(kept, Remembered::Secret { .. } | Remembered::Null(()))
+fn is_plain(kept: &Stored) -> bool {
+    !matches!(kept, Stored::Secret { .. } | Stored::Null(()))
 }
 
 fn text_part(stem: &str, text: &str, context: &Context<'_>) -> String {
@@ -117,7 +117,7 @@ fn text_part(stem: &str, text: &str, context: &Context<'_>) -> String {
 }
 
 /// The name counts, too: `state mv` remembers a room under another one.
-fn settings_part(name: &RoomName, settings: &RememberedSettings) -> String {
+fn settings_part(name: &RoomName, settings: &StoredSettings) -> String {
     // A name and a sorted map with text keys always serialise.
     digest(&serde_json::to_vec(&(name, settings)).unwrap_or_default())
 }
@@ -151,7 +151,7 @@ mod tests {
         let (room, _) = parse("rooms/a.yaml", "a", text, &CONTEXT);
         let room = room.unwrap();
         let applied = AppliedRoom {
-            settings: remember(&room.settings, "salt", &RememberedSettings::new()),
+            settings: remember(&room.settings, "salt", &StoredSettings::new()),
             source: room.source,
             ..AppliedRoom::default()
         };
@@ -212,7 +212,7 @@ mod tests {
         let (room, _) = parse("rooms/a.yaml", "a", TEXT, &with(&before));
         let mut state = state(TEXT);
         let room = room.unwrap();
-        applied(&mut state).settings = remember(&room.settings, "salt", &RememberedSettings::new());
+        applied(&mut state).settings = remember(&room.settings, "salt", &StoredSettings::new());
         applied(&mut state).source = room.source;
         let known = Known::of(&state);
         let read = known.room("a", TEXT, &with(&before));
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_state_that_was_edited_or_is_in_doubt_is_not_relied_on() {
         let mut edited = state(TEXT);
-        let people = Remembered::Integer(6);
+        let people = Stored::Integer(6);
         applied(&mut edited)
             .settings
             .insert("maxParticipants".into(), people.clone());

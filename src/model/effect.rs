@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::value::{Remembered, RememberedSettings};
+use super::value::{Stored, StoredSettings};
 
 /// One effect on people. The wire names are those that reports and flags use.
 #[derive(
@@ -73,11 +73,7 @@ const RECORDING: [&str; 3] = ["enableRecording", "recordComposition", "recordRoo
 ///
 /// An attribute missing from `before` was not managed: its value is not known. Switching something on
 /// then counts as an effect, since the safe reading is that it was off; switching off does not.
-pub(crate) fn effects(
-    before: &RememberedSettings,
-    after: &RememberedSettings,
-    now: i64,
-) -> Vec<Effect> {
+pub(crate) fn effects(before: &StoredSettings, after: &StoredSettings, now: i64) -> Vec<Effect> {
     let mut effects = Vec::new();
     let change = Move { before, after };
     if change.is("privacy", "private", "public") {
@@ -99,29 +95,29 @@ pub(crate) fn effects(
 }
 
 struct Move<'a> {
-    before: &'a RememberedSettings,
-    after: &'a RememberedSettings,
+    before: &'a StoredSettings,
+    after: &'a StoredSettings,
 }
 
 impl Move<'_> {
     fn is(&self, name: &str, from: &str, to: &str) -> bool {
-        let has = |settings: &RememberedSettings, word: &str| matches!(settings.get(name), Some(Remembered::Text(text)) if text == word);
+        let has = |settings: &StoredSettings, word: &str| matches!(settings.get(name), Some(Stored::Text(text)) if text == word);
         has(self.before, from) && has(self.after, to)
     }
 
     fn switches_on(&self, name: &str) -> bool {
-        self.after.get(name) == Some(&Remembered::Bool(true))
-            && self.before.get(name) != Some(&Remembered::Bool(true))
+        self.after.get(name) == Some(&Stored::Bool(true))
+            && self.before.get(name) != Some(&Stored::Bool(true))
     }
 
     fn switches_off(&self, name: &str) -> bool {
-        self.after.get(name) == Some(&Remembered::Bool(false))
-            && self.before.get(name) == Some(&Remembered::Bool(true))
+        self.after.get(name) == Some(&Stored::Bool(false))
+            && self.before.get(name) == Some(&Stored::Bool(true))
     }
 
-    fn integer(settings: &RememberedSettings, name: &str) -> Option<i64> {
+    fn integer(settings: &StoredSettings, name: &str) -> Option<i64> {
         match settings.get(name) {
-            Some(Remembered::Integer(number)) => Some(*number),
+            Some(Stored::Integer(number)) => Some(*number),
             _ => None,
         }
     }
@@ -148,8 +144,8 @@ impl Move<'_> {
     }
 
     fn expires_with_ejection(&self, now: i64) -> bool {
-        let over = |settings: &RememberedSettings| {
-            settings.get("ejectAtRoomExp") == Some(&Remembered::Bool(true))
+        let over = |settings: &StoredSettings| {
+            settings.get("ejectAtRoomExp") == Some(&Stored::Bool(true))
                 && Self::integer(settings, "expireUnixSec").is_some_and(|moment| moment <= now)
         };
         over(self.after) && !over(self.before)
@@ -163,7 +159,7 @@ mod tests {
     use super::*;
 
     fn of(before: Value, after: Value) -> Vec<&'static str> {
-        let read = |value| -> RememberedSettings { serde_json::from_value(value).unwrap() };
+        let read = |value| -> StoredSettings { serde_json::from_value(value).unwrap() };
         effects(&read(before), &read(after), 1_000)
             .into_iter()
             .map(Effect::name)

@@ -1,5 +1,5 @@
 //! What an attribute can hold: [`Value`] on its way to the service, [`Live`] on its way back,
-//! [`Remembered`] everywhere else.
+//! [`Stored`] everywhere else.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,26 +33,26 @@ impl Value {
     /// Whether this is what was remembered, told without making the form that is stored. A secret that is
     /// not known here is taken for the remembered one: a run without secrets would otherwise see a change
     /// in every room that has some.
-    pub(crate) fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
+    pub(crate) fn is(&self, remembered: &Stored, salt: &str, attribute: &str) -> bool {
         match (self, remembered) {
-            (Self::Bool(value), Remembered::Bool(other)) => value == other,
-            (Self::Integer(value), Remembered::Integer(other)) => value == other,
-            (Self::Text(value), Remembered::Text(other)) => value == other,
-            (Self::Secret(value), Remembered::Secret { secret }) => {
+            (Self::Bool(value), Stored::Bool(other)) => value == other,
+            (Self::Integer(value), Stored::Integer(other)) => value == other,
+            (Self::Text(value), Stored::Text(other)) => value == other,
+            (Self::Secret(value), Stored::Secret { secret }) => {
                 value.digest(salt, attribute) == *secret
             }
-            (Self::Unset { .. }, Remembered::Secret { .. }) => true,
+            (Self::Unset { .. }, Stored::Secret { .. }) => true,
             _ => false,
         }
     }
 
     /// The form that may be stored, compared and shown; `None` of a secret that is not known here.
-    pub(crate) fn remember(&self, salt: &str, attribute: &str) -> Option<Remembered> {
+    pub(crate) fn remember(&self, salt: &str, attribute: &str) -> Option<Stored> {
         Some(match self {
-            Self::Bool(value) => Remembered::Bool(*value),
-            Self::Integer(value) => Remembered::Integer(*value),
-            Self::Text(value) => Remembered::Text(value.clone()),
-            Self::Secret(secret) => Remembered::Secret {
+            Self::Bool(value) => Stored::Bool(*value),
+            Self::Integer(value) => Stored::Integer(*value),
+            Self::Text(value) => Stored::Text(value.clone()),
+            Self::Secret(secret) => Stored::Secret {
                 secret: secret.digest(salt, attribute),
             },
             Self::Unset { .. } => return None,
@@ -92,38 +92,38 @@ impl Live {
     }
 
     /// Whether the service holds what is remembered, in any form that says the same.
-    pub(crate) fn is(&self, remembered: &Remembered, salt: &str, attribute: &str) -> bool {
+    pub(crate) fn is(&self, remembered: &Stored, salt: &str, attribute: &str) -> bool {
         match (self, remembered) {
-            (Self::Bool(live), Remembered::Bool(kept)) => live == kept,
-            (Self::Integer(live), Remembered::Integer(kept)) => live == kept,
-            (Self::Text(live), Remembered::Integer(kept)) => live.parse() == Ok(*kept),
-            (Self::Text(live) | Self::Other(live), Remembered::Text(kept)) => live == kept,
-            (Self::Text(live) | Self::Other(live), Remembered::Secret { secret }) => {
+            (Self::Bool(live), Stored::Bool(kept)) => live == kept,
+            (Self::Integer(live), Stored::Integer(kept)) => live == kept,
+            (Self::Text(live), Stored::Integer(kept)) => live.parse() == Ok(*kept),
+            (Self::Text(live) | Self::Other(live), Stored::Text(kept)) => live == kept,
+            (Self::Text(live) | Self::Other(live), Stored::Secret { secret }) => {
                 Secret::new(live.as_str()).digest(salt, attribute) == *secret
             }
-            (Self::Secret(live), Remembered::Secret { secret }) => {
+            (Self::Secret(live), Stored::Secret { secret }) => {
                 live.digest(salt, attribute) == *secret
             }
-            (Self::Secret(live), Remembered::Text(kept)) => live.expose() == kept,
-            (Self::Null, Remembered::Null(())) => true,
+            (Self::Secret(live), Stored::Text(kept)) => live.expose() == kept,
+            (Self::Null, Stored::Null(())) => true,
             _ => false,
         }
     }
 
     /// The form that may be stored and shown. `secret` says that the attribute itself is secret, so that
     /// whatever the service put there is one too.
-    pub(crate) fn remember(&self, salt: &str, attribute: &str, secret: bool) -> Remembered {
+    pub(crate) fn remember(&self, salt: &str, attribute: &str, secret: bool) -> Stored {
         match self {
-            Self::Bool(value) => Remembered::Bool(*value),
-            Self::Integer(value) => Remembered::Integer(*value),
-            Self::Text(text) | Self::Other(text) if secret => Remembered::Secret {
+            Self::Bool(value) => Stored::Bool(*value),
+            Self::Integer(value) => Stored::Integer(*value),
+            Self::Text(text) | Self::Other(text) if secret => Stored::Secret {
                 secret: Secret::new(text.as_str()).digest(salt, attribute),
             },
-            Self::Text(text) | Self::Other(text) => Remembered::Text(text.clone()),
-            Self::Secret(text) => Remembered::Secret {
+            Self::Text(text) | Self::Other(text) => Stored::Text(text.clone()),
+            Self::Secret(text) => Stored::Secret {
                 secret: text.digest(salt, attribute),
             },
-            Self::Null => Remembered::Null(()),
+            Self::Null => Stored::Null(()),
         }
     }
 }
@@ -140,7 +140,7 @@ pub(crate) struct LiveRoom {
 /// A value as it is stored in the state and compared: a secret is only its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
-pub(crate) enum Remembered {
+pub(crate) enum Stored {
     /// `true` or `false`.
     Bool(bool),
     /// A whole number: seconds, Unix seconds or people.
@@ -157,53 +157,51 @@ pub(crate) enum Remembered {
 }
 
 /// By hand: serde's own reading of an untagged enum copies each value first, and a state has 100,000.
-impl<'de> Deserialize<'de> for Remembered {
+impl<'de> Deserialize<'de> for Stored {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
         impl<'de> Visitor<'de> for Any {
-            type Value = Remembered;
+            type Value = Stored;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("true, false, a whole number, text, null or the digest of a secret")
             }
 
-            fn visit_bool<E>(self, value: bool) -> Result<Remembered, E> {
-                Ok(Remembered::Bool(value))
+            fn visit_bool<E>(self, value: bool) -> Result<Stored, E> {
+                Ok(Stored::Bool(value))
             }
 
-            fn visit_i64<E>(self, value: i64) -> Result<Remembered, E> {
-                Ok(Remembered::Integer(value))
+            fn visit_i64<E>(self, value: i64) -> Result<Stored, E> {
+                Ok(Stored::Integer(value))
             }
 
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Remembered, E> {
-                i64::try_from(value)
-                    .map(Remembered::Integer)
-                    .map_err(E::custom)
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Stored, E> {
+                i64::try_from(value).map(Stored::Integer).map_err(E::custom)
             }
 
-            fn visit_str<E>(self, value: &str) -> Result<Remembered, E> {
-                Ok(Remembered::Text(value.to_owned()))
+            fn visit_str<E>(self, value: &str) -> Result<Stored, E> {
+                Ok(Stored::Text(value.to_owned()))
             }
 
-            fn visit_unit<E>(self) -> Result<Remembered, E> {
-                Ok(Remembered::Null(()))
+            fn visit_unit<E>(self) -> Result<Stored, E> {
+                Ok(Stored::Null(()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Remembered, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Stored, A::Error> {
                 #[derive(Deserialize)]
                 #[serde(deny_unknown_fields)]
                 struct Digest {
                     secret: SecretDigest,
                 }
                 let Digest { secret } = Digest::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Remembered::Secret { secret })
+                Ok(Stored::Secret { secret })
             }
         }
         deserializer.deserialize_any(Any)
     }
 }
 
-impl Remembered {
+impl Stored {
     /// Whether only the fact of a change may be shown.
     pub(crate) fn is_secret(&self) -> bool {
         matches!(self, Self::Secret { .. })
@@ -214,10 +212,10 @@ impl Remembered {
 pub(crate) type Settings = BTreeMap<&'static str, Value>;
 
 /// The attributes of one room by wire name, as they are remembered.
-pub(crate) type RememberedSettings = BTreeMap<String, Remembered>;
+pub(crate) type StoredSettings = BTreeMap<String, Stored>;
 
 /// Whether `settings` are exactly the `remembered` ones.
-pub(crate) fn same(settings: &Settings, remembered: &RememberedSettings, salt: &str) -> bool {
+pub(crate) fn same(settings: &Settings, remembered: &StoredSettings, salt: &str) -> bool {
     settings.len() == remembered.len()
         && settings
             .iter()
@@ -230,8 +228,8 @@ pub(crate) fn same(settings: &Settings, remembered: &RememberedSettings, salt: &
 pub(crate) fn remember(
     settings: &Settings,
     salt: &str,
-    applied: &RememberedSettings,
-) -> RememberedSettings {
+    applied: &StoredSettings,
+) -> StoredSettings {
     let assumed = |name: &str| {
         let kept = applied.get(name)?;
         kept.is_secret().then(|| kept.clone())
@@ -252,17 +250,17 @@ mod tests {
     #[test]
     fn remembered_values_survive_json() {
         let values = [
-            Remembered::Bool(true),
-            Remembered::Integer(7_832_947_982),
-            Remembered::Text("grid".into()),
-            Remembered::Null(()),
+            Stored::Bool(true),
+            Stored::Integer(7_832_947_982),
+            Stored::Text("grid".into()),
+            Stored::Null(()),
             Value::Secret(Secret::new("s"))
                 .remember("salt", "rtmpOutURL")
                 .unwrap(),
         ];
         for value in values {
             let text = serde_json::to_string(&value).unwrap();
-            assert_eq!(serde_json::from_str::<Remembered>(&text).unwrap(), value);
+            assert_eq!(serde_json::from_str::<Stored>(&text).unwrap(), value);
         }
     }
 
@@ -282,7 +280,7 @@ mod tests {
                 let kept = remember(
                     &[("a", other.clone())].into(),
                     "salt",
-                    &RememberedSettings::new(),
+                    &StoredSettings::new(),
                 );
                 assert_eq!(
                     same(&settings, &kept, "salt"),
@@ -297,11 +295,11 @@ mod tests {
             &remember(
                 &[("b", Value::Bool(true))].into(),
                 "salt",
-                &RememberedSettings::new()
+                &StoredSettings::new()
             ),
             "salt"
         ));
-        assert!(!same(&settings, &RememberedSettings::new(), "salt"));
+        assert!(!same(&settings, &StoredSettings::new(), "salt"));
     }
 
     #[test]
@@ -311,10 +309,10 @@ mod tests {
         };
         let settings: Settings = [("rtmpOutURL", unset.clone())].into();
         let known = [("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/k")))].into();
-        let applied = remember(&known, "salt", &RememberedSettings::new());
+        let applied = remember(&known, "salt", &StoredSettings::new());
         assert!(same(&settings, &applied, "salt"));
         assert_eq!(remember(&settings, "salt", &applied), applied);
-        let nothing = RememberedSettings::new();
+        let nothing = StoredSettings::new();
         assert!(!same(&settings, &nothing, "salt"));
         assert_eq!(remember(&settings, "salt", &nothing), nothing);
         assert_eq!(unset.remember("salt", "rtmpOutURL"), None);

@@ -13,7 +13,7 @@ use super::undeclared::{self, Undeclared};
 use super::world::{Gone, Sighting, World};
 use crate::model::catalogue::attribute;
 use crate::model::value::remember;
-use crate::model::{Live, LiveRoom, Remembered, RememberedSettings, RoomName};
+use crate::model::{Live, LiveRoom, RoomName, Stored, StoredSettings};
 
 /// How one room stands.
 #[derive(
@@ -44,11 +44,11 @@ pub(crate) enum Verdict {
 pub(crate) struct AttributeDrift {
     pub name: String,
     /// The applied value; `None`: not managed so far.
-    pub applied: Option<Remembered>,
+    pub applied: Option<Stored>,
     /// The wanted value; `None`: not managed from now on.
-    pub wanted: Option<Remembered>,
+    pub wanted: Option<Stored>,
     /// What the service reports; `None`: it does not.
-    pub live: Option<Remembered>,
+    pub live: Option<Stored>,
     pub cause: Cause,
     /// Whether an active mute accepts it.
     pub muted: bool,
@@ -225,7 +225,7 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, made_anew: bool
 }
 
 fn attributes(
-    wanted: &RememberedSettings,
+    wanted: &StoredSettings,
     applied: &AppliedRoom,
     live: &LiveRoom,
     salt: &str,
@@ -234,7 +234,7 @@ fn attributes(
     names
         .into_iter()
         .filter_map(|name| {
-            let is = |live: &Live, kept: &Remembered| live.is(kept, salt, name);
+            let is = |live: &Live, kept: &Stored| live.is(kept, salt, name);
             let sides = sides(name, wanted, applied, live, is);
             Some(AttributeDrift {
                 cause: cause(sides, is)?,
@@ -270,9 +270,9 @@ fn mute(room: &mut RoomDrift, all: &Sides<'_>, used: &mut [bool]) {
 
 /// A room that archives itself when it expires is told apart from one that somebody archived.
 fn why_gone(gone: Gone, applied: &AppliedRoom, now: i64) -> String {
-    let flag = |name: &str| applied.settings.get(name) == Some(&Remembered::Bool(true));
+    let flag = |name: &str| applied.settings.get(name) == Some(&Stored::Bool(true));
     let expired = match applied.settings.get("expireUnixSec") {
-        Some(Remembered::Integer(moment)) => *moment <= now,
+        Some(Stored::Integer(moment)) => *moment <= now,
         _ => false,
     };
     match (gone, expired && flag("deleteOnExp")) {
@@ -320,8 +320,8 @@ mod tests {
             state.lineage = "lineage".into();
             let applied = AppliedRoom {
                 id: Some("c0ffee".into()),
-                settings: remember(&settings(5), "lineage", &RememberedSettings::new()),
-                observed: [("autoJoin".to_owned(), Remembered::Bool(false))].into(),
+                settings: remember(&settings(5), "lineage", &StoredSettings::new()),
+                observed: [("autoJoin".to_owned(), Stored::Bool(false))].into(),
                 ..AppliedRoom::default()
             };
             state.rooms.insert(name("a"), applied);
@@ -427,9 +427,9 @@ mod tests {
         assert!(message(&case).contains("somebody archived"));
         if let Some(room) = case.state.rooms.get_mut("a") {
             room.settings
-                .insert("expireUnixSec".into(), Remembered::Integer(NOW - 1));
+                .insert("expireUnixSec".into(), Stored::Integer(NOW - 1));
             room.settings
-                .insert("deleteOnExp".into(), Remembered::Bool(true));
+                .insert("deleteOnExp".into(), Stored::Bool(true));
         }
         assert!(message(&case).contains("expired"));
     }

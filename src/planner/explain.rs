@@ -142,7 +142,7 @@ impl Sides<'_> {
 mod tests {
     use super::*;
     use crate::model::value::remember;
-    use crate::model::{RememberedSettings, Secret, Value};
+    use crate::model::{Secret, StoredSettings, Value};
     use crate::planner::{AppliedRoom, Options, Rate, State, plan};
 
     fn name(text: &str) -> RoomName {
@@ -168,7 +168,7 @@ mod tests {
     fn explained(applied: &Wanted, base: &Wanted, now: &Wanted) -> Vec<String> {
         let mut state = State::fresh("acme");
         for (name, room) in applied {
-            let settings = remember(&room.settings, state.salt(), &RememberedSettings::new());
+            let settings = remember(&room.settings, state.salt(), &StoredSettings::new());
             let applied = AppliedRoom {
                 settings,
                 ..AppliedRoom::default()

@@ -10,7 +10,7 @@ use crate::model::catalogue::{Attribute, attributes};
 use crate::model::reference::{self, prefix_of};
 use crate::model::value::remember;
 use crate::model::{
-    Live, LiveRoom, RememberedSettings, Room, RoomName, Settings, Severity, Value, rules,
+    Live, LiveRoom, Room, RoomName, Settings, Severity, StoredSettings, Value, rules,
 };
 
 /// Sent by samples and clients, but in no table: a strict service might refuse it, so it is taken over only
@@ -126,10 +126,10 @@ impl Draft {
                 &live.settings,
                 salt,
             ),
-            overridden: RememberedSettings::new(),
-            settings: remember(&self.settings, salt, &RememberedSettings::new()),
+            overridden: StoredSettings::new(),
+            settings: remember(&self.settings, salt, &StoredSettings::new()),
             source,
-            unconfirmed: RememberedSettings::new(),
+            unconfirmed: StoredSettings::new(),
         }
     }
 

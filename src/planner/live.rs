@@ -14,7 +14,7 @@ use super::world::{Sighting, World};
 use crate::model::catalogue::{attribute, attributes};
 use crate::model::effect::effects;
 use crate::model::value::remember;
-use crate::model::{Live, LiveRoom, Remembered, RememberedSettings, RoomName, Settings, Value};
+use crate::model::{Live, LiveRoom, RoomName, Settings, Stored, StoredSettings, Value};
 
 /// Compares what the files want with what was applied and with what the service shows. A room that could
 /// not be read is planned nothing for.
@@ -287,7 +287,7 @@ impl<'a> View<'a> {
     /// only when the file or the service still has it.
     fn restore(
         &self,
-        applied: &RememberedSettings,
+        applied: &StoredSettings,
         live: Option<&LiveRoom>,
         file: Option<&WantedRoom>,
     ) -> Result<Settings, String> {
@@ -307,11 +307,11 @@ impl<'a> View<'a> {
                     .filter(|v| v.is(kept, self.salt, name))
             };
             let value = match kept {
-                Remembered::Bool(value) => Value::Bool(*value),
-                Remembered::Integer(value) => Value::Integer(*value),
-                Remembered::Text(value) => Value::Text(value.clone()),
-                Remembered::Null(()) => return Err(name.clone()),
-                Remembered::Secret { .. } => match (in_file(), from_live()) {
+                Stored::Bool(value) => Value::Bool(*value),
+                Stored::Integer(value) => Value::Integer(*value),
+                Stored::Text(value) => Value::Text(value.clone()),
+                Stored::Null(()) => return Err(name.clone()),
+                Stored::Secret { .. } => match (in_file(), from_live()) {
                     (Some(value @ Value::Secret(_)), _) => value.clone(),
                     (_, Some(Live::Secret(secret))) => Value::Secret(secret.clone()),
                     // Its variable is not set, and apply will ask for it.
@@ -324,7 +324,7 @@ impl<'a> View<'a> {
         Ok(settings)
     }
 
-    fn attributes(&self, wanted: &RememberedSettings, live: &LiveRoom) -> Vec<AttributeChange> {
+    fn attributes(&self, wanted: &StoredSettings, live: &LiveRoom) -> Vec<AttributeChange> {
         let names: BTreeSet<&String> = wanted.keys().chain(self.applied.settings.keys()).collect();
         let mut attributes: Vec<AttributeChange> = names
             .into_iter()
@@ -351,10 +351,10 @@ impl<'a> View<'a> {
     fn attribute(
         &self,
         name: &str,
-        wanted: &RememberedSettings,
+        wanted: &StoredSettings,
         live: &LiveRoom,
     ) -> Option<AttributeChange> {
-        let is = |live: &Live, kept: &Remembered| live.is(kept, self.salt, name);
+        let is = |live: &Live, kept: &Stored| live.is(kept, self.salt, name);
         let sides = sides(name, wanted, self.applied, live, is);
         let cause = cause(sides, is).filter(|cause| *cause != Cause::Unobservable)?;
         let secret = attribute(name).is_some_and(|attribute| attribute.secret);
@@ -372,7 +372,7 @@ impl<'a> View<'a> {
     }
 
     /// What the service holds of the wanted attributes, as far as it can be seen.
-    fn shown(&self, wanted: &RememberedSettings, live: &LiveRoom) -> RememberedSettings {
+    fn shown(&self, wanted: &StoredSettings, live: &LiveRoom) -> StoredSettings {
         wanted
             .keys()
             .filter_map(|name| {
@@ -393,7 +393,7 @@ fn needs_a_write(cause: Cause) -> bool {
 }
 
 /// A newly managed secret whose variable is not set.
-fn not_known(name: &str, live: Option<Remembered>) -> AttributeChange {
+fn not_known(name: &str, live: Option<Stored>) -> AttributeChange {
     AttributeChange {
         name: name.to_owned(),
         before: None,
@@ -406,7 +406,7 @@ fn not_known(name: &str, live: Option<Remembered>) -> AttributeChange {
 }
 
 /// Every attribute of a room that is not there yet.
-fn all_new(wanted: &RememberedSettings) -> Vec<AttributeChange> {
+fn all_new(wanted: &StoredSettings) -> Vec<AttributeChange> {
     wanted
         .iter()
         .map(|(name, value)| AttributeChange {
@@ -475,7 +475,7 @@ mod tests {
         if let Some(people) = people {
             let applied = AppliedRoom {
                 id: Some("c0ffee".into()),
-                settings: remember(&settings(people), "lineage", &RememberedSettings::new()),
+                settings: remember(&settings(people), "lineage", &StoredSettings::new()),
                 ..AppliedRoom::default()
             };
             state.rooms.insert(name("a"), applied);

@@ -12,7 +12,7 @@ use super::world::Sighting;
 use crate::model::effect::{Effect, effects};
 use crate::model::secret::sha256;
 use crate::model::value::{remember, same};
-use crate::model::{Remembered, RememberedSettings, RoomName, Secret, Settings, Value};
+use crate::model::{RoomName, Secret, Settings, Stored, StoredSettings, Value};
 
 /// A room as a file wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,11 +107,11 @@ impl Cause {
 pub(crate) struct AttributeChange {
     pub name: String,
     /// The applied value; `None`: not managed before.
-    pub before: Option<Remembered>,
+    pub before: Option<Stored>,
     /// The wanted value; `None`: no longer managed, or unknown.
-    pub after: Option<Remembered>,
+    pub after: Option<Stored>,
     /// What the service reports; `None`: it does not, or was not looked at.
-    pub live: Option<Remembered>,
+    pub live: Option<Stored>,
     /// Whether the wanted value is a secret whose variable is not set here.
     pub unknown: bool,
     pub cause: Cause,
@@ -331,16 +331,13 @@ pub(super) fn left_over(name: &RoomName, applied: &AppliedRoom, options: &Option
         settings: Settings::new(),
         sends: archives,
         source: None,
-        digest: digest(name, action, &RememberedSettings::new(), applied),
+        digest: digest(name, action, &StoredSettings::new(), applied),
         seen: None,
     }
 }
 
 /// Newly managed secrets whose variable is not set: nothing was applied that could stand for them.
-pub(crate) fn unknown(
-    wanted: &Settings,
-    remembered: &RememberedSettings,
-) -> BTreeSet<&'static str> {
+pub(crate) fn unknown(wanted: &Settings, remembered: &StoredSettings) -> BTreeSet<&'static str> {
     let names = wanted.keys().copied();
     names
         .filter(|name| !remembered.contains_key(*name))
@@ -351,25 +348,25 @@ pub(crate) fn unknown(
 /// not wanted, and a secret that refers to variables counts by its reference, so that it makes no difference
 /// whether they are set.
 pub(super) fn identity(
-    mut settings: RememberedSettings,
+    mut settings: StoredSettings,
     unknown: &BTreeSet<&str>,
     room: &WantedRoom,
-) -> RememberedSettings {
+) -> StoredSettings {
     settings.extend(
         unknown
             .iter()
-            .map(|name| ((*name).to_owned(), Remembered::Null(()))),
+            .map(|name| ((*name).to_owned(), Stored::Null(()))),
     );
     settings.extend(room.references.iter().map(|(name, written)| {
         // Not the lineage's salt: that comes only with the first run, and this is how a file reads.
         let secret = written.digest("reference", name);
-        ((*name).to_owned(), Remembered::Secret { secret })
+        ((*name).to_owned(), Stored::Secret { secret })
     }));
     settings
 }
 
 fn attributes(
-    wanted: &RememberedSettings,
+    wanted: &StoredSettings,
     unknown: &BTreeSet<&str>,
     applied: &AppliedRoom,
 ) -> Vec<AttributeChange> {
@@ -388,7 +385,7 @@ fn attributes(
 
 fn attribute(
     name: &str,
-    wanted: Option<&Remembered>,
+    wanted: Option<&Stored>,
     unknown: bool,
     applied: &AppliedRoom,
 ) -> Option<AttributeChange> {
@@ -423,7 +420,7 @@ fn attribute(
 pub(super) fn digest(
     room: &RoomName,
     action: Action,
-    body: &RememberedSettings,
+    body: &StoredSettings,
     applied: &AppliedRoom,
 ) -> String {
     let parts = (room, action, body, &applied.settings, &applied.unconfirmed);
@@ -462,7 +459,7 @@ mod tests {
             .iter()
             .map(|(name, room)| {
                 let applied = AppliedRoom {
-                    settings: remember(&room.settings, "lineage", &RememberedSettings::new()),
+                    settings: remember(&room.settings, "lineage", &StoredSettings::new()),
                     ..AppliedRoom::default()
                 };
                 (name.clone(), applied)
@@ -556,8 +553,8 @@ mod tests {
         let change = &plan.changes[0];
         assert_eq!(change.settings, after[&name("a")].settings);
         assert_eq!(change.attributes.len(), 1);
-        assert_eq!(change.attributes[0].before, Some(Remembered::Bool(false)));
-        assert_eq!(change.attributes[0].after, Some(Remembered::Bool(true)));
+        assert_eq!(change.attributes[0].before, Some(Stored::Bool(false)));
+        assert_eq!(change.attributes[0].after, Some(Stored::Bool(true)));
     }
 
     #[test]
@@ -568,7 +565,7 @@ mod tests {
         state.rooms.insert(
             name("doubtful"),
             AppliedRoom {
-                unconfirmed: [("privacy".to_owned(), Remembered::Text("public".into()))].into(),
+                unconfirmed: [("privacy".to_owned(), Stored::Text("public".into()))].into(),
                 ..AppliedRoom::default()
             },
         );
@@ -617,11 +614,11 @@ mod tests {
         let wanted = wants(&[("a", &[("privacy", text("private"))])]);
         let mut state = state_of(&wanted);
         if let Some(room) = state.rooms.get_mut("a") {
-            room.unconfirmed = [("privacy".to_owned(), Remembered::Text("public".into()))].into();
+            room.unconfirmed = [("privacy".to_owned(), Stored::Text("public".into()))].into();
         }
         let plan = run(&wanted, &state);
         let attribute = &plan.changes[0].attributes[0];
-        assert_eq!(attribute.before, Some(Remembered::Text("public".into())));
+        assert_eq!(attribute.before, Some(Stored::Text("public".into())));
         assert!(attribute.unconfirmed);
         assert!(plan.changes[0].sends);
     }
@@ -633,11 +630,7 @@ mod tests {
         state.rooms.insert(
             name("a"),
             AppliedRoom {
-                unconfirmed: remember(
-                    &wanted[&name("a")].settings,
-                    "acme",
-                    &RememberedSettings::new(),
-                ),
+                unconfirmed: remember(&wanted[&name("a")].settings, "acme", &StoredSettings::new()),
                 ..AppliedRoom::default()
             },
         );
@@ -722,7 +715,7 @@ mod tests {
                 digest(
                     &change.room,
                     change.action,
-                    &remember(&change.settings, state.salt(), &RememberedSettings::new()),
+                    &remember(&change.settings, state.salt(), &StoredSettings::new()),
                     state.rooms.get("a").unwrap_or(&AppliedRoom::default())
                 )
             );

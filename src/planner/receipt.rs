@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Action;
-use crate::model::{Live, Remembered, RoomName, Settings, Value};
+use crate::model::{Live, RoomName, Settings, Stored, Value};
 
 /// How a change ended.
 #[derive(
@@ -30,9 +30,9 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Override {
     pub name: String,
-    pub sent: Remembered,
+    pub sent: Stored,
     /// What the service answered.
-    pub got: Remembered,
+    pub got: Stored,
 }
 
 /// What happened to one change.
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(comparison.unobservable, ["privacy"]);
         let names: Vec<&str> = comparison.overridden.iter().map(|o| &*o.name).collect();
         assert_eq!(names, ["enableChat", "rtmpOutURL"]);
-        assert_eq!(comparison.overridden[0].got, Remembered::Bool(false));
+        assert_eq!(comparison.overridden[0].got, Stored::Bool(false));
         assert!(comparison.overridden[1].got.is_secret());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{RememberedSettings, RoomName};
+use crate::model::{RoomName, StoredSettings};
 
 /// The version of the state format that this program reads and writes.
 pub(crate) const VERSION: u64 = 1;
@@ -41,13 +41,13 @@ pub(crate) struct AppliedRoom {
     /// What the service reported of attributes that the file does not manage, when the room was last
     /// written: to notice that one of them moved.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub observed: RememberedSettings,
+    pub observed: StoredSettings,
     /// Values that the service chose over what was sent. Told once, and not sent again until the file moves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub overridden: RememberedSettings,
+    pub overridden: StoredSettings,
     /// The managed settings that were last confirmed to have been sent. Empty: never confirmed.
     #[serde(default)]
-    pub settings: RememberedSettings,
+    pub settings: StoredSettings,
     /// Digest of the file that the settings came from, so that a file that did not change need not be
     /// read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ pub(crate) struct AppliedRoom {
     pub source: Option<String>,
     /// Settings of a write whose answer never came: the service may hold these or `settings`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub unconfirmed: RememberedSettings,
+    pub unconfirmed: StoredSettings,
 }
 
 impl AppliedRoom {
@@ -69,7 +69,7 @@ impl AppliedRoom {
     ///
     /// An earlier write that was never answered stays in doubt when the confirmed value is sent again: until
     /// that is answered, the service may hold either.
-    pub(crate) fn in_doubt_with(&self, sending: &RememberedSettings) -> RememberedSettings {
+    pub(crate) fn in_doubt_with(&self, sending: &StoredSettings) -> StoredSettings {
         let mut doubts = self.unconfirmed.clone();
         for (name, value) in sending {
             let is_confirmed = self.settings.get(name) == Some(value);
@@ -89,7 +89,7 @@ pub(crate) enum Event {
     Intent {
         room: RoomName,
         /// What will be sent.
-        settings: RememberedSettings,
+        settings: StoredSettings,
     },
     /// The service confirmed a write, or nothing needed to be sent.
     Applied {
@@ -101,7 +101,7 @@ pub(crate) enum Event {
     Withdrawn {
         room: RoomName,
         /// What was unconfirmed before it was announced, and still is.
-        unconfirmed: RememberedSettings,
+        unconfirmed: StoredSettings,
     },
     /// The service said, when asked, that there is no such room.
     Missing { room: RoomName },
@@ -180,7 +180,7 @@ impl State {
         self.rooms.remove(room);
     }
 
-    fn withdraw(&mut self, room: RoomName, unconfirmed: RememberedSettings) {
+    fn withdraw(&mut self, room: RoomName, unconfirmed: StoredSettings) {
         if let Some(applied) = self.rooms.get_mut(&room) {
             applied.unconfirmed = unconfirmed;
             if !applied.is_confirmed() && applied.unconfirmed.is_empty() {
@@ -212,14 +212,14 @@ pub(crate) enum RenameError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Remembered;
+    use crate::model::Stored;
 
     fn room(name: &str) -> RoomName {
         RoomName::try_from(name.to_owned()).unwrap()
     }
 
-    fn settings(count: i64) -> RememberedSettings {
-        [("maxParticipants".to_owned(), Remembered::Integer(count))].into()
+    fn settings(count: i64) -> StoredSettings {
+        [("maxParticipants".to_owned(), Stored::Integer(count))].into()
     }
 
     fn applied(count: i64) -> AppliedRoom {
@@ -270,7 +270,7 @@ mod tests {
             });
             state.record(Event::Withdrawn {
                 room: room(name),
-                unconfirmed: RememberedSettings::new(),
+                unconfirmed: StoredSettings::new(),
             });
         }
         assert_eq!(state.rooms, [(room("a"), applied(5))].into());
@@ -285,8 +285,8 @@ mod tests {
             };
             room.in_doubt_with(&settings(sending))
         };
-        assert_eq!(in_doubt(RememberedSettings::new(), 6), settings(6));
-        assert_eq!(in_doubt(RememberedSettings::new(), 5), settings(5));
+        assert_eq!(in_doubt(StoredSettings::new(), 6), settings(6));
+        assert_eq!(in_doubt(StoredSettings::new(), 5), settings(5));
         assert_eq!(in_doubt(settings(6), 5), settings(6));
         assert_eq!(in_doubt(settings(6), 7), settings(7));
     }

@@ -2,14 +2,14 @@
 
 use super::plan::Cause;
 use super::state::AppliedRoom;
-use crate::model::{Live, LiveRoom, Remembered, RememberedSettings};
+use crate::model::{Live, LiveRoom, Stored, StoredSettings};
 
 /// What is known of one attribute before the service is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Known<'a> {
-    pub sent: &'a Remembered,
+    pub sent: &'a Stored,
     /// What the service answered to it, if that was something else.
-    pub overridden: Option<&'a Remembered>,
+    pub overridden: Option<&'a Stored>,
 }
 
 /// One attribute from three sides. `None` of `live`: the service does not report it.
@@ -18,7 +18,7 @@ pub(crate) struct Sides<'a> {
     /// What was applied; `None`: not managed so far.
     pub applied: Option<Known<'a>>,
     /// What the file wants; `None`: not managed from now on.
-    pub wanted: Option<&'a Remembered>,
+    pub wanted: Option<&'a Stored>,
     /// What the service reports.
     pub live: Option<&'a Live>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Sides<'a> {
 /// Who moved; `None`: nobody. `is` tells whether a live value is a remembered one.
 ///
 /// An override that still stands is nobody's move: the service chose it when the value was last sent.
-pub(crate) fn cause(sides: Sides<'_>, is: impl Fn(&Live, &Remembered) -> bool) -> Option<Cause> {
+pub(crate) fn cause(sides: Sides<'_>, is: impl Fn(&Live, &Stored) -> bool) -> Option<Cause> {
     let Sides {
         applied,
         wanted,
@@ -68,10 +68,10 @@ pub(crate) fn cause(sides: Sides<'_>, is: impl Fn(&Live, &Remembered) -> bool) -
 /// cannot be seen, the attribute counts as never applied, so that it is written again.
 pub(crate) fn sides<'a>(
     name: &str,
-    wanted: &'a RememberedSettings,
+    wanted: &'a StoredSettings,
     applied: &'a AppliedRoom,
     live: &'a LiveRoom,
-    is: impl Fn(&Live, &Remembered) -> bool,
+    is: impl Fn(&Live, &Stored) -> bool,
 ) -> Sides<'a> {
     let live = live.settings.get(name);
     let confirmed = applied.settings.get(name).map(|sent| Known {
@@ -100,12 +100,12 @@ mod tests {
 
     use super::*;
 
-    fn is(live: &Live, kept: &Remembered) -> bool {
+    fn is(live: &Live, kept: &Stored) -> bool {
         live.is(kept, "salt", "maxParticipants")
     }
 
-    fn value(number: Option<i64>) -> Option<Remembered> {
-        number.map(Remembered::Integer)
+    fn value(number: Option<i64>) -> Option<Stored> {
+        number.map(Stored::Integer)
     }
 
     fn of(applied: Option<i64>, wanted: Option<i64>, live: Option<i64>) -> Option<Cause> {
@@ -191,8 +191,8 @@ mod tests {
 
     #[test]
     fn an_unanswered_write_is_settled_by_what_the_service_shows() {
-        let room = |number: i64| -> RememberedSettings {
-            [("maxParticipants".to_owned(), Remembered::Integer(number))].into()
+        let room = |number: i64| -> StoredSettings {
+            [("maxParticipants".to_owned(), Stored::Integer(number))].into()
         };
         let applied = AppliedRoom {
             settings: room(1),

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::state::AppliedRoom;
 use crate::model::catalogue::{attribute, attributes};
-use crate::model::{Live, LiveRoom, Remembered, RememberedSettings};
+use crate::model::{Live, LiveRoom, Stored, StoredSettings};
 
 /// An attribute that nobody declared and that moved since the room was last written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Undeclared {
     pub name: String,
     /// What the service reported then.
-    pub before: Remembered,
+    pub before: Stored,
     /// What it reports now.
-    pub live: Remembered,
+    pub live: Stored,
 }
 
 /// What a room reports of settable attributes that are not among `sent`, in the form that is remembered.
@@ -21,7 +21,7 @@ pub(crate) fn observed(
     sent: impl Fn(&str) -> bool,
     live: &BTreeMap<String, Live>,
     salt: &str,
-) -> RememberedSettings {
+) -> StoredSettings {
     let known = attributes()
         .iter()
         .filter(|a| a.name != "roomName" && !sent(&a.name));
@@ -36,7 +36,7 @@ pub(crate) fn observed(
 /// Attributes that are not `wanted`, and are not what the service reported of them when the room was last
 /// written, by name.
 pub(crate) fn moved(
-    wanted: &RememberedSettings,
+    wanted: &StoredSettings,
     applied: &AppliedRoom,
     live: &LiveRoom,
     salt: &str,

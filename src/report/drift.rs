@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, StateId, UndeclaredReport, shown};
-use crate::model::Remembered;
+use crate::model::Stored;
 use crate::planner::drift::{AttributeDrift, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
 use crate::planner::{Cause, Drift, State, Verdict};
@@ -237,7 +237,7 @@ impl From<&RoomDrift> for RoomReport {
 
 impl From<&AttributeDrift> for AttributeReport {
     fn from(drift: &AttributeDrift) -> Self {
-        let value = |value: &Option<Remembered>| value.as_ref().map_or(Json::Null, shown);
+        let value = |value: &Option<Stored>| value.as_ref().map_or(Json::Null, shown);
         let all = [&drift.applied, &drift.wanted, &drift.live];
         Self {
             name: drift.name.clone(),
@@ -245,7 +245,7 @@ impl From<&AttributeDrift> for AttributeReport {
             wanted: value(&drift.wanted),
             live: value(&drift.live),
             cause: drift.cause,
-            sensitive: all.into_iter().flatten().any(Remembered::is_secret),
+            sensitive: all.into_iter().flatten().any(Stored::is_secret),
             muted: drift.muted,
         }
     }

@@ -34,7 +34,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::model::Remembered;
+use crate::model::Stored;
 
 /// Version of all report formats. Minor: fields were added. Major: readers must refuse.
 pub(crate) const FORMAT_VERSION: &str = "1.0";
@@ -62,13 +62,13 @@ impl StateId {
 }
 
 /// A value as it may be shown. Of a secret, only that there is one.
-fn shown(value: &Remembered) -> Json {
+fn shown(value: &Stored) -> Json {
     match value {
-        Remembered::Bool(value) => Json::from(*value),
-        Remembered::Integer(value) => Json::from(*value),
-        Remembered::Text(value) => Json::from(value.as_str()),
-        Remembered::Secret { .. } => Json::from(MASK),
-        Remembered::Null(()) => Json::Null,
+        Stored::Bool(value) => Json::from(*value),
+        Stored::Integer(value) => Json::from(*value),
+        Stored::Text(value) => Json::from(value.as_str()),
+        Stored::Secret { .. } => Json::from(MASK),
+        Stored::Null(()) => Json::Null,
     }
 }
 

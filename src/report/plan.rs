@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, MASK, StateId, UndeclaredReport, shown};
-use crate::model::{Effect, Origin, Origins, Remembered, RoomName, RoomOrigins};
+use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
 use crate::planner::explain::ExplainedChange;
-use crate::planner::guard::Refusal;
+use crate::planner::limits::Refusal;
 use crate::planner::plan::Unreadable;
 use crate::planner::{
     Action, AttributeChange, Cause, Change, Explained, Explanation, Plan, Undeclared,
@@ -258,7 +258,7 @@ fn change_report(
 }
 
 fn attribute_report(attribute: &AttributeChange, origin: Option<&Origin>) -> AttributeReport {
-    let secret = |value: &Option<Remembered>| value.as_ref().is_some_and(Remembered::is_secret);
+    let secret = |value: &Option<Stored>| value.as_ref().is_some_and(Stored::is_secret);
     AttributeReport {
         name: attribute.name.clone(),
         before: attribute.before.as_ref().map_or(Json::Null, shown),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, StateId, shown};
-use crate::model::{RememberedSettings, RoomName};
+use crate::model::{RoomName, StoredSettings};
 use crate::planner::{AppliedRoom, State};
 
 /// All rooms of a state, in short.
@@ -121,7 +121,7 @@ impl StateShowReport {
     }
 }
 
-fn values(settings: &RememberedSettings) -> BTreeMap<String, Json> {
+fn values(settings: &StoredSettings) -> BTreeMap<String, Json> {
     settings
         .iter()
         .map(|(name, value)| (name.clone(), shown(value)))

@@ -16,7 +16,7 @@ use crate::planner::{Event, Plan, Receipt, State};
 use crate::run::queue::{Crew, unrecorded};
 use crate::run::room_run::{Ended, RoomRun};
 use crate::service::api::Transport;
-use crate::service::requests::Service;
+use crate::service::requests::Client;
 use crate::store::journal_writer::Record;
 
 /// Receipts that may wait for the disk before the workers wait, too.
@@ -36,7 +36,7 @@ struct Done {
 pub(crate) async fn apply<T: Transport, R: Record>(
     plan: &Plan,
     state: &mut State,
-    service: &Arc<Service<T>>,
+    service: &Arc<Client<T>>,
     recorder: &Arc<R>,
     parallelism: usize,
     abandoned: impl Future<Output = ()>,

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use crate::model::value::remember;
 use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
 use crate::service::api::Transport;
-use crate::service::requests::Service;
+use crate::service::requests::Client;
 use crate::service::stop::StopReason;
 use crate::store::journal::JournalError;
 use crate::store::journal_writer::{Durable, Record};
@@ -29,7 +29,7 @@ pub(super) struct Task {
 
 /// What all workers share.
 pub(super) struct Crew<T, R> {
-    pub(super) service: Arc<Service<T>>,
+    pub(super) service: Arc<Client<T>>,
     pub(super) recorder: Arc<R>,
     tasks: Vec<Task>,
     next: AtomicUsize,
@@ -48,7 +48,7 @@ impl<T: Transport, R: Record> Crew<T, R> {
     pub(super) fn new(
         plan: &Plan,
         state: &State,
-        service: &Arc<Service<T>>,
+        service: &Arc<Client<T>>,
         recorder: &Arc<R>,
     ) -> Self {
         let task = |change: &Change| Task {

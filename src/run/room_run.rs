@@ -4,7 +4,7 @@ use crate::service::api::{Request, Transport};
 
 use crate::disk::crash_point::crash_point;
 use crate::model::value::remember;
-use crate::model::{LiveRoom, RememberedSettings, RoomName};
+use crate::model::{LiveRoom, RoomName, StoredSettings};
 use crate::planner::drift::is_made_anew;
 use crate::planner::live::moved_between;
 use crate::planner::receipt::compare;
@@ -100,7 +100,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
             overridden,
             settings,
             source: self.task.change.source.clone(),
-            unconfirmed: RememberedSettings::new(),
+            unconfirmed: StoredSettings::new(),
         };
         self.remember(applied)?;
         let message = "no longer managed; nothing was sent".to_owned();
@@ -254,7 +254,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
                 .collect(),
             settings: self.remembered(),
             source: self.task.change.source.clone(),
-            unconfirmed: RememberedSettings::new(),
+            unconfirmed: StoredSettings::new(),
         };
         self.remember(applied)?;
         let outcome = if comparison.overridden.is_empty() {
@@ -351,7 +351,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         Receipt::new(self.room(), self.action, outcome, message)
     }
 
-    fn remembered(&self) -> RememberedSettings {
+    fn remembered(&self) -> StoredSettings {
         let applied = &self.task.before.settings;
         remember(&self.task.change.settings, &self.crew.salt, applied)
     }

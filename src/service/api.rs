@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use crate::model::catalogue::attribute;
 use crate::model::{Live, LiveRoom, RoomName, Secret, Settings, Value};
 use crate::planner::Gone;
-use crate::service::leaks::Guard;
+use crate::service::leaks::SecretFilter;
 
 /// A request about one room.
 #[derive(Clone, Copy, Debug)]
@@ -135,23 +135,23 @@ pub(crate) enum Reply {
     Unusable(String),
 }
 
-/// Reads `answer` to `request`, in which nothing may be shown that `guard` knows or that was sent.
-pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, guard: &Guard) -> Reply {
-    let guard = guard.with(request.settings());
+/// Reads `answer` to `request`, in which nothing may be shown that `filter` knows or that was sent.
+pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretFilter) -> Reply {
+    let filter = filter.with(request.settings());
     // The usual form of the list, without building all that is in it.
     if let (Request::List, 200) = (request, answer.status)
         && let Ok(rooms) = serde_json::from_slice::<Vec<Listed>>(&answer.body)
     {
-        return names(rooms, &guard);
+        return names(rooms, &filter);
     }
     let json = serde_json::from_slice::<Json>(&answer.body).ok();
     let object = json.as_ref().and_then(Json::as_object);
-    let clean = guard.is_clean(&answer.body);
-    let message = || message(answer, json.as_ref(), &guard);
+    let clean = filter.is_clean(&answer.body);
+    let message = || message(answer, json.as_ref(), &filter);
     match answer.status {
         200..=299 => match request.room() {
-            None => list(json.as_ref(), message, &guard),
-            Some(room) => success(request, room, object, message, &guard, clean),
+            None => list(json.as_ref(), message, &filter),
+            Some(room) => success(request, room, object, message, &filter, clean),
         },
         300..=399 => Reply::Refused(format!(
             "the service answered with a redirect ({}), and redirects are not followed",
@@ -169,7 +169,7 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, guard: &Guard) -
 }
 
 /// Seen as a bare array only. An object with one array in it is taken too; anything else is no list.
-fn list(json: Option<&Json>, message: impl Fn() -> String, guard: &Guard) -> Reply {
+fn list(json: Option<&Json>, message: impl Fn() -> String, filter: &SecretFilter) -> Reply {
     let Some(rooms) = json.and_then(only_array) else {
         return Reply::Unusable(message());
     };
@@ -178,7 +178,7 @@ fn list(json: Option<&Json>, message: impl Fn() -> String, guard: &Guard) -> Rep
         .map(Listed::deserialize)
         .collect::<Result<Vec<_>, _>>()
     {
-        Ok(rooms) => names(rooms, guard),
+        Ok(rooms) => names(rooms, filter),
         Err(_) => Reply::Unusable("the list holds something that is not a room".to_owned()),
     }
 }
@@ -192,9 +192,9 @@ struct Listed {
     archived: Json,
 }
 
-fn names(rooms: Vec<Listed>, guard: &Guard) -> Reply {
+fn names(rooms: Vec<Listed>, filter: &SecretFilter) -> Reply {
     let shown = |room: &Listed| {
-        room.archived != Json::Bool(true) && !room.name.is_empty() && !guard.gives_away(&room.name)
+        room.archived != Json::Bool(true) && !room.name.is_empty() && !filter.gives_away(&room.name)
     };
     Reply::Rooms(
         rooms
@@ -223,7 +223,7 @@ fn success(
     room: &RoomName,
     object: Option<&Map<String, Json>>,
     message: impl Fn() -> String,
-    guard: &Guard,
+    filter: &SecretFilter,
     clean: bool,
 ) -> Reply {
     let Some(object) = object else {
@@ -254,23 +254,23 @@ fn success(
         };
         return Reply::Unusable(format!(
             "the answer is about another room, `{}`{case}",
-            guard.message(named)
+            filter.message(named)
         ));
     }
     // Also after a write: whatever became of it, nobody can join an archived room.
     if is_archived(object) {
         return Reply::Missing(Gone::Archived);
     }
-    Reply::Room(live_room(object, guard, clean))
+    Reply::Room(live_room(object, filter, clean))
 }
 
 /// `clean` says that nothing in the answer gives a secret away.
-fn live_room(object: &Map<String, Json>, guard: &Guard, clean: bool) -> LiveRoom {
-    let gives_away = |text: &str| !clean && guard.gives_away(text);
+fn live_room(object: &Map<String, Json>, filter: &SecretFilter, clean: bool) -> LiveRoom {
+    let gives_away = |text: &str| !clean && filter.gives_away(text);
     let id = object.get("_id").and_then(Json::as_str);
     LiveRoom {
         id: id
-            .filter(|id| is_id(id) && !guard.gives_away(id))
+            .filter(|id| is_id(id) && !filter.gives_away(id))
             .map(str::to_owned),
         settings: object
             .iter()
@@ -337,7 +337,7 @@ fn says(object: Option<&Map<String, Json>>, words: &str) -> bool {
 }
 
 /// What the service says, in any of the shapes it is known to use, or what came instead.
-fn message(answer: &Answer, json: Option<&Json>, guard: &Guard) -> String {
+fn message(answer: &Answer, json: Option<&Json>, filter: &SecretFilter) -> String {
     let said = json.and_then(|json| {
         let text = |path: &str| json.pointer(path).and_then(Json::as_str).map(str::to_owned);
         details(json)
@@ -346,11 +346,11 @@ fn message(answer: &Answer, json: Option<&Json>, guard: &Guard) -> String {
             .or_else(|| text("/error/message"))
     });
     match said {
-        Some(said) => format!("HTTP {}: {}", answer.status, guard.message(&said)),
+        Some(said) => format!("HTTP {}: {}", answer.status, filter.message(&said)),
         None => format!(
             "HTTP {} with {} instead of a room",
             answer.status,
-            what_came(answer, json, guard)
+            what_came(answer, json, filter)
         ),
     }
 }
@@ -373,7 +373,7 @@ fn details(json: &Json) -> Option<String> {
 
 /// What kind of thing came, and how much of it. Nothing of a body that does not parse is repeated: it is
 /// somebody's error page, in no language that could be searched for a secret with certainty.
-fn what_came(answer: &Answer, json: Option<&Json>, guard: &Guard) -> String {
+fn what_came(answer: &Answer, json: Option<&Json>, filter: &SecretFilter) -> String {
     let bytes = answer.body.len();
     if bytes == 0 {
         return "an empty body".to_owned();
@@ -382,10 +382,10 @@ fn what_came(answer: &Answer, json: Option<&Json>, guard: &Guard) -> String {
         return match answer.content_type.as_str() {
             "application/json" => format!("JSON that does not parse ({bytes} bytes)"),
             "" => format!("data of no named type ({bytes} bytes)"),
-            other => format!("{} ({bytes} bytes)", guard.message(other)),
+            other => format!("{} ({bytes} bytes)", filter.message(other)),
         };
     };
-    let shown = guard.message(&json.to_string());
+    let shown = filter.message(&json.to_string());
     let shown: String = shown.chars().take(80).collect();
     format!("other JSON ({bytes} bytes: {shown})")
 }
@@ -415,8 +415,9 @@ mod tests {
     }
 
     fn read(request: &Request<'_>, answer: &Answer) -> Reply {
-        static GUARD: LazyLock<Guard> = LazyLock::new(|| Guard::new(&Secret::new(KEY)));
-        interpret(request, answer, &GUARD)
+        static FILTER: LazyLock<SecretFilter> =
+            LazyLock::new(|| SecretFilter::new(&Secret::new(KEY)));
+        interpret(request, answer, &FILTER)
     }
 
     fn get(status: u16, body: &str) -> Reply {
@@ -605,7 +606,8 @@ mod tests {
         let key = Secret::new("1234567890123");
         let room = name();
         let answer = answer(200, r#"{"roomName":"stand-up","x":1234567890123,"y":5}"#);
-        let Reply::Room(live) = interpret(&Request::Get(&room), &answer, &Guard::new(&key)) else {
+        let Reply::Room(live) = interpret(&Request::Get(&room), &answer, &SecretFilter::new(&key))
+        else {
             panic!("not a room");
         };
         assert!(matches!(live.settings["x"], Live::Secret(_)));

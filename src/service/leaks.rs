@@ -27,7 +27,7 @@ const SHOWN: usize = 300;
 
 /// Knows the secrets that an answer could repeat.
 #[derive(Clone)]
-pub(crate) struct Guard {
+pub(crate) struct SecretFilter {
     /// Each for some secrets. The key's is made once, and shared by the guards of all requests.
     patterns: Vec<Arc<Patterns>>,
 }
@@ -44,20 +44,20 @@ struct Patterns {
 const SIEVE: usize = 1 << 12;
 
 /// The parts are parts of secrets.
-impl fmt::Debug for Guard {
+impl fmt::Debug for SecretFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Guard(****)")
+        f.write_str("SecretFilter(****)")
     }
 }
 
-impl Guard {
+impl SecretFilter {
     pub(crate) fn new(key: &Secret) -> Self {
         Self {
             patterns: vec![Arc::new(Patterns::of([key.expose()]))],
         }
     }
 
-    /// This guard, and the secret values of `settings` too.
+    /// This filter, and the secret values of `settings` too.
     pub(crate) fn with(&self, settings: Option<&Settings>) -> Cow<'_, Self> {
         let values = settings.into_iter().flat_map(Settings::values);
         let secrets: Vec<&str> = values
@@ -70,9 +70,9 @@ impl Guard {
         if secrets.is_empty() {
             return Cow::Borrowed(self);
         }
-        let mut guard = self.clone();
-        guard.patterns.push(Arc::new(Patterns::of(secrets)));
-        Cow::Owned(guard)
+        let mut filter = self.clone();
+        filter.patterns.push(Arc::new(Patterns::of(secrets)));
+        Cow::Owned(filter)
     }
 
     /// Whether `text` repeats enough of a secret to give it away: plainly, reversed, with something put
@@ -197,13 +197,13 @@ fn private_part(url: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn guard() -> Guard {
+    fn filter() -> SecretFilter {
         let settings: Settings = [(
             "rtmpOutURL",
             Value::Secret(Secret::new("rtmp://live.example/app/stream-key-77")),
         )]
         .into();
-        Guard::new(&Secret::new("KEY/with+odd=chars"))
+        SecretFilter::new(&Secret::new("KEY/with+odd=chars"))
             .with(Some(&settings))
             .into_owned()
     }
@@ -232,9 +232,9 @@ mod tests {
             "eD1LRVkvd2l0aCtvZGQ9Y2hhcnM",
             "=4BEY=2Fwith=2Bodd",
         ] {
-            assert!(guard().gives_away(text), "{text}");
+            assert!(filter().gives_away(text), "{text}");
             assert_eq!(
-                guard().message(text),
+                filter().message(text),
                 "(a message that repeats a secret; not shown)"
             );
         }
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_clean_answer_is_clean_in_every_value() {
-        assert!(guard().is_clean(br#"{"roomName":"a","lang":"en"}"#));
+        assert!(filter().is_clean(br#"{"roomName":"a","lang":"en"}"#));
         for dirty in [
             &br#"{"x":"KEY/with+odd=chars"}"#[..],
             br#"{"x":"\u004bEY"}"#,
@@ -250,20 +250,20 @@ mod tests {
             br#"{"x":"&#75;EY"}"#,
             br#"{"x":"K E Y / w i t h + o d d"}"#,
         ] {
-            assert!(!guard().is_clean(dirty));
+            assert!(!filter().is_clean(dirty));
         }
-        assert!(!format!("{:?}", guard()).contains("KEY"));
+        assert!(!format!("{:?}", filter()).contains("KEY"));
     }
 
     #[test]
     fn other_messages_are_shown_and_kept_short() {
-        assert_eq!(guard().message(" room not found \n"), "room not found");
+        assert_eq!(filter().message(" room not found \n"), "room not found");
         assert_eq!(
-            guard().message("rtmp://live.example is down"),
+            filter().message("rtmp://live.example is down"),
             "rtmp://live.example is down"
         );
         assert_eq!(
-            guard().message(&"x".repeat(5000)).chars().count(),
+            filter().message(&"x".repeat(5000)).chars().count(),
             SHOWN + 1
         );
     }
@@ -275,15 +275,15 @@ mod tests {
             Value::Secret(Secret::new("https://hooks.example/a")),
         )]
         .into();
-        let guard = Guard::new(&Secret::new("long-enough"));
-        let guard = guard.with(Some(&settings));
-        assert!(!guard.gives_away("privacy"));
+        let filter = SecretFilter::new(&Secret::new("long-enough"));
+        let filter = filter.with(Some(&settings));
+        assert!(!filter.gives_away("privacy"));
     }
 
     #[test]
     fn a_short_secret_counts_as_a_whole() {
-        let guard = Guard::new(&Secret::new("abc"));
-        assert!(guard.gives_away("xabcx"));
-        assert!(!guard.gives_away("ab c"));
+        let filter = SecretFilter::new(&Secret::new("abc"));
+        assert!(filter.gives_away("xabcx"));
+        assert!(!filter.gives_away("ab c"));
     }
 }

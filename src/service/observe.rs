@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 use crate::model::RoomName;
 use crate::planner::{Sighting, World};
 use crate::service::api::{Request, Transport};
-use crate::service::requests::{End, Service, Tally};
+use crate::service::requests::{Client, End, Tally};
 
 /// Reads each of `names`, up to `parallelism` at once. `on_room` is called as they come in.
 pub(crate) async fn observe<T: Transport>(
-    service: &Arc<Service<T>>,
+    service: &Arc<Client<T>>,
     names: Vec<RoomName>,
     parallelism: usize,
     mut on_room: impl FnMut(),
@@ -63,7 +63,7 @@ fn stride(count: usize) -> usize {
     (golden.max(1)..).find(|step| !divides(*step)).unwrap_or(1)
 }
 
-pub(crate) async fn look<T: Transport>(service: &Service<T>, name: &RoomName) -> Sighting {
+pub(crate) async fn look<T: Transport>(service: &Client<T>, name: &RoomName) -> Sighting {
     let mut tally = Tally::new(service.seed);
     match service
         .exchange(&Request::Get(name), &mut tally, &mut 0)
@@ -80,7 +80,7 @@ pub(crate) async fn look<T: Transport>(service: &Service<T>, name: &RoomName) ->
 }
 
 /// The names of all rooms that the service lists. Whether a room that is not listed exists is another question.
-pub(crate) async fn list<T: Transport>(service: &Service<T>) -> Result<Vec<String>, String> {
+pub(crate) async fn list<T: Transport>(service: &Client<T>) -> Result<Vec<String>, String> {
     let mut tally = Tally::new(service.seed);
     match service.exchange(&Request::List, &mut tally, &mut 0).await {
         End::Rooms(rooms) => Ok(rooms),

@@ -14,13 +14,13 @@ use crate::planner::Gone;
 use crate::service::api::{Answer, Reply, Request, Transport, TransportError, interpret};
 use crate::service::deadline::Deadline;
 use crate::service::health::{Health, Suspicion};
-use crate::service::leaks::Guard;
+use crate::service::leaks::SecretFilter;
 use crate::service::pace::Pacer;
 use crate::service::retry::{self, Next, Trouble};
 use crate::service::stop::{Stop, StopReason};
 
 /// The service with a pace and a stop: what rooms are read from and written to.
-pub(crate) struct Service<T> {
+pub(crate) struct Client<T> {
     pub transport: T,
     /// When requests may start.
     pub pacer: Pacer,
@@ -30,7 +30,7 @@ pub(crate) struct Service<T> {
     pub seed: u64,
     /// By when the run has to be over.
     pub deadline: Option<Deadline>,
-    guard: Guard,
+    filter: SecretFilter,
     health: Health,
     /// The longest time that an answer took, in milliseconds.
     slowest: AtomicU64,
@@ -106,11 +106,11 @@ enum Try {
     Trouble(Trouble, End),
 }
 
-impl<T: Transport> Service<T> {
+impl<T: Transport> Client<T> {
     /// A service behind `transport` at the pace of `pacer`. `seed` makes the jitter.
     pub(crate) fn new(transport: T, pacer: Pacer, seed: u64) -> Self {
         Self {
-            guard: Guard::new(transport.key()),
+            filter: SecretFilter::new(transport.key()),
             transport,
             pacer,
             stop: Stop::default(),
@@ -257,7 +257,7 @@ impl<T: Transport> Service<T> {
         let outcome = match answered {
             Ok(answer) => {
                 tally.http_status = Some(answer.status);
-                let reply = interpret(request, &answer, &self.guard);
+                let reply = interpret(request, &answer, &self.filter);
                 self.read(reply, answer.status, writes)
             }
             Err(error) => self.no_answer(&error, tally),
@@ -314,7 +314,7 @@ impl<T: Transport> Service<T> {
 
     fn no_answer(&self, error: &TransportError, tally: &mut Tally) -> Try {
         // The HTTP library's words may repeat what was sent.
-        let message = self.guard.message(&error.to_string());
+        let message = self.filter.message(&error.to_string());
         match error {
             TransportError::NotSent(_) => Try::Trouble(Trouble::NotSent, End::Refused(message)),
             TransportError::Unanswered(_) => {
@@ -386,26 +386,26 @@ mod tests {
         Err(TransportError::Unanswered("connection closed".into()))
     }
 
-    fn service(answers: Vec<Result<Answer, TransportError>>) -> Service<Script> {
+    fn service(answers: Vec<Result<Answer, TransportError>>) -> Client<Script> {
         let script = Script {
             answers: Mutex::new(answers.into()),
             sent_at: Mutex::default(),
             start: Instant::now(),
             key: Secret::new("canary-key"),
         };
-        Service::new(script, Pacer::new(&Rate::UNLIMITED, 1), 0)
+        Client::new(script, Pacer::new(&Rate::UNLIMITED, 1), 0)
     }
 
-    async fn put(service: &Service<Script>) -> (End, Tally) {
+    async fn put(service: &Client<Script>) -> (End, Tally) {
         send(service, |room, settings| Request::Put(room, settings)).await
     }
 
-    async fn post(service: &Service<Script>) -> (End, Tally) {
+    async fn post(service: &Client<Script>) -> (End, Tally) {
         send(service, |room, settings| Request::Post(room, settings)).await
     }
 
     async fn send(
-        service: &Service<Script>,
+        service: &Client<Script>,
         request: impl for<'a> Fn(&'a RoomName, &'a Settings) -> Request<'a>,
     ) -> (End, Tally) {
         let room = RoomName::try_from("a".to_owned()).unwrap();
@@ -416,7 +416,7 @@ mod tests {
         (end, tally)
     }
 
-    fn sent_at(service: &Service<Script>) -> Vec<u128> {
+    fn sent_at(service: &Client<Script>) -> Vec<u128> {
         service.transport.sent_at.lock().unwrap().clone()
     }
 

@@ -110,7 +110,7 @@ impl Formatter for AttributeLines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Remembered, RoomName, Secret, Value};
+    use crate::model::{RoomName, Secret, Stored, Value};
     use crate::planner::AppliedRoom;
 
     fn room(name: &str) -> RoomName {
@@ -125,7 +125,7 @@ mod tests {
             AppliedRoom {
                 id: Some("64c0ffee".into()),
                 settings: [
-                    ("privacy".to_owned(), Remembered::Text("private".into())),
+                    ("privacy".to_owned(), Stored::Text("private".into())),
                     (
                         "rtmpOutURL".to_owned(),
                         Value::Secret(Secret::new("rtmp://x/k"))

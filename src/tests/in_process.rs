@@ -11,7 +11,7 @@ use crate::run::apply::apply;
 use crate::service::api::{Answer, Request, Transport, TransportError};
 use crate::service::deadline::Deadline;
 use crate::service::pace::Pacer;
-use crate::service::requests::Service;
+use crate::service::requests::Client;
 use crate::service::stop::StopReason;
 use crate::simulator::{self, Delivery, Fault, Quirks, SimKey, World};
 use crate::store::journal::JournalError;
@@ -152,8 +152,8 @@ impl Bench {
     }
 
     /// The service, as a new run finds it.
-    pub(super) fn service(&self) -> Arc<Service<InProcess>> {
-        let mut service = Service::new(self.wire.clone(), Pacer::new(&self.rate, 1), 0);
+    pub(super) fn service(&self) -> Arc<Client<InProcess>> {
+        let mut service = Client::new(self.wire.clone(), Pacer::new(&self.rate, 1), 0);
         service.deadline = self.time.map(|time| Deadline::new(self.now(), time));
         Arc::new(service)
     }

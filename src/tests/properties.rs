@@ -154,7 +154,7 @@ proptest! {
         let seen = plan_of(&second, &bench.state);
         let mut plain = Vec::new();
         for change in &seen.changes {
-            let secret = |v: &Option<_>| v.as_ref().is_some_and(crate::model::Remembered::is_secret);
+            let secret = |v: &Option<_>| v.as_ref().is_some_and(crate::model::Stored::is_secret);
             let moves = change.attributes.iter().filter(|a| !(secret(&a.before) && secret(&a.after)));
             plain.extend(moves.map(|a| (change.room.clone(), a.name.clone())));
         }

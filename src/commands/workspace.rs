@@ -19,7 +19,7 @@ const SANDBOX_APP: &str = "sandbox";
 
 /// What a command works with.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct Workspace {
     config: Config,
     app: Option<String>,
     base_url: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     pub now: i64,
 }
 
-impl Settings {
+impl Workspace {
     /// Puts flags, environment and configuration together.
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let config = match &global.config {

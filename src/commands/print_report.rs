@@ -14,7 +14,7 @@ use crate::report::{self, AnyReport, github, html};
 ///
 /// # Errors
 /// When the file for the JSON cannot be written. Then the report has been told.
-pub(crate) fn tell<R: Serialize + Into<AnyReport>>(
+pub(crate) fn print_report<R: Serialize + Into<AnyReport>>(
     report: R,
     args: &ReportArgs,
     now: i64,

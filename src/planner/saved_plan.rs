@@ -13,7 +13,7 @@ use super::plan::{Action, AttributeChange, Change, Options, Plan, WantedRoom, id
 use super::state::{AppliedRoom, State};
 use crate::model::secret::sha256;
 use crate::model::value::remember;
-use crate::model::{RememberedSettings, RoomName};
+use crate::model::{RoomName, StoredSettings};
 
 /// The identity of one change that was reviewed. Holds no value of any attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -179,13 +179,11 @@ fn wanted_digest(
 ) -> String {
     let never = AppliedRoom::default();
     let applied = state.rooms.get(name).unwrap_or(&never);
-    let body = wanted
-        .get(name)
-        .map_or_else(RememberedSettings::new, |room| {
-            let settings = remember(&room.settings, state.salt(), &applied.settings);
-            let unknown = unknown(&room.settings, &settings);
-            identity(settings, &unknown, room)
-        });
+    let body = wanted.get(name).map_or_else(StoredSettings::new, |room| {
+        let settings = remember(&room.settings, state.salt(), &applied.settings);
+        let unknown = unknown(&room.settings, &settings);
+        identity(settings, &unknown, room)
+    });
     digest(&(name, body))
 }
 
@@ -229,7 +227,7 @@ mod tests {
         state.lineage = "lineage".to_owned();
         for (name, room) in rooms {
             let applied = AppliedRoom {
-                settings: remember(&room.settings, "lineage", &RememberedSettings::new()),
+                settings: remember(&room.settings, "lineage", &StoredSettings::new()),
                 ..AppliedRoom::default()
             };
             state.rooms.insert(name.clone(), applied);

@@ -136,7 +136,7 @@ impl Refusal {
 }
 
 /// Whether `plan` goes further than it may. Empty: it may be applied.
-pub(crate) fn guard(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
+pub(crate) fn refusals(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
     let count = |action| plan.changes.iter().filter(|c| c.action == action).count() as u64;
     // Rooms new to the state do not count: they change nothing for anybody yet.
     let (updated, archived) = (count(Action::Update), count(Action::Archive));
@@ -185,7 +185,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::{Remembered, RoomName};
+    use crate::model::{RoomName, Stored};
     use crate::planner::{AppliedRoom, Options, Rate, State, plan};
 
     /// A plan that archives all of `rooms` rooms but `kept`.
@@ -194,7 +194,7 @@ mod tests {
         for number in 0..rooms {
             let name = RoomName::try_from(format!("r{number}")).unwrap();
             let applied = AppliedRoom {
-                settings: [("privacy".to_owned(), Remembered::Bool(true))].into(),
+                settings: [("privacy".to_owned(), Stored::Bool(true))].into(),
                 ..AppliedRoom::default()
             };
             state.rooms.insert(name, applied);
@@ -215,7 +215,7 @@ mod tests {
             max_changes: max_changes.map(|text| text.parse().unwrap()),
             ..Limits::default()
         };
-        guard(plan, &limits)
+        refusals(plan, &limits)
             .iter()
             .map(ToString::to_string)
             .collect()
@@ -293,10 +293,10 @@ mod tests {
             ..Limits::default()
         };
         let (recording, privacy) = (Effect::RecordingOn, Effect::PrivacyWidened);
-        assert_eq!(guard(&plan, &limits(&[], &[])), []);
-        assert_eq!(guard(&plan, &limits(&[privacy], &[])), []);
-        assert_eq!(guard(&plan, &limits(&[recording], &[recording])), []);
-        let refusals = guard(&plan, &limits(&[recording, recording], &[privacy]));
+        assert_eq!(refusals(&plan, &limits(&[], &[])), []);
+        assert_eq!(refusals(&plan, &limits(&[privacy], &[])), []);
+        assert_eq!(refusals(&plan, &limits(&[recording], &[recording])), []);
+        let refusals = refusals(&plan, &limits(&[recording, recording], &[privacy]));
         let told: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
