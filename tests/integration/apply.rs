@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::common::{Ran, Scratch};
+use crate::harness::{KEY, Site};
 use crate::schemas::check;
-use crate::site::{KEY, Site};
 
 fn outcomes(report: &Value) -> Vec<String> {
     let receipts = report["receipts"].as_array().unwrap().iter();
@@ -35,8 +35,7 @@ fn existing_rooms_are_read_and_written_once_and_then_left_alone() {
 
 #[test]
 fn three_edited_files_are_three_puts_with_the_full_set() {
-    let site = Site::with_rooms(&[], &[], 10);
-    assert_eq!(site.apply(&[]).code, 0);
+    let site = Site::applied(&[], 10);
     for number in [2, 5, 7] {
         site.room(
             number,
@@ -122,8 +121,7 @@ fn answers_that_do_not_show_the_room_are_not_success() {
             "{fault}"
         );
         // The next run, with the service well again, writes the room and is done.
-        site.simulator()
-            .with_world(|world| world.set_faults(Vec::new()));
+        site.faults(&[]);
         assert_eq!(site.apply(&[]).code, 0, "{fault}");
         assert_eq!(
             site.run(&["plan", "--detailed-exitcode"]).code,
@@ -136,7 +134,7 @@ fn answers_that_do_not_show_the_room_are_not_success() {
 
 #[test]
 fn trouble_that_passes_is_waited_out() {
-    for fault in [
+    let faults = [
         "429=first:2,method:PUT,retry-after:1",
         "429=first:1,method:PUT,retry-after:date:1",
         "429=first:1,method:PUT",
@@ -149,40 +147,33 @@ fn trouble_that_passes_is_waited_out() {
         "drop-after=first:1,method:POST",
         "500=first:1,method:POST",
         "drop-before=first:1,method:POST",
-    ] {
-        let site = Site::with_rooms(&[], &[fault], 2);
-        if !fault.contains("POST") {
-            site.existing(2);
+    ];
+    // Each waits at a site of its own.
+    std::thread::scope(|threads| {
+        for fault in faults {
+            threads.spawn(|| waited_out(fault));
         }
-        let ran = site.apply(&[]);
-        assert_eq!(ran.code, 0, "{fault}: {}", ran.all());
-        assert_eq!(ran.json()["summary"]["confirmed"], 2, "{fault}");
-        assert_eq!(
-            site.simulator().with_world(|world| world.rooms().count()),
-            2,
-            "{fault}"
-        );
-        assert_eq!(
-            site.run(&["plan", "--detailed-exitcode"]).code,
-            0,
-            "{fault}"
-        );
-    }
+    });
 }
 
-#[test]
-fn a_write_whose_answers_are_all_lost_is_unknown_and_written_again() {
-    let site = Site::with_rooms(&[], &["drop-after=method:PUT,room:room-00"], 1);
-    site.existing(1);
+fn waited_out(fault: &str) {
+    let site = Site::with_rooms(&[], &[fault], 2);
+    if !fault.contains("POST") {
+        site.existing(2);
+    }
     let ran = site.apply(&[]);
-    assert_eq!(ran.code, 6);
-    assert_eq!(outcomes(&ran.json()), ["room-00 adopt unknown"]);
-    assert_eq!(ran.json()["receipts"][0]["attempts"], 6);
-    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 2);
-    site.simulator()
-        .with_world(|world| world.set_faults(Vec::new()));
-    assert_eq!(site.apply(&[]).code, 0);
-    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    assert_eq!(ran.code, 0, "{fault}: {}", ran.all());
+    assert_eq!(ran.json()["summary"]["confirmed"], 2, "{fault}");
+    assert_eq!(
+        site.simulator().with_world(|world| world.rooms().count()),
+        2,
+        "{fault}"
+    );
+    assert_eq!(
+        site.run(&["plan", "--detailed-exitcode"]).code,
+        0,
+        "{fault}"
+    );
 }
 
 #[test]
@@ -222,8 +213,7 @@ fn overrides_and_hidden_attributes_are_told_and_not_fought_over() {
 
 #[test]
 fn a_room_that_went_away_is_told_and_added_again_by_the_next_run() {
-    let site = Site::with_rooms(&["archived-name=reusable"], &[], 2);
-    assert_eq!(site.apply(&[]).code, 0);
+    let site = Site::applied(&["archived-name=reusable"], 2);
     site.simulator()
         .with_world(|world| world.archive("room-00").unwrap());
     for number in 0..2 {
@@ -280,8 +270,7 @@ fn reports_fit_their_schemas() {
 
 #[test]
 fn a_released_key_is_recorded_and_nothing_is_sent() {
-    let site = Site::with_rooms(&["put=replace"], &[], 1);
-    assert_eq!(site.apply(&[]).code, 0);
+    let site = Site::applied(&["put=replace"], 1);
     site.room(0, "privacy: private\nmaxParticipants: 5\n");
     let before = site.log().len();
     let ran = site.apply(&[]);
@@ -341,20 +330,20 @@ fn the_doubt_is_planned_and_settled(site: &Site) {
         (&json!(9), &json!(5))
     );
     assert_eq!(attribute["unconfirmed"], true);
-    site.simulator()
-        .with_world(|world| world.set_faults(Vec::new()));
+    site.faults(&[]);
     assert_eq!(site.apply(&[]).code, 0);
     assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
     assert_eq!(site.run(&["drift", "--rate", "unlimited"]).code, 0);
 }
 
 #[test]
-fn an_unanswered_write_is_not_forgotten_when_the_file_moves_back() {
-    let site = Site::with_rooms(&[], &[], 1);
-    assert_eq!(site.apply(&[]).code, 0);
-    let lost = "drop-after=method:PUT".parse().unwrap();
-    site.simulator()
-        .with_world(|world| world.set_faults(vec![lost]));
+fn a_write_without_a_usable_answer_is_not_forgotten_when_the_file_moves_back() {
+    not_forgotten_after("truncated=method:PUT");
+}
+
+fn not_forgotten_after(fault: &str) {
+    let site = Site::applied(&[], 1);
+    site.faults(&[fault]);
     site.room(
         0,
         "privacy: private\nmaxParticipants: 9\nenableChat: true\n",
@@ -368,9 +357,7 @@ fn an_unanswered_write_is_not_forgotten_when_the_file_moves_back() {
 
 /// Applies `maxParticipants` to the only room, and dies while the service meets the write with `fault`.
 fn killed_in_the_middle_of_a_write(site: &Site, fault: &str, count: u64) {
-    let fault = fault.parse().unwrap();
-    site.simulator()
-        .with_world(|world| world.set_faults(vec![fault]));
+    site.faults(&[fault]);
     site.room(
         0,
         &format!("privacy: private\nmaxParticipants: {count}\nenableChat: true\n"),
@@ -390,8 +377,7 @@ const TAKEN: &str = "slow=method:PUT,ms:60000";
 
 #[test]
 fn an_announcement_does_not_settle_an_older_doubt() {
-    let site = Site::with_rooms(&[], &[], 1);
-    assert_eq!(site.apply(&[]).code, 0);
+    let site = Site::applied(&[], 1);
     killed_in_the_middle_of_a_write(&site, TAKEN, 9);
     // The file moves back, and the write that would put it right never arrives.
     killed_in_the_middle_of_a_write(&site, "drop-before=method:PUT", 5);
@@ -400,8 +386,7 @@ fn an_announcement_does_not_settle_an_older_doubt() {
 
 #[test]
 fn a_run_that_is_killed_in_the_middle_of_a_write_leaves_a_trace_of_it() {
-    let site = Site::with_rooms(&[], &[], 1);
-    assert_eq!(site.apply(&[]).code, 0);
+    let site = Site::applied(&[], 1);
     killed_in_the_middle_of_a_write(&site, TAKEN, 9);
     assert!(site.scratch.path(".roomctl/state.json.journal").exists());
     the_doubt_is_planned_and_settled(&site);
@@ -438,4 +423,28 @@ fn a_deadline_ends_the_run_in_part_and_says_so_beforehand() {
     assert_eq!(site.apply(&[]).code, 0);
     // One POST a room, and nothing twice.
     assert_eq!((site.count("POST"), site.count("PUT")), (20, 0));
+}
+
+/// What waits for the real back-off.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_write_whose_answers_are_all_lost_is_unknown_and_written_again() {
+        let site = Site::with_rooms(&[], &["drop-after=method:PUT,room:room-00"], 1);
+        site.existing(1);
+        let ran = site.apply(&[]);
+        assert_eq!(ran.code, 6);
+        assert_eq!(outcomes(&ran.json()), ["room-00 adopt unknown"]);
+        assert_eq!(ran.json()["receipts"][0]["attempts"], 6);
+        assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 2);
+        site.faults(&[]);
+        assert_eq!(site.apply(&[]).code, 0);
+        assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    }
+
+    #[test]
+    fn an_unanswered_write_is_not_forgotten_when_the_file_moves_back() {
+        not_forgotten_after("drop-after=method:PUT");
+    }
 }

@@ -1,4 +1,5 @@
-//! Cases are folders under `tests/cases`: files, the lines to run, and what must come out.
+//! Cases are folders under `tests/cases`: files, the lines to run, and what must come out. Each is a test by its
+//! name, and a new folder is a new test.
 //!
 //! `steps` has one step a line: `roomctl ARGS`, `overlay DIR` (copies a folder of the case over it) or
 //! `remove FILE`,
@@ -6,31 +7,54 @@
 //! `expected` has every line with its output. Write it anew with `ROOMCTL_BLESS=1`, and
 //! then read it: a snapshot that nobody read proves nothing.
 
+// The whole program is a test.
+#![allow(clippy::unwrap_used)]
+// One program: nothing is public beyond it.
+#![allow(unreachable_pub)]
+
+#[allow(dead_code, reason = "the other programs of this folder use the rest")]
+mod common;
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::common::{Ran, Scratch, root};
 
-#[test]
-fn cases() {
-    let mut wrong = Vec::new();
-    let mut names: Vec<_> = fs::read_dir(root().join("tests/cases"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    names.sort();
-    assert!(!names.is_empty());
-    for case in names {
-        let printed = run(&case);
-        let expected = case.join("expected");
-        if std::env::var_os("ROOMCTL_BLESS").is_some() {
-            fs::write(&expected, &printed).unwrap();
-        }
-        if fs::read_to_string(&expected).unwrap_or_default() != printed {
-            wrong.push(format!("{}:\n{printed}", case.display()));
-        }
+fn main() -> ExitCode {
+    let folders = fs::read_dir(root().join("tests/cases")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path());
+    let trials: Vec<Trial> = folders.filter(|path| path.is_dir()).map(trial).collect();
+    assert!(!trials.is_empty());
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(case: PathBuf) -> Trial {
+    let name = case.file_name().unwrap().to_str().unwrap().to_owned();
+    let steps = fs::read_to_string(case.join("steps")).unwrap_or_default();
+    // Where links take rights that not everybody has, a case with one is listed as ignored.
+    let is_out_of_reach = cfg!(not(unix)) && steps.lines().any(|step| step.starts_with("link "));
+    Trial::test(name, move || comes_out_as_expected(&case)).with_ignored_flag(is_out_of_reach)
+}
+
+fn comes_out_as_expected(case: &Path) -> Result<(), Failed> {
+    let printed = run(case);
+    let expected = case.join("expected");
+    if std::env::var_os("ROOMCTL_BLESS").is_some() {
+        fs::write(&expected, &printed)?;
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let expected = fs::read_to_string(&expected).unwrap_or_default();
+    if printed == expected {
+        return Ok(());
+    }
+    let diff = similar::TextDiff::from_lines(&expected, &printed);
+    Err(diff
+        .unified_diff()
+        .header("expected", "printed")
+        .to_string()
+        .into())
 }
 
 fn run(case: &Path) -> String {
@@ -51,13 +75,23 @@ fn run(case: &Path) -> String {
                 scratch.write(file, &"#".repeat(bytes.parse().unwrap()));
             }
             ("link", rest) => {
-                let (target, link) = rest.split_once(' ').unwrap();
-                std::os::unix::fs::symlink(target, scratch.path(link)).unwrap();
+                let (target, name) = rest.split_once(' ').unwrap();
+                link(target, &scratch.path(name));
             }
             _ => panic!("{}: `{step}` is no step", case.display()),
         }
     }
     printed
+}
+
+#[cfg(unix)]
+fn link(target: &str, name: &Path) {
+    std::os::unix::fs::symlink(target, name).unwrap();
+}
+
+#[cfg(not(unix))]
+fn link(_: &str, name: &Path) {
+    panic!("{} cannot be a link here", name.display());
 }
 
 fn shown(ran: &Ran) -> String {

@@ -1,13 +1,23 @@
 //! `apply` dies at any moment, and the next run knows everything that was told before.
 
+// Helpers outside of `#[test]` functions count as tests too.
+#![allow(clippy::unwrap_used)]
+// One program: nothing is public beyond it.
+#![allow(unreachable_pub)]
+
+#[allow(dead_code, reason = "the other programs of this folder use the rest")]
+mod common;
+mod crash_harness;
 #[cfg(debug_assertions)]
-mod points;
+mod crash_points;
+#[allow(dead_code, reason = "the other programs of this folder use the rest")]
+mod harness;
 
 use std::process::{Child, Stdio};
 
 use crate::common::Ran;
-use crate::site::Site;
-use crate::story::{Ended, Lines, Story};
+use crate::crash_harness::{CrashHarness, Ended, Lines};
+use crate::harness::Site;
 
 /// Repeatable randomness: splitmix64.
 struct Random(u64);
@@ -41,7 +51,7 @@ fn killed_a_hundred_times_while_the_service_replaces() {
 /// others moved; and so on.
 fn killed_a_hundred_times(seed: u64, quirk: &str) {
     let mut random = Random(seed);
-    let mut story = Story::new(&[quirk], &[]);
+    let mut story = CrashHarness::new(&[quirk], &[]);
     story.site.existing(75);
     let mut rooms = 150;
     (0..rooms).for_each(|number| story.want(number, Some(5)));
@@ -58,7 +68,7 @@ fn killed_a_hundred_times(seed: u64, quirk: &str) {
 }
 
 /// Files move while nobody knows what arrived. With so few values, many move back to what was applied.
-fn move_what_is_in_doubt(story: &mut Story, random: &mut Random) {
+fn move_what_is_in_doubt(story: &mut CrashHarness, random: &mut Random) {
     for number in story.in_doubt() {
         if random.below(3) == 0 {
             story.want(number, Some(random.count()));
@@ -67,7 +77,7 @@ fn move_what_is_in_doubt(story: &mut Story, random: &mut Random) {
 }
 
 /// One run that is killed once it has sent so many requests, or told so many rooms.
-fn killed(story: &mut Story, random: &mut Random) -> Ended {
+fn killed(story: &mut CrashHarness, random: &mut Random) -> Ended {
     let mut run = story.start(None);
     let mut lines = Lines::of(&mut run);
     // Reading and planning change nothing.
@@ -95,7 +105,7 @@ fn wait_for_requests(site: &Site, run: &mut Child, more: usize) {
 
 #[test]
 fn of_two_at_once_only_one_writes() {
-    let mut story = Story::new(&[], &[]);
+    let mut story = CrashHarness::new(&[], &[]);
     let mut refused = 0;
     for round in 0..50 {
         (0..8).for_each(|number| story.want(number, Some(5 + round % 2)));

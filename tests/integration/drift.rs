@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::Site;
 use crate::schemas::check;
-use crate::site::Site;
 
 /// Personalities under which drift is claimed to be told right.
 const PERSONALITIES: [&[&str]; 10] = [
@@ -39,13 +39,6 @@ fn verdicts(report: &Value) -> Vec<String> {
         .collect()
 }
 
-fn writes(site: &Site) -> usize {
-    site.log()
-        .iter()
-        .filter(|r| r.method.name() != "GET")
-        .count()
-}
-
 #[test]
 fn every_verdict_under_every_personality() {
     for personality in PERSONALITIES {
@@ -62,12 +55,11 @@ fn every_verdict_under_every_personality() {
         );
 
         let state = site.scratch.read(".roomctl/state.json");
-        let before = writes(&site);
-        site.simulator().with_world(|world| {
-            world.edit("room-01", "maxParticipants", json!(9)).unwrap();
-            world.archive("room-02").unwrap();
-            world.edit("room-03", "maxParticipants", json!(7)).unwrap();
-        });
+        let before = site.writes();
+        site.edit("room-01", "maxParticipants", json!(9));
+        site.edit("room-03", "maxParticipants", json!(7));
+        site.simulator()
+            .with_world(|world| world.archive("room-02").unwrap());
         site.room(3, &text.replace('5', "6"));
         site.room(4, &text.replace('5', "6"));
         site.room(5, text);
@@ -99,7 +91,7 @@ fn every_verdict_under_every_personality() {
         );
         assert_eq!(drift(&site, &["--exit-zero"]).0, 0);
         assert_eq!(
-            writes(&site),
+            site.writes(),
             before,
             "{personality:?}: drift wrote something"
         );
@@ -109,10 +101,8 @@ fn every_verdict_under_every_personality() {
 
 #[test]
 fn what_the_service_does_not_report_is_no_drift() {
-    let site = Site::with_rooms(&["echo=sample", "hide=privacy"], &[], 2);
-    assert_eq!(site.apply(&[]).code, 0);
-    site.simulator()
-        .with_world(|world| world.edit("room-00", "maxParticipants", json!(9)).unwrap());
+    let site = Site::applied(&["echo=sample", "hide=privacy"], 2);
+    site.edit("room-00", "maxParticipants", json!(9));
     let (code, report) = drift(&site, &[]);
     assert_eq!(
         (code, verdicts(&report)),
@@ -125,26 +115,34 @@ fn what_the_service_does_not_report_is_no_drift() {
 }
 
 #[test]
-fn rooms_that_cannot_be_read_are_unreadable_and_the_rest_is_told() {
-    let site = Site::with_rooms(&[], &[], 10);
-    assert_eq!(site.apply(&[]).code, 0);
-    site.simulator().with_world(|world| {
-        world.set_faults(vec!["500=method:GET,room:room-03".parse().unwrap()]);
-        world.edit("room-05", "enableChat", json!(false)).unwrap();
-    });
-    let before = writes(&site);
+fn rooms_that_cannot_be_read_are_unreadable_and_the_rest_is_reported() {
+    unreadable_because_of("html=method:GET,room:room-03");
+}
+
+/// Waits for the real back-off.
+mod slow {
+    #[test]
+    fn rooms_that_do_not_answer_are_unreadable_and_the_rest_is_reported() {
+        super::unreadable_because_of("500=method:GET,room:room-03");
+    }
+}
+
+fn unreadable_because_of(fault: &str) {
+    let site = Site::applied(&[], 10);
+    site.faults(&[fault]);
+    site.edit("room-05", "enableChat", json!(false));
+    let before = site.writes();
     let (code, report) = drift(&site, &["--parallelism", "4"]);
     assert_eq!(code, 6);
     assert_eq!(report["summary"]["unreadable"], 1);
     assert_eq!(report["summary"]["drifted"], 1);
     assert_eq!(report["summary"]["in_sync"], 8);
-    assert_eq!(writes(&site), before);
+    assert_eq!(site.writes(), before);
 }
 
 #[test]
 fn rooms_made_by_hand_are_unmanaged_and_left_out_of_the_exit_code() {
-    let site = Site::with_rooms(&[], &[], 1);
-    assert_eq!(site.apply(&[]).code, 0);
+    let site = Site::applied(&[], 1);
     site.simulator()
         .with_world(|world| world.create("by-hand", [].into(), 0));
     let (code, report) = drift(&site, &[]);
@@ -159,10 +157,8 @@ fn rooms_made_by_hand_are_unmanaged_and_left_out_of_the_exit_code() {
 
 #[test]
 fn mutes_metrics_and_other_formats() {
-    let site = Site::with_rooms(&[], &[], 2);
-    assert_eq!(site.apply(&[]).code, 0);
-    site.simulator()
-        .with_world(|world| world.edit("room-00", "enableChat", json!(false)).unwrap());
+    let site = Site::applied(&[], 2);
+    site.edit("room-00", "enableChat", json!(false));
     let text = site.run(&["drift", "--rate", "unlimited"]);
     assert_eq!(text.code, 2);
     let (_, mute) = text

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::common::{Ran, Scratch};
-use crate::rogue::read;
+use crate::hostile_service::read;
 
 const KEY: &str = "sEcReT-canary-0123456789";
 

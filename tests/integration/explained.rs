@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::harness::Site;
 use crate::schemas::check;
-use crate::site::Site;
 
 fn git(site: &Site, args: &[&str]) {
     let done = Command::new("git")
@@ -98,8 +98,7 @@ fn unexplained_lines_can_be_denied() {
     assert_eq!(site.apply(&[]).code, 0);
     assert_eq!(site.run(&denied).code, 0);
     // Somebody moves a room on the service.
-    site.simulator()
-        .with_world(|world| world.edit("room-00", "maxParticipants", json!(9)).unwrap());
+    site.edit("room-00", "maxParticipants", json!(9));
     let ran = site.run(&["plan", "--live", "--base", "main", "--deny", "unexplained"]);
     assert_eq!(ran.code, 4, "{}", ran.all());
     assert!(ran.stdout.contains("[drift]"), "{}", ran.stdout);

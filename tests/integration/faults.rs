@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::common::Ran;
-use crate::rogue::{Asked, Rogue, Way, answer, json_answer};
+use crate::hostile_service::{Asked, HostileService, Way, answer, json_answer};
 use crate::schemas::check;
 
 /// The outcome and the message of a room.
@@ -17,25 +17,25 @@ fn end(report: &Value, room: &str) -> (String, String) {
     (text("outcome"), text("message"))
 }
 
-fn is_confirmed(rogue: &Rogue, room: &str) -> bool {
-    let path = rogue.scratch.path(".roomctl/state.json");
+fn is_confirmed(service: &HostileService, room: &str) -> bool {
+    let path = service.scratch.path(".roomctl/state.json");
     let state = roomctl::inside::state(&path, "acme").unwrap();
     let room = &state["rooms"][room];
     room["settings"]["privacy"].is_string() && room["unconfirmed"].is_null()
 }
 
 /// Whatever happened before: a run against the service as it should be is enough.
-fn converges(rogue: &Rogue, rooms: &[&str], url: &str) {
-    let ran = rogue.apply_at(url, &[]);
+fn converges(service: &HostileService, rooms: &[&str], url: &str) {
+    let ran = service.apply_at(url, &[]);
     assert_eq!(ran.code, 0, "{}", ran.all());
-    let plan: Ran = rogue
+    let plan: Ran = service
         .command(url, &["plan", "--detailed-exitcode"])
         .output()
         .unwrap()
         .into();
     assert_eq!(plan.code, 0, "{}", plan.all());
     for room in rooms {
-        assert_eq!(rogue.held(room)["maxParticipants"], 5, "{room}");
+        assert_eq!(service.held(room)["maxParticipants"], 5, "{room}");
     }
 }
 
@@ -193,9 +193,59 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn a_write_that_goes_wrong_is_told_as_it_is_and_put_right_by_the_next_run() {
+fn a_write_that_goes_wrong_is_reported_as_it_is_and_put_right_by_the_next_run() {
+    side_by_side(cases().into_iter().filter(|case| case.tries == 1));
+}
+
+/// What waits for the real back-off.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_write_that_goes_wrong_five_times_is_reported_as_it_is_and_put_right_by_the_next_run() {
+        side_by_side(cases().into_iter().filter(|case| case.tries > 1));
+    }
+
+    #[test]
+    fn a_service_that_cannot_be_reached_is_told_as_such() {
+        let service = HostileService::new(&["a"], |_| Way::Well);
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let nobody = format!("http://{}", free.local_addr().unwrap());
+        drop(free);
+        // Something answers there, and it does not speak TLS.
+        let plain = service.https();
+        std::thread::scope(|threads| {
+            for url in [nobody.as_str(), &plain, "https://no-such-host.invalid"] {
+                let here = HostileService::new(&["a"], |_| Way::Well);
+                threads.spawn(move || {
+                    let ran = here.apply_at(url, &[]);
+                    // A machine without certificates cannot even try TLS.
+                    let no_tls = ran.stderr.contains("ca-certificates");
+                    assert_eq!(
+                        ran.code,
+                        if no_tls { 64 } else { 6 },
+                        "{url}: {}",
+                        ran.all()
+                    );
+                    if !no_tls {
+                        let (outcome, message) = end(&ran.json(), "a");
+                        assert_eq!(outcome, "refused", "{url}");
+                        assert!(
+                            message.contains("so nothing was written"),
+                            "{url}: {message}"
+                        );
+                    }
+                    converges(&here, &["a"], &here.url);
+                });
+            }
+        });
+        assert_eq!(service.asked().len(), 0, "nothing was understood");
+    }
+}
+
+fn side_by_side(cases: impl Iterator<Item = Case>) {
     std::thread::scope(|threads| {
-        for case in cases() {
+        for case in cases {
             threads.spawn(move || a_write_goes_wrong(&case));
         }
     });
@@ -206,11 +256,11 @@ fn a_write_goes_wrong(case: &Case) {
     let way = case.way.clone();
     let well = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let is_well = well.clone();
-    let rogue = Rogue::new(&["a", "b"], move |asked| {
+    let service = HostileService::new(&["a", "b"], move |asked| {
         let faulty = asked.is("PUT", "a") && !is_well.load(std::sync::atomic::Ordering::SeqCst);
         if faulty { way.clone() } else { Way::Well }
     });
-    let ran = rogue.apply(&["--timeout", "0.5"]);
+    let ran = service.apply(&["--timeout", "0.5"]);
     assert_eq!(ran.code, 5, "{name}: {}", ran.all());
     let report = ran.json();
     check("apply", &report);
@@ -218,13 +268,13 @@ fn a_write_goes_wrong(case: &Case) {
     assert_eq!(outcome, case.outcome, "{name}: {message}");
     assert!(message.contains(case.message), "{name}: {message}");
     assert_eq!(end(&report, "b").0, "confirmed", "{name}");
-    assert_eq!(rogue.count("PUT", "a"), case.tries, "{name}");
-    assert!(!is_confirmed(&rogue, "a"), "{name}");
-    assert!(is_confirmed(&rogue, "b"), "{name}");
+    assert_eq!(service.count("PUT", "a"), case.tries, "{name}");
+    assert!(!is_confirmed(&service, "a"), "{name}");
+    assert!(is_confirmed(&service, "b"), "{name}");
     well.store(true, std::sync::atomic::Ordering::SeqCst);
-    converges(&rogue, &["a", "b"], &rogue.url);
+    converges(&service, &["a", "b"], &service.url);
     assert_eq!(
-        rogue.count("PUT", "b"),
+        service.count("PUT", "b"),
         1,
         "{name}: what was confirmed is not written again"
     );
@@ -250,14 +300,14 @@ fn a_429_is_waited_out_in_each_of_its_forms() {
             threads.spawn(move || {
                 let first = std::sync::atomic::AtomicBool::new(true);
                 let way = too_many(&form);
-                let rogue = Rogue::new(&["a", "b"], move |asked| {
+                let service = HostileService::new(&["a", "b"], move |asked| {
                     let is_first = asked.is("PUT", "a")
                         && first.swap(false, std::sync::atomic::Ordering::SeqCst);
                     if is_first { way.clone() } else { Way::Well }
                 });
-                let ran = rogue.apply(&[]);
+                let ran = service.apply(&[]);
                 assert_eq!(ran.code, 0, "{}", ran.all());
-                assert_eq!(rogue.count("PUT", "a"), 2);
+                assert_eq!(service.count("PUT", "a"), 2);
             });
         }
     });
@@ -267,20 +317,20 @@ fn a_429_is_waited_out_in_each_of_its_forms() {
 fn a_pause_of_a_day_ends_the_run_at_once() {
     let rooms: Vec<String> = (0..8).map(|n| format!("room-{n}")).collect();
     let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
-    let rogue = Rogue::new(&names, |asked: &Asked| {
+    let service = HostileService::new(&names, |asked: &Asked| {
         if asked.method == "PUT" {
             return too_many("Retry-After: 86400\r\n");
         }
         Way::Well
     });
-    let ran = rogue.apply(&["--parallelism", "1"]);
+    let ran = service.apply(&["--parallelism", "1"]);
     assert_eq!(ran.code, 6, "{}", ran.all());
     let report = ran.json();
     assert_eq!(report["summary"]["refused"], 1);
     assert_eq!(report["summary"]["skipped"], 7);
     let why = "the service asked for a pause of 86400 s, longer than this run waits";
     assert_eq!(report["stopped"], why);
-    assert_eq!(rogue.asked().len(), 2);
+    assert_eq!(service.asked().len(), 2);
 }
 
 #[test]
@@ -288,51 +338,15 @@ fn a_key_that_is_not_accepted_stops_the_run() {
     for status in [401, 403] {
         let rooms: Vec<String> = (0..8).map(|n| format!("room-{n}")).collect();
         let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
-        let rogue = Rogue::new(&names, move |_| {
+        let service = HostileService::new(&names, move |_| {
             Way::Instead(json_answer(status, &json!({"message": "bad key"})))
         });
-        let ran = rogue.apply(&[]);
+        let ran = service.apply(&[]);
         assert_eq!(ran.code, 6, "{}", ran.all());
-        assert!(rogue.asked().len() <= 4, "no more than were under way");
+        assert!(service.asked().len() <= 4, "no more than were under way");
         assert_eq!(ran.json()["stopped"], "the service does not accept the key");
-        assert!(!rogue.scratch.path(".roomctl/state.json").exists());
+        assert!(!service.scratch.path(".roomctl/state.json").exists());
     }
-}
-
-#[test]
-fn a_service_that_cannot_be_reached_is_told_as_such() {
-    let rogue = Rogue::new(&["a"], |_| Way::Well);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
-    // Something answers there, and it does not speak TLS.
-    let plain = rogue.https();
-    std::thread::scope(|threads| {
-        for url in [nobody.as_str(), &plain, "https://no-such-host.invalid"] {
-            let here = Rogue::new(&["a"], |_| Way::Well);
-            threads.spawn(move || {
-                let ran = here.apply_at(url, &[]);
-                // A machine without certificates cannot even try TLS.
-                let no_tls = ran.stderr.contains("ca-certificates");
-                assert_eq!(
-                    ran.code,
-                    if no_tls { 64 } else { 6 },
-                    "{url}: {}",
-                    ran.all()
-                );
-                if !no_tls {
-                    let (outcome, message) = end(&ran.json(), "a");
-                    assert_eq!(outcome, "refused", "{url}");
-                    assert!(
-                        message.contains("so nothing was written"),
-                        "{url}: {message}"
-                    );
-                }
-                converges(&here, &["a"], &here.url);
-            });
-        }
-    });
-    assert_eq!(rogue.asked().len(), 0, "nothing was understood");
 }
 
 #[test]
@@ -341,7 +355,7 @@ fn a_state_directory_that_vanishes_ends_the_run_and_the_next_one_recovers() {
     let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
     let dir = std::sync::Arc::new(std::sync::Mutex::new(None::<std::path::PathBuf>));
     let theirs = dir.clone();
-    let rogue = Rogue::new(&names, move |asked| {
+    let service = HostileService::new(&names, move |asked| {
         if asked.is("PUT", "room-3") {
             let dir = theirs.lock().unwrap().take();
             dir.into_iter()
@@ -349,8 +363,8 @@ fn a_state_directory_that_vanishes_ends_the_run_and_the_next_one_recovers() {
         }
         Way::Well
     });
-    *dir.lock().unwrap() = Some(rogue.scratch.path(".roomctl"));
-    let ran = rogue.apply(&["--parallelism", "1"]);
+    *dir.lock().unwrap() = Some(service.scratch.path(".roomctl"));
+    let ran = service.apply(&["--parallelism", "1"]);
     assert_eq!(ran.code, 7, "{}", ran.all());
     let report = ran.json();
     check("apply", &report);
@@ -360,19 +374,19 @@ fn a_state_directory_that_vanishes_ends_the_run_and_the_next_one_recovers() {
         .iter()
         .sum();
     assert_eq!(told, 8, "{report}");
-    converges(&rogue, &names, &rogue.url);
+    converges(&service, &names, &service.url);
 }
 
 #[test]
 fn a_place_that_cannot_hold_a_state_is_told_before_anything_is_sent() {
-    let rogue = Rogue::new(&["a"], |_| Way::Well);
-    rogue.scratch.write(".roomctl", "in the way");
-    let ran = rogue.apply(&[]);
+    let service = HostileService::new(&["a"], |_| Way::Well);
+    service.scratch.write(".roomctl", "in the way");
+    let ran = service.apply(&[]);
     assert_eq!(ran.code, 7, "{}", ran.all());
     assert!(ran.stderr.contains("help: "), "{}", ran.stderr);
-    assert_eq!(rogue.asked().len(), 0);
-    std::fs::remove_file(rogue.scratch.path(".roomctl")).unwrap();
-    converges(&rogue, &["a"], &rogue.url);
+    assert_eq!(service.asked().len(), 0);
+    std::fs::remove_file(service.scratch.path(".roomctl")).unwrap();
+    converges(&service, &["a"], &service.url);
 }
 
 /// A disk that is full at a different moment each time: before the journal, in it, and at the state.
@@ -383,8 +397,8 @@ fn a_full_disk_loses_nothing_that_was_confirmed() {
     let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
     let mut failed = 0;
     for blocks in 0..=8 {
-        let rogue = Rogue::new(&names, |_| Way::Well);
-        let program = rogue.command(&rogue.url, &["apply", "--yes", "--rate", "unlimited"]);
+        let service = HostileService::new(&names, |_| Way::Well);
+        let program = service.command(&service.url, &["apply", "--yes", "--rate", "unlimited"]);
         // The program itself cannot lower what it may write, so a shell does: in units of 512 bytes.
         let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\" --format json");
         let mut shell = Command::new("sh");
@@ -413,17 +427,17 @@ fn a_full_disk_loses_nothing_that_was_confirmed() {
             check("apply", &report);
             for room in report["receipts"].as_array().unwrap() {
                 let (room, outcome) = (room["room"].as_str().unwrap(), &room["outcome"]);
-                let confirmed = is_confirmed(&rogue, room);
+                let confirmed = is_confirmed(&service, room);
                 assert_eq!(
                     confirmed,
                     outcome == "confirmed",
                     "{blocks} {room}: {report}"
                 );
-                let written = rogue.count("PUT", room) > 0;
+                let written = service.count("PUT", room) > 0;
                 assert_eq!(written, outcome != "skipped", "{blocks} {room}: {report}");
             }
         }
-        converges(&rogue, &names, &rogue.url);
+        converges(&service, &names, &service.url);
     }
     assert!(failed >= 3, "the limits are too high to be met");
 }

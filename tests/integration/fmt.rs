@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use crate::common::{Ran, Scratch, root};
-use crate::site::Site;
+use crate::harness::Site;
 
 const ODD: &str = "enableChat:   true  # why\nprivacy: 'private'\n";
 const TIDY: &str = "privacy: private\nenableChat: true  # why\n";

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::common::Ran;
+use crate::harness::Site;
 use crate::schemas::check;
-use crate::site::Site;
 
 /// Personalities under which an import is claimed to leave nothing to do.
 const PERSONALITIES: [&[&str]; 15] = [
@@ -99,11 +99,6 @@ fn variables(site: &Site, ran: &Ran) -> Vec<(String, String)> {
     variables
 }
 
-fn writes(site: &Site) -> usize {
-    let log = site.log();
-    log.iter().filter(|r| r.method.name() != "GET").count()
-}
-
 #[test]
 fn after_an_import_there_is_nothing_to_do() {
     for personality in PERSONALITIES {
@@ -137,7 +132,7 @@ fn after_an_import_there_is_nothing_to_do() {
             let drift = site.run_with(variables, &["drift", "--rate", "unlimited"]);
             assert_eq!(drift.code, 0, "{personality:?}: {}", drift.all());
         }
-        assert_eq!(writes(&site), 0, "{personality:?}");
+        assert_eq!(site.writes(), 0, "{personality:?}");
         site.check_files();
 
         // Again: everything is managed, and nothing moves.

@@ -5,8 +5,8 @@ use std::process::{Child, Command};
 
 use serde_json::Value;
 
+use crate::harness::Site;
 use crate::schemas::check;
-use crate::site::Site;
 
 /// A run of `apply` that has sent `requests` requests by now.
 fn running(site: &Site, requests: u64) -> Child {
@@ -63,8 +63,7 @@ fn of(report: &Value, outcome: &str) -> u64 {
 }
 
 fn well_again(site: &Site, rooms: u64) {
-    site.simulator()
-        .with_world(|world| world.set_faults(Vec::new()));
+    site.faults(&[]);
     assert_eq!(site.apply(&[]).code, 0);
     assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
     let made = site
@@ -91,7 +90,7 @@ fn the_first_interrupt_finishes_what_is_under_way() {
             12,
             "{report}"
         );
-        let state: Value = serde_json::from_str(&site.scratch.read(".roomctl/state.json")).unwrap();
+        let state = site.state();
         assert_eq!(
             state["rooms"].as_object().unwrap().len() as u64,
             of(&report, "confirmed")

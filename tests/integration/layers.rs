@@ -1,9 +1,9 @@
 //! Imports point one way, and the pure layers touch nothing outside.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::common::root;
+use crate::common::{root, sources};
 
 /// Each layer, and the layers it may use.
 const LAYERS: [(&str, &[&str]); 10] = [
@@ -63,23 +63,6 @@ const IMPURE: [&str; 11] = [
     "tokio",
     "reqwest",
 ];
-
-/// Every source file below a directory, or the one file that is named.
-pub fn sources(dir: &Path) -> Vec<PathBuf> {
-    if dir.is_file() {
-        return vec![dir.to_owned()];
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            files.push(path);
-        }
-    }
-    files
-}
 
 /// The code of a file without comment lines and without its tests, which may use anything.
 fn code(path: &Path) -> String {

@@ -1,4 +1,8 @@
 //! Everything that is tested from outside: the built program, the layers of the source, the generated files.
+//!
+//! Two more programs stand in this folder, so that they share `common` and `harness`: `cases` runs the folders of
+//! `tests/cases`, `crash` lets runs die. What waits for the real back-off is in modules named `slow`, which the fast
+//! suite skips.
 
 // Helpers outside of `#[test]` functions count as tests too.
 #![allow(clippy::unwrap_used)]
@@ -6,16 +10,16 @@
 #![allow(unreachable_pub)]
 
 mod apply;
-mod cases;
 mod common;
-mod crash;
 mod drift;
 mod echo;
 mod explained;
 mod faults;
 mod fmt;
 mod guards;
+mod harness;
 mod hostile;
+mod hostile_service;
 mod import;
 #[cfg(unix)]
 mod init;
@@ -25,11 +29,8 @@ mod live;
 mod policies;
 mod references;
 mod render;
-mod rogue;
 mod saved;
 mod schemas;
 mod shells;
-mod site;
 mod state;
-mod story;
 mod switches;

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::common::Ran;
+use crate::harness::Site;
 use crate::schemas::check;
-use crate::site::Site;
 
 const ROOM: &str =
     "privacy: private\nmeetingJoinWebhook: https://hooks.example/${env:HOOK_TOKEN}\n";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::{Ran, Scratch};
-use crate::site::Site;
+use crate::harness::Site;
 
 const NOW: &str = "2026-11-24T09:00:00Z";
 const FORMS: [&str; 3] = ["markdown", "html", "github"];
@@ -26,8 +26,7 @@ fn the_kept_json_gives_the_same_bytes() {
     for command in ["validate", "plan", "drift"] {
         if command == "drift" {
             assert_eq!(site.apply(&["--report-file", "apply.json"]).code, 0);
-            site.simulator()
-                .with_world(|world| world.edit("room-00", "maxParticipants", json!(9)).unwrap());
+            site.edit("room-00", "maxParticipants", json!(9));
         }
         for form in FORMS {
             let file = format!("{command}.json");

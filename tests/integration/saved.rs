@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::Site;
 use crate::schemas::check;
-use crate::site::Site;
 
 const ROOM: &str = "privacy: private\nmaxParticipants: 5\n";
 const MORE: &str = "privacy: private\nmaxParticipants: 6\n";

@@ -5,20 +5,10 @@ use roomctl::simulator::{Method, Request};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::harness::{KEY, Site};
 use crate::schemas::check;
-use crate::site::{KEY, Site};
 
 const ROOM: &str = "privacy: private\nmaxParticipants: 5\nenableChat: true\n";
-
-fn applied(quirks: &[&str], count: usize) -> Site {
-    let site = Site::with_rooms(quirks, &[], count);
-    assert_eq!(site.apply(&[]).code, 0);
-    site
-}
-
-fn state(site: &Site) -> Value {
-    serde_json::from_str(&site.scratch.read(".roomctl/state.json")).unwrap()
-}
 
 fn plan(site: &Site) -> Value {
     let args = ["plan", "--live", "--rate", "unlimited", "--format", "json"];
@@ -27,7 +17,7 @@ fn plan(site: &Site) -> Value {
 
 #[test]
 fn a_room_renamed_on_the_service_is_known_under_its_new_name() {
-    let site = applied(&["body-room-name=rename"], 2);
+    let site = Site::applied(&["body-room-name=rename"], 2);
     let rename = Request::new(Method::Put, "/api/v1/room/room-01")
         .with_key(KEY)
         .with_body(&json!({"roomName": "daily"}));
@@ -35,11 +25,11 @@ fn a_room_renamed_on_the_service_is_known_under_its_new_name() {
     assert_eq!(answer.status, 200);
     site.remove(1);
     site.scratch.write("rooms/daily.yaml", ROOM);
-    let (before, requests) = (state(&site), site.log().len());
+    let (before, requests) = (site.state(), site.log().len());
     let ran = site.run(&["state", "mv", "room-01", "daily"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.all());
     assert_eq!(site.log().len(), requests, "the service was contacted");
-    let after = state(&site);
+    let after = site.state();
     assert_eq!(after["rooms"]["daily"], before["rooms"]["room-01"]);
     assert_eq!(after["rooms"]["room-01"], Value::Null);
     assert_eq!(after["lineage"], before["lineage"]);
@@ -54,7 +44,7 @@ fn a_room_renamed_on_the_service_is_known_under_its_new_name() {
 
 #[test]
 fn a_move_to_a_room_of_somebody_else_is_noticed_and_archives_nothing() {
-    let site = applied(&[], 2);
+    let site = Site::applied(&[], 2);
     site.simulator()
         .with_world(|world| world.create("theirs", [].into(), 1));
     site.remove(1);
@@ -81,8 +71,8 @@ fn what_an_unfinished_run_left_is_taken_in_first() {
         &["state", "mv", "room-00", "daily"] as &[&str],
         &["state", "forget", "room-00", "--yes"],
     ] {
-        let site = applied(&[], 2);
-        let serial = state(&site)["serial"].as_u64().unwrap();
+        let site = Site::applied(&[], 2);
+        let serial = site.state()["serial"].as_u64().unwrap();
         let held = hold(&site);
         let runtime = Runtime::new().unwrap();
         runtime.block_on(held.record_missing("room-01")).unwrap();
@@ -111,7 +101,7 @@ fn what_an_unfinished_run_left_is_taken_in_first() {
             ran.stderr
         );
         assert!(!site.scratch.path(".roomctl/state.json.journal").exists());
-        let state = state(&site);
+        let state = site.state();
         assert_eq!(state["serial"].as_u64(), Some(serial + 1));
         assert_eq!(state["rooms"].get("room-00"), None);
         assert_eq!(state["rooms"].get("room-01"), None);
@@ -129,7 +119,7 @@ fn hold(site: &Site) -> Held {
 
 #[test]
 fn only_changes_wait_for_the_lock() {
-    let site = applied(&[], 1);
+    let site = Site::applied(&[], 1);
     let lock = hold(&site);
     assert_eq!(site.run(&["state", "list"]).code, 0);
     assert_eq!(site.run(&["state", "show", "room-00"]).code, 0);
@@ -169,7 +159,7 @@ fn reports_fit_their_schemas_and_hold_no_secret() {
 
 #[test]
 fn a_lock_is_only_taken_away_from_who_is_named_first() {
-    let site = applied(&[], 1);
+    let site = Site::applied(&[], 1);
     let unlock = |args: &[&str]| site.run(&[&["state", "unlock"], args].concat());
     let free = unlock(&[]);
     assert_eq!(
@@ -201,7 +191,7 @@ fn a_lock_is_only_taken_away_from_who_is_named_first() {
 
 #[test]
 fn a_lock_left_by_a_dead_run_is_recognised() {
-    let site = applied(&[], 1);
+    let site = Site::applied(&[], 1);
     let record = holder().to_string();
     let leave = || site.scratch.write(".roomctl/state.json.lock", &record);
     leave();

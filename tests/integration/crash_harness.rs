@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 use roomctl::simulator::Method;
 use serde_json::{Map, Value as Json, json};
 
-use crate::site::Site;
+use crate::harness::Site;
 
 /// How many rooms are in flight at most, and so how many writes a death may have to repeat.
 const PARALLELISM: usize = 4;
@@ -23,7 +23,7 @@ const ERRORS: &str = "errors";
 const STATE: &str = ".roomctl/state.json";
 
 /// One site, what its files want, and what its runs told so far.
-pub struct Story {
+pub struct CrashHarness {
     pub site: Site,
     args: Vec<&'static str>,
     /// `maxParticipants` of each room that has a file; `None` for a room whose file was removed.
@@ -53,7 +53,7 @@ impl Lines {
     }
 
     /// Lets `story` hear all lines up to the first that is `enough`, or to the end of the run.
-    pub fn until(&mut self, story: &mut Story, mut enough: impl FnMut(&str) -> bool) {
+    pub fn until(&mut self, story: &mut CrashHarness, mut enough: impl FnMut(&str) -> bool) {
         let mut line = String::new();
         while self.0.read_line(&mut line).unwrap() > 0 {
             story.hear(&line);
@@ -72,7 +72,7 @@ enum Write {
     Archived,
 }
 
-impl Story {
+impl CrashHarness {
     /// Nothing applied yet. `args` are passed to every `apply`.
     pub fn new(quirks: &[&str], args: &[&'static str]) -> Self {
         Self {

@@ -5,14 +5,13 @@ use std::path::Path;
 
 use roomctl::inside::CRASH_POINTS;
 
-use crate::common::root;
-use crate::layers::sources;
-use crate::site::Site;
-use crate::story::{Ended, Story};
+use crate::common::{root, sources};
+use crate::crash_harness::{CrashHarness, Ended};
+use crate::harness::Site;
 
 /// Six rooms that the state does not know: three are on the service, three are missing.
-fn first_run() -> Story {
-    let mut story = Story::new(&[], &[]);
+fn first_run() -> CrashHarness {
+    let mut story = CrashHarness::new(&[], &[]);
     story.site.existing(3);
     for number in 0..6 {
         story.want(number, Some(5));
@@ -21,8 +20,8 @@ fn first_run() -> Story {
 }
 
 /// The second run of a site: two rooms to update, two to archive, two to adopt, two to create.
-fn later_run(args: &[&'static str]) -> Story {
-    let mut story = Story::new(&[], args);
+fn later_run(args: &[&'static str]) -> CrashHarness {
+    let mut story = CrashHarness::new(&[], args);
     story.site.existing(6);
     for number in 0..4 {
         story.want(number, Some(5));
@@ -37,7 +36,7 @@ fn later_run(args: &[&'static str]) -> Story {
 }
 
 /// Dies at every point, and the run after it once more when it comes to that point for the third time.
-fn die_everywhere(story: impl Fn() -> Story) {
+fn die_everywhere(story: impl Fn() -> CrashHarness) {
     let mut later = 0;
     for point in CRASH_POINTS {
         let mut story = story();
@@ -69,7 +68,7 @@ fn a_run_that_looks_first_dies_everywhere() {
 #[test]
 fn the_run_after_a_death_dies_everywhere_too() {
     for point in CRASH_POINTS {
-        let mut story = Story::new(&[], &[]);
+        let mut story = CrashHarness::new(&[], &[]);
         for (count, at) in [(5, None), (9, Some("request-answered#2")), (5, Some(point))] {
             (0..6).for_each(|number| story.want(number, Some(count)));
             let died = story.apply(at) == Ended::Died;

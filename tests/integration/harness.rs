@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use roomctl::simulator::{Quirks, Record, Running, SimKey, Simulator, SimulatorOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::common::{Ran, Scratch};
@@ -49,6 +49,14 @@ impl Site {
         site
     }
 
+    /// Rooms that are applied.
+    pub fn applied(quirks: &[&str], count: usize) -> Self {
+        let site = Self::with_rooms(quirks, &[], count);
+        let ran = site.apply(&[]);
+        assert_eq!(ran.code, 0, "{quirks:?}: {}", ran.all());
+        site
+    }
+
     pub fn room(&self, number: usize, text: &str) {
         self.scratch
             .write(&format!("rooms/room-{number:02}.yaml"), text);
@@ -71,6 +79,24 @@ impl Site {
                 world.create(&format!("room-{number:02}"), attributes, 0);
             }
         });
+    }
+
+    /// Somebody moves an attribute by hand.
+    pub fn edit(&self, room: &str, attribute: &str, value: Value) {
+        self.simulator()
+            .with_world(|world| world.edit(room, attribute, value).unwrap());
+    }
+
+    /// What goes wrong from here on, and nothing else.
+    pub fn faults(&self, faults: &[&str]) {
+        let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        self.simulator()
+            .with_world(|world| world.set_faults(faults));
+    }
+
+    /// The state as it is on the disk.
+    pub fn state(&self) -> Value {
+        serde_json::from_str(&self.scratch.read(".roomctl/state.json")).unwrap()
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
@@ -150,6 +176,11 @@ impl Site {
             .iter()
             .filter(|r| r.method.name() == method)
             .count()
+    }
+
+    /// How many requests were sent that write.
+    pub fn writes(&self) -> usize {
+        self.log().len() - self.count("GET")
     }
 
     /// No file may hold a secret.

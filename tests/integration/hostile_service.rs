@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::common::{Ran, Scratch};
 
-pub const KEY: &str = "canary-key-of-rogue";
+pub const KEY: &str = "canary-key-5d20be";
 
 /// One request, as it came.
 #[derive(Clone, Debug)]
@@ -57,14 +57,14 @@ struct Desk {
     asked: Vec<Asked>,
 }
 
-pub struct Rogue {
+pub struct HostileService {
     pub url: String,
     port: u16,
     desk: Arc<Mutex<Desk>>,
     pub scratch: Scratch,
 }
 
-impl Rogue {
+impl HostileService {
     /// A service that holds `rooms`, public ones, and meets requests as `way` says; and a directory with a file
     /// for each room.
     pub fn new(rooms: &[&str], way: impl Fn(&Asked) -> Way + Send + Sync + 'static) -> Self {
