@@ -103,6 +103,12 @@ impl Scratch {
         self.command(args).output().unwrap().into()
     }
 
+    /// Validates the rooms here, at a moment that does not move.
+    pub fn validate(&self) -> Ran {
+        let now = "2026-11-24T09:00:00Z";
+        self.run(&["validate", "--format", "json", "--now", now])
+    }
+
     /// Every file below here, with its bytes.
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();

@@ -16,7 +16,7 @@ mod harness;
 use std::process::{Child, Stdio};
 
 use crate::common::Ran;
-use crate::crash_harness::{CrashHarness, Ended, Lines};
+use crate::crash_harness::{APPLY, CrashHarness, Ended, Lines};
 use crate::harness::Site;
 
 /// Repeatable randomness: splitmix64.
@@ -51,48 +51,48 @@ fn killed_a_hundred_times_while_the_service_replaces() {
 /// others moved; and so on.
 fn killed_a_hundred_times(seed: u64, quirk: &str) {
     let mut random = Random(seed);
-    let mut story = CrashHarness::new(&[quirk], &[]);
-    story.site.existing(75);
+    let mut harness = CrashHarness::new(&[quirk], &[]);
+    harness.site.existing(75);
     let mut rooms = 150;
-    (0..rooms).for_each(|number| story.want(number, Some(5)));
-    while story.deaths < 100 {
-        match killed(&mut story, &mut random) {
-            Ended::Died => move_what_is_in_doubt(&mut story, &mut random),
+    (0..rooms).for_each(|number| harness.want(number, Some(5)));
+    while harness.deaths < 100 {
+        match killed(&mut harness, &mut random) {
+            Ended::Died => move_what_is_in_doubt(&mut harness, &mut random),
             Ended::ByItself => {
                 rooms += 20;
-                (0..rooms).for_each(|number| story.want(number, Some(random.count())));
+                (0..rooms).for_each(|number| harness.want(number, Some(random.count())));
             }
         }
     }
-    story.converge();
+    harness.converge();
 }
 
 /// Files move while nobody knows what arrived. With so few values, many move back to what was applied.
-fn move_what_is_in_doubt(story: &mut CrashHarness, random: &mut Random) {
-    for number in story.in_doubt() {
+fn move_what_is_in_doubt(harness: &mut CrashHarness, random: &mut Random) {
+    for number in harness.in_doubt() {
         if random.below(3) == 0 {
-            story.want(number, Some(random.count()));
+            harness.want(number, Some(random.count()));
         }
     }
 }
 
 /// One run that is killed once it has sent so many requests, or told so many rooms.
-fn killed(story: &mut CrashHarness, random: &mut Random) -> Ended {
-    let mut run = story.start(None);
+fn killed(harness: &mut CrashHarness, random: &mut Random) -> Ended {
+    let mut run = harness.start(None);
     let mut lines = Lines::of(&mut run);
     // Reading and planning change nothing.
-    lines.until(story, |line| line.starts_with("Forecast: "));
+    lines.until(harness, |line| line.starts_with("Forecast: "));
     let mut more = random.below(25);
     if random.below(2) == 0 {
-        wait_for_requests(&story.site, &mut run, more);
+        wait_for_requests(&harness.site, &mut run, more);
     } else {
-        lines.until(story, |_| {
+        lines.until(harness, |_| {
             more = more.saturating_sub(1);
             more == 0
         });
     }
     run.kill().unwrap();
-    story.end(run, lines)
+    harness.end(run, lines)
 }
 
 fn wait_for_requests(site: &Site, run: &mut Child, more: usize) {
@@ -105,28 +105,21 @@ fn wait_for_requests(site: &Site, run: &mut Child, more: usize) {
 
 #[test]
 fn of_two_at_once_only_one_writes() {
-    let mut story = CrashHarness::new(&[], &[]);
+    let mut harness = CrashHarness::new(&[], &[]);
     let mut refused = 0;
     for round in 0..50 {
-        (0..8).for_each(|number| story.want(number, Some(5 + round % 2)));
-        refused += two_at_once(&story.site);
-        story.check();
+        (0..8).for_each(|number| harness.want(number, Some(5 + round % 2)));
+        refused += two_at_once(&harness.site);
+        harness.check();
     }
     assert!(refused > 0, "they never met");
-    story.converge();
+    harness.converge();
 }
 
 /// Applies twice at the same time. Returns how many were refused, at most one.
 fn two_at_once(site: &Site) -> usize {
     let start = || {
-        let mut command = site.command(&[
-            "apply",
-            "--yes",
-            "--rate",
-            "unlimited",
-            "--max-changes",
-            "100%",
-        ]);
+        let mut command = site.command(&APPLY);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };

@@ -20,6 +20,16 @@ const EXIT_CODES: [i32; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 64, 130];
 /// Where runs tell what is not a result.
 const ERRORS: &str = "errors";
 
+/// `apply` as fast as it goes, and without a question.
+pub const APPLY: [&str; 6] = [
+    "apply",
+    "--yes",
+    "--rate",
+    "unlimited",
+    "--max-changes",
+    "100%",
+];
+
 const STATE: &str = ".roomctl/state.json";
 
 /// One site, what its files want, and what its runs told so far.
@@ -52,11 +62,11 @@ impl Lines {
         Self(BufReader::new(run.stdout.take().unwrap()))
     }
 
-    /// Lets `story` hear all lines up to the first that is `enough`, or to the end of the run.
-    pub fn until(&mut self, story: &mut CrashHarness, mut enough: impl FnMut(&str) -> bool) {
+    /// Lets `harness` hear all lines up to the first that is `enough`, or to the end of the run.
+    pub fn until(&mut self, harness: &mut CrashHarness, mut enough: impl FnMut(&str) -> bool) {
         let mut line = String::new();
         while self.0.read_line(&mut line).unwrap() > 0 {
-            story.hear(&line);
+            harness.hear(&line);
             if enough(&line) {
                 return;
             }
@@ -112,17 +122,8 @@ impl CrashHarness {
 
     /// Starts `apply`, which dies at the crash point `at`.
     pub fn start(&mut self, at: Option<&str>) -> Child {
-        let mut args = vec![
-            "--color",
-            "never",
-            "apply",
-            "--yes",
-            "--rate",
-            "unlimited",
-            "--max-changes",
-            "100%",
-        ];
-        args.extend(["--parallelism", "4"]);
+        let mut args = APPLY.to_vec();
+        args.extend(["--color", "never", "--parallelism", "4"]);
         args.extend(&self.args);
         self.starts.push(self.site.log().len());
         let mut command = self.site.command(&args);

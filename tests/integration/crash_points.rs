@@ -11,38 +11,38 @@ use crate::harness::Site;
 
 /// Six rooms that the state does not know: three are on the service, three are missing.
 fn first_run() -> CrashHarness {
-    let mut story = CrashHarness::new(&[], &[]);
-    story.site.existing(3);
+    let mut harness = CrashHarness::new(&[], &[]);
+    harness.site.existing(3);
     for number in 0..6 {
-        story.want(number, Some(5));
+        harness.want(number, Some(5));
     }
-    story
+    harness
 }
 
 /// The second run of a site: two rooms to update, two to archive, two to adopt, two to create.
 fn later_run(args: &[&'static str]) -> CrashHarness {
-    let mut story = CrashHarness::new(&[], args);
-    story.site.existing(6);
+    let mut harness = CrashHarness::new(&[], args);
+    harness.site.existing(6);
     for number in 0..4 {
-        story.want(number, Some(5));
+        harness.want(number, Some(5));
     }
-    assert_eq!(story.apply(None), Ended::ByItself);
+    assert_eq!(harness.apply(None), Ended::ByItself);
     for number in [0, 1, 4, 5, 6, 7] {
-        story.want(number, Some(9));
+        harness.want(number, Some(9));
     }
-    story.want(2, None);
-    story.want(3, None);
-    story
+    harness.want(2, None);
+    harness.want(3, None);
+    harness
 }
 
 /// Dies at every point, and the run after it once more when it comes to that point for the third time.
-fn die_everywhere(story: impl Fn() -> CrashHarness) {
+fn die_everywhere(harness: impl Fn() -> CrashHarness) {
     let mut later = 0;
     for point in CRASH_POINTS {
-        let mut story = story();
-        assert_eq!(story.apply(Some(point)), Ended::Died, "{point}");
-        later += usize::from(story.apply(Some(&format!("{point}#3"))) == Ended::Died);
-        story.converge();
+        let mut harness = harness();
+        assert_eq!(harness.apply(Some(point)), Ended::Died, "{point}");
+        later += usize::from(harness.apply(Some(&format!("{point}#3"))) == Ended::Died);
+        harness.converge();
     }
     // What belongs to a room, a request or a batch comes again and again; the rest once or twice a run.
     assert!(later >= 10, "only {later} points were passed three times");
@@ -68,13 +68,13 @@ fn a_run_that_looks_first_dies_everywhere() {
 #[test]
 fn the_run_after_a_death_dies_everywhere_too() {
     for point in CRASH_POINTS {
-        let mut story = CrashHarness::new(&[], &[]);
+        let mut harness = CrashHarness::new(&[], &[]);
         for (count, at) in [(5, None), (9, Some("request-answered#2")), (5, Some(point))] {
-            (0..6).for_each(|number| story.want(number, Some(count)));
-            let died = story.apply(at) == Ended::Died;
+            (0..6).for_each(|number| harness.want(number, Some(count)));
+            let died = harness.apply(at) == Ended::Died;
             assert_eq!(died, at.is_some(), "{point}");
         }
-        story.converge();
+        harness.converge();
     }
 }
 
@@ -102,10 +102,10 @@ fn every_point_is_in_the_table_and_none_is_where_nothing_happens() {
 fn a_line_that_was_not_synced_may_be_torn_anywhere() {
     for point in ["event-written#5", "journal-header-written"] {
         for kept in [0, 1, 16, 17, 40, usize::MAX] {
-            let mut story = later_run(&["--prune"]);
-            assert_eq!(story.apply(Some(point)), Ended::Died);
-            tear(&story.site, kept);
-            story.converge();
+            let mut harness = later_run(&["--prune"]);
+            assert_eq!(harness.apply(Some(point)), Ended::Died);
+            tear(&harness.site, kept);
+            harness.converge();
         }
     }
 }

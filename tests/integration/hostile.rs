@@ -64,14 +64,7 @@ fn every_hostile_file_is_a_finding_that_says_what_to_do() {
     ] {
         let scratch = Scratch::new();
         scratch.copy(&root().join(format!("tests/cases/hostile-{case}")), "");
-        let args = [
-            "validate",
-            "--format",
-            "json",
-            "--now",
-            "2026-11-24T09:00:00Z",
-        ];
-        let ran = scratch.run(&args);
+        let ran = scratch.validate();
         assert_eq!(ran.code, 3, "{case}: {}", ran.stderr);
         assert!(!ran.all().contains("canary"), "{case}");
         let report = ran.json();

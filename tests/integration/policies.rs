@@ -25,14 +25,7 @@ fn the_documented_policies_hold_and_are_broken() {
     ] {
         scratch.write(&format!("rooms/{file}.yaml"), text);
     }
-    let args = [
-        "validate",
-        "--format",
-        "json",
-        "--now",
-        "2026-11-24T09:00:00Z",
-    ];
-    let kept = scratch.run(&args);
+    let kept = scratch.validate();
     assert_eq!(kept.code, 0, "{}", kept.stderr);
     assert_eq!(
         kept.json()["findings"].as_array().unwrap().len(),
@@ -63,7 +56,7 @@ fn the_documented_policies_hold_and_are_broken() {
     ] {
         let name = format!("rooms/{file}.yaml");
         scratch.write(&name, text);
-        let broken = scratch.run(&args).json();
+        let broken = scratch.validate().json();
         let findings = broken["findings"].as_array().unwrap();
         assert_eq!(findings.len(), 1, "{file}: {broken}");
         let message = findings[0]["message"].as_str().unwrap();
