@@ -1,0 +1,53 @@
+# The commands of this repository by short names; CONTRIBUTING.md says when to use which.
+# Needs https://just.systems; each recipe is also short enough to be typed.
+
+# Lists the recipes.
+default:
+    @just --list
+
+# Formatting and lints.
+check:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+
+# What is quick: no waiting for the real back-off, and no runs that die.
+fast *ARGS:
+    cargo test --lib --bins --test cases --test integration {{ ARGS }} -- --skip slow::
+
+# All tests.
+full *ARGS:
+    cargo test {{ ARGS }}
+
+# The runs that die: at every named place, and at moments that a seed chooses.
+crash *ARGS:
+    cargo test --test crash {{ ARGS }}
+
+# Writes what the cases print into `expected`: all of them, or those whose name contains NAME. Then read the difference.
+bless NAME='':
+    ROOMCTL_BLESS=1 cargo test --test cases {{ NAME }}
+    git --no-pager diff --stat -- tests/cases
+
+# Writes the schemas anew, from the code.
+schemas:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --quiet
+    new=$(mktemp)
+    trap 'rm -f "$new"' EXIT
+    for file in schema/*.schema.json; do
+        # Not straight into the file: a command that fails would leave it empty.
+        cargo run --quiet -- schema "$(basename "$file" .schema.json)" > "$new"
+        cmp --silent "$new" "$file" || { cat "$new" > "$file"; echo "$file"; }
+    done
+
+# Whole processes against their floors. Read the ratios: figures move with the machine.
+bench *ARGS:
+    cargo bench {{ ARGS }}
+
+# Licences, sources and unwanted crates among the dependencies. Needs cargo-deny.
+deny:
+    cargo deny check licenses bans sources
+
+# What has to hold before anything is merged.
+ci:
+    .ci/run
