@@ -60,7 +60,7 @@ impl Eq for Secret {}
 pub(crate) struct SecretDigest(#[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))] String);
 
 /// Lower-case hexadecimal digits of `bytes`.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     // A table, not `write!`: a plan of 10,000 rooms makes 30,000 digests.
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);

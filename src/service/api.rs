@@ -548,7 +548,7 @@ mod tests {
         ));
     }
 
-    /// The key in forms that services, proxies and error pages are known to use, and a few that they are not.
+    /// The key in forms that services, proxies and error pages are known to use.
     fn disguises() -> Vec<String> {
         let each = |form: fn(u8) -> String| KEY.bytes().map(form).collect::<String>();
         vec![
@@ -557,17 +557,10 @@ mod tests {
             KEY[3..].to_owned(),
             KEY.chars().rev().collect(),
             each(|b| format!("%{b:02X}")),
-            each(|b| format!("%25{b:02x}")),
             each(|b| format!("&#{b};")),
-            each(|b| format!("&#x{b:x}")),
-            each(|b| format!("&amp;#{b};")),
+            each(|b| format!("&#x{b:x};")),
             each(|b| format!("\\u{b:04x}")),
             each(|b| format!("\\\\u{b:04x}")),
-            each(|b| format!("{b:02x}")),
-            each(|b| format!("{b:02X} ")),
-            each(|b| format!("{} ", char::from(b))),
-            each(|b| format!("{}\u{200b}", char::from(b))),
-            each(|b| format!("{}-", char::from(b))),
             STANDARD.encode(KEY),
             STANDARD.encode(format!("?secretKey={KEY}")),
         ]

@@ -7,11 +7,10 @@
 //! | `requests` | one request carried through: paced, tried again, timed out, stopped |
 //! | `pace`, `retry`, `deadline`, `health`, `stop` | when a request may start, whether it starts again, and what ends a run |
 //! | `observe` | rooms as they are now |
-//! | `leaks`, `escapes` | secrets are taken out of what the service says |
+//! | `leaks` | secrets are taken out of what the service says |
 
 pub(crate) mod api;
 pub(crate) mod deadline;
-pub(crate) mod escapes;
 pub(crate) mod health;
 pub(crate) mod http;
 pub(crate) mod leaks;
