@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::files::yaml::{self, Entry};
-use crate::model::catalogue::{self, Attribute};
+use crate::model::catalogue::{self, Attribute, Kind};
 use crate::model::reference::{Template, prefix_of, variable, written};
 use crate::model::suggest::nearest;
 use crate::model::{Finding, Place, Related, Room, Severity};
@@ -84,7 +84,7 @@ fn literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
     let Some(text) = entry.value.as_str().filter(|text| text.contains("://")) else {
         return;
     };
-    let Some(attribute) = catalogue::attribute(&entry.key).filter(|a| a.secret) else {
+    let Some(attribute) = catalogue::attribute(&entry.key).filter(|a| a.is_secret()) else {
         return;
     };
     let Ok(template) = Template::parse(text) else {
@@ -174,7 +174,7 @@ fn number_form(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     let Value::Number(number) = &entry.value else {
         return;
     };
-    if catalogue::attribute(&entry.key).is_some_and(|attribute| attribute.secret) {
+    if catalogue::attribute(&entry.key).is_some_and(Attribute::is_secret) {
         // Its type is told to be wrong in any case, without repeating it.
         return;
     }
@@ -213,11 +213,11 @@ fn check_entry(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
         );
         return;
     }
-    let (message, help) = if attribute.secret {
+    let (message, help) = if attribute.is_secret() {
         // The type's message never repeats the value.
         let why = match &entry.value {
             Value::String(_) => error.to_string(),
-            _ => format!("expected {} as text", attribute.expects),
+            _ => format!("expected {} as text", attribute.kind.expects()),
         };
         let help = "write the whole URL, or `${env:NAME}` and set that variable where roomctl runs";
         (format!("`{}`: {why}", entry.key), Some(help.to_owned()))
@@ -243,7 +243,8 @@ fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Opti
     };
     let message = format!(
         "`{}`: expected {}, found {found}",
-        attribute.name, attribute.expects
+        attribute.name,
+        attribute.kind.expects()
     );
     (message, Some(wrong_type_help(attribute, &entry.value)))
 }
@@ -252,7 +253,7 @@ fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Opti
 fn wrong_type_help(attribute: &Attribute, value: &Value) -> String {
     let name = &attribute.name;
     let text = value.as_str().unwrap_or_default().to_ascii_lowercase();
-    if let Some(words) = words(attribute) {
+    if let Some(words) = attribute.kind.words() {
         let meant = match text.as_str() {
             "yes" | "on" | "y" | "1" => "true".to_owned(),
             "no" | "off" | "n" | "0" => "false".to_owned(),
@@ -263,7 +264,7 @@ fn wrong_type_help(attribute: &Attribute, value: &Value) -> String {
             None => format!("write `{name}: {}`", words.join(&format!("` or `{name}: "))),
         };
     }
-    if let (true, Value::Number(number)) = (attribute.expects == "text", value) {
+    if let (true, Value::Number(number)) = (attribute.kind == Kind::Text, value) {
         return format!("write `{name}: \"{number}\"`");
     }
     let digits: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
@@ -272,26 +273,16 @@ fn wrong_type_help(attribute: &Attribute, value: &Value) -> String {
     let digits = value.as_f64().and_then(whole).unwrap_or(digits);
     match digits.parse::<i64>() {
         Ok(number) if number >= 0 => format!("write `{name}: {number}`"),
-        _ => format!("write for example `{name}: {}`", example(attribute)),
+        _ => format!("write for example `{name}: {}`", example(&attribute.kind)),
     }
 }
 
-/// The values that can be written, where they are few.
-fn words(attribute: &Attribute) -> Option<Vec<&str>> {
-    let words: Vec<&str> = attribute.expects.split(" or ").collect();
-    let is_word = |word: &&str| word.len() > 2 && word.starts_with('`') && word.ends_with('`');
-    words
-        .iter()
-        .all(is_word)
-        .then(|| words.iter().map(|word| word.trim_matches('`')).collect())
-}
-
 /// A value that would do.
-fn example(attribute: &Attribute) -> &'static str {
-    match attribute.name.as_str() {
-        "roomName" => "stand-up",
-        "maxParticipants" => "25",
-        name if name.ends_with("UnixSec") => "2027-01-01T09:00:00+01:00",
+fn example(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Text => "stand-up",
+        Kind::Count(_) => "25",
+        Kind::Moment => "2027-01-01T09:00:00+01:00",
         _ => "2h",
     }
 }
@@ -342,7 +333,7 @@ fn unknown_key(entry: &Entry, findings: &mut Findings<'_>) {
 fn meant(key: &str) -> Option<&'static str> {
     match key {
         "name" | "room" => Some("roomName"),
-        _ => nearest(key, catalogue::attributes().iter().map(|a| a.name.as_str())),
+        _ => nearest(key, catalogue::attributes().iter().map(|a| a.name)),
     }
 }
 

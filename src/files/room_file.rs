@@ -73,15 +73,14 @@ pub(crate) fn parse(
         own: &own.entries,
         defaults: context.defaults,
     };
-    let room = room(own.room, &layers, context, &mut findings);
+    let settings = settings(own.room, &layers, context, &mut findings);
     let Some((name, name_at)) = name.filter(|_| !Finding::any_error(&findings.list)) else {
         return (None, findings.list);
     };
-    let Some(room) = room else {
+    let Some(settings) = settings else {
         // The reason is told with the defaults.
         return (None, findings.list);
     };
-    let settings = room.settings();
     let clean = findings.list.is_empty();
     let room = RoomFile {
         file: file.to_owned(),
@@ -95,13 +94,13 @@ pub(crate) fn parse(
     (Some(room), findings.list)
 }
 
-/// The typed room with its defaults, or nothing and why.
-fn room(
+/// The settings of the room with its defaults, or nothing and why.
+fn settings(
     own: Option<Room>,
     layers: &Layers<'_>,
     context: &Context<'_>,
     findings: &mut Findings<'_>,
-) -> Option<Room> {
+) -> Option<Settings> {
     if context.defaults.broken() {
         return None;
     }
@@ -118,7 +117,7 @@ fn room(
     let Some(own) = own else {
         // The other rules need the values; this one only needs the keys.
         if layers.find("privacy").is_none() {
-            check_rules(&Room::default(), layers, context.now, findings);
+            check_rules(&Settings::new(), layers, context.now, findings);
         }
         return None;
     };
@@ -140,8 +139,9 @@ fn room(
             Some("correct the variable in the environment, or the text around the reference"),
         );
     }
-    check_rules(&room, layers, context.now, findings);
-    Some(room)
+    let settings = room.settings();
+    check_rules(&settings, layers, context.now, findings);
+    Some(settings)
 }
 
 /// A room's own keys, and behind them the defaults, nearest first.
@@ -182,10 +182,10 @@ impl<'a> Layers<'a> {
         let references = entries.filter_map(|(_, entry)| {
             // Only a text that holds a reference can be one; most values are not even texts.
             let text = entry.value.as_str().filter(|text| text.contains("${"))?;
-            let attribute = catalogue::attribute(&entry.key).filter(|a| a.secret)?;
+            let attribute = catalogue::attribute(&entry.key).filter(|a| a.is_secret())?;
             let is_reference = |template: Template| !template.variables().is_empty();
             let refers = Template::parse(text).is_ok_and(is_reference);
-            refers.then(|| (attribute.name.as_str(), Secret::new(text)))
+            refers.then(|| (attribute.name, Secret::new(text)))
         });
         references.collect()
     }
@@ -193,7 +193,7 @@ impl<'a> Layers<'a> {
     fn origins(&self) -> RoomOrigins {
         let entries = self.entries();
         let origins = entries.into_iter().filter_map(|(file, entry)| {
-            let name = catalogue::attribute(&entry.key)?.name.as_str();
+            let name = catalogue::attribute(&entry.key)?.name;
             let others = self.defaults.layers().filter_map(|layer| {
                 let hidden = layer.entries.iter().find(|other| other.key == entry.key)?;
                 let is_this = std::ptr::eq(hidden, entry);
@@ -247,7 +247,7 @@ fn name(
     }
 }
 
-fn check_rules(room: &Room, layers: &Layers<'_>, now: i64, findings: &mut Findings<'_>) {
+fn check_rules(room: &Settings, layers: &Layers<'_>, now: i64, findings: &mut Findings<'_>) {
     for violation in rules::check(room, now) {
         add_violation(violation, layers, findings);
     }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::files::yaml::{self, Entry};
-use crate::model::catalogue::attributes;
+use crate::model::catalogue::{Kind, attributes, kind};
 use crate::model::{Place, Severity};
 
 use crate::files::entries::{Findings, duplicates, tabs};
@@ -385,7 +385,7 @@ fn is_unseen(c: char) -> bool {
 /// Whether a text needs no quotes, for any reader of YAML.
 fn is_plain(key: &str, text: &str) -> bool {
     // `2h` and `2029-03-31T10:00:00+01:00` begin with a digit, and nobody quotes them.
-    let is_time = (key.ends_with("InSec") || key.ends_with("UnixSec"))
+    let is_time = matches!(kind(key), Some(Kind::Moment | Kind::Span))
         && text.contains(|c: char| c.is_ascii_alphabetic())
         && !text.contains(['e', 'E', 'x', 'o', 'b', '_']);
     let looks_like_a_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));

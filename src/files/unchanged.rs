@@ -78,7 +78,7 @@ impl<'a> Known<'a> {
                 Stored::Text(value) => Value::Text(value.clone()),
                 Stored::Secret { .. } | Stored::Null(()) => return None,
             };
-            Some((attribute(name)?.name.as_str(), value))
+            Some((attribute(name)?.name, value))
         });
         Some(((*name).clone(), settings.collect::<Option<_>>()?))
     }

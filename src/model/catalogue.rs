@@ -1,81 +1,154 @@
 //! The catalogue of attributes as a table, read off the schema of [`Room`](super::Room): for messages,
-//! suggestions and lists. There is no second list of names.
+//! suggestions, formats and effects. There is no second list of names.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
+use schemars::Schema;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::room;
 
 /// One attribute of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Attribute {
-    pub name: String,
-    /// What can be written, in words that fit after "expected".
-    pub expects: String,
-    /// Whether its values are never shown.
-    pub secret: bool,
+    pub name: &'static str,
+    pub kind: Kind,
+    /// In samples of the vendor, but in no table: a strict service might refuse it.
+    pub undocumented: bool,
+    traits: Vec<Trait>,
+}
+
+/// What an attribute holds: decides how its values are read, compared, shown and explained.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Flag,
+    /// A whole number of these.
+    Count(&'static str),
+    /// Unix seconds.
+    Moment,
+    /// Seconds.
+    Span,
+    /// One of these.
+    Words(Vec<&'static str>),
+    Text,
+    /// Never shown.
+    SecretUrl,
+}
+
+/// What else sets an attribute apart: `x-traits` in the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Trait {
+    /// It has a price: audio-only has its own tariff, the others are billed extras.
+    Billed,
+    /// Meetings are, or may be, recorded.
+    Records,
+    /// Works on the composed picture only.
+    NeedsComposition,
+    /// Lowering it can put people out of a meeting.
+    Ejects,
 }
 
 /// Every key a room file may have, in the order of the vendor's table.
 pub(crate) fn attributes() -> &'static [Attribute] {
-    static TABLE: OnceLock<Vec<Attribute>> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let schema = room::schema();
-        let properties = schema.get("properties").and_then(Value::as_object);
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(room::schema);
+    static TABLE: LazyLock<Vec<Attribute>> = LazyLock::new(|| {
+        let properties = SCHEMA.get("properties").and_then(Value::as_object);
         properties
             .into_iter()
             .flatten()
             .map(|(name, property)| Attribute {
-                name: name.clone(),
-                expects: expects(property),
-                secret: property.get("x-secret").is_some(),
+                name,
+                kind: Kind::of(property),
+                undocumented: property.get("x-undocumented").is_some(),
+                traits: traits(property),
             })
             .collect()
-    })
+    });
+    &TABLE
 }
 
 /// The attribute of that wire name.
 pub(crate) fn attribute(name: &str) -> Option<&'static Attribute> {
     // Asked for every key of every file.
-    static BY_NAME: OnceLock<HashMap<&'static str, &'static Attribute>> = OnceLock::new();
-    let by_name =
-        || -> HashMap<_, _> { attributes().iter().map(|a| (a.name.as_str(), a)).collect() };
-    BY_NAME.get_or_init(by_name).get(name).copied()
+    static BY_NAME: LazyLock<HashMap<&str, &Attribute>> =
+        LazyLock::new(|| attributes().iter().map(|a| (a.name, a)).collect());
+    BY_NAME.get(name).copied()
 }
 
-fn expects(property: &Value) -> String {
-    let unit = property.get("x-unit").and_then(Value::as_str);
-    if unit == Some("Unix seconds") {
-        return "Unix seconds, or a time such as `2027-01-01T09:00:00+01:00`".to_owned();
-    }
-    if property.get("type").is_some_and(Value::is_array) {
-        return "seconds, or a duration such as `2h` or `1h30m`".to_owned();
-    }
-    match (property.get("type").and_then(Value::as_str), unit) {
-        (Some("boolean"), _) => "`true` or `false`".to_owned(),
-        (Some("integer"), Some(unit)) => format!("a whole number ({unit}), 0 or more"),
-        (Some("integer"), None) => "a whole number, 0 or more".to_owned(),
-        (Some("string"), _) if property.get("x-secret").is_some() => "a URL".to_owned(),
-        (Some("string"), _) if property.get("enum").is_none() => "text".to_owned(),
-        _ => words(property).join(" or "),
+/// What the attribute of that wire name holds.
+pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
+    attribute(name).map(|attribute| &attribute.kind)
+}
+
+/// The wire names of the attributes with this trait, in the order of the table.
+pub(crate) fn with(wanted: Trait) -> impl Iterator<Item = &'static str> {
+    let attributes = attributes().iter();
+    attributes
+        .filter(move |a| a.traits.contains(&wanted))
+        .map(|a| a.name)
+}
+
+impl Attribute {
+    /// Whether its values are never shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.kind == Kind::SecretUrl
     }
 }
 
-/// The words of an enum, whether the schema lists them plainly or one by one with a description.
-fn words(property: &Value) -> Vec<String> {
-    let list = |key: &str| property.get(key).and_then(Value::as_array);
-    let plain = list("enum").into_iter().flatten();
-    let described = list("oneOf")
-        .into_iter()
-        .flatten()
-        .filter_map(|v| v.get("const"));
-    plain
-        .chain(described)
-        .filter_map(Value::as_str)
-        .map(|word| format!("`{word}`"))
-        .collect()
+impl Kind {
+    fn of(property: &'static Value) -> Self {
+        let text = |key: &str| property.get(key).and_then(Value::as_str);
+        match (text("type"), text("x-unit")) {
+            (_, Some("Unix seconds")) => Self::Moment,
+            (_, Some("seconds")) => Self::Span,
+            (_, Some(unit)) => Self::Count(unit),
+            (Some("boolean"), None) => Self::Flag,
+            _ if property.get("x-secret").is_some() => Self::SecretUrl,
+            _ => match property.get("oneOf").and_then(Value::as_array) {
+                Some(words) => {
+                    Self::Words(words.iter().filter_map(|w| w["const"].as_str()).collect())
+                }
+                None => Self::Text,
+            },
+        }
+    }
+
+    /// All that can be written, where it is a choice of few words.
+    pub(crate) fn words(&self) -> Option<&[&'static str]> {
+        match self {
+            Self::Flag => Some(&["true", "false"]),
+            Self::Words(words) => Some(words),
+            _ => None,
+        }
+    }
+
+    /// What can be written, in words that fit after "expected".
+    pub(crate) fn expects(&self) -> String {
+        match self {
+            Self::Flag | Self::Words(_) => {
+                let words = self.words().into_iter().flatten();
+                let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
+                words.join(" or ")
+            }
+            Self::Count(unit) => format!("a whole number ({unit}), 0 or more"),
+            Self::Moment => {
+                "Unix seconds, or a time such as `2027-01-01T09:00:00+01:00`".to_owned()
+            }
+            Self::Span => "seconds, or a duration such as `2h` or `1h30m`".to_owned(),
+            Self::Text => "text".to_owned(),
+            Self::SecretUrl => "a URL".to_owned(),
+        }
+    }
+}
+
+fn traits(property: &Value) -> Vec<Trait> {
+    let Some(traits) = property.get("x-traits") else {
+        return Vec::new();
+    };
+    Vec::deserialize(traits).expect("the schema names only traits that there are")
 }
 
 #[cfg(test)]
@@ -84,7 +157,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_described() {
-        let expects = |name: &str| attribute(name).unwrap().expects.as_str();
+        let expects = |name: &str| attribute(name).unwrap().kind.expects();
         assert_eq!(expects("privacy"), "`public` or `private`");
         assert_eq!(expects("compositionLayout"), "`grid` or `active_speaker`");
         assert_eq!(expects("enableChat"), "`true` or `false`");
@@ -102,6 +175,18 @@ mod tests {
         );
         assert_eq!(expects("rtmpOutURL"), "a URL");
         assert_eq!(expects("roomName"), "text");
-        assert_eq!(attributes().len(), 31);
+    }
+
+    #[test]
+    fn traits_are_read_off_the_schema() {
+        let named = |wanted| with(wanted).collect::<Vec<_>>();
+        assert_eq!(
+            named(Trait::NeedsComposition),
+            ["recordComposition", "enableRTMPOut", "enableLiveStreaming"]
+        );
+        assert_eq!(
+            named(Trait::Records),
+            ["enableRecording", "recordRoom", "recordComposition"]
+        );
     }
 }

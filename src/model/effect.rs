@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::catalogue::{self, Trait};
 use super::value::{Stored, StoredSettings};
 
 /// One effect on people. The wire names are those that reports and flags use.
@@ -56,19 +57,6 @@ impl Effect {
     }
 }
 
-/// Attributes with a price: audio-only has its own tariff, the others are billed extras.
-const BILLED: [&str; 7] = [
-    "audioOnlyRoom",
-    "enableComposition",
-    "enableLiveStreaming",
-    "enableRTMPOut",
-    "enableRecording",
-    "recordComposition",
-    "recordRoom",
-];
-
-const RECORDING: [&str; 3] = ["enableRecording", "recordComposition", "recordRoom"];
-
 /// The effects of moving a room from `before` to `after` at the moment `now` (Unix seconds), sorted.
 ///
 /// An attribute missing from `before` was not managed: its value is not known. Switching something on
@@ -79,14 +67,13 @@ pub(crate) fn effects(before: &StoredSettings, after: &StoredSettings, now: i64)
     if change.is("privacy", "private", "public") {
         effects.push(Effect::PrivacyWidened);
     }
-    if RECORDING.iter().any(|name| change.switches_on(name)) {
+    if catalogue::with(Trait::Records).any(|name| change.switches_on(name)) {
         effects.push(Effect::RecordingOn);
     }
     if change.ejects(now) {
         effects.push(Effect::EjectsParticipants);
     }
-    if BILLED
-        .iter()
+    if catalogue::with(Trait::Billed)
         .any(|name| change.switches_on(name) || change.switches_off(name))
     {
         effects.push(Effect::BillingChanged);
@@ -135,12 +122,8 @@ impl Move<'_> {
     }
 
     fn ejects(&self, now: i64) -> bool {
-        let limits = [
-            "ejectAfterElapsedTimeInSec",
-            "endMeetingAfterNoActivityInSec",
-            "maxParticipants",
-        ];
-        self.expires_with_ejection(now) || limits.iter().any(|name| self.lowers(name))
+        self.expires_with_ejection(now)
+            || catalogue::with(Trait::Ejects).any(|name| self.lowers(name))
     }
 
     fn expires_with_ejection(&self, now: i64) -> bool {

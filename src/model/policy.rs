@@ -191,7 +191,7 @@ impl Policy {
     fn attributes(&self) -> Vec<&'static str> {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let words: Vec<&str> = self.config.expression.split(|c| !is_word(c)).collect();
-        let names = attributes().iter().map(|attribute| attribute.name.as_str());
+        let names = attributes().iter().map(|attribute| attribute.name);
         names.filter(|name| words.contains(name)).collect()
     }
 }

@@ -11,10 +11,8 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
+use super::catalogue::{self, Trait};
 use super::room;
-
-/// The attributes that only work with composition; the rule is `composition-needed`.
-const NEED_COMPOSITION: [&str; 3] = ["recordComposition", "enableRTMPOut", "enableLiveStreaming"];
 
 /// The schema of a room file without defaults above it: what it needs has to be in it.
 pub(crate) fn room() -> Schema {
@@ -27,7 +25,7 @@ pub(crate) fn room() -> Schema {
             "errorMessage": "`enableRTMPOut: true` needs `rtmpOutURL`",
         },
     })];
-    rules.extend(NEED_COMPOSITION.map(|name| {
+    rules.extend(catalogue::with(Trait::NeedsComposition).map(|name| {
         let mut rule = composition_not_off(name);
         rule["then"]["required"] = json!(["enableComposition"]);
         rule["then"]["errorMessage"] = composition_needed(name).into();
@@ -42,9 +40,9 @@ pub(crate) fn room() -> Schema {
 /// all defaults, so that none can heal a contradiction.
 pub(crate) fn room_with_defaults() -> Schema {
     let mut schema = attributes();
-    let rules = NEED_COMPOSITION.map(composition_not_off);
+    let rules = catalogue::with(Trait::NeedsComposition).map(composition_not_off);
     schema.insert("title".to_owned(), "roomctl room below defaults".into());
-    schema.insert("allOf".to_owned(), rules.to_vec().into());
+    schema.insert("allOf".to_owned(), rules.collect::<Vec<_>>().into());
     schema.insert("defaultSnippets".to_owned(), snippets());
     schema
 }
@@ -80,6 +78,8 @@ fn attributes() -> Schema {
             *text = one_line(text);
         }
         list_words(property);
+        // Ours alone: what they say is in the description.
+        property.shift_remove("x-traits");
     }
     schema
 }
@@ -182,7 +182,7 @@ mod tests {
     use jsonschema::Validator;
 
     use super::*;
-    use crate::model::{Room, Severity, catalogue, rules};
+    use crate::model::{Room, Severity, rules};
 
     fn properties(schema: &Schema) -> &Map<String, Value> {
         schema.get("properties").unwrap().as_object().unwrap()
@@ -271,7 +271,7 @@ mod tests {
         for room in rooms {
             let room = Value::Object(room);
             let typed: Room = serde_json::from_value(room.clone()).unwrap();
-            let refused = rules::check(&typed, 0)
+            let refused = rules::check(&typed.settings(), 0)
                 .iter()
                 .any(|violation| violation.severity == Severity::Error);
             assert_eq!(schema.is_valid(&room), !refused, "{room}");
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn below_defaults_only_contradictions_count() {
         let schema = validator(&room_with_defaults());
-        for name in NEED_COMPOSITION {
+        for name in catalogue::with(Trait::NeedsComposition) {
             assert!(schema.is_valid(&json!({name: true})), "{name}");
             assert!(schema.is_valid(&json!({name: true, "enableComposition": true})));
             assert!(schema.is_valid(&json!({name: false, "enableComposition": false})));
@@ -323,10 +323,7 @@ mod tests {
 
     #[test]
     fn the_order_is_the_catalogues() {
-        let names: Vec<&str> = catalogue::attributes()
-            .iter()
-            .map(|a| a.name.as_str())
-            .collect();
+        let names: Vec<&str> = catalogue::attributes().iter().map(|a| a.name).collect();
         let [room, with_defaults, defaults] = all();
         let listed =
             |schema: &Schema| -> Vec<String> { properties(schema).keys().cloned().collect() };

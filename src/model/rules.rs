@@ -5,8 +5,10 @@
 
 use jiff::Timestamp;
 
+use super::catalogue::{self, Kind, Trait};
 use super::finding::Severity;
-use super::room::Room;
+use super::types::Privacy;
+use super::value::{Settings, Value};
 
 /// What a rule found in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +27,9 @@ pub(crate) struct Violation {
     pub help: String,
 }
 
-type Rule = fn(&Room, i64, &mut Vec<Violation>);
+type Rule = fn(&Settings, i64, &mut Vec<Violation>);
 
-const RULES: [Rule; 12] = [
+const RULES: &[Rule] = &[
     privacy_required,
     rtmp_needs_url,
     composition_needed,
@@ -45,8 +47,8 @@ const RULES: [Rule; 12] = [
 /// Later than this, a number of seconds is more likely a number of milliseconds (the year 5138).
 const MILLISECONDS: i64 = 100_000_000_000;
 
-/// Everything the rules say about `room` at the moment `now` (Unix seconds), in the order of the rules.
-pub(crate) fn check(room: &Room, now: i64) -> Vec<Violation> {
+/// Everything the rules say about a room at the moment `now` (Unix seconds), in the order of the rules.
+pub(crate) fn check(room: &Settings, now: i64) -> Vec<Violation> {
     let mut found = Vec::new();
     for rule in RULES {
         rule(room, now, &mut found);
@@ -77,6 +79,18 @@ impl Violation {
     }
 }
 
+/// Absent is not false, but it is not true either.
+fn is_true(room: &Settings, name: &str) -> bool {
+    room.get(name) == Some(&Value::Bool(true))
+}
+
+fn number(room: &Settings, name: &str) -> Option<i64> {
+    match room.get(name) {
+        Some(Value::Integer(number)) => Some(*number),
+        _ => None,
+    }
+}
+
 /// A moment as people read it.
 fn calendar(moment: i64) -> String {
     match Timestamp::from_second(moment) {
@@ -86,8 +100,8 @@ fn calendar(moment: i64) -> String {
 }
 
 /// Marked required in the vendor's table; some clients leave it out. Sending it always is right either way.
-fn privacy_required(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if !room.privacy.is_set() {
+fn privacy_required(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    if !room.contains_key("privacy") {
         found.push(violation(
             "missing-privacy",
             Severity::Error,
@@ -99,8 +113,8 @@ fn privacy_required(room: &Room, _: i64, found: &mut Vec<Violation>) {
 }
 
 /// Documented.
-fn rtmp_needs_url(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if room.enable_rtmp_out.is_true() && !room.rtmp_out_url.is_set() {
+fn rtmp_needs_url(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    if is_true(room, "enableRTMPOut") && !room.contains_key("rtmpOutURL") {
         found.push(violation(
             "rtmp-url-missing",
             Severity::Error,
@@ -112,33 +126,22 @@ fn rtmp_needs_url(room: &Room, _: i64, found: &mut Vec<Violation>) {
 }
 
 /// Documented. The dashboard switches composition on by itself; the file has to say what it means.
-fn composition_needed(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if room.enable_composition.is_true() {
+fn composition_needed(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    if is_true(room, "enableComposition") {
         return;
     }
-    let users = [
-        ("recordComposition", &room.record_composition),
-        ("enableRTMPOut", &room.enable_rtmp_out),
-        ("enableLiveStreaming", &room.enable_live_streaming),
-    ];
-    for (name, setting) in users {
-        if setting.is_true() {
-            found.push(
-                violation(
-                    "composition-needed",
-                    Severity::Error,
-                    name,
-                    format!("`{name}: true` needs `enableComposition: true`"),
-                    "add `enableComposition: true` (composition is billed)",
-                )
+    for name in catalogue::with(Trait::NeedsComposition).filter(|name| is_true(room, name)) {
+        let message = format!("`{name}: true` needs `enableComposition: true`");
+        let help = "add `enableComposition: true` (composition is billed)";
+        found.push(
+            violation("composition-needed", Severity::Error, name, message, help)
                 .with(&["enableComposition"]),
-            );
-        }
+        );
     }
 }
 
-fn layout_without_composition(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if room.composition_layout.is_set() && !room.enable_composition.is_true() {
+fn layout_without_composition(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    if room.contains_key("compositionLayout") && !is_true(room, "enableComposition") {
         found.push(
             violation(
                 "layout-unused",
@@ -152,8 +155,8 @@ fn layout_without_composition(room: &Room, _: i64, found: &mut Vec<Violation>) {
     }
 }
 
-fn rtmp_url_unused(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if room.rtmp_out_url.is_set() && !room.enable_rtmp_out.is_true() {
+fn rtmp_url_unused(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    if room.contains_key("rtmpOutURL") && !is_true(room, "enableRTMPOut") {
         found.push(
             violation(
                 "rtmp-url-unused",
@@ -167,71 +170,66 @@ fn rtmp_url_unused(room: &Room, _: i64, found: &mut Vec<Violation>) {
     }
 }
 
-fn expiry_flags_without_expiry(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if room.expire_unix_sec.is_set() {
+fn expiry_flags_without_expiry(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    if room.contains_key("expireUnixSec") {
         return;
     }
-    let flags = [
-        ("ejectAtRoomExp", &room.eject_at_room_exp),
-        ("deleteOnExp", &room.delete_on_exp),
-    ];
-    for (name, setting) in flags {
-        if setting.is_true() {
-            found.push(violation(
-                "expiry-missing",
-                Severity::Warning,
-                name,
-                format!("`{name}` matters only with `expireUnixSec`"),
-                "add `expireUnixSec`, or take the flag out",
-            ));
-        }
+    let flags = ["ejectAtRoomExp", "deleteOnExp"];
+    for name in flags.into_iter().filter(|name| is_true(room, name)) {
+        let message = format!("`{name}` matters only with `expireUnixSec`");
+        let help = "add `expireUnixSec`, or take the flag out";
+        let severity = Severity::Warning;
+        found.push(violation("expiry-missing", severity, name, message, help));
     }
 }
 
-fn window_is_empty(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if let (Some(from), Some(until)) = (room.not_before_unix_sec.get(), room.expire_unix_sec.get())
-        && from.0 >= until.0
+fn window_is_empty(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    let moments = (
+        number(room, "notBeforeUnixSec"),
+        number(room, "expireUnixSec"),
+    );
+    if let (Some(from), Some(until)) = moments
+        && from >= until
     {
+        let message = format!(
+            "nobody could ever join: the room opens at {} and expires at {}",
+            calendar(from),
+            calendar(until)
+        );
+        let help = "let `notBeforeUnixSec` be earlier than `expireUnixSec`";
         found.push(
             violation(
                 "empty-window",
                 Severity::Error,
                 "notBeforeUnixSec",
-                format!(
-                    "nobody could ever join: the room opens at {} and expires at {}",
-                    calendar(from.0),
-                    calendar(until.0)
-                ),
-                "let `notBeforeUnixSec` be earlier than `expireUnixSec`",
+                message,
+                help,
             )
             .with(&["expireUnixSec"]),
         );
     }
 }
 
-fn moment_in_milliseconds(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    let moments = [
-        ("expireUnixSec", &room.expire_unix_sec),
-        ("notBeforeUnixSec", &room.not_before_unix_sec),
-    ];
-    for (name, moment) in moments {
-        if let Some(moment) = moment.get().filter(|moment| moment.0 >= MILLISECONDS) {
-            found.push(violation(
-                "milliseconds",
-                Severity::Warning,
-                name,
-                format!("`{name}: {}` looks like milliseconds", moment.0),
-                format!("if it does to you too, write `{name}: {}`", moment.0 / 1000),
-            ));
+fn moment_in_milliseconds(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    for attribute in catalogue::attributes()
+        .iter()
+        .filter(|a| a.kind == Kind::Moment)
+    {
+        let name = attribute.name;
+        if let Some(moment) = number(room, name).filter(|moment| *moment >= MILLISECONDS) {
+            let message = format!("`{name}: {moment}` looks like milliseconds");
+            let help = format!("if it does to you too, write `{name}: {}`", moment / 1000);
+            let severity = Severity::Warning;
+            found.push(violation("milliseconds", severity, name, message, help));
         }
     }
 }
 
-fn expiry_in_the_past(room: &Room, now: i64, found: &mut Vec<Violation>) {
+fn expiry_in_the_past(room: &Settings, now: i64, found: &mut Vec<Violation>) {
     // Zero has a finding of its own.
-    if let Some(moment) = room.expire_unix_sec.get()
-        && moment.0 != 0
-        && moment.0 <= now
+    if let Some(moment) = number(room, "expireUnixSec")
+        && moment != 0
+        && moment <= now
     {
         found.push(violation(
             "expired",
@@ -239,17 +237,16 @@ fn expiry_in_the_past(room: &Room, now: i64, found: &mut Vec<Violation>) {
             "expireUnixSec",
             format!(
                 "the room expired at {}: nobody can join it",
-                calendar(moment.0)
+                calendar(moment)
             ),
             "move `expireUnixSec` into the future, or delete the file",
         ));
     }
 }
 
-fn request_to_join_is_for_private_rooms(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if room.enable_request_to_join.is_true()
-        && room.privacy.get() == Some(&super::types::Privacy::Public)
-    {
+fn request_to_join_is_for_private_rooms(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    let public = Value::from(Privacy::Public);
+    if is_true(room, "enableRequestToJoin") && room.get("privacy") == Some(&public) {
         found.push(
             violation(
                 "request-to-join-unused",
@@ -263,58 +260,33 @@ fn request_to_join_is_for_private_rooms(room: &Room, _: i64, found: &mut Vec<Vio
     }
 }
 
-fn video_flags_in_audio_room(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    if !room.audio_only_room.is_true() {
+fn video_flags_in_audio_room(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    if !is_true(room, "audioOnlyRoom") {
         return;
     }
-    let flags = [
-        ("joinVideoOn", &room.join_video_on),
-        ("enableScreenSharing", &room.enable_screen_sharing),
-    ];
-    for (name, setting) in flags {
-        if setting.is_true() {
-            found.push(
-                violation(
-                    "video-in-audio-room",
-                    Severity::Warning,
-                    name,
-                    format!("`{name}: true` in a room with `audioOnlyRoom: true`"),
-                    format!("set `{name}: false`, or take `audioOnlyRoom` out"),
-                )
-                .with(&["audioOnlyRoom"]),
-            );
-        }
+    let flags = ["joinVideoOn", "enableScreenSharing"];
+    for name in flags.into_iter().filter(|name| is_true(room, name)) {
+        let message = format!("`{name}: true` in a room with `audioOnlyRoom: true`");
+        let help = format!("set `{name}: false`, or take `audioOnlyRoom` out");
+        found.push(
+            violation(
+                "video-in-audio-room",
+                Severity::Warning,
+                name,
+                message,
+                help,
+            )
+            .with(&["audioOnlyRoom"]),
+        );
     }
 }
 
 /// Clients send 0, apparently for "no limit"; one had to stop sending exactly its zeros. Unknown.
-fn zero_limits(room: &Room, _: i64, found: &mut Vec<Violation>) {
-    let numbers = [
-        ("expireUnixSec", room.expire_unix_sec.get().map(|n| n.0)),
-        (
-            "notBeforeUnixSec",
-            room.not_before_unix_sec.get().map(|n| n.0),
-        ),
-        ("maxParticipants", room.max_participants.get().map(|n| n.0)),
-        (
-            "ejectAfterElapsedTimeInSec",
-            room.eject_after_elapsed_time_in_sec.get().map(|n| n.0),
-        ),
-        (
-            "endMeetingAfterNoActivityInSec",
-            room.end_meeting_after_no_activity_in_sec.get().map(|n| n.0),
-        ),
-    ];
-    for (name, number) in numbers {
-        if number == Some(0) {
-            found.push(violation(
-                "zero",
-                Severity::Warning,
-                name,
-                format!("what the service makes of `{name}: 0` is unknown; it may refuse it"),
-                "for \"no limit\" take the key out; keep 0 only if you know that your account accepts it",
-            ));
-        }
+fn zero_limits(room: &Settings, _: i64, found: &mut Vec<Violation>) {
+    for name in room.keys().filter(|name| number(room, name) == Some(0)) {
+        let message = format!("what the service makes of `{name}: 0` is unknown; it may refuse it");
+        let help = "for \"no limit\" take the key out; keep 0 only if you know that your account accepts it";
+        found.push(violation("zero", Severity::Warning, name, message, help));
     }
 }
 
@@ -323,12 +295,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::model::Room;
 
     const NOW: i64 = 1_790_000_000;
 
     fn rules_of(value: Value) -> Vec<(&'static str, Severity, &'static str)> {
         let room: Room = serde_json::from_value(value).unwrap();
-        check(&room, NOW)
+        check(&room.settings(), NOW)
             .into_iter()
             .map(|v| (v.rule, v.severity, v.attribute))
             .collect()

@@ -34,18 +34,6 @@ impl<T> Managed<T> {
             Self::Set(value) => Some(value),
         }
     }
-
-    /// Whether the key is there.
-    pub(crate) fn is_set(&self) -> bool {
-        matches!(self, Self::Set(_))
-    }
-}
-
-impl Managed<bool> {
-    /// Whether the file says `true`. Absent is not false, but it is not true either.
-    pub(crate) fn is_true(&self) -> bool {
-        matches!(self, Self::Set(true))
-    }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Managed<T> {
@@ -295,6 +283,7 @@ impl JsonSchema for UnixSeconds {
             "patternErrorMessage":
                 "Write Unix seconds, or a date and time with its offset: 2027-01-01T09:00:00+01:00",
             "examples": [1_798_761_600, "2027-01-01T09:00:00+01:00"],
+            "x-unit": "Unix seconds",
         })
     }
 }
@@ -316,6 +305,7 @@ impl JsonSchema for Seconds {
             "pattern": SPAN,
             "patternErrorMessage": "Write seconds, or a duration with units: 2h, 90m or 1h30m",
             "examples": [7200, "2h", "1h30m"],
+            "x-unit": "seconds",
         })
     }
 }
@@ -330,7 +320,7 @@ impl JsonSchema for People {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "integer", "minimum": 0, "maximum": i64::MAX})
+        json_schema!({"type": "integer", "minimum": 0, "maximum": i64::MAX, "x-unit": "people"})
     }
 }
 

@@ -11,7 +11,7 @@ use super::state::{AppliedRoom, State};
 use super::three_way::{cause, sides};
 use super::undeclared::{self, Undeclared};
 use super::world::{Gone, Sighting, World};
-use crate::model::catalogue::attribute;
+use crate::model::catalogue::{Attribute, attribute};
 use crate::model::value::remember;
 use crate::model::{Live, LiveRoom, RoomName, Stored, StoredSettings};
 
@@ -251,7 +251,7 @@ fn attributes(
 }
 
 fn is_secret(name: &str) -> bool {
-    attribute(name).is_some_and(|attribute| attribute.secret)
+    attribute(name).is_some_and(Attribute::is_secret)
 }
 
 fn mute(room: &mut RoomDrift, all: &Sides<'_>, used: &mut [bool]) {

@@ -6,16 +6,12 @@ use serde_json::{Map, Value as Json};
 
 use super::state::AppliedRoom;
 use super::undeclared::observed;
-use crate::model::catalogue::{Attribute, attributes};
+use crate::model::catalogue::{Attribute, Kind, attributes};
 use crate::model::reference::{self, prefix_of};
 use crate::model::value::remember;
 use crate::model::{
     Live, LiveRoom, Room, RoomName, Settings, Severity, StoredSettings, Value, rules,
 };
-
-/// Sent by samples and clients, but in no table: a strict service might refuse it, so it is taken over only
-/// where somebody has switched it on.
-const UNDOCUMENTED: &str = "deleteOnExp";
 
 /// What of a room becomes its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,18 +27,19 @@ pub(crate) fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
     let mut accepted = Map::new();
     let mut left_out = BTreeMap::new();
     for attribute in attributes().iter().filter(|a| a.name != "roomName") {
-        let Some(value) = live.settings.get(&attribute.name) else {
+        let Some(value) = live.settings.get(attribute.name) else {
             continue;
         };
-        if attribute.name == UNDOCUMENTED && *value == Live::Bool(false) {
+        // A strict service might refuse it, so it is taken over only where somebody has switched it on.
+        if attribute.undocumented && *value == Live::Bool(false) {
             continue;
         }
         match accept(attribute, value) {
             Ok(value) => {
-                accepted.insert(attribute.name.clone(), value);
+                accepted.insert(attribute.name.to_owned(), value);
             }
             Err(why) => {
-                left_out.insert(attribute.name.clone(), why.to_owned());
+                left_out.insert(attribute.name.to_owned(), why.to_owned());
             }
         }
     }
@@ -59,14 +56,14 @@ fn accept(attribute: &Attribute, live: &Live) -> Result<Json, &'static str> {
     let value = match live {
         Live::Null => return Err("the service reports no value"),
         Live::Other(_) => return Err(undocumented),
-        Live::Secret(_) if !attribute.secret => return Err(undocumented),
+        Live::Secret(_) if !attribute.is_secret() => return Err(undocumented),
         Live::Bool(value) => Json::from(*value),
         Live::Integer(value) => Json::from(*value),
         Live::Secret(text) => escaped(text.expose()),
-        Live::Text(text) if attribute.secret => escaped(text),
+        Live::Text(text) if attribute.is_secret() => escaped(text),
         Live::Text(text) => number(attribute, text).unwrap_or_else(|| Json::from(text.as_str())),
     };
-    let alone: Map<String, Json> = [(attribute.name.clone(), value.clone())]
+    let alone: Map<String, Json> = [(attribute.name.to_owned(), value.clone())]
         .into_iter()
         .collect();
     match serde_json::from_value::<Room>(Json::Object(alone)) {
@@ -82,7 +79,7 @@ fn escaped(text: &str) -> Json {
 
 /// The number that a text holds, where a number belongs.
 fn number(attribute: &Attribute, text: &str) -> Option<Json> {
-    let belongs = attribute.expects.starts_with("a whole number");
+    let belongs = matches!(attribute.kind, Kind::Count(_));
     let number = text.parse::<i64>().ok().filter(|_| belongs)?;
     Some(Json::from(number))
 }
@@ -97,7 +94,7 @@ fn lawful(
     loop {
         let room: Room = serde_json::from_value(Json::Object(accepted.clone()))
             .map_err(|_| "its settings do not fit together".to_owned())?;
-        let broken = rules::check(&room, now);
+        let broken = rules::check(&room.settings(), now);
         let Some(broken) = broken.into_iter().find(|v| v.severity == Severity::Error) else {
             return Ok(room);
         };

@@ -11,7 +11,7 @@ use super::state::{AppliedRoom, State};
 use super::three_way::{cause, sides};
 use super::undeclared::{self, Undeclared};
 use super::world::{Sighting, World};
-use crate::model::catalogue::{attribute, attributes};
+use crate::model::catalogue::{Attribute, attribute, attributes};
 use crate::model::effect::effects;
 use crate::model::value::remember;
 use crate::model::{Live, LiveRoom, RoomName, Settings, Stored, StoredSettings, Value};
@@ -83,7 +83,7 @@ pub(crate) fn moved_between(then: &Sighting, now: &Sighting) -> Option<String> {
             }
             let moved: Vec<&str> = attributes()
                 .iter()
-                .map(|a| a.name.as_str())
+                .map(|a| a.name)
                 .filter(|name| then.settings.get(*name) != now.settings.get(*name))
                 .collect();
             (!moved.is_empty()).then(|| moved.join(", "))
@@ -319,7 +319,7 @@ impl<'a> View<'a> {
                     _ => return Err(name.clone()),
                 },
             };
-            settings.insert(attribute.name.as_str(), value);
+            settings.insert(attribute.name, value);
         }
         Ok(settings)
     }
@@ -357,7 +357,7 @@ impl<'a> View<'a> {
         let is = |live: &Live, kept: &Stored| live.is(kept, self.salt, name);
         let sides = sides(name, wanted, self.applied, live, is);
         let cause = cause(sides, is).filter(|cause| *cause != Cause::Unobservable)?;
-        let secret = attribute(name).is_some_and(|attribute| attribute.secret);
+        let secret = attribute(name).is_some_and(Attribute::is_secret);
         Some(AttributeChange {
             name: name.to_owned(),
             before: sides.applied.map(|known| known.sent.clone()),
@@ -376,7 +376,7 @@ impl<'a> View<'a> {
         wanted
             .keys()
             .filter_map(|name| {
-                let secret = attribute(name).is_some_and(|attribute| attribute.secret);
+                let secret = attribute(name).is_some_and(Attribute::is_secret);
                 let seen = live
                     .settings
                     .get(name)

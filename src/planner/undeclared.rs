@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::state::AppliedRoom;
-use crate::model::catalogue::{attribute, attributes};
+use crate::model::catalogue::{Attribute, attribute, attributes};
 use crate::model::{Live, LiveRoom, Stored, StoredSettings};
 
 /// An attribute that nobody declared and that moved since the room was last written.
@@ -24,11 +24,14 @@ pub(crate) fn observed(
 ) -> StoredSettings {
     let known = attributes()
         .iter()
-        .filter(|a| a.name != "roomName" && !sent(&a.name));
+        .filter(|a| a.name != "roomName" && !sent(a.name));
     known
         .filter_map(|a| {
-            let value = live.get(&a.name)?;
-            Some((a.name.clone(), value.remember(salt, &a.name, a.secret)))
+            let value = live.get(a.name)?;
+            Some((
+                a.name.to_owned(),
+                value.remember(salt, a.name, a.is_secret()),
+            ))
         })
         .collect()
 }
@@ -48,7 +51,7 @@ pub(crate) fn moved(
     undeclared
         .filter_map(|(name, before)| {
             let now = live.settings.get(name)?;
-            let secret = attribute(name).is_some_and(|attribute| attribute.secret);
+            let secret = attribute(name).is_some_and(Attribute::is_secret);
             (!now.is(before, salt, name)).then(|| Undeclared {
                 name: name.clone(),
                 before: before.clone(),

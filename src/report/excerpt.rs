@@ -94,8 +94,8 @@ impl Excerpt {
     fn value(&mut self, key: &str, value: &str) {
         let (value, comment) = split_comment(value);
         match attribute(key) {
-            Some(attribute) if attribute.secret && !is_reference(value) => self.masked(value),
-            Some(attribute) if attribute.secret || is_scalar(value) => self.plain(value),
+            Some(attribute) if attribute.is_secret() && !is_reference(value) => self.masked(value),
+            Some(attribute) if attribute.is_secret() || is_scalar(value) => self.plain(value),
             _ => self.words(value),
         }
         if !comment.is_empty() {

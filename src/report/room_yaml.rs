@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use crate::model::catalogue::attributes;
+use crate::model::catalogue::{Kind, attributes, kind};
 use crate::model::{RoomName, Value, reference};
 use crate::planner::import::Draft;
 
@@ -33,7 +33,7 @@ pub(crate) fn room_yaml(yaml: &RoomYaml<'_>) -> String {
         let _ = writeln!(text, "roomName: {}", name(yaml.room.as_str()));
     }
     for attribute in attributes() {
-        let name = attribute.name.as_str();
+        let name = attribute.name;
         if let Some(value) = yaml.draft.settings.get(name)
             && let Some(value) = written(name, value, yaml.variables)
         {
@@ -64,7 +64,7 @@ fn name(name: &str) -> String {
 fn written(name: &str, value: &Value, variables: &BTreeMap<&str, String>) -> Option<String> {
     Some(match value {
         Value::Bool(value) => value.to_string(),
-        Value::Integer(value) if name.ends_with("UnixSec") => moment(*value),
+        Value::Integer(value) if kind(name) == Some(&Kind::Moment) => moment(*value),
         Value::Integer(value) => value.to_string(),
         Value::Text(value) => value.clone(),
         Value::Secret(_) | Value::Unset { .. } => reference::written(variables.get(name)?),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use crate::model::catalogue::attribute;
+use crate::model::catalogue::{Attribute, attribute};
 use crate::model::{Live, LiveRoom, RoomName, Secret, Settings, Value};
 use crate::planner::Gone;
 use crate::service::leaks::SecretFilter;
@@ -276,7 +276,7 @@ fn live_room(object: &Map<String, Json>, filter: &SecretFilter, clean: bool) -> 
             .iter()
             .filter(|(name, _)| attribute(name).is_some() || !gives_away(name))
             .map(|(name, value)| {
-                let secret = attribute(name).is_some_and(|attribute| attribute.secret);
+                let secret = attribute(name).is_some_and(Attribute::is_secret);
                 (name.clone(), live(value, secret, &gives_away))
             })
             .collect(),

@@ -31,7 +31,7 @@ fn live() -> impl Strategy<Value = Live> {
 }
 
 fn live_room() -> impl Strategy<Value = LiveRoom> {
-    let names: Vec<String> = attributes().iter().map(|a| a.name.clone()).collect();
+    let names: Vec<String> = attributes().iter().map(|a| a.name.to_owned()).collect();
     let values = proptest::collection::vec(live(), names.len());
     (values, any::<u64>(), any::<bool>()).prop_map(move |(values, bits, public)| {
         let pairs = names.iter().cloned().zip(values).enumerate();

@@ -203,7 +203,7 @@ impl Bench {
 pub(super) fn wanted(name: &str, value: Value) -> WantedRoom {
     let room: Room =
         serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{e}: {value}"));
-    let errors: Vec<_> = rules::check(&room, 0)
+    let errors: Vec<_> = rules::check(&room.settings(), 0)
         .into_iter()
         .filter(|v| v.severity == crate::model::Severity::Error)
         .collect();

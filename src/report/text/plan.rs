@@ -9,6 +9,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::{BLUE, BOLD, DIM, GREEN, RED, YELLOW, count, paint, printable, undeclared, value};
 use crate::model::Effect;
+use crate::model::catalogue::{Kind, kind};
 use crate::planner::{Action, Cause, Explanation};
 use crate::report::plan::{AttributeReport, ChangeReport, PlanReport};
 
@@ -281,12 +282,10 @@ pub(in crate::report) fn with_unit(name: &str, json: &Json, now: i64) -> String 
     let Some(seconds) = json.as_i64() else {
         return plain;
     };
-    let told = if name.ends_with("UnixSec") {
-        moment(seconds, now)
-    } else if name.ends_with("InSec") {
-        span(seconds)
-    } else {
-        None
+    let told = match kind(name) {
+        Some(Kind::Moment) => moment(seconds, now),
+        Some(Kind::Span) => span(seconds),
+        _ => None,
     };
     told.map_or_else(|| plain.clone(), |told| format!("{plain} ({told})"))
 }
