@@ -35,8 +35,8 @@ use crate::service::deadline::Deadline;
 use crate::service::http::Http;
 use crate::service::requests::Client;
 use crate::service::stop::StopReason;
-use crate::store::journal_writer::Recorder;
-use crate::store::local::{Found, Locked};
+use crate::store::port::Record;
+use crate::store::{Found, Locked};
 
 /// Runs the command.
 ///
@@ -52,7 +52,9 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     if recovered > 0 {
         output.note(&recovered_note(recovered));
     }
+    let runtime = workspace.runtime()?;
     let mut memory = Memory {
+        runtime,
         store,
         state,
         recovered,
@@ -70,12 +72,11 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         network: &args.network,
     };
     let parallelism = workspace.parallelism(args.network.parallelism)?;
-    let runtime = service::runtime()?;
     let opening = Opening {
         workspace: &workspace,
         args,
         begun,
-        runtime: &runtime,
+        runtime,
     };
     // Without a look at the service it is only opened when there is something to send.
     let (plan, opened) = if planning.looks() {
@@ -143,7 +144,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         parallelism,
         format: args.report.format,
     };
-    let (mut receipts, saved) = memory.through(run, &runtime, output);
+    let (mut receipts, saved) = memory.through(run, output);
     receipts.extend(stale);
     let closed = runtime.block_on(backend.close());
     crash_point("report-due");
@@ -207,27 +208,27 @@ impl Opening<'_> {
 }
 
 /// The state, and where it is kept. Under the lock.
-struct Memory {
+struct Memory<'a> {
+    runtime: &'a Runtime,
     store: Locked,
     state: State,
     /// Events of an unfinished run that are in the state, and not yet in its file.
     recovered: usize,
 }
 
-impl Memory {
+impl Memory<'_> {
     /// Carries `run` out with every event in the journal, and saves what it learnt.
     ///
     /// Returns the receipts, and whether the state was saved.
     fn through(
         &mut self,
         run: Run<'_>,
-        runtime: &Runtime,
         output: &mut Output,
     ) -> (Vec<Receipt>, Result<(), Failure>) {
         let plan = run.plan;
         let unread = plan.unreadable.iter().map(unread);
         let journal = match self.begin() {
-            Ok(journal) => Arc::new(journal),
+            Ok(journal) => journal,
             Err(failure) => {
                 let changes = plan.actionable();
                 let untried = changes.map(|change| untried(change, &failure.message));
@@ -235,7 +236,8 @@ impl Memory {
             }
         };
         let before = self.state.clone();
-        let carried = runtime.block_on(carry_out(run, &mut self.state, &journal, output));
+        let carrying_out = carry_out(run, &mut self.state, &journal, output);
+        let carried = self.runtime.block_on(carrying_out);
         let mut receipts = carried.receipts;
         receipts.extend(unread);
         if carried.abandoned {
@@ -250,20 +252,21 @@ impl Memory {
     }
 
     /// Begins the journal of a run, with what an unfinished one left saved before.
-    fn begin(&mut self) -> Result<Recorder, Failure> {
+    fn begin(&mut self) -> Result<Arc<dyn Record>, Failure> {
         self.fold()?;
         if self.state.lineage.is_empty() {
             self.state.lineage = Uuid::new_v4().to_string();
         }
-        Ok(self.store.begin(&self.state)?)
+        Ok(self.runtime.block_on(self.store.begin(&self.state))?)
     }
 
     /// Saves what the run learnt. When that is nothing, the state keeps its bytes.
     fn save(&mut self, before: &State) -> Result<(), Failure> {
         if self.state == *before {
-            return Ok(self.store.drop_journal()?);
+            return Ok(self.runtime.block_on(self.store.drop_journal())?);
         }
-        self.store.save(&mut self.state).map_err(|error| {
+        let saving = self.store.save(&mut self.state);
+        self.runtime.block_on(saving).map_err(|error| {
             Failure::from(error)
                 .hint("every receipt is in the journal beside it; the next run takes them in")
         })
@@ -272,10 +275,11 @@ impl Memory {
     /// Saves what an unfinished run left, so that a new journal can begin.
     fn fold(&mut self) -> Result<(), Failure> {
         if self.recovered > 0 {
-            self.store.save(&mut self.state)?;
+            let saving = self.store.save(&mut self.state);
+            self.runtime.block_on(saving)?;
             self.recovered = 0;
         } else {
-            self.store.drop_journal()?;
+            self.runtime.block_on(self.store.drop_journal())?;
         }
         Ok(())
     }
@@ -300,7 +304,7 @@ struct Carried {
 async fn carry_out(
     run: Run<'_>,
     state: &mut State,
-    journal: &Arc<Recorder>,
+    journal: &Arc<dyn Record>,
     output: &mut Output,
 ) -> Carried {
     let rooms = run.plan.actionable().count();

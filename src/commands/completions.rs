@@ -15,7 +15,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::validate::read;
 use super::workspace::Workspace;
-use crate::store::local::Found;
+use crate::store::Found;
 
 /// The variable by which a script asks. Not the library's `COMPLETE`, which anybody may have set.
 const VARIABLE: &str = "ROOMCTL_COMPLETE";

@@ -35,7 +35,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     let workspace = Workspace::new(global)?;
     let mutes = load_mutes(args)?;
     let state = workspace.load_state()?.state;
-    let runtime = service::runtime()?;
+    let runtime = workspace.runtime()?;
     let (loaded, seen) = runtime.block_on(async {
         let backend = service::open(&workspace, &state.app, args.network.timeout).await?;
         let looked = look(&workspace, args, &backend, &state, output).await;

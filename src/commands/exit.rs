@@ -8,9 +8,7 @@ use crate::files::config::ConfigError;
 use crate::planner::state::RenameError;
 use crate::service::http::HttpError;
 use crate::simulator::SimulatorError;
-use crate::store::journal::JournalError;
-use crate::store::local::StoreError;
-use crate::store::lock::LockError;
+use crate::store::error::StoreError;
 
 /// How the program ends. The numbers are part of its interface and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,18 +84,16 @@ impl From<StoreError> for Failure {
             StoreError::OtherApp { .. } => {
                 failure.hint("name the app with --app, or another state with --state")
             }
-            StoreError::Lock(LockError::Held(_)) => failure.hint(
+            StoreError::Held(_) => failure.hint(
                 "wait until it is done; plan and validate need no lock. If it hangs, end it, or take the \
                  lock away from it with `roomctl state unlock`",
             ),
-            StoreError::Lock(LockError::Io { .. }) | StoreError::Io { .. } => {
-                failure.hint("the directory of the state must be writable, on a disk with room left")
-            }
-            StoreError::Lock(LockError::Evicted) => failure.hint(
+            StoreError::Failed { advice, .. } => failure.hint(advice),
+            StoreError::Evicted(_) => failure.hint(
                 "somebody else may write now; what this run had recorded by then is taken in by the next one",
             ),
-            StoreError::Damaged { .. } => failure.hint("restore it from git or a backup"),
-            StoreError::Journal(JournalError::Damaged { .. }) => failure.hint(
+            StoreError::DamagedState { .. } => failure.hint("restore it from git or a backup"),
+            StoreError::DamagedJournal { .. } => failure.hint(
                 "it holds receipts that are not in the state yet; restore it from a backup, or move it \
                  away and apply again: rooms are written once more, nothing is lost",
             ),
@@ -105,7 +101,7 @@ impl From<StoreError> for Failure {
                 "the state was replaced while a run was unfinished; bring back the state that belongs to \
                  the journal, or move the journal away",
             ),
-            _ => failure,
+            StoreError::Newer { .. } | StoreError::Stopped => failure,
         }
     }
 }

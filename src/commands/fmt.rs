@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::validate::MOST;
 use super::workspace::Workspace;
-use crate::disk::whole_file::replace;
+use crate::disk::whole_file::{Way, write_whole};
 use crate::files::discover::{discover, shown, whole_file};
 use crate::files::entries::Findings;
 use crate::files::room_files::{MAX_FILE_BYTES, read_text, text_of};
@@ -111,7 +111,7 @@ fn formatted(path: &Path, findings: &mut Vec<Finding>) -> Option<(String, String
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    replace(path, text.as_bytes()).map_err(|error| {
+    write_whole(path, text.as_bytes(), Way::Edit).map_err(|error| {
         let message = format!("cannot write {}: {error}; it is as it was", shown(path));
         Failure::new(Exit::Unexpected, message)
     })

@@ -26,7 +26,7 @@ use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::room_yaml::{RoomYaml, path_back, room_yaml};
 use crate::report::{self, ImportReport, text};
 use crate::service::observe::{list, looks_cut, observe};
-use crate::store::local::Found;
+use crate::store::Found;
 
 /// The schema that the first line of a file names, if the working directory has it.
 const SCHEMA: &str = "schema/room.schema.json";
@@ -53,7 +53,7 @@ pub(crate) fn run(
     if events > 0 {
         output.note(&recovered(events));
     }
-    let runtime = service::runtime()?;
+    let runtime = workspace.runtime()?;
     let seen = runtime.block_on(async {
         let backend = service::open(&workspace, &state.app, args.network.timeout).await?;
         let seen = look(&workspace, args, &backend, &loaded, &state).await;
@@ -79,7 +79,7 @@ pub(crate) fn run(
     // A save also takes in what an unfinished run left.
     let saved = if events > 0 || state != before {
         // A crash before this leaves files whose rooms the next plan adds, and apply adopts.
-        store.save(&mut state)
+        runtime.block_on(store.save(&mut state))
     } else {
         Ok(())
     };

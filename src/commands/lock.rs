@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use super::exit::Failure;
 use super::output::Output;
 use super::workspace::Workspace;
-use crate::store::local::Locked;
-use crate::store::lock::Holder;
+use crate::store::Locked;
+use crate::store::holder::Holder;
 
 /// Locks the state for this process, and tells when somebody died with the lock.
 pub(crate) fn lock(workspace: &Workspace, output: &Output) -> Result<Locked, Failure> {
-    let locked = workspace.store().lock(&this_process())?;
+    let locked = workspace
+        .runtime()?
+        .block_on(workspace.store.lock(&this_process()))?;
     if let Some(left) = &locked.left {
         output.note(&format!(
             "note: the run of {left} ended without releasing its lock; the lock is taken over\n"

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io;
 use std::path::Path;
 
-use crate::disk::whole_file::write_whole;
+use crate::disk::whole_file::{Way, write_whole};
 
 const LAST_SUCCESS: &str = "roomctl_drift_last_success_timestamp_seconds";
 
@@ -26,7 +26,11 @@ pub(crate) fn write(
             .ok()
             .and_then(|text| last_success(&text))
     };
-    write_whole(path, render(app, counts, last, now).as_bytes())
+    write_whole(
+        path,
+        render(app, counts, last, now).as_bytes(),
+        Way::Replace,
+    )
 }
 
 fn render(app: &str, counts: &[(&str, u64)], last_success: Option<i64>, now: i64) -> String {

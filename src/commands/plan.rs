@@ -38,7 +38,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
         network: &args.network,
     };
     let plan = if planning.looks() {
-        service::runtime()?.block_on(async {
+        workspace.runtime()?.block_on(async {
             let backend = service::open(&workspace, &found.state.app, args.network.timeout).await?;
             let service = Arc::new(service::paced(&workspace, &args.network, &backend)?);
             let plan = planning.online(&loaded, &found.state, &service).await;

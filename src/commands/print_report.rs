@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::cli::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::disk::whole_file::write_whole;
+use crate::disk::whole_file::{Way, write_whole};
 use crate::report::markdown::{Markdown, markdown};
 use crate::report::view::View;
 use crate::report::{self, AnyReport, github, html};
@@ -58,7 +58,7 @@ fn keep(report: &impl Serialize, args: &ReportArgs) -> Result<(), Failure> {
     let Some(path) = &args.report_file else {
         return Ok(());
     };
-    write_whole(path, report::json(report)?.as_bytes()).map_err(|error| {
+    write_whole(path, report::json(report)?.as_bytes(), Way::Replace).map_err(|error| {
         let message = format!("cannot write the report to {}: {error}", path.display());
         Failure::new(Exit::Unexpected, message)
     })

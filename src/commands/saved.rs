@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::cli::PlanningArgs;
 use super::exit::{Exit, Failure};
-use crate::disk::whole_file::write_whole;
+use crate::disk::whole_file::{Way, write_whole};
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Matched, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::saved::{Mode, SavedPlan};
@@ -34,7 +34,7 @@ pub(crate) fn planning(mode: Mode, args: &PlanningArgs) -> PlanningArgs {
 /// Writes a plan to a file, whole or not at all.
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     let text = crate::report::json(plan)?;
-    write_whole(path, text.as_bytes()).map_err(|error| {
+    write_whole(path, text.as_bytes(), Way::Replace).map_err(|error| {
         let message = format!("cannot save the plan to {}: {error}", path.display());
         Failure::new(Exit::Unexpected, message)
     })

@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use super::cli::NetworkArgs;
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::workspace::Workspace;
 use crate::model::Secret;
 use crate::service::http::Http;
@@ -70,14 +69,6 @@ pub(crate) fn paced(
         Pacer::new(&rate, burst),
         seed,
     ))
-}
-
-/// What asynchronous work runs on.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::because(Exit::Unexpected, &error))
 }
 
 impl Backend {

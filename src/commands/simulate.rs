@@ -4,7 +4,7 @@ use super::cli::{Global, SimulateArgs};
 use super::exit::{Exit, Failure};
 use super::interrupt;
 use super::output::Output;
-use super::service;
+use super::workspace::runtime;
 use crate::simulator::{Fault, Quirks, SimKey, Simulator, SimulatorError, SimulatorOptions};
 
 /// The key it accepts when none is set.
@@ -20,7 +20,7 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let options = options(global, args)?;
-    let runtime = service::runtime()?;
+    let runtime = runtime()?;
     runtime.block_on(serve(options, output))
 }
 

@@ -16,8 +16,8 @@ use crate::model::{Finding, RoomName};
 use crate::planner::{AppliedRoom, State};
 use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::{self, text};
-use crate::store::local::Found;
-use crate::store::lock::{Status, describe};
+use crate::store::Found;
+use crate::store::holder::{Status, describe};
 
 /// Runs the command.
 ///
@@ -139,8 +139,12 @@ fn forget(
 }
 
 fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit, Failure> {
-    let store = workspace.store();
-    let holder = match store.lock_status()? {
+    let unlock = |force| -> Result<Status, Failure> {
+        Ok(workspace
+            .runtime()?
+            .block_on(workspace.store.unlock(force))?)
+    };
+    let holder = match unlock(false)? {
         Status::Free => {
             output.result("The state is not locked.\n");
             return Ok(Exit::Done);
@@ -160,7 +164,7 @@ fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit,
          neither recorded nor reported as done.\n"
     ));
     approve(yes, &format!("Take the lock away from {holder}"))?;
-    store.evict()?;
+    unlock(true)?;
     output.result(&format!("The lock was taken away from {holder}.\n"));
     Ok(Exit::Done)
 }
@@ -184,7 +188,7 @@ fn change<T>(
     let store = lock(workspace, output)?;
     let mut state = remembered(workspace, output)?;
     let edited = edit(&mut state)?;
-    store.save(&mut state)?;
+    workspace.runtime()?.block_on(store.save(&mut state))?;
     Ok(edited)
 }
 

@@ -1,8 +1,10 @@
 //! Flags over environment over configuration over defaults: what a command works with.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
+use tokio::runtime::{Builder, Runtime};
 
 use super::cli::{Global, PaceArgs};
 use super::exit::{Exit, Failure};
@@ -12,7 +14,7 @@ use crate::files::room_file::Context;
 use crate::model::policy::PolicyConfig;
 use crate::model::{Effect, Secret};
 use crate::planner::Rate;
-use crate::store::local::{Found, LocalStore};
+use crate::store::{Found, Location, LocationError, Store};
 
 /// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
 const SANDBOX_APP: &str = "sandbox";
@@ -24,7 +26,9 @@ pub(crate) struct Workspace {
     app: Option<String>,
     base_url: Option<String>,
     secret_key_file: Option<PathBuf>,
-    state: PathBuf,
+    /// Where the state is kept.
+    pub store: Store,
+    runtime: OnceLock<Runtime>,
     /// Directory of the room files.
     pub rooms: PathBuf,
     /// Whether the service is the embedded simulator.
@@ -60,7 +64,8 @@ impl Workspace {
             app,
             base_url: set(&global.base_url, config.base_url.get()),
             secret_key_file: global.secret_key_file.clone(),
-            state: state(global, &config)?,
+            store: Store::open(&location(global, &config)?),
+            runtime: OnceLock::new(),
             rooms: rooms.unwrap_or_else(|| PathBuf::from("rooms")),
             sandbox: global.sandbox,
             now: global.now.map_or_else(clock, |now| now.0),
@@ -68,14 +73,19 @@ impl Workspace {
         })
     }
 
-    /// Where the state is kept.
-    pub(crate) fn store(&self) -> LocalStore {
-        LocalStore::new(&self.state)
+    /// What the asynchronous work of a command runs on.
+    pub(crate) fn runtime(&self) -> Result<&Runtime, Failure> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let runtime = runtime()?;
+        Ok(self.runtime.get_or_init(|| runtime))
     }
 
     /// The state of the named app or, when none is named, of the app that the state is about.
     pub(crate) fn load_state(&self) -> Result<Found, Failure> {
-        let found = self.store().load(self.app.as_deref())?.ok_or_else(|| {
+        let loading = self.store.load(self.app.as_deref());
+        let found = self.runtime()?.block_on(loading)?.ok_or_else(|| {
             Failure::new(Exit::Usage, "which app? none is named, and there is no state yet").hint(
                 "pass --app NAME, set METERED_APP, or write `app:` into roomctl.yaml; `--sandbox` needs none",
             )
@@ -164,6 +174,13 @@ impl Workspace {
     }
 }
 
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::because(Exit::Unexpected, &error))
+}
+
 /// Now, in Unix seconds.
 pub(crate) fn clock() -> i64 {
     Timestamp::now().as_second()
@@ -175,7 +192,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn state(global: &Global, config: &Config) -> Result<PathBuf, Failure> {
+fn location(global: &Global, config: &Config) -> Result<Location, Failure> {
     let configured = config.state.get().filter(|_| !global.sandbox);
     let Some(named) = global.state.as_ref().or(configured) else {
         let file = if global.sandbox {
@@ -183,13 +200,11 @@ fn state(global: &Global, config: &Config) -> Result<PathBuf, Failure> {
         } else {
             "state.json"
         };
-        return Ok(Path::new(".roomctl").join(file));
+        return Ok(Location::File(Path::new(".roomctl").join(file)));
     };
-    if named.contains("://") {
-        let message = format!("`{named}`: this version keeps its state in a file only");
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    Ok(PathBuf::from(named))
+    named
+        .parse()
+        .map_err(|error: LocationError| Failure::because(Exit::Usage, &error))
 }
 
 /// The app becomes part of the address that the key is sent to, so it must be one label of a host name.

@@ -4,75 +4,71 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 use crate::disk::crash_point::crash_point;
 
+/// How a file is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way<'a> {
+    /// It is replaced if it is there.
+    Replace,
+    /// The same for a file that has one writer at a time, by way of this name in the same directory. What a writer
+    /// that died left there is replaced; under names that are new each time it would pile up.
+    Alone(&'a Path),
+    /// It is there, and keeps its permissions. A link is followed: what it leads to is replaced.
+    Edit,
+    /// It is an error if it is there.
+    New,
+}
+
 /// Writes a file so that it is either as before or whole, also after a power cut.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    write_by_way_of(builder.prefix(".roomctl-"), path, bytes)
-}
-
-/// The same for a file that has one writer at a time, by way of `beside`, a name in the same directory. What a
-/// writer that died left there is replaced; under names that are new each time it would pile up.
-pub(crate) fn write_whole_alone(path: &Path, beside: &Path, bytes: &[u8]) -> io::Result<()> {
-    match std::fs::remove_file(beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let name = beside.file_name().unwrap_or_default();
-    let mut builder = tempfile::Builder::new();
-    write_by_way_of(builder.prefix(name).rand_bytes(0), path, bytes)
-}
-
-/// Replaces a file that is there, which keeps its permissions. A link is followed: what it leads to is replaced.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = path.canonicalize()?;
-    let permissions = std::fs::metadata(&path)?.permissions();
-    let mut builder = tempfile::Builder::new();
-    let mut file = builder.prefix(".roomctl-").tempfile_in(parent(&path))?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(permissions)?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    sync_directory(&path)
-}
-
-/// Writes a file that is not there yet, whole or not at all.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let parent = parent(path);
-    std::fs::create_dir_all(parent)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".roomctl-").tempfile_in(parent)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(path).map_err(|error| error.error)?;
-    sync_directory(path)
-}
-
-fn write_by_way_of(
-    builder: &mut tempfile::Builder<'_, '_>,
-    path: &Path,
-    bytes: &[u8],
-) -> io::Result<()> {
-    let parent = parent(path);
-    std::fs::create_dir_all(parent)?;
+pub(crate) fn write_whole(path: &Path, bytes: &[u8], way: Way<'_>) -> io::Result<()> {
+    let target = match way {
+        Way::Edit => path.canonicalize()?,
+        _ => path.to_owned(),
+    };
+    std::fs::create_dir_all(parent(&target))?;
     crash_point("file-due");
-    // Like any other file the user makes, so that a team can share it: the default would be the owner only.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(parent)?;
+    let mut file = new_file(&target, way)?;
     crash_point("file-created");
     file.write_all(bytes)?;
     crash_point("file-written");
     file.as_file().sync_all()?;
     crash_point("file-synced");
-    file.persist(path).map_err(|error| error.error)?;
+    let moved = match way {
+        Way::New => file.persist_noclobber(&target),
+        _ => file.persist(&target),
+    };
+    moved.map_err(|error| error.error)?;
     crash_point("file-renamed");
-    sync_directory(path)?;
+    sync_directory(&target)?;
     crash_point("file-durable");
     Ok(())
+}
+
+/// The file that is written first, and then moved to `target`.
+fn new_file(target: &Path, way: Way<'_>) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // Like any other file the user makes, so that a team can share it: the default would be the owner only.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    if let Way::Alone(beside) = way {
+        match std::fs::remove_file(beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let name = beside.file_name().unwrap_or_default();
+        builder.prefix(name).rand_bytes(0);
+    } else {
+        builder.prefix(".roomctl-");
+    }
+    let file = builder.tempfile_in(parent(target))?;
+    if let Way::Edit = way {
+        let permissions = std::fs::metadata(target)?.permissions();
+        file.as_file().set_permissions(permissions)?;
+    }
+    Ok(file)
 }
 
 /// Makes the presence of the file at `path` durable.

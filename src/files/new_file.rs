@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use crate::disk::whole_file::{write_new, write_whole};
+use crate::disk::whole_file::{Way, write_whole};
 
 /// Why a file is not written.
 #[derive(Debug, thiserror::Error)]
@@ -75,13 +75,14 @@ pub(crate) fn write(
     replace: bool,
 ) -> Result<(), NewFileError> {
     let path = check(root, relative, replace)?;
-    write_whole(&path, text.as_bytes()).map_err(|source| NewFileError::Io { path, source })
+    write_whole(&path, text.as_bytes(), Way::Replace)
+        .map_err(|source| NewFileError::Io { path, source })
 }
 
 /// Writes `text` to a file of any name that is not there yet, at `relative` below `root`.
 pub(crate) fn create(root: &Path, relative: &Path, text: &str) -> Result<(), NewFileError> {
     let path = check_parts(root, relative, false, |_, _| true)?;
-    write_new(&path, text.as_bytes()).map_err(|source| match source.kind() {
+    write_whole(&path, text.as_bytes(), Way::New).map_err(|source| match source.kind() {
         ErrorKind::AlreadyExists => NewFileError::Exists(path),
         _ => NewFileError::Io { path, source },
     })

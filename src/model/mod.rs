@@ -16,6 +16,7 @@ pub(crate) mod secret;
 pub(crate) mod suggest;
 pub(crate) mod types;
 pub(crate) mod value;
+pub(crate) mod version;
 pub(crate) mod why;
 
 pub(crate) use effect::Effect;

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::saved::SavedPlan;
-use super::{ApplyReport, DriftReport, FORMAT_VERSION, PlanReport, ValidateReport};
+use super::{ApplyReport, DriftReport, FORMAT, PlanReport, ValidateReport};
+use crate::model::version::newer;
 
 /// A report of one of the kinds that can be shown in every form.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,7 @@ pub(crate) enum ReadError {
     #[error("a report of the kind `{0}` has no other form")]
     Kind(String),
     /// It is of a later format.
-    #[error("the report has format {0}, and this version reads 1")]
+    #[error("the report has format {0}, and this version reads {FORMAT}")]
     Newer(String),
 }
 
@@ -36,15 +37,12 @@ impl AnyReport {
     pub(crate) fn parse(text: &str) -> Result<Self, ReadError> {
         #[derive(Deserialize)]
         struct Head {
-            format_version: String,
             kind: String,
         }
-        let head: Head = serde_json::from_str(text).map_err(ReadError::Other)?;
-        if head.format_version.split('.').next() != FORMAT_VERSION.split('.').next() {
-            return Err(ReadError::Newer(
-                head.format_version.escape_debug().to_string(),
-            ));
+        if let Some(version) = newer(text.as_bytes(), FORMAT) {
+            return Err(ReadError::Newer(version));
         }
+        let head: Head = serde_json::from_str(text).map_err(ReadError::Other)?;
         let read = match head.kind.as_str() {
             "plan" => serde_json::from_str(text).map(Self::Plan),
             "apply" => serde_json::from_str(text).map(Self::Apply),

@@ -39,6 +39,9 @@ use crate::model::Stored;
 /// Version of all report formats. Minor: fields were added. Major: readers must refuse.
 pub(crate) const FORMAT_VERSION: &str = "1.0";
 
+/// Its major part, which is all that this program can read.
+pub(crate) const FORMAT: u64 = 1;
+
 /// What stands for a secret in every report.
 pub(crate) const MASK: &str = "****";
 

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, PlanReport, StateId};
+use super::{FORMAT, FORMAT_VERSION, PlanReport, StateId};
+use crate::model::version::newer;
 use crate::planner::ReviewedChange;
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
@@ -49,7 +50,7 @@ pub(crate) enum SavedPlanError {
     #[error("it is not a saved plan")]
     Other(#[source] Option<serde_json::Error>),
     /// It is of a later format.
-    #[error("it has format {0}, and this version reads 1")]
+    #[error("it has format {0}, and this version reads {FORMAT}")]
     Newer(String),
 }
 
@@ -75,7 +76,6 @@ impl SavedPlan {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, SavedPlanError> {
         #[derive(Deserialize)]
         struct Head {
-            format_version: String,
             kind: String,
         }
         let read = |error| SavedPlanError::Other(Some(error));
@@ -83,8 +83,8 @@ impl SavedPlan {
         if head.kind != "saved-plan" {
             return Err(SavedPlanError::Other(None));
         }
-        if head.format_version.split('.').next() != FORMAT_VERSION.split('.').next() {
-            return Err(SavedPlanError::Newer(head.format_version));
+        if let Some(version) = newer(bytes, FORMAT) {
+            return Err(SavedPlanError::Newer(version));
         }
         serde_json::from_slice(bytes).map_err(read)
     }

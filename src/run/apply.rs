@@ -17,7 +17,7 @@ use crate::run::queue::{Crew, unrecorded};
 use crate::run::room_run::{Ended, RoomRun};
 use crate::service::api::Transport;
 use crate::service::requests::Client;
-use crate::store::journal_writer::Record;
+use crate::store::port::Record;
 
 /// Receipts that may wait for the disk before the workers wait, too.
 const WAITING: usize = 256;
@@ -33,11 +33,11 @@ struct Done {
 /// is under way is no longer waited for.
 ///
 /// Returns a receipt for each change that can be acted on, in the order of the plan.
-pub(crate) async fn apply<T: Transport, R: Record>(
+pub(crate) async fn apply<T: Transport>(
     plan: &Plan,
     state: &mut State,
     service: &Arc<Client<T>>,
-    recorder: &Arc<R>,
+    recorder: &Arc<dyn Record>,
     parallelism: usize,
     abandoned: impl Future<Output = ()>,
     mut on_receipt: impl FnMut(&Receipt),
@@ -85,7 +85,7 @@ pub(crate) async fn apply<T: Transport, R: Record>(
     receipts.into_values().collect()
 }
 
-async fn work<T: Transport, R: Record>(crew: Arc<Crew<T, R>>, report: mpsc::Sender<Done>) {
+async fn work<T: Transport>(crew: Arc<Crew<T>>, report: mpsc::Sender<Done>) {
     while crew.service.stop.reason().is_none() {
         let Some((index, task)) = crew.next() else {
             return;
@@ -98,10 +98,7 @@ async fn work<T: Transport, R: Record>(crew: Arc<Crew<T, R>>, report: mpsc::Send
 
 /// Waits until what `done` tells is durable. When it cannot be made so, the room's end is not known to the
 /// next run, and so not to this one.
-async fn recorded<T: Transport, R: Record>(
-    crew: &Crew<T, R>,
-    done: Done,
-) -> (usize, Receipt, Vec<Event>) {
+async fn recorded<T: Transport>(crew: &Crew<T>, done: Done) -> (usize, Receipt, Vec<Event>) {
     let Done { index, ended } = done;
     let Ended {
         mut receipt,

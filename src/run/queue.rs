@@ -12,8 +12,8 @@ use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt,
 use crate::service::api::Transport;
 use crate::service::requests::Client;
 use crate::service::stop::StopReason;
-use crate::store::journal::JournalError;
-use crate::store::journal_writer::{Durable, Record};
+use crate::store::error::StoreError;
+use crate::store::port::{Durable, Record};
 
 /// Intents are recorded for as many rooms as are started within this time, to share a sync.
 const AHEAD: Duration = Duration::from_millis(20);
@@ -28,9 +28,9 @@ pub(super) struct Task {
 }
 
 /// What all workers share.
-pub(super) struct Crew<T, R> {
+pub(super) struct Crew<T> {
     pub(super) service: Arc<Client<T>>,
-    pub(super) recorder: Arc<R>,
+    pub(super) recorder: Arc<dyn Record>,
     tasks: Vec<Task>,
     next: AtomicUsize,
     /// What secret digests are salted with.
@@ -44,12 +44,12 @@ pub(super) struct Crew<T, R> {
     durable: AtomicUsize,
 }
 
-impl<T: Transport, R: Record> Crew<T, R> {
+impl<T: Transport> Crew<T> {
     pub(super) fn new(
         plan: &Plan,
         state: &State,
         service: &Arc<Client<T>>,
-        recorder: &Arc<R>,
+        recorder: &Arc<dyn Record>,
     ) -> Self {
         let task = |change: &Change| Task {
             change: change.clone(),
@@ -87,7 +87,7 @@ impl<T: Transport, R: Record> Crew<T, R> {
 
     /// Returns when it is durable that the room of task `index` is about to be written, so that a run that
     /// dies leaves a trace of it.
-    pub(super) async fn announce(&self, index: usize) -> Result<(), JournalError> {
+    pub(super) async fn announce(&self, index: usize) -> Result<(), StoreError> {
         if index < self.durable.load(Ordering::Acquire) {
             // The next ones become durable while this one is written.
             if index + self.ahead / 2 >= self.written.load(Ordering::Acquire)
@@ -112,7 +112,7 @@ impl<T: Transport, R: Record> Crew<T, R> {
     }
 
     /// Writes the intents of the next rooms.
-    fn write_intents(&self, intents: &mut VecDeque<(usize, Durable)>) -> Result<(), JournalError> {
+    fn write_intents(&self, intents: &mut VecDeque<(usize, Durable)>) -> Result<(), StoreError> {
         let from = self.written.load(Ordering::Acquire);
         let upto = (from + self.ahead + 1).min(self.tasks.len());
         let events: Vec<Event> = self.tasks[from..upto]
@@ -145,7 +145,7 @@ impl<T: Transport, R: Record> Crew<T, R> {
     }
 
     /// Ends the run, since nothing can be recorded any more. Returns the reason in words.
-    pub(super) fn stop(&self, error: &JournalError) -> String {
+    pub(super) fn stop(&self, error: &StoreError) -> String {
         let cause = std::error::Error::source(error);
         let why = cause.map_or_else(|| error.to_string(), ToString::to_string);
         self.service.stop.stop(StopReason::Unrecorded(why.clone()));

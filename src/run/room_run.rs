@@ -12,12 +12,12 @@ use crate::planner::undeclared::observed;
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task, unrecorded};
 use crate::service::requests::{End, Tally};
-use crate::store::journal::JournalError;
-use crate::store::journal_writer::{Durable, Record};
+use crate::store::error::StoreError;
+use crate::store::port::Durable;
 
 /// The run of one room.
-pub(super) struct RoomRun<'a, T, R> {
-    crew: &'a Crew<T, R>,
+pub(super) struct RoomRun<'a, T> {
+    crew: &'a Crew<T>,
     task: &'a Task,
     index: usize,
     action: Action,
@@ -35,8 +35,8 @@ pub(super) struct Ended {
     pub(super) durable: Option<Durable>,
 }
 
-impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
-    pub(super) fn new(crew: &'a Crew<T, R>, task: &'a Task, index: usize) -> Self {
+impl<'a, T: Transport> RoomRun<'a, T> {
+    pub(super) fn new(crew: &'a Crew<T>, task: &'a Task, index: usize) -> Self {
         Self {
             crew,
             task,
@@ -63,7 +63,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         }
     }
 
-    async fn act(&mut self) -> Result<Receipt, JournalError> {
+    async fn act(&mut self) -> Result<Receipt, StoreError> {
         // Refused before the run; a body without the attribute could reset it, so it is not relied on.
         if let Some((name, _)) = self.task.change.unset().next() {
             let message = format!("not tried: the variable behind `{name}` is not set");
@@ -84,7 +84,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     /// Nothing needs to be sent: attributes are released, or the service already holds what is wanted.
-    fn only_record(&mut self) -> Result<Receipt, JournalError> {
+    fn only_record(&mut self) -> Result<Receipt, StoreError> {
         if let Some(Sighting::Present(live)) = self.task.change.seen.clone() {
             let mut receipt = self.written(live)?;
             receipt.message =
@@ -108,7 +108,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     /// The plan knows what to do: a PUT, or a POST if it saw that the room is not there.
-    async fn write(&mut self) -> Result<Receipt, JournalError> {
+    async fn write(&mut self) -> Result<Receipt, StoreError> {
         // Looks again, right before writing, when the plan was made from a look. What moved is not overwritten.
         if let Some(seen) = self.task.change.seen.as_ref() {
             let now = match self.exchange(&Request::Get(self.room()), &mut 0).await {
@@ -131,7 +131,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     /// Reads the room, archives it, and reads it again: only a room that is gone is reported as archived.
-    async fn archive(&mut self) -> Result<Receipt, JournalError> {
+    async fn archive(&mut self) -> Result<Receipt, StoreError> {
         let room = self.room().clone();
         let mut deletes = 0;
         let mut deleted = false;
@@ -164,7 +164,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     /// New to the state: a read decides between PUT and POST, and is repeated before a POST is.
-    async fn add(&mut self) -> Result<Receipt, JournalError> {
+    async fn add(&mut self) -> Result<Receipt, StoreError> {
         let mut posts = 0;
         let mut taken: Option<String> = None;
         loop {
@@ -211,7 +211,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     /// Turns the end of the last request into a receipt, and records what it means.
-    fn settle(&mut self, end: End) -> Result<Receipt, JournalError> {
+    fn settle(&mut self, end: End) -> Result<Receipt, StoreError> {
         match end {
             End::Room(live) => self.written(live),
             End::Missing(_) => {
@@ -237,7 +237,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
         }
     }
 
-    fn written(&mut self, live: LiveRoom) -> Result<Receipt, JournalError> {
+    fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
         let salt = &self.crew.salt;
         let comparison = compare(&self.task.change.settings, &live.settings, salt);
         let made_anew = is_made_anew(&self.task.before, &live);
@@ -274,7 +274,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
 
     /// The service took nothing, as far as its last answer goes. An earlier try that was never answered may
     /// have been carried out all the same, and stays remembered.
-    fn refused(&mut self, message: String) -> Result<Receipt, JournalError> {
+    fn refused(&mut self, message: String) -> Result<Receipt, StoreError> {
         if self.tally.perhaps_written {
             let message = format!("{message}; an earlier try may have been carried out");
             return Ok(self.receipt(Outcome::Unknown, Some(message)));
@@ -284,7 +284,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     /// The room could not be read, so nothing was written now. Something may have been written before.
-    fn unread(&mut self, why: &str) -> Result<Receipt, JournalError> {
+    fn unread(&mut self, why: &str) -> Result<Receipt, StoreError> {
         if self.tally.perhaps_written {
             let message = format!("a write was not answered, and the room cannot be read: {why}");
             return Ok(self.receipt(Outcome::Unknown, Some(message)));
@@ -295,7 +295,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
 
     /// A PUT was told that the room is missing. That answer has too many shapes to be believed alone; a
     /// read decides, and then the room is forgotten, so that the next plan adds it again.
-    async fn confirm_missing(&mut self) -> Result<Receipt, JournalError> {
+    async fn confirm_missing(&mut self) -> Result<Receipt, StoreError> {
         let room = self.room().clone();
         match self.exchange(&Request::Get(&room), &mut 0).await {
             End::Missing(_) => {
@@ -312,27 +312,27 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
     }
 
     /// Takes the announcement back: certainly nothing was written.
-    fn withdraw(&mut self) -> Result<(), JournalError> {
+    fn withdraw(&mut self) -> Result<(), StoreError> {
         if !self.task.is_announced() {
             return Ok(());
         }
         self.record(self.task.withdrawal())
     }
 
-    fn remember(&mut self, applied: AppliedRoom) -> Result<(), JournalError> {
+    fn remember(&mut self, applied: AppliedRoom) -> Result<(), StoreError> {
         let room = self.room().clone();
         self.conclude(Event::Applied { room, applied })
     }
 
     /// Records how the room ended.
-    fn conclude(&mut self, event: Event) -> Result<(), JournalError> {
+    fn conclude(&mut self, event: Event) -> Result<(), StoreError> {
         crash_point("receipt-due");
         self.record(event)?;
         crash_point("receipt-recorded");
         Ok(())
     }
 
-    fn record(&mut self, event: Event) -> Result<(), JournalError> {
+    fn record(&mut self, event: Event) -> Result<(), StoreError> {
         let durable = self.crew.recorder.record(std::slice::from_ref(&event))?;
         self.durable = Some(durable);
         self.events.push(event);
@@ -341,7 +341,7 @@ impl<'a, T: Transport, R: Record> RoomRun<'a, T, R> {
 
     /// Something could not be recorded. Nothing more may be written, and this room's end is not known to
     /// the next run, whatever the service said.
-    fn unrecorded(&self, error: &JournalError) -> Receipt {
+    fn unrecorded(&self, error: &StoreError) -> Receipt {
         let why = self.crew.stop(error);
         let (outcome, message) = unrecorded(self.tally.sent_write, &why);
         self.receipt(outcome, Some(message))

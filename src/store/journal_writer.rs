@@ -2,9 +2,8 @@
 //! all that wait, so that a disk that takes a millisecond for a sync does not slow a run down.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,25 +13,17 @@ use tokio::sync::watch;
 use crate::disk::crash_point::crash_point;
 use crate::disk::whole_file::sync_directory;
 use crate::planner::Event;
-use crate::store::journal::{Header, JournalError, encode};
-use crate::store::lock::{LockError, Watch};
+use crate::store::error::StoreError;
+use crate::store::journal::{Header, encode};
+use crate::store::lock::Watch;
+use crate::store::port::{Durable, Record};
 
 /// A sync costs as much processor time as several requests. So there is at least this much time between two of
 /// them, in which events gather. One that comes alone is synced at once.
 const GATHER: Duration = Duration::from_millis(3);
 
-/// Ends when what was written would survive a power cut, or cannot be made to.
-pub(crate) type Durable = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send>>;
-
-/// Where events are recorded.
-pub(crate) trait Record: Send + Sync + 'static {
-    /// Writes `events` in their order. From here on they survive the end of the process; when they also
-    /// survive a power cut, the future tells.
-    fn record(&self, events: &[Event]) -> Result<Durable, JournalError>;
-}
-
-/// A journal that is being written.
-pub(crate) struct Recorder {
+/// The writer of a journal file.
+pub(super) struct Recorder {
     shared: Arc<Shared>,
     synced: watch::Receiver<Synced>,
     syncer: Option<JoinHandle<()>>,
@@ -51,7 +42,7 @@ struct Written {
     /// Bytes written so far.
     bytes: u64,
     /// Why nothing more is written: a line may be torn, and only the last one may be.
-    failed: Option<Trouble>,
+    failed: Option<StoreError>,
     /// Nobody writes any more.
     ended: bool,
     /// The thread that syncs has nothing to do, and waits to be woken.
@@ -62,36 +53,14 @@ struct Written {
 #[derive(Clone, Debug, Default)]
 struct Synced {
     bytes: u64,
-    trouble: Option<Trouble>,
-}
-
-/// Why nothing more becomes durable. An `io::Error` cannot be told to all who wait.
-#[derive(Clone, Debug)]
-enum Trouble {
-    Io(ErrorKind, String),
-    Evicted,
-}
-
-impl Trouble {
-    fn error(&self, path: &Path) -> JournalError {
-        let path = path.to_owned();
-        match self {
-            Self::Io(kind, why) => JournalError::Io {
-                path,
-                source: io::Error::new(*kind, why.clone()),
-            },
-            Self::Evicted => JournalError::Evicted {
-                path,
-                source: LockError::Evicted,
-            },
-        }
-    }
+    /// Why no more of it becomes durable.
+    failed: Option<StoreError>,
 }
 
 impl Recorder {
     /// Begins a journal at `path`, which must not exist yet. Nothing counts as durable that was written after
     /// `lock` was taken away.
-    pub(crate) fn begin(path: &Path, header: &Header, lock: Watch) -> Result<Self, JournalError> {
+    pub(super) fn begin(path: &Path, header: &Header, lock: Watch) -> Result<Self, StoreError> {
         let path = path.to_owned();
         let open = || -> io::Result<(File, File)> {
             crash_point("journal-due");
@@ -109,10 +78,7 @@ impl Recorder {
             let same = file.try_clone()?;
             Ok((file, same))
         };
-        let (file, same) = open().map_err(|source| JournalError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        let (file, same) = open().map_err(|source| failed(&path, source))?;
         let shared = Arc::new(Shared {
             path,
             written: Mutex::new(Written {
@@ -124,9 +90,9 @@ impl Recorder {
             }),
             more: Condvar::new(),
         });
-        let (tell, synced) = watch::channel(Synced::default());
+        let (report, synced) = watch::channel(Synced::default());
         let theirs = shared.clone();
-        let syncer = std::thread::spawn(move || sync(&same, &theirs, &lock, &tell));
+        let syncer = std::thread::spawn(move || sync(&same, &theirs, &lock, &report));
         Ok(Self {
             shared,
             synced,
@@ -136,20 +102,20 @@ impl Recorder {
 }
 
 impl Record for Recorder {
-    fn record(&self, events: &[Event]) -> Result<Durable, JournalError> {
+    fn record(&self, events: &[Event]) -> Result<Durable, StoreError> {
         let mut lines = String::new();
         for event in events {
-            lines += &encode(event).map_err(|_| JournalError::Stopped)?;
+            lines += &encode(event).map_err(|_| StoreError::Stopped)?;
         }
         let mut written = self.shared.lock();
-        if let Some(trouble) = &written.failed {
-            return Err(trouble.error(&self.shared.path));
+        if let Some(error) = &written.failed {
+            return Err(error.clone());
         }
         crash_point("event-due");
         if let Err(source) = written.file.write_all(lines.as_bytes()) {
-            written.failed = Some(Trouble::Io(source.kind(), source.to_string()));
-            let path = self.shared.path.clone();
-            return Err(JournalError::Io { path, source });
+            let error = failed(&self.shared.path, source);
+            written.failed = Some(error.clone());
+            return Err(error);
         }
         crash_point("event-written");
         written.bytes += lines.len() as u64;
@@ -159,8 +125,7 @@ impl Record for Recorder {
         if idle {
             self.shared.more.notify_one();
         }
-        let (shared, synced) = (self.shared.clone(), self.synced.clone());
-        Ok(Box::pin(async move { shared.durable(synced, upto).await }))
+        Ok(Box::pin(durable(self.synced.clone(), upto)))
     }
 }
 
@@ -182,23 +147,6 @@ impl Shared {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `upto` bytes are durable.
-    async fn durable(
-        &self,
-        mut synced: watch::Receiver<Synced>,
-        upto: u64,
-    ) -> Result<(), JournalError> {
-        let far_enough = |synced: &Synced| synced.bytes >= upto || synced.trouble.is_some();
-        let Ok(synced) = synced.wait_for(far_enough).await else {
-            return Err(JournalError::Stopped);
-        };
-        match &synced.trouble {
-            _ if synced.bytes >= upto => Ok(()),
-            None => Err(JournalError::Stopped),
-            Some(trouble) => Err(trouble.error(&self.path)),
-        }
-    }
-
     /// Waits for something to sync, and until the last sync was a while ago. Returns how many bytes there are.
     /// `None`: there will be no more.
     fn next(&self, synced: u64, last: Option<Instant>) -> Option<u64> {
@@ -217,57 +165,53 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner);
         (written.bytes > synced).then_some(written.bytes)
     }
+}
 
-    fn fail(&self, trouble: &Trouble) {
-        self.lock().failed = Some(trouble.clone());
+/// Waits until `upto` bytes are durable.
+async fn durable(mut synced: watch::Receiver<Synced>, upto: u64) -> Result<(), StoreError> {
+    let enough = |synced: &Synced| synced.bytes >= upto || synced.failed.is_some();
+    let Ok(synced) = synced.wait_for(enough).await else {
+        return Err(StoreError::Stopped);
+    };
+    match &synced.failed {
+        Some(error) if synced.bytes < upto => Err(error.clone()),
+        _ => Ok(()),
     }
 }
 
-/// Syncs whenever there is more, and tells how far it got. What is written meanwhile shares the next sync.
-fn sync(file: &File, shared: &Shared, lock: &Watch, tell: &watch::Sender<Synced>) {
+/// Syncs whenever there is more, and reports how far it got. What is written meanwhile shares the next sync.
+fn sync(file: &File, shared: &Shared, lock: &Watch, report: &watch::Sender<Synced>) {
     let (mut synced, mut last) = (0, None);
     while let Some(bytes) = shared.next(synced, last) {
         crash_point("sync-due");
-        let trouble = match file.sync_data() {
-            Err(error) => Some(Trouble::Io(error.kind(), error.to_string())),
-            // After the sync: whoever took the lock away reads what was there by then.
-            Ok(()) if !lock.holds() => Some(Trouble::Evicted),
-            Ok(()) => None,
-        };
+        // The lock after the sync: whoever took it away reads what was there by then.
+        let result = file
+            .sync_data()
+            .map_err(|source| failed(&shared.path, source))
+            .and_then(|()| lock.check());
         crash_point("synced");
         last = Some(Instant::now());
-        if let Some(trouble) = trouble {
-            // Each way to hear of it tells the same: the first to hear tells why the run stops.
-            shared.fail(&trouble);
-            tell.send_modify(|synced| synced.trouble = Some(trouble));
+        if let Err(error) = result {
+            // Each way to hear of it says the same: the first to hear says why the run stops.
+            shared.lock().failed = Some(error.clone());
+            report.send_modify(|synced| synced.failed = Some(error));
             return;
         }
         synced = bytes;
-        tell.send_modify(|told| told.bytes = synced);
+        report.send_modify(|reported| reported.bytes = synced);
         crash_point("sync-told");
     }
+}
+
+fn failed(path: &Path, source: io::Error) -> StoreError {
+    StoreError::file("use the journal", path, source)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RoomName;
-    use crate::store::journal::{VERSION, read};
-
-    fn header() -> Header {
-        Header {
-            journal: VERSION,
-            app: "acme".into(),
-            lineage: "7f0c".into(),
-            serial: 3,
-        }
-    }
-
-    fn event(name: &str) -> Event {
-        Event::Missing {
-            room: RoomName::try_from(name.to_owned()).unwrap(),
-        }
-    }
+    use crate::store::journal::parse;
+    use crate::tests::stores::{header, holder, missing};
 
     fn scratch() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -275,29 +219,29 @@ mod tests {
         (dir, path)
     }
 
-    fn names(path: &Path) -> Vec<Event> {
-        read(path).unwrap().unwrap().1
+    fn read(path: &Path) -> (Header, Vec<Event>) {
+        parse(&std::fs::read(path).unwrap()).unwrap().unwrap()
     }
 
     #[tokio::test]
     async fn what_was_recorded_is_there_at_once_and_durable_later() {
         let (_dir, path) = scratch();
         let recorder = Recorder::begin(&path, &header(), Watch::nothing()).unwrap();
-        let first = recorder.record(&[event("a"), event("b")]).unwrap();
-        assert_eq!(names(&path), [event("a"), event("b")]);
-        let second = recorder.record(&[event("c")]).unwrap();
+        let first = recorder.record(&[missing("a"), missing("b")]).unwrap();
+        assert_eq!(read(&path).1, [missing("a"), missing("b")]);
+        let second = recorder.record(&[missing("c")]).unwrap();
         second.await.unwrap();
         first.await.unwrap();
         drop(recorder);
-        assert_eq!(read(&path).unwrap().unwrap().0, header());
-        assert_eq!(names(&path).len(), 3);
+        let (read_header, events) = read(&path);
+        assert_eq!((read_header, events.len()), (header(), 3));
     }
 
     #[tokio::test]
     async fn the_end_waits_for_what_nobody_waited_for() {
         let (_dir, path) = scratch();
         let recorder = Recorder::begin(&path, &header(), Watch::nothing()).unwrap();
-        let durable = recorder.record(&[event("a")]).unwrap();
+        let durable = recorder.record(&[missing("a")]).unwrap();
         drop(recorder);
         durable.await.unwrap();
     }
@@ -307,34 +251,25 @@ mod tests {
         let (_dir, path) = scratch();
         drop(Recorder::begin(&path, &header(), Watch::nothing()).unwrap());
         assert!(Recorder::begin(&path, &header(), Watch::nothing()).is_err());
-        assert!(read(&path).unwrap().is_some());
+        assert_eq!(read(&path).0, header());
     }
 
     #[cfg(unix)]
     #[tokio::test]
     async fn nothing_counts_that_came_after_the_lock_was_lost() {
-        use crate::store::lock::{Holder, Lock};
+        use crate::store::lock::Lock;
         let (dir, path) = scratch();
         let lock_file = dir.path().join("lock");
-        let holder = Holder {
-            holder: "a test".into(),
-            host: "here".into(),
-            pid: 1,
-            since: String::new(),
-        };
-        let (lock, _) = Lock::take(&lock_file, &holder).unwrap();
-        let recorder = Recorder::begin(&path, &header(), lock.watch()).unwrap();
-        recorder.record(&[event("a")]).unwrap().await.unwrap();
+        let (lock, _) = Lock::take(&lock_file, &holder()).unwrap();
+        let recorder = Recorder::begin(&path, &header(), lock.watch.clone()).unwrap();
+        recorder.record(&[missing("a")]).unwrap().await.unwrap();
         Lock::evict(&lock_file).unwrap();
-        let late = recorder.record(&[event("b")]).unwrap().await;
-        assert!(
-            matches!(late, Err(JournalError::Evicted { .. })),
-            "{late:?}"
-        );
-        // Whoever comes first after it is the one who tells why the run stops.
+        let late = recorder.record(&[missing("b")]).unwrap().await;
+        assert!(matches!(late, Err(StoreError::Evicted(_))), "{late:?}");
+        // Whoever comes first after it is the one who says why the run stops.
         assert!(matches!(
-            recorder.record(&[event("c")]),
-            Err(JournalError::Evicted { .. })
+            recorder.record(&[missing("c")]),
+            Err(StoreError::Evicted(_))
         ));
     }
 
@@ -343,15 +278,15 @@ mod tests {
     async fn a_full_disk_is_told_at_once_and_stops_the_journal() {
         let (_dir, path) = scratch();
         let recorder = Recorder::begin(&path, &header(), Watch::nothing()).unwrap();
-        recorder.record(&[event("a")]).unwrap().await.unwrap();
+        recorder.record(&[missing("a")]).unwrap().await.unwrap();
         recorder.shared.lock().file = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let full = recorder.record(&[event("b")]);
-        assert!(matches!(full, Err(JournalError::Io { .. })));
+        let full = recorder.record(&[missing("b")]);
+        assert!(matches!(full, Err(StoreError::Failed { .. })));
         assert!(matches!(
-            recorder.record(&[event("c")]),
-            Err(JournalError::Io { .. })
+            recorder.record(&[missing("c")]),
+            Err(StoreError::Failed { .. })
         ));
         drop(recorder);
-        assert_eq!(names(&path), [event("a")]);
+        assert_eq!(read(&path).1, [missing("a")]);
     }
 }

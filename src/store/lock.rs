@@ -8,59 +8,8 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-/// Who holds a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Holder {
-    /// A user, or the URL of a CI run.
-    pub holder: String,
-    pub host: String,
-    pub pid: u32,
-    /// Since when, RFC 3339.
-    pub since: String,
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            holder,
-            host,
-            pid,
-            since,
-        } = self;
-        write!(f, "{holder} on {host} (process {pid}) since {since}")
-    }
-}
-
-/// Why there is no lock.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LockError {
-    /// Somebody else holds it.
-    #[error("the state is locked by {}", describe(.0.as_ref()))]
-    Held(Option<Holder>),
-    /// The lock file cannot be used.
-    #[error("cannot use the lock file {}", .path.display())]
-    Io { path: PathBuf, source: io::Error },
-    /// Somebody took the lock away while it was held.
-    #[error("the lock file was taken away from this run, by `state unlock` or with its directory")]
-    Evicted,
-}
-
-/// The holder in words, also when the record does not tell.
-pub(crate) fn describe(holder: Option<&Holder>) -> String {
-    holder.map_or_else(|| "another process".to_owned(), Holder::to_string)
-}
-
-/// Whether anybody holds a lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    Free,
-    /// Nobody; this one ended without taking its record away.
-    Left(Holder),
-    /// Somebody, with the record if it can be read.
-    Held(Option<Holder>),
-}
+use crate::store::error::StoreError;
+use crate::store::holder::{Holder, Status};
 
 /// How long a lock without a record is looked at again. The record follows the lock within microseconds, or
 /// milliseconds on a busy machine, so this only ends for a holder that cannot write one.
@@ -68,14 +17,14 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub(super) struct Lock {
     file: File,
-    watch: Watch,
+    pub(super) watch: Watch,
 }
 
-/// Tells whether a lock is still the one that was taken.
+/// Sees whether a lock is still the one that was taken.
 #[derive(Clone, Debug)]
-pub(crate) struct Watch {
+pub(super) struct Watch {
     path: PathBuf,
     identity: Option<(u64, u64)>,
 }
@@ -83,11 +32,8 @@ pub(crate) struct Watch {
 impl Lock {
     /// Takes the lock at `path`, without waiting until it is free, and records `holder` in it. Also returns the record of one
     /// who ended without taking it away.
-    pub(crate) fn take(path: &Path, holder: &Holder) -> Result<(Self, Option<Holder>), LockError> {
-        let failed = |source| LockError::Io {
-            path: path.to_owned(),
-            source,
-        };
+    pub(super) fn take(path: &Path, holder: &Holder) -> Result<(Self, Option<Holder>), StoreError> {
+        let failed = |source| failed(path, source);
         let start = Instant::now();
         loop {
             let mut file = open(path, true).map_err(failed)?;
@@ -95,10 +41,10 @@ impl Lock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     if let Some(holder) = read(&mut file) {
-                        return Err(LockError::Held(Some(holder)));
+                        return Err(StoreError::Held(Some(holder)));
                     }
                     if start.elapsed() > PATIENCE {
-                        return Err(LockError::Held(None));
+                        return Err(StoreError::Held(None));
                     }
                     // Taken or let go just now: whoever that is writes the record next, or leaves the lock.
                     std::thread::yield_now();
@@ -107,7 +53,7 @@ impl Lock {
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
             let watch = Watch::new(path, &file).map_err(failed)?;
-            if !watch.holds() {
+            if watch.check().is_err() {
                 // Taken away between the opening and the locking: what is locked is no longer the lock.
                 continue;
             }
@@ -118,11 +64,8 @@ impl Lock {
     }
 
     /// Whether anybody holds the lock at `path`. Takes the record of one who ended away.
-    pub(crate) fn status(path: &Path) -> Result<Status, LockError> {
-        let failed = |source| LockError::Io {
-            path: path.to_owned(),
-            source,
-        };
+    pub(super) fn status(path: &Path) -> Result<Status, StoreError> {
+        let failed = |source| failed(path, source);
         let mut file = match open(path, false) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Status::Free),
@@ -140,27 +83,11 @@ impl Lock {
 
     /// Takes the lock at `path` away from whoever holds it. The holder keeps a file without a name, and
     /// notices with the next thing that it records.
-    pub(crate) fn evict(path: &Path) -> Result<(), LockError> {
+    pub(super) fn evict(path: &Path) -> Result<(), StoreError> {
         match std::fs::remove_file(path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => Err(LockError::Io {
-                path: path.to_owned(),
-                source,
-            }),
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(failed(path, source)),
             _ => Ok(()),
         }
-    }
-
-    /// What tells whether the lock is still held.
-    pub(crate) fn watch(&self) -> Watch {
-        self.watch.clone()
-    }
-
-    /// Makes sure that nobody took the lock away.
-    pub(crate) fn check(&self) -> Result<(), LockError> {
-        if self.watch.holds() {
-            return Ok(());
-        }
-        Err(LockError::Evicted)
     }
 }
 
@@ -183,20 +110,25 @@ impl Watch {
 
     /// A watch that never finds anything wrong, for tests without a lock.
     #[cfg(test)]
-    pub(crate) fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self {
             path: PathBuf::new(),
             identity: None,
         }
     }
 
-    /// Whether the lock is still the one that was taken.
-    pub(crate) fn holds(&self) -> bool {
+    /// Makes sure that nobody took the lock away.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
         let Some(taken) = self.identity else {
             // This system does not let a file be removed that somebody has open.
-            return true;
+            return Ok(());
         };
-        std::fs::metadata(&self.path).is_ok_and(|there| identity(&there) == Some(taken))
+        match std::fs::metadata(&self.path) {
+            Ok(there) if identity(&there) == Some(taken) => Ok(()),
+            _ => Err(StoreError::Evicted(
+                "the lock file was taken away from this run, by `state unlock` or with its directory",
+            )),
+        }
     }
 }
 
@@ -209,6 +141,10 @@ fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
 #[cfg(not(unix))]
 fn identity(_: &Metadata) -> Option<(u64, u64)> {
     None
+}
+
+fn failed(path: &Path, source: io::Error) -> StoreError {
+    StoreError::file("use the lock file", path, source)
 }
 
 fn open(path: &Path, create: bool) -> io::Result<File> {
@@ -236,15 +172,7 @@ fn write(file: &mut File, holder: &Holder) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn holder() -> Holder {
-        Holder {
-            holder: "build 7".into(),
-            host: "runner".into(),
-            pid: 42,
-            since: "2026-11-01T08:00:00Z".into(),
-        }
-    }
+    use crate::tests::stores::holder;
 
     fn scratch() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -287,7 +215,7 @@ mod tests {
         let silent = File::create(&path).unwrap();
         silent.try_lock().unwrap();
         let error = Lock::take(&path, &holder()).unwrap_err();
-        assert!(matches!(error, LockError::Held(None)), "{error}");
+        assert!(matches!(error, StoreError::Held(None)), "{error}");
     }
 
     #[test]
@@ -296,7 +224,7 @@ mod tests {
         let take_and_let_go = || {
             for _ in 0..2000 {
                 match Lock::take(&path, &holder()) {
-                    Ok(_) | Err(LockError::Held(Some(_))) => {}
+                    Ok(_) | Err(StoreError::Held(Some(_))) => {}
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -320,15 +248,15 @@ mod tests {
     fn who_is_evicted_notices() {
         let (_dir, path) = scratch();
         let (mine, _) = Lock::take(&path, &holder()).unwrap();
-        mine.check().unwrap();
+        mine.watch.check().unwrap();
         Lock::evict(&path).unwrap();
-        assert!(matches!(mine.check(), Err(LockError::Evicted)));
+        assert!(matches!(mine.watch.check(), Err(StoreError::Evicted(_))));
         let (theirs, left) = Lock::take(&path, &holder()).unwrap();
         assert_eq!(left, None);
-        assert!(matches!(mine.check(), Err(LockError::Evicted)));
+        assert!(matches!(mine.watch.check(), Err(StoreError::Evicted(_))));
         // The evicted one ends later, and takes nothing away from the other.
         drop(mine);
-        theirs.check().unwrap();
+        theirs.watch.check().unwrap();
         assert!(Lock::take(&path, &holder()).is_err());
     }
 }

@@ -2,14 +2,219 @@
 //!
 //! | File | Is |
 //! |---|---|
-//! | `local` | the state in a file of this machine |
+//! | `port` | what a place for states has to be able to do |
+//! | `local` | a place on this machine |
+//! | `lock` | its lock: one writer at a time |
+//! | `journal_writer` | its journal: each receipt is durable before anybody hears of it |
 //! | `state_file` | the state as bytes, and back |
-//! | `lock` | one writer at a time, and who it is |
 //! | `journal` | what happened since the state was saved, as bytes, and back |
-//! | `journal_writer` | each receipt is durable before anybody hears of it |
+//! | `holder` | who holds a lock |
+//! | `error` | what can be wrong |
+//!
+//! What is said here holds for every place: which state belongs to an app, which journal belongs to a state, and
+//! that the serial rises.
 
+pub(crate) mod error;
+pub(crate) mod holder;
 pub(crate) mod journal;
-pub(crate) mod journal_writer;
-pub(crate) mod local;
-pub(crate) mod lock;
-pub(crate) mod state_file;
+mod journal_writer;
+mod local;
+mod lock;
+pub(crate) mod port;
+mod state_file;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::planner::{Event, State};
+use error::StoreError;
+use holder::{Holder, Status};
+use journal::Header;
+use local::Local;
+use port::{Contents, Lease, Place, Record};
+
+/// How often state and journal are read again when they do not belong together.
+const LOOKS: usize = 3;
+
+/// What `--state` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    File(PathBuf),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}`: this version keeps its state in a file only")]
+pub(crate) struct LocationError(String);
+
+impl FromStr for Location {
+    type Err = LocationError;
+
+    fn from_str(text: &str) -> Result<Self, LocationError> {
+        if text.contains("://") {
+            return Err(LocationError(text.to_owned()));
+        }
+        Ok(Self::File(PathBuf::from(text)))
+    }
+}
+
+/// A state, wherever it is kept.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// Its name in messages.
+    at: String,
+    place: Box<dyn Place>,
+}
+
+/// A state as it was found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The state, with the events of an unfinished run taken in. Fresh, when there is none.
+    pub state: State,
+    /// How many events an unfinished run left.
+    pub recovered: usize,
+}
+
+impl Store {
+    pub(crate) fn open(location: &Location) -> Self {
+        match location {
+            Location::File(path) => {
+                let local = Local::new(path);
+                Self::new(local.name(), Box::new(local))
+            }
+        }
+    }
+
+    pub(crate) fn new(at: String, place: Box<dyn Place>) -> Self {
+        Self { at, place }
+    }
+
+    /// Reads the state of `app`, or of whatever app it is about, and what an unfinished run left in the
+    /// journal. Writes nothing. `None`: there is no state, and nobody says which app it would be about.
+    pub(crate) async fn load(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
+        // Whoever only looks holds no lock: a run may save the state between the two being read.
+        for _ in 1..LOOKS {
+            match self.look(app).await {
+                Err(StoreError::OtherJournal { .. }) => {}
+                found => return found,
+            }
+        }
+        self.look(app).await
+    }
+
+    async fn look(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
+        let Contents { state, journal } = self.place.load().await?;
+        let state = state.map(|bytes| self.state(&bytes)).transpose()?;
+        let mut state = match (state, app) {
+            (Some(state), Some(app)) if state.app != app => {
+                return Err(StoreError::OtherApp {
+                    at: self.at.clone(),
+                    found: state.app,
+                    wanted: app.to_owned(),
+                });
+            }
+            (Some(state), _) => state,
+            (None, Some(app)) => State::fresh(app),
+            (None, None) => return Ok(None),
+        };
+        let events = match journal {
+            Some(bytes) => self.events(&bytes, &mut state)?,
+            None => Vec::new(),
+        };
+        let recovered = events.len();
+        for event in events {
+            state.record(event);
+        }
+        Ok(Some(Found { state, recovered }))
+    }
+
+    fn state(&self, bytes: &[u8]) -> Result<State, StoreError> {
+        state_file::parse(bytes).map_err(|error| match error {
+            state_file::ParseError::Newer(version) => StoreError::Newer {
+                what: format!("state {}", self.at),
+                version,
+                known: crate::planner::state::VERSION,
+            },
+            state_file::ParseError::Damaged(source) => StoreError::DamagedState {
+                at: self.at.clone(),
+                source: Arc::new(source),
+            },
+        })
+    }
+
+    /// What a journal holds that is still to be taken into `state`.
+    fn events(&self, bytes: &[u8], state: &mut State) -> Result<Vec<Event>, StoreError> {
+        let at = format!("{}.journal", self.at);
+        match journal::parse(bytes) {
+            Ok(None) => Ok(Vec::new()),
+            Ok(Some((header, events))) => match header.belongs(state) {
+                Ok(true) => Ok(events),
+                Ok(false) => Ok(Vec::new()),
+                Err(why) => Err(StoreError::OtherJournal { at, why }),
+            },
+            Err(journal::ParseError::Newer(version)) => Err(StoreError::Newer {
+                what: format!("journal {at}"),
+                version,
+                known: journal::VERSION,
+            }),
+            Err(journal::ParseError::Damaged(line)) => Err(StoreError::DamagedJournal { at, line }),
+        }
+    }
+
+    /// Takes the lock for writing.
+    pub(crate) async fn lock(&self, holder: &Holder) -> Result<Locked, StoreError> {
+        let (lease, left) = self.place.lock(holder).await?;
+        Ok(Locked {
+            at: self.at.clone(),
+            lease,
+            left,
+        })
+    }
+
+    /// Says who holds the lock, and takes the record of a run that ended away. With `force`, takes the lock away
+    /// from whoever holds it.
+    pub(crate) async fn unlock(&self, force: bool) -> Result<Status, StoreError> {
+        self.place.unlock(force).await
+    }
+}
+
+/// A state that this process alone may write.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    at: String,
+    lease: Box<dyn Lease>,
+    /// Who held the lock before, and ended without releasing it.
+    pub left: Option<Holder>,
+}
+
+impl Locked {
+    /// Begins the journal of a run that starts from `state`.
+    pub(crate) async fn begin(&self, state: &State) -> Result<Arc<dyn Record>, StoreError> {
+        self.lease.begin(&Header::after(state)).await
+    }
+
+    /// Saves `state` under the next serial, and removes the journal that led to it. When it cannot be saved, or
+    /// somebody took the lock away, state, journal and serial are as before.
+    pub(crate) async fn save(&self, state: &mut State) -> Result<(), StoreError> {
+        state.serial += 1;
+        if let Err(error) = self.write(state).await {
+            // Whoever reports the serial after this must not report one that was never written.
+            state.serial -= 1;
+            return Err(error);
+        }
+        self.drop_journal().await
+    }
+
+    async fn write(&self, state: &State) -> Result<(), StoreError> {
+        let text = state_file::render(state).map_err(|source| StoreError::DamagedState {
+            at: self.at.clone(),
+            source: Arc::new(source),
+        })?;
+        self.lease.save(&text).await
+    }
+
+    /// Removes the journal, if there is one.
+    pub(crate) async fn drop_journal(&self) -> Result<(), StoreError> {
+        self.lease.end().await
+    }
+}

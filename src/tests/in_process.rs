@@ -14,8 +14,8 @@ use crate::service::pace::Pacer;
 use crate::service::requests::Client;
 use crate::service::stop::StopReason;
 use crate::simulator::{self, Delivery, Fault, Quirks, SimKey, World};
-use crate::store::journal::JournalError;
-use crate::store::journal_writer::{Durable, Record};
+use crate::store::error::StoreError;
+use crate::store::port::{Durable, Record};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
@@ -92,7 +92,7 @@ impl Notes {
 }
 
 impl Record for Notes {
-    fn record(&self, events: &[Event]) -> Result<Durable, JournalError> {
+    fn record(&self, events: &[Event]) -> Result<Durable, StoreError> {
         self.0.lock().unwrap().extend_from_slice(events);
         Ok(Box::pin(std::future::ready(Ok(()))))
     }
@@ -178,16 +178,9 @@ impl Bench {
     /// Applies a plan.
     pub(super) fn carry_out(&mut self, plan: &Plan) -> Vec<Receipt> {
         let service = self.service();
+        let notes: Arc<dyn Record> = self.notes.clone();
         let never = std::future::pending();
-        let run = apply(
-            plan,
-            &mut self.state,
-            &service,
-            &self.notes,
-            4,
-            never,
-            |_| {},
-        );
+        let run = apply(plan, &mut self.state, &service, &notes, 4, never, |_| {});
         let receipts = self.runtime.block_on(run);
         self.stopped = service.stop.reason();
         receipts

@@ -6,3 +6,5 @@ mod in_process;
 mod outages;
 mod properties;
 mod room_schema;
+mod store_contract;
+pub(crate) mod stores;

@@ -33,7 +33,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// Folders that touch nothing outside, and the files of other folders that do not either.
-const PURE: [&str; 12] = [
+const PURE: [&str; 15] = [
     "model",
     "planner",
     "report",
@@ -46,6 +46,9 @@ const PURE: [&str; 12] = [
     "service/api.rs",
     "service/leaks.rs",
     "service/retry.rs",
+    "store/holder.rs",
+    "store/journal.rs",
+    "store/state_file.rs",
 ];
 
 /// What a pure layer must not name.
@@ -62,6 +65,9 @@ const IMPURE: [&str; 11] = [
     "tokio",
     "reqwest",
 ];
+
+/// Of that, what names no file and no stream: how a serializer takes bytes.
+const HARMLESS: [&str; 2] = ["std::io::Write;", "std::io::Result<"];
 
 /// The code of a file without comment lines and without its tests, which may use anything.
 fn code(path: &Path) -> String {
@@ -89,6 +95,14 @@ fn named(code: &str) -> Vec<String> {
     layers
 }
 
+/// What `code` names that a pure layer must not.
+fn impure(code: &str) -> Vec<&'static str> {
+    let harmless = |code: String, name: &&str| code.replace(name, "");
+    let code = HARMLESS.iter().fold(code.to_owned(), harmless);
+    let named = IMPURE.iter().filter(|name| code.contains(**name));
+    named.copied().collect()
+}
+
 #[test]
 fn imports_point_one_way() {
     let mut wrong = Vec::new();
@@ -112,11 +126,8 @@ fn pure_layers_touch_nothing_outside() {
     let mut wrong = Vec::new();
     for place in PURE {
         for file in sources(&root().join("src").join(place)) {
-            let code = code(&file);
-            for name in IMPURE {
-                if code.contains(name) {
-                    wrong.push(format!("{} uses {name}", file.display()));
-                }
+            for name in impure(&code(&file)) {
+                wrong.push(format!("{} uses {name}", file.display()));
             }
         }
     }
@@ -131,4 +142,17 @@ fn the_search_for_imports_sees_every_form() {
         ["store", "model"]
     );
     assert_eq!(named("let x = crate::report::json(&y);"), ["report"]);
+}
+
+#[test]
+fn a_trait_of_io_is_harmless_and_its_streams_are_not() {
+    let formatter = "use std::io::Write;\nfn f() -> std::io::Result<()>";
+    assert_eq!(impure(formatter), [""; 0]);
+    for code in [
+        "use std::io;",
+        "use std::io::{Write, stdout};",
+        "std::io::stdout()",
+    ] {
+        assert_eq!(impure(code), ["std::io"], "{code}");
+    }
 }

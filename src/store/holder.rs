@@ -1,0 +1,43 @@
+//! Who holds the lock of a state.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether anybody holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Free,
+    /// Nobody; this one ended without taking its record away.
+    Left(Holder),
+    /// Somebody, with the record if it can be read.
+    Held(Option<Holder>),
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Holder {
+    /// A user, or the URL of a CI run.
+    pub holder: String,
+    pub host: String,
+    pub pid: u32,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            holder,
+            host,
+            pid,
+            since,
+        } = self;
+        write!(f, "{holder} on {host} (process {pid}) since {since}")
+    }
+}
+
+/// The holder in words, also when the record cannot be read.
+pub(crate) fn describe(holder: Option<&Holder>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), Holder::to_string)
+}

@@ -1,0 +1,59 @@
+//! What a place for states has to be able to do: keep bytes, and let one at a time write them. What the bytes
+//! mean is decided above it, once for all places.
+//!
+//! Everything is asynchronous, for places behind a network. What such a place has to do by itself, as to renew a
+//! lock or to save receipts from time to time, it does without being asked, and reports with the next call.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::planner::Event;
+use crate::store::error::StoreError;
+use crate::store::holder::{Holder, Status};
+use crate::store::journal::Header;
+
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A place that keeps a state, its journal and its lock.
+pub(crate) trait Place: fmt::Debug + Send + Sync {
+    /// What is there. Needs no lock, so a run may save the state while its journal is still to be read.
+    fn load(&self) -> Answer<'_, Contents>;
+
+    /// Takes the lock, without waiting until it is free. Also returns the record of a run that ended without
+    /// releasing it.
+    fn lock<'a>(&'a self, holder: &'a Holder) -> Answer<'a, (Box<dyn Lease>, Option<Holder>)>;
+
+    /// Says who holds the lock, and takes the record of a run that ended away. With `force`, takes the lock away
+    /// from whoever holds it.
+    fn unlock(&self, force: bool) -> Answer<'_, Status>;
+}
+
+/// The right to write, released when it is dropped. Once it is lost every call fails and changes nothing, so
+/// that whoever has it now is not disturbed.
+pub(crate) trait Lease: fmt::Debug + Send + Sync {
+    /// Begins the journal, which must not be there yet.
+    fn begin<'a>(&'a self, header: &'a Header) -> Answer<'a, Arc<dyn Record>>;
+
+    /// Replaces the state that was loaded last, whole or not at all.
+    fn save<'a>(&'a self, state: &'a str) -> Answer<'a, ()>;
+
+    /// Removes the journal, if there is one.
+    fn end(&self) -> Answer<'_, ()>;
+}
+
+/// A journal that is being written. It is whole once this is dropped.
+pub(crate) trait Record: Send + Sync {
+    /// Records `events` in their order, at the latest when the future ends.
+    fn record(&self, events: &[Event]) -> Result<Durable, StoreError>;
+}
+
+/// Ends when what was recorded would survive a power cut, or cannot be made to.
+pub(crate) type Durable = Answer<'static, ()>;
+
+/// The bytes of a state and its journal, as far as there are any.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contents {
+    pub state: Option<Vec<u8>>,
+    pub journal: Option<Vec<u8>>,
+}

@@ -1,0 +1,240 @@
+//! What holds for every place that a state is kept in.
+
+use super::stores::{InMemory, OnDisk, Site, holder, missing, room, state};
+use crate::planner::{AppliedRoom, Event, State};
+use crate::store::error::StoreError;
+use crate::store::holder::Status;
+use crate::store::port::Contents;
+use crate::store::{Found, Locked};
+
+/// Each case against a place of its own.
+macro_rules! contract {
+    ($($case:ident),* $(,)?) => {
+        mod on_disk {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::OnDisk::new()).await;
+            })*
+        }
+        mod in_memory {
+            $(#[tokio::test(start_paused = true)]
+            async fn $case() {
+                super::$case(super::InMemory::default()).await;
+            })*
+        }
+    };
+}
+
+contract!(
+    nothing_there_is_a_fresh_state,
+    what_was_saved_is_loaded_and_the_serial_rises,
+    only_one_holds_the_lock_and_is_named,
+    what_a_dead_run_left_does_not_lock_and_is_named_once,
+    whoever_lost_the_lock_overwrites_nothing,
+    a_dead_run_is_taken_in_and_folded_once,
+    a_first_run_that_died_is_known_from_its_journal_alone,
+    a_journal_that_is_there_is_not_begun_again,
+    a_journal_of_another_state_is_refused,
+    what_cannot_be_trusted_is_refused_and_kept,
+    a_save_that_fails_leaves_serial_and_journal,
+);
+
+async fn locked(site: &impl Site) -> Locked {
+    site.store().lock(&holder()).await.unwrap()
+}
+
+async fn loaded(site: &impl Site) -> Found {
+    site.store().load(Some("acme")).await.unwrap().unwrap()
+}
+
+/// Saves [`state`] for the first time.
+async fn saved(site: &impl Site) -> State {
+    let mut state = state();
+    locked(site).await.save(&mut state).await.unwrap();
+    state
+}
+
+/// A run that starts from `state`, records `event`, and dies.
+async fn died(site: &impl Site, state: &State, event: Event) {
+    let locked = locked(site).await;
+    let journal = locked.begin(state).await.unwrap();
+    journal.record(&[event]).unwrap().await.unwrap();
+}
+
+async fn nothing_there_is_a_fresh_state(site: impl Site) {
+    let found = loaded(&site).await;
+    assert_eq!((found.state, found.recovered), (State::fresh("acme"), 0));
+    assert!(site.store().load(None).await.unwrap().is_none());
+}
+
+async fn what_was_saved_is_loaded_and_the_serial_rises(site: impl Site) {
+    let mut state = state();
+    let locked = locked(&site).await;
+    for serial in 1..=3 {
+        locked.save(&mut state).await.unwrap();
+        assert_eq!(state.serial, serial);
+        assert_eq!(loaded(&site).await.state, state);
+    }
+    let unnamed = site.store().load(None).await.unwrap().unwrap();
+    assert_eq!(unnamed.state, state);
+}
+
+async fn only_one_holds_the_lock_and_is_named(site: impl Site) {
+    let store = site.store();
+    assert_eq!(store.unlock(false).await.unwrap(), Status::Free);
+    let lock = locked(&site).await;
+    assert_eq!(lock.left, None);
+    let error = store.lock(&holder()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the state is locked by build 7 on runner (process 42) since 2026-11-01T08:00:00Z"
+    );
+    let held = Status::Held(Some(holder()));
+    assert_eq!(store.unlock(false).await.unwrap(), held);
+    assert!(store.lock(&holder()).await.is_err(), "asking takes nothing");
+    loaded(&site).await;
+    drop(lock);
+    assert_eq!(store.unlock(false).await.unwrap(), Status::Free);
+    assert_eq!(locked(&site).await.left, None);
+}
+
+async fn what_a_dead_run_left_does_not_lock_and_is_named_once(site: impl Site) {
+    site.leave_lock(&holder());
+    assert_eq!(locked(&site).await.left, Some(holder()));
+    assert_eq!(locked(&site).await.left, None);
+    site.leave_lock(&holder());
+    let store = site.store();
+    let left = Status::Left(holder());
+    assert_eq!(store.unlock(false).await.unwrap(), left);
+    assert_eq!(store.unlock(false).await.unwrap(), Status::Free);
+}
+
+async fn whoever_lost_the_lock_overwrites_nothing(site: impl Site) {
+    let mut mine = saved(&site).await;
+    let lost = locked(&site).await;
+    let journal = lost.begin(&mine).await.unwrap();
+    let held = Status::Held(Some(holder()));
+    assert_eq!(site.store().unlock(true).await.unwrap(), held);
+
+    let late = journal.record(&[missing("stand-up")]).unwrap().await;
+    assert!(matches!(late, Err(StoreError::Evicted(_))), "{late:?}");
+    drop(journal);
+    let theirs = locked(&site).await;
+    let mut state = loaded(&site).await.state;
+    state.rooms.insert(room("theirs"), AppliedRoom::default());
+    theirs.save(&mut state).await.unwrap();
+    let journal = theirs.begin(&state).await.unwrap();
+    journal
+        .record(&[missing("stand-up")])
+        .unwrap()
+        .await
+        .unwrap();
+
+    let before = site.contents();
+    for result in [
+        lost.save(&mut mine).await,
+        lost.drop_journal().await,
+        lost.begin(&mine).await.map(drop),
+    ] {
+        assert!(matches!(result, Err(StoreError::Evicted(_))), "{result:?}");
+    }
+    assert_eq!(mine.serial, 1);
+    drop(lost);
+    let after = site.contents();
+    assert_eq!((after.state, after.journal), (before.state, before.journal));
+    assert!(site.store().lock(&holder()).await.is_err(), "still theirs");
+}
+
+async fn a_dead_run_is_taken_in_and_folded_once(site: impl Site) {
+    let state = saved(&site).await;
+    died(&site, &state, missing("stand-up")).await;
+    let found = loaded(&site).await;
+    assert_eq!((found.recovered, found.state.rooms.len()), (1, 0));
+
+    // The process dies between the save and the removal of the journal.
+    let journal = site.contents().journal;
+    let mut folded = found.state;
+    folded.rooms.insert(room("later"), AppliedRoom::default());
+    locked(&site).await.save(&mut folded).await.unwrap();
+    let state = site.contents().state;
+    assert!(site.contents().journal.is_none());
+    site.put(Contents { state, journal });
+    let found = loaded(&site).await;
+    assert_eq!((found.recovered, found.state), (0, folded));
+}
+
+async fn a_first_run_that_died_is_known_from_its_journal_alone(site: impl Site) {
+    let mut fresh = State::fresh("acme");
+    fresh.lineage = "7f0c".into();
+    let event = Event::Applied {
+        room: room("stand-up"),
+        applied: state().rooms[&room("stand-up")].clone(),
+    };
+    died(&site, &fresh, event).await;
+    assert_eq!(loaded(&site).await.state, state());
+}
+
+async fn a_journal_that_is_there_is_not_begun_again(site: impl Site) {
+    let state = saved(&site).await;
+    died(&site, &state, missing("stand-up")).await;
+    let before = site.contents().journal;
+    assert!(locked(&site).await.begin(&state).await.is_err());
+    assert_eq!(site.contents().journal, before);
+}
+
+async fn a_journal_of_another_state_is_refused(site: impl Site) {
+    let mine = saved(&site).await;
+    for (lineage, serial) in [("other", 1), ("7f0c", 2)] {
+        let mut other = mine.clone();
+        other.lineage = lineage.into();
+        other.serial = serial;
+        died(&site, &other, missing("stand-up")).await;
+        let error = site.store().load(Some("acme")).await.unwrap_err();
+        assert!(matches!(error, StoreError::OtherJournal { .. }), "{error}");
+        locked(&site).await.drop_journal().await.unwrap();
+    }
+}
+
+async fn what_cannot_be_trusted_is_refused_and_kept(site: impl Site) {
+    let cases = [
+        ("", "damaged"),
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        (
+            r#"{"version":1,"lineage":"","serial":1,"app":"acme","rooms":{}}"#,
+            "damaged",
+        ),
+        (
+            r#"{"version":0,"lineage":"x","serial":1,"app":"acme","rooms":{}}"#,
+            "damaged",
+        ),
+        (
+            r#"{"version":1,"lineage":"x","serial":1,"app":"acme","rooms":{},"more":1}"#,
+            "damaged",
+        ),
+        (r#"{"version":2,"anything":"else"}"#, "has version 2"),
+        (
+            r#"{"version":1,"lineage":"x","serial":1,"app":"other","rooms":{}}"#,
+            "belongs to the app `other`",
+        ),
+    ];
+    for (text, message) in cases {
+        let state = Some(text.as_bytes().to_vec());
+        let journal = None;
+        site.put(Contents { state, journal });
+        let error = site.store().load(Some("acme")).await.unwrap_err();
+        assert!(error.to_string().contains(message), "{text}: {error}");
+        assert_eq!(site.contents().state.as_deref(), Some(text.as_bytes()));
+    }
+}
+
+async fn a_save_that_fails_leaves_serial_and_journal(site: impl Site) {
+    let mut state = saved(&site).await;
+    died(&site, &state, missing("stand-up")).await;
+    let before = site.contents();
+    site.fill_up();
+    assert!(locked(&site).await.save(&mut state).await.is_err());
+    assert_eq!(state.serial, 1);
+    let after = site.contents();
+    assert_eq!((after.state, after.journal), (before.state, before.journal));
+}
