@@ -2,26 +2,29 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use clap::Args;
+use jiff::SignedDuration;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::approval::approve;
-use super::cli::{ApplyArgs, Format, Global};
-use super::exit::{Exit, Failure};
-use super::interrupt::{self, Interrupted};
-use super::lock::lock;
-use super::output::Output;
-use super::plan::recovered as recovered_note;
-use super::planning::Planning;
-use super::print_report::print_report;
-use super::progress::Progress;
-use super::saved;
-use super::service::{self, Backend};
-use super::validate::{accept, load};
-use super::workspace::Workspace;
+use super::shared::approval::approve;
+use super::shared::args::{Format, Global, NetworkArgs, PlanningArgs, ReportArgs};
+use super::shared::exit::{Exit, Failure};
+use super::shared::interrupt::{self, Interrupted};
+use super::shared::output::Output;
+use super::shared::planning::Planning;
+use super::shared::print_report::print_report;
+use super::shared::progress::Progress;
+use super::shared::rooms::{accept, load};
+use super::shared::saved_plan as saved;
+use super::shared::service::{self, Backend};
+use super::shared::store;
+use super::shared::workspace::Workspace;
 use crate::disk::crash_point::crash_point;
 use crate::planner::limits::Refusal;
 use crate::planner::plan::Unreadable;
@@ -38,6 +41,50 @@ use crate::service::stop::StopReason;
 use crate::store::port::Record;
 use crate::store::{Found, Locked};
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl apply                         asks before it changes anything
+  roomctl apply --yes --rate 300/m      for pipelines
+  roomctl apply plan.roomctl --yes      exactly what was reviewed
+  roomctl apply --yes --deadline 8m     for a runner that is stopped after ten minutes
+  roomctl apply --sandbox --yes         the whole job, without an account")]
+pub(crate) struct ApplyArgs {
+    /// Apply exactly this plan, which `plan --out` saved: nothing that was not in it, and nothing if one of its
+    /// rooms is no longer as it was (exit 4)
+    #[arg(value_name = "PLAN", conflicts_with_all = ["live", "prune", "drift_only"])]
+    pub plan: Option<PathBuf>,
+    /// Of a saved plan, apply the rooms that are still as they were (exit 5 when there are others)
+    #[arg(long, requires = "plan")]
+    pub partial: bool,
+    /// Apply without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub report: ReportArgs,
+    #[command(flatten)]
+    pub planning: PlanningArgs,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Be over by then, with everything saved: what has not been started stays for the next run (exit 5)
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub deadline: Option<Duration>,
+    /// Exit with 2 when the service chose other values than were sent
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// `8m`, `90s`, `1h 30m`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it like `8m`, `90s` or `1h 30m`".to_owned();
+    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
+    let span = Duration::try_from(span).map_err(|_| wrong())?;
+    if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&span) {
+        return Err("from one second to a day".to_owned());
+    }
+    Ok(span)
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -47,11 +94,8 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let workspace = Workspace::new(global)?;
     let approved = args.plan.as_deref().map(saved::read).transpose()?;
     let loaded = accept(load(&workspace)?, &args.report, workspace.now, output)?;
-    let store = lock(&workspace, output)?;
-    let Found { state, recovered } = workspace.load_state()?;
-    if recovered > 0 {
-        output.note(&recovered_note(recovered));
-    }
+    let store = store::lock(&workspace, output)?;
+    let Found { state, recovered } = store::load(&workspace, output)?;
     let runtime = workspace.runtime()?;
     let mut memory = Memory {
         runtime,

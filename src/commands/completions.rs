@@ -3,19 +3,40 @@
 //! The script asks the program itself, through a variable of the environment, so that rooms are those of the
 //! directory in which somebody types.
 
-use std::ffi::OsStr;
-
-use clap::{Command, Parser};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::CompleteEnv;
-use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 
-use super::cli::{Cli, CompletionsArgs, Shell};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::validate::read;
-use super::workspace::Workspace;
-use crate::store::Found;
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  source <(roomctl completions bash)                      in ~/.bashrc
+  source <(roomctl completions zsh)                       in ~/.zshrc
+  roomctl completions fish | source                       in ~/.config/fish/config.fish
+  roomctl completions powershell | Out-String | Invoke-Expression")]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// A shell that can be taught to complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// The friendly interactive shell.
+    Fish,
+    /// PowerShell.
+    Powershell,
+    /// Elvish.
+    Elvish,
+}
 
 /// The variable by which a script asks. Not the library's `COMPLETE`, which anybody may have set.
 const VARIABLE: &str = "ROOMCTL_COMPLETE";
@@ -43,30 +64,4 @@ pub(crate) fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Exit, F
         .map_err(|error| Failure::because(Exit::Unexpected, &error))?;
     output.result(&String::from_utf8_lossy(&script));
     Ok(Exit::Done)
-}
-
-/// The rooms of the files here, and those of the state, that begin like `current`.
-pub(crate) fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
-    let mut names = names_here().unwrap_or_default();
-    names.sort();
-    names.dedup();
-    let beginning = current.to_string_lossy();
-    let fits = |name: &String| name.starts_with(&*beginning);
-    names
-        .into_iter()
-        .filter(fits)
-        .map(CompletionCandidate::new)
-        .collect()
-}
-
-/// `None`: there is no configuration to go by. Nobody who presses a key wants to read why.
-fn names_here() -> Option<Vec<String>> {
-    let cli = Cli::try_parse_from(["roomctl", "validate"]).ok()?;
-    let workspace = Workspace::new(&cli.global).ok()?;
-    let files = read(&workspace).wanted.into_keys();
-    let mut names: Vec<String> = files.map(|name| name.to_string()).collect();
-    if let Ok(Found { state, .. }) = workspace.load_state() {
-        names.extend(state.rooms.keys().map(ToString::to_string));
-    }
-    Some(names)
 }

@@ -1,20 +1,21 @@
 //! `drift`: live against applied against wanted. Never writes, not even the state.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use jiff::{Timestamp, ToSpan};
 
-use super::cli::{DriftArgs, Global};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::print_report::print_report;
-use super::progress::Reading;
-use super::service::{self, Backend};
-use super::validate::{accept, load_unless_known};
-use super::workspace::Workspace;
-use crate::commands::metrics;
+use super::shared::args::{Global, NetworkArgs, ReportArgs};
+use super::shared::exit::{Exit, Failure};
+use super::shared::metrics;
+use super::shared::output::Output;
+use super::shared::print_report::print_report;
+use super::shared::progress::Reading;
+use super::shared::rooms::{accept, load_unless_known};
+use super::shared::service::{self, Backend};
+use super::shared::workspace::Workspace;
 use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::RoomName;
@@ -26,6 +27,30 @@ use crate::report::{DriftReport, text};
 use crate::service::http::Http;
 use crate::service::observe::{list, looks_cut, observe};
 use crate::service::requests::Client;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits with 2 on drift, missing rooms or conflicts, with 6 when a room could not be read.
+
+Examples:
+  roomctl drift
+  roomctl drift --format markdown --exit-zero
+  roomctl drift --metrics-file /var/lib/node_exporter/roomctl.prom")]
+pub(crate) struct DriftArgs {
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// Exit with 0 also on drift
+    #[arg(long)]
+    pub exit_zero: bool,
+    /// Mutes [default: mutes.yaml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub mutes: Option<PathBuf>,
+    /// Write counters for Prometheus' textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
 
 /// Runs the command.
 ///

@@ -3,11 +3,13 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::cli::{FmtArgs, Global};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::validate::MOST;
-use super::workspace::Workspace;
+use clap::Args;
+
+use super::shared::args::Global;
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::rooms::MOST;
+use super::shared::workspace::Workspace;
 use crate::disk::whole_file::{Way, write_whole};
 use crate::files::discover::{discover, shown, whole_file};
 use crate::files::entries::Findings;
@@ -15,6 +17,28 @@ use crate::files::room_files::{MAX_FILE_BYTES, read_text, text_of};
 use crate::files::room_format::format;
 use crate::model::{Finding, Severity};
 use crate::report::{ValidateReport, text};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Keys come into the order of the schema, one `key: value` a line, with quotes only where a value needs them.
+Comments and blank lines move with the key below them. A file that cannot be read is left as it is (exit 3).
+In a diff, secrets are shown as ****, and comments as `# …`: an old secret may stand in one.
+
+Examples:
+  roomctl fmt
+  roomctl fmt --check                   changes nothing; exits 2 when there is something to format
+  roomctl fmt --check --diff            shows what it would do
+  roomctl fmt - < rooms/stand-up.yaml   for editors: standard input to standard output")]
+pub(crate) struct FmtArgs {
+    /// Files or directories [default: the rooms directory]; `-` is standard input
+    pub paths: Vec<PathBuf>,
+    /// Change nothing, and exit with 2 when a file is not in its canonical form
+    #[arg(long)]
+    pub check: bool,
+    /// Show the lines that change, secrets masked
+    #[arg(long)]
+    pub diff: bool,
+}
 
 pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
     if args.paths.iter().any(|path| path.as_os_str() == "-") {

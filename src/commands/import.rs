@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use uuid::Uuid;
 
-use super::cli::{Global, ImportArgs, PlainFormat, ReportArgs};
-use super::exit::{Exit, Failure};
-use super::lock::lock;
-use super::output::Output;
-use super::plan::recovered;
-use super::progress::Reading;
-use super::service::{self, Backend};
-use super::validate::{accept, read};
-use super::workspace::Workspace;
+use super::shared::args::{Global, NetworkArgs, PlainFormat, ReportArgs};
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::progress::Reading;
+use super::shared::room_names::rooms;
+use super::shared::rooms::{accept, read};
+use super::shared::service::{self, Backend};
+use super::shared::store;
+use super::shared::workspace::Workspace;
 use crate::files::defaults;
 use crate::files::new_file;
 use crate::files::room_file::{self, Context};
@@ -24,9 +26,43 @@ use crate::planner::import::{Draft, draft, prefix, stem};
 use crate::planner::{Event, Gone, Sighting, State, World};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::room_yaml::{RoomYaml, path_back, room_yaml};
-use crate::report::{self, ImportReport, text};
+use crate::report::{ImportReport, text};
 use crate::service::observe::{list, looks_cut, observe};
 use crate::store::Found;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes one file a room, with `${env:…}` in place of secrets, and never writes to the service.
+Exits with 5 when some rooms were not imported, with 6 or 4 when none was.
+
+Examples:
+  roomctl import --all
+  roomctl import stand-up all-hands --dir company
+  roomctl import stand-up --force       replaces its file by what the service has now")]
+pub(crate) struct ImportArgs {
+    /// Names of rooms
+    #[arg(
+        required_unless_present = "all",
+        conflicts_with = "all",
+        value_name = "NAME",
+        add = ArgValueCompleter::new(rooms)
+    )]
+    pub names: Vec<String>,
+    /// All rooms that the service lists
+    #[arg(long)]
+    pub all: bool,
+    /// Also rooms that are managed already; their files are replaced
+    #[arg(long)]
+    pub force: bool,
+    /// Directory for new files, below the rooms directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
 
 /// The schema that the first line of a file names, if the working directory has it.
 const SCHEMA: &str = "schema/room.schema.json";
@@ -44,15 +80,12 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
-    let loaded = existing(&workspace, &(&args.report).into(), output)?;
-    let store = lock(&workspace, output)?;
+    let loaded = existing(&workspace, &args.format.into(), output)?;
+    let locked = store::lock(&workspace, output)?;
     let Found {
         mut state,
-        recovered: events,
-    } = workspace.load_state()?;
-    if events > 0 {
-        output.note(&recovered(events));
-    }
+        recovered,
+    } = store::load(&workspace, output)?;
     let runtime = workspace.runtime()?;
     let seen = runtime.block_on(async {
         let backend = service::open(&workspace, &state.app, args.network.timeout).await?;
@@ -77,18 +110,15 @@ pub(crate) fn run(
     let before = state.clone();
     rooms.extend(import.all(&world, &mut state));
     // A save also takes in what an unfinished run left.
-    let saved = if events > 0 || state != before {
+    let saved = if recovered > 0 || state != before {
         // A crash before this leaves files whose rooms the next plan adds, and apply adopts.
-        runtime.block_on(store.save(&mut state))
+        runtime.block_on(locked.save(&mut state))
     } else {
         Ok(())
     };
     // Whatever became of the state, the report is told first: it says which files were written.
     let report = ImportReport::new(&state, rooms, warning);
-    match args.report.format {
-        PlainFormat::Text => output.result(&text::import(&report)),
-        PlainFormat::Json => output.result(&report::json(&report)?),
-    }
+    output.plain(&report, args.format, text::import)?;
     saved?;
     Ok(exit(report.summary))
 }

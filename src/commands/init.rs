@@ -2,14 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use jiff::Timestamp;
 
-use super::cli::{Global, InitArgs, SchemaName};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::schema;
-use super::workspace::{check_app, clock};
+use super::shared::args::Global;
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::schemas::{self, SchemaName};
+use super::shared::workspace::{check_app, clock};
 use crate::files::new_file::{NewFileError, create};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl init --app acme
+  roomctl init meeting-rooms --app acme")]
+pub(crate) struct InitArgs {
+    /// Where [default: here]
+    pub dir: Option<PathBuf>,
+}
 
 const IGNORED: &str = include_str!("../../templates/gitignore");
 
@@ -102,18 +113,18 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
             "rooms/roomctl-trial.yaml",
             modeline("../schema/room-with-defaults.schema.json") + &room,
         ),
-        ("schema/room.schema.json", schema::text(SchemaName::Room)?),
+        ("schema/room.schema.json", schemas::text(SchemaName::Room)?),
         (
             "schema/room-with-defaults.schema.json",
-            schema::text(SchemaName::RoomWithDefaults)?,
+            schemas::text(SchemaName::RoomWithDefaults)?,
         ),
         (
             "schema/defaults.schema.json",
-            schema::text(SchemaName::Defaults)?,
+            schemas::text(SchemaName::Defaults)?,
         ),
         (
             "schema/config.schema.json",
-            schema::text(SchemaName::Config)?,
+            schemas::text(SchemaName::Config)?,
         ),
         (".gitignore", IGNORED.to_owned()),
     ];

@@ -1,11 +1,23 @@
 //! `man`: the manual, generated from the same table as `--help`.
 
-use clap::Command;
+use std::path::PathBuf;
+
+use clap::{Args, Command};
 use clap_mangen::{Man, generate_to};
 
-use super::cli::ManArgs;
-use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl man | man -l -
+  roomctl man --dir /usr/local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// Write a page for each command into this directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
 
 /// Runs the command: the page of the program, or with `--dir` a page for each command.
 pub(crate) fn run(command: Command, args: &ManArgs, output: &mut Output) -> Result<Exit, Failure> {

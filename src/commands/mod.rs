@@ -1,42 +1,93 @@
-//! One file per command, and what they share. The only place that wires the layers together and prints.
+//! The command line: one file for each command with its arguments, and what they share. The only place that wires the
+//! layers together and prints.
 
-pub(crate) mod apply;
-pub(crate) mod approval;
-pub(crate) mod cli;
-pub(crate) mod completions;
-pub(crate) mod drift;
-pub(crate) mod exit;
-pub(crate) mod fmt;
-pub(crate) mod import;
-pub(crate) mod init;
-pub(crate) mod interrupt;
-pub(crate) mod lock;
-pub(crate) mod logs;
-pub(crate) mod man;
-pub(crate) mod metrics;
-pub(crate) mod output;
-pub(crate) mod plan;
-pub(crate) mod planning;
-pub(crate) mod policies;
-pub(crate) mod print_report;
-pub(crate) mod progress;
-pub(crate) mod render;
-pub(crate) mod saved;
-pub(crate) mod schema;
-pub(crate) mod service;
-pub(crate) mod show;
-pub(crate) mod simulate;
-pub(crate) mod state;
-pub(crate) mod validate;
-pub(crate) mod workspace;
+mod apply;
+mod completions;
+mod drift;
+mod fmt;
+mod import;
+mod init;
+mod man;
+mod plan;
+mod render;
+mod schema;
+mod shared;
+mod show;
+mod simulate;
+mod state;
+mod validate;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use cli::{Cli, Command};
-use exit::{Exit, Failure};
-use output::Output;
+use shared::args::Global;
+use shared::exit::{Exit, Failure};
+use shared::logs;
+use shared::output::Output;
+
+/// Keeps the meeting rooms of a Metered.ca account the way YAML files in git say they should be.
+#[derive(Debug, Parser)]
+#[command(
+    name = "roomctl",
+    version,
+    propagate_version = true,
+    after_help = EXIT_CODES,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, nothing to say
+  1    unexpected error
+  2    differences (drift, plan --detailed-exitcode)
+  3    invalid files or configuration
+  4    refused: unsafe, stale or not approved
+  5    applied in part
+  6    the service failed or refused
+  7    state or lock
+  64   wrong usage
+  130  interrupted, after a clean stop
+
+Try it without an account:  roomctl apply --sandbox";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a repository for rooms: configuration, an example, schemas; replaces nothing
+    Init(init::InitArgs),
+    /// Check the room files and tell everything that is wrong
+    Validate(validate::ValidateArgs),
+    /// Show what apply would change; contacts nobody without --live
+    Plan(plan::PlanArgs),
+    /// Make the service's rooms what the files say
+    Apply(apply::ApplyArgs),
+    /// Tell who moved what on the service; never writes
+    Drift(drift::DriftArgs),
+    /// Take rooms over that exist already: a file each, and the state
+    Import(import::ImportArgs),
+    /// Look at what is remembered, and correct it; contacts nobody
+    State(state::StateArgs),
+    /// Bring room files into their canonical form
+    Fmt(fmt::FmtArgs),
+    /// Show a JSON report in another form
+    Render(render::RenderArgs),
+    /// Show a room with its defaults, and where each value comes from
+    Show(show::ShowArgs),
+    /// Print the JSON Schema of a format
+    Schema(schema::SchemaArgs),
+    /// Print the script that makes a shell complete commands, flags and room names
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(man::ManArgs),
+    /// Serve the simulator on loopback until interrupted
+    Simulate(simulate::SimulateArgs),
+}
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {

@@ -1,16 +1,20 @@
 //! `plan`: what apply would change. Writes nothing; without `--live` makes no connection either.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cli::{Deny, Global, PlanArgs};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::planning::Planning;
-use super::print_report::print_report;
-use super::saved;
-use super::service;
-use super::validate::{accept, load};
-use super::workspace::Workspace;
+use clap::{Args, ValueEnum};
+
+use super::shared::args::{Global, NetworkArgs, PlanningArgs, ReportArgs};
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::planning::Planning;
+use super::shared::print_report::print_report;
+use super::shared::rooms::{accept, load};
+use super::shared::saved_plan as saved;
+use super::shared::service;
+use super::shared::store::noted;
+use super::shared::workspace::Workspace;
 use crate::files::git::files_at;
 use crate::files::room_files::{self, Loaded};
 use crate::model::Finding;
@@ -20,18 +24,51 @@ use crate::report::PlanReport;
 use crate::report::saved::SavedPlan;
 use crate::report::text::{self, PlanView};
 
+/// What a plan may not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Deny {
+    /// Lines that the change to the files does not explain.
+    Unexplained,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl plan
+  roomctl plan --live                   reads the rooms, and tells drift from changes
+  roomctl plan --base origin/main       tells this change from what was merged earlier
+  roomctl plan --detailed-exitcode      exits 2 when apply has something to do
+  roomctl plan --format json > plan.json
+  roomctl plan --out plan.roomctl       for `roomctl apply plan.roomctl`, after a review")]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub report: ReportArgs,
+    #[command(flatten)]
+    pub planning: PlanningArgs,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Tell of each line whether it comes from the change since this git revision, was merged earlier and not
+    /// applied, or is drift
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// Exit with 4 when the plan holds lines that the change since --base does not explain
+    #[arg(long, value_name = "WHAT", requires = "base")]
+    pub deny: Option<Deny>,
+    /// Save the plan, for `apply FILE`; holds no secret
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit with 2 when apply has something to do
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
     let (rate, _) = workspace.pace(&args.network.pace)?;
     // The state is parsed while the files are.
     let (loaded, found) = rayon::join(|| load(&workspace), || workspace.load_state());
-    let (loaded, found) = (
-        accept(loaded?, &args.report, workspace.now, output)?,
-        found?,
-    );
-    if found.recovered > 0 {
-        output.note(&recovered(found.recovered));
-    }
+    let loaded = accept(loaded?, &args.report, workspace.now, output)?;
+    let found = noted(found?, output);
     let planning = Planning {
         workspace: &workspace,
         args: &args.planning,
@@ -106,12 +143,4 @@ fn explained(
         wanted: base.wanted,
     };
     Ok(explain(plan, &loaded.wanted, &base))
-}
-
-/// The note about an earlier run that did not end.
-pub(crate) fn recovered(events: usize) -> String {
-    format!(
-        "note: an earlier apply did not finish; its {events} recorded event{} are taken in\n",
-        if events == 1 { "" } else { "s" }
-    )
 }

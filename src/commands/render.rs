@@ -1,17 +1,39 @@
 //! `render`: a report that some run kept as JSON, in another form.
 
 use std::io::Read;
+use std::path::PathBuf;
 
-use super::cli::{Format, Global, RenderArgs};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::print_report::shown;
-use super::validate::MOST;
-use super::workspace::clock;
+use clap::Args;
+
+use super::shared::args::{Format, Global, ReportArgs};
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::print_report::shown;
+use super::shared::rooms::MOST;
+use super::shared::workspace::clock;
 use crate::files::room_files::text_of;
 use crate::report::outputs::outputs;
 use crate::report::text::{self, PlanView};
 use crate::report::{self, AnyReport};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For the reports of plan, apply, drift and validate, and for saved plans. Contacts nobody, and reads nothing else.
+
+Examples:
+  roomctl plan --report-file plan.json
+  roomctl render plan.json --format markdown --max-bytes 65000
+  roomctl render plan.json --format html > plan.html
+  roomctl render - < plan.json")]
+pub(crate) struct RenderArgs {
+    /// The JSON report, or a saved plan; `-` is standard input
+    pub file: PathBuf,
+    /// Print `changes=N`, `drift=N` and `effects=…` instead, for later steps of a workflow to decide by
+    #[arg(long)]
+    pub outputs: bool,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
 
 /// Largest report that is read, in bytes: about a hundred thousand changes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;

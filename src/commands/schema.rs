@@ -1,43 +1,22 @@
-//! `schema`: the JSON Schema of each format, generated from the types that read and write it.
+//! `schema`: the JSON Schema of a format.
 
-use schemars::{Schema, schema_for};
+use clap::Args;
 
-use super::cli::{SchemaArgs, SchemaName};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use crate::files::config::Config;
-use crate::model::room_schema;
-use crate::planner::State;
-use crate::report::saved::SavedPlan;
-use crate::report::show::ShowReport;
-use crate::report::state::{StateListReport, StateShowReport};
-use crate::report::{self, ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport};
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::schemas::{SchemaName, text};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  roomctl schema room > room.schema.json")]
+pub(crate) struct SchemaArgs {
+    /// Which format
+    #[arg(value_enum)]
+    pub name: SchemaName,
+}
 
 pub(crate) fn run(args: &SchemaArgs, output: &mut Output) -> Result<Exit, Failure> {
     output.result(&text(args.name)?);
     Ok(Exit::Done)
-}
-
-/// The text of a schema, as it is printed and checked in.
-pub(crate) fn text(name: SchemaName) -> Result<String, serde_json::Error> {
-    report::json(&schema(name))
-}
-
-fn schema(name: SchemaName) -> Schema {
-    match name {
-        SchemaName::Room => room_schema::room(),
-        SchemaName::RoomWithDefaults => room_schema::room_with_defaults(),
-        SchemaName::Defaults => room_schema::defaults(),
-        SchemaName::Config => schema_for!(Config),
-        SchemaName::Plan => schema_for!(PlanReport),
-        SchemaName::Apply => schema_for!(ApplyReport),
-        SchemaName::Drift => schema_for!(DriftReport),
-        SchemaName::Import => schema_for!(ImportReport),
-        SchemaName::Validate => schema_for!(ValidateReport),
-        SchemaName::SavedPlan => schema_for!(SavedPlan),
-        SchemaName::Show => schema_for!(ShowReport),
-        SchemaName::State => schema_for!(State),
-        SchemaName::StateList => schema_for!(StateListReport),
-        SchemaName::StateShow => schema_for!(StateShowReport),
-    }
 }

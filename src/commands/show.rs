@@ -1,15 +1,33 @@
 //! `show`: one room as the files want it, and where each value comes from.
 
-use super::cli::{Global, PlainFormat, ReportArgs, ShowArgs};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::validate::{MOST, accept, load};
-use super::workspace::Workspace;
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
+
+use super::shared::args::{Global, PlainFormat, ReportArgs};
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::room_names::rooms;
+use super::shared::rooms::{MOST, accept, load};
+use super::shared::workspace::Workspace;
 use crate::files::room_files::{Loaded, text_of};
 use crate::model::suggest::nearest;
 use crate::model::{Finding, RoomName, RoomOrigins};
 use crate::report::show::ShowReport;
-use crate::report::{self, ValidateReport, text};
+use crate::report::{ValidateReport, text};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl show stand-up
+  roomctl show stand-up --format json | jq '.attributes[] | {name, file, line}'")]
+pub(crate) struct ShowArgs {
+    /// The room
+    #[arg(add = ArgValueCompleter::new(rooms))]
+    pub room: String,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
 
 pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
@@ -18,7 +36,7 @@ pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Resu
         return Err(missing(
             &args.room,
             loaded,
-            &(&args.report).into(),
+            &args.format.into(),
             workspace.now,
             output,
         ));
@@ -32,10 +50,9 @@ pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Resu
     let findings: Vec<Finding> = loaded.findings.iter().filter(is_about).cloned().collect();
     let findings = ValidateReport::new(1, &findings);
     output.note(&text::findings(&findings, &text_of, MOST));
-    match args.report.format {
-        PlainFormat::Text => output.result(&text::show(&report, workspace.now)),
-        PlainFormat::Json => output.result(&report::json(&report)?),
-    }
+    output.plain(&report, args.format, |report| {
+        text::show(report, workspace.now)
+    })?;
     Ok(Exit::Done)
 }
 

@@ -1,11 +1,35 @@
 //! `simulate`: the simulator as a server of its own, until it is interrupted.
 
-use super::cli::{Global, SimulateArgs};
-use super::exit::{Exit, Failure};
-use super::interrupt;
-use super::output::Output;
-use super::workspace::runtime;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::shared::args::Global;
+use super::shared::exit::{Exit, Failure};
+use super::shared::interrupt;
+use super::shared::output::Output;
+use super::shared::workspace::runtime;
 use crate::simulator::{Fault, Quirks, SimKey, Simulator, SimulatorError, SimulatorOptions};
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Where to listen; loopback only, port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// A trait of the simulated service, NAME=VALUE; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub quirk: Vec<String>,
+    /// A fault of the simulated service, NAME=VALUE; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub fault: Vec<String>,
+    /// Keep the rooms in this file
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Where the chances of faults and ids begin
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+}
 
 /// The key it accepts when none is set.
 const DEFAULT_KEY: &str = "simulated-key";

@@ -2,22 +2,116 @@
 
 use std::collections::BTreeSet;
 
-use super::approval::approve;
-use super::cli::{Global, PlainFormat, StateCommand};
-use super::exit::{Exit, Failure};
-use super::lock::lock;
-use super::output::Output;
-use super::plan::recovered as recovered_note;
-use super::validate::read;
-use super::workspace::Workspace;
+use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
+
+use super::shared::approval::approve;
+use super::shared::args::{Global, PlainFormat};
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::room_names::rooms;
+use super::shared::rooms::read;
+use super::shared::store;
+use super::shared::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::suggest::nearest;
 use crate::model::{Finding, RoomName};
 use crate::planner::{AppliedRoom, State};
 use crate::report::state::{StateListReport, StateShowReport};
-use crate::report::{self, text};
+use crate::report::text;
 use crate::store::Found;
 use crate::store::holder::{Status, describe};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl state list
+  roomctl state show stand-up
+  roomctl state mv stand-up daily       it was renamed on the service, by hand
+  roomctl state forget old-room         stop managing it, and leave it alone")]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+/// What to do with the state.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// List the rooms, and what is doubtful about each
+    #[command(after_help = "\
+Examples:
+  roomctl state list
+  roomctl state list --format json | jq -r '.rooms[] | select(.unconfirmed > 0).room'")]
+    List {
+        /// Form of the result
+        #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+        format: PlainFormat,
+    },
+    /// Show all that is remembered of a room; secrets as ****
+    #[command(after_help = "\
+Examples:
+  roomctl state show stand-up
+  roomctl state show stand-up --format json")]
+    Show {
+        /// The room
+        #[arg(add = ArgValueCompleter::new(rooms))]
+        room: String,
+        /// Form of the result
+        #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+        format: PlainFormat,
+    },
+    /// Remember a room that was renamed on the service under its new name
+    ///
+    /// Changes the state and nothing else. A room's name is its address on the service, whose API documents
+    /// no way to change it, so roomctl renames no room. This is only right when the room has the new name
+    /// there already, because somebody renamed it by hand.
+    ///
+    /// The service's id of the room stays with it, so that `drift` and `plan --live` tell when the new name
+    /// leads to another room, and `--prune` leaves that one alone. A room whose id is not known is refused;
+    /// forget it instead, and let a file name the room as it is called now.
+    ///
+    /// To rename a file, this is not needed: write `roomName: OLD` into it, and its room stays the same.
+    #[command(after_help = "\
+Example:
+  roomctl state mv stand-up daily       then `roomctl drift`, to see that it is the same room")]
+    Mv {
+        /// Its name so far
+        #[arg(add = ArgValueCompleter::new(rooms))]
+        old: String,
+        /// Its name on the service now; not in the state yet
+        new: String,
+    },
+    /// Take the lock away from a run that hangs
+    ///
+    /// A run that ends, in whatever way, leaves no lock behind. This is for one that neither works nor ends:
+    /// it shows who holds the lock, and asks. The run it is taken from writes nothing more to the state.
+    #[command(after_help = "\
+Examples:
+  roomctl state unlock
+  roomctl state unlock --yes            for pipelines")]
+    Unlock {
+        /// Take it without asking
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Stop managing rooms, and leave them alone
+    ///
+    /// Takes the rooms out of the state. The service is not contacted, and the rooms stay as they are. A
+    /// file that still names one adds it again with the next plan, so remove the file too.
+    #[command(after_help = "\
+Examples:
+  roomctl state forget old-room
+  roomctl state forget old-room older-room --yes")]
+    Forget {
+        /// The rooms
+        // Not `rooms`: that is the id of the global option.
+        #[arg(required = true, value_name = "ROOM", add = ArgValueCompleter::new(rooms))]
+        names: Vec<String>,
+        /// Without asking
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
 
 /// Runs the command.
 ///
@@ -30,8 +124,8 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
     match command {
-        StateCommand::List { report } => list(&workspace, report.format, output),
-        StateCommand::Show { room, report } => show(&workspace, room, report.format, output),
+        StateCommand::List { format } => list(&workspace, *format, output),
+        StateCommand::Show { room, format } => show(&workspace, room, *format, output),
         StateCommand::Mv { old, new } => mv(&workspace, old, new, output),
         StateCommand::Forget { names, yes } => forget(&workspace, names, *yes, output),
         StateCommand::Unlock { yes } => unlock(&workspace, *yes, output),
@@ -39,12 +133,9 @@ pub(crate) fn run(
 }
 
 fn list(workspace: &Workspace, format: PlainFormat, output: &mut Output) -> Result<Exit, Failure> {
-    let state = remembered(workspace, output)?;
+    let Found { state, .. } = store::load(workspace, output)?;
     let report = StateListReport::new(&state);
-    match format {
-        PlainFormat::Text => output.result(&text::state_list(&report)),
-        PlainFormat::Json => output.result(&report::json(&report)?),
-    }
+    output.plain(&report, format, text::state_list)?;
     Ok(Exit::Done)
 }
 
@@ -54,13 +145,10 @@ fn show(
     format: PlainFormat,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let state = remembered(workspace, output)?;
+    let Found { state, .. } = store::load(workspace, output)?;
     let (name, room) = find(&state, room)?;
     let report = StateShowReport::new(&state, name, room);
-    match format {
-        PlainFormat::Text => output.result(&text::state_show(&report)),
-        PlainFormat::Json => output.result(&report::json(&report)?),
-    }
+    output.plain(&report, format, text::state_show)?;
     Ok(Exit::Done)
 }
 
@@ -169,15 +257,6 @@ fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// The state as it is, without its lock: a save replaces the file whole.
-fn remembered(workspace: &Workspace, output: &Output) -> Result<State, Failure> {
-    let Found { state, recovered } = workspace.load_state()?;
-    if recovered > 0 {
-        output.note(&recovered_note(recovered));
-    }
-    Ok(state)
-}
-
 /// Changes the state under its lock. What an unfinished run left is taken in first, and with the same save:
 /// a change that is refused leaves state and journal as they were.
 fn change<T>(
@@ -185,10 +264,10 @@ fn change<T>(
     output: &Output,
     edit: impl FnOnce(&mut State) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let store = lock(workspace, output)?;
-    let mut state = remembered(workspace, output)?;
+    let locked = store::lock(workspace, output)?;
+    let Found { mut state, .. } = store::load(workspace, output)?;
     let edited = edit(&mut state)?;
-    workspace.runtime()?.block_on(store.save(&mut state))?;
+    workspace.runtime()?.block_on(locked.save(&mut state))?;
     Ok(edited)
 }
 

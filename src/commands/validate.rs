@@ -1,22 +1,33 @@
 //! `validate`: all findings of all files.
 
-use super::cli::{Global, ReportArgs, ValidateArgs};
-use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::policies;
-use super::print_report::print_report;
-use super::workspace::Workspace;
-use crate::files::room_files::{self, Loaded, text_of};
-use crate::files::unchanged::Known;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::shared::args::{Global, ReportArgs};
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::Output;
+use super::shared::policies;
+use super::shared::print_report::print_report;
+use super::shared::rooms::MOST;
+use super::shared::workspace::Workspace;
+use crate::files::room_files::{self, text_of};
 use crate::model::Finding;
-use crate::planner::State;
 use crate::report::{ValidateReport, text};
 
-/// Most findings that are shown as text; JSON has all of them.
-pub(crate) const MOST: usize = 100;
-
-/// Most findings in front of a result that they do not prevent.
-const MOST_DOUBTS: usize = 10;
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roomctl validate
+  roomctl validate rooms/sales rooms/all-hands.yaml
+  roomctl validate --format json
+  roomctl validate --format github      marks the lines in a pull request")]
+pub(crate) struct ValidateArgs {
+    /// Files or directories [default: the rooms directory]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
 
 pub(crate) fn run(
     global: &Global,
@@ -39,50 +50,4 @@ pub(crate) fn run(
         return Ok(Exit::Invalid);
     }
     Ok(Exit::Done)
-}
-
-/// Reads the rooms for a command that goes on with them, and asks the policies about them.
-pub(crate) fn load(workspace: &Workspace) -> Result<Loaded, Failure> {
-    let mut loaded = read(workspace);
-    policies::ask(workspace, &mut loaded)?;
-    Ok(loaded)
-}
-
-/// Reads the rooms, whatever the policies say.
-pub(crate) fn read(workspace: &Workspace) -> Loaded {
-    let roots = std::slice::from_ref(&workspace.rooms);
-    room_files::load(&workspace.rooms, roots, &workspace.context())
-}
-
-/// The same for a command that only compares: files that `state` knows are not parsed.
-pub(crate) fn load_unless_known(workspace: &Workspace, state: &State) -> Loaded {
-    room_files::load_unless_known(&workspace.rooms, &workspace.context(), &Known::of(state))
-}
-
-/// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,
-/// a program that asked for another form gets them as the report of `validate`.
-///
-/// # Errors
-/// When any file has an error: then nothing is planned, whatever the other files say.
-pub(crate) fn accept(
-    loaded: Loaded,
-    how: &ReportArgs,
-    now: i64,
-    output: &mut Output,
-) -> Result<Loaded, Failure> {
-    let report = ValidateReport::new(loaded.files, &loaded.findings);
-    let any_error = Finding::any_error(&loaded.findings);
-    let most = if any_error { MOST } else { MOST_DOUBTS };
-    output.note(&text::findings(&report, &text_of, most));
-    if any_error {
-        let errors = report.summary.errors;
-        // As text they have been told already.
-        print_report(report, how, now, output, |_| String::new())?;
-        let message = format!(
-            "{errors} error{} in the room files; nothing was planned or sent",
-            if errors == 1 { "" } else { "s" }
-        );
-        return Err(Failure::new(Exit::Invalid, message));
-    }
-    Ok(loaded)
 }

@@ -1,7 +1,7 @@
 //! Imports point one way, and the pure layers touch nothing outside.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::common::{root, sources};
 
@@ -132,6 +132,22 @@ fn pure_layers_touch_nothing_outside() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn commands_have_in_common_only_what_they_share() {
+    let commands = root().join("src/commands");
+    let mut wrong = Vec::new();
+    for file in sources(&commands) {
+        let code = code(&file);
+        let is_command = file.parent() == Some(&*commands) && !file.ends_with("mod.rs");
+        let above = code.split("super::").skip(1);
+        let of_another = |rest: &str| is_command && !rest.starts_with("shared::");
+        if code.contains("crate::commands") || above.into_iter().any(of_another) {
+            wrong.push(file);
+        }
+    }
+    assert_eq!(wrong, Vec::<PathBuf>::new());
 }
 
 #[test]

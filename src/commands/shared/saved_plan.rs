@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::cli::PlanningArgs;
+use super::args::PlanningArgs;
 use super::exit::{Exit, Failure};
 use crate::disk::whole_file::{Way, write_whole};
 use crate::planner::forecast::forecast;

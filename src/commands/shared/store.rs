@@ -1,12 +1,29 @@
-//! The lock, and who we are in it.
+//! The state as a command opens it, its lock, and who we are in that.
 
 use jiff::Timestamp;
 
 use super::exit::Failure;
 use super::output::Output;
 use super::workspace::Workspace;
-use crate::store::Locked;
 use crate::store::holder::Holder;
+use crate::store::{Found, Locked};
+
+/// The state, without its lock: a save replaces the file whole.
+pub(crate) fn load(workspace: &Workspace, output: &Output) -> Result<Found, Failure> {
+    Ok(noted(workspace.load_state()?, output))
+}
+
+/// The same state, after a note when an earlier run did not end.
+pub(crate) fn noted(found: Found, output: &Output) -> Found {
+    if found.recovered > 0 {
+        output.note(&format!(
+            "note: an earlier apply did not finish; its {} recorded event{} are taken in\n",
+            found.recovered,
+            if found.recovered == 1 { "" } else { "s" }
+        ));
+    }
+    found
+}
 
 /// Locks the state for this process, and tells when somebody died with the lock.
 pub(crate) fn lock(workspace: &Workspace, output: &Output) -> Result<Locked, Failure> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::cli::{NetworkArgs, PlanningArgs};
+use super::args::{NetworkArgs, PlanningArgs};
 use super::exit::Failure;
 use super::progress::Reading;
 use super::workspace::Workspace;

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::cli::Format;
+use super::args::Format;
 use super::output::Output;
 use crate::planner::Receipt;
 use crate::report::text;

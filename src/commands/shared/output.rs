@@ -4,9 +4,11 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 
-use super::cli::Color;
+use super::args::{Color, PlainFormat};
 use super::exit::{Exit, Failure};
+use crate::report;
 
 /// The two streams of the program.
 pub(crate) struct Output {
@@ -35,6 +37,20 @@ impl Output {
             .write_all(text.as_bytes())
             .and_then(|()| stream.flush());
         self.failed = written.err();
+    }
+
+    /// Writes a result that has only two forms. `text` is its form for people.
+    pub(crate) fn plain<R: Serialize>(
+        &mut self,
+        report: &R,
+        format: PlainFormat,
+        text: impl FnOnce(&R) -> String,
+    ) -> Result<(), Failure> {
+        match format {
+            PlainFormat::Text => self.result(&text(report)),
+            PlainFormat::Json => self.result(&report::json(report)?),
+        }
+        Ok(())
     }
 
     /// Writes something that is not the result.

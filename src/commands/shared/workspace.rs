@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
-use super::cli::{Global, PaceArgs};
+use super::args::{Global, PaceArgs};
 use super::exit::{Exit, Failure};
 use crate::files::config::{self, Config};
 use crate::files::defaults::Defaults;

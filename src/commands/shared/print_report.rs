@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::cli::{Format, ReportArgs};
+use super::args::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::disk::whole_file::{Way, write_whole};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::cli::NetworkArgs;
+use super::args::NetworkArgs;
 use super::exit::Failure;
 use super::workspace::Workspace;
 use crate::model::Secret;

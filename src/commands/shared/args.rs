@@ -1,0 +1,197 @@
+//! Options that several commands share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::model::Effect;
+use crate::model::types::UnixSeconds;
+use crate::planner::Rate;
+use crate::planner::limits::MaxChanges;
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Configuration file [default: roomctl.yaml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory of the room files [default: rooms]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub rooms: Option<PathBuf>,
+    /// State file [default: .roomctl/state.json]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub state: Option<String>,
+    /// The account's app name
+    #[arg(long, global = true, env = "METERED_APP", value_name = "NAME")]
+    pub app: Option<String>,
+    /// Address of the service [default: https://<app>.metered.live]
+    #[arg(long, global = true, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    pub base_url: Option<String>,
+    /// File that holds the account's secret key (otherwise: METERED_SECRET_KEY)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub secret_key_file: Option<PathBuf>,
+    /// Use an embedded simulator of the service: no account, no key, no network
+    #[arg(long, global = true)]
+    pub sandbox: bool,
+    /// What to take for now, as Unix seconds or RFC 3339: makes output reproducible [default: the clock]
+    #[arg(long, global = true, value_name = "TIME", value_parser = moment)]
+    pub now: Option<UnixSeconds>,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Say more on standard error; repeat for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Form of the log on standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Form of a result that has only two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlainFormat {
+    /// For people.
+    Text,
+    /// One JSON report.
+    Json,
+}
+
+impl From<PlainFormat> for ReportArgs {
+    fn from(format: PlainFormat) -> Self {
+        Self {
+            format: match format {
+                PlainFormat::Text => Format::Text,
+                PlainFormat::Json => Format::Json,
+            },
+            max_bytes: None,
+            marker: None,
+            report_file: None,
+        }
+    }
+}
+
+/// Form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON report.
+    Json,
+    /// For a comment, an issue or a step summary.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
+    /// Annotations of a GitHub workflow.
+    Github,
+}
+
+/// How a report is shown.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Most bytes of markdown: what does not fit is shown in a shorter form, never cut inside a room [default: as
+    /// many as it takes; a comment on GitHub holds 65536 characters]
+    #[arg(long, value_name = "N")]
+    pub max_bytes: Option<usize>,
+    /// Part of the comment in the first line of markdown, by which a later run finds its own
+    #[arg(long, value_name = "NAME")]
+    pub marker: Option<String>,
+    /// Also write the JSON report to this file
+    #[arg(long, value_name = "FILE")]
+    pub report_file: Option<PathBuf>,
+}
+
+/// How fast requests are sent.
+#[derive(Debug, Args)]
+pub(crate) struct PaceArgs {
+    /// Most requests in a span of time: N/s, N/m or unlimited [default: 5/s]
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<Rate>,
+    /// How many requests may start at once after a rest [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub burst: Option<u32>,
+}
+
+/// How to talk to the service.
+#[derive(Debug, Args)]
+pub(crate) struct NetworkArgs {
+    /// How fast.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// How many rooms are worked on at once [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub parallelism: Option<u32>,
+    /// How long to wait for one answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub timeout: Duration,
+}
+
+/// What a plan looks at, and how far it may go.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanningArgs {
+    /// Look at the service too: tell who moved what, and create from adopt
+    #[arg(long)]
+    pub live: bool,
+    /// Archive rooms that are in the state and in no file
+    #[arg(long)]
+    pub prune: bool,
+    /// Only put back what the service moved; newer files wait
+    #[arg(long, conflicts_with = "prune")]
+    pub drift_only: bool,
+    /// Allow so many rooms, or such a share, to be updated or archived at once [default: 30% updated and 10%
+    /// archived, of 10 or more]
+    #[arg(long, value_name = "N|P%")]
+    pub max_changes: Option<MaxChanges>,
+    /// Allow an effect that the configuration wants to be allowed; may be repeated
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub allow: Vec<Effect>,
+}
+
+/// One of the effects by its name.
+fn effect(text: &str) -> Result<Effect, String> {
+    let known = Effect::ALL.iter().find(|effect| effect.name() == text);
+    known.copied().ok_or_else(|| {
+        let names: Vec<&str> = Effect::ALL.iter().map(|effect| effect.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+/// As in a room file.
+fn moment(text: &str) -> Result<UnixSeconds, String> {
+    UnixSeconds::parse(text).map_err(|why| format!("{why}, nor whole Unix seconds"))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    if !(0.01..=3600.0).contains(&number) {
+        return Err("from 0.01 to 3600".to_owned());
+    }
+    Ok(Duration::from_secs_f64(number))
+}

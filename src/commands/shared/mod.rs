@@ -1,0 +1,35 @@
+//! What several commands need.
+//!
+//! | File | Holds |
+//! |---|---|
+//! | `args` | the options that several commands take |
+//! | `workspace` | flags over environment over configuration: what a command works with |
+//! | `rooms` | the room files, read, asked about policies, and refused when one has an error |
+//! | `store` | the state, loaded, and locked in the name of this process |
+//! | `service` | the account's service, or the embedded simulator |
+//! | `planning` | the plan that `plan` shows and `apply` carries out |
+//! | `saved_plan` | the file of a saved plan |
+//! | `policies` | the policies of the configuration, asked about every room |
+//! | `approval`, `interrupt` | what the user says: yes, and stop |
+//! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
+//! | `print_report`, `progress`, `metrics` | a report in the form asked for, a bar, counters |
+//! | `room_names`, `schemas` | room names for a shell, JSON Schemas |
+
+pub(crate) mod approval;
+pub(crate) mod args;
+pub(crate) mod exit;
+pub(crate) mod interrupt;
+pub(crate) mod logs;
+pub(crate) mod metrics;
+pub(crate) mod output;
+pub(crate) mod planning;
+pub(crate) mod policies;
+pub(crate) mod print_report;
+pub(crate) mod progress;
+pub(crate) mod room_names;
+pub(crate) mod rooms;
+pub(crate) mod saved_plan;
+pub(crate) mod schemas;
+pub(crate) mod service;
+pub(crate) mod store;
+pub(crate) mod workspace;

@@ -1,0 +1,44 @@
+//! The names of the rooms here, for a shell that completes one.
+
+use std::ffi::OsStr;
+
+use clap::Parser;
+use clap_complete::engine::CompletionCandidate;
+
+use super::args::Global;
+use super::rooms::read;
+use super::workspace::Workspace;
+use crate::store::Found;
+
+/// The global options without any flag: what the shell has of the line so far is not known here.
+#[derive(Parser)]
+struct Alone {
+    #[command(flatten)]
+    global: Global,
+}
+
+/// The rooms of the files here, and those of the state, that begin like `current`.
+pub(crate) fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
+    let mut names = names_here().unwrap_or_default();
+    names.sort();
+    names.dedup();
+    let beginning = current.to_string_lossy();
+    let fits = |name: &String| name.starts_with(&*beginning);
+    names
+        .into_iter()
+        .filter(fits)
+        .map(CompletionCandidate::new)
+        .collect()
+}
+
+/// `None`: there is no configuration to go by. Nobody who presses a key wants to read why.
+fn names_here() -> Option<Vec<String>> {
+    let Alone { global } = Alone::try_parse_from(["roomctl"]).ok()?;
+    let workspace = Workspace::new(&global).ok()?;
+    let files = read(&workspace).wanted.into_keys();
+    let mut names: Vec<String> = files.map(|name| name.to_string()).collect();
+    if let Ok(Found { state, .. }) = workspace.load_state() {
+        names.extend(state.rooms.keys().map(ToString::to_string));
+    }
+    Some(names)
+}

@@ -1,0 +1,69 @@
+//! The JSON Schema of each format, generated from the types that read and write it.
+
+use clap::ValueEnum;
+use schemars::{Schema, schema_for};
+
+use crate::files::config::Config;
+use crate::model::room_schema;
+use crate::planner::State;
+use crate::report::saved::SavedPlan;
+use crate::report::show::ShowReport;
+use crate::report::state::{StateListReport, StateShowReport};
+use crate::report::{self, ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport};
+
+/// A format with a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaName {
+    /// A room file that stands alone.
+    Room,
+    /// A room file below a `_defaults.yaml`.
+    RoomWithDefaults,
+    /// A `_defaults.yaml`.
+    Defaults,
+    /// `roomctl.yaml`.
+    Config,
+    /// The JSON report of `plan`.
+    Plan,
+    /// The JSON report of `apply`.
+    Apply,
+    /// The JSON report of `drift`.
+    Drift,
+    /// The JSON report of `import`.
+    Import,
+    /// A plan that `plan --out` saved.
+    SavedPlan,
+    /// The JSON report of `validate`.
+    Validate,
+    /// The JSON report of `show`.
+    Show,
+    /// The state file.
+    State,
+    /// The JSON report of `state list`.
+    StateList,
+    /// The JSON report of `state show`.
+    StateShow,
+}
+
+/// The text of a schema, as it is printed and checked in.
+pub(crate) fn text(name: SchemaName) -> Result<String, serde_json::Error> {
+    report::json(&schema(name))
+}
+
+fn schema(name: SchemaName) -> Schema {
+    match name {
+        SchemaName::Room => room_schema::room(),
+        SchemaName::RoomWithDefaults => room_schema::room_with_defaults(),
+        SchemaName::Defaults => room_schema::defaults(),
+        SchemaName::Config => schema_for!(Config),
+        SchemaName::Plan => schema_for!(PlanReport),
+        SchemaName::Apply => schema_for!(ApplyReport),
+        SchemaName::Drift => schema_for!(DriftReport),
+        SchemaName::Import => schema_for!(ImportReport),
+        SchemaName::Validate => schema_for!(ValidateReport),
+        SchemaName::SavedPlan => schema_for!(SavedPlan),
+        SchemaName::Show => schema_for!(ShowReport),
+        SchemaName::State => schema_for!(State),
+        SchemaName::StateList => schema_for!(StateListReport),
+        SchemaName::StateShow => schema_for!(StateShowReport),
+    }
+}
