@@ -9,7 +9,8 @@
 //! | `defaults` | what the directories above a room file set |
 //! | `room_file`, `room_files` | one room, and all of them, with their findings |
 //! | `unchanged` | whether a file is as it was when it was applied, told without parsing it |
-//! | `room_format` | the one form of a room file |
+//! | `room_format`, `scalar` | the one form of a room file, and of a text in it |
+//! | `room_yaml` | a room that exists, as the file that declares it |
 //! | `new_file` | a file that must not replace another |
 //! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
 
@@ -23,5 +24,7 @@ pub(crate) mod new_file;
 pub(crate) mod room_file;
 pub(crate) mod room_files;
 pub(crate) mod room_format;
+pub(crate) mod room_yaml;
+pub(crate) mod scalar;
 pub(crate) mod unchanged;
 pub(crate) mod yaml;

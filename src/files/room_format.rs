@@ -20,11 +20,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::files::yaml::{self, Entry};
-use crate::model::catalogue::{Kind, attributes, kind};
-use crate::model::{Place, Severity};
-
 use crate::files::entries::{Findings, duplicates, tabs};
+use crate::files::scalar::{is_plain, reads_as, scalar};
+use crate::files::yaml::{self, Entry};
+use crate::model::catalogue::attributes;
+use crate::model::{Place, Severity};
 
 /// What parts words on a line. Other white space is part of a text, as far as YAML goes.
 const BLANKS: [char; 2] = [' ', '\t'];
@@ -174,7 +174,7 @@ fn arrange<'a>(
     if let Some(other) = lines[..header].iter().position(|line| !is_top(line)) {
         return Err(not_understood(other));
     }
-    let source = Source::new(text, lines);
+    let source = Source { text, lines };
     let mut blocks: Vec<Block<'_>> = Vec::with_capacity(entries.len());
     let mut next = header;
     for (number, entry) in entries.iter().enumerate() {
@@ -228,58 +228,40 @@ fn is_remark(line: &str) -> bool {
     is_blank(line) || line.trim_start_matches(BLANKS).starts_with('#')
 }
 
-/// A text, its lines, and the byte at which each of them starts.
+/// A text and its lines.
 struct Source<'a> {
     text: &'a str,
     lines: &'a [&'a str],
-    starts: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
-    fn new(text: &'a str, lines: &'a [&'a str]) -> Self {
-        let start = |next: &mut usize, line: &&str| {
-            let start = *next;
-            *next += line.len() + 1;
-            Some(start)
-        };
-        let starts = lines.iter().scan(0, start).collect();
-        Self {
-            text,
-            lines,
-            starts,
-        }
-    }
-
-    fn line(&self, at: usize) -> &'a str {
-        self.lines.get(at).copied().unwrap_or_default()
-    }
-
-    /// The byte at which a line starts; the end of the text for lines that are not there.
-    fn start(&self, at: usize) -> usize {
-        self.starts.get(at).copied().unwrap_or(self.text.len())
-    }
-
     /// The lines of a key in their canonical form, and the index of the line behind them. `below` is where the
     /// next key is.
     fn entry(&self, entry: &Entry, below: usize) -> Result<(Vec<String>, usize), Refusal> {
         let at = index(entry);
-        let indent = (entry.key_at.column as usize).saturating_sub(1);
-        let (before, rest) = split_chars(self.line(at), indent);
-        let (written_key, rest) = split_chars(rest, entry.key_at.width as usize);
-        let rest = rest.trim_start_matches(BLANKS);
-        let Some(rest) = rest.strip_prefix(':').filter(|_| is_blank(before)) else {
+        let line = self.lines.get(at).copied().unwrap_or_default();
+        let written_key = self.text.get(entry.key_span.clone()).unwrap_or_default();
+        let behind_key = line.trim_start_matches(BLANKS).strip_prefix(written_key);
+        let behind_key = behind_key.map(|rest| rest.trim_start_matches(BLANKS));
+        let Some(rest) = behind_key.and_then(|rest| rest.strip_prefix(':')) else {
             return Err(braces(entry));
         };
-        let key = plain_key(&entry.key).unwrap_or_else(|| written_key.to_owned());
+        let key = if is_plain_key(&entry.key) {
+            &entry.key
+        } else {
+            written_key
+        };
         let (last, value) = self.behind_colon(entry, rest);
         if reads_as(value).as_ref() == Some(&entry.value) {
-            let offset = self.start(last) + self.line(last).trim_end_matches(BLANKS).len();
-            let value = written(entry, value, offset - value.len());
-            let line = format!("{key}: {value}");
+            let line = format!("{key}: {}", self.written(entry, value));
             return Ok((vec![line.trim_end_matches(BLANKS).to_owned()], last + 1));
         }
         // Below another first line, the others of an indented key might read as something else.
-        let end = (indent == 0).then(|| self.end(entry, below)).flatten();
+        let end = if line.starts_with(BLANKS) {
+            None
+        } else {
+            self.end(entry, below)
+        };
         let end = end.ok_or_else(|| several_lines(at))?;
         // What is behind the first line's text is kept too: in quotes it may count.
         let first = if is_blank(rest) {
@@ -301,65 +283,43 @@ impl<'a> Source<'a> {
         let is_below = is_blank(rest)
             && !entry.value.is_null()
             && between.is_some_and(|lines| lines.iter().all(|line| is_blank(line)));
-        if is_below {
-            (value_at, self.line(value_at).trim_matches(BLANKS))
-        } else {
-            (at, rest.trim_matches(BLANKS))
+        match self.lines.get(value_at) {
+            Some(below) if is_below => (value_at, below.trim_matches(BLANKS)),
+            _ => (at, rest.trim_matches(BLANKS)),
         }
     }
 
     /// The line behind a value that goes over several: with as few of the lines up to `below` as hold all of it.
     fn end(&self, entry: &Entry, below: usize) -> Option<usize> {
         let at = index(entry);
-        let lines = self
-            .lines
-            .get(at..below)
-            .filter(|lines| !lines.is_empty())?;
-        let behind_last = |lines: &[&str], is_in: fn(&str) -> bool| {
-            let last = lines.iter().rposition(|line| is_in(line));
-            last.map_or(1, |last| last + 1)
-        };
-        let is_deeper = |line: &&str| is_blank(line) || line.starts_with(BLANKS);
-        let deeper = 1 + lines[1..].iter().take_while(|line| is_deeper(line)).count();
-        let ends = [
-            // What begins with `#` may be a comment below it,
-            behind_last(lines, |line| !is_remark(line)),
-            // or a line of a block scalar,
-            behind_last(&lines[..deeper], |line| !is_blank(line)),
-            // of which even the empty lines at the end may count.
-            deeper,
-        ];
-        ends.into_iter().map(|end| at + end).find(|&end| {
-            let alone = yaml::mapping(&self.text[self.start(at)..self.start(end)]);
+        let holds_all = |end: usize| {
+            let alone = yaml::mapping(&(self.lines[at..end].join("\n") + "\n"));
             alone.is_ok_and(|alone| same_pairs(&alone, std::slice::from_ref(entry)))
-        })
+        };
+        // What begins with `#` may be a comment below the value, or a line of a block scalar, of which even the
+        // empty lines at the end may count.
+        let lines = self.lines.get(at..below)?;
+        let certain = lines.iter().rposition(|line| !is_remark(line))?;
+        let ends: Vec<usize> = (at + certain + 1..=below).collect();
+        let fewest = ends.partition_point(|&end| !holds_all(end));
+        ends.get(fewest).copied()
     }
-}
 
-/// The canonical form of a value that stands as `line`, at that byte of the text, with the comment behind it.
-fn written(entry: &Entry, line: &str, offset: usize) -> String {
-    let parts = || {
-        let start = entry.span.start.checked_sub(offset)?;
-        let end = entry.span.end.checked_sub(offset)?;
-        Some((line.get(..start)?, line.get(start..end)?, line.get(end..)?))
-    };
-    // A value that comes behind a tag is kept with it.
-    let Some(("", value, behind)) = parts() else {
-        return line.to_owned();
-    };
-    let is_comment = behind.is_empty() || behind.starts_with(BLANKS) && is_remark(behind);
-    match canonical(&entry.key, &entry.value) {
-        Some(form) if is_comment && reads_as(value).as_ref() == Some(&entry.value) => {
-            format!("{form}{behind}")
+    /// The canonical form of a value that stands as `line`, with the comment behind it.
+    fn written(&self, entry: &Entry, line: &str) -> String {
+        let value = self.text.get(entry.span.clone()).unwrap_or_default();
+        // A value that comes behind a tag is kept with it.
+        let Some(behind) = line.strip_prefix(value) else {
+            return line.to_owned();
+        };
+        let is_comment = behind.is_empty() || behind.starts_with(BLANKS) && is_remark(behind);
+        match canonical(&entry.key, &entry.value) {
+            Some(form) if is_comment && reads_as(value).as_ref() == Some(&entry.value) => {
+                format!("{form}{behind}")
+            }
+            _ => line.to_owned(),
         }
-        _ => line.to_owned(),
     }
-}
-
-/// What a text reads as when it stands behind a key.
-fn reads_as(written: &str) -> Option<Value> {
-    let mut entries = yaml::mapping(&format!("k: {written}\n")).ok()?;
-    (entries.len() == 1).then(|| entries.remove(0).value)
 }
 
 /// The one way to write a value; `None` where what stands there is kept.
@@ -367,8 +327,7 @@ fn canonical(key: &str, value: &Value) -> Option<String> {
     match value {
         Value::Bool(value) => Some(value.to_string()),
         Value::String(text) if text.contains(is_unseen) => None,
-        Value::String(text) if is_plain(key, text) => Some(text.clone()),
-        Value::String(_) => Some(value.to_string()),
+        Value::String(text) => Some(scalar(key, text)),
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -382,30 +341,8 @@ fn is_unseen(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a text needs no quotes, for any reader of YAML.
-fn is_plain(key: &str, text: &str) -> bool {
-    // `2h` and `2029-03-31T10:00:00+01:00` begin with a digit, and nobody quotes them.
-    let is_time = matches!(kind(key), Some(Kind::Moment | Kind::Span))
-        && text.contains(|c: char| c.is_ascii_alphabetic())
-        && !text.contains(['e', 'E', 'x', 'o', 'b', '_']);
-    let looks_like_a_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-    !is_word_of_old(text)
-        && (is_time || !looks_like_a_number)
-        && reads_as(text).as_ref() == Some(&Value::from(text))
-}
-
-fn is_word_of_old(text: &str) -> bool {
-    // What older readers take for truth, nothing, a merge or a default.
-    const WORDS: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "~", "null", "<<", "="];
-    WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
-}
-
-fn plain_key(key: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_plain = key.starts_with(|c: char| c.is_ascii_alphabetic())
-        && key.chars().all(plain)
-        && !is_word_of_old(key);
-    (is_plain && reads_as(key) == Some(Value::from(key))).then(|| key.to_owned())
+fn is_plain_key(key: &str) -> bool {
+    key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && is_plain("", key)
 }
 
 /// Whether a text still holds the same keys with the same values.
@@ -431,14 +368,6 @@ fn rank(key: &str) -> usize {
 
 fn index(entry: &Entry) -> usize {
     (entry.key_at.line as usize).saturating_sub(1)
-}
-
-fn split_chars(text: &str, chars: usize) -> (&str, &str) {
-    let at = text
-        .char_indices()
-        .nth(chars)
-        .map_or(text.len(), |(at, _)| at);
-    text.split_at(at)
 }
 
 fn braces(entry: &Entry) -> Refusal {

@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     pub key: String,
     /// Where the key is.
     pub key_at: Place,
+    /// The bytes of the key in the file.
+    pub key_span: Range<usize>,
     pub value: Value,
     /// Where the value is.
     pub value_at: Place,
@@ -111,16 +113,21 @@ impl<'de> Deserialize<'de> for Entries {
 }
 
 fn entry(key: Spanned<String>, value: Spanned<Value>) -> Entry {
-    let span = value.referenced.span();
-    let start = span.byte_offset().unwrap_or(0) as usize;
-    let length = span.byte_len().unwrap_or(0) as usize;
     Entry {
         key_at: place(&key.referenced),
+        key_span: span(&key.referenced),
         key: key.value,
         value_at: place(&value.referenced),
+        span: span(&value.referenced),
         value: value.value,
-        span: start..start.saturating_add(length),
     }
+}
+
+fn span(location: &serde_yaml::Location) -> Range<usize> {
+    let span = location.span();
+    let start = span.byte_offset().unwrap_or(0) as usize;
+    let length = span.byte_len().unwrap_or(0) as usize;
+    start..start.saturating_add(length)
 }
 
 fn place(location: &serde_yaml::Location) -> Place {
@@ -306,6 +313,7 @@ mod tests {
         };
         assert_eq!(entries[1].key_at, place(3, 1, 2));
         assert_eq!(entries[1].value_at, place(3, 5, 3));
+        assert_eq!(&text[entries[1].key_span.clone()], "bb");
         assert_eq!(&text[entries[1].span.clone()], "\"x\"");
     }
 

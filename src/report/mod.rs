@@ -13,7 +13,6 @@ pub(crate) mod import;
 pub(crate) mod markdown;
 pub(crate) mod outputs;
 pub(crate) mod plan;
-pub(crate) mod room_yaml;
 pub(crate) mod saved;
 pub(crate) mod show;
 pub(crate) mod state;

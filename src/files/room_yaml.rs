@@ -1,10 +1,11 @@
-//! A room as the file that declares it.
+//! A room that exists, as the file that declares it: in the form that `fmt` leaves alone. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
+use crate::files::scalar::scalar;
 use crate::model::catalogue::{Kind, attributes, kind};
 use crate::model::{RoomName, Value, reference};
 use crate::planner::import::Draft;
@@ -30,7 +31,7 @@ pub(crate) fn room_yaml(yaml: &RoomYaml<'_>) -> String {
         let _ = writeln!(text, "# yaml-language-server: $schema={schema}\n");
     }
     if yaml.room.as_str() != yaml.stem {
-        let _ = writeln!(text, "roomName: {}", name(yaml.room.as_str()));
+        let _ = writeln!(text, "roomName: {}", scalar("roomName", yaml.room.as_str()));
     }
     for attribute in attributes() {
         let name = attribute.name;
@@ -49,24 +50,13 @@ pub(crate) fn room_yaml(yaml: &RoomYaml<'_>) -> String {
     text
 }
 
-/// A name in quotes if it could be read as something else. Its characters need no escape.
-fn name(name: &str) -> String {
-    const OTHERS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "true", "false"];
-    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let lower = name.to_ascii_lowercase();
-    if plain && lower != "null" && !OTHERS.contains(&lower.as_str()) {
-        return name.to_owned();
-    }
-    format!("\"{name}\"")
-}
-
 /// The value as YAML; `None` of a secret without a variable, which cannot be written down.
 fn written(name: &str, value: &Value, variables: &BTreeMap<&str, String>) -> Option<String> {
     Some(match value {
         Value::Bool(value) => value.to_string(),
         Value::Integer(value) if kind(name) == Some(&Kind::Moment) => moment(*value),
         Value::Integer(value) => value.to_string(),
-        Value::Text(value) => value.clone(),
+        Value::Text(value) => scalar(name, value),
         Value::Secret(_) | Value::Unset { .. } => reference::written(variables.get(name)?),
     })
 }
