@@ -28,7 +28,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], way: Way<'_>) -> io::Result
         Way::Edit => path.canonicalize()?,
         _ => path.to_owned(),
     };
-    std::fs::create_dir_all(parent(&target))?;
+    create_parent(&target)?;
     crash_point("file-due");
     let mut file = new_file(&target, way)?;
     crash_point("file-created");
@@ -54,10 +54,7 @@ fn new_file(target: &Path, way: Way<'_>) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     if let Way::Alone(beside) = way {
-        match std::fs::remove_file(beside) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove(beside)?;
         let name = beside.file_name().unwrap_or_default();
         builder.prefix(name).rand_bytes(0);
     } else {
@@ -69,6 +66,19 @@ fn new_file(target: &Path, way: Way<'_>) -> io::Result<NamedTempFile> {
         file.as_file().set_permissions(permissions)?;
     }
     Ok(file)
+}
+
+/// Makes the directory of `path`, if there is none.
+pub(crate) fn create_parent(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(parent(path))
+}
+
+/// Removes a file, if there is one.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the presence of the file at `path` durable.

@@ -27,12 +27,8 @@ pub(crate) struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            holder,
-            host,
-            pid,
-            since,
-        } = self;
+        let (holder, host) = (&self.holder, &self.host);
+        let (pid, since) = (self.pid, &self.since);
         write!(f, "{holder} on {host} (process {pid}) since {since}")
     }
 }

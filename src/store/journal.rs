@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::secret::sha256;
 use crate::model::version::newer;
 use crate::planner::{Event, State};
+use crate::store::error::StoreError;
 
 /// The first line: which state the events belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,16 +25,7 @@ pub(crate) struct Header {
 }
 
 /// The version of the journal format that this program reads and writes.
-pub(crate) const VERSION: u64 = 1;
-
-/// Why bytes are not a journal that we may use.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ParseError {
-    /// Written by a newer version, this one.
-    Newer(String),
-    /// A line other than the last, counted from 1.
-    Damaged(usize),
-}
+pub(super) const VERSION: u64 = 1;
 
 impl Header {
     /// Of a journal that begins now.
@@ -47,7 +39,7 @@ impl Header {
     }
 
     /// Whether the events behind it are still to be taken into `state`, or why they must not be.
-    pub(crate) fn belongs(&self, state: &mut State) -> Result<bool, &'static str> {
+    fn belongs(&self, state: &mut State) -> Result<bool, &'static str> {
         if self.app != state.app {
             return Err("it is about another app");
         }
@@ -70,8 +62,27 @@ impl Header {
     }
 }
 
-/// Reads a journal. `None`: not even its first line was finished.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Header, Vec<Event>)>, ParseError> {
+/// Takes what the journal `at` holds into `state`, if it comes after it. Returns how many events that were.
+pub(super) fn replay(bytes: &[u8], at: &str, state: &mut State) -> Result<usize, StoreError> {
+    let Some((header, events)) = parse(bytes, at)? else {
+        return Ok(0);
+    };
+    match header.belongs(state) {
+        Ok(true) => {
+            let count = events.len();
+            events.into_iter().for_each(|event| state.record(event));
+            Ok(count)
+        }
+        Ok(false) => Ok(0),
+        Err(why) => Err(StoreError::OtherJournal {
+            at: at.to_owned(),
+            why,
+        }),
+    }
+}
+
+/// `None`: not even the first line was finished.
+pub(super) fn parse(bytes: &[u8], at: &str) -> Result<Option<(Header, Vec<Event>)>, StoreError> {
     // Whatever is behind the last line break was being written when the process died: it was never
     // reported as done.
     let whole = bytes
@@ -83,12 +94,20 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Header, Vec<Event>)>, ParseE
         return Ok(None);
     };
     if let Some(version) = json(first).and_then(|json| newer(json, VERSION)) {
-        return Err(ParseError::Newer(version));
+        return Err(StoreError::Newer {
+            what: format!("journal {at}"),
+            version,
+            known: VERSION,
+        });
     }
-    let header = decode(number, first)?;
+    let damaged = |number: usize| StoreError::DamagedJournal {
+        at: at.to_owned(),
+        line: number + 1,
+    };
+    let header = decode(first).ok_or_else(|| damaged(number))?;
     let mut events = Vec::new();
     for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
-        events.push(decode(number, line)?);
+        events.push(decode(line).ok_or_else(|| damaged(number))?);
     }
     Ok(Some((header, events)))
 }
@@ -99,10 +118,8 @@ pub(crate) fn encode(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(format!("{} {json}\n", checksum(json.as_bytes())))
 }
 
-fn decode<'a, T: Deserialize<'a>>(number: usize, line: &'a [u8]) -> Result<T, ParseError> {
-    json(line)
-        .and_then(|json| serde_json::from_slice(json).ok())
-        .ok_or(ParseError::Damaged(number + 1))
+fn decode<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Option<T> {
+    serde_json::from_slice(json(line)?).ok()
 }
 
 /// The JSON of a line that is as it was written.
@@ -130,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let (read_header, events) = parse(&written(&["a", "b"])).unwrap().unwrap();
+        let (read_header, events) = parse(&written(&["a", "b"]), "x").unwrap().unwrap();
         assert_eq!(read_header, header());
         assert_eq!(events, [missing("a"), missing("b")]);
     }
@@ -140,11 +157,11 @@ mod tests {
         let bytes = written(&["a", "b"]);
         let first_two = bytes.len() - encode(&missing("b")).unwrap().len();
         for length in first_two..bytes.len() {
-            let (_, events) = parse(&bytes[..length]).unwrap().unwrap();
+            let (_, events) = parse(&bytes[..length], "x").unwrap().unwrap();
             assert_eq!(events, [missing("a")], "cut to {length} bytes");
         }
-        assert!(parse(&bytes[..10]).unwrap().is_none());
-        assert!(parse(b"").unwrap().is_none());
+        assert!(parse(&bytes[..10], "x").unwrap().is_none());
+        assert!(parse(b"", "x").unwrap().is_none());
     }
 
     #[test]
@@ -152,12 +169,20 @@ mod tests {
         let mut bytes = written(&["a", "b"]);
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
-        assert_eq!(parse(&bytes), Err(ParseError::Damaged(2)));
+        let error = parse(&bytes, "x").unwrap_err();
+        assert!(
+            error.to_string().contains("x is damaged in line 2"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_newer_journal_is_refused() {
         let line = encode(&serde_json::json!({"journal": 2, "new": true})).unwrap();
-        assert_eq!(parse(line.as_bytes()), Err(ParseError::Newer("2".into())));
+        let error = parse(line.as_bytes(), "x").unwrap_err();
+        assert!(
+            error.to_string().contains("journal x has version 2"),
+            "{error}"
+        );
     }
 }

@@ -75,8 +75,7 @@ impl Recorder {
             crash_point("journal-header-synced");
             sync_directory(&path)?;
             crash_point("journal-begun");
-            let same = file.try_clone()?;
-            Ok((file, same))
+            Ok((file.try_clone()?, file))
         };
         let (file, same) = open().map_err(|source| failed(&path, source))?;
         let shared = Arc::new(Shared {
@@ -211,36 +210,53 @@ fn failed(path: &Path, source: io::Error) -> StoreError {
 mod tests {
     use super::*;
     use crate::store::journal::parse;
+    use crate::store::lock::Lock;
     use crate::tests::stores::{header, holder, missing};
 
-    fn scratch() -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("journal");
-        (dir, path)
+    struct Scratch {
+        dir: tempfile::TempDir,
+        lock: Lock,
     }
 
-    fn read(path: &Path) -> (Header, Vec<Event>) {
-        parse(&std::fs::read(path).unwrap()).unwrap().unwrap()
+    impl Scratch {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let (lock, _) = Lock::take(&dir.path().join("lock"), &holder()).unwrap();
+            Self { dir, lock }
+        }
+
+        fn begin(&self) -> Result<Recorder, StoreError> {
+            Recorder::begin(&self.path(), &header(), self.lock.watch.clone())
+        }
+
+        fn path(&self) -> PathBuf {
+            self.dir.path().join("journal")
+        }
+
+        fn read(&self) -> (Header, Vec<Event>) {
+            let bytes = std::fs::read(self.path()).unwrap();
+            parse(&bytes, "x").unwrap().unwrap()
+        }
     }
 
     #[tokio::test]
     async fn what_was_recorded_is_there_at_once_and_durable_later() {
-        let (_dir, path) = scratch();
-        let recorder = Recorder::begin(&path, &header(), Watch::nothing()).unwrap();
+        let scratch = Scratch::new();
+        let recorder = scratch.begin().unwrap();
         let first = recorder.record(&[missing("a"), missing("b")]).unwrap();
-        assert_eq!(read(&path).1, [missing("a"), missing("b")]);
+        assert_eq!(scratch.read().1, [missing("a"), missing("b")]);
         let second = recorder.record(&[missing("c")]).unwrap();
         second.await.unwrap();
         first.await.unwrap();
         drop(recorder);
-        let (read_header, events) = read(&path);
+        let (read_header, events) = scratch.read();
         assert_eq!((read_header, events.len()), (header(), 3));
     }
 
     #[tokio::test]
     async fn the_end_waits_for_what_nobody_waited_for() {
-        let (_dir, path) = scratch();
-        let recorder = Recorder::begin(&path, &header(), Watch::nothing()).unwrap();
+        let scratch = Scratch::new();
+        let recorder = scratch.begin().unwrap();
         let durable = recorder.record(&[missing("a")]).unwrap();
         drop(recorder);
         durable.await.unwrap();
@@ -248,22 +264,19 @@ mod tests {
 
     #[tokio::test]
     async fn an_existing_journal_is_not_overwritten() {
-        let (_dir, path) = scratch();
-        drop(Recorder::begin(&path, &header(), Watch::nothing()).unwrap());
-        assert!(Recorder::begin(&path, &header(), Watch::nothing()).is_err());
-        assert_eq!(read(&path).0, header());
+        let scratch = Scratch::new();
+        drop(scratch.begin().unwrap());
+        assert!(scratch.begin().is_err());
+        assert_eq!(scratch.read().0, header());
     }
 
     #[cfg(unix)]
     #[tokio::test]
     async fn nothing_counts_that_came_after_the_lock_was_lost() {
-        use crate::store::lock::Lock;
-        let (dir, path) = scratch();
-        let lock_file = dir.path().join("lock");
-        let (lock, _) = Lock::take(&lock_file, &holder()).unwrap();
-        let recorder = Recorder::begin(&path, &header(), lock.watch.clone()).unwrap();
+        let scratch = Scratch::new();
+        let recorder = scratch.begin().unwrap();
         recorder.record(&[missing("a")]).unwrap().await.unwrap();
-        Lock::evict(&lock_file).unwrap();
+        Lock::status(&scratch.dir.path().join("lock"), true).unwrap();
         let late = recorder.record(&[missing("b")]).unwrap().await;
         assert!(matches!(late, Err(StoreError::Evicted(_))), "{late:?}");
         // Whoever comes first after it is the one who says why the run stops.
@@ -276,8 +289,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_full_disk_is_told_at_once_and_stops_the_journal() {
-        let (_dir, path) = scratch();
-        let recorder = Recorder::begin(&path, &header(), Watch::nothing()).unwrap();
+        let scratch = Scratch::new();
+        let recorder = scratch.begin().unwrap();
         recorder.record(&[missing("a")]).unwrap().await.unwrap();
         recorder.shared.lock().file = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let full = recorder.record(&[missing("b")]);
@@ -287,6 +300,6 @@ mod tests {
             Err(StoreError::Failed { .. })
         ));
         drop(recorder);
-        assert_eq!(read(&path).1, [missing("a")]);
+        assert_eq!(scratch.read().1, [missing("a")]);
     }
 }

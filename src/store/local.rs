@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::crash_point::crash_point;
-use crate::disk::whole_file::{Way, write_whole};
+use crate::disk::whole_file::{Way, create_parent, remove, write_whole};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
 use crate::store::journal::Header;
@@ -15,7 +15,7 @@ use crate::store::port::{Answer, Contents, Lease, Place, Record};
 
 #[derive(Clone, Debug)]
 pub(super) struct Local {
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// The lock of a local state.
@@ -34,36 +34,6 @@ impl Local {
         }
     }
 
-    /// Its name in messages.
-    pub(super) fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn read(&self) -> Result<Contents, StoreError> {
-        Ok(Contents {
-            state: read(&self.path, "read the state")?,
-            journal: read(&self.beside("journal"), "use the journal")?,
-        })
-    }
-
-    fn take(&self, holder: &Holder) -> Result<(Box<dyn Lease>, Option<Holder>), StoreError> {
-        if let Some(parent) = self.path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(|source| self.unwritten(source))?;
-        }
-        let (lock, left) = Lock::take(&self.beside("lock"), holder)?;
-        let place = self.clone();
-        Ok((Box::new(LocalLease { place, lock }), left))
-    }
-
-    fn release(&self, force: bool) -> Result<Status, StoreError> {
-        let path = self.beside("lock");
-        let status = Lock::status(&path)?;
-        if force {
-            Lock::evict(&path)?;
-        }
-        Ok(status)
-    }
-
     fn beside(&self, ending: &str) -> PathBuf {
         let mut name = self.path.as_os_str().to_owned();
         name.push(".");
@@ -78,63 +48,56 @@ impl Local {
 
 impl Place for Local {
     fn load(&self) -> Answer<'_, Contents> {
-        at_once(self.read())
+        Box::pin(async {
+            Ok(Contents {
+                state: read(&self.path, "read the state")?,
+                journal: read(&self.beside("journal"), "use the journal")?,
+            })
+        })
     }
 
     fn lock<'a>(&'a self, holder: &'a Holder) -> Answer<'a, (Box<dyn Lease>, Option<Holder>)> {
-        at_once(self.take(holder))
+        Box::pin(async {
+            create_parent(&self.path).map_err(|source| self.unwritten(source))?;
+            let (lock, left) = Lock::take(&self.beside("lock"), holder)?;
+            let place = self.clone();
+            Ok((Box::new(LocalLease { place, lock }) as Box<dyn Lease>, left))
+        })
     }
 
     fn unlock(&self, force: bool) -> Answer<'_, Status> {
-        at_once(self.release(force))
-    }
-}
-
-impl LocalLease {
-    fn record(&self, header: &Header) -> Result<Arc<dyn Record>, StoreError> {
-        self.lock.watch.check()?;
-        let path = self.place.beside("journal");
-        let recorder = Recorder::begin(&path, header, self.lock.watch.clone())?;
-        Ok(Arc::new(recorder))
-    }
-
-    fn write(&self, state: &str) -> Result<(), StoreError> {
-        self.lock.watch.check()?;
-        let Local { path } = &self.place;
-        let beside = self.place.beside("new");
-        write_whole(path, state.as_bytes(), Way::Alone(&beside))
-            .map_err(|source| self.place.unwritten(source))
-    }
-
-    fn remove_journal(&self) -> Result<(), StoreError> {
-        self.lock.watch.check()?;
-        crash_point("journal-removal-due");
-        let removed = match std::fs::remove_file(self.place.beside("journal")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.place.unwritten(error)),
-            _ => Ok(()),
-        };
-        crash_point("journal-removed");
-        removed
+        Box::pin(async move { Lock::status(&self.beside("lock"), force) })
     }
 }
 
 impl Lease for LocalLease {
     fn begin<'a>(&'a self, header: &'a Header) -> Answer<'a, Arc<dyn Record>> {
-        at_once(self.record(header))
+        Box::pin(async {
+            self.lock.watch.check()?;
+            let journal = self.place.beside("journal");
+            let recorder = Recorder::begin(&journal, header, self.lock.watch.clone())?;
+            Ok(Arc::new(recorder) as Arc<dyn Record>)
+        })
     }
 
     fn save<'a>(&'a self, state: &'a str) -> Answer<'a, ()> {
-        at_once(self.write(state))
+        Box::pin(async {
+            self.lock.watch.check()?;
+            let beside = self.place.beside("new");
+            write_whole(&self.place.path, state.as_bytes(), Way::Alone(&beside))
+                .map_err(|source| self.place.unwritten(source))
+        })
     }
 
     fn end(&self) -> Answer<'_, ()> {
-        at_once(self.remove_journal())
+        Box::pin(async {
+            self.lock.watch.check()?;
+            crash_point("journal-removal-due");
+            remove(&self.place.beside("journal")).map_err(|source| self.place.unwritten(source))?;
+            crash_point("journal-removed");
+            Ok(())
+        })
     }
-}
-
-/// The answer of a disk, which is not waited for.
-fn at_once<'a, T: Send + 'a>(result: Result<T, StoreError>) -> Answer<'a, T> {
-    Box::pin(std::future::ready(result))
 }
 
 /// The bytes of a file, if there is one.

@@ -4,10 +4,11 @@
 //! that hangs can be evicted: its lock file is taken away, which it notices before it records anything more.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::disk::whole_file::remove;
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
 
@@ -30,8 +31,8 @@ pub(super) struct Watch {
 }
 
 impl Lock {
-    /// Takes the lock at `path`, without waiting until it is free, and records `holder` in it. Also returns the record of one
-    /// who ended without taking it away.
+    /// Takes the lock at `path`, without waiting until it is free, and records `holder` in it. Also returns the
+    /// record of one who ended without taking it away.
     pub(super) fn take(path: &Path, holder: &Holder) -> Result<(Self, Option<Holder>), StoreError> {
         let failed = |source| failed(path, source);
         let start = Instant::now();
@@ -40,11 +41,9 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    if let Some(holder) = read(&mut file) {
-                        return Err(StoreError::Held(Some(holder)));
-                    }
-                    if start.elapsed() > PATIENCE {
-                        return Err(StoreError::Held(None));
+                    let record = read(&mut file);
+                    if record.is_some() || start.elapsed() > PATIENCE {
+                        return Err(StoreError::Held(record));
                     }
                     // Taken or let go just now: whoever that is writes the record next, or leaves the lock.
                     std::thread::yield_now();
@@ -63,31 +62,29 @@ impl Lock {
         }
     }
 
-    /// Whether anybody holds the lock at `path`. Takes the record of one who ended away.
-    pub(super) fn status(path: &Path) -> Result<Status, StoreError> {
+    /// Whether anybody holds the lock at `path`. Takes the record of one who ended away and, with `force`, the lock
+    /// from whoever holds it: that one keeps a file without a name, and notices with the next thing it records.
+    pub(super) fn status(path: &Path, force: bool) -> Result<Status, StoreError> {
         let failed = |source| failed(path, source);
         let mut file = match open(path, false) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Status::Free),
             Err(error) => return Err(failed(error)),
         };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Status::Held(read(&mut file))),
+        let held = match file.try_lock() {
+            Ok(()) => false,
+            Err(TryLockError::WouldBlock) => true,
             Err(TryLockError::Error(source)) => return Err(failed(source)),
+        };
+        let record = read(&mut file);
+        if !held {
+            file.set_len(0).map_err(failed)?;
+            return Ok(record.map_or(Status::Free, Status::Left));
         }
-        let left = read(&mut file);
-        file.set_len(0).map_err(failed)?;
-        Ok(left.map_or(Status::Free, Status::Left))
-    }
-
-    /// Takes the lock at `path` away from whoever holds it. The holder keeps a file without a name, and
-    /// notices with the next thing that it records.
-    pub(super) fn evict(path: &Path) -> Result<(), StoreError> {
-        match std::fs::remove_file(path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => Err(failed(path, source)),
-            _ => Ok(()),
+        if force {
+            remove(path).map_err(failed)?;
         }
+        Ok(Status::Held(record))
     }
 }
 
@@ -106,15 +103,6 @@ impl Watch {
             path: path.to_owned(),
             identity: identity(&file.metadata()?),
         })
-    }
-
-    /// A watch that never finds anything wrong, for tests without a lock.
-    #[cfg(test)]
-    pub(super) fn nothing() -> Self {
-        Self {
-            path: PathBuf::new(),
-            identity: None,
-        }
     }
 
     /// Makes sure that nobody took the lock away.
@@ -164,9 +152,8 @@ fn read(file: &mut File) -> Option<Holder> {
 
 fn write(file: &mut File, holder: &Holder) -> io::Result<()> {
     file.set_len(0)?;
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(serde_json::to_string(holder)?.as_bytes())?;
-    file.flush()
+    file.rewind()?;
+    file.write_all(serde_json::to_string(holder)?.as_bytes())
 }
 
 #[cfg(test)]
@@ -189,9 +176,12 @@ mod tests {
             error.to_string(),
             "the state is locked by build 7 on runner (process 42) since 2026-11-01T08:00:00Z"
         );
-        assert_eq!(Lock::status(&path).unwrap(), Status::Held(Some(holder())));
+        assert_eq!(
+            Lock::status(&path, false).unwrap(),
+            Status::Held(Some(holder()))
+        );
         drop(lock);
-        assert_eq!(Lock::status(&path).unwrap(), Status::Free);
+        assert_eq!(Lock::status(&path, false).unwrap(), Status::Free);
         assert!(Lock::take(&path, &holder()).is_ok());
     }
 
@@ -205,8 +195,8 @@ mod tests {
         drop(lock);
         assert_eq!(Lock::take(&path, &holder()).unwrap().1, None);
         std::fs::write(&path, &record).unwrap();
-        assert_eq!(Lock::status(&path).unwrap(), Status::Left(holder()));
-        assert_eq!(Lock::status(&path).unwrap(), Status::Free);
+        assert_eq!(Lock::status(&path, false).unwrap(), Status::Left(holder()));
+        assert_eq!(Lock::status(&path, false).unwrap(), Status::Free);
     }
 
     #[test]
@@ -238,9 +228,9 @@ mod tests {
     #[test]
     fn no_file_is_no_lock() {
         let (_dir, path) = scratch();
-        assert_eq!(Lock::status(&path).unwrap(), Status::Free);
+        assert_eq!(Lock::status(&path, false).unwrap(), Status::Free);
+        assert_eq!(Lock::status(&path, true).unwrap(), Status::Free);
         assert!(!path.exists());
-        Lock::evict(&path).unwrap();
     }
 
     #[cfg(unix)]
@@ -249,7 +239,7 @@ mod tests {
         let (_dir, path) = scratch();
         let (mine, _) = Lock::take(&path, &holder()).unwrap();
         mine.watch.check().unwrap();
-        Lock::evict(&path).unwrap();
+        Lock::status(&path, true).unwrap();
         assert!(matches!(mine.watch.check(), Err(StoreError::Evicted(_))));
         let (theirs, left) = Lock::take(&path, &holder()).unwrap();
         assert_eq!(left, None);

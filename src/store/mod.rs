@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::planner::{Event, State};
+use crate::planner::State;
 use error::StoreError;
 use holder::{Holder, Status};
 use journal::Header;
@@ -76,11 +76,12 @@ pub(crate) struct Found {
 }
 
 impl Store {
+    /// Asks nothing of the place yet: what is wrong with it is the first answer.
     pub(crate) fn open(location: &Location) -> Self {
         match location {
             Location::File(path) => {
                 let local = Local::new(path);
-                Self::new(local.name(), Box::new(local))
+                Self::new(local.path.display().to_string(), Box::new(local))
             }
         }
     }
@@ -93,7 +94,7 @@ impl Store {
     /// journal. Writes nothing. `None`: there is no state, and nobody says which app it would be about.
     pub(crate) async fn load(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
         // Whoever only looks holds no lock: a run may save the state between the two being read.
-        for _ in 1..LOOKS {
+        for _ in 0..LOOKS {
             match self.look(app).await {
                 Err(StoreError::OtherJournal { .. }) => {}
                 found => return found,
@@ -104,8 +105,8 @@ impl Store {
 
     async fn look(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
         let Contents { state, journal } = self.place.load().await?;
-        let state = state.map(|bytes| self.state(&bytes)).transpose()?;
-        let mut state = match (state, app) {
+        let state = state.map(|bytes| state_file::parse(&bytes, &self.at));
+        let mut state = match (state.transpose()?, app) {
             (Some(state), Some(app)) if state.app != app => {
                 return Err(StoreError::OtherApp {
                     at: self.at.clone(),
@@ -117,58 +118,15 @@ impl Store {
             (None, Some(app)) => State::fresh(app),
             (None, None) => return Ok(None),
         };
-        let events = match journal {
-            Some(bytes) => self.events(&bytes, &mut state)?,
-            None => Vec::new(),
-        };
-        let recovered = events.len();
-        for event in events {
-            state.record(event);
-        }
-        Ok(Some(Found { state, recovered }))
-    }
-
-    fn state(&self, bytes: &[u8]) -> Result<State, StoreError> {
-        state_file::parse(bytes).map_err(|error| match error {
-            state_file::ParseError::Newer(version) => StoreError::Newer {
-                what: format!("state {}", self.at),
-                version,
-                known: crate::planner::state::VERSION,
-            },
-            state_file::ParseError::Damaged(source) => StoreError::DamagedState {
-                at: self.at.clone(),
-                source: Arc::new(source),
-            },
-        })
-    }
-
-    /// What a journal holds that is still to be taken into `state`.
-    fn events(&self, bytes: &[u8], state: &mut State) -> Result<Vec<Event>, StoreError> {
         let at = format!("{}.journal", self.at);
-        match journal::parse(bytes) {
-            Ok(None) => Ok(Vec::new()),
-            Ok(Some((header, events))) => match header.belongs(state) {
-                Ok(true) => Ok(events),
-                Ok(false) => Ok(Vec::new()),
-                Err(why) => Err(StoreError::OtherJournal { at, why }),
-            },
-            Err(journal::ParseError::Newer(version)) => Err(StoreError::Newer {
-                what: format!("journal {at}"),
-                version,
-                known: journal::VERSION,
-            }),
-            Err(journal::ParseError::Damaged(line)) => Err(StoreError::DamagedJournal { at, line }),
-        }
+        let recovered = journal::replay(&journal.unwrap_or_default(), &at, &mut state)?;
+        Ok(Some(Found { state, recovered }))
     }
 
     /// Takes the lock for writing.
     pub(crate) async fn lock(&self, holder: &Holder) -> Result<Locked, StoreError> {
         let (lease, left) = self.place.lock(holder).await?;
-        Ok(Locked {
-            at: self.at.clone(),
-            lease,
-            left,
-        })
+        Ok(Locked { lease, left })
     }
 
     /// Says who holds the lock, and takes the record of a run that ended away. With `force`, takes the lock away
@@ -181,7 +139,6 @@ impl Store {
 /// A state that this process alone may write.
 #[derive(Debug)]
 pub(crate) struct Locked {
-    at: String,
     lease: Box<dyn Lease>,
     /// Who held the lock before, and ended without releasing it.
     pub left: Option<Holder>,
@@ -197,20 +154,13 @@ impl Locked {
     /// somebody took the lock away, state, journal and serial are as before.
     pub(crate) async fn save(&self, state: &mut State) -> Result<(), StoreError> {
         state.serial += 1;
-        if let Err(error) = self.write(state).await {
+        let saved = self.lease.save(&state_file::render(state)).await;
+        if saved.is_err() {
             // Whoever reports the serial after this must not report one that was never written.
             state.serial -= 1;
-            return Err(error);
+            return saved;
         }
         self.drop_journal().await
-    }
-
-    async fn write(&self, state: &State) -> Result<(), StoreError> {
-        let text = state_file::render(state).map_err(|source| StoreError::DamagedState {
-            at: self.at.clone(),
-            source: Arc::new(source),
-        })?;
-        self.lease.save(&text).await
     }
 
     /// Removes the journal, if there is one.

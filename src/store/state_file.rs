@@ -1,6 +1,7 @@
 //! The text of a state file: strict on the way in, one attribute a line on the way out. Pure.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
@@ -8,34 +9,39 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use crate::model::version::newer;
 use crate::planner::State;
 use crate::planner::state::VERSION;
+use crate::store::error::StoreError;
 
-/// Why bytes are not a state that we may use.
-#[derive(Debug)]
-pub(crate) enum ParseError {
-    /// Written by a newer version, this one.
-    Newer(String),
-    Damaged(serde_json::Error),
-}
-
-/// Reads a state. Its version decides first, and is only looked for when the rest cannot be read, since a state may be
-/// large.
-pub(crate) fn parse(bytes: &[u8]) -> Result<State, ParseError> {
+/// Reads the state `at`. Its version decides first; it is only looked for when the rest cannot be read, since a state
+/// may be large.
+pub(super) fn parse(bytes: &[u8], at: &str) -> Result<State, StoreError> {
     let problem = match serde_json::from_slice::<State>(bytes) {
         Ok(state) if state.version == VERSION && !state.lineage.is_empty() => return Ok(state),
         Ok(_) => serde::de::Error::custom("it has no lineage, or a version that never was"),
         Err(error) => error,
     };
-    Err(newer(bytes, VERSION).map_or(ParseError::Damaged(problem), ParseError::Newer))
+    Err(match newer(bytes, VERSION) {
+        Some(version) => StoreError::Newer {
+            what: format!("state {at}"),
+            version,
+            known: VERSION,
+        },
+        None => StoreError::DamagedState {
+            at: at.to_owned(),
+            source: Arc::new(problem),
+        },
+    })
 }
 
 /// The text of a state file: sorted, two spaces a level, one attribute a line, so that it reads well in a diff.
-pub(crate) fn render(state: &State) -> serde_json::Result<String> {
+pub(super) fn render(state: &State) -> String {
     let mut text = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut text, AttributeLines::default());
-    state.serialize(&mut serializer)?;
+    state
+        .serialize(&mut serializer)
+        .expect("sorted maps with text keys always serialise");
     text.push(b'\n');
     // JSON is UTF-8 by its own rules.
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Pretty down to an attribute, whose value stays on its line even when it is an object (a secret's digest).
@@ -116,7 +122,7 @@ mod tests {
         let applied = state.rooms.get_mut(&room("stand-up")).unwrap();
         let settings = &mut applied.settings;
         settings.insert("rtmpOutURL".to_owned(), remembered.unwrap());
-        let text = render(&state).unwrap();
+        let text = render(&state);
         assert_eq!(
             text,
             format!(
@@ -138,6 +144,6 @@ mod tests {
 "#
             )
         );
-        assert_eq!(parse(text.as_bytes()).unwrap(), state);
+        assert_eq!(parse(text.as_bytes(), "x").unwrap(), state);
     }
 }
