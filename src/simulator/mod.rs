@@ -52,9 +52,8 @@ pub use quirks::{
     QuirkRow, Quirks, UnknownKeys, Zero,
 };
 pub use request::{Method, Request};
-pub use response::{Delivery, Mutation, Response};
+pub use response::{Delivery, Response};
 pub use room::Room;
 pub use server::{Running, Simulator, SimulatorError, SimulatorOptions};
-pub use storage::StorageError;
 pub use wire::{Attribute, DELETE_ON_EXP, Kind, RESPONSE_ONLY, SETTABLE, Shown};
-pub use world::{BODY_LIMIT, Saved, Settings, SimKey, UnknownRoom, World};
+pub use world::{Settings, SimKey, UnknownRoom, World};

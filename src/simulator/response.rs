@@ -1,4 +1,4 @@
-//! An answer as a value: status, headers, body, how it is delivered, and what it changed.
+//! An answer as a value: status, headers, body, and how it is delivered.
 
 use serde_json::{Value, json};
 
@@ -11,15 +11,6 @@ pub enum Delivery {
     Short(usize),
     /// The connection is closed without a single byte.
     Dropped,
-}
-
-/// The room that a request changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mutation {
-    /// Its name now.
-    pub room: String,
-    /// Its name before, if the request renamed it.
-    pub was: Option<String>,
 }
 
 /// One answer.
@@ -35,8 +26,6 @@ pub struct Response {
     pub delay_ms: u64,
     /// How it goes out.
     pub delivery: Delivery,
-    /// What it changed, if anything.
-    pub mutation: Option<Mutation>,
 }
 
 /// Content type of everything that is meant to be JSON.
@@ -56,7 +45,6 @@ impl Response {
             body: body.into(),
             delay_ms: 0,
             delivery: Delivery::Whole,
-            mutation: None,
         }
     }
 
@@ -73,12 +61,6 @@ impl Response {
     /// The same with another header.
     pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
-        self
-    }
-
-    /// The same, having changed a room.
-    pub(super) fn with_mutation(mut self, mutation: Mutation) -> Self {
-        self.mutation = Some(mutation);
         self
     }
 

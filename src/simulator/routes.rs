@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::quirks::{ArchivedName, Auth, Missing, Put, Quirks};
 use super::request::{Body, Method, Request, decode_segment};
-use super::response::{Mutation, Response};
+use super::response::Response;
 use super::room::Room;
 use super::validate::{self, Accepted};
 use super::wire;
@@ -185,15 +185,7 @@ fn insert(
         return refused.response();
     }
     let room = world.create(name, attributes, now_ms);
-    let mutation = Mutation {
-        room: name.to_owned(),
-        was: None,
-    };
-    room_answer(world, &room, mutation)
-}
-
-fn room_answer(world: &World, room: &Room, mutation: Mutation) -> Response {
-    answer(world, room).with_mutation(mutation)
+    answer(world, &room)
 }
 
 fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Response {
@@ -228,12 +220,8 @@ fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Response {
     if was.is_some() && !is_free(world, &room.name) {
         return taken(&room.name);
     }
-    let mutation = Mutation {
-        room: room.name.clone(),
-        was,
-    };
-    world.put(room.clone(), mutation.was.as_deref());
-    room_answer(world, &room, mutation)
+    world.put(room.clone(), was);
+    answer(world, &room)
 }
 
 /// What the service does to values on its own when it writes them.
@@ -265,10 +253,6 @@ fn archive(world: &mut World, name: &str) -> Response {
         200,
         &json!({"success": true, "message": "Room successfully archived"}),
     )
-    .with_mutation(Mutation {
-        room: name.to_owned(),
-        was: None,
-    })
 }
 
 #[cfg(test)]

@@ -102,44 +102,34 @@ struct Desk {
 
 impl Desk {
     fn answer(&mut self, request: &Request) -> Response {
-        if self.broken.is_some() {
-            return unwritable();
+        if self.broken.is_none() {
+            let response = self.edit(|world| world.handle(request));
+            if self.broken.is_none() {
+                return response;
+            }
         }
-        let response = self.world.handle(request);
-        if let (Some(mutation), Some(storage)) = (&response.mutation, &mut self.storage)
-            && let Err(error) = storage.append(&self.world, mutation)
-        {
-            tracing::error!(%error, "the simulator's data file cannot be written");
-            self.broken = Some(error);
-            return unwritable();
-        }
-        response
+        Response::server_error("the data file cannot be written")
     }
 
-    /// Edits from the side are not in the log, so all rooms are written.
+    /// Does something to the world, and writes down what it changed.
     fn edit<T>(&mut self, edit: impl FnOnce(&mut World) -> T) -> T {
-        let before = self.world.serial();
         let result = edit(&mut self.world);
-        if self.world.serial() != before
+        let changes = self.world.take_changes();
+        if self.broken.is_none()
             && let Some(storage) = &mut self.storage
-            && let Err(error) = storage.compact(&self.world.saved())
+            && let Err(error) = storage.append(&changes)
         {
+            tracing::error!(%error, "the simulator's data file cannot be written");
             self.broken = Some(error);
         }
         result
     }
 
+    /// Lets go of the data file.
     fn close(&mut self) -> Result<(), StorageError> {
-        let closed = match self.storage.take() {
-            Some(storage) => storage.close(&self.world.saved()),
-            None => Ok(()),
-        };
-        self.broken.take().map_or(closed, Err)
+        self.storage = None;
+        self.broken.take().map_or(Ok(()), Err)
     }
-}
-
-fn unwritable() -> Response {
-    Response::server_error("the data file cannot be written")
 }
 
 type Shared = Arc<Mutex<Desk>>;
@@ -206,7 +196,7 @@ impl Simulator {
     }
 }
 
-/// A simulator that answers. Dropping it ends it at once, without folding the log in.
+/// A simulator that answers. Dropping it ends it at once.
 pub struct Running {
     address: SocketAddr,
     desk: Shared,
@@ -226,7 +216,7 @@ impl Running {
     }
 
     /// Looks at the world, or changes it from the side. No request is answered meanwhile. Changes are written to
-    /// the data file before this returns; a failure to do so is told by [`Running::close`].
+    /// the data file before this returns; [`Running::close`] says when that failed.
     pub fn with_world<T>(&self, edit: impl FnOnce(&mut World) -> T) -> T {
         lock(&self.desk).edit(edit)
     }
@@ -241,30 +231,19 @@ impl Running {
         lock(&self.desk).world.log()
     }
 
-    /// Lets requests under way finish (up to five seconds), and folds the log into the data file.
+    /// Lets requests under way finish (up to five seconds), and lets go of the data file.
     ///
     /// # Errors
-    /// When the data file could not be written, now or before.
+    /// When a change could not be written to the data file.
     pub async fn close(mut self) -> Result<(), SimulatorError> {
         self.stop.send_replace(true);
-        // The task ends by itself; if it does not in time, or has failed, there is nothing more to wait for.
-        let _ = tokio::time::timeout(CLOSE_WAIT, &mut self.task).await;
-        self.end().await;
-        Ok(lock(&self.desk).close()?)
-    }
-
-    /// Ends at once, as if the process were killed: connections are cut and the log stays as it is.
-    pub async fn kill(mut self) {
-        self.end().await;
-        lock(&self.desk).storage = None;
-    }
-
-    async fn end(&mut self) {
-        self.task.abort();
-        if !self.task.is_finished() {
+        let ended = tokio::time::timeout(CLOSE_WAIT, &mut self.task).await;
+        if ended.is_err() {
+            self.task.abort();
             // Cancelled, which is what was asked for.
             let _ = (&mut self.task).await;
         }
+        Ok(lock(&self.desk).close()?)
     }
 }
 

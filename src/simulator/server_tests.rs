@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::simulator::room::Room;
 
 const KEY: &str = "planted-key";
 
@@ -194,6 +195,18 @@ async fn a_taken_address_is_told() {
     assert!(matches!(error, SimulatorError::Listen { .. }), "{error}");
 }
 
+/// Ends it as if the process were killed: connections are cut, and the file stays as it is.
+async fn kill(mut running: Running) {
+    running.task.abort();
+    let _ = (&mut running.task).await;
+    lock(&running.desk).storage = None;
+}
+
+/// What a restart must not change.
+fn content(running: &Running) -> (u64, Vec<Room>) {
+    running.with_world(|world| (world.serial, world.rooms().cloned().collect()))
+}
+
 #[tokio::test]
 async fn answered_changes_survive_a_kill() {
     let directory = tempfile::tempdir().unwrap();
@@ -204,19 +217,19 @@ async fn answered_changes_survive_a_kill() {
     let mut stream = connect(&running).await;
     ask(&mut stream, "PUT", "room/standup", r#"{"autoJoin":true}"#).await;
     ask(&mut stream, "POST", "room", r#"{"roomName":"daily"}"#).await;
-    let before = running.with_world(|world| world.saved());
-    running.kill().await;
+    let before = content(&running);
+    kill(running).await;
 
     let again = Simulator::start(options.clone()).await.unwrap();
-    assert_eq!(again.with_world(|world| world.saved()), before);
+    assert_eq!(content(&again), before);
     again
         .with_world(|world| world.edit("daily", "autoJoin", json!(true)))
         .unwrap();
-    let edited = again.with_world(|world| world.saved());
+    let edited = content(&again);
     again.close().await.unwrap();
 
     let last = Simulator::start(options).await.unwrap();
-    assert_eq!(last.with_world(|world| world.saved()), edited);
+    assert_eq!(content(&last), edited);
 }
 
 #[tokio::test]

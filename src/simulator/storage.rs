@@ -1,283 +1,154 @@
-//! The rooms on disk. `FILE` holds all rooms; `FILE.log` one line for each change since. A line is written
-//! before the answer goes out, so a killed process loses nothing that was answered (a power failure may: nothing
-//! waits for the disk). Opening and closing fold the lines into `FILE`, which is replaced as a whole.
+//! The rooms on disk: a line that says whose they are, then a line of JSON for each change, in order. Opening
+//! the file makes all changes again. A line is written before the answer goes out, so a killed process loses
+//! nothing that was answered (a power failure may: nothing waits for the disk). Nothing is ever taken out: a
+//! sandbox is thrown away before it grows large.
 //!
-//! The log is locked while it is open, so that two processes cannot mix their lines. It is never replaced, or
-//! the lock would be on a file that is gone.
+//! The file is locked while it is open, so that two processes cannot mix their lines.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use thiserror::Error;
 
-use super::response::Mutation;
-use super::room::Room;
-use super::world::{Saved, World};
+use super::world::{Change, World};
 
-/// The format that is written, and the newest that is read.
-const VERSION: u64 = 1;
+/// The only format that is read. The first was one JSON object with a journal beside it.
+const VERSION: u64 = 2;
 
-/// The log is folded into the file when it has grown beyond this, in bytes.
-const COMPACT_AT: u64 = 64 << 20;
+/// The first line.
+#[derive(Deserialize, Serialize)]
+struct Header {
+    version: u64,
+    app: String,
+}
 
 /// What is wrong with the data file.
 #[derive(Debug, Error)]
 pub enum StorageError {
-    /// The system refused something.
     #[error("failed to {doing} {}", path.display())]
     Io {
-        /// What was tried.
         doing: &'static str,
-        /// On which file.
         path: PathBuf,
-        /// Why it failed.
         source: io::Error,
     },
-    /// Another simulator has it open.
     #[error("{} is in use by another simulator", .0.display())]
     InUse(PathBuf),
-    /// Written by a newer program.
-    #[error("{} has version {version}; this program reads up to {VERSION}", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: u64,
-    },
-    /// Not what this program writes. Nothing was changed.
-    #[error("{} is damaged: {reason}; move it away to start afresh", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The rooms of another app.
-    #[error("{} holds the rooms of app {found:?}, not of {wanted:?}", path.display())]
-    OtherApp {
-        /// The file.
-        path: PathBuf,
-        /// The app in it.
-        found: String,
-        /// The app that was asked for.
-        wanted: String,
-    },
-}
-
-/// One line of the log: a room after a change. Reading a line twice does no harm.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line<R> {
-    serial: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    was: Option<String>,
-    room: R,
+    /// Its content is not what is wanted. It is kept as it is.
+    #[error("{} {reason}; move it away to start afresh", path.display())]
+    Unusable { path: PathBuf, reason: String },
 }
 
 /// An open data file.
 pub(super) struct Storage {
     path: PathBuf,
-    log_path: PathBuf,
-    log: File,
-    log_bytes: u64,
+    file: File,
 }
 
 impl Storage {
-    /// Opens the file, or makes it, and puts its rooms into `world`.
+    /// Opens the file, or makes it, and makes the changes in it to `world`.
     pub(super) fn open(path: &Path, world: &mut World) -> Result<Self, StorageError> {
-        let directory = directory(path);
-        fs::create_dir_all(directory).map_err(trouble("create", directory))?;
-        let log_path = log_path(path);
-        let log = open_log(&log_path)?;
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory).map_err(trouble("create", directory))?;
+        }
         let mut storage = Self {
             path: path.to_owned(),
-            log_path,
-            log,
-            log_bytes: 0,
+            file: open_alone(path)?,
         };
-        let saved = storage.read_saved(world.app())?;
-        let is_new = saved.is_none();
-        let (rooms, serial) =
-            saved.map_or_else(Default::default, |saved| (saved.rooms, saved.serial));
-        let mut rooms = rooms
-            .into_iter()
-            .map(|room| (room.name.clone(), room))
-            .collect();
-        let serial = storage.replay(&mut rooms, serial)?;
-        world.restore(rooms.into_values().collect(), serial);
-        if is_new || storage.log_bytes > 0 {
-            storage.compact(&world.saved())?;
-        }
+        storage.replay(world)?;
         Ok(storage)
     }
 
-    /// The version is looked at before the rest, which a newer program may have written in another way.
-    fn read_saved(&self, app: &str) -> Result<Option<Saved>, StorageError> {
-        let path = &self.path;
-        let bytes = match fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(trouble("read", path))?,
-        };
-        let damaged = |reason: String| StorageError::Damaged {
-            path: path.clone(),
-            reason,
-        };
-        let value: Value =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        match value.get("version").and_then(Value::as_u64) {
-            Some(VERSION) => {}
-            Some(version) if version > VERSION => {
-                let path = path.clone();
-                return Err(StorageError::Newer { path, version });
-            }
-            _ => return Err(damaged("it has no version".to_owned())),
-        }
-        let saved: Saved =
-            serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
-        if saved.app != app {
-            return Err(StorageError::OtherApp {
-                path: path.clone(),
-                found: saved.app,
-                wanted: app.to_owned(),
-            });
-        }
-        Ok(Some(saved))
-    }
-
-    /// Applies the log to the rooms; returns the serial after it. A last line without its end was never
-    /// answered, and is dropped.
-    fn replay(
-        &mut self,
-        rooms: &mut BTreeMap<String, Room>,
-        serial: u64,
-    ) -> Result<u64, StorageError> {
+    fn replay(&mut self, world: &mut World) -> Result<(), StorageError> {
         let mut bytes = Vec::new();
-        self.log
-            .read_to_end(&mut bytes)
-            .map_err(trouble("read", &self.log_path))?;
-        self.log_bytes = bytes.len() as u64;
-        let mut reached = serial;
-        for (line, number) in bytes.split_inclusive(|byte| *byte == b'\n').zip(1..) {
-            let damaged = |reason: String| StorageError::Damaged {
-                path: self.log_path.clone(),
-                reason: format!("line {number}: {reason}"),
-            };
-            if !line.ends_with(b"\n") {
-                break;
-            }
-            let line: Line<Room> =
-                serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
-            // Killed between replacing the file and emptying the log: the file has these already.
-            if line.serial <= serial {
-                continue;
-            }
-            if line.serial != reached + 1 {
-                return Err(damaged(format!(
-                    "change {} follows change {reached}",
-                    line.serial
-                )));
-            }
-            reached = line.serial;
-            if let Some(was) = &line.was {
-                rooms.remove(was);
-            }
-            rooms.insert(line.room.name.clone(), line.room);
+        let read = self.file.read_to_end(&mut bytes);
+        read.map_err(trouble("read", &self.path))?;
+        let header = line(&Header {
+            version: VERSION,
+            app: world.app().to_owned(),
+        });
+        let header = header.map_err(trouble("encode", &self.path))?;
+        // New, or its maker was killed before there was a change.
+        if header.starts_with(&bytes) {
+            self.cut(0)?;
+            return self.write(&header);
         }
-        Ok(reached)
+        // A last line without its end was never answered.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n');
+        let whole = whole.map_or(0, |end| end + 1);
+        let mut lines = bytes[..whole].split_inclusive(|byte| *byte == b'\n');
+        self.check_header(lines.next().unwrap_or_default(), world.app())?;
+        for (line, number) in lines.zip(2..) {
+            let change: Change = serde_json::from_slice(line)
+                .map_err(|error| self.unusable(format!("is damaged: line {number}: {error}")))?;
+            world.make(change);
+        }
+        self.cut(whole)
     }
 
-    /// Writes down the change that `world` has just made.
-    pub(super) fn append(
-        &mut self,
-        world: &World,
-        mutation: &Mutation,
-    ) -> Result<(), StorageError> {
-        let line = Line {
-            serial: world.serial(),
-            was: mutation.was.clone(),
-            room: world.room(&mutation.room),
+    fn check_header(&self, line: &[u8], app: &str) -> Result<(), StorageError> {
+        let reason = match serde_json::from_slice::<Header>(line) {
+            Err(_) => "is not a data file that this version of the program reads".to_owned(),
+            Ok(Header { version, .. }) if version != VERSION => {
+                format!("has version {version}; this program reads version {VERSION}")
+            }
+            Ok(header) if header.app != app => {
+                format!("holds the rooms of app {:?}, not of {app:?}", header.app)
+            }
+            Ok(_) => return Ok(()),
         };
-        let mut bytes = serde_json::to_vec(&line)
-            .map_err(io::Error::from)
-            .map_err(trouble("encode a line of", &self.log_path))?;
-        bytes.push(b'\n');
-        self.log
-            .write_all(&bytes)
-            .map_err(trouble("append to", &self.log_path))?;
-        self.log_bytes += bytes.len() as u64;
-        if self.log_bytes > COMPACT_AT {
-            self.compact(&world.saved())?;
+        Err(self.unusable(reason))
+    }
+
+    fn unusable(&self, reason: String) -> StorageError {
+        let path = self.path.clone();
+        StorageError::Unusable { path, reason }
+    }
+
+    /// Forgets what comes after so many bytes.
+    fn cut(&self, length: usize) -> Result<(), StorageError> {
+        let cut = self.file.set_len(length as u64);
+        cut.map_err(trouble("cut", &self.path))
+    }
+
+    /// Writes down what `world` has just gone through.
+    pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), StorageError> {
+        for change in changes {
+            let line = line(change).map_err(trouble("encode a line of", &self.path))?;
+            self.write(&line)?;
         }
         Ok(())
     }
 
-    /// Replaces the file by these rooms, and empties the log after that.
-    pub(super) fn compact(&mut self, saved: &Saved) -> Result<(), StorageError> {
-        let path = &self.path;
-        let mut bytes = serde_json::to_vec_pretty(saved)
-            .map_err(io::Error::from)
-            .map_err(trouble("encode", path))?;
-        bytes.push(b'\n');
-        let mut file = tempfile::NamedTempFile::new_in(directory(path))
-            .map_err(trouble("write beside", path))?;
-        file.write_all(&bytes)
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(trouble("write beside", path))?;
-        file.persist(path)
-            .map_err(|error| error.error)
-            .map_err(trouble("replace", path))?;
-        self.log
-            .set_len(0)
-            .map_err(trouble("empty", &self.log_path))?;
-        self.log_bytes = 0;
-        Ok(())
+    fn write(&mut self, line: &[u8]) -> Result<(), StorageError> {
+        let written = self.file.write_all(line);
+        written.map_err(trouble("append to", &self.path))
     }
 
     /// Makes every later append fail.
     #[cfg(test)]
     pub(super) fn break_for_test(&mut self) {
-        self.log = File::open(&self.log_path).expect("the log is open already");
-    }
-
-    /// As [`Storage::compact`], if there is anything to fold in.
-    pub(super) fn close(mut self, saved: &Saved) -> Result<(), StorageError> {
-        if self.log_bytes > 0 {
-            self.compact(saved)
-        } else {
-            Ok(())
-        }
+        self.file = File::open(&self.path).expect("the file is open already");
     }
 }
 
-/// The directory of a path; a bare file name is in the current one.
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
+fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
-fn log_path(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".log");
-    name.into()
-}
-
-/// Opens the log for this process alone.
-fn open_log(path: &Path) -> Result<File, StorageError> {
+/// Opens the file, or makes an empty one, for this process alone.
+fn open_alone(path: &Path) -> Result<File, StorageError> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     // Rooms can hold stream keys.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let log = options.open(path).map_err(trouble("open", path))?;
-    match log.try_lock() {
-        Ok(()) => Ok(log),
+    let file = options.open(path).map_err(trouble("open", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StorageError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(trouble("lock", path)(error)),
     }
@@ -295,10 +166,11 @@ fn trouble<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
 mod tests {
     use std::fs;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::simulator::request::{Method, Request};
+    use crate::simulator::room::Room;
     use crate::simulator::world::{Settings, SimKey};
 
     fn fresh(app: &str) -> World {
@@ -314,43 +186,45 @@ mod tests {
         } else {
             format!("/api/v1/room/{name}")
         };
-        let response = world.handle(&Request::new(method, &path).with_key("k").with_body(&body));
-        storage.append(world, &response.mutation.unwrap()).unwrap();
+        let request = Request::new(method, &path).with_key("k").with_body(&body);
+        assert_eq!(world.handle(&request).status, 200);
+        let changes = world.take_changes();
+        assert_eq!(changes.len(), 1);
+        storage.append(&changes).unwrap();
     }
 
-    /// A data file with rooms `daily` (renamed, edited) and `gone` (archived); none of it folded in yet.
-    fn busy(path: &Path) -> (Storage, World) {
+    /// What a restart must not change.
+    fn content(world: &World) -> (u64, Vec<Room>) {
+        (world.serial, world.rooms().cloned().collect())
+    }
+
+    /// A data file with rooms `daily` (renamed, edited) and `gone` (archived), and its content after each
+    /// change.
+    fn busy(path: &Path) -> (Storage, Vec<(u64, Vec<Room>)>) {
         let mut world = fresh("acme");
         let mut storage = Storage::open(path, &mut world).unwrap();
-        write(
-            &mut storage,
-            &mut world,
-            Method::Post,
-            "",
-            json!({"roomName": "standup"}),
-        );
-        write(
-            &mut storage,
-            &mut world,
-            Method::Post,
-            "",
-            json!({"roomName": "gone"}),
-        );
-        write(
-            &mut storage,
-            &mut world,
-            Method::Put,
-            "standup",
-            json!({"roomName": "daily", "enableChat": false}),
-        );
-        write(&mut storage, &mut world, Method::Delete, "gone", json!({}));
-        (storage, world)
+        let mut contents = vec![content(&world)];
+        for (method, name, body) in [
+            (Method::Post, "", json!({"roomName": "standup"})),
+            (Method::Post, "", json!({"roomName": "gone"})),
+            (
+                Method::Put,
+                "standup",
+                json!({"roomName": "daily", "enableChat": false}),
+            ),
+            (Method::Delete, "gone", json!({})),
+        ] {
+            write(&mut storage, &mut world, method, name, body);
+            contents.push(content(&world));
+        }
+        (storage, contents)
     }
 
-    fn reopened(path: &Path) -> Saved {
+    fn reopened(path: &Path) -> (u64, Vec<Room>) {
         let mut world = fresh("acme");
         Storage::open(path, &mut world).unwrap();
-        world.saved()
+        assert!(world.take_changes().is_empty());
+        content(&world)
     }
 
     fn refusal(path: &Path, app: &str) -> String {
@@ -364,62 +238,35 @@ mod tests {
     fn a_killed_process_loses_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/er/sandbox.json");
-        let (storage, world) = busy(&path);
+        let (storage, contents) = busy(&path);
         drop(storage);
-        assert_eq!(
-            fs::read_to_string(log_path(&path)).unwrap().lines().count(),
-            4
-        );
-        assert_eq!(reopened(&path), world.saved());
-        assert_eq!(fs::read(log_path(&path)).unwrap(), b"");
-        assert_eq!(reopened(&path), world.saved());
-    }
-
-    #[test]
-    fn a_clean_close_folds_the_log_in() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("sandbox.json");
-        let (storage, world) = busy(&path);
-        storage.close(&world.saved()).unwrap();
-        assert_eq!(fs::read(log_path(&path)).unwrap(), b"");
-        let file: Saved = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        assert_eq!(file, world.saved());
-    }
-
-    #[test]
-    fn a_torn_last_line_is_dropped_at_every_length() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("sandbox.json");
-        let (storage, mut world) = busy(&path);
-        storage.close(&world.saved()).unwrap();
-        let before = world.saved();
-        let file = fs::read(&path).unwrap();
-        let mut storage = Storage::open(&path, &mut world).unwrap();
-        write(
-            &mut storage,
-            &mut world,
-            Method::Put,
-            "daily",
-            json!({"autoJoin": true}),
-        );
-        drop(storage);
-        let log = fs::read(log_path(&path)).unwrap();
-        for kept in 0..log.len() {
-            fs::write(&path, &file).unwrap();
-            fs::write(log_path(&path), &log[..kept]).unwrap();
-            assert_eq!(reopened(&path), before, "{kept}");
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 5);
+        for _ in 0..2 {
+            assert_eq!(Some(&reopened(&path)), contents.last());
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }
 
     #[test]
-    fn a_kill_between_file_and_log_is_harmless() {
+    fn whole_lines_survive_a_kill_at_every_byte() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sandbox.json");
-        let (storage, world) = busy(&path);
-        let log = fs::read(log_path(&path)).unwrap();
-        storage.close(&world.saved()).unwrap();
-        fs::write(log_path(&path), log).unwrap();
-        assert_eq!(reopened(&path), world.saved());
+        let (storage, contents) = busy(&path);
+        drop(storage);
+        let file = fs::read(&path).unwrap();
+        for kept in 0..=file.len() {
+            fs::write(&path, &file[..kept]).unwrap();
+            let lines = file[..kept].iter().filter(|byte| **byte == b'\n').count();
+            let expected = &contents[lines.saturating_sub(1)];
+            assert_eq!(&reopened(&path), expected, "{kept}");
+            // The torn line is gone, so the next one does not end up behind it.
+            let mut world = fresh("acme");
+            let mut storage = Storage::open(&path, &mut world).unwrap();
+            write(&mut storage, &mut world, Method::Post, "", json!({}));
+            drop(storage);
+            assert_eq!(reopened(&path), content(&world), "{kept}");
+        }
     }
 
     #[test]
@@ -428,25 +275,19 @@ mod tests {
         let path = directory.path().join("sandbox.json");
         let (storage, _) = busy(&path);
         drop(storage);
-        let log = fs::read_to_string(log_path(&path)).unwrap();
-        let without_second: String = log
-            .lines()
-            .enumerate()
-            .filter(|(at, _)| *at != 1)
-            .map(|(_, line)| format!("{line}\n"))
-            .collect();
+        let text = fs::read_to_string(&path).unwrap();
         for (damaged, reason) in [
-            (log.replacen("\"serial\":2", "\"serial\":x", 1), "line 2"),
-            (without_second, "line 2: change 3 follows change 1"),
-            (log.replacen("\"room\"", "\"rooms\"", 1), "line 1"),
+            (text.replacen("\"archived\":false", "", 2), "line 2"),
+            (text.replacen("daily", "da\"ly", 1), "line 4"),
+            (text.replacen("\"room\"", "\"rooms\"", 1), "line 2"),
         ] {
-            fs::write(log_path(&path), &damaged).unwrap();
+            fs::write(&path, &damaged).unwrap();
             let error = refusal(&path, "acme");
             assert!(
-                error.contains("sandbox.json.log is damaged") && error.contains(reason),
+                error.contains("sandbox.json is damaged") && error.contains(reason),
                 "{error}"
             );
-            assert_eq!(fs::read_to_string(log_path(&path)).unwrap(), damaged);
+            assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
         }
     }
 
@@ -454,17 +295,21 @@ mod tests {
     fn files_that_are_not_ours_are_refused_and_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sandbox.json");
-        let newer = json!({"version": 2, "whatever": true}).to_string();
-        let other = json!({"version": 1, "app": "other", "serial": 0, "rooms": []}).to_string();
         for (content, reason) in [
-            (newer.as_str(), "has version 2; this program reads up to 1"),
             (
-                other.as_str(),
+                "{\"version\":3,\"app\":\"acme\",\"more\":true}\n",
+                "has version 3; this program reads version 2",
+            ),
+            (
+                "{\"version\":2,\"app\":\"other\"}\n",
                 "holds the rooms of app \"other\", not of \"acme\"",
             ),
-            ("{\"version\": 1}", "is damaged"),
-            ("[]", "it has no version"),
-            ("", "is damaged"),
+            (
+                "{\n  \"version\": 1,\n  \"app\": \"acme\",\n  \"serial\": 0,\n  \"rooms\": []\n}\n",
+                "is not a data file that this version of the program reads; move it away",
+            ),
+            ("[]", "is not a data file"),
+            ("\n", "is not a data file"),
         ] {
             fs::write(&path, content).unwrap();
             let error = refusal(&path, "acme");

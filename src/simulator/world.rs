@@ -18,7 +18,7 @@ use super::routes::{self, Route};
 use super::{seed, wire};
 
 /// The largest request body that is accepted, in bytes. Invented.
-pub const BODY_LIMIT: usize = 1 << 20;
+pub(super) const BODY_LIMIT: usize = 1 << 20;
 
 /// The key that requests have to bring. Cannot be printed.
 #[derive(Clone)]
@@ -62,18 +62,14 @@ impl Settings {
     }
 }
 
-/// The rooms in the form they are kept in a file.
+/// A room after a change, which may have been its first or an archiving.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Saved {
-    /// Always 1.
-    pub version: u32,
-    /// The app whose rooms these are.
-    pub app: String,
-    /// How many changes there were since the beginning.
-    pub serial: u64,
-    /// All rooms, archived ones too, by name.
-    pub rooms: Vec<Room>,
+pub(super) struct Change {
+    /// Its name before, if the change was a renaming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    was: Option<String>,
+    room: Room,
 }
 
 /// A room that does not exist.
@@ -87,7 +83,10 @@ pub struct World {
     app_id: String,
     /// By name. A name has one holder: when an archived room's name is used again, that room is forgotten.
     rooms: BTreeMap<String, Room>,
-    serial: u64,
+    /// How many changes there were since the beginning.
+    pub(super) serial: u64,
+    /// What happened since somebody took the changes, in order.
+    changes: Vec<Change>,
     counts: Counts,
     faults: Faults,
     window: Window,
@@ -103,6 +102,7 @@ impl World {
             settings,
             rooms: BTreeMap::new(),
             serial: 0,
+            changes: Vec::new(),
             counts: Counts::default(),
             faults,
             window: Window::default(),
@@ -110,43 +110,26 @@ impl World {
         }
     }
 
-    /// The same with the rooms of a file in place of its own.
-    pub(super) fn restore(&mut self, rooms: Vec<Room>, serial: u64) {
-        self.rooms = rooms
-            .into_iter()
-            .map(|room| (room.name.clone(), room))
-            .collect();
-        self.serial = serial;
-    }
-
-    /// The rooms in the form they are kept in a file.
-    pub fn saved(&self) -> Saved {
-        Saved {
-            version: 1,
-            app: self.settings.app.clone(),
-            serial: self.serial,
-            rooms: self.rooms.values().cloned().collect(),
-        }
-    }
-
-    /// How many changes there were since the beginning.
-    pub fn serial(&self) -> u64 {
-        self.serial
-    }
-
-    /// The app whose rooms these are.
-    pub fn app(&self) -> &str {
+    pub(super) fn app(&self) -> &str {
         &self.settings.app
     }
 
-    /// The personality.
-    pub fn quirks(&self) -> &Quirks {
+    pub(super) fn quirks(&self) -> &Quirks {
         &self.settings.quirks
     }
 
-    /// Changes the personality from the next request on.
-    pub fn quirks_mut(&mut self) -> &mut Quirks {
-        &mut self.settings.quirks
+    /// What happened since the last call, for whoever writes it down.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Makes a change that was written down before.
+    pub(super) fn make(&mut self, change: Change) {
+        if let Some(was) = change.was {
+            self.rooms.remove(&was);
+        }
+        self.rooms.insert(change.room.name.clone(), change.room);
+        self.serial += 1;
     }
 
     /// Puts other faults in place of those there were; their counting begins anew.
@@ -217,12 +200,10 @@ impl World {
     }
 
     /// Keeps a room as it is now; `was` is the name it had if it was renamed.
-    pub(super) fn put(&mut self, room: Room, was: Option<&str>) {
-        if let Some(was) = was {
-            self.rooms.remove(was);
-        }
-        self.rooms.insert(room.name.clone(), room);
-        self.serial += 1;
+    pub(super) fn put(&mut self, room: Room, was: Option<String>) {
+        let change = Change { was, room };
+        self.changes.push(change.clone());
+        self.make(change);
     }
 
     /// Sets one attribute, as somebody in the dashboard would. Not checked, so that odd values can be tried.
@@ -235,16 +216,6 @@ impl World {
         })
     }
 
-    /// Forgets what was set for one attribute.
-    ///
-    /// # Errors
-    /// When there is no such room.
-    pub fn unset(&mut self, name: &str, attribute: &str) -> Result<(), UnknownRoom> {
-        self.change(name, |room| {
-            room.attributes.remove(attribute);
-        })
-    }
-
     /// Archives a room, as somebody in the dashboard would.
     ///
     /// # Errors
@@ -254,12 +225,10 @@ impl World {
     }
 
     fn change(&mut self, name: &str, change: impl FnOnce(&mut Room)) -> Result<(), UnknownRoom> {
-        let room = self
-            .rooms
-            .get_mut(name)
-            .ok_or_else(|| UnknownRoom(name.to_owned()))?;
-        change(room);
-        self.serial += 1;
+        let room = self.room(name).cloned();
+        let mut room = room.ok_or_else(|| UnknownRoom(name.to_owned()))?;
+        change(&mut room);
+        self.put(room, None);
         Ok(())
     }
 
@@ -268,8 +237,10 @@ impl World {
         let route = Route::of(request.method, &request.path);
         let body = Body::read(&request.body);
         self.counts.count(request.method);
+        let before = self.serial;
         let (response, fault) = self.respond(&route, request, &body);
-        self.counts.written += u64::from(response.mutation.is_some());
+        let wrote = self.serial != before;
+        self.counts.written += u64::from(wrote);
         self.counts.faults += u64::from(fault.is_some());
         if self.settings.log {
             self.log.push(Record {
@@ -282,7 +253,7 @@ impl World {
                     Body::Empty | Body::Unreadable => None,
                 },
                 status: (response.delivery != Delivery::Dropped).then_some(response.status),
-                wrote: response.mutation.is_some(),
+                wrote,
                 fault,
             });
         }
@@ -356,12 +327,7 @@ fn spoil(kind: FaultKind, response: &mut Response) {
     let half = response.body.len() / 2;
     match kind {
         FaultKind::DropBefore | FaultKind::DropAfter => response.delivery = Delivery::Dropped,
-        FaultKind::FailAfter => {
-            *response = Response {
-                mutation: response.mutation.take(),
-                ..failed()
-            };
-        }
+        FaultKind::FailAfter => *response = failed(),
         FaultKind::Short => response.delivery = Delivery::Short(half),
         FaultKind::Truncated => response.body.truncate(half),
         FaultKind::Oversized => response.body.resize(response.body.len() + (1 << 20), b' '),
