@@ -47,10 +47,7 @@ mod world;
 
 pub use faults::{Fault, FaultError, FaultKind, FaultRow, RetryAfter, SelectorRow};
 pub use log::{Counts, LOG_LIMIT, Record};
-pub use quirks::{
-    ArchivedName, Auth, BodyRoomName, Echo, Layout, Missing, Numbers, Privacy, Put, QuirkError,
-    QuirkRow, Quirks, UnknownKeys, Zero,
-};
+pub use quirks::{QuirkRow, Quirks};
 pub use request::{Method, Request};
 pub use response::{Delivery, Response};
 pub use room::Room;

@@ -1,4 +1,5 @@
-//! The switches: one for each question about the real service that nobody has an answer to.
+//! The switches: one for each question about the real service that nobody has an answer to. They are listed
+//! once, in the table below.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +8,8 @@ use thiserror::Error;
 
 use super::wire;
 
-/// One row of the table of switches, for help texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One row of the table, for help texts.
+#[derive(Clone, Copy, Debug)]
 pub struct QuirkRow {
     /// What is written before the equals sign.
     pub name: &'static str,
@@ -20,242 +21,22 @@ pub struct QuirkRow {
     pub about: &'static str,
 }
 
-const fn row(
-    name: &'static str,
-    values: &'static str,
-    default: &'static str,
-    about: &'static str,
-) -> QuirkRow {
-    QuirkRow {
-        name,
-        values,
-        default,
-        about,
-    }
-}
-
-/// An enum whose values are words of the command line.
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident { $($(#[$meta:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$about])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub enum $name { $($(#[$meta])* $variant,)+ }
-
-        impl $name {
-            fn of(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-words! {
-    /// How a room that is not there is answered; the status is disputed among clients.
-    Missing {
-        /// 400 and `room not found`.
-        #[default]
-        Status400 = "400",
-        /// 404 and `room not found`.
-        Status404 = "404",
-        /// 200 and a body with nothing but that message.
-        Status200 = "200",
-    }
-}
-
-words! {
-    /// What PUT does to attributes that it does not name.
-    Put {
-        /// Leaves them alone.
-        #[default]
-        Merge = "merge",
-        /// Forgets them.
-        Replace = "replace",
-    }
-}
-
-words! {
-    /// How much of a room is answered.
-    Echo {
-        /// Everything that was set, and the fields that only answers have.
-        #[default]
-        Full = "full",
-        /// The 18 fields of the documented sample.
-        Sample = "sample",
-    }
-}
-
-words! {
-    /// Whether PUT insists on `privacy`. POST never does: the vendor's quickstart sends no body.
-    Privacy {
-        /// It does not.
-        #[default]
-        Lax = "lax",
-        /// It does, as the parameter table says.
-        Required = "required",
-    }
-}
-
-words! {
-    /// What happens to keys that the parameter table does not have.
-    UnknownKeys {
-        /// Dropped in silence.
-        #[default]
-        Ignore = "ignore",
-        /// 400 with `error.details`. Refuses `deleteOnExp` too, which the table does not have.
-        Refuse = "refuse",
-        /// Kept and answered.
-        Store = "store",
-    }
-}
-
-words! {
-    /// Whether time and limit attributes may be 0.
-    Zero {
-        /// They may.
-        #[default]
-        Accept = "accept",
-        /// They must be positive.
-        Refuse = "refuse",
-    }
-}
-
-words! {
-    /// What PUT does with a `roomName` in its body.
-    BodyRoomName {
-        /// Nothing.
-        #[default]
-        Ignore = "ignore",
-        /// Renames the room.
-        Rename = "rename",
-        /// 400 with `error.details`.
-        Refuse = "refuse",
-    }
-}
-
-words! {
-    /// Whether the name of an archived room can be used again.
-    ArchivedName {
-        /// It cannot: names are unique in the app (documented) and archiving is soft.
-        #[default]
-        Reserved = "reserved",
-        /// It can; the archived room is forgotten then.
-        Reusable = "reusable",
-    }
-}
-
-words! {
-    /// Status for a missing or wrong key; nothing is documented.
-    Auth {
-        /// 401.
-        #[default]
-        Status401 = "401",
-        /// 403.
-        Status403 = "403",
-        /// 400.
-        Status400 = "400",
-    }
-}
-
-words! {
-    /// How integers are answered.
-    Numbers {
-        /// `300`
-        #[default]
-        Int = "int",
-        /// `300.0`
-        Float = "float",
-        /// `"300"`
-        String = "string",
-    }
-}
-
-words! {
-    /// What is answered as `compositionLayout`.
-    Layout {
-        /// What was set.
-        #[default]
-        Off = "off",
-        /// `broadcaster`, whatever was set: the dashboard has a third layout whose wire value is not documented.
-        Broadcaster = "broadcaster",
-    }
-}
-
-/// The personality of the service. The default is the likeliest reading of the evidence.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Quirks {
-    /// `missing`
-    pub missing: Missing,
-    /// `put`
-    pub put: Put,
-    /// `upsert`: PUT to a missing room creates it.
-    pub upsert: bool,
-    /// `echo`
-    pub echo: Echo,
-    /// `privacy`
-    pub privacy: Privacy,
-    /// `unknown-keys`
-    pub unknown_keys: UnknownKeys,
-    /// `zero`
-    pub zero: Zero,
-    /// `body-room-name`
-    pub body_room_name: BodyRoomName,
-    /// `auto-composition`: features that need composition switch it on.
-    pub auto_composition: bool,
-    /// `lowercase-names`: names are kept and looked up in lower case.
-    pub lowercase_names: bool,
-    /// `list-archived`: the list has archived rooms too.
-    pub list_archived: bool,
-    /// `list-limit`: the list ends after this many rooms.
-    pub list_limit: Option<usize>,
-    /// `archived-name`
-    pub archived_name: ArchivedName,
-    /// `auth`
-    pub auth: Auth,
-    /// `numbers`
-    pub numbers: Numbers,
-    /// `extra-fields`: rooms are answered with fields nobody knows.
-    pub extra_fields: bool,
-    /// `layout`
-    pub layout: Layout,
-    /// `rate-limit`: requests allowed in any second; more are answered 429.
-    pub rate_limit: Option<usize>,
-    /// `override`: every write ends with these values, whatever was sent.
-    pub overrides: BTreeMap<String, Value>,
-    /// `hide`: never answered.
-    pub hidden: BTreeSet<String>,
-}
-
 /// Why a switch was not understood.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error)]
 pub enum QuirkError {
-    /// No equals sign.
     #[error("quirk {0:?} is not of the form NAME=VALUE")]
     Form(String),
-    /// No such switch.
     #[error("unknown quirk {name:?}; there are {}", known_names())]
-    Name {
-        /// What was given.
-        name: String,
-    },
-    /// A value it cannot have.
+    Name { name: String },
     #[error("quirk {name} cannot be {value:?}; it takes {values}")]
     Value {
-        /// The switch.
         name: &'static str,
-        /// What was given.
         value: String,
-        /// What it takes.
         values: &'static str,
     },
-    /// An attribute that does not exist.
     #[error("quirk {name} names {attribute:?}, which is not an attribute of a room")]
     Attribute {
-        /// The switch.
         name: &'static str,
-        /// What was given.
         attribute: String,
     },
 }
@@ -265,221 +46,232 @@ fn known_names() -> String {
     names.join(", ")
 }
 
-impl Quirks {
-    /// Every switch.
-    pub const CATALOGUE: &'static [QuirkRow] = &[
-        row(
-            "missing",
-            "400|404|200",
-            "400",
-            "status for a room that is not there",
-        ),
-        row(
-            "put",
-            "merge|replace",
-            "merge",
-            "whether PUT forgets attributes it does not name",
-        ),
-        row(
-            "upsert",
-            "off|on",
-            "off",
-            "whether PUT creates a missing room",
-        ),
-        row(
-            "echo",
-            "full|sample",
-            "full",
-            "answer all that was set, or the 18 documented fields",
-        ),
-        row(
-            "privacy",
-            "lax|required",
-            "lax",
-            "whether PUT insists on privacy",
-        ),
-        row(
-            "unknown-keys",
-            "ignore|refuse|store",
-            "ignore",
-            "what happens to keys that are not documented",
-        ),
-        row(
-            "zero",
-            "accept|refuse",
-            "accept",
-            "whether times and limits may be 0",
-        ),
-        row(
-            "body-room-name",
-            "ignore|rename|refuse",
-            "ignore",
-            "what PUT does with roomName in its body",
-        ),
-        row(
-            "auto-composition",
-            "off|on",
-            "off",
-            "live streaming, composed recording and RTMP out switch enableComposition on",
-        ),
-        row(
-            "lowercase-names",
-            "off|on",
-            "off",
-            "names are kept and looked up in lower case",
-        ),
-        row(
-            "list-archived",
-            "off|on",
-            "off",
-            "whether the list has archived rooms",
-        ),
-        row(
-            "list-limit",
-            "none|N",
-            "none",
-            "the list ends after N rooms",
-        ),
-        row(
-            "archived-name",
-            "reserved|reusable",
-            "reserved",
-            "whether an archived room keeps its name",
-        ),
-        row(
-            "auth",
-            "401|403|400",
-            "401",
-            "status for a missing or wrong key",
-        ),
-        row(
-            "numbers",
-            "int|float|string",
-            "int",
-            "how integers are answered",
-        ),
-        row(
-            "extra-fields",
-            "off|on",
-            "off",
-            "rooms are answered with unknown fields",
-        ),
-        row(
-            "layout",
-            "off|broadcaster",
-            "off",
-            "answer a compositionLayout that is not documented",
-        ),
-        row(
-            "rate-limit",
-            "none|N|N/s",
-            "none",
-            "429 for more than N requests in any second",
-        ),
-        row(
-            "override",
-            "ATTR:JSON",
-            "none",
-            "every write ends with this value, whatever was sent; may be repeated",
-        ),
-        row(
-            "hide",
-            "ATTR",
-            "none",
-            "never answer this attribute; may be repeated",
-        ),
-    ];
+/// What a switch can be set to.
+trait Setting: Sized {
+    /// As [`QuirkRow::values`].
+    const VALUES: &'static str;
+    /// As [`QuirkRow::default`].
+    const DEFAULT: &'static str;
 
-    /// Turns one switch, given as `NAME=VALUE`.
+    /// Sets the switch of that name, or adds to it.
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), QuirkError>;
+
+    fn wrong(name: &'static str, value: &str) -> QuirkError {
+        QuirkError::Value {
+            name,
+            value: value.to_owned(),
+            values: Self::VALUES,
+        }
+    }
+}
+
+/// A switch that is one of some words, the default first.
+macro_rules! words {
+    ($about:literal $type:ident {
+        $first:ident = $default:literal, $($variant:ident = $word:literal,)+
+    }) => {
+        #[doc = $about]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub(super) enum $type { #[default] $first, $($variant,)+ }
+
+        impl Setting for $type {
+            const VALUES: &'static str = concat!($default, $("|", $word,)+);
+            const DEFAULT: &'static str = $default;
+
+            fn set(&mut self, name: &'static str, value: &str) -> Result<(), QuirkError> {
+                *self = match value {
+                    $default => Self::$first,
+                    $($word => Self::$variant,)+
+                    _ => return Err(Self::wrong(name, value)),
+                };
+                Ok(())
+            }
+        }
+    };
+}
+
+/// Makes of the table the personality, its types, its catalogue and its parser.
+macro_rules! quirks {
+    ($(
+        $field:ident = $name:literal, $about:literal,
+        $type:ident $({ $($variant:ident = $word:literal,)+ })?;
+    )+) => {
+        $($( words! { $about $type { $($variant = $word,)+ } } )?)+
+
+        /// The personality of the service. The default is the likeliest reading of the evidence.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Quirks { $(#[doc = $about] pub(super) $field: $type,)+ }
+
+        impl Quirks {
+            /// Every switch.
+            pub const CATALOGUE: &'static [QuirkRow] = &[$(QuirkRow {
+                name: $name,
+                values: <$type as Setting>::VALUES,
+                default: <$type as Setting>::DEFAULT,
+                about: $about,
+            },)+];
+
+            fn set(&mut self, name: &str, value: &str) -> Result<(), QuirkError> {
+                match name {
+                    $($name => self.$field.set($name, value),)+
+                    _ => {
+                        let name = name.to_owned();
+                        Err(QuirkError::Name { name })
+                    }
+                }
+            }
+        }
+    };
+}
+
+quirks! {
+    // Clients disagree; 200 has a body with nothing but the message.
+    missing = "missing", "status for a room that is not there",
+        Missing { Status400 = "400", Status404 = "404", Status200 = "200", };
+    put = "put", "whether PUT forgets attributes it does not name",
+        Put { Merge = "merge", Replace = "replace", };
+    upsert = "upsert", "whether PUT creates a missing room",
+        bool;
+    echo = "echo", "answer all that was set, or the 18 documented fields",
+        Echo { Full = "full", Sample = "sample", };
+    // The parameter table says that it is required. POST never insists: the vendor's quickstart sends no body.
+    privacy = "privacy", "whether PUT insists on privacy",
+        Privacy { Lax = "lax", Required = "required", };
+    // `refuse` refuses `deleteOnExp` too, which the parameter table does not have.
+    unknown_keys = "unknown-keys", "what happens to keys that are not documented",
+        UnknownKeys { Ignore = "ignore", Refuse = "refuse", Store = "store", };
+    zero = "zero", "whether times and limits may be 0",
+        Zero { Accept = "accept", Refuse = "refuse", };
+    body_room_name = "body-room-name", "what PUT does with roomName in its body",
+        BodyRoomName { Ignore = "ignore", Rename = "rename", Refuse = "refuse", };
+    auto_composition = "auto-composition",
+        "live streaming, composed recording and RTMP out switch enableComposition on",
+        bool;
+    lowercase_names = "lowercase-names", "names are kept and looked up in lower case",
+        bool;
+    list_archived = "list-archived", "whether the list has archived rooms",
+        bool;
+    list_limit = "list-limit", "the list ends after N rooms",
+        Limit;
+    // Names are unique in the app (documented) and archiving is soft. An archived room whose name is used again
+    // is forgotten.
+    archived_name = "archived-name", "whether an archived room keeps its name",
+        ArchivedName { Reserved = "reserved", Reusable = "reusable", };
+    auth = "auth", "status for a missing or wrong key",
+        Auth { Status401 = "401", Status403 = "403", Status400 = "400", };
+    // `300`, `300.0` and `"300"`.
+    numbers = "numbers", "how integers are answered",
+        Numbers { Int = "int", Float = "float", String = "string", };
+    extra_fields = "extra-fields", "rooms are answered with unknown fields",
+        bool;
+    // The dashboard has a third layout whose value on the wire nobody knows.
+    layout = "layout", "answer a compositionLayout that is not documented",
+        Layout { Off = "off", Broadcaster = "broadcaster", };
+    rate_limit = "rate-limit", "429 for more than N requests in any second",
+        PerSecond;
+    overrides = "override",
+        "every write ends with this value, whatever was sent; may be repeated",
+        Overrides;
+    hidden = "hide", "never answer this attribute; may be repeated",
+        Hidden;
+}
+
+impl Quirks {
+    /// Turns one switch, given as `NAME=VALUE`. `override` and `hide` add up; the others replace what was set
+    /// before.
     ///
     /// # Errors
-    /// As [`Quirks::set`], and when there is no equals sign.
+    /// When the switch does not exist or cannot have the value; the message lists what can be given.
     pub fn parse(&mut self, setting: &str) -> Result<(), QuirkError> {
         let (name, value) = setting
             .split_once('=')
             .ok_or_else(|| QuirkError::Form(setting.to_owned()))?;
         self.set(name.trim(), value.trim())
     }
+}
 
-    /// Turns one switch. `override` and `hide` add up; the others replace what was set before.
-    ///
-    /// # Errors
-    /// When the switch does not exist or cannot have the value; the message lists what can be given.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), QuirkError> {
-        let Some(row) = Self::CATALOGUE.iter().find(|row| row.name == name) else {
-            let name = name.to_owned();
-            return Err(QuirkError::Name { name });
+impl Setting for bool {
+    const VALUES: &'static str = "off|on";
+    const DEFAULT: &'static str = "off";
+
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), QuirkError> {
+        *self = match value {
+            "off" => false,
+            "on" => true,
+            _ => return Err(Self::wrong(name, value)),
         };
-        let wrong = || QuirkError::Value {
-            name: row.name,
-            value: value.to_owned(),
-            values: row.values,
-        };
-        match row.name {
-            "missing" => self.missing = Missing::of(value).ok_or_else(wrong)?,
-            "put" => self.put = Put::of(value).ok_or_else(wrong)?,
-            "upsert" => self.upsert = switch(value).ok_or_else(wrong)?,
-            "echo" => self.echo = Echo::of(value).ok_or_else(wrong)?,
-            "privacy" => self.privacy = Privacy::of(value).ok_or_else(wrong)?,
-            "unknown-keys" => self.unknown_keys = UnknownKeys::of(value).ok_or_else(wrong)?,
-            "zero" => self.zero = Zero::of(value).ok_or_else(wrong)?,
-            "body-room-name" => self.body_room_name = BodyRoomName::of(value).ok_or_else(wrong)?,
-            "auto-composition" => self.auto_composition = switch(value).ok_or_else(wrong)?,
-            "lowercase-names" => self.lowercase_names = switch(value).ok_or_else(wrong)?,
-            "list-archived" => self.list_archived = switch(value).ok_or_else(wrong)?,
-            "list-limit" => self.list_limit = limit(value).ok_or_else(wrong)?,
-            "archived-name" => self.archived_name = ArchivedName::of(value).ok_or_else(wrong)?,
-            "auth" => self.auth = Auth::of(value).ok_or_else(wrong)?,
-            "numbers" => self.numbers = Numbers::of(value).ok_or_else(wrong)?,
-            "extra-fields" => self.extra_fields = switch(value).ok_or_else(wrong)?,
-            "layout" => self.layout = Layout::of(value).ok_or_else(wrong)?,
-            "rate-limit" => {
-                let count = value.strip_suffix("/s").unwrap_or(value);
-                self.rate_limit = limit(count).ok_or_else(wrong)?;
-            }
-            "override" => {
-                let (attribute, json) = value.split_once(':').ok_or_else(wrong)?;
-                let forced = serde_json::from_str(json).map_err(|_| wrong())?;
-                let known = wire::attribute(attribute).is_some() && attribute != wire::ROOM_NAME;
-                check_attribute(row.name, attribute, known)?;
-                self.overrides.insert(attribute.to_owned(), forced);
-            }
-            "hide" => {
-                check_attribute(
-                    row.name,
-                    value,
-                    wire::all_names().any(|known| known == value),
-                )?;
-                self.hidden.insert(value.to_owned());
-            }
-            // A row of the table without an arm here; the test over the table finds it.
-            _ => return Err(wrong()),
-        }
         Ok(())
     }
 }
 
-fn switch(word: &str) -> Option<bool> {
-    match word {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
+/// At least one, or no limit.
+pub(super) type Limit = Option<usize>;
+
+impl Setting for Limit {
+    const VALUES: &'static str = "none|N";
+    const DEFAULT: &'static str = "none";
+
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), QuirkError> {
+        let count = value.parse().ok().filter(|count| *count > 0);
+        if value != "none" && count.is_none() {
+            return Err(Self::wrong(name, value));
+        }
+        *self = count;
+        Ok(())
     }
 }
 
-/// `none`, or a count of at least one. The outer `None` is a word that is neither.
-fn limit(word: &str) -> Option<Option<usize>> {
-    if word == "none" {
-        return Some(None);
+/// A limit that may be written with its unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PerSecond(pub(super) Limit);
+
+impl Setting for PerSecond {
+    const VALUES: &'static str = "none|N|N/s";
+    const DEFAULT: &'static str = "none";
+
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), QuirkError> {
+        let limit = value.strip_suffix("/s").unwrap_or(value);
+        let set = self.0.set(name, limit);
+        set.map_err(|_| Self::wrong(name, value))
     }
-    word.parse().ok().filter(|count| *count > 0).map(Some)
 }
 
-fn check_attribute(name: &'static str, attribute: &str, known: bool) -> Result<(), QuirkError> {
-    if known {
-        return Ok(());
+/// Values by attribute.
+pub(super) type Overrides = BTreeMap<String, Value>;
+
+impl Setting for Overrides {
+    const VALUES: &'static str = "ATTR:JSON";
+    const DEFAULT: &'static str = "none";
+
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), QuirkError> {
+        let wrong = || Self::wrong(name, value);
+        let (attribute, json) = value.split_once(':').ok_or_else(wrong)?;
+        let forced = serde_json::from_str(json).map_err(|_| wrong())?;
+        let known = wire::attribute(attribute).is_some() && attribute != wire::ROOM_NAME;
+        self.insert(checked(name, attribute, known)?, forced);
+        Ok(())
     }
+}
+
+/// Attributes.
+pub(super) type Hidden = BTreeSet<String>;
+
+impl Setting for Hidden {
+    const VALUES: &'static str = "ATTR";
+    const DEFAULT: &'static str = "none";
+
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), QuirkError> {
+        let known = wire::all_names().any(|known| known == value);
+        self.insert(checked(name, value, known)?);
+        Ok(())
+    }
+}
+
+fn checked(name: &'static str, attribute: &str, known: bool) -> Result<String, QuirkError> {
     let attribute = attribute.to_owned();
+    if known {
+        return Ok(attribute);
+    }
     Err(QuirkError::Attribute { name, attribute })
 }
 

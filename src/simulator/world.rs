@@ -266,7 +266,7 @@ impl World {
         request: &Request,
         body: &Body,
     ) -> (Response, Option<&'static str>) {
-        let limit = self.settings.quirks.rate_limit;
+        let limit = self.settings.quirks.rate_limit.0;
         if limit.is_some_and(|limit| self.window.is_over(limit, request.at_ms)) {
             self.counts.over_limit += 1;
             return (too_many(Some(RetryAfter::Seconds(1)), request.at_ms), None);
