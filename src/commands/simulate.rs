@@ -110,11 +110,9 @@ pub(crate) fn help() -> String {
     }
     text.push_str("\nFaults (NAME=ITEM,ITEM…; an item selects requests or sets the parameter):\n");
     for row in Fault::CATALOGUE {
-        let parameter = if row.parameter.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", row.parameter)
-        };
+        let parameter = row
+            .parameter
+            .map_or_else(String::new, |item| format!(" ({})", item.form));
         text.push_str(&format!("  {:17} {}{parameter}\n", row.name, row.about));
     }
     text.push_str("\nItems:\n");

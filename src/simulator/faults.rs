@@ -17,51 +17,19 @@ use super::seed;
 
 /// How a `Retry-After` header names the end of the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryAfter {
+pub(super) enum RetryAfter {
     /// In seconds from now.
     Seconds(u32),
     /// As an HTTP date so many seconds from now.
     Date(u32),
 }
 
-/// What goes wrong. None of it is documented but the shape of the 500.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// 429, not carried out.
-    TooMany(Option<RetryAfter>),
-    /// 500 in the `eventCode` shape, not carried out.
-    ServerError,
-    /// 503 with a body of plain text, not carried out.
-    Unavailable(Option<RetryAfter>),
-    /// 200 with a web page, as from a proxy; not carried out.
-    Html,
-    /// 302 to another path, not carried out.
-    Redirect,
-    /// 400 whose message repeats the URL with its query, not carried out.
-    ReflectKey,
-    /// Closed without an answer, not carried out.
-    DropBefore,
-    /// Carried out, then closed without an answer.
-    DropAfter,
-    /// Carried out, then answered with the 500 of `ServerError`.
-    FailAfter,
-    /// Carried out; the body is cut in half, the length says so.
-    Truncated,
-    /// Carried out; closed after half of the announced bytes.
-    Short,
-    /// Carried out; the body has another MiB of white space.
-    Oversized,
-    /// Carried out; the room in the answer has another name.
-    WrongName,
-    /// Carried out; the answer waits so many milliseconds.
-    Slow(u32),
-}
-
 /// A fault and the requests that meet it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What goes wrong.
-    pub kind: FaultKind,
+    kind: FaultKind,
+    retry_after: Option<RetryAfter>,
+    ms: u64,
     methods: Vec<Method>,
     rooms: Vec<String>,
     skip: u64,
@@ -72,118 +40,125 @@ pub struct Fault {
 }
 
 /// One row of the table of kinds, for help texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct FaultRow {
+    kind: FaultKind,
     /// What is written before the equals sign.
     pub name: &'static str,
-    /// The parameter it takes; empty for none.
-    pub parameter: &'static str,
+    /// The parameter it takes, if any.
+    pub parameter: Option<&'static FaultItem>,
     /// What it does.
     pub about: &'static str,
 }
 
-/// One row of the table of selectors, for help texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SelectorRow {
+/// What may be written after the equals sign, for help texts.
+#[derive(Clone, Copy, Debug)]
+pub struct FaultItem {
     /// How it is written.
     pub form: &'static str,
     /// Which requests it selects.
     pub about: &'static str,
+    /// Which values it can have, if that needs saying.
+    bounds: &'static str,
+    /// Takes a value; `None` when it cannot have that.
+    take: fn(&mut Fault, &str) -> Option<()>,
 }
 
-const RETRY_AFTER: &str = "retry-after:N or retry-after:date:N";
-
-/// How long `slow` waits when it is not told, in milliseconds.
-const SLOW_MS: u32 = 1000;
-
-const fn row(name: &'static str, parameter: &'static str, about: &'static str) -> FaultRow {
-    FaultRow {
-        name,
-        parameter,
-        about,
-    }
-}
-
-const fn selector(form: &'static str, about: &'static str) -> SelectorRow {
-    SelectorRow { form, about }
-}
-
-impl FaultKind {
-    /// The name in the table.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TooMany(_) => "429",
-            Self::ServerError => "500",
-            Self::Unavailable(_) => "503",
-            Self::Html => "html",
-            Self::Redirect => "redirect",
-            Self::ReflectKey => "reflect-key",
-            Self::DropBefore => "drop-before",
-            Self::DropAfter => "drop-after",
-            Self::FailAfter => "500-after",
-            Self::Truncated => "truncated",
-            Self::Short => "short",
-            Self::Oversized => "oversized",
-            Self::WrongName => "wrong-name",
-            Self::Slow(_) => "slow",
+impl FaultItem {
+    const fn new(
+        form: &'static str,
+        about: &'static str,
+        bounds: &'static str,
+        take: fn(&mut Fault, &str) -> Option<()>,
+    ) -> Self {
+        Self {
+            form,
+            about,
+            bounds,
+            take,
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "429" => Self::TooMany(None),
-            "500" => Self::ServerError,
-            "503" => Self::Unavailable(None),
-            "html" => Self::Html,
-            "redirect" => Self::Redirect,
-            "reflect-key" => Self::ReflectKey,
-            "drop-before" => Self::DropBefore,
-            "drop-after" => Self::DropAfter,
-            "500-after" => Self::FailAfter,
-            "truncated" => Self::Truncated,
-            "short" => Self::Short,
-            "oversized" => Self::Oversized,
-            "wrong-name" => Self::WrongName,
-            "slow" => Self::Slow(SLOW_MS),
-            _ => return None,
-        })
+    fn name(&self) -> &'static str {
+        self.form.split(':').next().unwrap_or_default()
     }
 }
 
+/// Makes of the table the kinds and their catalogue.
+macro_rules! faults {
+    ($($kind:ident = $name:literal, $parameter:expr, $about:literal;)+) => {
+        /// What goes wrong. None of it is documented but the shape of the 500.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum FaultKind { $(#[doc = $about] $kind,)+ }
+
+        impl Fault {
+            /// Every kind.
+            pub const CATALOGUE: &'static [FaultRow] = &[$(FaultRow {
+                kind: FaultKind::$kind,
+                name: $name,
+                parameter: $parameter,
+                about: $about,
+            },)+];
+        }
+    };
+}
+
+faults! {
+    TooMany = "429", Some(&RETRY_AFTER), "too many requests; not carried out";
+    ServerError = "500", None, "server error in the eventCode shape; not carried out";
+    Unavailable = "503", Some(&RETRY_AFTER), "unavailable, plain text; not carried out";
+    Html = "html", None, "200 with a web page; not carried out";
+    Redirect = "redirect", None, "302 to another path; not carried out";
+    ReflectKey = "reflect-key", None,
+        "400 whose message repeats the URL with its query; not carried out";
+    DropBefore = "drop-before", None, "connection closed; not carried out";
+    DropAfter = "drop-after", None, "carried out, then the connection is closed";
+    FailAfter = "500-after", None, "carried out, then answered as by 500";
+    Truncated = "truncated", None,
+        "carried out; half of the JSON, with the length of that half";
+    Short = "short", None, "carried out; connection closed after half of the body";
+    Oversized = "oversized", None, "carried out; more than 1 MiB of body";
+    WrongName = "wrong-name", None, "carried out; the answer names another room";
+    Slow = "slow", Some(&MS), "carried out; answered after N ms (1000)";
+}
+
+impl FaultKind {
+    fn row(self) -> &'static FaultRow {
+        &Fault::CATALOGUE[self as usize]
+    }
+}
+
+const RETRY_AFTER: FaultItem = FaultItem::new(
+    "retry-after:N or retry-after:date:N",
+    "",
+    "",
+    |fault, value| {
+        let wait = match value.strip_prefix("date:") {
+            Some(seconds) => seconds.parse().map(RetryAfter::Date),
+            None => value.parse().map(RetryAfter::Seconds),
+        };
+        put(&mut fault.retry_after, wait.ok().map(Some))
+    },
+);
+
+const MS: FaultItem = FaultItem::new("ms:N", "", "", |fault, value| {
+    put(&mut fault.ms, value.parse::<u32>().ok().map(u64::from))
+});
+
 /// Why a fault was not understood.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error)]
 pub enum FaultError {
-    /// No such kind.
     #[error("unknown fault {name:?}; there are {}", known_kinds())]
-    Kind {
-        /// What was given.
-        name: String,
-    },
-    /// An item that is neither a selector nor a parameter.
+    Kind { name: String },
     #[error("fault {kind}: unknown item {item:?}; items are {}", known_items())]
-    Item {
-        /// The fault.
-        kind: &'static str,
-        /// What was given.
-        item: String,
-    },
-    /// A parameter of another kind of fault.
+    Item { kind: &'static str, item: String },
     #[error("fault {kind} does not take {item:?}")]
-    Parameter {
-        /// The fault.
-        kind: &'static str,
-        /// What was given.
-        item: String,
-    },
-    /// An item with a value it cannot have.
-    #[error("fault {kind}: {item:?} should be {form}")]
+    Parameter { kind: &'static str, item: String },
+    #[error("fault {kind}: {item:?} should be {}{}", wanted.form, wanted.bounds)]
     Value {
-        /// The fault.
         kind: &'static str,
-        /// What was given.
         item: String,
-        /// How it is written.
-        form: &'static str,
+        wanted: FaultItem,
     },
 }
 
@@ -193,75 +168,67 @@ fn known_kinds() -> String {
 }
 
 fn known_items() -> String {
-    let forms: Vec<_> = Fault::SELECTORS.iter().map(|row| row.form).collect();
-    format!("{}, {RETRY_AFTER}, ms:N", forms.join(", "))
+    let items = Fault::SELECTORS.iter().chain([&RETRY_AFTER, &MS]);
+    let forms: Vec<_> = items.map(|item| item.form).collect();
+    forms.join(", ")
 }
 
 impl Fault {
-    /// Every kind.
-    pub const CATALOGUE: &'static [FaultRow] = &[
-        row("429", RETRY_AFTER, "too many requests; not carried out"),
-        row(
-            "500",
-            "",
-            "server error in the eventCode shape; not carried out",
-        ),
-        row(
-            "503",
-            RETRY_AFTER,
-            "unavailable, plain text; not carried out",
-        ),
-        row("html", "", "200 with a web page; not carried out"),
-        row("redirect", "", "302 to another path; not carried out"),
-        row(
-            "reflect-key",
-            "",
-            "400 whose message repeats the URL with its query; not carried out",
-        ),
-        row("drop-before", "", "connection closed; not carried out"),
-        row(
-            "drop-after",
-            "",
-            "carried out, then the connection is closed",
-        ),
-        row("500-after", "", "carried out, then answered as by 500"),
-        row(
-            "truncated",
-            "",
-            "carried out; half of the JSON, with the length of that half",
-        ),
-        row(
-            "short",
-            "",
-            "carried out; connection closed after half of the body",
-        ),
-        row("oversized", "", "carried out; more than 1 MiB of body"),
-        row(
-            "wrong-name",
-            "",
-            "carried out; the answer names another room",
-        ),
-        row("slow", "ms:N", "carried out; answered after N ms (1000)"),
-    ];
-
     /// Every selector.
-    pub const SELECTORS: &'static [SelectorRow] = &[
-        selector(
+    pub const SELECTORS: &'static [FaultItem] = &[
+        FaultItem::new(
             "method:PUT|GET|POST|DELETE",
             "looks only at these methods; joined with |",
+            "",
+            |fault, value| {
+                fault.methods.extend(methods(value)?);
+                Some(())
+            },
         ),
-        selector("room:NAME", "looks only at this room; may be repeated"),
-        selector("skip:N", "not the first N"),
-        selector("first:N", "the first N, after those skipped"),
-        selector("first-per-room:N", "the first N of each room"),
-        selector("every:N", "each N-th, after those skipped"),
-        selector("share:P%", "about P in a hundred, chosen by the seed"),
+        FaultItem::new(
+            "room:NAME",
+            "looks only at this room; may be repeated",
+            "",
+            |fault, value| (!value.is_empty()).then(|| fault.rooms.push(value.to_owned())),
+        ),
+        FaultItem::new("skip:N", "not the first N", ABOVE_0, |fault, value| {
+            put(&mut fault.skip, count(value))
+        }),
+        FaultItem::new(
+            "first:N",
+            "the first N, after those skipped",
+            ABOVE_0,
+            |fault, value| put(&mut fault.first, count(value).map(Some)),
+        ),
+        FaultItem::new(
+            "first-per-room:N",
+            "the first N of each room",
+            ABOVE_0,
+            |fault, value| put(&mut fault.first_per_room, count(value).map(Some)),
+        ),
+        FaultItem::new(
+            "every:N",
+            "each N-th, after those skipped",
+            ABOVE_0,
+            |fault, value| put(&mut fault.every, count(value)),
+        ),
+        FaultItem::new(
+            "share:P%",
+            "about P in a hundred, chosen by the seed",
+            " with P from 1 to 100",
+            |fault, value| {
+                let percent = value.strip_suffix('%').and_then(count);
+                put(&mut fault.share, percent.filter(|percent| *percent <= 100))
+            },
+        ),
     ];
 
     /// This fault for every request.
-    pub fn always(kind: FaultKind) -> Self {
+    fn always(kind: FaultKind) -> Self {
         Self {
             kind,
+            retry_after: None,
+            ms: 1000,
             methods: Vec::new(),
             rooms: Vec::new(),
             skip: 0,
@@ -272,73 +239,39 @@ impl Fault {
         }
     }
 
-    fn take(&mut self, item: &str) -> Result<(), FaultError> {
-        let kind = self.kind.name();
-        let (name, value) = item.split_once(':').unwrap_or((item, ""));
-        let wrong = |form| FaultError::Value {
+    fn take(&mut self, text: &str) -> Result<(), FaultError> {
+        let (name, value) = text.split_once(':').unwrap_or((text, ""));
+        let row = self.kind.row();
+        let (kind, item) = (row.name, text.to_owned());
+        let named = |item: &&FaultItem| item.name() == name;
+        let Some(wanted) = Self::SELECTORS.iter().chain(row.parameter).find(named) else {
+            return Err(match [&RETRY_AFTER, &MS].iter().find(|item| named(item)) {
+                Some(_) => FaultError::Parameter { kind, item },
+                None => FaultError::Item { kind, item },
+            });
+        };
+        (wanted.take)(self, value).ok_or(FaultError::Value {
             kind,
-            item: item.to_owned(),
-            form,
-        };
-        let count = |form| {
-            value
-                .parse()
-                .ok()
-                .filter(|count| *count > 0)
-                .ok_or_else(|| wrong(form))
-        };
-        match name {
-            "method" => self
-                .methods
-                .extend(methods(value).ok_or_else(|| wrong("method:PUT|GET|POST|DELETE"))?),
-            "room" if value.is_empty() => return Err(wrong("room:NAME")),
-            "room" => self.rooms.push(value.to_owned()),
-            "skip" => self.skip = count("skip:N with N above 0")?,
-            "first" => self.first = Some(count("first:N with N above 0")?),
-            "first-per-room" => {
-                self.first_per_room = Some(count("first-per-room:N with N above 0")?)
-            }
-            "every" => self.every = count("every:N with N above 0")?,
-            "share" => {
-                self.share = percent(value).ok_or_else(|| wrong("share:P% with P from 1 to 100"))?
-            }
-            "retry-after" | "ms" => self.set_parameter(name, value, item)?,
-            _ => {
-                let item = item.to_owned();
-                return Err(FaultError::Item { kind, item });
-            }
-        }
-        Ok(())
-    }
-
-    fn set_parameter(&mut self, name: &str, value: &str, item: &str) -> Result<(), FaultError> {
-        let kind = self.kind.name();
-        let item = item.to_owned();
-        match (&mut self.kind, name) {
-            (FaultKind::TooMany(wait) | FaultKind::Unavailable(wait), "retry-after") => {
-                let parsed = retry_after(value).ok_or(FaultError::Value {
-                    kind,
-                    item,
-                    form: RETRY_AFTER,
-                })?;
-                *wait = Some(parsed);
-            }
-            (FaultKind::Slow(ms), "ms") => {
-                *ms = value.parse().map_err(|_| FaultError::Value {
-                    kind,
-                    item,
-                    form: "ms:N",
-                })?;
-            }
-            _ => return Err(FaultError::Parameter { kind, item }),
-        }
-        Ok(())
+            item,
+            wanted: *wanted,
+        })
     }
 
     fn looks_at(&self, method: Method, room: &str) -> bool {
         (self.methods.is_empty() || self.methods.contains(&method))
             && (self.rooms.is_empty() || self.rooms.iter().any(|wanted| wanted == room))
     }
+}
+
+const ABOVE_0: &str = " with N above 0";
+
+fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
+    *place = value?;
+    Some(())
+}
+
+fn count(value: &str) -> Option<u64> {
+    value.parse().ok().filter(|count| *count > 0)
 }
 
 fn methods(value: &str) -> Option<Vec<Method>> {
@@ -351,27 +284,17 @@ fn methods(value: &str) -> Option<Vec<Method>> {
         .collect()
 }
 
-fn percent(value: &str) -> Option<u64> {
-    let percent = value.strip_suffix('%')?.parse().ok()?;
-    (1..=100).contains(&percent).then_some(percent)
-}
-
-fn retry_after(value: &str) -> Option<RetryAfter> {
-    match value.strip_prefix("date:") {
-        Some(seconds) => seconds.parse().ok().map(RetryAfter::Date),
-        None => value.parse().ok().map(RetryAfter::Seconds),
-    }
-}
-
 impl FromStr for Fault {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let (name, items) = text.split_once('=').unwrap_or((text, ""));
-        let kind = FaultKind::of(name.trim()).ok_or_else(|| FaultError::Kind {
-            name: name.trim().to_owned(),
+        let name = name.trim();
+        let row = Self::CATALOGUE.iter().find(|row| row.name == name);
+        let row = row.ok_or_else(|| FaultError::Kind {
+            name: name.to_owned(),
         })?;
-        let mut fault = Self::always(kind);
+        let mut fault = Self::always(row.kind);
         if !items.trim().is_empty() {
             for item in items.split(',') {
                 fault.take(item.trim())?;
@@ -384,8 +307,9 @@ impl FromStr for Fault {
 /// What befalls one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fate {
-    /// The fault it meets, other than `slow`.
-    pub(super) fault: Option<FaultKind>,
+    /// What goes wrong, other than `slow`.
+    pub(super) kind: Option<FaultKind>,
+    pub(super) retry_after: Option<RetryAfter>,
     /// How long its answer waits, in milliseconds; `None` when no `slow` fired.
     pub(super) delay_ms: Option<u64>,
 }
@@ -393,9 +317,8 @@ pub(super) struct Fate {
 impl Fate {
     /// The name of the fault for the log.
     pub(super) fn name(self) -> Option<&'static str> {
-        self.fault
-            .map(FaultKind::name)
-            .or(self.delay_ms.map(|_| "slow"))
+        let slow = self.delay_ms.map(|_| FaultKind::Slow);
+        self.kind.or(slow).map(|kind| kind.row().name)
     }
 }
 
@@ -449,16 +372,19 @@ impl Faults {
     pub(super) fn next(&mut self, method: Method, room: &str) -> Fate {
         let mut fate = Fate::default();
         for (armed, index) in self.armed.iter_mut().zip(0u64..) {
-            let is_slow = matches!(armed.fault.kind, FaultKind::Slow(_));
-            if fate.fault.is_some() && !is_slow || !armed.fault.looks_at(method, room) {
+            let is_slow = armed.fault.kind == FaultKind::Slow;
+            if fate.kind.is_some() && !is_slow || !armed.fault.looks_at(method, room) {
                 continue;
             }
             // Each fault draws its own numbers, or two with the same share would always coincide.
-            if armed.fires(room, seed::mix(self.seed ^ seed::mix(index))) {
-                match armed.fault.kind {
-                    FaultKind::Slow(ms) => *fate.delay_ms.get_or_insert(0) += u64::from(ms),
-                    kind => fate.fault = Some(kind),
-                }
+            if !armed.fires(room, seed::mix(self.seed ^ seed::mix(index))) {
+                continue;
+            }
+            if is_slow {
+                *fate.delay_ms.get_or_insert(0) += armed.fault.ms;
+            } else {
+                fate.kind = Some(armed.fault.kind);
+                fate.retry_after = armed.fault.retry_after;
             }
         }
         fate
@@ -478,7 +404,7 @@ mod tests {
         let mut faults = faults(&[text]);
         (0..count)
             .map(|_| {
-                if faults.next(Method::Put, "a").fault.is_some() {
+                if faults.next(Method::Put, "a").kind.is_some() {
                     '1'
                 } else {
                     '0'
@@ -491,23 +417,24 @@ mod tests {
     fn every_row_parses_to_its_kind() {
         for row in Fault::CATALOGUE {
             let fault: Fault = row.name.parse().unwrap();
-            assert_eq!(fault.kind.name(), row.name);
+            assert_eq!(fault.kind.row().name, row.name);
             assert_eq!(fault, Fault::always(fault.kind));
         }
     }
 
     #[test]
-    fn parameters_reach_the_kind() {
-        let kind = |text: &str| text.parse::<Fault>().unwrap().kind;
+    fn parameters_are_kept() {
+        let fault = |text: &str| text.parse::<Fault>().unwrap();
+        assert_eq!(fault("429").retry_after, None);
         assert_eq!(
-            kind("429=retry-after:2"),
-            FaultKind::TooMany(Some(RetryAfter::Seconds(2)))
+            fault("429=retry-after:2").retry_after,
+            Some(RetryAfter::Seconds(2))
         );
         assert_eq!(
-            kind("503=retry-after:date:9"),
-            FaultKind::Unavailable(Some(RetryAfter::Date(9)))
+            fault("503=retry-after:date:9").retry_after,
+            Some(RetryAfter::Date(9))
         );
-        assert_eq!(kind("slow=ms:5"), FaultKind::Slow(5));
+        assert_eq!((fault("slow").ms, fault("slow=ms:5").ms), (1000, 5));
     }
 
     #[test]
@@ -522,7 +449,7 @@ mod tests {
     #[test]
     fn filters_come_before_counting() {
         let mut faults = faults(&["500=first:1,method:PUT|DELETE,room:b"]);
-        let mut met = |method, room| faults.next(method, room).fault.is_some();
+        let mut met = |method, room| faults.next(method, room).kind.is_some();
         assert!(!met(Method::Get, "b"));
         assert!(!met(Method::Put, "a"));
         assert!(met(Method::Delete, "b"));
@@ -533,7 +460,7 @@ mod tests {
     fn rooms_are_counted_apart() {
         let mut faults = faults(&["500=first-per-room:1"]);
         let met: Vec<_> = ["a", "b", "a", "b", "c"]
-            .map(|room| faults.next(Method::Put, room).fault.is_some())
+            .map(|room| faults.next(Method::Put, room).kind.is_some())
             .into();
         assert_eq!(met, [true, true, false, false, true]);
     }
@@ -547,7 +474,7 @@ mod tests {
         let mut other = Faults::new(vec!["500=share:20%".parse().unwrap()], 2);
         let redrawn: String = (0..1000)
             .map(|_| {
-                if other.next(Method::Put, "a").fault.is_some() {
+                if other.next(Method::Put, "a").kind.is_some() {
                     '1'
                 } else {
                     '0'
@@ -570,7 +497,7 @@ mod tests {
     fn slow_adds_up() {
         let mut faults = faults(&["drop-after", "slow=ms:5", "slow=ms:6"]);
         let fate = faults.next(Method::Put, "a");
-        assert_eq!(fate.fault, Some(FaultKind::DropAfter));
+        assert_eq!(fate.kind, Some(FaultKind::DropAfter));
         assert_eq!(fate.delay_ms, Some(11));
         assert_eq!(fate.name(), Some("drop-after"));
     }

@@ -25,12 +25,14 @@
 //! | `room` | a room as kept and as answered |
 //! | `validate` | what a body has to be |
 //! | `routes` | the five endpoints |
-//! | `world` | all rooms, and the order in which a request meets limit, faults and routes |
+//! | `world` | all rooms, and what can be done to them from the side |
+//! | `exchange` | the order in which a request meets limit, faults and routes |
 //! | `quirks`, `faults` | the switches, and trouble on demand |
 //! | `log` | what was asked |
 //! | `seed` | repeatable randomness |
 //! | `storage`, `server` | the file and the socket |
 
+mod exchange;
 mod faults;
 mod log;
 mod quirks;
@@ -45,7 +47,7 @@ mod validate;
 mod wire;
 mod world;
 
-pub use faults::{Fault, FaultError, FaultKind, FaultRow, RetryAfter, SelectorRow};
+pub use faults::{Fault, FaultItem, FaultRow};
 pub use log::{Counts, LOG_LIMIT, Record};
 pub use quirks::{QuirkRow, Quirks};
 pub use request::{Method, Request};

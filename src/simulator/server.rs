@@ -22,13 +22,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::exchange::BODY_LIMIT;
 use super::faults::Fault;
 use super::log::{Counts, Record};
 use super::quirks::Quirks;
 use super::request::{Method, Request};
 use super::response::{Delivery, Response};
 use super::storage::{Storage, StorageError};
-use super::world::{BODY_LIMIT, Settings, SimKey, World};
+use super::world::{Settings, SimKey, World};
 
 /// How long a clean close waits for requests under way.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);

@@ -1,24 +1,18 @@
-//! Everything the service knows, and the one function that answers a request. Pure: the moment and the seed
-//! come from outside.
+//! Everything the service knows, and what somebody can do to it from the side, as in the dashboard. Pure: the
+//! moment and the seed come from outside.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 
-use super::faults::{Fate, Fault, FaultKind, Faults, RetryAfter};
+use super::faults::{Fault, Faults};
 use super::log::{Counts, Log, Record, Window};
 use super::quirks::Quirks;
-use super::request::{Body, Request};
-use super::response::{Delivery, Response};
+use super::request::Request;
 use super::room::{self, Room};
-use super::routes::{self, Route};
-use super::{seed, wire};
-
-/// The largest request body that is accepted, in bytes. Invented.
-pub(super) const BODY_LIMIT: usize = 1 << 20;
+use super::seed;
 
 /// The key that requests have to bring. Cannot be printed.
 #[derive(Clone)]
@@ -79,7 +73,7 @@ pub struct UnknownRoom(pub String);
 
 /// The service.
 pub struct World {
-    settings: Settings,
+    pub(super) settings: Settings,
     app_id: String,
     /// By name. A name has one holder: when an archived room's name is used again, that room is forgotten.
     rooms: BTreeMap<String, Room>,
@@ -87,10 +81,10 @@ pub struct World {
     pub(super) serial: u64,
     /// What happened since somebody took the changes, in order.
     changes: Vec<Change>,
-    counts: Counts,
-    faults: Faults,
-    window: Window,
-    log: Log,
+    pub(super) counts: Counts,
+    pub(super) faults: Faults,
+    pub(super) window: Window,
+    pub(super) log: Log,
 }
 
 impl World {
@@ -231,150 +225,4 @@ impl World {
         self.put(room, None);
         Ok(())
     }
-
-    /// Answers one request.
-    pub fn handle(&mut self, request: &Request) -> Response {
-        let route = Route::of(request.method, &request.path);
-        let body = Body::read(&request.body);
-        self.counts.count(request.method);
-        let before = self.serial;
-        let (response, fault) = self.respond(&route, request, &body);
-        let wrote = self.serial != before;
-        self.counts.written += u64::from(wrote);
-        self.counts.faults += u64::from(fault.is_some());
-        if self.settings.log {
-            self.log.push(Record {
-                sequence: self.counts.total(),
-                at_ms: request.at_ms,
-                method: request.method,
-                path: request.path.clone(),
-                body: match body {
-                    Body::Json(value) => Some(value),
-                    Body::Empty | Body::Unreadable => None,
-                },
-                status: (response.delivery != Delivery::Dropped).then_some(response.status),
-                wrote,
-                fault,
-            });
-        }
-        response
-    }
-
-    fn respond(
-        &mut self,
-        route: &Route,
-        request: &Request,
-        body: &Body,
-    ) -> (Response, Option<&'static str>) {
-        let limit = self.settings.quirks.rate_limit.0;
-        if limit.is_some_and(|limit| self.window.is_over(limit, request.at_ms)) {
-            self.counts.over_limit += 1;
-            return (too_many(Some(RetryAfter::Seconds(1)), request.at_ms), None);
-        }
-        let fate = self.faults.next(request.method, route.room(body));
-        (self.meet(fate, route, request, body), fate.name())
-    }
-
-    fn meet(&mut self, fate: Fate, route: &Route, request: &Request, body: &Body) -> Response {
-        let instead = fate.fault.and_then(|kind| instead(kind, request));
-        let mut response = instead.unwrap_or_else(|| {
-            if request.body.len() > BODY_LIMIT {
-                return Response::refusal(413, "request entity too large");
-            }
-            routes::carry_out(self, route, request, body)
-        });
-        if let Some(kind) = fate.fault {
-            spoil(kind, &mut response);
-        }
-        response.delay_ms = fate.delay_ms.unwrap_or_default();
-        response
-    }
 }
-
-/// The answer of a fault that keeps the request from being carried out.
-fn instead(kind: FaultKind, request: &Request) -> Option<Response> {
-    Some(match kind {
-        FaultKind::TooMany(wait) => too_many(wait, request.at_ms),
-        FaultKind::ServerError => failed(),
-        FaultKind::Unavailable(wait) => {
-            let response = Response::text(503, "text/plain", "upstream unavailable\n");
-            with_retry_after(response, wait, request.at_ms)
-        }
-        FaultKind::Html => Response::text(
-            200,
-            "text/html; charset=utf-8",
-            "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n",
-        ),
-        FaultKind::Redirect => Response::text(302, "text/plain", "moved\n")
-            .with_header("location", format!("/moved{}", request.path)),
-        FaultKind::ReflectKey => Response::refusal(
-            400,
-            &format!("Invalid request: {}?{}", request.path, request.query),
-        ),
-        FaultKind::DropBefore => Response::refusal(503, "dropped"),
-        FaultKind::DropAfter
-        | FaultKind::FailAfter
-        | FaultKind::Truncated
-        | FaultKind::Short
-        | FaultKind::Oversized
-        | FaultKind::WrongName
-        | FaultKind::Slow(_) => return None,
-    })
-}
-
-/// What a fault does to an answer on its way out.
-fn spoil(kind: FaultKind, response: &mut Response) {
-    let half = response.body.len() / 2;
-    match kind {
-        FaultKind::DropBefore | FaultKind::DropAfter => response.delivery = Delivery::Dropped,
-        FaultKind::FailAfter => *response = failed(),
-        FaultKind::Short => response.delivery = Delivery::Short(half),
-        FaultKind::Truncated => response.body.truncate(half),
-        FaultKind::Oversized => response.body.resize(response.body.len() + (1 << 20), b' '),
-        FaultKind::WrongName => rename(response),
-        FaultKind::TooMany(_)
-        | FaultKind::ServerError
-        | FaultKind::Unavailable(_)
-        | FaultKind::Html
-        | FaultKind::Redirect
-        | FaultKind::ReflectKey
-        | FaultKind::Slow(_) => {}
-    }
-}
-
-/// Lists and errors have no room to rename, and stay as they are.
-fn rename(response: &mut Response) {
-    let Some(mut value) = response.value() else {
-        return;
-    };
-    if let Some(name) = value.get_mut(wire::ROOM_NAME) {
-        *name = json!(format!("{}-other", name.as_str().unwrap_or_default()));
-        response.body = value.to_string().into_bytes();
-    }
-}
-
-fn failed() -> Response {
-    Response::server_error("internal server error")
-}
-
-fn too_many(wait: Option<RetryAfter>, now_ms: i64) -> Response {
-    with_retry_after(Response::refusal(429, "too many requests"), wait, now_ms)
-}
-
-fn with_retry_after(response: Response, wait: Option<RetryAfter>, now_ms: i64) -> Response {
-    match wait {
-        None => response,
-        Some(RetryAfter::Seconds(seconds)) => {
-            response.with_header("retry-after", seconds.to_string())
-        }
-        Some(RetryAfter::Date(seconds)) => {
-            let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or_default());
-            let date = UNIX_EPOCH + now + Duration::from_secs(seconds.into());
-            response.with_header("retry-after", httpdate::fmt_http_date(date))
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "world_tests.rs"]
-mod tests;

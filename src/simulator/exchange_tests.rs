@@ -1,7 +1,12 @@
 //! The service's behaviour, one request at a time.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::*;
 use crate::simulator::request::Method::{self, Delete, Get, Other, Post, Put};
+use crate::simulator::world::{Settings, SimKey, UnknownRoom};
 
 const KEY: &str = "planted-key";
 
