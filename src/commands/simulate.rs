@@ -10,7 +10,9 @@ use super::shared::exit::{Exit, Failure};
 use super::shared::interrupt;
 use super::shared::output::Output;
 use super::shared::workspace::runtime;
-use crate::simulator::{Fault, Quirks, SimKey, Simulator, SimulatorError, SimulatorOptions};
+use crate::simulator::{
+    Fault, Quirks, Settings, SimKey, Simulator, SimulatorError, SimulatorOptions,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
@@ -88,14 +90,16 @@ fn options(global: &Global, args: &SimulateArgs) -> Result<SimulatorOptions, Fai
         .filter(|key| !key.is_empty());
     Ok(SimulatorOptions {
         listen: args.listen,
-        quirks,
-        faults: faults.map_err(|error| Failure::because(Exit::Usage, &error))?,
         data: args.data.clone(),
-        seed: args.seed,
-        ..SimulatorOptions::new(
-            global.app.as_deref().unwrap_or("simulated"),
-            SimKey::new(key.as_deref().unwrap_or(DEFAULT_KEY)),
-        )
+        settings: Settings {
+            quirks,
+            faults: faults.map_err(|error| Failure::because(Exit::Usage, &error))?,
+            seed: args.seed,
+            ..Settings::new(
+                global.app.as_deref().unwrap_or("simulated"),
+                SimKey::new(key.as_deref().unwrap_or(DEFAULT_KEY)),
+            )
+        },
     })
 }
 

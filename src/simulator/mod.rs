@@ -30,8 +30,12 @@
 //! | `quirks`, `faults` | the switches, and trouble on demand |
 //! | `log` | what was asked |
 //! | `seed` | repeatable randomness |
-//! | `storage`, `server` | the file and the socket |
+//! | `storage` | the file |
+//! | `desk` | the world with its file, behind a lock |
+//! | `connection`, `server` | the socket |
 
+mod connection;
+mod desk;
 mod exchange;
 mod faults;
 mod log;

@@ -76,14 +76,6 @@ impl Response {
     pub fn value(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
-
-    /// The `message` of the body, if there is one.
-    pub fn message(&self) -> Option<String> {
-        self.value()?
-            .get("message")?
-            .as_str()
-            .map(ToOwned::to_owned)
-    }
 }
 
 #[cfg(test)]
@@ -98,7 +90,6 @@ mod tests {
             refused.value(),
             Some(json!({"success": false, "message": "Invalid request"}))
         );
-        assert_eq!(refused.message().as_deref(), Some("Invalid request"));
         let broken = Response::server_error("x").value().unwrap();
         assert!(broken["eventCode"].is_string());
         assert!(broken.get("success").is_none());

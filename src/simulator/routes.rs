@@ -72,6 +72,9 @@ impl Route {
     }
 }
 
+/// What was done, or why nothing was.
+type Answer = Result<Response, Response>;
+
 /// Carries out a request.
 pub(super) fn carry_out(
     world: &mut World,
@@ -85,14 +88,15 @@ pub(super) fn carry_out(
     if !world.has_key(request) {
         return unauthorised(world.quirks());
     }
-    match route {
-        Route::List => list(world),
+    let carried_out = match route {
+        Route::List => Ok(list(world)),
         Route::Create => create(world, body, request.at_ms),
         Route::Read(name) => read(world, &folded(world, name)),
         Route::Update(name) => update(world, &folded(world, name), body, request.at_ms),
         Route::Archive(name) => archive(world, &folded(world, name)),
-        Route::Malformed | Route::Nowhere => Response::refusal(400, "malformed path"),
-    }
+        Route::Malformed | Route::Nowhere => Err(Response::refusal(400, "malformed path")),
+    };
+    carried_out.unwrap_or_else(|refusal| refusal)
 }
 
 /// Nothing is documented about a bad key: status and message are invented.
@@ -144,24 +148,24 @@ fn list(world: &World) -> Response {
     Response::json(200, &Value::Array(rooms))
 }
 
-fn read(world: &World, name: &str) -> Response {
-    match world.live(name) {
-        Some(room) => answer(world, room),
-        None => missing(world.quirks()),
-    }
+/// The room of that name, unless it is archived.
+fn live<'a>(world: &'a World, name: &str) -> Result<&'a Room, Response> {
+    let room = world.room(name).filter(|room| !room.archived);
+    room.ok_or_else(|| missing(world.quirks()))
 }
 
-fn create(world: &mut World, body: &Body, now_ms: i64) -> Response {
-    let Accepted { name, attributes } = match validate::check(Method::Post, body, world.quirks()) {
-        Ok(accepted) => accepted,
-        Err(refused) => return refused.response(),
-    };
+fn read(world: &World, name: &str) -> Answer {
+    Ok(answer(world, live(world, name)?))
+}
+
+fn create(world: &mut World, body: &Body, now_ms: i64) -> Answer {
+    let Accepted { name, attributes } = validate::check(Method::Post, body, world.quirks())?;
     let name = name.unwrap_or_else(|| {
         let invented = world.invent_name();
         folded(world, &invented)
     });
     if !is_free(world, &name) {
-        return taken(&name);
+        return Err(taken(&name));
     }
     insert(world, &name, attributes, now_ms)
 }
@@ -179,49 +183,35 @@ fn insert(
     name: &str,
     attributes: BTreeMap<String, Value>,
     now_ms: i64,
-) -> Response {
+) -> Answer {
     let attributes = settle(attributes, world.quirks());
-    if let Err(refused) = validate::check_whole(&attributes) {
-        return refused.response();
-    }
+    validate::check_whole(&attributes)?;
     let room = world.create(name, attributes, now_ms);
-    answer(world, &room)
+    Ok(answer(world, &room))
 }
 
-fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Response {
-    let Accepted {
-        name: new_name,
-        attributes,
-    } = match validate::check(Method::Put, body, world.quirks()) {
-        Ok(accepted) => accepted,
-        Err(refused) => return refused.response(),
-    };
-    let Some(room) = world.live(name) else {
-        if world.quirks().upsert && is_free(world, name) {
-            return insert(world, name, attributes, now_ms);
+fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Answer {
+    let accepted = validate::check(Method::Put, body, world.quirks())?;
+    let mut room = match live(world, name) {
+        Ok(room) => room.clone(),
+        Err(_) if world.quirks().upsert && is_free(world, name) => {
+            return insert(world, name, accepted.attributes, now_ms);
         }
-        return missing(world.quirks());
+        Err(missing) => return Err(missing),
     };
-    let mut room = room.clone();
     if world.quirks().put == Put::Replace {
         room.attributes.clear();
     }
-    room.attributes.extend(attributes);
+    room.attributes.extend(accepted.attributes);
     room.attributes = settle(room.attributes, world.quirks());
-    if let Err(refused) = validate::check_whole(&room.attributes) {
-        return refused.response();
-    }
-    let was = new_name
-        .filter(|new_name| new_name != name)
-        .map(|new_name| {
-            room.name = new_name;
-            name.to_owned()
-        });
+    validate::check_whole(&room.attributes)?;
+    let new_name = accepted.name.filter(|new_name| new_name != name);
+    let was = new_name.map(|new_name| std::mem::replace(&mut room.name, new_name));
     if was.is_some() && !is_free(world, &room.name) {
-        return taken(&room.name);
+        return Err(taken(&room.name));
     }
     world.put(room.clone(), was);
-    answer(world, &room)
+    Ok(answer(world, &room))
 }
 
 /// What the service does to values on its own when it writes them.
@@ -240,19 +230,14 @@ fn settle(mut attributes: BTreeMap<String, Value>, quirks: &Quirks) -> BTreeMap<
 }
 
 /// The answer is documented word for word.
-fn archive(world: &mut World, name: &str) -> Response {
-    let Some(room) = world.live(name) else {
-        return missing(world.quirks());
-    };
+fn archive(world: &mut World, name: &str) -> Answer {
     let archived = Room {
         archived: true,
-        ..room.clone()
+        ..live(world, name)?.clone()
     };
     world.put(archived, None);
-    Response::json(
-        200,
-        &json!({"success": true, "message": "Room successfully archived"}),
-    )
+    let answer = json!({"success": true, "message": "Room successfully archived"});
+    Ok(Response::json(200, &answer))
 }
 
 #[cfg(test)]

@@ -2,18 +2,21 @@
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::*;
+use crate::simulator::exchange::BODY_LIMIT;
 use crate::simulator::room::Room;
+use crate::simulator::world::SimKey;
 
 const KEY: &str = "planted-key";
 
 fn options(faults: &[&str]) -> SimulatorOptions {
-    SimulatorOptions {
+    SimulatorOptions::new(Settings {
         faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
         log: true,
-        ..SimulatorOptions::new("acme", SimKey::new(KEY))
-    }
+        ..Settings::new("acme", SimKey::new(KEY))
+    })
 }
 
 async fn started(faults: &[&str]) -> Running {
@@ -30,7 +33,7 @@ fn request_text(method: &str, path: &str, body: &str) -> String {
 }
 
 async fn connect(running: &Running) -> TcpStream {
-    TcpStream::connect(running.address()).await.unwrap()
+    TcpStream::connect(running.address).await.unwrap()
 }
 
 /// Sends a request and reads its head and as many bytes of body as the head announces or the connection gives.
@@ -97,7 +100,7 @@ async fn a_connection_serves_many_requests() {
     assert_eq!(running.log()[2].path, "/api/v1/room/nobody");
     assert_eq!(
         running.base_url(),
-        format!("http://127.0.0.1:{}", running.address().port())
+        format!("http://127.0.0.1:{}", running.address.port())
     );
     running.close().await.unwrap();
     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
@@ -187,10 +190,10 @@ async fn only_loopback_is_listened_on() {
 }
 
 #[tokio::test]
-async fn a_taken_address_is_told() {
+async fn a_taken_address_is_reported() {
     let running = started(&[]).await;
     let mut options = options(&[]);
-    options.listen = running.address();
+    options.listen = running.address;
     let error = Simulator::start(options).await.unwrap_err();
     assert!(matches!(error, SimulatorError::Listen { .. }), "{error}");
 }

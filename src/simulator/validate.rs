@@ -1,4 +1,4 @@
-//! What a body has to be, told in the way a schema validator for Node does: one entry for each thing that is
+//! What a body has to be, and what is wrong with it, said in the way a schema validator for Node does: one entry for each thing that is
 //! wrong. That the service uses one is inferred from clients that read `error.details`; wording and strictness
 //! are invented.
 
@@ -23,64 +23,38 @@ pub(super) struct Accepted {
     pub(super) attributes: BTreeMap<String, Value>,
 }
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Detail {
-    key: String,
-    says: String,
-    rule: &'static str,
-}
+/// One entry of `error.details`: what is wrong with one key.
+struct Detail(Value);
 
 impl Detail {
-    fn new(key: &str, says: impl Into<String>, rule: &'static str) -> Self {
-        Self {
-            key: key.to_owned(),
-            says: says.into(),
-            rule,
-        }
-    }
-
-    fn value(&self) -> Value {
-        json!({
-            "message": format!("\"{}\" {}", self.key, self.says),
-            "path": [self.key],
-            "type": self.rule,
-            "context": {"label": self.key, "key": self.key},
-        })
+    fn new(key: &str, says: &str, rule: &str) -> Self {
+        Self(json!({
+            "message": format!("\"{key}\" {says}"),
+            "path": [key],
+            "type": rule,
+            "context": {"label": key, "key": key},
+        }))
     }
 }
 
-/// Why a body was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// It is no JSON object.
-    NoObject,
-    /// It says things that cannot be.
-    Details(Vec<Detail>),
-}
+const INVALID: &str = "Invalid request";
 
-impl Refused {
-    /// 400 with the documented `success` and `message`, and the `error.details` that clients read.
-    pub(super) fn response(&self) -> Response {
-        let message = "Invalid request";
-        let Self::Details(details) = self else {
-            return Response::refusal(400, message);
-        };
-        let details: Vec<_> = details.iter().map(Detail::value).collect();
-        Response::json(
-            400,
-            &json!({"success": false, "message": message, "error": {"details": details}}),
-        )
-    }
+/// 400 with the documented `success` and `message`, and the `error.details` that clients read.
+fn refusal(details: Vec<Detail>) -> Response {
+    let details: Vec<_> = details.into_iter().map(|detail| detail.0).collect();
+    Response::json(
+        400,
+        &json!({"success": false, "message": INVALID, "error": {"details": details}}),
+    )
 }
 
 /// Checks the body of a POST or PUT. No body counts as `{}`, since the vendor's quickstart creates rooms so.
-pub(super) fn check(method: Method, body: &Body, quirks: &Quirks) -> Result<Accepted, Refused> {
+pub(super) fn check(method: Method, body: &Body, quirks: &Quirks) -> Result<Accepted, Response> {
     let empty = serde_json::Map::new();
     let members = match body {
         Body::Empty => &empty,
         Body::Json(Value::Object(members)) => members,
-        Body::Json(_) | Body::Unreadable => return Err(Refused::NoObject),
+        Body::Json(_) | Body::Unreadable => return Err(Response::refusal(400, INVALID)),
     };
     let mut accepted = Accepted::default();
     let mut details = Vec::new();
@@ -103,24 +77,21 @@ pub(super) fn check(method: Method, body: &Body, quirks: &Quirks) -> Result<Acce
     if details.is_empty() {
         Ok(accepted)
     } else {
-        Err(Refused::Details(details))
+        Err(refusal(details))
     }
 }
 
 /// Checks a room as it would be after the request. RTMP out wants a URL (documented); that composed features
 /// want composition is documented too, but not that the service refuses them without.
-pub(super) fn check_whole(attributes: &BTreeMap<String, Value>) -> Result<(), Refused> {
+pub(super) fn check_whole(attributes: &BTreeMap<String, Value>) -> Result<(), Response> {
     let wants_url = attributes.get("enableRTMPOut") == Some(&Value::Bool(true));
     let has_url = attributes
         .get("rtmpOutURL")
         .and_then(Value::as_str)
         .is_some_and(|url| !url.is_empty());
     if wants_url && !has_url {
-        return Err(Refused::Details(vec![Detail::new(
-            "rtmpOutURL",
-            "is required",
-            "any.required",
-        )]));
+        let missing = Detail::new("rtmpOutURL", "is required", "any.required");
+        return Err(refusal(vec![missing]));
     }
     Ok(())
 }
@@ -148,20 +119,16 @@ fn unknown(
 
 /// The name to give the room, if the request can give one.
 fn room_name(method: Method, value: &Value, quirks: &Quirks) -> Result<Option<String>, Detail> {
+    let wrong = |says, rule| Err(Detail::new(wire::ROOM_NAME, says, rule));
     if method == Method::Put {
         match quirks.body_room_name {
             BodyRoomName::Ignore => return Ok(None),
             BodyRoomName::Refuse => {
-                return Err(Detail::new(
-                    wire::ROOM_NAME,
-                    "is not allowed",
-                    "any.unknown",
-                ));
+                return wrong("is not allowed", "any.unknown");
             }
             BodyRoomName::Rename => {}
         }
     }
-    let wrong = |says, rule| Err(Detail::new(wire::ROOM_NAME, says, rule));
     match value.as_str() {
         None => wrong("must be a string", "string.base"),
         Some("") => wrong("is not allowed to be empty", "string.empty"),
@@ -225,8 +192,7 @@ mod tests {
         for switch in switches {
             quirks.parse(switch).unwrap();
         }
-        check(method, &Body::Json(body), &quirks).map_err(|refused| {
-            let response = refused.response();
+        check(method, &Body::Json(body), &quirks).map_err(|response| {
             assert_eq!(response.status, 400);
             let value = response.value().unwrap();
             assert_eq!(value["success"], false);
@@ -282,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once() {
+    fn everything_wrong_is_reported_at_once() {
         let details = put(
             json!({"privacy": "open", "enableChat": 1, "maxParticipants": 1.5}),
             &[],
@@ -401,7 +367,7 @@ mod tests {
             Ok(Accepted::default())
         );
         for body in [Body::Unreadable, Body::Json(json!([]))] {
-            let refused = check(Method::Put, &body, &quirks).unwrap_err().response();
+            let refused = check(Method::Put, &body, &quirks).unwrap_err();
             assert_eq!(refused.status, 400);
             assert_eq!(
                 refused.value(),

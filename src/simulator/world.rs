@@ -151,11 +151,6 @@ impl World {
         self.rooms.get(name)
     }
 
-    /// The room of that name, unless it is archived.
-    pub(super) fn live(&self, name: &str) -> Option<&Room> {
-        self.room(name).filter(|room| !room.archived)
-    }
-
     pub(super) fn app_id(&self) -> &str {
         &self.app_id
     }

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use roomctl::simulator::{Quirks, Record, Running, SimKey, Simulator, SimulatorOptions};
+use roomctl::simulator::{Record, Running, Settings, SimKey, Simulator, SimulatorOptions};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -22,13 +22,13 @@ pub struct Site {
 impl Site {
     pub fn new(quirks: &[&str], faults: &[&str]) -> Self {
         let runtime = Runtime::new().unwrap();
-        let mut options = SimulatorOptions::new("acme", SimKey::new(KEY));
-        options.log = true;
-        options.quirks = Quirks::default();
+        let mut settings = Settings::new("acme", SimKey::new(KEY));
+        settings.log = true;
         for quirk in quirks {
-            options.quirks.parse(quirk).unwrap();
+            settings.quirks.parse(quirk).unwrap();
         }
-        options.faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        settings.faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        let options = SimulatorOptions::new(settings);
         let simulator = runtime.block_on(Simulator::start(options)).unwrap();
         Self {
             url: simulator.base_url(),

@@ -12,7 +12,7 @@ use crate::model::Secret;
 use crate::service::http::Http;
 use crate::service::pace::Pacer;
 use crate::service::requests::Client;
-use crate::simulator::{Running, SimKey, Simulator, SimulatorOptions};
+use crate::simulator::{Running, Settings, SimKey, Simulator, SimulatorOptions};
 
 /// Where the sandbox keeps its rooms.
 const SANDBOX_FILE: &str = ".roomctl/sandbox.json";
@@ -42,12 +42,12 @@ pub(crate) async fn open(
     }
     // A key of its own for each run: the account's must not even get near the sandbox.
     let key = Uuid::new_v4().to_string();
-    let running = Simulator::start(SimulatorOptions {
-        data: Some(Path::new(SANDBOX_FILE).to_owned()),
+    let mut options = SimulatorOptions::new(Settings {
         seed: Uuid::new_v4().as_u64_pair().0,
-        ..SimulatorOptions::new(app, SimKey::new(key.as_str()))
-    })
-    .await?;
+        ..Settings::new(app, SimKey::new(key.as_str()))
+    });
+    options.data = Some(Path::new(SANDBOX_FILE).to_owned());
+    let running = Simulator::start(options).await?;
     Ok(Backend {
         base_url: running.base_url(),
         key: Secret::new(key),
