@@ -153,6 +153,8 @@ fn traits(property: &Value) -> Vec<Trait> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -188,5 +190,21 @@ mod tests {
             named(Trait::Records),
             ["enableRecording", "recordRoom", "recordComposition"]
         );
+    }
+
+    /// Client and simulator have a list each, so that they cannot share a typo. An attribute that is missing in
+    /// one of them, or has another type there, is found here.
+    #[test]
+    fn the_simulator_knows_the_same_attributes() {
+        let json = |kind: &Kind| match kind {
+            Kind::Flag => "boolean",
+            Kind::Count(_) | Kind::Moment | Kind::Span => "integer",
+            Kind::Words(_) | Kind::Text | Kind::SecretUrl => "string",
+        };
+        let client = attributes().iter().map(|a| (a.name, json(&a.kind)));
+        let client: BTreeSet<_> = client.collect();
+        let simulator = crate::simulator::settable().collect();
+        let apart: Vec<_> = client.symmetric_difference(&simulator).collect();
+        assert!(apart.is_empty(), "only one side has {apart:?}");
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum RetryAfter {
 pub struct Fault {
     kind: FaultKind,
     retry_after: Option<RetryAfter>,
-    ms: u64,
+    ms: u32,
     methods: Vec<Method>,
     rooms: Vec<String>,
     skip: u64,
@@ -58,29 +58,49 @@ pub struct FaultItem {
     pub form: &'static str,
     /// Which requests it selects.
     pub about: &'static str,
-    /// Which values it can have, if that needs saying.
-    bounds: &'static str,
-    /// Takes a value; `None` when it cannot have that.
-    take: fn(&mut Fault, &str) -> Option<()>,
+    take: Take,
+}
+
+/// How an item is taken.
+#[derive(Clone, Copy, Debug)]
+enum Take {
+    Count(fn(&mut Fault, u64)),
+    Percent(fn(&mut Fault, u64)),
+    /// `None` when it cannot have the value.
+    Text(fn(&mut Fault, &str) -> Option<()>),
+}
+
+const fn item(form: &'static str, about: &'static str, take: Take) -> FaultItem {
+    FaultItem { form, about, take }
 }
 
 impl FaultItem {
-    const fn new(
-        form: &'static str,
-        about: &'static str,
-        bounds: &'static str,
-        take: fn(&mut Fault, &str) -> Option<()>,
-    ) -> Self {
-        Self {
-            form,
-            about,
-            bounds,
-            take,
-        }
-    }
-
     fn name(&self) -> &'static str {
         self.form.split(':').next().unwrap_or_default()
+    }
+
+    /// Takes a value; `None` when it cannot have that.
+    fn take(&self, fault: &mut Fault, value: &str) -> Option<()> {
+        let count = |text: &str| text.parse().ok().filter(|count| *count > 0);
+        match self.take {
+            Take::Text(take) => return take(fault, value),
+            Take::Count(set) => set(fault, count(value)?),
+            Take::Percent(set) => {
+                let percent = value.strip_suffix('%').and_then(count);
+                set(fault, percent.filter(|percent| *percent <= 100)?);
+            }
+        }
+        Some(())
+    }
+
+    /// How it should have been written.
+    fn wanted(&self) -> String {
+        let form = self.form;
+        match self.take {
+            Take::Text(_) => form.to_owned(),
+            Take::Count(_) => format!("{form} with N above 0"),
+            Take::Percent(_) => format!("{form} with P from 1 to 100"),
+        }
     }
 }
 
@@ -128,22 +148,27 @@ impl FaultKind {
     }
 }
 
-const RETRY_AFTER: FaultItem = FaultItem::new(
+const RETRY_AFTER: FaultItem = item(
     "retry-after:N or retry-after:date:N",
     "",
-    "",
-    |fault, value| {
+    Take::Text(|fault, value| {
         let wait = match value.strip_prefix("date:") {
             Some(seconds) => seconds.parse().map(RetryAfter::Date),
             None => value.parse().map(RetryAfter::Seconds),
         };
-        put(&mut fault.retry_after, wait.ok().map(Some))
-    },
+        fault.retry_after = Some(wait.ok()?);
+        Some(())
+    }),
 );
 
-const MS: FaultItem = FaultItem::new("ms:N", "", "", |fault, value| {
-    put(&mut fault.ms, value.parse::<u32>().ok().map(u64::from))
-});
+const MS: FaultItem = item(
+    "ms:N",
+    "",
+    Take::Text(|fault, value| {
+        fault.ms = value.parse().ok()?;
+        Some(())
+    }),
+);
 
 /// Why a fault was not understood.
 #[derive(Debug, Error)]
@@ -154,11 +179,11 @@ pub enum FaultError {
     Item { kind: &'static str, item: String },
     #[error("fault {kind} does not take {item:?}")]
     Parameter { kind: &'static str, item: String },
-    #[error("fault {kind}: {item:?} should be {}{}", wanted.form, wanted.bounds)]
+    #[error("fault {kind}: {item:?} should be {wanted}")]
     Value {
         kind: &'static str,
         item: String,
-        wanted: FaultItem,
+        wanted: String,
     },
 }
 
@@ -176,50 +201,45 @@ fn known_items() -> String {
 impl Fault {
     /// Every selector.
     pub const SELECTORS: &'static [FaultItem] = &[
-        FaultItem::new(
+        item(
             "method:PUT|GET|POST|DELETE",
             "looks only at these methods; joined with |",
-            "",
-            |fault, value| {
+            Take::Text(|fault, value| {
                 fault.methods.extend(methods(value)?);
                 Some(())
-            },
+            }),
         ),
-        FaultItem::new(
+        item(
             "room:NAME",
             "looks only at this room; may be repeated",
-            "",
-            |fault, value| (!value.is_empty()).then(|| fault.rooms.push(value.to_owned())),
+            Take::Text(|fault, value| {
+                (!value.is_empty()).then(|| fault.rooms.push(value.to_owned()))
+            }),
         ),
-        FaultItem::new("skip:N", "not the first N", ABOVE_0, |fault, value| {
-            put(&mut fault.skip, count(value))
-        }),
-        FaultItem::new(
+        item(
+            "skip:N",
+            "not the first N",
+            Take::Count(|fault, n| fault.skip = n),
+        ),
+        item(
             "first:N",
             "the first N, after those skipped",
-            ABOVE_0,
-            |fault, value| put(&mut fault.first, count(value).map(Some)),
+            Take::Count(|fault, n| fault.first = Some(n)),
         ),
-        FaultItem::new(
+        item(
             "first-per-room:N",
             "the first N of each room",
-            ABOVE_0,
-            |fault, value| put(&mut fault.first_per_room, count(value).map(Some)),
+            Take::Count(|fault, n| fault.first_per_room = Some(n)),
         ),
-        FaultItem::new(
+        item(
             "every:N",
             "each N-th, after those skipped",
-            ABOVE_0,
-            |fault, value| put(&mut fault.every, count(value)),
+            Take::Count(|fault, n| fault.every = n),
         ),
-        FaultItem::new(
+        item(
             "share:P%",
             "about P in a hundred, chosen by the seed",
-            " with P from 1 to 100",
-            |fault, value| {
-                let percent = value.strip_suffix('%').and_then(count);
-                put(&mut fault.share, percent.filter(|percent| *percent <= 100))
-            },
+            Take::Percent(|fault, percent| fault.share = percent),
         ),
     ];
 
@@ -250,10 +270,10 @@ impl Fault {
                 None => FaultError::Item { kind, item },
             });
         };
-        (wanted.take)(self, value).ok_or(FaultError::Value {
+        wanted.take(self, value).ok_or_else(|| FaultError::Value {
             kind,
             item,
-            wanted: *wanted,
+            wanted: wanted.wanted(),
         })
     }
 
@@ -261,17 +281,6 @@ impl Fault {
         (self.methods.is_empty() || self.methods.contains(&method))
             && (self.rooms.is_empty() || self.rooms.iter().any(|wanted| wanted == room))
     }
-}
-
-const ABOVE_0: &str = " with N above 0";
-
-fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
-    *place = value?;
-    Some(())
-}
-
-fn count(value: &str) -> Option<u64> {
-    value.parse().ok().filter(|count| *count > 0)
 }
 
 fn methods(value: &str) -> Option<Vec<Method>> {
@@ -381,7 +390,7 @@ impl Faults {
                 continue;
             }
             if is_slow {
-                *fate.delay_ms.get_or_insert(0) += armed.fault.ms;
+                *fate.delay_ms.get_or_insert(0) += u64::from(armed.fault.ms);
             } else {
                 fate.kind = Some(armed.fault.kind);
                 fate.retry_after = armed.fault.retry_after;

@@ -7,18 +7,14 @@ use serde_json::Value;
 use super::request::Method;
 
 /// How many requests are remembered at most; the oldest go first.
-pub const LOG_LIMIT: usize = 100_000;
+pub(super) const LOG_LIMIT: usize = 100_000;
 
 /// How often what happened since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// GET requests.
     pub get: u64,
-    /// POST requests.
     pub post: u64,
-    /// PUT requests.
     pub put: u64,
-    /// DELETE requests.
     pub delete: u64,
     /// Requests with another verb.
     pub other: u64,

@@ -2,11 +2,11 @@
 //!
 //! [`World::handle`] is pure and answers a [`Request`] value with a [`Response`] value; [`Simulator`] puts it
 //! behind a socket on loopback and keeps the rooms in a file. Nothing else of this crate is used here, least of
-//! all its list of wire names: client and simulator cannot share a typo.
+//! all its list of wire names: client and simulator cannot share a typo, and a test holds the two lists together.
 //!
 //! The live service was never asked. Of what is answered here,
 //!
-//! - *documented*: the paths of PUT, POST and DELETE, `secretKey` in the query, the names and types of the 30
+//! - *documented*: the paths of PUT, POST and DELETE, `secretKey` in the query, the names and types of the
 //!   settable attributes, the 18 fields of a bare room object, `{success, message}` with 400, `{eventCode, message}`
 //!   with 500, the answer to DELETE, that RTMP out needs a URL, that a missing name is made up;
 //! - *seen in client code*: the bare array of `GET /api/v1/rooms`, `room not found` for GET, the wording for a name
@@ -51,12 +51,24 @@ mod validate;
 mod wire;
 mod world;
 
-pub use faults::{Fault, FaultItem, FaultRow};
-pub use log::{Counts, LOG_LIMIT, Record};
-pub use quirks::{QuirkRow, Quirks};
+pub use faults::Fault;
+pub use log::Record;
+pub use quirks::Quirks;
 pub use request::{Method, Request};
-pub use response::{Delivery, Response};
-pub use room::Room;
+pub use response::Delivery;
 pub use server::{Running, Simulator, SimulatorError, SimulatorOptions};
-pub use wire::{Attribute, DELETE_ON_EXP, Kind, RESPONSE_ONLY, SETTABLE, Shown};
-pub use world::{Settings, SimKey, UnknownRoom, World};
+pub use world::{Settings, SimKey, World};
+
+/// The settable attributes and the JSON type of each, for the test that holds them against the client's own list.
+#[cfg(test)]
+pub(crate) fn settable() -> impl Iterator<Item = (&'static str, &'static str)> {
+    use wire::Kind;
+    wire::SETTABLE.iter().map(|attribute| {
+        let json = match attribute.kind {
+            Kind::Text | Kind::Choice(_) => "string",
+            Kind::Flag => "boolean",
+            Kind::Whole => "integer",
+        };
+        (attribute.name, json)
+    })
+}

@@ -261,7 +261,7 @@ impl Setting for Hidden {
     const DEFAULT: &'static str = "none";
 
     fn set(&mut self, name: &'static str, value: &str) -> Result<(), QuirkError> {
-        let known = wire::all_names().any(|known| known == value);
+        let known = wire::attribute(value).is_some() || wire::is_response_only(value);
         self.insert(checked(name, value, known)?);
         Ok(())
     }

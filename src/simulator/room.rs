@@ -34,9 +34,9 @@ impl Room {
         answer.insert("_id".to_owned(), json!(self.id));
         answer.insert("app".to_owned(), json!(app_id));
         answer.insert(wire::ROOM_NAME.to_owned(), json!(self.name));
-        for row in wire::SETTABLE.iter().chain([&wire::DELETE_ON_EXP]) {
+        for row in wire::SETTABLE {
             let set = self.attributes.get(row.name).cloned();
-            if let Some(value) = set.or_else(|| row.shown.value()) {
+            if let Some(value) = set.or_else(|| row.unset()) {
                 answer.insert(row.name.to_owned(), value);
             }
         }

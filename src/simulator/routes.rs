@@ -133,7 +133,7 @@ fn taken(name: &str) -> Response {
 }
 
 fn answer(world: &World, room: &Room) -> Response {
-    Response::json(200, &room.echo(world.app_id(), world.quirks()))
+    Response::json(200, &room.echo(&world.app_id, world.quirks()))
 }
 
 /// A bare array (seen in clients). Order and limit are invented: by name, and none.
@@ -143,7 +143,7 @@ fn list(world: &World) -> Response {
         .rooms()
         .filter(|room| quirks.list_archived || !room.archived)
         .take(quirks.list_limit.unwrap_or(usize::MAX))
-        .map(|room| room.echo(world.app_id(), quirks))
+        .map(|room| room.echo(&world.app_id, quirks))
         .collect();
     Response::json(200, &Value::Array(rooms))
 }

@@ -1,6 +1,5 @@
 //! The world behind a socket on loopback: started, looked at from the side, and closed.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -142,14 +141,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-impl fmt::Debug for Running {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Running")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
     }
 }
 

@@ -183,7 +183,7 @@ async fn only_loopback_is_listened_on() {
     for address in ["0.0.0.0:0", "192.0.2.1:80", "[::]:0"] {
         let mut options = options(&[]);
         options.listen = address.parse().unwrap();
-        let error = Simulator::start(options).await.unwrap_err();
+        let error = Simulator::start(options).await.err().unwrap();
         assert!(matches!(error, SimulatorError::NotLoopback(_)), "{address}");
         assert!(error.to_string().contains("127.0.0.1:0"), "{error}");
     }
@@ -194,7 +194,7 @@ async fn a_taken_address_is_reported() {
     let running = started(&[]).await;
     let mut options = options(&[]);
     options.listen = running.address;
-    let error = Simulator::start(options).await.unwrap_err();
+    let error = Simulator::start(options).await.err().unwrap();
     assert!(matches!(error, SimulatorError::Listen { .. }), "{error}");
 }
 

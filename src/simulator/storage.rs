@@ -66,7 +66,7 @@ impl Storage {
         read.map_err(trouble("read", &self.path))?;
         let header = line(&Header {
             version: VERSION,
-            app: world.app().to_owned(),
+            app: world.settings.app.clone(),
         });
         let header = header.map_err(trouble("encode", &self.path))?;
         // New, or its maker was killed before there was a change.
@@ -78,7 +78,7 @@ impl Storage {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n');
         let whole = whole.map_or(0, |end| end + 1);
         let mut lines = bytes[..whole].split_inclusive(|byte| *byte == b'\n');
-        self.check_header(lines.next().unwrap_or_default(), world.app())?;
+        self.check_header(lines.next().unwrap_or_default(), &world.settings.app)?;
         for (line, number) in lines.zip(2..) {
             let change: Change = serde_json::from_slice(line)
                 .map_err(|error| self.unusable(format!("is damaged: line {number}: {error}")))?;

@@ -98,7 +98,7 @@ pub(super) fn check_whole(attributes: &BTreeMap<String, Value>) -> Result<(), Re
 
 /// `deleteOnExp` is in samples and not in the table: a strict validator refuses it.
 fn is_known(key: &str, quirks: &Quirks) -> bool {
-    key != wire::DELETE_ON_EXP.name || quirks.unknown_keys != UnknownKeys::Refuse
+    key != wire::DELETE_ON_EXP || quirks.unknown_keys != UnknownKeys::Refuse
 }
 
 fn unknown(
@@ -109,7 +109,7 @@ fn unknown(
 ) -> Result<(), Detail> {
     match quirks.unknown_keys {
         UnknownKeys::Refuse => Err(Detail::new(key, "is not allowed", "object.unknown")),
-        UnknownKeys::Store if !wire::RESPONSE_ONLY.contains(&key) => {
+        UnknownKeys::Store if !wire::is_response_only(key) => {
             accepted.attributes.insert(key.to_owned(), value.clone());
             Ok(())
         }
@@ -173,7 +173,7 @@ fn attribute(row: &wire::Attribute, value: &Value, quirks: &Quirks) -> Result<Va
     }
 }
 
-/// The number as an integer. `300.0` is one, since JavaScript cannot tell it from `300`.
+/// The number as an integer. `300.0` is one, since JavaScript sees no difference from `300`.
 fn whole(number: &Number) -> Option<i64> {
     if let Some(whole) = number.as_i64() {
         return Some(whole);

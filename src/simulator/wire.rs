@@ -4,11 +4,9 @@
 use serde_json::Value;
 
 /// What JSON an attribute takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A string.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
     Text,
-    /// `true` or `false`.
     Flag,
     /// An integer; no bounds are documented.
     Whole,
@@ -16,68 +14,56 @@ pub enum Kind {
     Choice(&'static [&'static str]),
 }
 
-/// What is answered for an attribute that nobody has set. Read off the REST introduction's sample of a
-/// new room, so *assumed*, not promised.
+/// What the documented 200 answer shows. The values are read off the REST introduction's sample of a new room,
+/// so *assumed* for what nobody has set, not promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// Left out of the answer.
+pub(super) enum Shown {
+    /// It leaves the attribute out.
     Nothing,
-    /// This boolean.
+    /// The room's own name.
+    Name,
     Flag(bool),
-    /// This string.
     Text(&'static str),
 }
 
-impl Shown {
-    /// The JSON that is answered, or `None` when the attribute is left out.
-    pub(super) fn value(self) -> Option<Value> {
-        match self {
-            Self::Nothing => None,
-            Self::Flag(flag) => Some(Value::Bool(flag)),
-            Self::Text(text) => Some(Value::from(text)),
+/// One settable attribute.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attribute {
+    /// Its name on the wire (documented).
+    pub(super) name: &'static str,
+    /// The JSON it takes (documented).
+    pub(super) kind: Kind,
+    shown: Shown,
+}
+
+impl Attribute {
+    /// What is answered while nobody has set it, if anything.
+    pub(super) fn unset(&self) -> Option<Value> {
+        match self.shown {
+            Shown::Nothing | Shown::Name => None,
+            Shown::Flag(flag) => Some(Value::Bool(flag)),
+            Shown::Text(text) => Some(Value::from(text)),
         }
     }
 }
 
-/// One settable attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attribute {
-    /// Its name on the wire (documented).
-    pub name: &'static str,
-    /// The JSON it takes (documented).
-    pub kind: Kind,
-    /// What is answered while it is unset (assumed).
-    pub shown: Shown,
-    /// Whether the documented 200 answer contains it.
-    pub in_sample: bool,
-}
-
-/// In the documented answer, and shown like this while unset.
 const fn sampled(name: &'static str, kind: Kind, shown: Shown) -> Attribute {
-    Attribute {
-        name,
-        kind,
-        shown,
-        in_sample: true,
-    }
+    Attribute { name, kind, shown }
 }
 
-/// Not in the documented answer.
 const fn unsampled(name: &'static str, kind: Kind) -> Attribute {
-    Attribute {
-        name,
-        kind,
-        shown: Shown::Nothing,
-        in_sample: false,
-    }
+    sampled(name, kind, Shown::Nothing)
 }
 
 /// The name itself.
 pub(super) const ROOM_NAME: &str = "roomName";
 
-/// The 30 rows of the parameter table of `PUT /api/v1/room/{roomName}`, in its order (documented).
-pub const SETTABLE: [Attribute; 30] = [
-    sampled(ROOM_NAME, Kind::Text, Shown::Nothing),
+/// Settable in the vendor's NodeJs sample and in two clients, yet missing from the parameter table.
+pub(super) const DELETE_ON_EXP: &str = "deleteOnExp";
+
+/// The parameter table of `PUT /api/v1/room/{roomName}` in its order (documented), and `deleteOnExp`.
+pub(super) const SETTABLE: &[Attribute] = &[
+    sampled(ROOM_NAME, Kind::Text, Shown::Name),
     sampled(
         "privacy",
         Kind::Choice(&["public", "private"]),
@@ -114,75 +100,44 @@ pub const SETTABLE: [Attribute; 30] = [
     unsampled("enableRTMPOut", Kind::Flag),
     unsampled("rtmpOutURL", Kind::Text),
     unsampled("enableLiveStreaming", Kind::Flag),
+    sampled(DELETE_ON_EXP, Kind::Flag, Shown::Flag(false)),
 ];
 
-/// Settable in the vendor's NodeJs sample and in two clients, yet missing from the parameter table.
-pub const DELETE_ON_EXP: Attribute = sampled("deleteOnExp", Kind::Flag, Shown::Flag(false));
+/// Fields of the documented 200 answer that cannot be set.
+const RESPONSE_ONLY: [&str; 6] = ["_id", "app", "created", "__v", "lang", "archived"];
 
-/// Fields of the documented 200 answer that are not in the parameter table.
-pub const RESPONSE_ONLY: [&str; 7] = [
-    "_id",
-    "app",
-    "created",
-    "__v",
-    "lang",
-    "archived",
-    DELETE_ON_EXP.name,
-];
-
-/// The settable attribute of that name, `deleteOnExp` included.
+/// The settable attribute of that name.
 pub(super) fn attribute(name: &str) -> Option<&'static Attribute> {
-    if name == DELETE_ON_EXP.name {
-        return Some(&DELETE_ON_EXP);
-    }
     SETTABLE.iter().find(|attribute| attribute.name == name)
+}
+
+pub(super) fn is_response_only(name: &str) -> bool {
+    RESPONSE_ONLY.contains(&name)
 }
 
 /// Whether the documented 200 answer has this field.
 pub(super) fn in_sample(name: &str) -> bool {
-    RESPONSE_ONLY.contains(&name) || attribute(name).is_some_and(|attribute| attribute.in_sample)
-}
-
-/// Every field a room can be answered with, for messages and for checking switches.
-pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
-    SETTABLE
-        .iter()
-        .map(|attribute| attribute.name)
-        .chain(RESPONSE_ONLY)
+    is_response_only(name)
+        || attribute(name).is_some_and(|attribute| attribute.shown != Shown::Nothing)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn the_counts_are_those_of_the_page() {
-        let sampled = SETTABLE.iter().filter(|row| row.in_sample).count();
-        assert_eq!(SETTABLE.len(), 30);
-        assert_eq!(sampled, 11);
+    fn the_answer_has_the_fields_of_the_sample() {
+        let settable = SETTABLE.iter().map(|attribute| attribute.name);
+        let sampled = settable.filter(|name| in_sample(name)).count();
         assert_eq!(sampled + RESPONSE_ONLY.len(), 18);
-        assert_eq!(all_names().collect::<BTreeSet<_>>().len(), 37);
     }
 
     #[test]
-    fn kinds_are_those_of_the_page() {
-        let count = |kind| SETTABLE.iter().filter(|row| row.kind == kind).count();
-        assert_eq!(count(Kind::Whole), 5);
-        assert_eq!(count(Kind::Text), 6);
-        assert_eq!(count(Kind::Flag), 17);
-    }
-
-    #[test]
-    fn only_sampled_attributes_show_a_default() {
-        for row in SETTABLE {
-            assert_eq!(
-                row.shown != Shown::Nothing,
-                row.in_sample && row.name != ROOM_NAME,
-                "{}",
-                row.name
-            );
+    fn names_are_listed_once() {
+        for (at, attribute) in SETTABLE.iter().enumerate() {
+            let again = SETTABLE[at + 1..].iter().map(|later| later.name);
+            let fixed = RESPONSE_ONLY.into_iter();
+            assert!(again.chain(fixed).all(|name| name != attribute.name));
         }
     }
 }

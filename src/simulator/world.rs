@@ -74,12 +74,12 @@ pub struct UnknownRoom(pub String);
 /// The service.
 pub struct World {
     pub(super) settings: Settings,
-    app_id: String,
+    pub(super) app_id: String,
     /// By name. A name has one holder: when an archived room's name is used again, that room is forgotten.
     rooms: BTreeMap<String, Room>,
     /// How many changes there were since the beginning.
     pub(super) serial: u64,
-    /// What happened since somebody took the changes, in order.
+    /// What happened since somebody took the changes, in order. Where nobody does, as in tests, it only grows.
     changes: Vec<Change>,
     pub(super) counts: Counts,
     pub(super) faults: Faults,
@@ -102,10 +102,6 @@ impl World {
             window: Window::default(),
             log: Log::default(),
         }
-    }
-
-    pub(super) fn app(&self) -> &str {
-        &self.settings.app
     }
 
     pub(super) fn quirks(&self) -> &Quirks {
@@ -149,10 +145,6 @@ impl World {
     /// The room of that name, even if it is archived.
     pub fn room(&self, name: &str) -> Option<&Room> {
         self.rooms.get(name)
-    }
-
-    pub(super) fn app_id(&self) -> &str {
-        &self.app_id
     }
 
     pub(super) fn has_key(&self, request: &Request) -> bool {
