@@ -93,7 +93,12 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let begun = Instant::now();
     let workspace = Workspace::new(global)?;
     let approved = args.plan.as_deref().map(saved::read).transpose()?;
-    let loaded = accept(load(&workspace)?, &args.report, workspace.now, output)?;
+    let loaded = accept(
+        load(&workspace, &workspace.policies()?),
+        &args.report,
+        workspace.now,
+        output,
+    )?;
     let store = store::lock(&workspace, output)?;
     let Found { state, recovered } = store::load(&workspace, output)?;
     let runtime = workspace.runtime()?;

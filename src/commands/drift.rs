@@ -13,11 +13,12 @@ use super::shared::metrics;
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::progress::Reading;
-use super::shared::rooms::{accept, load_unless_known};
+use super::shared::rooms::accept;
 use super::shared::service::{self, Backend};
 use super::shared::workspace::Workspace;
 use crate::files::mutes;
-use crate::files::room_files::Loaded;
+use crate::files::room_files::{self, Loaded};
+use crate::files::unchanged::Known;
 use crate::model::RoomName;
 use crate::planner::drift::Sides;
 use crate::planner::mutes::Mute;
@@ -111,11 +112,14 @@ async fn look(
     let applied = read(state.rooms.keys().cloned().collect());
     let service_side = async { tokio::join!(applied, list(&service)) };
     tokio::pin!(service_side);
-    let files =
-        async { tokio::task::block_in_place(|| on_half(|| load_unless_known(workspace, state))) };
+    let load = || {
+        let known = Known::of(state);
+        room_files::load_unless_known(&workspace.rooms, &workspace.context(&[]), &known)
+    };
+    let files = async { tokio::task::block_in_place(|| on_half(load)) };
     let (loaded, early) = tokio::select! {
         biased;
-        seen = &mut service_side => (load_unless_known(workspace, state), Some(seen)),
+        seen = &mut service_side => (load(), Some(seen)),
         loaded = files => (loaded, None),
     };
     let loaded = accept(loaded, &args.report, workspace.now, output)?;

@@ -13,7 +13,7 @@ use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::progress::Reading;
 use super::shared::room_names::rooms;
-use super::shared::rooms::{accept, read};
+use super::shared::rooms::{accept, load};
 use super::shared::service::{self, Backend};
 use super::shared::store;
 use super::shared::workspace::Workspace;
@@ -130,7 +130,7 @@ fn existing(
     output: &mut Output,
 ) -> Result<Loaded, Failure> {
     if workspace.rooms.exists() {
-        accept(read(workspace), how, workspace.now, output)
+        accept(load(workspace, &[]), how, workspace.now, output)
     } else {
         Ok(Loaded::default())
     }
@@ -197,7 +197,7 @@ fn sort_out(
     for name in known {
         spellings.entry(name.to_lowercase()).or_default().push(name);
     }
-    let rule = workspace.context().names;
+    let rule = workspace.names();
     let (mut read, mut rooms) = (Vec::new(), Vec::new());
     for text in names {
         let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
@@ -387,7 +387,7 @@ impl Import<'_> {
         };
         let context = Context {
             variables: &lookup,
-            ..self.workspace.context()
+            ..self.workspace.context(&[])
         };
         let (parsed, _) = room_file::parse("", stem, text, &context);
         parsed

@@ -65,9 +65,10 @@ pub(crate) struct PlanArgs {
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
     let (rate, _) = workspace.pace(&args.network.pace)?;
+    let policies = workspace.policies()?;
     // The state is parsed while the files are.
-    let (loaded, found) = rayon::join(|| load(&workspace), || workspace.load_state());
-    let loaded = accept(loaded?, &args.report, workspace.now, output)?;
+    let (loaded, found) = rayon::join(|| load(&workspace, &policies), || workspace.load_state());
+    let loaded = accept(loaded, &args.report, workspace.now, output)?;
     let found = noted(found?, output);
     let planning = Planning {
         workspace: &workspace,
@@ -137,7 +138,7 @@ fn explained(
     })?;
     let root = before.path();
     // What was wrong then is not to be told now.
-    let base = room_files::load(root, &[root.to_owned()], &workspace.context());
+    let base = room_files::load(root, &[root.to_owned()], &workspace.context(&[]));
     let base = Base {
         complete: !Finding::any_error(&base.findings),
         wanted: base.wanted,

@@ -10,7 +10,7 @@ use super::shared::args::{Global, PlainFormat};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
-use super::shared::rooms::read;
+use super::shared::rooms::load;
 use super::shared::store;
 use super::shared::workspace::Workspace;
 use crate::files::room_files::Loaded;
@@ -154,7 +154,7 @@ fn show(
 
 fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Result<Exit, Failure> {
     // The rule for files: under a name that no file may have, the room could only ever be an orphan.
-    let new = RoomName::parse(new, workspace.context().names)
+    let new = RoomName::parse(new, workspace.names())
         .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
     let old = change(workspace, output, |state| {
         let old = find(state, old)?.0.clone();
@@ -290,7 +290,7 @@ impl Files {
     fn read(workspace: &Workspace) -> Self {
         // No directory is no file; to `load` it would be an error.
         let loaded = if workspace.rooms.exists() {
-            read(workspace)
+            load(workspace, &[])
         } else {
             Loaded::default()
         };

@@ -7,7 +7,6 @@ use clap::Args;
 use super::shared::args::{Global, ReportArgs};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
-use super::shared::policies;
 use super::shared::print_report::print_report;
 use super::shared::rooms::MOST;
 use super::shared::workspace::Workspace;
@@ -40,8 +39,8 @@ pub(crate) fn run(
     } else {
         args.paths.clone()
     };
-    let mut loaded = room_files::load(&workspace.rooms, &roots, &workspace.context());
-    policies::ask(&workspace, &mut loaded)?;
+    let policies = workspace.policies()?;
+    let loaded = room_files::load(&workspace.rooms, &roots, &workspace.context(&policies));
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     print_report(report, &args.report, workspace.now, output, |report| {
         text::validate(report, &text_of, MOST)

@@ -13,6 +13,7 @@ use crate::files::unchanged;
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
+use crate::model::policy::{Policy, Subject};
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
 use crate::model::{Finding, Lookup, Origin, Place, Room, RoomOrigins, Secret, Settings, Severity};
@@ -30,7 +31,7 @@ pub(crate) struct RoomFile {
     /// The secrets that refer to variables, by wire name, as they are written.
     pub references: BTreeMap<&'static str, Secret>,
     /// What it was read from ([`crate::files::unchanged`]). `None`: reading it found something, which has to be told the
-    /// next time, too.
+    /// next time, too. Policies do not count: whoever relies on the source does not ask them.
     pub source: Option<String>,
     /// Where each key comes from.
     pub origins: RoomOrigins,
@@ -49,6 +50,8 @@ pub(crate) struct Context<'a> {
     pub sandbox: bool,
     /// The defaults that hold where the file is.
     pub defaults: &'a Defaults,
+    /// What the repository demands of its rooms beyond the rules of the service.
+    pub policies: &'a [Policy],
 }
 
 /// Reads the room that `text` declares. `stem` is the file's name without its extension.
@@ -82,10 +85,20 @@ pub(crate) fn parse(
         return (None, findings.list);
     };
     let clean = findings.list.is_empty();
+    let source = clean.then(|| unchanged::source(stem, text, context, &name, &settings));
+    let subject = Subject {
+        room: &name,
+        file,
+        settings: &settings,
+        now: context.now,
+    };
+    for violation in context.policies.iter().filter_map(|one| one.check(subject)) {
+        add_violation(violation, &layers, &mut findings);
+    }
     let room = RoomFile {
         file: file.to_owned(),
         name_at,
-        source: clean.then(|| unchanged::source(stem, text, context, &name, &settings)),
+        source,
         name,
         settings,
         references: layers.references(),
@@ -255,9 +268,9 @@ fn check_rules(room: &Settings, layers: &Layers<'_>, now: i64, findings: &mut Fi
 
 /// Points at the room's own file if it has any part in it: the defaults also serve rooms that they fit.
 fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findings<'_>) {
-    let attributes = std::iter::once(&violation.attribute).chain(violation.related);
+    let attributes = violation.attributes.into_iter();
     let mut places: Vec<_> = attributes
-        .filter_map(|name| Some((*name, layers.find(name)?)))
+        .filter_map(|name| Some((name, layers.find(name)?)))
         .collect();
     // Stable: among its own, and among the others, the attribute itself comes first.
     places.sort_by_key(|(_, (file, _))| *file != layers.file);
@@ -287,13 +300,16 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::defaults;
     use crate::model::Value;
+    use crate::model::policy::{self, PolicyConfig};
 
     const CONTEXT: Context = Context {
         names: NameRule::Lowercase,
         now: 1_790_000_000,
         defaults: Defaults::NONE,
         sandbox: false,
+        policies: &[],
         variables: &|name| match name {
             "KEY" => Some("canary-key".to_owned()),
             "BLANK" => Some("canary key".to_owned()),
@@ -483,6 +499,61 @@ mod tests {
             &CONTEXT,
         );
         assert_eq!(room.unwrap().name.as_str(), "ab");
+    }
+
+    #[test]
+    fn what_breaks_a_policy_is_shown_like_what_breaks_a_rule() {
+        let declared: Vec<PolicyConfig> = serde_json::from_value(serde_json::json!([
+            {"id": "small", "message": "too large",
+             "expression": "room.privacy == 'public' || room.maxParticipants < 10"},
+            {"id": "named", "message": "a strange name", "severity": "note", "expression": "room.roomName == 'b'"},
+        ]))
+        .unwrap();
+        let policies = policy::compile(&declared).unwrap();
+        let (layer, _) = defaults::parse("_defaults.yaml", "\nprivacy: private\n");
+        let defaults = Defaults::default().below(Arc::new(layer));
+        let context = Context {
+            policies: &policies,
+            defaults: &defaults,
+            ..CONTEXT
+        };
+        let (room, found) = parse(
+            "a.yaml",
+            "a",
+            "autoJoin: true\n\"maxParticipants\": 12\n",
+            &context,
+        );
+        let room = room.unwrap();
+        assert!(
+            room.source.is_some(),
+            "a check that asks no policy finds nothing"
+        );
+        let at = |file: &str, place: Place| {
+            format!("{file}:{}:{}+{}", place.line, place.column, place.width)
+        };
+        let shown: Vec<String> = found
+            .iter()
+            .map(|f| {
+                let related = f
+                    .related
+                    .iter()
+                    .map(|r| at(&r.file, r.place) + " " + &r.label);
+                let related: Vec<String> = related.collect();
+                format!("{} {} {related:?}", at(&f.file, f.place), f.message)
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "a.yaml:2:1+17 too large [small] [\"_defaults.yaml:2:1+7 `privacy` is set here\"]",
+                "a.yaml:1:1+8 a strange name [named] []",
+            ]
+        );
+        assert!(
+            found
+                .iter()
+                .all(|f| f.rule == "policy" && f.room.as_deref() == Some("a"))
+        );
     }
 
     #[test]

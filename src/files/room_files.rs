@@ -355,6 +355,7 @@ mod tests {
         variables: &|_| None,
         defaults: Defaults::NONE,
         sandbox: false,
+        policies: &[],
     };
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {

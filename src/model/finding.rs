@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 /// How much a finding weighs.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Severity {
     /// Nothing is planned or sent while it stands.
+    #[default]
     Error,
     /// Probably not what was meant; goes on.
     Warning,

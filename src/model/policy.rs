@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::catalogue::attributes;
 use super::finding::Severity;
+use super::rules::Violation;
 use super::{RoomName, Settings, Value};
 
 /// What stands for a secret: expressions see that there is one, and nothing of it.
@@ -33,30 +34,7 @@ pub(crate) struct PolicyConfig {
     pub message: String,
     /// How much that weighs: `error` forbids to go on. Default: `error`.
     #[serde(default)]
-    pub severity: PolicySeverity,
-}
-
-/// How much a finding of a policy weighs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum PolicySeverity {
-    /// Nothing is planned or sent while it stands.
-    #[default]
-    Error,
-    /// Goes on.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-impl From<PolicySeverity> for Severity {
-    fn from(severity: PolicySeverity) -> Self {
-        match severity {
-            PolicySeverity::Error => Self::Error,
-            PolicySeverity::Warning => Self::Warning,
-            PolicySeverity::Note => Self::Note,
-        }
-    }
+    pub severity: Severity,
 }
 
 fn all() -> String {
@@ -85,19 +63,6 @@ pub(crate) struct Policy {
     program: Program,
 }
 
-/// A room that does not keep to a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Breach {
-    /// How much it weighs.
-    pub severity: Severity,
-    /// What is told: the policy's own words, with its name.
-    pub message: String,
-    /// The attributes that the policy looks at, by wire name, in the order of the catalogue.
-    pub attributes: Vec<&'static str>,
-    /// What to do about it.
-    pub help: String,
-}
-
 /// A room as a policy sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
@@ -105,6 +70,8 @@ pub(crate) struct Subject<'a> {
     /// The path of its file.
     pub file: &'a str,
     pub settings: &'a Settings,
+    /// In Unix seconds.
+    pub now: i64,
 }
 
 /// Makes the policies ready.
@@ -142,33 +109,33 @@ impl Policy {
         Err(PolicyError::Expression { id, why })
     }
 
-    /// What the policy has to say about a room; nothing if it keeps to it. `now` is in Unix seconds.
-    pub(crate) fn check(&self, subject: Subject<'_>, now: i64) -> Option<Breach> {
+    /// What the policy has to say about a room; nothing if it keeps to it.
+    pub(crate) fn check(&self, subject: Subject<'_>) -> Option<Violation> {
         if !self.rooms.is_match(subject.room.as_str()) {
             return None;
         }
         let PolicyConfig { id, message, .. } = &self.config;
-        match self.ask(subject, now) {
+        match self.ask(subject) {
             Ok(true) => None,
-            Ok(false) => Some(self.breach(
-                self.config.severity.into(),
-                message.clone(),
+            Ok(false) => Some(self.violation(
+                self.config.severity,
+                message,
                 format!("keep to the policy `{id}`, or change it in roomctl.yaml"),
             )),
-            Err(why) => Some(self.breach(
+            Err(why) => Some(self.violation(
                 Severity::Error,
-                format!("the policy `{id}` cannot be asked about this room: {why}"),
+                &format!("the policy `{id}` cannot be asked about this room: {why}"),
                 "a key that a room need not have is asked for with `has(room.KEY)`; the policy is in roomctl.yaml"
                     .to_owned(),
             )),
         }
     }
 
-    fn ask(&self, subject: Subject<'_>, now: i64) -> Result<bool, String> {
+    fn ask(&self, subject: Subject<'_>) -> Result<bool, String> {
         let mut context = Context::default();
         context.add_variable_from_value("room", room(subject));
         context.add_variable_from_value("file", subject.file.to_owned());
-        context.add_variable_from_value("now", now);
+        context.add_variable_from_value("now", subject.now);
         let answer = catch_unwind(AssertUnwindSafe(|| self.program.execute(&context)));
         match answer {
             Ok(Ok(Cel::Bool(answer))) => Ok(answer),
@@ -178,8 +145,9 @@ impl Policy {
         }
     }
 
-    fn breach(&self, severity: Severity, message: String, help: String) -> Breach {
-        Breach {
+    fn violation(&self, severity: Severity, message: &str, help: String) -> Violation {
+        Violation {
+            rule: "policy",
             severity,
             message: format!("{message} [{}]", self.config.id),
             attributes: self.attributes(),
@@ -223,7 +191,7 @@ mod tests {
             rooms: rooms.into(),
             expression: expression.into(),
             message: "told".into(),
-            severity: PolicySeverity::Warning,
+            severity: Severity::Warning,
         }
     }
 
@@ -240,9 +208,10 @@ mod tests {
             room: &room,
             file: "rooms/sales/demo.yaml",
             settings: &settings,
+            now: 1_000,
         };
         let policies = compile(&[config(rooms, expression)]).unwrap();
-        let breach = policies[0].check(subject, 1_000)?;
+        let breach = policies[0].check(subject)?;
         Some(format!(
             "{:?} {} {:?}",
             breach.severity, breach.message, breach.attributes
@@ -312,8 +281,8 @@ mod tests {
             if let Ok(policies) = compile(&[config("*", &expression)]) {
                 let room = RoomName::try_from("a".to_owned()).unwrap();
                 let settings = Settings::new();
-                let subject = Subject { room: &room, file: "a", settings: &settings };
-                let _ = policies[0].check(subject, 0);
+                let subject = Subject { room: &room, file: "a", settings: &settings, now: 0 };
+                let _ = policies[0].check(subject);
             }
         }
     }

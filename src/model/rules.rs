@@ -10,17 +10,15 @@ use super::finding::Severity;
 use super::types::Privacy;
 use super::value::{Settings, Value};
 
-/// What a rule found in a room.
+/// What a rule, or a policy, found in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     /// Stable name of the rule.
     pub rule: &'static str,
     /// Its strength.
     pub severity: Severity,
-    /// Wire name of the attribute to point at.
-    pub attribute: &'static str,
-    /// Wire names of the attributes that it does not go with.
-    pub related: &'static [&'static str],
+    /// Wire names of the attributes to point at: the one it is about, and those that it does not go with.
+    pub attributes: Vec<&'static str>,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -66,16 +64,16 @@ fn violation(
     Violation {
         rule,
         severity,
-        attribute,
-        related: &[],
+        attributes: vec![attribute],
         message: message.into(),
         help: help.into(),
     }
 }
 
 impl Violation {
-    fn with(self, related: &'static [&'static str]) -> Self {
-        Self { related, ..self }
+    fn with(mut self, other: &'static str) -> Self {
+        self.attributes.push(other);
+        self
     }
 }
 
@@ -135,7 +133,7 @@ fn composition_needed(room: &Settings, _: i64, found: &mut Vec<Violation>) {
         let help = "add `enableComposition: true` (composition is billed)";
         found.push(
             violation("composition-needed", Severity::Error, name, message, help)
-                .with(&["enableComposition"]),
+                .with("enableComposition"),
         );
     }
 }
@@ -150,7 +148,7 @@ fn layout_without_composition(room: &Settings, _: i64, found: &mut Vec<Violation
                 "`compositionLayout` has no effect without `enableComposition: true`",
                 "add `enableComposition: true`, or take `compositionLayout` out",
             )
-            .with(&["enableComposition"]),
+            .with("enableComposition"),
         );
     }
 }
@@ -165,7 +163,7 @@ fn rtmp_url_unused(room: &Settings, _: i64, found: &mut Vec<Violation>) {
                 "`rtmpOutURL` is an unused secret while `enableRTMPOut` is not true",
                 "add `enableRTMPOut: true`, or take `rtmpOutURL` out",
             )
-            .with(&["enableRTMPOut"]),
+            .with("enableRTMPOut"),
         );
     }
 }
@@ -205,7 +203,7 @@ fn window_is_empty(room: &Settings, _: i64, found: &mut Vec<Violation>) {
                 message,
                 help,
             )
-            .with(&["expireUnixSec"]),
+            .with("expireUnixSec"),
         );
     }
 }
@@ -255,7 +253,7 @@ fn request_to_join_is_for_private_rooms(room: &Settings, _: i64, found: &mut Vec
                 "`enableRequestToJoin` is described for private rooms only; this one is public",
                 "take it out, or make the room private",
             )
-            .with(&["privacy"]),
+            .with("privacy"),
         );
     }
 }
@@ -276,7 +274,7 @@ fn video_flags_in_audio_room(room: &Settings, _: i64, found: &mut Vec<Violation>
                 message,
                 help,
             )
-            .with(&["audioOnlyRoom"]),
+            .with("audioOnlyRoom"),
         );
     }
 }
@@ -303,7 +301,7 @@ mod tests {
         let room: Room = serde_json::from_value(value).unwrap();
         check(&room.settings(), NOW)
             .into_iter()
-            .map(|v| (v.rule, v.severity, v.attribute))
+            .map(|v| (v.rule, v.severity, v.attributes[0]))
             .collect()
     }
 

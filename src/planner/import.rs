@@ -98,13 +98,13 @@ fn lawful(
         let Some(broken) = broken.into_iter().find(|v| v.severity == Severity::Error) else {
             return Ok(room);
         };
-        if accepted.remove(broken.attribute).is_none() {
+        let attribute = broken.attributes.first().copied().unwrap_or_default();
+        if accepted.remove(attribute).is_none() {
             return Err(format!(
-                "the service does not report `{}` in a form that a file can hold, and every file needs it",
-                broken.attribute
+                "the service does not report `{attribute}` in a form that a file can hold, and every file needs it"
             ));
         }
-        left_out.insert(broken.attribute.to_owned(), broken.message);
+        left_out.insert(attribute.to_owned(), broken.message);
     }
 }
 

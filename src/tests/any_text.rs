@@ -12,6 +12,7 @@ const CONTEXT: Context = Context {
     variables: &|_| None,
     defaults: Defaults::NONE,
     sandbox: false,
+    policies: &[],
 };
 
 proptest! {

@@ -36,6 +36,7 @@ fn findings_below(text: &str, names: NameRule, defaults: &Defaults) -> Vec<Findi
         now: 1_790_000_000,
         variables: &|_| None,
         sandbox: false,
+        policies: &[],
         defaults,
     };
     room_file::parse("rooms/a.yaml", "a", text, &context).1

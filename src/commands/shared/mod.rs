@@ -4,12 +4,11 @@
 //! |---|---|
 //! | `args` | the options that several commands take |
 //! | `workspace` | flags over environment over configuration: what a command works with |
-//! | `rooms` | the room files, read, asked about policies, and refused when one has an error |
+//! | `rooms` | the room files, read, and refused when one has an error |
 //! | `store` | the state, loaded, and locked in the name of this process |
 //! | `service` | the account's service, or the embedded simulator |
 //! | `planning` | the plan that `plan` shows and `apply` carries out |
 //! | `saved_plan` | the file of a saved plan |
-//! | `policies` | the policies of the configuration, asked about every room |
 //! | `approval`, `interrupt` | what the user says: yes, and stop |
 //! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
 //! | `print_report`, `progress`, `metrics` | a report in the form asked for, a bar, counters |
@@ -23,7 +22,6 @@ pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod output;
 pub(crate) mod planning;
-pub(crate) mod policies;
 pub(crate) mod print_report;
 pub(crate) mod progress;
 pub(crate) mod room_names;

@@ -6,7 +6,7 @@ use clap::Parser;
 use clap_complete::engine::CompletionCandidate;
 
 use super::args::Global;
-use super::rooms::read;
+use super::rooms::load;
 use super::workspace::Workspace;
 use crate::store::Found;
 
@@ -35,7 +35,7 @@ pub(crate) fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
 fn names_here() -> Option<Vec<String>> {
     let Alone { global } = Alone::try_parse_from(["roomctl"]).ok()?;
     let workspace = Workspace::new(&global).ok()?;
-    let files = read(&workspace).wanted.into_keys();
+    let files = load(&workspace, &[]).wanted.into_keys();
     let mut names: Vec<String> = files.map(|name| name.to_string()).collect();
     if let Ok(Found { state, .. }) = workspace.load_state() {
         names.extend(state.rooms.keys().map(ToString::to_string));

@@ -1,15 +1,13 @@
-//! The room files as a command reads them: with the policies asked, and ended by the first error.
+//! The room files as a command reads them, and what it does when one has an error.
 
 use super::args::ReportArgs;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::policies;
 use super::print_report::print_report;
 use super::workspace::Workspace;
 use crate::files::room_files::{self, Loaded, text_of};
-use crate::files::unchanged::Known;
 use crate::model::Finding;
-use crate::planner::State;
+use crate::model::policy::Policy;
 use crate::report::{ValidateReport, text};
 
 /// Most findings that are shown as text; JSON has all of them.
@@ -18,22 +16,10 @@ pub(crate) const MOST: usize = 100;
 /// Most findings in front of a result that they do not prevent.
 const MOST_DOUBTS: usize = 10;
 
-/// Reads the rooms for a command that goes on with them, and asks the policies about them.
-pub(crate) fn load(workspace: &Workspace) -> Result<Loaded, Failure> {
-    let mut loaded = read(workspace);
-    policies::ask(workspace, &mut loaded)?;
-    Ok(loaded)
-}
-
-/// Reads the rooms, whatever the policies say.
-pub(crate) fn read(workspace: &Workspace) -> Loaded {
+/// Reads the rooms, and asks `policies` about them.
+pub(crate) fn load(workspace: &Workspace, policies: &[Policy]) -> Loaded {
     let roots = std::slice::from_ref(&workspace.rooms);
-    room_files::load(&workspace.rooms, roots, &workspace.context())
-}
-
-/// The same for a command that only compares: files that `state` knows are not parsed.
-pub(crate) fn load_unless_known(workspace: &Workspace, state: &State) -> Loaded {
-    room_files::load_unless_known(&workspace.rooms, &workspace.context(), &Known::of(state))
+    room_files::load(&workspace.rooms, roots, &workspace.context(policies))
 }
 
 /// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,

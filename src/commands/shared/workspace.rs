@@ -11,8 +11,8 @@ use super::exit::{Exit, Failure};
 use crate::files::config::{self, Config};
 use crate::files::defaults::Defaults;
 use crate::files::room_file::Context;
-use crate::model::policy::PolicyConfig;
-use crate::model::{Effect, Secret};
+use crate::model::policy::{self, Policy};
+use crate::model::{Effect, NameRule, Secret};
 use crate::planner::Rate;
 use crate::store::{Found, Location, LocationError, Store};
 
@@ -100,12 +100,18 @@ impl Workspace {
         self.base_url.clone().unwrap_or_else(default)
     }
 
-    /// What room files are read with.
-    pub(crate) fn context(&self) -> Context<'static> {
+    /// Which room names are accepted.
+    pub(crate) fn names(&self) -> NameRule {
+        self.config.names.get().copied().unwrap_or_default()
+    }
+
+    /// What room files are read with. Who goes on with the rooms asks the policies about them.
+    pub(crate) fn context<'a>(&self, policies: &'a [Policy]) -> Context<'a> {
         Context {
+            policies,
             defaults: Defaults::NONE,
             sandbox: self.sandbox,
-            names: self.config.names.get().copied().unwrap_or_default(),
+            names: self.names(),
             now: self.now,
             variables: &variable,
         }
@@ -126,8 +132,11 @@ impl Workspace {
     }
 
     /// What the repository demands of its rooms.
-    pub(crate) fn policies(&self) -> &[PolicyConfig] {
-        self.config.policies.get().map_or(&[], Vec::as_slice)
+    pub(crate) fn policies(&self) -> Result<Vec<Policy>, Failure> {
+        let declared = self.config.policies.get().map_or(&[][..], Vec::as_slice);
+        policy::compile(declared).map_err(|error| {
+            Failure::because(Exit::Invalid, &error).hint("policies are in roomctl.yaml")
+        })
     }
 
     /// Effects that `apply` refuses without `--allow`.
