@@ -29,8 +29,9 @@ pub(crate) trait Place: fmt::Debug + Send + Sync {
     fn unlock(&self, force: bool) -> Answer<'_, Status>;
 }
 
-/// The right to write, released when it is dropped. Once it is lost every call fails and changes nothing, so
-/// that whoever has it now is not disturbed.
+/// The right to write. Dropping it releases it, and no runtime may be running there: a place that has to wait for
+/// that, or to renew the lock, has a thread for it. Once the right is lost every call fails and changes nothing,
+/// so that whoever has it now is not disturbed.
 pub(crate) trait Lease: fmt::Debug + Send + Sync {
     /// Begins the journal, which must not be there yet.
     fn begin<'a>(&'a self, header: &'a Header) -> Answer<'a, Arc<dyn Record>>;

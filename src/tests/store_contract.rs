@@ -110,6 +110,10 @@ async fn what_a_dead_run_left_does_not_lock_and_is_named_once(site: impl Site) {
 }
 
 async fn whoever_lost_the_lock_overwrites_nothing(site: impl Site) {
+    if cfg!(not(unix)) {
+        // There, a lock file that is open cannot be removed, so no lock is lost.
+        return;
+    }
     let mut mine = saved(&site).await;
     let lost = locked(&site).await;
     let journal = lost.begin(&mine).await.unwrap();
