@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use shared::args::Global;
-use shared::exit::{Exit, Failure};
+use shared::exit::{self, Exit, Failure};
 use shared::logs;
 use shared::output::Output;
 
@@ -32,7 +32,7 @@ use shared::output::Output;
     name = "roomctl",
     version,
     propagate_version = true,
-    after_help = EXIT_CODES,
+    after_help = format!("{}\nTry it without an account:  roomctl apply --sandbox", exit::help()),
     arg_required_else_help = true
 )]
 struct Cli {
@@ -41,21 +41,6 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    done, nothing to say
-  1    unexpected error
-  2    differences (drift, plan --detailed-exitcode)
-  3    invalid files or configuration
-  4    refused: unsafe, stale or not approved
-  5    applied in part
-  6    the service failed or refused
-  7    state or lock
-  64   wrong usage
-  130  interrupted, after a clean stop
-
-Try it without an account:  roomctl apply --sandbox";
 
 #[derive(Debug, Subcommand)]
 enum Command {

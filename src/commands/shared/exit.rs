@@ -12,22 +12,49 @@ use crate::store::error::StoreError;
 
 /// How the program ends. The numbers are part of its interface and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done, nothing more to say.
+pub(crate) enum Exit {
     Done = 0,
     Unexpected = 1,
     Differences = 2,
-    /// Invalid files or configuration.
     Invalid = 3,
-    /// Refused: unsafe, stale or not approved.
     Refused = 4,
     Partial = 5,
-    /// The service failed or refused.
     Service = 6,
     State = 7,
     Usage = 64,
-    /// Interrupted, after a clean stop.
     Interrupted = 130,
+}
+
+/// What each of them means, as `--help` and the README list it.
+const MEANINGS: [(Exit, &str); 10] = [
+    (Exit::Done, "done, nothing to say"),
+    (Exit::Unexpected, "unexpected error"),
+    (
+        Exit::Differences,
+        "differences: `drift`, `fmt --check`, and `--detailed-exitcode` of `plan` and `apply`",
+    ),
+    (
+        Exit::Invalid,
+        "invalid files or configuration; nothing was planned or sent",
+    ),
+    (
+        Exit::Refused,
+        "refused: unsafe, stale or not approved; `import`: no room could be imported",
+    ),
+    (Exit::Partial, "applied or imported in part"),
+    (
+        Exit::Service,
+        "the service failed or refused every room, or a room could not be read",
+    ),
+    (Exit::State, "state or lock"),
+    (Exit::Usage, "wrong usage"),
+    (Exit::Interrupted, "interrupted, after a clean stop"),
+];
+
+/// The exit codes, for `--help`.
+pub(crate) fn help() -> String {
+    let lines = MEANINGS.map(|(exit, means)| format!("  {:<5}{means}\n", exit as u8));
+    format!("Exit codes:\n{}", lines.concat())
 }
 
 impl From<Exit> for ExitCode {
@@ -156,5 +183,18 @@ impl From<SimulatorError> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self::because(Exit::Unexpected, &error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_the_exit_codes() {
+        let readme = include_str!("../../../README.md");
+        let rows = MEANINGS.map(|(exit, means)| format!("| {} | {means} |\n", exit as u8));
+        let table = format!("| Code | Means |\n|---|---|\n{}\n", rows.concat());
+        assert!(readme.contains(&table), "README.md lacks:\n{table}");
     }
 }
