@@ -18,6 +18,7 @@ use super::shared::service::{self, Backend};
 use super::shared::workspace::Workspace;
 use crate::files::mutes;
 use crate::files::room_files::{self, Loaded};
+use crate::files::text_file::load;
 use crate::files::unchanged::Known;
 use crate::model::RoomName;
 use crate::planner::drift::Sides;
@@ -174,8 +175,8 @@ fn seen(world: World, listed: Result<Vec<String>, String>) -> Seen {
 
 fn load_mutes(args: &DriftArgs) -> Result<Vec<Mute>, Failure> {
     match &args.mutes {
-        None => Ok(mutes::load(Path::new("mutes.yaml"))?.unwrap_or_default()),
-        Some(path) => mutes::load(path)?
+        None => Ok(load(Path::new("mutes.yaml"), mutes::parse)?.unwrap_or_default()),
+        Some(path) => load(path, mutes::parse)?
             .ok_or_else(|| Failure::new(Exit::Invalid, format!("there is no {}", path.display()))),
     }
 }

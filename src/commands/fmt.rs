@@ -11,10 +11,10 @@ use super::shared::output::Output;
 use super::shared::rooms::MOST;
 use super::shared::workspace::Workspace;
 use crate::disk::whole_file::{Way, write_whole};
-use crate::files::discover::{discover, shown, whole_file};
+use crate::files::discover::{as_typed, discover, whole_file};
 use crate::files::entries::Findings;
-use crate::files::room_files::{MAX_FILE_BYTES, read_text, text_of};
 use crate::files::room_format::format;
+use crate::files::text_file::{MAX_FILE_BYTES, read_text, text_of};
 use crate::model::{Finding, Severity};
 use crate::report::{ValidateReport, text};
 
@@ -65,7 +65,7 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
             continue;
         }
         changed += 1;
-        let file = shown(path);
+        let file = as_typed(path);
         output.result(&text::format_line(&file, args.check));
         if args.diff {
             output.result(&text::format_diff(&file, &before, &after));
@@ -127,7 +127,7 @@ fn formatted(path: &Path, findings: &mut Vec<Finding>) -> Option<(String, String
             return None;
         }
     };
-    let file = shown(path);
+    let file = as_typed(path);
     let mut found = Findings::new(&file);
     let after = format(&before, &mut found);
     findings.append(&mut found.list);
@@ -136,7 +136,7 @@ fn formatted(path: &Path, findings: &mut Vec<Finding>) -> Option<(String, String
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     write_whole(path, text.as_bytes(), Way::Edit).map_err(|error| {
-        let message = format!("cannot write {}: {error}; it is as it was", shown(path));
+        let message = format!("cannot write {}: {error}; it is as it was", as_typed(path));
         Failure::new(Exit::Unexpected, message)
     })
 }

@@ -17,9 +17,11 @@ use super::shared::rooms::{accept, load};
 use super::shared::service::{self, Backend};
 use super::shared::store;
 use super::shared::workspace::Workspace;
+use crate::files::context::Context;
 use crate::files::defaults;
+use crate::files::discover::as_typed;
 use crate::files::new_file;
-use crate::files::room_file::{self, Context};
+use crate::files::room_file;
 use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
 use crate::model::{LiveRoom, RoomName, Value};
@@ -348,7 +350,7 @@ impl Import<'_> {
 
     /// The room's own file if it has one; otherwise a new one that is named after it.
     fn place(&self, room: &RoomName) -> Result<Place, String> {
-        let root = shown(&self.workspace.rooms);
+        let root = as_typed(&self.workspace.rooms);
         if let Some(wanted) = self.loaded.wanted.get(room) {
             let relative = Path::new(&wanted.file)
                 .strip_prefix(&root)
@@ -362,7 +364,7 @@ impl Import<'_> {
         let dir = self.args.dir.clone().unwrap_or_default();
         let relative = dir.join(format!("{}.yaml", stem(room)));
         Ok(Place {
-            shown: shown(&self.workspace.rooms.join(&relative)),
+            shown: as_typed(&self.workspace.rooms.join(&relative)),
             relative,
             replace: false,
         })
@@ -410,14 +412,6 @@ fn doubts(draft: &Draft, has_defaults: bool) -> Option<String> {
         );
     }
     (!doubts.is_empty()).then(|| doubts.join("; "))
-}
-
-/// A path as the user would type it, with `/` everywhere.
-fn shown(path: &Path) -> String {
-    let text = path
-        .to_string_lossy()
-        .replace(std::path::MAIN_SEPARATOR, "/");
-    text.strip_prefix("./").unwrap_or(&text).to_owned()
 }
 
 fn exit(summary: Summary) -> Exit {

@@ -11,7 +11,7 @@ use super::shared::output::Output;
 use super::shared::print_report::shown;
 use super::shared::rooms::MOST;
 use super::shared::workspace::clock;
-use crate::files::room_files::text_of;
+use crate::files::text_file::text_of;
 use crate::report::outputs::outputs;
 use crate::report::text::{self, PlanView};
 use crate::report::{self, AnyReport};

@@ -10,7 +10,8 @@ use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::rooms::MOST;
 use super::shared::workspace::Workspace;
-use crate::files::room_files::{self, text_of};
+use crate::files::room_files;
+use crate::files::text_file::text_of;
 use crate::model::Finding;
 use crate::report::{ValidateReport, text};
 

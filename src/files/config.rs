@@ -1,6 +1,6 @@
-//! `roomctl.yaml`: what a team would otherwise repeat as flags. Read as strictly as room files.
+//! `roomctl.yaml`: what a team would otherwise repeat as flags. Read as strictly as room files. Pure.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,53 +48,8 @@ pub(crate) struct Guard {
     pub require_allow: Vec<Effect>,
 }
 
-/// What is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// It could not be read.
-    #[error("cannot read {}", .path.display())]
-    Io {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    /// It is not a configuration.
-    #[error("{}:{}:{}: {message}", .path.display(), .place.line, .place.column)]
-    Invalid {
-        path: PathBuf,
-        place: Place,
-        message: String,
-    },
-}
-
-/// Reads `path`. `None`: there is no such file.
-pub(crate) fn load(path: &Path) -> Result<Option<Config>, ConfigError> {
-    read(path, parse)
-}
-
-/// Reads a file of ours with `parse`, whose errors say where. `None`: there is no such file.
-pub(crate) fn read<T>(
-    path: &Path,
-    parse: impl Fn(&str) -> Result<T, (Place, String)>,
-) -> Result<Option<T>, ConfigError> {
-    let path_of = || path.to_owned();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            let path = path_of();
-            return Err(ConfigError::Io { path, source });
-        }
-    };
-    parse(&text)
-        .map(Some)
-        .map_err(|(place, message)| ConfigError::Invalid {
-            path: path_of(),
-            place,
-            message,
-        })
-}
-
-fn parse(text: &str) -> Result<Config, (Place, String)> {
+/// The configuration that `text` is; otherwise what is wrong with it, and where.
+pub(crate) fn parse(text: &str) -> Result<Config, (Place, String)> {
     let entries = yaml::mapping(text).map_err(|error| (error.place, error.message))?;
     for (index, entry) in entries.iter().enumerate() {
         let alone = yaml::typed::<Config>(std::iter::once(entry));

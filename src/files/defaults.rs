@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::files::entries::{self, Findings, SettingsFile};
 use crate::files::yaml::Entry;
+use crate::model::Finding;
 use crate::model::secret::sha256;
-use crate::model::{Finding, Severity};
 
 /// The stem of the files that hold defaults.
 pub(crate) const STEM: &str = "_defaults";
@@ -27,18 +27,18 @@ pub(crate) struct Layer {
 /// Reads a file of defaults, and tells everything that is wrong with it.
 pub(crate) fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let read = entries::read(text, "default", &mut findings);
+    let read = entries::parse(text, "default", &mut findings);
     let (entries, mut broken) = match read {
         Some(SettingsFile { entries, room }) => (entries, room.is_none()),
         None => (Vec::new(), true),
     };
     if let Some(entry) = entries.iter().find(|entry| entry.key == "roomName") {
-        findings.add(
+        let message = "defaults are for many rooms, and a name is for one";
+        findings.error(
             entry.key_at,
             "defaults-name",
-            Severity::Error,
-            "defaults are for many rooms, and a name is for one",
-            Some("take `roomName` out"),
+            message,
+            "take `roomName` out",
         );
         broken = true;
     }

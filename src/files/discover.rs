@@ -185,7 +185,7 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
     if let Some(other) = found.defaults.insert(dir.to_owned(), path.to_owned()) {
         let message = format!(
             "these are the second defaults of this directory, beside {}",
-            shown(&other)
+            as_typed(&other)
         );
         found.findings.push(whole_file(
             path,
@@ -203,19 +203,10 @@ fn is_hidden(path: &Path) -> bool {
 
 /// A finding about a file as a whole.
 pub(crate) fn whole_file(path: &Path, rule: &'static str, message: &str, help: &str) -> Finding {
-    Finding {
-        file: shown(path),
-        place: Place::WHOLE_FILE,
-        rule,
-        severity: Severity::Error,
-        room: None,
-        message: message.to_owned(),
-        help: Some(help.to_owned()),
-        related: Vec::new(),
-    }
+    Finding::error(as_typed(path), Place::WHOLE_FILE, rule, message, help)
 }
 
-/// The reason alone: the path is told by the finding.
+/// The reason alone: the finding names the path.
 fn reason(error: &ignore::Error) -> String {
     error
         .io_error()
@@ -223,7 +214,7 @@ fn reason(error: &ignore::Error) -> String {
 }
 
 /// A path as the user would type it, with `/` everywhere.
-pub(crate) fn shown(path: &Path) -> String {
+pub(crate) fn as_typed(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = text.strip_prefix("./").unwrap_or(&text);
     if std::path::MAIN_SEPARATOR == '/' {

@@ -25,6 +25,12 @@ const MISTAKEN: [(&str, Option<&str>); 4] = [
     ("enableWatermark", None),
 ];
 
+const TAKE_IT_OUT: &str = "take the key out";
+
+/// What to do about something that cannot be.
+pub(crate) const FAULT: &str =
+    "this is a fault of roomctl: please report it with the shape of the file";
+
 /// The keys of a file with their places.
 #[derive(Debug)]
 pub(crate) struct SettingsFile {
@@ -36,25 +42,13 @@ pub(crate) struct SettingsFile {
 
 /// Reads the keys of `text` and checks each one by itself. Nothing when it is not even a mapping. `owner` is
 /// what the variables for secrets in it would be named after.
-pub(crate) fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<SettingsFile> {
-    let entries = match yaml::mapping(text) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let (message, help) = (error.message, error.help);
-            let help = help.unwrap_or(
-                "write one `key: value` a line, beginning at the margin; quote a text that holds `: ` or ` #`",
-            );
-            findings.add(error.place, "yaml", Severity::Error, message, Some(help));
-            return None;
-        }
-    };
+pub(crate) fn parse(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<SettingsFile> {
     let before = findings.list.len();
-    tabs(text, findings);
-    duplicates(&entries, findings);
+    let entries = unambiguous(text, findings)?;
     for entry in &entries {
-        tag(entry, text, findings);
+        refuse_tag(entry, text, findings);
         if entry.value.is_number() {
-            number_form(entry, text, findings);
+            check_number_form(entry, text, findings);
         }
     }
     let alone = yaml::typed::<Room>(entries.iter());
@@ -66,20 +60,35 @@ pub(crate) fn read(text: &str, owner: &str, findings: &mut Findings<'_>) -> Opti
             // No key is wrong by itself, and still the whole was refused: say at least that.
             let place = entries.first().map(|e| e.key_at).unwrap_or_default();
             let message = format!("these are not settings of a room: {error}");
-            let help = None::<String>;
-            findings.add(place, "wrong-type", Severity::Error, message, help);
+            findings.error(place, "wrong-type", message, FAULT);
         }
     }
     let fine = findings.list.len() == before;
     for entry in &entries {
-        literal_secret(entry, owner, findings);
+        warn_of_literal_secret(entry, owner, findings);
     }
     let room = alone.ok().filter(|_| fine);
     Some(SettingsFile { entries, room })
 }
 
+/// The keys of `text`, if every reader of YAML would see the same ones; there may be some twice. Nothing when it
+/// is not a mapping.
+pub(crate) fn unambiguous(text: &str, findings: &mut Findings<'_>) -> Option<Vec<Entry>> {
+    match yaml::mapping(text) {
+        Ok(entries) => {
+            refuse_tabs(text, findings);
+            refuse_duplicates(&entries, findings);
+            Some(entries)
+        }
+        Err(error) => {
+            findings.error(error.place, "yaml", error.message, error.help);
+            None
+        }
+    }
+}
+
 /// A secret in a repository is everyone's who can read it, and stays in its history.
-fn literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
+fn warn_of_literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
     // All secrets are URLs; most values are not even texts.
     let Some(text) = entry.value.as_str().filter(|text| text.contains("://")) else {
         return;
@@ -94,21 +103,22 @@ fn literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
     if is_wrong || !template.variables().is_empty() {
         return;
     }
-    let name = &attribute.name;
+    let name = attribute.name;
     let reference = written(&variable(&prefix_of(owner), name));
-    findings.add(
-        entry.value_at,
-        "literal-secret",
-        Severity::Warning,
-        format!("`{name}` is a secret, and this one is written into the file"),
-        Some(format!(
-            "write `{name}: {reference}`, and set that variable where roomctl runs"
-        )),
-    );
+    findings.add(Finding {
+        severity: Severity::Warning,
+        ..Finding::error(
+            findings.file,
+            entry.value_at,
+            "literal-secret",
+            format!("`{name}` is a secret, and this one is written into the file"),
+            format!("write `{name}: {reference}`, and set that variable where roomctl runs"),
+        )
+    });
 }
 
 /// YAML forbids tabs before a key, and its readers disagree on what they make of them.
-pub(crate) fn tabs(text: &str, findings: &mut Findings<'_>) {
+fn refuse_tabs(text: &str, findings: &mut Findings<'_>) {
     if !text.contains('\t') {
         return;
     }
@@ -116,61 +126,45 @@ pub(crate) fn tabs(text: &str, findings: &mut Findings<'_>) {
         let indent = line.len() - line.trim_start().len();
         let tab = line[..indent].find('\t');
         if let Some(tab) = tab.filter(|_| indent < line.len() && !line[indent..].starts_with('#')) {
-            let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-            let place = Place {
-                line: number(index),
-                column: number(line[..tab].chars().count()),
-                width: 1,
-            };
-            findings.add(
-                place,
-                "tab",
-                Severity::Error,
-                "a line begins with a tab",
-                Some("let keys begin at the margin, and indent with blanks where it is needed"),
-            );
+            let column = line[..tab].chars().count() + 1;
+            let place = Place::new(index + 1, column, 1);
+            let help = "let keys begin at the margin, and indent with blanks where it is needed";
+            findings.error(place, "tab", "a line begins with a tab", help);
         }
     }
 }
 
-/// Tells the keys that are there more than once.
-pub(crate) fn duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
+fn refuse_duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
     let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
     for entry in entries {
         if let Some(first) = seen.insert(&entry.key, entry.key_at) {
-            findings.add(
-                entry.key_at,
-                "duplicate-key",
-                Severity::Error,
-                format!(
-                    "`{}` is set twice; the first time on line {}",
-                    show(&entry.key),
-                    first.line
-                ),
-                Some("keep one of the two"),
-            );
-            findings.relate_here(first, "the first time here");
+            let (key, line) = (shortened(&entry.key), first.line);
+            let message = format!("`{key}` is set twice; the first time on line {line}");
+            let (file, help) = (findings.file, "keep one of the two");
+            findings.add(Finding {
+                related: vec![Related {
+                    file: file.to_owned(),
+                    place: first,
+                    label: "the first time here".to_owned(),
+                }],
+                ..Finding::error(file, entry.key_at, "duplicate-key", message, help)
+            });
         }
     }
 }
 
 /// The library lets the tags of the YAML standard through: `!!binary cHJpdmF0ZQ==` reads as `private`.
-fn tag(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
+fn refuse_tag(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     let before = text.get(..entry.span.start).unwrap_or_default();
     let word = before.trim_end().rsplit([' ', '\t', '\n']).next();
     if word.is_some_and(|word| word.starts_with('!')) {
-        findings.add(
-            entry.value_at,
-            "tag",
-            Severity::Error,
-            "tags (`!`) are not accepted",
-            Some("write the value as it is"),
-        );
+        let message = "tags (`!`) are not accepted";
+        findings.error(entry.value_at, "tag", message, "write the value as it is");
     }
 }
 
 /// YAML also knows `0x10` and `+5`: legal, but nobody writes a duration like that on purpose.
-fn number_form(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
+fn check_number_form(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     let Value::Number(number) = &entry.value else {
         return;
     };
@@ -185,13 +179,9 @@ fn number_form(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     {
         return;
     }
-    findings.add(
-        entry.value_at,
-        "number-form",
-        Severity::Error,
-        format!("`{}` is not a plain decimal number", show(written)),
-        Some(format!("write `{number}`")),
-    );
+    let message = format!("`{}` is not a plain decimal number", shortened(written));
+    let help = format!("write `{number}`");
+    findings.error(entry.value_at, "number-form", message, help);
 }
 
 /// Checks one key by itself, in the same types as the whole room.
@@ -204,13 +194,9 @@ fn check_entry(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
         return;
     };
     if entry.value.is_null() {
-        findings.add(
-            entry.value_at,
-            "null",
-            Severity::Error,
-            format!("`{}` has no value", entry.key),
-            Some("give it a value, or take the key out: an absent key is not managed"),
-        );
+        let message = format!("`{}` has no value", entry.key);
+        let help = "give it a value, or take the key out: an absent key is not managed";
+        findings.error(entry.value_at, "null", message, help);
         return;
     }
     let (message, help) = if attribute.is_secret() {
@@ -220,22 +206,22 @@ fn check_entry(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
             _ => format!("expected {} as text", attribute.kind.expects()),
         };
         let help = "write the whole URL, or `${env:NAME}` and set that variable where roomctl runs";
-        (format!("`{}`: {why}", entry.key), Some(help.to_owned()))
+        (format!("`{}`: {why}", entry.key), help.to_owned())
     } else {
         wrong_type(attribute, entry, text)
     };
-    findings.add(entry.value_at, "wrong-type", Severity::Error, message, help);
+    findings.error(entry.value_at, "wrong-type", message, help);
 }
 
-fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Option<String>) {
+fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, String) {
     let written = text.get(entry.span.clone()).unwrap_or_default();
     let found = match &entry.value {
         // It may have been meant for another key.
         Value::String(found) if found.is_empty() => "an empty text".to_owned(),
         Value::String(found) if found.contains("://") => "a URL".to_owned(),
-        Value::String(found) => format!("the text `{}`", show(found)),
-        Value::Number(number) if number.is_f64() => format!("`{}`", show(written)),
-        Value::Number(_) => format!("the number `{}`", show(written)),
+        Value::String(found) => format!("the text `{}`", shortened(found)),
+        Value::Number(number) if number.is_f64() => format!("`{}`", shortened(written)),
+        Value::Number(_) => format!("the number `{}`", shortened(written)),
         Value::Bool(found) => format!("`{found}`"),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping".to_owned(),
@@ -246,7 +232,7 @@ fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Opti
         attribute.name,
         attribute.kind.expects()
     );
-    (message, Some(wrong_type_help(attribute, &entry.value)))
+    (message, wrong_type_help(attribute, &entry.value))
 }
 
 /// What to write instead: the value that was meant, where that can be told, or one that would do.
@@ -289,44 +275,36 @@ fn example(kind: &Kind) -> &'static str {
 
 fn unknown_key(entry: &Entry, findings: &mut Findings<'_>) {
     let key = entry.key.as_str();
-    let shown = show(key);
+    let shown = shortened(key);
+    let did_you_mean = |name: &str| format!("did you mean `{name}`?");
     let mistaken = MISTAKEN.iter().find(|(name, _)| *name == key);
     let (message, help) = if RESPONSE_ONLY.contains(&key) {
         (
             format!("`{shown}` is set by the service and cannot be declared"),
-            Some("take the key out".to_owned()),
+            TAKE_IT_OUT.to_owned(),
         )
     } else if ACCOUNT_KEY.contains(&key) {
         (
             format!("`{shown}` looks like the key to the account, which belongs in no file here"),
-            Some(
-                "take it out and let the dashboard make a new one: everyone who can read the repository has this one; roomctl takes it from METERED_SECRET_KEY"
-                    .to_owned(),
-            ),
+            "take it out and let the dashboard make a new one: everyone who can read the repository has this one; roomctl takes it from METERED_SECRET_KEY"
+                .to_owned(),
         )
     } else if let Some((_, meant)) = mistaken {
         (
             format!(
                 "`{shown}` is sent by some clients, but the service documents no such attribute"
             ),
-            Some(match meant {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => "take the key out".to_owned(),
-            }),
+            meant.map_or(TAKE_IT_OUT.to_owned(), did_you_mean),
         )
     } else {
-        (
-            match key {
-                "" => "an empty text is not an attribute of a room".to_owned(),
-                _ => format!("`{shown}` is not an attribute of a room"),
-            },
-            Some(match meant(key) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => "take the key out; `roomctl schema room` lists all attributes".to_owned(),
-            }),
-        )
+        let message = match key {
+            "" => "an empty text is not an attribute of a room".to_owned(),
+            _ => format!("`{shown}` is not an attribute of a room"),
+        };
+        let all = || format!("{TAKE_IT_OUT}; `roomctl schema room` lists all attributes");
+        (message, meant(key).map_or_else(all, did_you_mean))
     };
-    findings.add(entry.key_at, "unknown-key", Severity::Error, message, help);
+    findings.error(entry.key_at, "unknown-key", message, help);
 }
 
 /// The attribute that was probably meant.
@@ -338,7 +316,7 @@ fn meant(key: &str) -> Option<&'static str> {
 }
 
 /// A text from a file, short enough for a message and without characters that act on a terminal.
-pub(crate) fn show(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown: String = text
         .chars()
@@ -378,54 +356,20 @@ impl<'a> Findings<'a> {
         self.room = Some(name.to_owned());
     }
 
-    /// One more, in this file.
-    pub(crate) fn add(
+    /// One more error, in this file.
+    pub(crate) fn error(
         &mut self,
         place: Place,
         rule: &'static str,
-        severity: Severity,
         message: impl Into<String>,
-        help: Option<impl Into<String>>,
+        help: impl Into<String>,
     ) {
-        let file = self.file;
-        self.add_in(file, place, rule, severity, message, help);
+        self.add(Finding::error(self.file, place, rule, message, help));
     }
 
-    /// One more, in a file that this one builds on.
-    pub(crate) fn add_in(
-        &mut self,
-        file: &str,
-        place: Place,
-        rule: &'static str,
-        severity: Severity,
-        message: impl Into<String>,
-        help: Option<impl Into<String>>,
-    ) {
-        self.list.push(Finding {
-            file: file.to_owned(),
-            place,
-            rule,
-            severity,
-            room: self.room.clone(),
-            message: message.into(),
-            help: help.map(Into::into),
-            related: Vec::new(),
-        });
-    }
-
-    /// Another place in this file that has to do with the one that was added last.
-    pub(crate) fn relate_here(&mut self, place: Place, label: &str) {
-        self.relate(self.file, place, label);
-    }
-
-    /// Another place that has to do with the one that was added last.
-    pub(crate) fn relate(&mut self, file: &str, place: Place, label: impl Into<String>) {
-        if let Some(finding) = self.list.last_mut() {
-            finding.related.push(Related {
-                file: file.to_owned(),
-                place,
-                label: label.into(),
-            });
-        }
+    /// One more, in this file or in one that it builds on.
+    pub(crate) fn add(&mut self, finding: Finding) {
+        let room = self.room.clone();
+        self.list.push(Finding { room, ..finding });
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::files::room_files::MAX_FILE_BYTES;
+use crate::files::text_file::MAX_FILE_BYTES;
 
 /// Why the files of a revision are not known.
 #[derive(Debug, thiserror::Error)]
@@ -24,37 +24,27 @@ pub(crate) enum GitError {
 /// Writes the YAML files that `directory` had at `revision` into a new directory. Links are left out, as they are
 /// not followed anyway.
 pub(crate) fn files_at(directory: &Path, revision: &str) -> Result<TempDir, GitError> {
-    let refused = |message: String| GitError::Revision {
-        revision: revision.escape_debug().to_string(),
-        message,
+    let ask = |arguments: &[&str]| {
+        let output = git(directory).args(arguments).output();
+        let output = output.map_err(GitError::Missing)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let first = said.lines().next().unwrap_or("there is no such commit");
+        Err(GitError::Revision {
+            revision: revision.escape_debug().to_string(),
+            message: first.escape_debug().to_string(),
+        })
     };
     let peeled = format!("{revision}^{{commit}}");
-    let arguments = [
-        "rev-parse",
-        "--quiet",
-        "--verify",
-        "--end-of-options",
-        &peeled,
-    ];
-    let commit = run(directory, &arguments).map_err(|error| match error {
-        Failed::Program(error) => GitError::Missing(error),
-        Failed::Refused(said) if said.is_empty() => refused("there is no such commit".to_owned()),
-        Failed::Refused(said) => refused(said),
-    })?;
+    let verify = ["rev-parse", "--quiet", "--verify", "--end-of-options"];
+    let commit = ask(&[&verify[..], &[&peeled]].concat())?;
     let commit = String::from_utf8_lossy(&commit).trim().to_owned();
-    let listed =
-        run(directory, &["ls-tree", "-r", "-z", &commit]).map_err(|error| match error {
-            Failed::Program(error) => GitError::Missing(error),
-            Failed::Refused(said) => refused(said),
-        })?;
+    let listed = ask(&["ls-tree", "-r", "-z", &commit])?;
     let target = TempDir::new().map_err(GitError::Io)?;
     copy(directory, &blobs(&listed), target.path()).map_err(GitError::Io)?;
     Ok(target)
-}
-
-enum Failed {
-    Program(io::Error),
-    Refused(String),
 }
 
 fn git(directory: &Path) -> Command {
@@ -67,19 +57,6 @@ fn git(directory: &Path) -> Command {
         .env("GIT_NO_LAZY_FETCH", "1")
         .stdin(Stdio::null());
     command
-}
-
-fn run(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failed> {
-    let output = git(directory)
-        .args(arguments)
-        .output()
-        .map_err(Failed::Program)?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let first = said.lines().next().unwrap_or_default();
-    Err(Failed::Refused(first.escape_debug().to_string()))
 }
 
 /// The YAML files of a listing: object id and path. `MODE blob ID\tPATH\0`.

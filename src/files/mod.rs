@@ -4,17 +4,20 @@
 //! |---|---|
 //! | `discover` | which files below the rooms directory are room files and defaults; links are not followed |
 //! | `git` | the rooms as they are at another revision |
+//! | `text_file` | the text of a file, within a limit |
 //! | `yaml` | YAML to a document with places, within limits; the only caller of the parser |
 //! | `entries` | the keys of one document: known or not, twice, of the right kind |
 //! | `defaults` | what the directories above a room file set |
 //! | `room_file`, `room_files` | one room, and all of them, with their findings |
-//! | `unchanged` | whether a file is as it was when it was applied, told without parsing it |
+//! | `context` | what reading a room file takes besides its text |
+//! | `unchanged` | whether a file is as it was when it was applied, without parsing it |
 //! | `room_format`, `scalar` | the one form of a room file, and of a text in it |
 //! | `room_yaml` | a room that exists, as the file that declares it |
 //! | `new_file` | a file that must not replace another |
 //! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
 
 pub(crate) mod config;
+pub(crate) mod context;
 pub(crate) mod defaults;
 pub(crate) mod discover;
 pub(crate) mod entries;
@@ -26,5 +29,6 @@ pub(crate) mod room_files;
 pub(crate) mod room_format;
 pub(crate) mod room_yaml;
 pub(crate) mod scalar;
+pub(crate) mod text_file;
 pub(crate) mod unchanged;
 pub(crate) mod yaml;

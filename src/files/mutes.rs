@@ -1,10 +1,7 @@
-//! `mutes.yaml`: drift that is accepted for a reason, until a day.
-
-use std::path::Path;
+//! `mutes.yaml`: drift that is accepted for a reason, until a day. Pure.
 
 use serde::Deserialize;
 
-use crate::files::config::{self, ConfigError};
 use crate::files::yaml;
 use crate::model::Place;
 use crate::model::catalogue;
@@ -20,12 +17,8 @@ struct Entry {
     until: String,
 }
 
-/// Reads the mutes in `path`. `None`: there is no such file.
-pub(crate) fn load(path: &Path) -> Result<Option<Vec<Mute>>, ConfigError> {
-    config::read(path, parse)
-}
-
-fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
+/// The mutes that `text` lists; otherwise what is wrong with it, and where.
+pub(crate) fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
     let entries = yaml::mapping(text).map_err(|error| (error.place, error.message))?;
     let mut mutes = Vec::new();
     for entry in &entries {

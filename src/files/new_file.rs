@@ -1,6 +1,6 @@
 //! A new file below a directory: never through a link, never outside, whole or not at all.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
@@ -60,9 +60,7 @@ fn check_parts(
         if !allowed(&name.to_string_lossy(), is_last) {
             return Err(NewFileError::Outside(path));
         }
-        if let Some(found) = look(&path)? {
-            existing(&path, &found, is_last, replace)?;
-        }
+        check_what_is_there(&path, is_last, replace)?;
     }
     Ok(path)
 }
@@ -88,33 +86,20 @@ pub(crate) fn create(root: &Path, relative: &Path, text: &str) -> Result<(), New
     })
 }
 
-fn look(path: &Path) -> Result<Option<Metadata>, NewFileError> {
-    match fs::symlink_metadata(path) {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(NewFileError::Io {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-fn existing(
-    path: &Path,
-    found: &Metadata,
-    is_last: bool,
-    replace: bool,
-) -> Result<(), NewFileError> {
+fn check_what_is_there(path: &Path, is_last: bool, replace: bool) -> Result<(), NewFileError> {
+    let found = fs::symlink_metadata(path);
     let path = path.to_owned();
-    match (is_last, found) {
-        _ if found.is_symlink() => Err(NewFileError::Link(path)),
-        (false, found) if !found.is_dir() => Err(NewFileError::Other {
-            path,
-            kind: "directory",
-        }),
-        (true, found) if !found.is_file() => Err(NewFileError::Other { path, kind: "file" }),
-        (true, _) if !replace => Err(NewFileError::Exists(path)),
-        _ => Ok(()),
+    match found {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(NewFileError::Io { path, source }),
+        Ok(found) if found.is_symlink() => Err(NewFileError::Link(path)),
+        Ok(found) if !is_last && !found.is_dir() => {
+            let kind = "directory";
+            Err(NewFileError::Other { path, kind })
+        }
+        Ok(found) if is_last && !found.is_file() => Err(NewFileError::Other { path, kind: "file" }),
+        Ok(_) if is_last && !replace => Err(NewFileError::Exists(path)),
+        Ok(_) => Ok(()),
     }
 }
 

@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::files::context::Context;
 use crate::files::defaults::Defaults;
-use crate::files::entries::{self, Findings, show};
+use crate::files::entries::{self, Findings, shortened};
 use crate::files::unchanged;
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
-use crate::model::policy::{Policy, Subject};
+use crate::model::policy::Subject;
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
-use crate::model::{Finding, Lookup, Origin, Place, Room, RoomOrigins, Secret, Settings, Severity};
+use crate::model::{Finding, Origin, Place, Related, Room, RoomOrigins, Secret, Settings};
 
 /// A room as one file declares it.
 #[derive(Clone, Debug)]
@@ -37,23 +38,6 @@ pub(crate) struct RoomFile {
     pub origins: RoomOrigins,
 }
 
-/// What reading needs to know besides the text.
-#[derive(Clone, Copy)]
-pub(crate) struct Context<'a> {
-    /// Which names are accepted.
-    pub names: NameRule,
-    /// Now, in Unix seconds.
-    pub now: i64,
-    /// The variables that secret attributes may refer to.
-    pub variables: Lookup<'a>,
-    /// Whether it is for the sandbox, where secrets whose variables are not set are made up.
-    pub sandbox: bool,
-    /// The defaults that hold where the file is.
-    pub defaults: &'a Defaults,
-    /// What the repository demands of its rooms beyond the rules of the service.
-    pub policies: &'a [Policy],
-}
-
 /// Reads the room that `text` declares. `stem` is the file's name without its extension.
 ///
 /// Returns the room unless an error forbids it, and all findings.
@@ -64,10 +48,10 @@ pub(crate) fn parse(
     context: &Context<'_>,
 ) -> (Option<RoomFile>, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let Some(own) = entries::read(text, stem, &mut findings) else {
+    let Some(own) = entries::parse(text, stem, &mut findings) else {
         return (None, findings.list);
     };
-    let name = name(&own.entries, stem, context.names, &mut findings);
+    let name = room_name(&own.entries, stem, context.names, &mut findings);
     if let Some((name, _)) = &name {
         findings.room(name.as_str());
     }
@@ -118,12 +102,12 @@ fn settings(
         return None;
     }
     if layers.own.is_empty() && context.defaults.is_empty() {
-        findings.add(
+        let help = "add at least `privacy: private` or `privacy: public`";
+        findings.error(
             Place::START,
             "empty-file",
-            Severity::Error,
             "the file declares nothing",
-            Some("add at least `privacy: private` or `privacy: public`"),
+            help,
         );
         return None;
     }
@@ -143,14 +127,15 @@ fn settings(
     };
     for (name, why) in room.resolve(context.variables, context.sandbox) {
         let (file, entry) = layers.find(name)?;
-        findings.add_in(
+        let message = format!("`{name}`, with the values of its variables: {why}");
+        let help = "correct the variable in the environment, or the text around the reference";
+        findings.add(Finding::error(
             file,
             entry.value_at,
             "variable",
-            Severity::Error,
-            format!("`{name}`, with the values of its variables: {why}"),
-            Some("correct the variable in the environment, or the text around the reference"),
-        );
+            message,
+            help,
+        ));
     }
     let settings = room.settings();
     check_rules(&settings, layers, context.now, findings);
@@ -219,7 +204,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-fn name(
+fn room_name(
     entries: &[Entry],
     stem: &str,
     rule: NameRule,
@@ -239,22 +224,16 @@ fn name(
         Err(error) => {
             let origin = match (declared, &error) {
                 (Some(_), _) => String::new(),
-                (None, _) => format!(" (the room is named after its file, `{}`)", show(stem)),
+                (None, _) => format!(" (the room is named after its file, `{}`)", shortened(stem)),
             };
             let help = match (&error, declared) {
                 (NameError::Uppercase, None) => format!(
                     "rename the file to `{}`, or set `roomName`",
-                    show(&stem.to_ascii_lowercase())
+                    shortened(&stem.to_ascii_lowercase())
                 ),
                 _ => error.help(),
             };
-            findings.add(
-                place,
-                "room-name",
-                Severity::Error,
-                format!("{error}{origin}"),
-                Some(help),
-            );
+            findings.error(place, "room-name", format!("{error}{origin}"), help);
             None
         }
     }
@@ -283,18 +262,17 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
             (layers.file, place)
         }
     };
-    let help = Some(violation.help);
-    findings.add_in(
-        file,
-        place,
-        violation.rule,
-        violation.severity,
-        violation.message,
-        help,
-    );
-    for (name, (file, entry)) in places {
-        findings.relate(file, entry.key_at, format!("`{name}` is set here"));
-    }
+    let related = places.map(|(name, (file, entry))| Related {
+        file: file.to_owned(),
+        place: entry.key_at,
+        label: format!("`{name}` is set here"),
+    });
+    let (rule, message, help) = (violation.rule, violation.message, violation.help);
+    findings.add(Finding {
+        severity: violation.severity,
+        related: related.collect(),
+        ..Finding::error(file, place, rule, message, help)
+    });
 }
 
 #[cfg(test)]

@@ -1,22 +1,19 @@
 //! All room files below a directory: found, read on all cores, checked against each other.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::files::context::Context;
 use crate::files::defaults::{self, Defaults, Layer};
-use crate::files::discover::{Found, discover, shown, whole_file};
-use crate::files::room_file::{self, Context, RoomFile};
+use crate::files::discover::{Found, as_typed, discover};
+use crate::files::room_file::{self, RoomFile};
+use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
-use crate::model::{Finding, Origins, Place, Related, RoomName, RoomOrigins, Severity};
+use crate::model::{Finding, Origins, Place, Related, RoomName, RoomOrigins};
 use crate::planner::WantedRoom;
-
-/// Largest room file that is read, in bytes. A room with every attribute and a comment on each is about 4 KiB.
-pub(crate) const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// What the files say.
 #[derive(Debug, Default)]
@@ -77,7 +74,7 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
     };
     join(rooms, &mut loaded, &mut findings);
     findings.sort();
-    loaded.findings = once(findings);
+    loaded.findings = once(&findings);
     loaded
 }
 
@@ -146,7 +143,7 @@ impl Files {
         if let Some(read) = self.layers.get(&path) {
             return read.clone();
         }
-        let file = shown(&path);
+        let file = as_typed(&path);
         let layer = match read_text(&path) {
             Ok(text) => {
                 let (layer, mut found) = defaults::parse(&file, &text);
@@ -164,36 +161,26 @@ impl Files {
     }
 }
 
-/// What many rooms have from the same line of their defaults is told once. `findings` are sorted.
-fn once(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
-    let mut more = 0;
-    let tell = |kept: &mut Vec<Finding>, more: &mut u64| {
-        if let Some(last) = kept.last_mut()
-            && *more > 0
-        {
-            let room = last.room.as_deref().unwrap_or_default();
-            let others = if *more == 1 { "room" } else { "rooms" };
-            last.message += &format!(" (in room `{room}` and {more} other {others})");
-        }
-        *more = 0;
+/// What many rooms have from the same line of their defaults is reported once. `findings` are sorted.
+fn once(findings: &[Finding]) -> Vec<Finding> {
+    let of_no_room = |finding: &Finding| Finding {
+        room: None,
+        ..finding.clone()
     };
-    for finding in findings {
-        let same = |last: &Finding| {
-            Finding {
-                room: finding.room.clone(),
-                ..last.clone()
-            } == finding
-        };
-        if finding.place != Place::WHOLE_FILE && kept.last().is_some_and(same) {
-            more += 1;
-            continue;
+    let is_same = |one: &Finding, other: &Finding| {
+        one.place != Place::WHOLE_FILE && of_no_room(one) == of_no_room(other)
+    };
+    let groups = findings.chunk_by(is_same).filter_map(|group| {
+        let (first, others) = group.split_first()?;
+        let mut first = first.clone();
+        if !others.is_empty() {
+            let room = first.room.as_deref().unwrap_or_default();
+            let noun = if others.len() == 1 { "room" } else { "rooms" };
+            first.message += &format!(" (in room `{room}` and {} other {noun})", others.len());
         }
-        tell(&mut kept, &mut more);
-        kept.push(finding);
-    }
-    tell(&mut kept, &mut more);
-    kept
+        Some(first)
+    });
+    groups.collect()
 }
 
 fn read_room(
@@ -211,7 +198,7 @@ fn read_room(
         .unwrap_or_default();
     if let Some((name, settings)) = known.room(stem, &text, context) {
         let room = RoomFile {
-            file: shown(path),
+            file: as_typed(path),
             name,
             name_at: Place::default(),
             // Nothing is applied from here.
@@ -222,65 +209,7 @@ fn read_room(
         };
         return (Some(room), Vec::new());
     }
-    room_file::parse(&shown(path), stem, &text, context)
-}
-
-/// The text of a file that a finding is about, to show its lines; nothing when it is no text, or gone.
-pub(crate) fn text_of(file: &str) -> Option<String> {
-    read_text(Path::new(file)).ok()
-}
-
-/// The text of a room file.
-pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
-    let unreadable = |error: std::io::Error| {
-        let message = format!("the file cannot be read: {error}");
-        Box::new(whole_file(
-            path,
-            "unreadable",
-            &message,
-            "check its permissions",
-        ))
-    };
-    let mut bytes = Vec::new();
-    // One byte more than allowed, so that a file that grows meanwhile is noticed too.
-    File::open(path)
-        .map_err(unreadable)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Box::new(whole_file(
-            path,
-            "file-size",
-            "the file is larger than 256 KiB",
-            "a room file holds one room: at most 31 short keys",
-        )));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let (line, column) = end_of(&String::from_utf8_lossy(good));
-        Box::new(Finding {
-            place: Place {
-                line,
-                column,
-                width: 1,
-            },
-            ..whole_file(
-                path,
-                "encoding",
-                "the file is not valid UTF-8",
-                "save the file as UTF-8",
-            )
-        })
-    })
-}
-
-/// Line and column, from 1, just behind `text`.
-fn end_of(text: &str) -> (u32, u32) {
-    let line = text.matches('\n').count() + 1;
-    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
-    (small(line), small(column))
+    room_file::parse(&as_typed(path), stem, &text, context)
 }
 
 /// Where a room was declared first.
@@ -326,19 +255,15 @@ fn twin(room: &RoomFile, first: &First) -> Finding {
             room.name
         )
     };
+    let help = "keep one of the two files, or give one another `roomName`";
     Finding {
-        file: room.file.clone(),
-        place: room.name_at,
-        rule: "duplicate-room",
-        severity: Severity::Error,
         room: Some(room.name.to_string()),
-        message,
-        help: Some("keep one of the two files, or give one another `roomName`".to_owned()),
         related: vec![Related {
             file: file.clone(),
             place: first.name_at,
             label: "the first one".to_owned(),
         }],
+        ..Finding::error(&room.file, room.name_at, "duplicate-room", message, help)
     }
 }
 
@@ -347,7 +272,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::model::NameRule;
+    use crate::files::text_file::MAX_FILE_BYTES;
+    use crate::model::{NameRule, Severity};
 
     const CONTEXT: Context = Context {
         names: NameRule::UrlSafe,

@@ -20,11 +20,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::files::entries::{Findings, duplicates, tabs};
+use crate::files::entries::{FAULT, Findings, unambiguous};
 use crate::files::scalar::{is_plain, reads_as, scalar};
 use crate::files::yaml::{self, Entry};
+use crate::model::Place;
 use crate::model::catalogue::attributes;
-use crate::model::{Place, Severity};
 
 /// What parts words on a line. Other white space is part of a text, as far as YAML goes.
 const BLANKS: [char; 2] = [' ', '\t'];
@@ -39,9 +39,12 @@ pub(crate) fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> 
     let plain = bare.replace("\r\n", "\n");
     let formatted = match canonical_form(&plain, findings) {
         Ok(formatted) => formatted?,
-        Err(refusal) => {
-            let (message, help) = (refusal.message, Some(refusal.help));
-            findings.add(refusal.place, "format", Severity::Error, message, help);
+        Err(Refusal {
+            place,
+            message,
+            help,
+        }) => {
+            findings.error(place, "format", message, help);
             return None;
         }
     };
@@ -52,7 +55,7 @@ pub(crate) fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> 
     })
 }
 
-/// The form of a text whose lines end in `\n`; nothing when it is wrong in a way that `validate` tells too.
+/// The form of a text whose lines end in `\n`; nothing when it is wrong in a way that `validate` reports too.
 fn canonical_form(text: &str, findings: &mut Findings<'_>) -> Result<Option<String>, Refusal> {
     if let Some(at) = text.find('\r') {
         return Err(Refusal {
@@ -61,20 +64,11 @@ fn canonical_form(text: &str, findings: &mut Findings<'_>) -> Result<Option<Stri
             help: "end lines with a line feed",
         });
     }
-    let entries = match yaml::mapping(text) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let (place, message) = (error.place, error.message);
-            findings.add(place, "yaml", Severity::Error, message, error.help);
-            return Ok(None);
-        }
-    };
     let before = findings.list.len();
-    tabs(text, findings);
-    duplicates(&entries, findings);
-    if findings.list.len() > before {
+    let Some(entries) = unambiguous(text, findings).filter(|_| findings.list.len() == before)
+    else {
         return Ok(None);
-    }
+    };
     let lines: Vec<&str> = text.lines().collect();
     let file = arrange(text, &lines, &entries)?;
     let formatted = file.joined();
@@ -88,7 +82,7 @@ fn canonical_form(text: &str, findings: &mut Findings<'_>) -> Result<Option<Stri
     Err(Refusal {
         place: Place::WHOLE_FILE,
         message: "the file would not mean the same any more, so it is left as it is",
-        help: "this is a fault of roomctl: please report it with the shape of the file",
+        help: FAULT,
     })
 }
 
@@ -395,11 +389,7 @@ fn not_understood(line: usize) -> Refusal {
 }
 
 fn line_place(index: usize) -> Place {
-    Place {
-        line: u32::try_from(index + 1).unwrap_or(u32::MAX),
-        column: 1,
-        width: 0,
-    }
+    Place::new(index + 1, 1, 0)
 }
 
 #[cfg(test)]

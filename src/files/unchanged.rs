@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::files::room_file::Context;
+use crate::files::context::Context;
 use crate::model::catalogue::attribute;
 use crate::model::secret::sha256;
 use crate::model::{RoomName, Settings, Stored, StoredSettings, Value};

@@ -37,7 +37,7 @@ pub(crate) struct YamlError {
     pub place: Place,
     pub message: String,
     /// What to write instead.
-    pub help: Option<&'static str>,
+    pub help: &'static str,
 }
 
 fn options() -> Options {
@@ -131,24 +131,17 @@ fn span(location: &serde_yaml::Location) -> Range<usize> {
 }
 
 fn place(location: &serde_yaml::Location) -> Place {
-    Place {
-        line: u32::try_from(location.line()).unwrap_or(u32::MAX),
-        column: u32::try_from(location.column()).unwrap_or(u32::MAX),
-        width: u32::try_from(location.span().len()).unwrap_or(u32::MAX),
-    }
+    let (line, column) = (location.line() as usize, location.column() as usize);
+    Place::new(line, column, location.span().len() as usize)
 }
 
 /// A merge that somebody committed half-way reads as all kinds of errors.
 fn conflict(text: &str) -> Option<YamlError> {
     let line = text.lines().position(|line| line.starts_with("<<<<<<< "))?;
     Some(YamlError {
-        place: Place {
-            line: u32::try_from(line + 1).unwrap_or(u32::MAX),
-            column: 1,
-            width: 7,
-        },
+        place: Place::new(line + 1, 1, 7),
         message: "a merge conflict that was never resolved".to_owned(),
-        help: Some("keep one side, and take the lines with `<<<<<<<`, `=======` and `>>>>>>>` out"),
+        help: "keep one side, and take the lines with `<<<<<<<`, `=======` and `>>>>>>>` out",
     })
 }
 
@@ -156,133 +149,155 @@ fn explain(error: &Error) -> YamlError {
     let place = error.location().map(|at| place(&at)).unwrap_or_default();
     let (message, help) = match error.without_snippet() {
         Error::Budget { breach, .. } => limit(breach),
-        Error::UnknownAnchor { .. } => aliases(),
-        Error::MergeKeyNotAllowed { .. } => (
-            "merge keys (`<<`) are not accepted".to_owned(),
-            Some("write the keys out"),
-        ),
+        Error::UnknownAnchor { .. } => ALIASES,
+        Error::MergeKeyNotAllowed { .. } => {
+            ("merge keys (`<<`) are not accepted", "write the keys out")
+        }
         Error::QuotingRequired { .. } => (
-            "this key must be text".to_owned(),
-            Some("keys are the names of room attributes, such as `privacy`"),
+            "this key must be text",
+            "keys are the names of room attributes, such as `privacy`",
         ),
         // Not the library's words: they repeat the tag, which may be the beginning of a secret.
         Error::UnsupportedTag { .. } => (
-            "tags (`!`) are not accepted".to_owned(),
-            Some("quote a text that begins with `!`"),
+            "tags (`!`) are not accepted",
+            "quote a text that begins with `!`",
         ),
-        other => in_our_words(plain_message(other, place)),
+        other => return in_our_words(&plain_message(other, place), place),
+    };
+    YamlError {
+        place,
+        message: message.to_owned(),
+        help,
+    }
+}
+
+type Explained = (&'static str, &'static str);
+
+const ALIASES: Explained = (
+    "anchors and aliases (`&`, `*`) are not accepted",
+    "write the value out; quote a text that begins with `&` or `*`",
+);
+
+const TOO_DEEP: Explained = (
+    "this is nested too deeply",
+    "a room is a flat list of keys and values",
+);
+
+fn limit(breach: &BudgetBreach) -> Explained {
+    match breach {
+        BudgetBreach::Documents { .. } => (
+            "a file holds one room, so only one YAML document",
+            "move the part after `---` into a file of its own",
+        ),
+        BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => ALIASES,
+        BudgetBreach::Depth { .. } => TOO_DEEP,
+        _ => (
+            "this holds far more than a room can have",
+            "a room is a flat list of at most 31 keys",
+        ),
+    }
+}
+
+/// What the library's messages begin with, and the same for people who do not know it: what is wrong, and what to
+/// do about it.
+const IN_OUR_WORDS: [(&str, &str, &str); 12] = [
+    (
+        "mapping values are not allowed",
+        "a second `: ` in one value, or a key that is indented further than the one above",
+        "quote a value that holds `: `, and let every key begin in the same column",
+    ),
+    (
+        "did not find expected",
+        "this line does not go on with what is above it",
+        "let every key begin in the same column, best at the margin",
+    ),
+    (
+        "tabs disallowed",
+        "a line begins with a tab",
+        "indent with blanks, if at all",
+    ),
+    (
+        "unclosed quote",
+        "a quote is opened here and never closed",
+        "close it",
+    ),
+    (
+        "unclosed bracket",
+        "a bracket is opened here and never closed",
+        "close it, or quote a text that begins with one",
+    ),
+    (
+        "expected string scalar",
+        "a key cannot be a list or a mapping",
+        "keys are the names of room attributes; quote a value that begins with `{` or `[`",
+    ),
+    (
+        "cannot deserialize null into string",
+        "a key is missing in front of the colon",
+        "write the name of an attribute there",
+    ),
+    (
+        "simple key expected",
+        "a `: ` is missing behind a key",
+        "write `key: value`",
+    ),
+    (
+        "non-finite float",
+        "this is no number that could be sent",
+        "write a whole number, in digits",
+    ),
+    (
+        "a BOM must not appear",
+        "a byte-order mark in the middle of the file",
+        "take out the invisible character at this place",
+    ),
+    ("recursion limit exceeded", TOO_DEEP.0, TOO_DEEP.1),
+    (
+        "expected mapping start",
+        "a file must hold `key: value` lines",
+        "write one `key: value` a line, with a blank behind the colon",
+    ),
+];
+
+fn in_our_words(message: &str, place: Place) -> YamlError {
+    if let Some(what) = message.strip_prefix("unexpected character: `") {
+        return unexpected(what.strip_suffix('\'').unwrap_or(what), place);
+    }
+    let known = IN_OUR_WORDS
+        .iter()
+        .find(|(beginning, ..)| message.starts_with(beginning));
+    let (message, help) =
+        known.map_or((message, PLAIN_LINES), |(_, message, help)| (message, help));
+    YamlError {
+        place,
+        message: message.to_owned(),
+        help,
+    }
+}
+
+const PLAIN_LINES: &str =
+    "write one `key: value` a line, beginning at the margin; quote a text that holds `: ` or ` #`";
+
+fn unexpected(what: &str, place: Place) -> YamlError {
+    let (message, help) = match what {
+        "\\u{0}" => (
+            "a NUL: this is not a text file".to_owned(),
+            "save the file as UTF-8 text",
+        ),
+        control if control.starts_with("\\u{") => (
+            format!("a control character ({control})"),
+            "take out the invisible character at this place",
+        ),
+        other => (
+            format!("a value cannot begin with `{other}`").replace("```", "a backtick"),
+            "quote the value",
+        ),
     };
     YamlError {
         place,
         message,
         help,
     }
-}
-
-fn aliases() -> (String, Option<&'static str>) {
-    (
-        "anchors and aliases (`&`, `*`) are not accepted".to_owned(),
-        Some("write the value out; quote a text that begins with `&` or `*`"),
-    )
-}
-
-fn limit(breach: &BudgetBreach) -> (String, Option<&'static str>) {
-    match breach {
-        BudgetBreach::Documents { .. } => (
-            "a file holds one room, so only one YAML document".to_owned(),
-            Some("move the part after `---` into a file of its own"),
-        ),
-        BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => aliases(),
-        BudgetBreach::Depth { .. } => too_deep(),
-        _ => (
-            "this holds far more than a room can have".to_owned(),
-            Some("a room is a flat list of at most 31 keys"),
-        ),
-    }
-}
-
-/// What is wrong in words for people who do not know the library, and what to do about it.
-fn in_our_words(message: String) -> (String, Option<&'static str>) {
-    const SAME_COLUMN: &str = "let every key begin in the same column, best at the margin";
-    let begins = |start: &str| message.starts_with(start);
-    let (message, help) = if let Some(rest) = message.strip_prefix("unexpected character: `") {
-        return unexpected(rest.strip_suffix('\'').unwrap_or(rest));
-    } else if begins("mapping values are not allowed") {
-        (
-            "a second `: ` in one value, or a key that is indented further than the one above",
-            "quote a value that holds `: `, and let every key begin in the same column",
-        )
-    } else if begins("did not find expected") {
-        (
-            "this line does not go on with what is above it",
-            SAME_COLUMN,
-        )
-    } else if begins("tabs disallowed") {
-        ("a line begins with a tab", "indent with blanks, if at all")
-    } else if begins("unclosed quote") {
-        ("a quote is opened here and never closed", "close it")
-    } else if begins("unclosed bracket") {
-        (
-            "a bracket is opened here and never closed",
-            "close it, or quote a text that begins with one",
-        )
-    } else if begins("expected string scalar") {
-        (
-            "a key cannot be a list or a mapping",
-            "keys are the names of room attributes; quote a value that begins with `{` or `[`",
-        )
-    } else if begins("cannot deserialize null into string") {
-        (
-            "a key is missing in front of the colon",
-            "write the name of an attribute there",
-        )
-    } else if begins("simple key expected") {
-        ("a `: ` is missing behind a key", "write `key: value`")
-    } else if begins("non-finite float") {
-        (
-            "this is no number that could be sent",
-            "write a whole number, in digits",
-        )
-    } else if begins("a BOM must not appear") {
-        (
-            "a byte-order mark in the middle of the file",
-            "take out the invisible character at this place",
-        )
-    } else if begins("recursion limit exceeded") {
-        return too_deep();
-    } else if begins("expected mapping start") {
-        (
-            "a file must hold `key: value` lines",
-            "write one `key: value` a line, with a blank behind the colon",
-        )
-    } else {
-        return (message, None);
-    };
-    (message.to_owned(), Some(help))
-}
-
-fn unexpected(what: &str) -> (String, Option<&'static str>) {
-    match what {
-        "\\u{0}" => (
-            "a NUL: this is not a text file".to_owned(),
-            Some("save the file as UTF-8 text"),
-        ),
-        control if control.starts_with("\\u{") => (
-            format!("a control character ({control})"),
-            Some("take out the invisible character at this place"),
-        ),
-        other => (
-            format!("a value cannot begin with `{other}`").replace("```", "a backtick"),
-            Some("quote the value"),
-        ),
-    }
-}
-
-fn too_deep() -> (String, Option<&'static str>) {
-    (
-        "this is nested too deeply".to_owned(),
-        Some("a room is a flat list of keys and values"),
-    )
 }
 
 /// The library's message without the place that it repeats at the end.

@@ -41,6 +41,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Line and column from 1, and how many characters.
+    pub(crate) fn new(line: usize, column: usize, width: usize) -> Self {
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            line: small(line),
+            column: small(column),
+            width: small(width),
+        }
+    }
+
     /// The point at the beginning of a file.
     pub(crate) const START: Self = Self {
         line: 1,
@@ -86,6 +96,26 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// An error in `file`, of no room in particular.
+    pub(crate) fn error(
+        file: impl Into<String>,
+        place: Place,
+        rule: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            file: file.into(),
+            place,
+            rule,
+            severity: Severity::Error,
+            message: message.into(),
+            help: Some(help.into()),
+            related: Vec::new(),
+            room: None,
+        }
+    }
+
     /// Whether `findings` forbid to go on.
     pub(crate) fn any_error(findings: &[Self]) -> bool {
         findings.iter().any(|f| f.severity == Severity::Error)

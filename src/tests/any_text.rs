@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
+use crate::files::context::Context;
 use crate::files::defaults::Defaults;
-use crate::files::room_file::{Context, parse};
+use crate::files::room_file::parse;
 use crate::model::{NameRule, Severity};
 
 const CONTEXT: Context = Context {

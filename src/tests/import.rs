@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use crate::files::context::Context;
 use crate::files::defaults::Defaults;
 use crate::files::entries::Findings;
-use crate::files::room_file::{Context, parse};
+use crate::files::room_file::parse;
 use crate::files::room_format::format;
 use crate::files::room_yaml::{RoomYaml, room_yaml};
 use crate::model::catalogue::attributes;

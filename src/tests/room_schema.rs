@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use crate::files::context::Context;
 use crate::files::defaults::{self, Defaults};
-use crate::files::room_file::{self, Context};
+use crate::files::room_file;
 use crate::files::yaml;
 use crate::model::catalogue::{Attribute, Kind, attributes};
 use crate::model::{Finding, NameRule, Severity};

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::files::config::ConfigError;
+use crate::files::text_file::ConfigError;
 use crate::planner::state::RenameError;
 use crate::service::http::HttpError;
 use crate::simulator::SimulatorError;

@@ -9,8 +9,9 @@ use tokio::runtime::{Builder, Runtime};
 use super::args::{Global, PaceArgs};
 use super::exit::{Exit, Failure};
 use crate::files::config::{self, Config};
+use crate::files::context::Context;
 use crate::files::defaults::Defaults;
-use crate::files::room_file::Context;
+use crate::files::text_file::load;
 use crate::model::policy::{self, Policy};
 use crate::model::{Effect, NameRule, Secret};
 use crate::planner::Rate;
@@ -41,8 +42,8 @@ impl Workspace {
     /// Puts flags, environment and configuration together.
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let config = match &global.config {
-            None => config::load(Path::new("roomctl.yaml"))?.unwrap_or_default(),
-            Some(path) => config::load(path)?.ok_or_else(|| {
+            None => load(Path::new("roomctl.yaml"), config::parse)?.unwrap_or_default(),
+            Some(path) => load(path, config::parse)?.ok_or_else(|| {
                 Failure::new(Exit::Invalid, format!("there is no {}", path.display()))
             })?,
         };

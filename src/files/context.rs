@@ -1,0 +1,21 @@
+//! What reading a room file takes besides its text. Pure.
+
+use crate::files::defaults::Defaults;
+use crate::model::policy::Policy;
+use crate::model::{Lookup, NameRule};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// Which names are accepted.
+    pub names: NameRule,
+    /// Now, in Unix seconds.
+    pub now: i64,
+    /// The variables that secret attributes may refer to.
+    pub variables: Lookup<'a>,
+    /// Whether it is for the sandbox, where secrets whose variables are not set are made up.
+    pub sandbox: bool,
+    /// The defaults that hold where the file is.
+    pub defaults: &'a Defaults,
+    /// What the repository demands of its rooms beyond the rules of the service.
+    pub policies: &'a [Policy],
+}
