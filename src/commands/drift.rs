@@ -21,7 +21,7 @@ use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::load;
 use crate::files::unchanged::Known;
 use crate::model::RoomName;
-use crate::planner::drift::Sides;
+use crate::planner::drift::Evidence;
 use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
 use crate::report::drift::Summary;
@@ -69,7 +69,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         backend.close().await?;
         looked
     })?;
-    let drift = drift(&Sides {
+    let drift = drift(&Evidence {
         wanted: &loaded.wanted,
         state: &state,
         world: &seen.world,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::files::entries::{self, Findings, SettingsFile};
 use crate::files::yaml::Entry;
 use crate::model::Finding;
-use crate::model::secret::sha256;
+use crate::model::digest::sha256;
 
 /// The stem of the files that hold defaults.
 pub(crate) const STEM: &str = "_defaults";

@@ -12,14 +12,13 @@ use crate::files::discover::{Found, as_typed, discover};
 use crate::files::room_file::{self, RoomFile};
 use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
-use crate::model::{Finding, Origins, Place, Related, RoomName, RoomOrigins};
-use crate::planner::WantedRoom;
+use crate::model::{Finding, Origins, Place, Related, RoomName, RoomOrigins, Wanted, WantedRoom};
 
 /// What the files say.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     /// The rooms they want.
-    pub wanted: BTreeMap<RoomName, WantedRoom>,
+    pub wanted: Wanted,
     /// Where each key comes from, by room.
     pub origins: Origins,
     /// Everything that is wrong or doubtful, sorted by file and place.
@@ -273,7 +272,7 @@ mod tests {
 
     use super::*;
     use crate::files::text_file::MAX_FILE_BYTES;
-    use crate::model::{NameRule, Severity};
+    use crate::model::{NameRule, Severity, Value};
 
     const CONTEXT: Context = Context {
         names: NameRule::UrlSafe,
@@ -391,7 +390,10 @@ mod tests {
         let room = RoomName::try_from(room.to_owned()).unwrap();
         let settings = loaded.wanted[&room].settings.iter();
         settings
-            .map(|(name, value)| format!("{name}={value:?}"))
+            .map(|(name, value)| match value {
+                Value::Plain(value) => format!("{name}={value:?}"),
+                other => format!("{name}={other:?}"),
+            })
             .collect()
     }
 

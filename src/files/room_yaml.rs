@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::files::scalar::scalar;
 use crate::model::catalogue::{Kind, attributes, kind};
-use crate::model::{RoomName, Value, reference};
+use crate::model::{RoomName, Scalar, Value, reference};
 use crate::planner::import::Draft;
 
 /// What a room file is written from.
@@ -53,10 +53,10 @@ pub(crate) fn room_yaml(yaml: &RoomYaml<'_>) -> String {
 /// The value as YAML; `None` of a secret without a variable, which cannot be written down.
 fn written(name: &str, value: &Value, variables: &BTreeMap<&str, String>) -> Option<String> {
     Some(match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Integer(value) if kind(name) == Some(&Kind::Moment) => moment(*value),
-        Value::Integer(value) => value.to_string(),
-        Value::Text(value) => scalar(name, value),
+        Value::Plain(Scalar::Bool(value)) => value.to_string(),
+        Value::Plain(Scalar::Integer(value)) if kind(name) == Some(&Kind::Moment) => moment(*value),
+        Value::Plain(Scalar::Integer(value)) => value.to_string(),
+        Value::Plain(Scalar::Text(text)) => scalar(name, text),
         Value::Secret(_) | Value::Unset { .. } => reference::written(variables.get(name)?),
     })
 }
@@ -89,9 +89,9 @@ mod tests {
         let room = RoomName::try_from("123".to_owned()).unwrap();
         let draft = Draft {
             settings: [
-                ("expireUnixSec", Value::Integer(1_869_642_000)),
-                ("enableChat", Value::Bool(true)),
-                ("privacy", Value::Text("private".into())),
+                ("expireUnixSec", Value::from(1_869_642_000)),
+                ("enableChat", Value::from(true)),
+                ("privacy", Value::from("private")),
                 (
                     "rtmpOutURL",
                     Value::Secret(Secret::new("rtmp://a.example/canary")),

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::files::context::Context;
 use crate::model::catalogue::attribute;
-use crate::model::secret::sha256;
+use crate::model::digest;
 use crate::model::{RoomName, Settings, Stored, StoredSettings, Value};
 use crate::planner::{AppliedRoom, State};
 
@@ -68,17 +68,15 @@ impl<'a> Known<'a> {
         }
         // The only finding that comes with time.
         let expires = room.settings.get("expireUnixSec");
-        if matches!(expires, Some(Stored::Integer(moment)) if *moment <= context.now) {
+        let expires = expires.and_then(Stored::integer);
+        if expires.is_some_and(|moment| moment <= context.now) {
             return None;
         }
         let settings = room.settings.iter().map(|(name, kept)| {
-            let value = match kept {
-                Stored::Bool(value) => Value::Bool(*value),
-                Stored::Integer(value) => Value::Integer(*value),
-                Stored::Text(value) => Value::Text(value.clone()),
-                Stored::Secret { .. } | Stored::Null(()) => return None,
+            let Stored::Plain(value) = kept else {
+                return None;
             };
-            Some((attribute(name)?.name, value))
+            Some((attribute(name)?.name, Value::Plain(value.clone())))
         });
         Some(((*name).clone(), settings.collect::<Option<_>>()?))
     }
@@ -94,13 +92,10 @@ pub(crate) fn source(
     settings: &Settings,
 ) -> String {
     let plain = settings.iter().map(|(name, value)| {
-        let kept = match value {
-            Value::Bool(value) => Stored::Bool(*value),
-            Value::Integer(value) => Stored::Integer(*value),
-            Value::Text(value) => Stored::Text(value.clone()),
-            Value::Secret(_) | Value::Unset { .. } => return None,
+        let Value::Plain(value) = value else {
+            return None;
         };
-        Some(((*name).to_owned(), kept))
+        Some(((*name).to_owned(), Stored::Plain(value.clone())))
     });
     let settings = plain.collect::<Option<StoredSettings>>();
     let settings = settings.map_or_else(|| "0".repeat(PART), |plain| settings_part(name, &plain));
@@ -108,22 +103,22 @@ pub(crate) fn source(
 }
 
 fn is_plain(kept: &Stored) -> bool {
-    !matches!(kept, Stored::Secret { .. } | Stored::Null(()))
+    matches!(kept, Stored::Plain(_))
 }
 
 fn text_part(stem: &str, text: &str, context: &Context<'_>) -> String {
     let (names, defaults) = (context.names, context.defaults.identity());
-    digest(format!("{READER}\n{names:?}\n{defaults}\n{stem}\n{text}").as_bytes())
+    let text = format!("{READER}\n{names:?}\n{defaults}\n{stem}\n{text}");
+    part(&digest::sha256(text.as_bytes()))
 }
 
 /// The name counts, too: `state mv` remembers a room under another one.
 fn settings_part(name: &RoomName, settings: &StoredSettings) -> String {
-    // A name and a sorted map with text keys always serialise.
-    digest(&serde_json::to_vec(&(name, settings)).unwrap_or_default())
+    part(&digest::of(&(name, settings)))
 }
 
-fn digest(bytes: &[u8]) -> String {
-    sha256(bytes)[PREFIX.len()..][..PART].to_owned()
+fn part(digest: &str) -> String {
+    digest[PREFIX.len()..][..PART].to_owned()
 }
 
 #[cfg(test)]
@@ -134,7 +129,7 @@ mod tests {
     use crate::files::defaults::{Defaults, parse as parse_defaults};
     use crate::files::room_file::parse;
     use crate::model::NameRule;
-    use crate::model::value::remember;
+    use crate::model::value::stored;
 
     const NOW: i64 = 1_790_000_000;
     const CONTEXT: Context = Context {
@@ -152,7 +147,7 @@ mod tests {
         let (room, _) = parse("rooms/a.yaml", "a", text, &CONTEXT);
         let room = room.unwrap();
         let applied = AppliedRoom {
-            settings: remember(&room.settings, "salt", &StoredSettings::new()),
+            settings: stored(&room.settings, "salt", &StoredSettings::new()),
             source: room.source,
             ..AppliedRoom::default()
         };
@@ -213,7 +208,7 @@ mod tests {
         let (room, _) = parse("rooms/a.yaml", "a", TEXT, &with(&before));
         let mut state = state(TEXT);
         let room = room.unwrap();
-        applied(&mut state).settings = remember(&room.settings, "salt", &StoredSettings::new());
+        applied(&mut state).settings = stored(&room.settings, "salt", &StoredSettings::new());
         applied(&mut state).source = room.source;
         let known = Known::of(&state);
         let read = known.room("a", TEXT, &with(&before));
@@ -225,7 +220,7 @@ mod tests {
     #[test]
     fn a_state_that_was_edited_or_is_in_doubt_is_not_relied_on() {
         let mut edited = state(TEXT);
-        let people = Stored::Integer(6);
+        let people = Stored::from(6);
         applied(&mut edited)
             .settings
             .insert("maxParticipants".into(), people.clone());

@@ -88,32 +88,19 @@ struct Move<'a> {
 
 impl Move<'_> {
     fn is(&self, name: &str, from: &str, to: &str) -> bool {
-        let has = |settings: &StoredSettings, word: &str| matches!(settings.get(name), Some(Stored::Text(text)) if text == word);
-        has(self.before, from) && has(self.after, to)
+        self.before.get(name) == Some(&from.into()) && self.after.get(name) == Some(&to.into())
     }
 
     fn switches_on(&self, name: &str) -> bool {
-        self.after.get(name) == Some(&Stored::Bool(true))
-            && self.before.get(name) != Some(&Stored::Bool(true))
+        is_true(self.after, name) && !is_true(self.before, name)
     }
 
     fn switches_off(&self, name: &str) -> bool {
-        self.after.get(name) == Some(&Stored::Bool(false))
-            && self.before.get(name) == Some(&Stored::Bool(true))
-    }
-
-    fn integer(settings: &StoredSettings, name: &str) -> Option<i64> {
-        match settings.get(name) {
-            Some(Stored::Integer(number)) => Some(*number),
-            _ => None,
-        }
+        self.after.get(name) == Some(&false.into()) && is_true(self.before, name)
     }
 
     fn lowers(&self, name: &str) -> bool {
-        match (
-            Self::integer(self.before, name),
-            Self::integer(self.after, name),
-        ) {
+        match (number(self.before, name), number(self.after, name)) {
             (Some(before), Some(after)) => after < before,
             // Newly limited: somebody inside may be over the limit.
             (None, Some(_)) => !self.before.is_empty(),
@@ -122,17 +109,21 @@ impl Move<'_> {
     }
 
     fn ejects(&self, now: i64) -> bool {
-        self.expires_with_ejection(now)
-            || catalogue::with(Trait::Ejects).any(|name| self.lowers(name))
-    }
-
-    fn expires_with_ejection(&self, now: i64) -> bool {
         let over = |settings: &StoredSettings| {
-            settings.get("ejectAtRoomExp") == Some(&Stored::Bool(true))
-                && Self::integer(settings, "expireUnixSec").is_some_and(|moment| moment <= now)
+            is_true(settings, "ejectAtRoomExp")
+                && number(settings, "expireUnixSec").is_some_and(|moment| moment <= now)
         };
-        over(self.after) && !over(self.before)
+        let expires = over(self.after) && !over(self.before);
+        expires || catalogue::with(Trait::Ejects).any(|name| self.lowers(name))
     }
+}
+
+fn is_true(settings: &StoredSettings, name: &str) -> bool {
+    settings.get(name).is_some_and(Stored::is_true)
+}
+
+fn number(settings: &StoredSettings, name: &str) -> Option<i64> {
+    settings.get(name).and_then(Stored::integer)
 }
 
 #[cfg(test)]

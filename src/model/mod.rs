@@ -3,6 +3,7 @@
 //! Pure: no network, files, clock, environment or printing. Time comes in as an argument.
 
 pub(crate) mod catalogue;
+pub(crate) mod digest;
 pub(crate) mod effect;
 pub(crate) mod finding;
 pub(crate) mod name;
@@ -17,6 +18,7 @@ pub(crate) mod suggest;
 pub(crate) mod types;
 pub(crate) mod value;
 pub(crate) mod version;
+pub(crate) mod wanted;
 pub(crate) mod why;
 
 pub(crate) use effect::Effect;
@@ -26,5 +28,6 @@ pub(crate) use origin::{Origin, Origins, RoomOrigins};
 pub(crate) use reference::Lookup;
 pub(crate) use room::Room;
 pub(crate) use secret::Secret;
-pub(crate) use value::{Live, LiveRoom, Settings, Stored, StoredSettings, Value};
+pub(crate) use value::{Live, LiveRoom, Scalar, Settings, Stored, StoredSettings, Value};
+pub(crate) use wanted::{Wanted, WantedRoom};
 pub(crate) use why::why;

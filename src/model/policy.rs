@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::catalogue::attributes;
 use super::finding::Severity;
 use super::rules::Violation;
+use super::value::Scalar;
 use super::{RoomName, Settings, Value};
 
 /// What stands for a secret: expressions see that there is one, and nothing of it.
@@ -167,9 +168,9 @@ impl Policy {
 fn room(subject: Subject<'_>) -> HashMap<String, Cel> {
     let settings = subject.settings.iter().map(|(name, value)| {
         let value = match value {
-            Value::Bool(value) => Cel::from(*value),
-            Value::Integer(value) => Cel::from(*value),
-            Value::Text(value) => Cel::from(value.as_str()),
+            Value::Plain(Scalar::Bool(value)) => Cel::from(*value),
+            Value::Plain(Scalar::Integer(value)) => Cel::from(*value),
+            Value::Plain(Scalar::Text(text)) => Cel::from(text.as_str()),
             Value::Secret(_) | Value::Unset { .. } => Cel::from(MASK),
         };
         ((*name).to_owned(), value)
@@ -197,9 +198,9 @@ mod tests {
 
     fn told(rooms: &str, expression: &str) -> Option<String> {
         let settings: Settings = [
-            ("privacy", Value::Text("private".into())),
-            ("maxParticipants", Value::Integer(12)),
-            ("enableChat", Value::Bool(true)),
+            ("privacy", Value::from("private")),
+            ("maxParticipants", Value::from(12)),
+            ("enableChat", Value::from(true)),
             ("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/canary"))),
         ]
         .into();

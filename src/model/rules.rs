@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::catalogue::{self, Kind, Trait};
 use super::finding::Severity;
 use super::types::Privacy;
-use super::value::{Settings, Value};
+use super::value::{Scalar, Settings, Value};
 
 /// What a rule, or a policy, found in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,12 +79,12 @@ impl Violation {
 
 /// Absent is not false, but it is not true either.
 fn is_true(room: &Settings, name: &str) -> bool {
-    room.get(name) == Some(&Value::Bool(true))
+    room.get(name) == Some(&Value::from(true))
 }
 
 fn number(room: &Settings, name: &str) -> Option<i64> {
     match room.get(name) {
-        Some(Value::Integer(number)) => Some(*number),
+        Some(Value::Plain(Scalar::Integer(number))) => Some(*number),
         _ => None,
     }
 }

@@ -9,6 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::digest::hex;
+
 /// A text that is never shown. It is wiped from memory when dropped.
 #[derive(Clone)]
 pub(crate) struct Secret(SecretString);
@@ -59,30 +61,9 @@ impl Eq for Secret {}
 #[schemars(inline)]
 pub(crate) struct SecretDigest(#[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))] String);
 
-/// Lower-case hexadecimal digits of `bytes`.
-fn hex(bytes: &[u8]) -> String {
-    // A table, not `write!`: a plan of 10,000 rooms makes 30,000 digests.
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
-}
-
-/// `sha256:` and the hex digest of `bytes`.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(bytes)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hex_digits() {
-        assert_eq!(hex(&[0, 0x0f, 0xa0, 0xff]), "000fa0ff");
-    }
 
     #[test]
     fn debug_shows_nothing() {

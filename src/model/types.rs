@@ -11,7 +11,7 @@ use url::Url;
 
 use super::reference::{Lookup, Template};
 use super::secret::Secret;
-use super::value::Value;
+use super::value::{Scalar, Value};
 
 /// A key that may be absent. Absent means *not managed*: never sent, never compared.
 ///
@@ -135,7 +135,7 @@ macro_rules! whole_number_type {
             }
         }
 
-        impl From<$name> for Value {
+        impl From<$name> for Scalar {
             fn from(number: $name) -> Self {
                 Self::Integer(number.0)
             }
@@ -515,13 +515,7 @@ secret_url_type!(
     "[Rr][Tt][Mm][Pp][Ss]?"
 );
 
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<Privacy> for Value {
+impl From<Privacy> for Scalar {
     fn from(value: Privacy) -> Self {
         let word = match value {
             Privacy::Public => "public",
@@ -531,7 +525,7 @@ impl From<Privacy> for Value {
     }
 }
 
-impl From<CompositionLayout> for Value {
+impl From<CompositionLayout> for Scalar {
     fn from(value: CompositionLayout) -> Self {
         let word = match value {
             CompositionLayout::Grid => "grid",

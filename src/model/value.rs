@@ -8,125 +8,65 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
+use super::catalogue::{self, Kind};
 use super::secret::{Secret, SecretDigest};
+
+/// What is no secret: the same in a file, on the wire, in the state and in a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum Scalar {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number: seconds, Unix seconds or people.
+    Integer(i64),
+    Text(String),
+}
 
 /// A value as it is sent. Not serialisable, since it may hold a secret in clear:
 /// only the code that writes a request body takes it apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
-    Bool(bool),
-    /// A whole number: seconds, Unix seconds or people.
-    Integer(i64),
-    /// Text that anyone may read.
-    Text(String),
+    Plain(Scalar),
     /// Text that nobody may read.
     Secret(Secret),
-    /// Text that nobody may read, and that is not known here: these variables are not set. Never sent.
+    /// A secret that is not known here: these variables are not set. Never sent.
     Unset {
-        /// Names of the variables.
         variables: Vec<String>,
     },
 }
 
-impl Value {
-    /// Whether this is what was remembered, told without making the form that is stored. A secret that is
-    /// not known here is taken for the remembered one: a run without secrets would otherwise see a change
-    /// in every room that has some.
-    pub(crate) fn is(&self, remembered: &Stored, salt: &str, attribute: &str) -> bool {
-        match (self, remembered) {
-            (Self::Bool(value), Stored::Bool(other)) => value == other,
-            (Self::Integer(value), Stored::Integer(other)) => value == other,
-            (Self::Text(value), Stored::Text(other)) => value == other,
-            (Self::Secret(value), Stored::Secret { secret }) => {
-                value.digest(salt, attribute) == *secret
-            }
-            (Self::Unset { .. }, Stored::Secret { .. }) => true,
-            _ => false,
-        }
-    }
-
-    /// The form that may be stored, compared and shown; `None` of a secret that is not known here.
-    pub(crate) fn remember(&self, salt: &str, attribute: &str) -> Option<Stored> {
-        Some(match self {
-            Self::Bool(value) => Stored::Bool(*value),
-            Self::Integer(value) => Stored::Integer(*value),
-            Self::Text(value) => Stored::Text(value.clone()),
-            Self::Secret(secret) => Stored::Secret {
-                secret: secret.digest(salt, attribute),
-            },
-            Self::Unset { .. } => return None,
-        })
-    }
-}
-
-/// A value as the service reports it. Wider than [`Value`], since an answer may hold anything.
-/// A text in which a known secret was recognised arrives here as [`Live::Secret`].
+/// A value as the service reports it; what no attribute should be, such as a list, is its JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Live {
-    Bool(bool),
-    /// A whole number; an integral float counts as one.
-    Integer(i64),
-    Text(String),
-    /// Text that nobody may read.
+    Plain(Scalar),
+    /// Text of a secret attribute, or one in which a secret was recognised.
     Secret(Secret),
     Null,
-    /// Something no attribute should be: the JSON text of a float, a list or an object.
-    Other(String),
 }
 
-impl Live {
-    /// Whether the service holds what was sent. Numbers that come back as text count, as long as they
-    /// say the same: it is unknown how strictly the service keeps types, and no write would mend it.
-    pub(crate) fn holds(&self, sent: &Value) -> bool {
-        match (self, sent) {
-            (Self::Bool(live), Value::Bool(sent)) => live == sent,
-            (Self::Integer(live), Value::Integer(sent)) => live == sent,
-            (Self::Text(live), Value::Integer(sent)) => live.parse() == Ok(*sent),
-            (Self::Text(live), Value::Text(sent)) => live == sent,
-            (Self::Text(live), Value::Secret(sent)) => live == sent.expose(),
-            (Self::Secret(live), Value::Secret(sent)) => live == sent,
-            (Self::Secret(live), Value::Text(sent)) => live.expose() == sent,
-            _ => false,
-        }
-    }
-
-    /// Whether the service holds what is remembered, in any form that says the same.
-    pub(crate) fn is(&self, remembered: &Stored, salt: &str, attribute: &str) -> bool {
-        match (self, remembered) {
-            (Self::Bool(live), Stored::Bool(kept)) => live == kept,
-            (Self::Integer(live), Stored::Integer(kept)) => live == kept,
-            (Self::Text(live), Stored::Integer(kept)) => live.parse() == Ok(*kept),
-            (Self::Text(live) | Self::Other(live), Stored::Text(kept)) => live == kept,
-            (Self::Text(live) | Self::Other(live), Stored::Secret { secret }) => {
-                Secret::new(live.as_str()).digest(salt, attribute) == *secret
-            }
-            (Self::Secret(live), Stored::Secret { secret }) => {
-                live.digest(salt, attribute) == *secret
-            }
-            (Self::Secret(live), Stored::Text(kept)) => live.expose() == kept,
-            (Self::Null, Stored::Null(())) => true,
-            _ => false,
-        }
-    }
-
-    /// The form that may be stored and shown. `secret` says that the attribute itself is secret, so that
-    /// whatever the service put there is one too.
-    pub(crate) fn remember(&self, salt: &str, attribute: &str, secret: bool) -> Stored {
-        match self {
-            Self::Bool(value) => Stored::Bool(*value),
-            Self::Integer(value) => Stored::Integer(*value),
-            Self::Text(text) | Self::Other(text) if secret => Stored::Secret {
-                secret: Secret::new(text.as_str()).digest(salt, attribute),
-            },
-            Self::Text(text) | Self::Other(text) => Stored::Text(text.clone()),
-            Self::Secret(text) => Stored::Secret {
-                secret: text.digest(salt, attribute),
-            },
-            Self::Null => Stored::Null(()),
-        }
-    }
+/// A value as it is stored in the state and compared: a secret is only its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Stored {
+    /// What anyone may read.
+    Plain(Scalar),
+    /// The digest of a secret, salted by the lineage of the state.
+    Secret {
+        /// The digest.
+        secret: SecretDigest,
+    },
+    /// `null`: only ever as the service's answer, never as something wanted.
+    Null(()),
 }
+
+/// The managed attributes of one room by wire name, as they will be sent.
+pub(crate) type Settings = BTreeMap<&'static str, Value>;
+
+/// The attributes of one room by wire name, in the form that is stored and compared.
+pub(crate) type StoredSettings = BTreeMap<String, Stored>;
 
 /// A room as the service reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,23 +77,165 @@ pub(crate) struct LiveRoom {
     pub settings: BTreeMap<String, Live>,
 }
 
-/// A value as it is stored in the state and compared: a secret is only its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Stored {
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number: seconds, Unix seconds or people.
-    Integer(i64),
-    /// Text that anyone may read.
-    Text(String),
-    /// The digest of a secret, salted by the lineage of the state.
-    Secret {
-        /// The digest.
-        secret: SecretDigest,
-    },
-    /// `null`: only ever as the service's answer, never as something wanted.
-    Null(()),
+impl From<bool> for Scalar {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for Scalar {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<&str> for Scalar {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Scalar {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<T: Into<Scalar>> From<T> for Value {
+    fn from(value: T) -> Self {
+        Self::Plain(value.into())
+    }
+}
+
+impl<T: Into<Scalar>> From<T> for Live {
+    fn from(value: T) -> Self {
+        Self::Plain(value.into())
+    }
+}
+
+impl<T: Into<Scalar>> From<T> for Stored {
+    fn from(value: T) -> Self {
+        Self::Plain(value.into())
+    }
+}
+
+impl From<&Scalar> for Json {
+    fn from(value: &Scalar) -> Self {
+        match value {
+            Scalar::Bool(value) => Self::from(*value),
+            Scalar::Integer(value) => Self::from(*value),
+            Scalar::Text(text) => Self::from(text.as_str()),
+        }
+    }
+}
+
+impl Kind {
+    /// A value of the service as this kind takes it. Numbers that come back as text count as numbers: it is
+    /// unknown how strictly the service keeps types, and no write would mend it.
+    pub(crate) fn read(&self, value: &Scalar) -> Scalar {
+        match (self, value) {
+            (Self::Count(_) | Self::Moment | Self::Span, Scalar::Text(text)) => {
+                text.parse().map_or_else(|_| value.clone(), Scalar::Integer)
+            }
+            _ => value.clone(),
+        }
+    }
+}
+
+impl Value {
+    /// The form that is stored and compared. `salt` is the lineage of the state. A secret that is not known
+    /// here is taken for the one that was `applied`: a run without secrets would otherwise see a change in
+    /// every room that has some. `None`: nothing was applied that it could be taken for.
+    pub(crate) fn stored(
+        &self,
+        salt: &str,
+        attribute: &str,
+        applied: Option<&Stored>,
+    ) -> Option<Stored> {
+        match self {
+            Self::Plain(value) => Some(Stored::Plain(value.clone())),
+            Self::Secret(secret) => Some(Stored::digest(secret, salt, attribute)),
+            Self::Unset { .. } => applied.filter(|applied| applied.is_secret()).cloned(),
+        }
+    }
+}
+
+impl Live {
+    /// The form that is stored and compared. Whatever the service puts into a secret attribute is a secret.
+    fn stored(&self, salt: &str, attribute: &str) -> Stored {
+        match (self, catalogue::kind(attribute)) {
+            (Self::Null, _) => Stored::Null(()),
+            (Self::Plain(Scalar::Text(text)), Some(Kind::SecretUrl)) => {
+                Stored::digest(&Secret::new(text.as_str()), salt, attribute)
+            }
+            (Self::Plain(value), Some(kind)) => Stored::Plain(kind.read(value)),
+            (Self::Plain(value), None) => Stored::Plain(value.clone()),
+            // A word that everybody may write gives nothing away, whatever else it is the secret of.
+            (Self::Secret(text), Some(Kind::Words(words))) if words.contains(&text.expose()) => {
+                Stored::from(text.expose())
+            }
+            (Self::Secret(text), _) => Stored::digest(text, salt, attribute),
+        }
+    }
+}
+
+impl LiveRoom {
+    /// Whether it is not the room with that id: that one was archived or deleted, and this one created under
+    /// its name.
+    pub(crate) fn is_another(&self, id: Option<&str>) -> bool {
+        matches!((id, &self.id), (Some(before), Some(now)) if before != now)
+    }
+
+    /// Everything it reports in the form that is stored and compared.
+    pub(crate) fn stored(&self, salt: &str) -> StoredSettings {
+        let settings = self.settings.iter();
+        settings
+            .map(|(name, live)| (name.clone(), live.stored(salt, name)))
+            .collect()
+    }
+}
+
+impl Stored {
+    pub(super) fn digest(secret: &Secret, salt: &str, attribute: &str) -> Self {
+        Self::Secret {
+            secret: secret.digest(salt, attribute),
+        }
+    }
+
+    /// Whether only the fact of a change may be shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self, Self::Secret { .. })
+    }
+
+    pub(crate) fn is_true(&self) -> bool {
+        *self == Self::Plain(Scalar::Bool(true))
+    }
+
+    pub(crate) fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Plain(Scalar::Integer(number)) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// Settings in the form that is stored and compared, but for secrets that are not known here and were not
+/// `applied` either.
+pub(crate) fn stored(settings: &Settings, salt: &str, applied: &StoredSettings) -> StoredSettings {
+    let one = |(name, value): (&&'static str, &Value)| {
+        let stored = value.stored(salt, name, applied.get(*name))?;
+        Some(((*name).to_owned(), stored))
+    };
+    settings.iter().filter_map(one).collect()
+}
+
+/// Whether `settings` are exactly the `applied` ones, found out without building their stored form.
+pub(crate) fn same(settings: &Settings, salt: &str, applied: &StoredSettings) -> bool {
+    let mut pairs = settings.iter().zip(applied);
+    settings.len() == applied.len()
+        && pairs.all(|((name, value), (other, kept))| {
+            name == other && value.stored(salt, name, Some(kept)).as_ref() == Some(kept)
+        })
 }
 
 /// By hand: serde's own reading of an untagged enum copies each value first, and a state has 100,000.
@@ -168,19 +250,19 @@ impl<'de> Deserialize<'de> for Stored {
             }
 
             fn visit_bool<E>(self, value: bool) -> Result<Stored, E> {
-                Ok(Stored::Bool(value))
+                Ok(value.into())
             }
 
             fn visit_i64<E>(self, value: i64) -> Result<Stored, E> {
-                Ok(Stored::Integer(value))
+                Ok(value.into())
             }
 
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<Stored, E> {
-                i64::try_from(value).map(Stored::Integer).map_err(E::custom)
+                i64::try_from(value).map(Stored::from).map_err(E::custom)
             }
 
             fn visit_str<E>(self, value: &str) -> Result<Stored, E> {
-                Ok(Stored::Text(value.to_owned()))
+                Ok(value.into())
             }
 
             fn visit_unit<E>(self) -> Result<Stored, E> {
@@ -201,62 +283,30 @@ impl<'de> Deserialize<'de> for Stored {
     }
 }
 
-impl Stored {
-    /// Whether only the fact of a change may be shown.
-    pub(crate) fn is_secret(&self) -> bool {
-        matches!(self, Self::Secret { .. })
-    }
-}
-
-/// The managed attributes of one room by wire name, as they will be sent.
-pub(crate) type Settings = BTreeMap<&'static str, Value>;
-
-/// The attributes of one room by wire name, as they are remembered.
-pub(crate) type StoredSettings = BTreeMap<String, Stored>;
-
-/// Whether `settings` are exactly the `remembered` ones.
-pub(crate) fn same(settings: &Settings, remembered: &StoredSettings, salt: &str) -> bool {
-    settings.len() == remembered.len()
-        && settings
-            .iter()
-            .zip(remembered)
-            .all(|((name, value), (other, kept))| name == other && value.is(kept, salt, name))
-}
-
-/// Turns settings into the form that is stored and compared. `salt` is the lineage of the state. Of a
-/// secret that is not known here, what was `applied` is taken for it; if nothing was, it is left out.
-pub(crate) fn remember(
-    settings: &Settings,
-    salt: &str,
-    applied: &StoredSettings,
-) -> StoredSettings {
-    let assumed = |name: &str| {
-        let kept = applied.get(name)?;
-        kept.is_secret().then(|| kept.clone())
-    };
-    settings
-        .iter()
-        .filter_map(|(name, value)| {
-            let kept = value.remember(salt, name).or_else(|| assumed(name))?;
-            Some(((*name).to_owned(), kept))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn secret(text: &str) -> Value {
+        Value::Secret(Secret::new(text))
+    }
+
+    fn one(name: &'static str, value: &Value) -> Settings {
+        [(name, value.clone())].into()
+    }
+
+    fn stored_alone(settings: &Settings) -> StoredSettings {
+        stored(settings, "salt", &StoredSettings::new())
+    }
+
     #[test]
-    fn remembered_values_survive_json() {
+    fn stored_values_survive_json() {
         let values = [
-            Stored::Bool(true),
-            Stored::Integer(7_832_947_982),
-            Stored::Text("grid".into()),
+            Stored::from(true),
+            Stored::from(7_832_947_982),
+            Stored::from("grid"),
             Stored::Null(()),
-            Value::Secret(Secret::new("s"))
-                .remember("salt", "rtmpOutURL")
-                .unwrap(),
+            Stored::digest(&Secret::new("s"), "salt", "rtmpOutURL"),
         ];
         for value in values {
             let text = serde_json::to_string(&value).unwrap();
@@ -265,41 +315,26 @@ mod tests {
     }
 
     #[test]
-    fn same_means_that_remembering_gives_what_is_remembered() {
+    fn same_means_the_same_stored_form() {
         let values = [
-            Value::Bool(true),
-            Value::Bool(false),
-            Value::Integer(1),
-            Value::Text("1".into()),
-            Value::Secret(Secret::new("1")),
-            Value::Secret(Secret::new("2")),
+            true.into(),
+            false.into(),
+            1.into(),
+            "1".into(),
+            secret("1"),
+            secret("2"),
         ];
-        for one in &values {
-            for other in &values {
-                let settings: Settings = [("a", one.clone())].into();
-                let kept = remember(
-                    &[("a", other.clone())].into(),
-                    "salt",
-                    &StoredSettings::new(),
-                );
-                assert_eq!(
-                    same(&settings, &kept, "salt"),
-                    one == other,
-                    "{one:?} {other:?}"
-                );
+        for first in &values {
+            for second in &values {
+                let applied = stored_alone(&one("a", second));
+                let is = same(&one("a", first), "salt", &applied);
+                assert_eq!(is, first == second, "{first:?} {second:?}");
             }
         }
-        let settings: Settings = [("a", Value::Bool(true))].into();
-        assert!(!same(
-            &settings,
-            &remember(
-                &[("b", Value::Bool(true))].into(),
-                "salt",
-                &StoredSettings::new()
-            ),
-            "salt"
-        ));
-        assert!(!same(&settings, &StoredSettings::new(), "salt"));
+        let settings = one("a", &true.into());
+        let other = stored_alone(&one("b", &true.into()));
+        assert!(!same(&settings, "salt", &other));
+        assert!(!same(&settings, "salt", &StoredSettings::new()));
     }
 
     #[test]
@@ -307,76 +342,63 @@ mod tests {
         let unset = Value::Unset {
             variables: vec!["KEY".to_owned()],
         };
-        let settings: Settings = [("rtmpOutURL", unset.clone())].into();
-        let known = [("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/k")))].into();
-        let applied = remember(&known, "salt", &StoredSettings::new());
-        assert!(same(&settings, &applied, "salt"));
-        assert_eq!(remember(&settings, "salt", &applied), applied);
+        let settings = one("rtmpOutURL", &unset);
+        let applied = stored_alone(&one("rtmpOutURL", &secret("rtmp://a/k")));
+        assert!(same(&settings, "salt", &applied));
+        assert_eq!(stored(&settings, "salt", &applied), applied);
         let nothing = StoredSettings::new();
-        assert!(!same(&settings, &nothing, "salt"));
-        assert_eq!(remember(&settings, "salt", &nothing), nothing);
-        assert_eq!(unset.remember("salt", "rtmpOutURL"), None);
+        assert!(!same(&settings, "salt", &nothing));
+        assert_eq!(stored(&settings, "salt", &nothing), nothing);
     }
 
     #[test]
-    fn the_service_holds_what_was_sent_in_any_plausible_form() {
-        let secret = |text: &str| Value::Secret(Secret::new(text));
-        let text = |text: &str| Live::Text(text.into());
+    fn what_the_service_shows_is_stored_as_what_was_sent() {
+        let text = |text: &str| Live::from(text);
+        let hidden = |text: &str| Live::Secret(Secret::new(text));
+        let url = "https://hooks.example/1";
         let cases = [
-            (Live::Bool(true), Value::Bool(true), true),
-            (Live::Bool(false), Value::Bool(true), false),
-            (Live::Null, Value::Bool(false), false),
-            (Live::Integer(5), Value::Integer(5), true),
-            (text("5"), Value::Integer(5), true),
-            (text("5.5"), Value::Integer(5), false),
-            (text("grid"), Value::Text("grid".into()), true),
-            (text("Grid"), Value::Text("grid".into()), false),
-            (text("https://a"), secret("https://a"), true),
-            (text("https://b"), secret("https://a"), false),
-            (Live::Secret(Secret::new("a")), secret("a"), true),
+            ("enableChat", true.into(), true.into(), true),
+            ("enableChat", false.into(), true.into(), false),
+            ("enableChat", Live::Null, false.into(), false),
+            ("maxParticipants", 5.into(), 5.into(), true),
+            ("maxParticipants", text("5"), 5.into(), true),
+            ("expireUnixSec", text("5"), 5.into(), true),
+            ("endMeetingAfterNoActivityInSec", text("5"), 5.into(), true),
+            ("maxParticipants", text("5.5"), 5.into(), false),
+            ("compositionLayout", text("grid"), "grid".into(), true),
+            ("compositionLayout", text("Grid"), "grid".into(), false),
+            ("compositionLayout", hidden("grid"), "grid".into(), true),
+            ("compositionLayout", hidden(url), "grid".into(), false),
+            ("maxParticipants", hidden("5"), 5.into(), false),
+            ("meetingJoinWebhook", text(url), secret(url), true),
+            ("meetingJoinWebhook", hidden(url), secret(url), true),
+            ("meetingJoinWebhook", text("other"), secret(url), false),
         ];
-        for (live, sent, holds) in cases {
-            assert_eq!(live.holds(&sent), holds, "{live:?} {sent:?}");
+        for (name, live, sent, same) in cases {
+            let sent = sent.stored("salt", name, None).unwrap();
+            assert_eq!(live.stored("salt", name) == sent, same, "{name} {live:?}");
         }
     }
 
     #[test]
-    fn a_live_value_is_what_it_is_remembered_as() {
-        let lives = [
-            Live::Bool(true),
-            Live::Integer(5),
-            Live::Text("grid".into()),
-            Live::Text("https://a.example".into()),
-            Live::Secret(Secret::new("https://b.example")),
-            Live::Null,
-            Live::Other("[1]".into()),
-        ];
-        for one in &lives {
-            for other in &lives {
-                for secret in [false, true] {
-                    let kept = other.remember("salt", "x", secret);
-                    assert_eq!(one.is(&kept, "salt", "x"), one == other, "{one:?} {kept:?}");
-                }
-            }
+    fn a_stored_secret_holds_no_clear_text() {
+        let url = "rtmp://live.example/abc-key";
+        let room = LiveRoom {
+            id: None,
+            settings: [
+                ("rtmpOutURL".to_owned(), url.into()),
+                ("privacy".to_owned(), Live::Secret(Secret::new(url))),
+            ]
+            .into(),
+        };
+        let sent = stored_alone(&one("rtmpOutURL", &secret(url)));
+        for stored in [sent, room.stored("salt")] {
+            let text = serde_json::to_string(&stored).unwrap();
+            assert!(
+                !text.contains("abc-key") && text.contains("sha256:"),
+                "{text}"
+            );
         }
-    }
-
-    #[test]
-    fn whatever_comes_back_in_a_secret_attribute_is_secret() {
-        let other = Live::Text("https://other.example".into());
-        assert!(
-            other
-                .remember("salt", "meetingJoinWebhook", true)
-                .is_secret()
-        );
-        assert!(!other.remember("salt", "privacy", false).is_secret());
-    }
-
-    #[test]
-    fn a_remembered_secret_holds_no_clear_text() {
-        let value = Value::Secret(Secret::new("rtmp://live.example/abc-key"));
-        let text = serde_json::to_string(&value.remember("salt", "rtmpOutURL")).unwrap();
-        assert!(!text.contains("abc-key"), "{text}");
-        assert!(!format!("{value:?}").contains("abc-key"));
+        assert!(!format!("{:?}", secret(url)).contains("abc-key"));
     }
 }

@@ -1,19 +1,17 @@
 //! Live against applied against wanted: a verdict for each room.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::change::Cause;
 use super::mutes::{Idle, Mute};
-use super::plan::{Cause, WantedRoom, unknown};
 use super::state::{AppliedRoom, State};
-use super::three_way::{cause, sides};
+use super::three_way::{AttributeSides, RoomSides};
 use super::undeclared::{self, Undeclared};
-use super::world::{Gone, Sighting, World};
-use crate::model::catalogue::{Attribute, attribute};
-use crate::model::value::remember;
-use crate::model::{Live, LiveRoom, RoomName, Stored, StoredSettings};
+use super::world::{Gone, Sighting, World, sighting};
+use crate::model::{LiveRoom, RoomName, Stored, Wanted};
 
 /// How one room stands.
 #[derive(
@@ -79,9 +77,9 @@ pub(crate) struct Drift {
 
 /// What drift is judged with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sides<'a> {
+pub(crate) struct Evidence<'a> {
     /// What the files want.
-    pub wanted: &'a BTreeMap<RoomName, WantedRoom>,
+    pub wanted: &'a Wanted,
     pub state: &'a State,
     pub world: &'a World,
     /// Names on the service, from its list; those that are in neither file nor state are unmanaged.
@@ -92,117 +90,129 @@ pub(crate) struct Sides<'a> {
 }
 
 /// A verdict for each room of the files, the state and the service.
-pub(crate) fn drift(all: &Sides<'_>) -> Drift {
-    let mut used = vec![false; all.mutes.len()];
-    let managed: BTreeSet<&RoomName> = all.wanted.keys().chain(all.state.rooms.keys()).collect();
+pub(crate) fn drift(evidence: &Evidence<'_>) -> Drift {
+    let Evidence {
+        wanted,
+        state,
+        listed,
+        ..
+    } = evidence;
+    let managed: BTreeSet<&RoomName> = wanted.keys().chain(state.rooms.keys()).collect();
     let mut rooms: Vec<RoomDrift> = managed
-        .iter()
-        .map(|name| judge(name, all, &mut used))
+        .into_iter()
+        .map(|name| evidence.judge(name))
         .collect();
-    let strangers = all.listed.iter().filter(|name| {
-        let name = name.as_str();
-        !all.wanted.contains_key(name) && !all.state.rooms.contains_key(name)
-    });
-    rooms.extend(strangers.map(|name| told(name, Verdict::Unmanaged, None)));
+    let is_managed = |name: &str| wanted.contains_key(name) || state.rooms.contains_key(name);
+    let unmanaged = listed.iter().filter(|name| !is_managed(name));
+    rooms.extend(unmanaged.map(|name| RoomDrift::new(name, Verdict::Unmanaged, None)));
     rooms.sort_by(|a, b| a.room.cmp(&b.room));
-    Drift {
-        rooms,
-        idle: idle(all, &used),
+    let idle = evidence.idle(&rooms);
+    Drift { rooms, idle }
+}
+
+impl RoomDrift {
+    fn new(room: &str, verdict: Verdict, message: Option<String>) -> Self {
+        Self {
+            room: room.to_owned(),
+            verdict,
+            file: None,
+            attributes: Vec::new(),
+            undeclared: Vec::new(),
+            message,
+        }
     }
 }
 
-fn idle(all: &Sides<'_>, used: &[bool]) -> Vec<(usize, Idle)> {
-    let mutes = all.mutes.iter().zip(used).enumerate();
-    mutes
-        .filter_map(
-            |(position, (mute, used))| match (mute.is_active(all.now), used) {
-                (false, _) => Some((position, Idle::Expired)),
-                (true, false) => Some((position, Idle::Unused)),
-                (true, true) => None,
-            },
-        )
-        .collect()
-}
-
-fn told(room: &str, verdict: Verdict, message: Option<String>) -> RoomDrift {
-    RoomDrift {
-        room: room.to_owned(),
-        verdict,
-        file: None,
-        attributes: Vec::new(),
-        undeclared: Vec::new(),
-        message,
+impl Evidence<'_> {
+    fn judge(&self, name: &RoomName) -> RoomDrift {
+        let applied = self.state.applied(name);
+        let (verdict, message) = match sighting(self.world, name) {
+            Sighting::Present(live) => return self.compare(name, applied, live),
+            Sighting::Absent(_) if !applied.is_confirmed() => {
+                (Verdict::Pending, "not applied yet".to_owned())
+            }
+            Sighting::Absent(gone) => (Verdict::Missing, why_gone(*gone, applied, self.now)),
+            Sighting::Unreadable(why) => (Verdict::Unreadable, why.clone()),
+        };
+        RoomDrift {
+            file: self.wanted.get(name).map(|file| file.file.clone()),
+            ..RoomDrift::new(name.as_str(), verdict, Some(message))
+        }
     }
-}
 
-fn judge(name: &RoomName, all: &Sides<'_>, used: &mut [bool]) -> RoomDrift {
-    let wanted = all.wanted.get(name);
-    let mut room = look(name, wanted, all, used);
-    room.file = wanted.map(|wanted| wanted.file.clone());
-    room
-}
-
-fn look(
-    name: &RoomName,
-    wanted: Option<&WantedRoom>,
-    all: &Sides<'_>,
-    used: &mut [bool],
-) -> RoomDrift {
-    let never = AppliedRoom::default();
-    let applied = all.state.rooms.get(name).unwrap_or(&never);
-    let live = match all.world.get(name) {
-        Some(Sighting::Present(live)) => live,
-        Some(Sighting::Absent(_)) if !applied.is_confirmed() => {
-            return told(
+    /// The verdict on a room that is there.
+    fn compare(&self, name: &RoomName, applied: &AppliedRoom, live: &LiveRoom) -> RoomDrift {
+        let file = self.wanted.get(name);
+        let salt = self.state.salt();
+        let shown = live.stored(salt);
+        // An orphan has no file: it is held against what was applied.
+        let sides = match file {
+            Some(file) => RoomSides::toward(file, applied, &shown, salt),
+            None => RoomSides::back(applied, &shown),
+        };
+        // What is not known here differs from nothing, and an orphan releases nothing.
+        let counts = |a: &AttributeSides<'_>| !a.unknown && (file.is_some() || a.wanted.is_some());
+        let attributes = sides.attributes().filter(counts);
+        let attributes: Vec<AttributeDrift> = attributes
+            .filter_map(|a| {
+                let cause = a.cause()?;
+                Some(AttributeDrift {
+                    name: a.name.to_owned(),
+                    applied: a.applied().0.cloned(),
+                    wanted: a.wanted.cloned(),
+                    live: a.live.cloned(),
+                    cause,
+                    muted: cause.is_a_move_of_the_service() && self.mutes(name.as_str(), a.name),
+                })
+            })
+            .collect();
+        let recreated = applied.is_recreated(live);
+        let message = recreated
+            .then(|| "it was archived or deleted, and made anew under its name".to_owned());
+        let mut room = RoomDrift {
+            file: file.map(|file| file.file.clone()),
+            undeclared: undeclared::moved(file, applied, &shown),
+            ..RoomDrift::new(
                 name.as_str(),
-                Verdict::Pending,
-                Some("not applied yet".to_owned()),
-            );
+                verdict(&attributes, applied, recreated),
+                message,
+            )
+        };
+        if let (Verdict::InSync, Some(secret)) = (room.verdict, sides.unknown.first()) {
+            room.verdict = Verdict::Pending;
+            let message = format!("`{secret}` is newly managed, and its variable is not set");
+            room.message = Some(message);
         }
-        Some(Sighting::Absent(gone)) => {
-            let why = why_gone(*gone, applied, all.now);
-            return told(name.as_str(), Verdict::Missing, Some(why));
-        }
-        Some(Sighting::Unreadable(why)) => {
-            return told(name.as_str(), Verdict::Unreadable, Some(why.clone()));
-        }
-        None => {
-            let why = "it was not looked at".to_owned();
-            return told(name.as_str(), Verdict::Unreadable, Some(why));
-        }
-    };
-    let salt = all.state.salt();
-    // An orphan has no file: it is held against what was applied.
-    let settings = wanted.map(|wanted| &wanted.settings);
-    let wanted = match wanted {
-        Some(wanted) => remember(&wanted.settings, salt, &applied.settings),
-        None => applied.settings.clone(),
-    };
-    let mut room = told(name.as_str(), Verdict::InSync, None);
-    room.attributes = attributes(&wanted, applied, live, salt);
-    mute(&mut room, all, used);
-    room.undeclared = undeclared::moved(&wanted, applied, live, salt);
-    let made_anew = is_made_anew(applied, live);
-    if made_anew {
-        room.message = Some("it was archived or deleted, and made anew under its name".to_owned());
+        room.attributes = attributes;
+        room
     }
-    room.verdict = verdict(&room.attributes, applied, made_anew);
-    let unknown = settings.map(|settings| unknown(settings, &wanted));
-    if let (Verdict::InSync, Some(name)) = (room.verdict, unknown.iter().flatten().next()) {
-        room.verdict = Verdict::Pending;
-        room.message = Some(format!(
-            "`{name}` is newly managed, and its variable is not set"
-        ));
+
+    fn mutes(&self, room: &str, attribute: &str) -> bool {
+        let mut active = self.mutes.iter().filter(|mute| mute.is_active(self.now));
+        active.any(|mute| mute.covers(room, attribute))
     }
-    room
+
+    /// The mutes that mute nothing.
+    fn idle(&self, rooms: &[RoomDrift]) -> Vec<(usize, Idle)> {
+        let moved = rooms.iter().flat_map(|room| {
+            let attributes = room.attributes.iter();
+            let attributes = attributes.filter(|a| a.cause.is_a_move_of_the_service());
+            attributes.map(|a| (room.room.as_str(), a.name.as_str()))
+        });
+        let moved: Vec<(&str, &str)> = moved.collect();
+        let idle = |mute: &Mute| match mute.is_active(self.now) {
+            false => Some(Idle::Expired),
+            true if moved.iter().any(|(room, name)| mute.covers(room, name)) => None,
+            true => Some(Idle::Unused),
+        };
+        let mutes = self.mutes.iter().enumerate();
+        mutes
+            .filter_map(|(position, mute)| Some((position, idle(mute)?)))
+            .collect()
+    }
 }
 
-/// The service's id differs from the one that was remembered.
-pub(crate) fn is_made_anew(applied: &AppliedRoom, live: &LiveRoom) -> bool {
-    matches!((&applied.id, &live.id), (Some(before), Some(now)) if before != now)
-}
-
-fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, made_anew: bool) -> Verdict {
+fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, recreated: bool) -> Verdict {
     if !applied.is_confirmed() {
         return Verdict::Pending;
     }
@@ -213,7 +223,7 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, made_anew: bool
     };
     if any(Cause::Conflict, false) {
         Verdict::Conflict
-    } else if any(Cause::Drift, false) || made_anew {
+    } else if any(Cause::Drift, false) || recreated {
         Verdict::Drifted
     } else if any(Cause::Conflict, true) || any(Cause::Drift, true) {
         Verdict::Muted
@@ -224,58 +234,13 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, made_anew: bool
     }
 }
 
-fn attributes(
-    wanted: &StoredSettings,
-    applied: &AppliedRoom,
-    live: &LiveRoom,
-    salt: &str,
-) -> Vec<AttributeDrift> {
-    let names: BTreeSet<&String> = wanted.keys().chain(applied.settings.keys()).collect();
-    names
-        .into_iter()
-        .filter_map(|name| {
-            let is = |live: &Live, kept: &Stored| live.is(kept, salt, name);
-            let sides = sides(name, wanted, applied, live, is);
-            Some(AttributeDrift {
-                cause: cause(sides, is)?,
-                applied: sides.applied.map(|known| known.sent.clone()),
-                wanted: sides.wanted.cloned(),
-                live: sides
-                    .live
-                    .map(|live| live.remember(salt, name, is_secret(name))),
-                name: name.clone(),
-                muted: false,
-            })
-        })
-        .collect()
-}
-
-fn is_secret(name: &str) -> bool {
-    attribute(name).is_some_and(Attribute::is_secret)
-}
-
-fn mute(room: &mut RoomDrift, all: &Sides<'_>, used: &mut [bool]) {
-    for attribute in &mut room.attributes {
-        if !matches!(attribute.cause, Cause::Drift | Cause::Conflict) {
-            continue;
-        }
-        for (mute, used) in all.mutes.iter().zip(used.iter_mut()) {
-            if mute.is_active(all.now) && mute.covers(&room.room, &attribute.name) {
-                attribute.muted = true;
-                *used = true;
-            }
-        }
-    }
-}
-
 /// A room that archives itself when it expires is told apart from one that somebody archived.
 fn why_gone(gone: Gone, applied: &AppliedRoom, now: i64) -> String {
-    let flag = |name: &str| applied.settings.get(name) == Some(&Stored::Bool(true));
-    let expired = match applied.settings.get("expireUnixSec") {
-        Some(Stored::Integer(moment)) => *moment <= now,
-        _ => false,
-    };
-    match (gone, expired && flag("deleteOnExp")) {
+    let setting = |name: &str| applied.settings.get(name);
+    let moment = setting("expireUnixSec").and_then(Stored::integer);
+    let expired = moment.is_some_and(|moment| moment <= now);
+    let archives_itself = setting("deleteOnExp").is_some_and(Stored::is_true);
+    match (gone, expired && archives_itself) {
         (_, true) => "it expired, and was to be archived then".to_owned(),
         (Gone::Archived, false) => "somebody archived it".to_owned(),
         (Gone::Missing, false) => "the service says that there is no such room".to_owned(),
@@ -285,28 +250,11 @@ fn why_gone(gone: Gone, applied: &AppliedRoom, now: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Secret, Settings, Value};
-
-    const NOW: i64 = 1_790_000_000;
-
-    fn name(text: &str) -> RoomName {
-        RoomName::try_from(text.to_owned()).unwrap()
-    }
-
-    fn settings(people: i64) -> Settings {
-        [
-            ("privacy", Value::Text("private".into())),
-            ("maxParticipants", Value::Integer(people)),
-            (
-                "meetingJoinWebhook",
-                Value::Secret(Secret::new("https://a.example/canary")),
-            ),
-        ]
-        .into()
-    }
+    use crate::model::{Live, Secret};
+    use crate::planner::testing::{applied, file, live_of, name, options, room_of, shown, unset};
 
     struct Case {
-        wanted: BTreeMap<RoomName, WantedRoom>,
+        wanted: Wanted,
         state: State,
         world: World,
         listed: BTreeSet<String>,
@@ -314,70 +262,31 @@ mod tests {
     }
 
     impl Case {
-        /// One room, applied with 5 people, wanted with `wanted`, seen with `live`.
+        /// One room, applied for 5 people, wanted for `wanted`, seen with `live`.
         fn new(wanted: Option<i64>, live: Option<i64>) -> Self {
-            let mut state = State::fresh("acme");
-            state.lineage = "lineage".into();
-            let applied = AppliedRoom {
-                id: Some("c0ffee".into()),
-                settings: remember(&settings(5), "lineage", &StoredSettings::new()),
-                observed: [("autoJoin".to_owned(), Stored::Bool(false))].into(),
-                ..AppliedRoom::default()
-            };
-            state.rooms.insert(name("a"), applied);
-            let wanted = wanted.map(|people| {
-                let room = WantedRoom {
-                    file: "rooms/a.yaml".into(),
-                    source: None,
-                    settings: settings(people),
-                    ..WantedRoom::default()
-                };
-                (name("a"), room)
-            });
-            let seen = match live {
-                Some(people) => Sighting::Present(Self::live(people)),
-                None => Sighting::Absent(Gone::Missing),
-            };
+            let gone = || [(name("a"), Sighting::Absent(Gone::Missing))].into();
             Self {
-                wanted: wanted.into_iter().collect(),
-                state,
-                world: [(name("a"), seen)].into(),
+                wanted: wanted.map(file).unwrap_or_default(),
+                state: applied(&file(5)),
+                world: live.map_or_else(gone, |live| shown(&file(live))),
                 listed: BTreeSet::new(),
                 mutes: Vec::new(),
             }
         }
 
-        fn live(people: i64) -> LiveRoom {
-            LiveRoom {
-                id: Some("c0ffee".into()),
-                settings: [
-                    ("privacy".to_owned(), Live::Text("private".into())),
-                    ("maxParticipants".to_owned(), Live::Integer(people)),
-                    ("autoJoin".to_owned(), Live::Bool(false)),
-                    (
-                        "meetingJoinWebhook".to_owned(),
-                        Live::Text("https://a.example/canary".into()),
-                    ),
-                ]
-                .into(),
-            }
-        }
-
-        fn live_mut(&mut self) -> &mut LiveRoom {
-            match self.world.get_mut("a") {
-                Some(Sighting::Present(live)) => live,
-                _ => panic!("the room is there"),
-            }
+        fn shows(&mut self, attribute: &str, live: impl Into<Live>) {
+            let room = live_of(&mut self.world);
+            room.settings.insert(attribute.to_owned(), live.into());
         }
 
         fn drift(&self) -> Drift {
-            let drift = drift(&Sides {
+            let drift = drift(&Evidence {
                 wanted: &self.wanted,
                 state: &self.state,
                 world: &self.world,
                 listed: &self.listed,
                 mutes: &self.mutes,
-                now: NOW,
+                now: options().now,
             });
             assert!(!format!("{drift:?}").contains("canary"));
             drift
@@ -425,19 +334,16 @@ mod tests {
         case.world
             .insert(name("a"), Sighting::Absent(Gone::Archived));
         assert!(message(&case).contains("somebody archived"));
-        if let Some(room) = case.state.rooms.get_mut("a") {
-            room.settings
-                .insert("expireUnixSec".into(), Stored::Integer(NOW - 1));
-            room.settings
-                .insert("deleteOnExp".into(), Stored::Bool(true));
-        }
+        let settings = &mut room_of(&mut case.state).settings;
+        settings.insert("expireUnixSec".into(), (options().now - 1).into());
+        settings.insert("deleteOnExp".into(), true.into());
         assert!(message(&case).contains("expired"));
     }
 
     #[test]
     fn a_room_made_anew_is_drift() {
         let mut case = Case::new(Some(5), Some(5));
-        case.live_mut().id = Some("f00d".into());
+        live_of(&mut case.world).id = Some("f00d".into());
         let room = case.room();
         assert_eq!(room.verdict, Verdict::Drifted);
         assert!(room.message.unwrap().contains("made anew"));
@@ -446,9 +352,9 @@ mod tests {
     #[test]
     fn undeclared_attributes_that_moved_are_told_apart() {
         let mut case = Case::new(Some(5), Some(5));
-        case.live_mut()
-            .settings
-            .insert("autoJoin".into(), Live::Bool(true));
+        let observed = &mut room_of(&mut case.state).observed;
+        observed.insert("autoJoin".into(), false.into());
+        case.shows("autoJoin", true);
         let room = case.room();
         assert_eq!(room.verdict, Verdict::InSync);
         assert_eq!(room.undeclared.len(), 1);
@@ -488,14 +394,55 @@ mod tests {
     #[test]
     fn an_unset_secret_is_as_it_was_applied() {
         let mut case = Case::new(Some(5), Some(5));
-        let unset = Value::Unset {
-            variables: vec!["HOOK".to_owned()],
-        };
         let room = case.wanted.get_mut(&name("a")).unwrap();
-        room.settings.insert("meetingJoinWebhook", unset.clone());
+        room.settings.insert("meetingJoinWebhook", unset());
         assert_eq!(case.room().verdict, Verdict::InSync);
         let room = case.wanted.get_mut(&name("a")).unwrap();
-        room.settings.insert("meetingLeftWebhook", unset);
+        room.settings.insert("meetingLeftWebhook", unset());
         assert_eq!(case.room().verdict, Verdict::Pending);
+    }
+
+    #[test]
+    fn numbers_that_come_back_as_text_are_the_same() {
+        let mut case = Case::new(Some(5), Some(5));
+        case.shows("maxParticipants", "5");
+        assert_eq!(case.room().attributes, []);
+        case.shows("maxParticipants", "5.5");
+        assert_eq!(case.room().verdict, Verdict::Drifted);
+    }
+
+    /// A service may put a secret anywhere: it moves there like everything else, and is not shown.
+    #[test]
+    fn a_secret_in_an_attribute_that_is_none_is_drift_and_not_shown() {
+        let mut case = Case::new(Some(5), Some(5));
+        let canary = || Secret::new("https://canary.example/join");
+        for name in ["maxParticipants", "privacy"] {
+            case.shows(name, 5);
+            let room = live_of(&mut case.world);
+            room.settings
+                .insert(name.to_owned(), Live::Secret(canary()));
+            let room = case.room();
+            let moved = room.attributes.iter().find(|a| a.name == name).unwrap();
+            assert_eq!(moved.cause, Cause::Drift);
+            assert!(moved.live.as_ref().is_some_and(Stored::is_secret));
+        }
+        // What the file says is not a secret only because one reads the same.
+        case = Case::new(Some(5), Some(5));
+        let room = live_of(&mut case.world);
+        let word = Live::Secret(Secret::new("private"));
+        room.settings.insert("privacy".to_owned(), word);
+        assert_eq!(case.room().verdict, Verdict::InSync);
+    }
+
+    #[test]
+    fn whatever_comes_back_in_a_secret_attribute_is_secret() {
+        let mut case = Case::new(Some(5), Some(5));
+        case.shows("meetingJoinWebhook", "https://canary.example/other");
+        let hook = case.room().attributes.remove(0);
+        assert_eq!(
+            (&*hook.name, hook.cause),
+            ("meetingJoinWebhook", Cause::Drift)
+        );
+        assert!(hook.live.is_some_and(|live| live.is_secret()));
     }
 }

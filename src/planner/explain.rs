@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Cause, Change, Plan, WantedRoom};
-use crate::model::RoomName;
+use super::change::{Cause, Change, Plan};
+use crate::model::{RoomName, Wanted, WantedRoom};
 
 /// Where a line of a plan comes from.
 #[derive(
@@ -56,36 +56,32 @@ pub(crate) type Explained = BTreeMap<RoomName, ExplainedChange>;
 /// What the files wanted before a change.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Base {
-    pub wanted: BTreeMap<RoomName, WantedRoom>,
+    pub wanted: Wanted,
     /// Whether these are all. False when files had errors: then nobody knows of a missing room that it is new.
     pub complete: bool,
 }
 
 /// Explains `plan` by what the files want now (`wanted`) and wanted before the change.
-pub(crate) fn explain(
-    plan: &Plan,
-    wanted: &BTreeMap<RoomName, WantedRoom>,
-    base: &Base,
-) -> Explained {
+pub(crate) fn explain(plan: &Plan, wanted: &Wanted, base: &Base) -> Explained {
     let one = |change: &Change| {
-        let sides = Sides {
+        let room = RoomInFiles {
             now: wanted.get(&change.room),
             before: base.wanted.get(&change.room),
             complete: base.complete,
         };
-        (change.room.clone(), sides.explain(change))
+        (change.room.clone(), room.explain(change))
     };
     plan.changes.iter().map(one).collect()
 }
 
 /// A room in the files, now and before the change.
-struct Sides<'a> {
+struct RoomInFiles<'a> {
     now: Option<&'a WantedRoom>,
     before: Option<&'a WantedRoom>,
     complete: bool,
 }
 
-impl Sides<'_> {
+impl RoomInFiles<'_> {
     fn explain(&self, change: &Change) -> ExplainedChange {
         let attributes: BTreeMap<String, Explanation> = change
             .attributes
@@ -105,7 +101,7 @@ impl Sides<'_> {
     }
 
     fn attribute(&self, name: &str, cause: Cause) -> Explanation {
-        if matches!(cause, Cause::Drift | Cause::Conflict) {
+        if cause.is_a_move_of_the_service() {
             return Explanation::Drift;
         }
         if self.moved(name) {
@@ -141,54 +137,28 @@ impl Sides<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::value::remember;
-    use crate::model::{Secret, StoredSettings, Value};
-    use crate::planner::{AppliedRoom, Options, Rate, State, plan};
-
-    fn name(text: &str) -> RoomName {
-        RoomName::try_from(text.to_owned()).unwrap()
-    }
-
-    type Wanted = BTreeMap<RoomName, WantedRoom>;
+    use crate::model::{Secret, Value};
+    use crate::planner::testing::{applied, files, name, options, secret};
+    use crate::planner::{State, plan};
 
     fn rooms(rooms: &[(&str, &[(&'static str, i64)])]) -> Wanted {
-        let room = |settings: &[(&'static str, i64)]| WantedRoom {
-            settings: settings
-                .iter()
-                .map(|(name, n)| (*name, Value::Integer(*n)))
-                .collect(),
-            ..WantedRoom::default()
+        let settings = |settings: &[(&'static str, i64)]| -> Vec<_> {
+            let settings = settings.iter();
+            settings.map(|(name, n)| (*name, Value::from(*n))).collect()
         };
-        rooms
-            .iter()
-            .map(|(text, settings)| (name(text), room(settings)))
-            .collect()
+        let rooms: Vec<_> = rooms.iter().map(|(name, s)| (*name, settings(s))).collect();
+        let rooms: Vec<_> = rooms.iter().map(|(name, s)| (*name, &**s)).collect();
+        files(&rooms)
     }
 
-    fn explained(applied: &Wanted, base: &Wanted, now: &Wanted) -> Vec<String> {
-        let mut state = State::fresh("acme");
-        for (name, room) in applied {
-            let settings = remember(&room.settings, state.salt(), &StoredSettings::new());
-            let applied = AppliedRoom {
-                settings,
-                ..AppliedRoom::default()
-            };
-            state.rooms.insert(name.clone(), applied);
-        }
-        let options = Options {
-            rate: Rate::UNLIMITED,
-            burst: 1,
-            now: 0,
-            prune: false,
-        };
-        let plan = plan(now, &state, &options);
+    fn explained(before: &Wanted, base: &Wanted, now: &Wanted) -> Vec<String> {
+        let plan = plan(now, &applied(before), None, &options());
         let base = Base {
             wanted: base.clone(),
             complete: true,
         };
-        let told = explain(&plan, now, &base);
         let mut lines = Vec::new();
-        for (room, change) in told {
+        for (room, change) in explain(&plan, now, &base) {
             lines.push(format!("{room}: {}", change.change.words()));
             for (name, line) in change.attributes {
                 lines.push(format!("  {name}: {}", line.words()));
@@ -226,8 +196,7 @@ mod tests {
         let now = rooms(&[("new", &[("maxParticipants", 1)]), ("less", &[])]);
         let mut applied = applied;
         for room in applied.values_mut() {
-            room.settings
-                .insert("privacy", Value::Text("private".into()));
+            room.settings.insert("privacy", "private".into());
         }
         let told = explained(&applied, &base, &now);
         assert!(told.contains(&"gone: this change".to_owned()), "{told:?}");
@@ -256,10 +225,9 @@ mod tests {
             };
             [(name("a"), room)].into()
         };
-        let secret = |text: &str| Value::Secret(Secret::new(text));
-        let base = with(secret("rtmp://a/1"), "${env:A}");
-        let same = with(secret("rtmp://a/2"), "${env:A}");
-        let other = with(secret("rtmp://a/1"), "${env:B}");
+        let base = with(secret("1"), "${env:A}");
+        let same = with(secret("2"), "${env:A}");
+        let other = with(secret("1"), "${env:B}");
         assert_eq!(
             explained(&Wanted::new(), &base, &same)[0],
             "a: merged earlier, not applied"
@@ -273,13 +241,7 @@ mod tests {
     #[test]
     fn where_files_had_errors_nothing_is_known_to_be_new() {
         let now = rooms(&[("a", &[("maxParticipants", 1)])]);
-        let options = Options {
-            rate: Rate::UNLIMITED,
-            burst: 1,
-            now: 0,
-            prune: false,
-        };
-        let plan = plan(&now, &State::fresh("acme"), &options);
+        let plan = plan(&now, &State::fresh("acme"), None, &options());
         let told = explain(&plan, &now, &Base::default());
         assert_eq!(told[&name("a")].change, Explanation::MergedEarlier);
     }

@@ -6,11 +6,11 @@ use serde_json::{Map, Value as Json};
 
 use super::state::AppliedRoom;
 use super::undeclared::observed;
-use crate::model::catalogue::{Attribute, Kind, attributes};
+use crate::model::catalogue::{Attribute, attributes};
 use crate::model::reference::{self, prefix_of};
-use crate::model::value::remember;
+use crate::model::value::stored;
 use crate::model::{
-    Live, LiveRoom, Room, RoomName, Settings, Severity, StoredSettings, Value, rules,
+    Live, LiveRoom, Room, RoomName, Scalar, Settings, Severity, StoredSettings, Value, rules,
 };
 
 /// What of a room becomes its file.
@@ -31,7 +31,7 @@ pub(crate) fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
             continue;
         };
         // A strict service might refuse it, so it is taken over only where somebody has switched it on.
-        if attribute.undocumented && *value == Live::Bool(false) {
+        if attribute.undocumented && *value == Live::from(false) {
             continue;
         }
         match accept(attribute, value) {
@@ -55,13 +55,10 @@ fn accept(attribute: &Attribute, live: &Live) -> Result<Json, &'static str> {
     let undocumented = "the service reports a value that is not documented";
     let value = match live {
         Live::Null => return Err("the service reports no value"),
-        Live::Other(_) => return Err(undocumented),
         Live::Secret(_) if !attribute.is_secret() => return Err(undocumented),
-        Live::Bool(value) => Json::from(*value),
-        Live::Integer(value) => Json::from(*value),
         Live::Secret(text) => escaped(text.expose()),
-        Live::Text(text) if attribute.is_secret() => escaped(text),
-        Live::Text(text) => number(attribute, text).unwrap_or_else(|| Json::from(text.as_str())),
+        Live::Plain(Scalar::Text(text)) if attribute.is_secret() => escaped(text),
+        Live::Plain(value) => Json::from(&attribute.kind.read(value)),
     };
     let alone: Map<String, Json> = [(attribute.name.to_owned(), value.clone())]
         .into_iter()
@@ -75,13 +72,6 @@ fn accept(attribute: &Attribute, live: &Live) -> Result<Json, &'static str> {
 /// A text of the service stands for itself: a dollar in it begins no reference.
 fn escaped(text: &str) -> Json {
     Json::from(text.replace('$', "$$"))
-}
-
-/// The number that a text holds, where a number belongs.
-fn number(attribute: &Attribute, text: &str) -> Option<Json> {
-    let belongs = matches!(attribute.kind, Kind::Count(_));
-    let number = text.parse::<i64>().ok().filter(|_| belongs)?;
-    Some(Json::from(number))
 }
 
 /// Leaves out what breaks a rule of rooms, until nothing does. That happens when the service does not report
@@ -116,15 +106,12 @@ impl Draft {
         source: Option<String>,
         salt: &str,
     ) -> AppliedRoom {
+        let settings = stored(&self.settings, salt, &StoredSettings::new());
         AppliedRoom {
             id: live.id.clone(),
-            observed: observed(
-                |name| self.settings.contains_key(name),
-                &live.settings,
-                salt,
-            ),
+            observed: observed(&settings, &live.stored(salt)),
             overridden: StoredSettings::new(),
-            settings: remember(&self.settings, salt, &StoredSettings::new()),
+            settings,
             source,
             unconfirmed: StoredSettings::new(),
         }
@@ -176,31 +163,27 @@ mod tests {
         }
     }
 
-    fn text(text: &str) -> Live {
-        Live::Text(text.to_owned())
-    }
-
     #[test]
     fn what_fits_is_taken_and_the_rest_is_named() {
         let live = live(&[
-            ("privacy", text("private")),
-            ("roomName", text("a")),
-            ("lang", text("en")),
-            ("maxParticipants", text("12")),
-            ("expireUnixSec", Live::Integer(1_869_642_000)),
-            ("compositionLayout", text("broadcaster")),
+            ("privacy", "private".into()),
+            ("roomName", "a".into()),
+            ("lang", "en".into()),
+            ("maxParticipants", "12".into()),
+            ("expireUnixSec", 1_869_642_000.into()),
+            ("compositionLayout", "broadcaster".into()),
             ("enableChat", Live::Null),
-            ("autoJoin", text("true")),
-            ("deleteOnExp", Live::Bool(false)),
-            ("rtmpOutURL", text("rtmp://a.example/k$1${env:X}")),
-            ("meetingJoinWebhook", text("")),
-            ("recordComposition", Live::Bool(true)),
+            ("autoJoin", "true".into()),
+            ("deleteOnExp", false.into()),
+            ("rtmpOutURL", "rtmp://a.example/k$1${env:X}".into()),
+            ("meetingJoinWebhook", "".into()),
+            ("recordComposition", true.into()),
         ]);
         let draft = draft(&live, 0).unwrap();
         let expected: Settings = [
-            ("privacy", Value::Text("private".into())),
-            ("maxParticipants", Value::Integer(12)),
-            ("expireUnixSec", Value::Integer(1_869_642_000)),
+            ("privacy", "private".into()),
+            ("maxParticipants", 12.into()),
+            ("expireUnixSec", 1_869_642_000.into()),
             (
                 "rtmpOutURL",
                 Value::Secret(Secret::new("rtmp://a.example/k$1${env:X}")),
@@ -231,7 +214,7 @@ mod tests {
     #[test]
     fn without_privacy_there_is_no_file() {
         assert!(draft(&live(&[]), 0).unwrap_err().contains("`privacy`"));
-        let odd = live(&[("privacy", text("secret"))]);
+        let odd = live(&[("privacy", "secret".into())]);
         assert!(draft(&odd, 0).is_err());
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use super::plan::{Action, Plan};
+use super::change::{Action, Plan};
 use crate::model::{Effect, RoomName};
 
 /// Below so many managed rooms a share says nothing: one room of three is a third.
@@ -182,30 +182,16 @@ fn not_allowed(plan: &Plan, effect: Effect) -> Option<Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::model::{RoomName, Stored};
-    use crate::planner::{AppliedRoom, Options, Rate, State, plan};
+    use crate::planner::plan;
+    use crate::planner::testing::{applied, file, name, pruning};
 
     /// A plan that archives all of `rooms` rooms but `kept`.
     fn archiving(rooms: u64, kept: u64) -> Plan {
-        let mut state = State::fresh("acme");
-        for number in 0..rooms {
-            let name = RoomName::try_from(format!("r{number}")).unwrap();
-            let applied = AppliedRoom {
-                settings: [("privacy".to_owned(), Stored::Bool(true))].into(),
-                ..AppliedRoom::default()
-            };
-            state.rooms.insert(name, applied);
-        }
-        let options = Options {
-            rate: Rate::default(),
-            burst: 1,
-            now: 0,
-            prune: true,
-        };
-        let mut plan = plan(&BTreeMap::new(), &state, &options);
+        let one = file(5).remove("a").unwrap();
+        let files = (0..rooms).map(|number| (name(&format!("r{number}")), one.clone()));
+        let state = applied(&files.collect());
+        let mut plan = plan(&Default::default(), &state, None, &pruning());
         plan.changes.drain(..usize::try_from(kept).unwrap());
         plan
     }

@@ -2,26 +2,29 @@
 //!
 //! Pure: values in, values out. Uses only `model`.
 
+pub(crate) mod change;
 pub(crate) mod drift;
+mod drift_only;
 pub(crate) mod explain;
 pub(crate) mod forecast;
 pub(crate) mod import;
 pub(crate) mod limits;
-pub(crate) mod live;
 pub(crate) mod mutes;
 pub(crate) mod plan;
 pub(crate) mod receipt;
 pub(crate) mod saved_plan;
 pub(crate) mod state;
-pub(crate) mod three_way;
+#[cfg(test)]
+pub(crate) mod testing;
+mod three_way;
 pub(crate) mod undeclared;
 pub(crate) mod world;
 
+pub(crate) use change::{Action, AttributeChange, Cause, Change, Plan};
 pub(crate) use drift::{Drift, Verdict, drift};
 pub(crate) use explain::{Explained, Explanation, explain};
 pub(crate) use forecast::Rate;
-pub(crate) use live::{plan_drift_only, plan_live};
-pub(crate) use plan::{Action, AttributeChange, Cause, Change, Options, Plan, WantedRoom, plan};
+pub(crate) use plan::{Options, plan};
 pub(crate) use receipt::{Outcome, Override, Receipt};
 pub(crate) use saved_plan::{Matched, ReviewedChange, Stale, matched, review};
 pub(crate) use state::{AppliedRoom, Event, State};

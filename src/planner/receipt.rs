@@ -1,12 +1,10 @@
 //! What happened to one change, and the comparison of an answer with what was sent.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Action;
-use crate::model::{Live, RoomName, Settings, Stored, Value};
+use super::change::Action;
+use crate::model::{RoomName, Stored, StoredSettings};
 
 /// How a change ended.
 #[derive(
@@ -86,22 +84,17 @@ pub(crate) struct Comparison {
 
 /// Compares an answer with what was sent. An attribute missing from the answer is unobservable: it
 /// proves nothing either way, since the service's documented answer leaves most attributes out.
-pub(crate) fn compare(sent: &Settings, live: &BTreeMap<String, Live>, salt: &str) -> Comparison {
+pub(crate) fn compare(sent: &StoredSettings, live: &StoredSettings) -> Comparison {
     let mut comparison = Comparison::default();
-    for (&name, value) in sent {
+    for (name, value) in sent {
         match live.get(name) {
-            None => comparison.unobservable.push(name.to_owned()),
-            Some(live) if live.holds(value) => {}
-            Some(live) => {
-                // What is not known here was not sent, so there is nothing to override.
-                comparison
-                    .overridden
-                    .extend(value.remember(salt, name).map(|sent| Override {
-                        name: name.to_owned(),
-                        sent,
-                        got: live.remember(salt, name, matches!(value, Value::Secret(_))),
-                    }));
-            }
+            None => comparison.unobservable.push(name.clone()),
+            Some(got) if got == value => {}
+            Some(got) => comparison.overridden.push(Override {
+                name: name.clone(),
+                sent: value.clone(),
+                got: got.clone(),
+            }),
         }
     }
     comparison
@@ -110,29 +103,30 @@ pub(crate) fn compare(sent: &Settings, live: &BTreeMap<String, Live>, salt: &str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Secret;
 
     #[test]
     fn equal_different_and_absent() {
-        let sent: Settings = [
-            ("enableChat", Value::Bool(true)),
-            ("maxParticipants", Value::Integer(5)),
-            ("privacy", Value::Text("private".into())),
-            ("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/k"))),
-        ]
-        .into();
-        let live = [
-            ("enableChat".to_owned(), Live::Bool(false)),
-            ("maxParticipants".to_owned(), Live::Integer(5)),
-            ("rtmpOutURL".to_owned(), Live::Text("rtmp://b/k".into())),
-            ("never-sent".to_owned(), Live::Bool(true)),
-        ]
-        .into();
-        let comparison = compare(&sent, &live, "salt");
+        let settings = |settings: &[(&str, Stored)]| -> StoredSettings {
+            let settings = settings.iter().cloned();
+            settings
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()
+        };
+        let sent = settings(&[
+            ("enableChat", true.into()),
+            ("maxParticipants", 5.into()),
+            ("privacy", "private".into()),
+        ]);
+        let live = settings(&[
+            ("enableChat", false.into()),
+            ("maxParticipants", 5.into()),
+            ("never-sent", true.into()),
+        ]);
+        let comparison = compare(&sent, &live);
         assert_eq!(comparison.unobservable, ["privacy"]);
-        let names: Vec<&str> = comparison.overridden.iter().map(|o| &*o.name).collect();
-        assert_eq!(names, ["enableChat", "rtmpOutURL"]);
-        assert_eq!(comparison.overridden[0].got, Stored::Bool(false));
-        assert!(comparison.overridden[1].got.is_secret());
+        let [chat] = &*comparison.overridden else {
+            panic!("{comparison:?}")
+        };
+        assert_eq!((&*chat.name, &chat.got), ("enableChat", &false.into()));
     }
 }

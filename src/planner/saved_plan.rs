@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forecast::forecast;
-use super::plan::{Action, AttributeChange, Change, Options, Plan, WantedRoom, identity, unknown};
-use super::state::{AppliedRoom, State};
-use crate::model::secret::sha256;
-use crate::model::value::remember;
-use crate::model::{RoomName, StoredSettings};
+use super::change::{Action, AttributeChange, Change, Plan};
+use super::plan::Options;
+use super::state::State;
+use crate::model::value::stored;
+use crate::model::{RoomName, StoredSettings, Wanted, WantedRoom, digest};
 
 /// The identity of one change that was reviewed. Holds no value of any attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -56,11 +55,7 @@ pub(crate) struct Matched {
 }
 
 /// What of `plan` is to be reviewed, in its order.
-pub(crate) fn review(
-    plan: &Plan,
-    wanted: &BTreeMap<RoomName, WantedRoom>,
-    state: &State,
-) -> Vec<ReviewedChange> {
+pub(crate) fn review(plan: &Plan, wanted: &Wanted, state: &State) -> Vec<ReviewedChange> {
     let reviewed = |change: &Change| ReviewedChange {
         room: change.room.clone(),
         action: change.action,
@@ -74,7 +69,7 @@ pub(crate) fn review(
 pub(crate) fn matched(
     reviewed: &[ReviewedChange],
     plan: Plan,
-    wanted: &BTreeMap<RoomName, WantedRoom>,
+    wanted: &Wanted,
     state: &State,
     options: &Options,
 ) -> Matched {
@@ -87,9 +82,9 @@ pub(crate) fn matched(
     for one in reviewed.iter().filter(|one| !unread.contains(&one.room)) {
         let now = changes.remove(&one.room);
         match judge(one, now.as_ref(), wanted, state) {
-            Verdict::Same => approved.extend(now),
-            Verdict::Done => done.push(one.room.clone()),
-            Verdict::Stale(why) => stale.push(Stale {
+            Standing::Same => approved.extend(now),
+            Standing::Done => done.push(one.room.clone()),
+            Standing::Stale(why) => stale.push(Stale {
                 room: one.room.clone(),
                 action: one.action,
                 why,
@@ -100,11 +95,10 @@ pub(crate) fn matched(
     let names: BTreeSet<&RoomName> = reviewed.iter().map(|one| &one.room).collect();
     let unreadable = plan.unreadable.iter();
     let unreadable = unreadable.filter(|room| names.contains(&room.room));
-    let requests = approved.iter().map(Change::requests).sum();
     let plan = Plan {
         unreadable: unreadable.cloned().collect(),
+        forecast: options.forecast(&approved),
         changes: approved,
-        forecast: forecast(requests, &options.rate, options.burst),
         undeclared: BTreeMap::new(),
         ..plan
     };
@@ -116,7 +110,8 @@ pub(crate) fn matched(
     }
 }
 
-enum Verdict {
+/// How a change that was reviewed stands now.
+enum Standing {
     Same,
     Done,
     Stale(&'static str),
@@ -125,9 +120,9 @@ enum Verdict {
 fn judge(
     reviewed: &ReviewedChange,
     now: Option<&Change>,
-    wanted: &BTreeMap<RoomName, WantedRoom>,
+    wanted: &Wanted,
     state: &State,
-) -> Verdict {
+) -> Standing {
     let Some(now) = now else {
         let gone =
             !state.rooms.contains_key(&reviewed.room) && !wanted.contains_key(&reviewed.room);
@@ -136,18 +131,18 @@ fn judge(
             _ => wanted_digest(&reviewed.room, wanted, state) == reviewed.wanted,
         };
         return if is_done {
-            Verdict::Done
+            Standing::Done
         } else {
-            Verdict::Stale("its file moved, and there is nothing left to do")
+            Standing::Stale("its file moved, and there is nothing left to do")
         };
     };
     if now.action != reviewed.action {
-        return Verdict::Stale("something else would be done to it now");
+        return Standing::Stale("something else would be done to it now");
     }
     if shown(now, wanted.get(&now.room)) == reviewed.digest {
-        return Verdict::Same;
+        return Standing::Same;
     }
-    Verdict::Stale(
+    Standing::Stale(
         if wanted_digest(&now.room, wanted, state) == reviewed.wanted {
             "what it would change has moved since: the state, or the room on the service"
         } else {
@@ -168,75 +163,37 @@ fn shown(change: &Change, room: Option<&WantedRoom>) -> String {
         .filter(|attribute| !by_reference(attribute))
         .map(|a| (&a.name, &a.before, &a.live, a.cause, a.unconfirmed))
         .collect();
-    digest(&(&change.digest, attributes))
+    digest::of(&(&change.digest, attributes))
 }
 
 /// Digest over all that would be sent to a room.
-fn wanted_digest(
-    name: &RoomName,
-    wanted: &BTreeMap<RoomName, WantedRoom>,
-    state: &State,
-) -> String {
-    let never = AppliedRoom::default();
-    let applied = state.rooms.get(name).unwrap_or(&never);
-    let body = wanted.get(name).map_or_else(StoredSettings::new, |room| {
-        let settings = remember(&room.settings, state.salt(), &applied.settings);
-        let unknown = unknown(&room.settings, &settings);
-        identity(settings, &unknown, room)
+fn wanted_digest(name: &RoomName, wanted: &Wanted, state: &State) -> String {
+    let applied = &state.applied(name).settings;
+    let body = wanted.get(name).map_or_else(StoredSettings::new, |file| {
+        file.identity(stored(&file.settings, state.salt(), applied))
     });
-    digest(&(name, body))
-}
-
-fn digest(value: &impl Serialize) -> String {
-    // Sorted maps and plain values have one form, and always serialise.
-    sha256(&serde_json::to_vec(value).unwrap_or_default())
+    digest::of(&(name, body))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Secret, Value};
-    use crate::planner::{Rate, plan};
-
-    const OPTIONS: Options = Options {
-        rate: Rate::UNLIMITED,
-        burst: 1,
-        now: 1_000,
-        prune: true,
-    };
-
-    fn name(text: &str) -> RoomName {
-        RoomName::try_from(text.to_owned()).unwrap()
-    }
-
-    type Wanted = BTreeMap<RoomName, WantedRoom>;
+    use crate::planner::plan;
+    use crate::planner::testing::{applied, files, name, pruning, secret, unset};
 
     fn wanted(rooms: &[(&str, i64)]) -> Wanted {
-        let room = |people: i64| WantedRoom {
-            settings: [("maxParticipants", Value::Integer(people))].into(),
-            ..WantedRoom::default()
-        };
-        rooms
+        let settings = |people: i64| [("maxParticipants", Value::from(people))];
+        let rooms: Vec<_> = rooms
             .iter()
-            .map(|(room_name, people)| (name(room_name), room(*people)))
-            .collect()
-    }
-
-    fn state(rooms: &Wanted) -> State {
-        let mut state = State::fresh("acme");
-        state.lineage = "lineage".to_owned();
-        for (name, room) in rooms {
-            let applied = AppliedRoom {
-                settings: remember(&room.settings, "lineage", &StoredSettings::new()),
-                ..AppliedRoom::default()
-            };
-            state.rooms.insert(name.clone(), applied);
-        }
-        state
+            .map(|(room, n)| (*room, settings(*n)))
+            .collect();
+        let rooms: Vec<_> = rooms.iter().map(|(room, s)| (*room, &s[..])).collect();
+        files(&rooms)
     }
 
     fn make(wanted: &Wanted, state: &State) -> Plan {
-        plan(wanted, state, &OPTIONS)
+        plan(wanted, state, None, &pruning())
     }
 
     fn approved(wanted: &Wanted, state: &State) -> Vec<ReviewedChange> {
@@ -245,7 +202,7 @@ mod tests {
 
     /// What becomes of each: `=` same, `!` stale, `.` done, `+` not reviewed.
     fn told(reviewed: &[ReviewedChange], wanted: &Wanted, state: &State) -> Vec<String> {
-        let matched = matched(reviewed, make(wanted, state), wanted, state, &OPTIONS);
+        let matched = matched(reviewed, make(wanted, state), wanted, state, &pruning());
         let mut told: Vec<String> = Vec::new();
         told.extend(matched.plan.changes.iter().map(|c| format!("= {}", c.room)));
         told.extend(matched.stale.iter().map(|s| format!("! {}", s.room)));
@@ -256,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_has_not_moved_is_the_same() {
-        let before = state(&wanted(&[("a", 1), ("gone", 1)]));
+        let before = applied(&wanted(&[("a", 1), ("gone", 1)]));
         let files = wanted(&[("a", 2), ("new", 1)]);
         let reviewed = approved(&files, &before);
         assert_eq!(told(&reviewed, &files, &before), ["= new", "= a", "= gone"]);
@@ -264,7 +221,7 @@ mod tests {
 
     #[test]
     fn whatever_moved_is_stale() {
-        let before = state(&wanted(&[("a", 1), ("b", 1), ("c", 1), ("gone", 1)]));
+        let before = applied(&wanted(&[("a", 1), ("b", 1), ("c", 1), ("gone", 1)]));
         let reviewed = approved(&wanted(&[("a", 2), ("b", 2), ("c", 2)]), &before);
         // Another value, back to what was applied, and a file that is there again.
         let files = wanted(&[("a", 3), ("b", 1), ("c", 2), ("gone", 1)]);
@@ -273,14 +230,14 @@ mod tests {
             ["= c", "! a", "! b", "! gone"]
         );
         // What was applied moved.
-        let other = state(&wanted(&[("a", 7), ("b", 1), ("c", 1), ("gone", 1)]));
+        let other = applied(&wanted(&[("a", 7), ("b", 1), ("c", 1), ("gone", 1)]));
         let files = wanted(&[("a", 2), ("b", 2), ("c", 2)]);
         assert_eq!(
             told(&reviewed, &files, &other),
             ["= b", "= c", "= gone", "! a"]
         );
         // The room is not there any more, as far as the state knows.
-        let other = state(&wanted(&[("b", 1), ("c", 1), ("gone", 1)]));
+        let other = applied(&wanted(&[("b", 1), ("c", 1), ("gone", 1)]));
         assert_eq!(
             told(&reviewed, &files, &other),
             ["= b", "= c", "= gone", "! a"]
@@ -289,11 +246,11 @@ mod tests {
 
     #[test]
     fn what_is_applied_already_is_done_and_the_rest_is_left_alone() {
-        let before = state(&wanted(&[("a", 1), ("gone", 1)]));
+        let before = applied(&wanted(&[("a", 1), ("gone", 1)]));
         let mut files = wanted(&[("a", 2)]);
         let reviewed = approved(&files, &before);
         files.extend(wanted(&[("later", 1)]));
-        let after = state(&wanted(&[("a", 2)]));
+        let after = applied(&wanted(&[("a", 2)]));
         assert_eq!(
             told(&reviewed, &files, &after),
             [". a", ". gone", "+ later"]
@@ -302,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_reference_counts_as_it_is_written() {
-        let files = |value: Value, written: &str| -> Wanted {
+        let file = |value: Value, written: &str| -> Wanted {
             let room = WantedRoom {
                 settings: [("rtmpOutURL", value)].into(),
                 references: [("rtmpOutURL", Secret::new(written))].into(),
@@ -310,17 +267,13 @@ mod tests {
             };
             [(name("a"), room)].into()
         };
-        let unset = || Value::Unset {
-            variables: vec!["KEY".to_owned()],
-        };
-        let set = |text: &str| Value::Secret(Secret::new(text));
         let fresh = State::fresh("acme");
-        let reviewed = approved(&files(unset(), "${env:KEY}"), &fresh);
-        let now = files(set("rtmp://a/canary"), "${env:KEY}");
+        let reviewed = approved(&file(unset(), "${env:KEY}"), &fresh);
+        let now = file(secret("key"), "${env:KEY}");
         assert_eq!(told(&reviewed, &now, &fresh), ["= a"]);
         // The first run gives the state its lineage.
-        assert_eq!(told(&reviewed, &now, &state(&now)), [". a"]);
-        let other = files(set("rtmp://a/canary"), "${env:OTHER}");
+        assert_eq!(told(&reviewed, &now, &applied(&now)), [". a"]);
+        let other = file(secret("key"), "${env:OTHER}");
         assert_eq!(told(&reviewed, &other, &fresh), ["! a"]);
         let told = format!("{reviewed:?}{}", serde_json::to_string(&reviewed).unwrap());
         assert!(!told.contains("canary"));

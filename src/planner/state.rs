@@ -1,11 +1,12 @@
 //! What we remember: the settings last confirmed for each room, and how events change that memory.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{RoomName, StoredSettings};
+use crate::model::{LiveRoom, RoomName, StoredSettings};
 
 /// The version of the state format that this program reads and writes.
 pub(crate) const VERSION: u64 = 1;
@@ -59,6 +60,17 @@ pub(crate) struct AppliedRoom {
 }
 
 impl AppliedRoom {
+    /// What is remembered of a room that nothing was ever applied to.
+    pub(crate) fn never() -> &'static Self {
+        static NEVER: LazyLock<AppliedRoom> = LazyLock::new(AppliedRoom::default);
+        &NEVER
+    }
+
+    /// Whether `live` is another room under the same name.
+    pub(crate) fn is_recreated(&self, live: &LiveRoom) -> bool {
+        live.is_another(self.id.as_deref())
+    }
+
     /// Whether a write of this room was ever confirmed.
     pub(crate) fn is_confirmed(&self) -> bool {
         !self.settings.is_empty()
@@ -126,6 +138,11 @@ impl State {
         } else {
             &self.lineage
         }
+    }
+
+    /// What is remembered of a room.
+    pub(crate) fn applied(&self, room: &RoomName) -> &AppliedRoom {
+        self.rooms.get(room).unwrap_or(AppliedRoom::never())
     }
 
     /// Takes an event into the memory. Recording the same list of events twice changes nothing more.
@@ -212,14 +229,13 @@ pub(crate) enum RenameError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Stored;
 
     fn room(name: &str) -> RoomName {
         RoomName::try_from(name.to_owned()).unwrap()
     }
 
     fn settings(count: i64) -> StoredSettings {
-        [("maxParticipants".to_owned(), Stored::Integer(count))].into()
+        [("maxParticipants".to_owned(), count.into())].into()
     }
 
     fn applied(count: i64) -> AppliedRoom {

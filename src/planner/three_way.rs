@@ -1,96 +1,185 @@
-//! Who moved: one attribute, as the file wants it, as it was applied, and as the service reports it.
+//! Who moved: a room and each of its attributes, as the file wants it, as it was applied, and as the service
+//! shows it. Plans and drift reports read the same comparison.
 
-use super::plan::Cause;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::change::{AttributeChange, Cause};
 use super::state::AppliedRoom;
-use crate::model::{Live, LiveRoom, Stored, StoredSettings};
+use crate::model::value::stored;
+use crate::model::{Stored, StoredSettings, WantedRoom};
 
-/// What is known of one attribute before the service is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Known<'a> {
-    pub sent: &'a Stored,
-    /// What the service answered to it, if that was something else.
-    pub overridden: Option<&'a Stored>,
+/// One room from three sides, in the form that is stored and compared.
+#[derive(Debug)]
+pub(super) struct RoomSides<'a> {
+    pub applied: &'a AppliedRoom,
+    pub wanted: Cow<'a, StoredSettings>,
+    /// Secrets that are wanted from now on and not known here: their variables are not set.
+    pub unknown: BTreeSet<&'static str>,
+    /// What the service shows. Empty: it was not looked at, or there is no such room.
+    pub live: &'a StoredSettings,
 }
 
-/// One attribute from three sides. `None` of `live`: the service does not report it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sides<'a> {
-    /// What was applied; `None`: not managed so far.
-    pub applied: Option<Known<'a>>,
-    /// What the file wants; `None`: not managed from now on.
-    pub wanted: Option<&'a Stored>,
-    /// What the service reports.
-    pub live: Option<&'a Live>,
-}
+impl<'a> RoomSides<'a> {
+    /// The sides of a room that is to be as its file says.
+    pub(super) fn toward(
+        file: &WantedRoom,
+        applied: &'a AppliedRoom,
+        live: &'a StoredSettings,
+        salt: &str,
+    ) -> Self {
+        let wanted = stored(&file.settings, salt, &applied.settings);
+        let names = file.settings.keys().copied();
+        Self {
+            applied,
+            unknown: names.filter(|name| !wanted.contains_key(*name)).collect(),
+            wanted: Cow::Owned(wanted),
+            live,
+        }
+    }
 
-/// Who moved; `None`: nobody. `is` tells whether a live value is a remembered one.
-///
-/// An override that still stands is nobody's move: the service chose it when the value was last sent.
-pub(crate) fn cause(sides: Sides<'_>, is: impl Fn(&Live, &Stored) -> bool) -> Option<Cause> {
-    let Sides {
-        applied,
-        wanted,
-        live,
-    } = sides;
-    let Some(wanted) = wanted else {
-        return applied.map(|_| Cause::Released);
-    };
-    let Some(known) = applied else {
-        let same = live.is_some_and(|live| is(live, wanted));
-        return Some(if same {
-            Cause::Converged
-        } else {
-            Cause::Change
+    /// The sides of a room that is to be as it was applied.
+    pub(super) fn back(applied: &'a AppliedRoom, live: &'a StoredSettings) -> Self {
+        Self {
+            applied,
+            wanted: Cow::Borrowed(&applied.settings),
+            unknown: BTreeSet::new(),
+            live,
+        }
+    }
+
+    /// Each attribute that anybody knows of, by name.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = AttributeSides<'_>> {
+        let applied = self.applied;
+        let known = [&*self.wanted, &applied.settings, &applied.unconfirmed];
+        let known = known.into_iter().flat_map(StoredSettings::keys);
+        let names = known
+            .map(String::as_str)
+            .chain(self.unknown.iter().copied());
+        let names: BTreeSet<&str> = names.collect();
+        names.into_iter().map(move |name| AttributeSides {
+            name,
+            confirmed: applied.settings.get(name),
+            overridden: applied.overridden.get(name),
+            unconfirmed: applied.unconfirmed.get(name),
+            wanted: self.wanted.get(name),
+            unknown: self.unknown.contains(name),
+            live: self.live.get(name),
+        })
+    }
+
+    /// The attributes that a plan has to do with, by name.
+    pub(super) fn changes(&self) -> Vec<AttributeChange> {
+        let changes = self.attributes().filter_map(|sides| {
+            let cause = sides.cause().filter(|c| *c != Cause::Unobservable)?;
+            Some(sides.change(cause))
         });
-    };
-    let file_moved = wanted != known.sent;
-    let Some(live) = live else {
-        return Some(if file_moved {
-            Cause::Change
-        } else {
-            Cause::Unobservable
+        let mut changes: Vec<AttributeChange> = changes.collect();
+        if changes.is_empty() && !self.live.is_empty() {
+            // A write that was never answered turns out to have arrived, or not to matter: that is recorded.
+            let doubts = self.attributes().filter(|a| a.unconfirmed.is_some());
+            changes.extend(doubts.map(|doubt| AttributeChange {
+                before: doubt.wanted.cloned(),
+                live: None,
+                unconfirmed: true,
+                ..doubt.change(Cause::Converged)
+            }));
+        }
+        changes
+    }
+
+    /// What the service holds of the wanted attributes, as far as that is known.
+    pub(super) fn held(&self) -> StoredSettings {
+        let held = self.wanted.keys().filter_map(|name| {
+            let value = self.live.get(name).or(self.applied.settings.get(name))?;
+            Some((name.clone(), value.clone()))
         });
-    };
-    let as_answered = known.overridden.is_some_and(|chosen| is(live, chosen));
-    let live_moved = !as_answered && !is(live, known.sent);
-    match (file_moved, live_moved) {
-        (false, false) => None,
-        (false, true) => Some(Cause::Drift),
-        (true, _) if is(live, wanted) => Some(Cause::Converged),
-        (true, false) => Some(Cause::Change),
-        (true, true) => Some(Cause::Conflict),
+        held.collect()
     }
 }
 
-/// The sides of the attribute `name` of one room.
-///
-/// A write that was never answered counts as applied exactly when the service shows its value; while it
-/// cannot be seen, the attribute counts as never applied, so that it is written again.
-pub(crate) fn sides<'a>(
-    name: &str,
-    wanted: &'a StoredSettings,
-    applied: &'a AppliedRoom,
-    live: &'a LiveRoom,
-    is: impl Fn(&Live, &Stored) -> bool,
-) -> Sides<'a> {
-    let live = live.settings.get(name);
-    let confirmed = applied.settings.get(name).map(|sent| Known {
-        sent,
-        overridden: applied.overridden.get(name),
-    });
-    let known = match (applied.unconfirmed.get(name), live) {
-        (None, _) => confirmed,
-        (Some(_), None) => None,
-        (Some(sent), Some(live)) if is(live, sent) => Some(Known {
-            sent,
-            overridden: None,
-        }),
-        (Some(_), Some(_)) => confirmed,
-    };
-    Sides {
-        applied: known,
-        wanted: wanted.get(name),
-        live,
+/// One attribute from three sides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AttributeSides<'a> {
+    pub name: &'a str,
+    /// The value that was last confirmed to have been sent; `None`: not managed so far.
+    pub confirmed: Option<&'a Stored>,
+    /// What the service answered to it, if that was something else.
+    pub overridden: Option<&'a Stored>,
+    /// A value that was sent since, without an answer.
+    pub unconfirmed: Option<&'a Stored>,
+    /// `None`: not managed from now on, or not known.
+    pub wanted: Option<&'a Stored>,
+    /// Whether it is wanted, and not known.
+    pub unknown: bool,
+    /// `None`: the service does not report it, or was not looked at.
+    pub live: Option<&'a Stored>,
+}
+
+impl<'a> AttributeSides<'a> {
+    /// What counts as applied, and whether it was sent without an answer. Such a value counts when the service
+    /// shows it. While nobody can tell, the value that differs from what is wanted counts.
+    pub(super) fn applied(&self) -> (Option<&'a Stored>, bool) {
+        let confirmed_differs = self.confirmed.is_some() && self.confirmed != self.wanted;
+        match (self.unconfirmed, self.live) {
+            (Some(sent), Some(live)) if sent == live => (Some(sent), false),
+            (Some(sent), None) if !confirmed_differs => (Some(sent), true),
+            _ => (self.confirmed, false),
+        }
+    }
+
+    /// Who moved; `None`: nobody. An override that still stands is nobody's move: the service chose it when the
+    /// value was last sent.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        let (applied, _) = self.applied();
+        let Some(wanted) = self.wanted else {
+            let released = applied.map(|_| Cause::Released);
+            return if self.unknown {
+                Some(Cause::Change)
+            } else {
+                released
+            };
+        };
+        let Some(live) = self.live else {
+            // Whatever the service may hold has to be what is wanted.
+            let is_wanted = |sent| sent == wanted;
+            let settled =
+                self.confirmed.is_some_and(is_wanted) && self.unconfirmed.is_none_or(is_wanted);
+            return Some(if settled {
+                Cause::Unobservable
+            } else {
+                Cause::Change
+            });
+        };
+        let Some(applied) = applied else {
+            return Some(if live == wanted {
+                Cause::Converged
+            } else {
+                Cause::Change
+            });
+        };
+        let file_moved = wanted != applied;
+        let live_moved = live != applied && self.overridden != Some(live);
+        match (file_moved, live_moved) {
+            (false, false) => None,
+            (false, true) => Some(Cause::Drift),
+            (true, _) if live == wanted => Some(Cause::Converged),
+            (true, false) => Some(Cause::Change),
+            (true, true) => Some(Cause::Conflict),
+        }
+    }
+
+    fn change(&self, cause: Cause) -> AttributeChange {
+        let (before, unconfirmed) = self.applied();
+        AttributeChange {
+            name: self.name.to_owned(),
+            before: before.cloned(),
+            after: self.wanted.cloned(),
+            live: self.live.cloned(),
+            unknown: self.unknown,
+            cause,
+            unconfirmed,
+        }
     }
 }
 
@@ -100,35 +189,29 @@ mod tests {
 
     use super::*;
 
-    fn is(live: &Live, kept: &Stored) -> bool {
-        live.is(kept, "salt", "maxParticipants")
-    }
-
-    fn value(number: Option<i64>) -> Option<Stored> {
-        number.map(Stored::Integer)
-    }
-
     fn of(applied: Option<i64>, wanted: Option<i64>, live: Option<i64>) -> Option<Cause> {
-        overridden(applied, None, wanted, live)
+        sides([applied, None, None, wanted, live])
     }
 
-    fn overridden(
-        applied: Option<i64>,
-        chosen: Option<i64>,
-        wanted: Option<i64>,
-        live: Option<i64>,
-    ) -> Option<Cause> {
-        let (applied, wanted, chosen) = (value(applied), value(wanted), value(chosen));
-        let live = live.map(Live::Integer);
-        let sides = Sides {
-            applied: applied.as_ref().map(|sent| Known {
-                sent,
-                overridden: chosen.as_ref(),
-            }),
-            wanted: wanted.as_ref(),
-            live: live.as_ref(),
+    fn overridden(applied: i64, chosen: i64, wanted: i64, live: i64) -> Option<Cause> {
+        sides([Some(applied), Some(chosen), None, Some(wanted), Some(live)])
+    }
+
+    /// Of what was confirmed, chosen by the service, sent without an answer, wanted, and shown.
+    fn sides(values: [Option<i64>; 5]) -> Option<Cause> {
+        let values = values.map(|number| number.map(Stored::from));
+        let [confirmed, overridden, unconfirmed, wanted, live] =
+            values.each_ref().map(Option::as_ref);
+        let sides = AttributeSides {
+            name: "maxParticipants",
+            confirmed,
+            overridden,
+            unconfirmed,
+            wanted,
+            unknown: false,
+            live,
         };
-        cause(sides, is)
+        sides.cause()
     }
 
     /// Every combination: applied absent or A, wanted absent, A or B, live absent, A, B or C.
@@ -174,7 +257,6 @@ mod tests {
     #[test]
     fn an_override_that_stands_is_nobodys_move() {
         use Cause::{Change, Conflict, Converged, Drift};
-        let (sent, chosen) = (Some(1), Some(9));
         let cases = [
             (1, 9, None),
             (1, 1, None),
@@ -184,32 +266,14 @@ mod tests {
             (2, 5, Some(Conflict)),
         ];
         for (wanted, live, expected) in cases {
-            let told = overridden(sent, chosen, Some(wanted), Some(live));
+            let told = overridden(1, 9, wanted, live);
             assert_eq!(told, expected, "{wanted} {live}");
         }
     }
 
     #[test]
     fn an_unanswered_write_is_settled_by_what_the_service_shows() {
-        let room = |number: i64| -> StoredSettings {
-            [("maxParticipants".to_owned(), Stored::Integer(number))].into()
-        };
-        let applied = AppliedRoom {
-            settings: room(1),
-            unconfirmed: room(2),
-            ..AppliedRoom::default()
-        };
-        let told = |wanted: i64, live: Option<i64>| {
-            let live = LiveRoom {
-                id: None,
-                settings: live
-                    .map(|n| ("maxParticipants".to_owned(), Live::Integer(n)))
-                    .into_iter()
-                    .collect(),
-            };
-            let wanted = room(wanted);
-            cause(sides("maxParticipants", &wanted, &applied, &live, is), is)
-        };
+        let told = |wanted, live| sides([Some(1), None, Some(2), Some(wanted), live]);
         assert_eq!(told(2, Some(2)), None, "it arrived");
         assert_eq!(told(2, Some(1)), Some(Cause::Change), "it did not arrive");
         assert_eq!(
@@ -228,6 +292,14 @@ mod tests {
             "somebody else was faster"
         );
         assert_eq!(told(1, None), Some(Cause::Change), "nobody can tell");
+        let unseen = |sent| sides([Some(1), None, Some(sent), Some(1), None]);
+        assert_eq!(
+            unseen(1),
+            Some(Cause::Unobservable),
+            "it was the same, arrived or not"
+        );
+        let new = sides([None, None, Some(1), Some(1), None]);
+        assert_eq!(new, Some(Cause::Change), "nobody can tell");
     }
 
     proptest! {

@@ -1,10 +1,8 @@
-//! Attributes that no file declares: never written and never compared, only told when they move.
-
-use std::collections::BTreeMap;
+//! Attributes that no file declares: never written and never compared, only reported when they move.
 
 use super::state::AppliedRoom;
-use crate::model::catalogue::{Attribute, attribute, attributes};
-use crate::model::{Live, LiveRoom, Stored, StoredSettings};
+use crate::model::catalogue::attributes;
+use crate::model::{Stored, StoredSettings, WantedRoom};
 
 /// An attribute that nobody declared and that moved since the room was last written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,49 +14,35 @@ pub(crate) struct Undeclared {
     pub live: Stored,
 }
 
-/// What a room reports of settable attributes that are not among `sent`, in the form that is remembered.
-pub(crate) fn observed(
-    sent: impl Fn(&str) -> bool,
-    live: &BTreeMap<String, Live>,
-    salt: &str,
-) -> StoredSettings {
-    let known = attributes()
-        .iter()
-        .filter(|a| a.name != "roomName" && !sent(a.name));
-    known
-        .filter_map(|a| {
-            let value = live.get(a.name)?;
-            Some((
-                a.name.to_owned(),
-                value.remember(salt, a.name, a.is_secret()),
-            ))
-        })
+/// What a room reports of settable attributes that are not among `sent`.
+pub(crate) fn observed(sent: &StoredSettings, live: &StoredSettings) -> StoredSettings {
+    let names = attributes().iter().map(|attribute| attribute.name);
+    names
+        .filter(|name| *name != "roomName" && !sent.contains_key(*name))
+        .filter_map(|name| Some((name.to_owned(), live.get(name)?.clone())))
         .collect()
 }
 
-/// Attributes that are not `wanted`, and are not what the service reported of them when the room was last
-/// written, by name.
-pub(crate) fn moved(
-    wanted: &StoredSettings,
+/// Attributes that are not declared, and are not what the service reported of them when the room was last
+/// written, by name. Of a room without a file, what was applied counts as declared.
+pub(super) fn moved(
+    wanted: Option<&WantedRoom>,
     applied: &AppliedRoom,
-    live: &LiveRoom,
-    salt: &str,
+    live: &StoredSettings,
 ) -> Vec<Undeclared> {
-    let undeclared = applied
-        .observed
-        .iter()
-        .filter(|(name, _)| !wanted.contains_key(*name));
-    undeclared
-        .filter_map(|(name, before)| {
-            let now = live.settings.get(name)?;
-            let secret = attribute(name).is_some_and(Attribute::is_secret);
-            (!now.is(before, salt, name)).then(|| Undeclared {
-                name: name.clone(),
-                before: before.clone(),
-                live: now.remember(salt, name, secret),
-            })
+    let is_declared = |name: &str| match wanted {
+        Some(file) => file.settings.contains_key(name),
+        None => applied.settings.contains_key(name),
+    };
+    let moved = applied.observed.iter().filter_map(|(name, before)| {
+        let now = live.get(name).filter(|now| *now != before)?;
+        (!is_declared(name)).then(|| Undeclared {
+            name: name.clone(),
+            before: before.clone(),
+            live: now.clone(),
         })
-        .collect()
+    });
+    moved.collect()
 }
 
 #[cfg(test)]
@@ -67,20 +51,10 @@ mod tests {
 
     #[test]
     fn undeclared_attributes_are_settable_ones_that_were_not_sent() {
-        let live: BTreeMap<String, Live> = [
-            ("enableChat".to_owned(), Live::Bool(false)),
-            ("autoJoin".to_owned(), Live::Bool(true)),
-            (
-                "meetingLeftWebhook".to_owned(),
-                Live::Text("https://x".into()),
-            ),
-            ("roomName".to_owned(), Live::Text("a".into())),
-            ("lang".to_owned(), Live::Text("en".into())),
-        ]
-        .into();
-        let seen = observed(|name| name == "enableChat", &live, "salt");
-        let names: Vec<&String> = seen.keys().collect();
-        assert_eq!(names, ["autoJoin", "meetingLeftWebhook"]);
-        assert!(seen["meetingLeftWebhook"].is_secret());
+        let names = ["autoJoin", "enableChat", "lang", "roomName"];
+        let live = names.map(|name| (name.to_owned(), true.into())).into();
+        let sent = [("enableChat".to_owned(), false.into())].into();
+        let seen = observed(&sent, &live);
+        assert_eq!(seen, [("autoJoin".to_owned(), true.into())].into());
     }
 }

@@ -1,8 +1,10 @@
 //! What was seen of the service: one sighting a room. A failed read is a sighting of its own, never absence.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use crate::model::{LiveRoom, RoomName};
+use crate::model::catalogue::attributes;
+use crate::model::{LiveRoom, RoomName, StoredSettings};
 
 /// Why a room is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,3 +27,57 @@ pub(crate) enum Sighting {
 
 /// What was seen, by room.
 pub(crate) type World = BTreeMap<RoomName, Sighting>;
+
+/// What was seen of a room. A room that was left out is as good as unreadable.
+pub(super) fn sighting<'a>(world: &'a World, name: &RoomName) -> &'a Sighting {
+    static LEFT_OUT: LazyLock<Sighting> =
+        LazyLock::new(|| Sighting::Unreadable("it was not looked at".to_owned()));
+    world.get(name).unwrap_or(&LEFT_OUT)
+}
+
+impl Sighting {
+    /// What the service shows, in the form that is compared; nothing of a room that is not there.
+    pub(super) fn stored(&self, salt: &str) -> StoredSettings {
+        match self {
+            Self::Present(live) => live.stored(salt),
+            Self::Absent(_) | Self::Unreadable(_) => StoredSettings::new(),
+        }
+    }
+
+    /// What changed until `now`: the names of the attributes, or what else. `None`: nothing.
+    pub(crate) fn moved_until(&self, now: &Self) -> Option<String> {
+        match (self, now) {
+            (Self::Absent(_), Self::Absent(_)) => None,
+            (Self::Absent(_), Self::Present(_)) => Some("the room is there now".to_owned()),
+            (Self::Present(_), Self::Absent(_)) => Some("the room is gone".to_owned()),
+            (Self::Present(then), Self::Present(now)) => {
+                if now.is_another(then.id.as_deref()) {
+                    return Some("the room was made anew".to_owned());
+                }
+                let names = attributes().iter().map(|attribute| attribute.name);
+                let moved =
+                    names.filter(|name| then.settings.get(*name) != now.settings.get(*name));
+                let moved: Vec<&str> = moved.collect();
+                (!moved.is_empty()).then(|| moved.join(", "))
+            }
+            (_, Self::Unreadable(why)) | (Self::Unreadable(why), _) => Some(why.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::testing::{file, live_of, shown};
+
+    #[test]
+    fn moves_between_two_looks() {
+        let seen = |people| Sighting::Present(live_of(&mut shown(&file(people))).clone());
+        let absent = Sighting::Absent(Gone::Missing);
+        assert_eq!(seen(5).moved_until(&seen(5)), None);
+        assert_eq!(seen(5).moved_until(&seen(6)).unwrap(), "maxParticipants");
+        assert_eq!(absent.moved_until(&Sighting::Absent(Gone::Archived)), None);
+        assert!(absent.moved_until(&seen(5)).is_some());
+        assert!(seen(5).moved_until(&absent).is_some());
+    }
+}

@@ -66,9 +66,7 @@ impl StateId {
 /// A value as it may be shown. Of a secret, only that there is one.
 fn shown(value: &Stored) -> Json {
     match value {
-        Stored::Bool(value) => Json::from(*value),
-        Stored::Integer(value) => Json::from(*value),
-        Stored::Text(value) => Json::from(value.as_str()),
+        Stored::Plain(value) => Json::from(value),
         Stored::Secret { .. } => Json::from(MASK),
         Stored::Null(()) => Json::Null,
     }

@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 
 use super::{FORMAT_VERSION, MASK, StateId, UndeclaredReport, shown};
 use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
+use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
-use crate::planner::plan::Unreadable;
 use crate::planner::{
     Action, AttributeChange, Cause, Change, Explained, Explanation, Plan, Undeclared,
 };

@@ -74,9 +74,7 @@ impl ShowReport {
 
 fn attribute(name: &str, value: &Value, file: &str, origin: Option<&Origin>) -> ShownAttribute {
     let (shown, sensitive, unset) = match value {
-        Value::Bool(value) => (Json::from(*value), false, &[][..]),
-        Value::Integer(value) => (Json::from(*value), false, &[][..]),
-        Value::Text(value) => (Json::from(value.as_str()), false, &[][..]),
+        Value::Plain(value) => (Json::from(value), false, &[][..]),
         Value::Secret(_) => (Json::from(MASK), true, &[][..]),
         Value::Unset { variables } => (Json::from(MASK), true, variables.as_slice()),
     };

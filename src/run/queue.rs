@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::model::value::remember;
+use crate::model::value::stored;
 use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
 use crate::service::api::Transport;
 use crate::service::requests::Client;
@@ -183,7 +183,7 @@ impl Task {
 
     /// That it is about to be written.
     pub(super) fn intent(&self, salt: &str) -> Option<Event> {
-        let sending = || remember(&self.change.settings, salt, &self.before.settings);
+        let sending = || stored(&self.change.settings, salt, &self.before.settings);
         self.is_announced().then(|| Event::Intent {
             room: self.change.room.clone(),
             settings: self.before.in_doubt_with(&sending()),

@@ -3,10 +3,8 @@
 use crate::service::api::{Request, Transport};
 
 use crate::disk::crash_point::crash_point;
-use crate::model::value::remember;
+use crate::model::value::stored;
 use crate::model::{LiveRoom, RoomName, StoredSettings};
-use crate::planner::drift::is_made_anew;
-use crate::planner::live::moved_between;
 use crate::planner::receipt::compare;
 use crate::planner::undeclared::observed;
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting};
@@ -117,7 +115,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 End::Stopped => return self.settle(End::Stopped),
                 other => Sighting::Unreadable(other.told()),
             };
-            if let Some(moved) = moved_between(seen, &now) {
+            if let Some(moved) = seen.moved_until(&now) {
                 return self.refused(format!("moved since the plan: {moved}; plan again"));
             }
         }
@@ -146,7 +144,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                     let message = "the service said that it was archived, and still shows it";
                     return Ok(self.receipt(Outcome::Unknown, Some(message.to_owned())));
                 }
-                End::Room(live) if is_made_anew(&self.task.before, &live) => {
+                End::Room(live) if self.task.before.is_recreated(&live) => {
                     let message =
                         "somebody made it anew under its name, so it is not ours to archive";
                     return self.refused(message.to_owned());
@@ -238,21 +236,18 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
-        let salt = &self.crew.salt;
-        let comparison = compare(&self.task.change.settings, &live.settings, salt);
-        let made_anew = is_made_anew(&self.task.before, &live);
+        let settings = self.remembered();
+        let shown = live.stored(&self.crew.salt);
+        let comparison = compare(&settings, &shown);
+        let recreated = self.task.before.is_recreated(&live);
         let overridden = comparison.overridden.iter();
         let applied = AppliedRoom {
             id: live.id.or_else(|| self.task.before.id.clone()),
-            observed: observed(
-                |name| self.task.change.settings.contains_key(name),
-                &live.settings,
-                salt,
-            ),
+            observed: observed(&settings, &shown),
             overridden: overridden
                 .map(|o| (o.name.clone(), o.got.clone()))
                 .collect(),
-            settings: self.remembered(),
+            settings,
             source: self.task.change.source.clone(),
             unconfirmed: StoredSettings::new(),
         };
@@ -263,7 +258,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             Outcome::Overridden
         };
         // An offline run only learns it now, when the room is written; at least it says so.
-        let message = made_anew.then(|| {
+        let message = recreated.then(|| {
             "written; but the service's id of it has changed: it was made anew, or is another room".to_owned()
         });
         let mut receipt = self.receipt(outcome, message);
@@ -353,7 +348,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     fn remembered(&self) -> StoredSettings {
         let applied = &self.task.before.settings;
-        remember(&self.task.change.settings, &self.crew.salt, applied)
+        stored(&self.task.change.settings, &self.crew.salt, applied)
     }
 
     fn room(&self) -> &'a RoomName {

@@ -60,9 +60,7 @@ impl<'a> Request<'a> {
         }
         for (name, value) in self.settings()? {
             let value = match value {
-                Value::Bool(value) => Json::from(*value),
-                Value::Integer(value) => Json::from(*value),
-                Value::Text(value) => Json::from(value.as_str()),
+                Value::Plain(value) => Json::from(value),
                 Value::Secret(value) => Json::from(value.expose()),
                 // A run that would send it is refused before it begins.
                 Value::Unset { .. } => continue,
@@ -292,25 +290,25 @@ fn is_id(text: &str) -> bool {
 fn live(value: &Json, secret: bool, gives_away: &impl Fn(&str) -> bool) -> Live {
     match value {
         Json::Null => Live::Null,
-        Json::Bool(value) => Live::Bool(*value),
+        Json::Bool(value) => Live::from(*value),
         // A key of digits only may come back as a number.
         Json::Number(number) if gives_away(&number.to_string()) => {
             Live::Secret(Secret::new(number.to_string()))
         }
         Json::Number(number) => match whole(number) {
-            Some(whole) => Live::Integer(whole),
-            None => Live::Other(number.to_string()),
+            Some(whole) => Live::from(whole),
+            None => Live::from(number.to_string()),
         },
         Json::String(text) if secret || gives_away(text) => {
             Live::Secret(Secret::new(text.as_str()))
         }
-        Json::String(text) => Live::Text(text.clone()),
+        Json::String(text) => Live::from(text.as_str()),
         other => {
             let text = other.to_string();
             if gives_away(&text) {
                 Live::Secret(Secret::new(text))
             } else {
-                Live::Other(text)
+                Live::from(text)
             }
         }
     }
@@ -434,8 +432,8 @@ mod tests {
     fn a_put_body_names_no_room_and_a_post_body_does() {
         let name = name();
         let settings: Settings = [
-            ("privacy", Value::Text("private".into())),
-            ("maxParticipants", Value::Integer(7_832_947_982)),
+            ("privacy", Value::from("private")),
+            ("maxParticipants", Value::from(7_832_947_982)),
             ("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/k"))),
         ]
         .into();
@@ -604,7 +602,7 @@ mod tests {
             panic!("not a room");
         };
         assert!(matches!(live.settings["x"], Live::Secret(_)));
-        assert_eq!(live.settings["y"], Live::Integer(5));
+        assert_eq!(live.settings["y"], Live::from(5));
     }
 
     #[test]
@@ -615,12 +613,12 @@ mod tests {
         ) else {
             panic!("not a room");
         };
-        assert_eq!(room.settings["a"], Live::Integer(5));
-        assert_eq!(room.settings["b"], Live::Integer(5));
-        assert_eq!(room.settings["c"], Live::Other("5.5".into()));
-        assert_eq!(room.settings["d"], Live::Text("5".into()));
+        assert_eq!(room.settings["a"], Live::from(5));
+        assert_eq!(room.settings["b"], Live::from(5));
+        assert_eq!(room.settings["c"], Live::from("5.5"));
+        assert_eq!(room.settings["d"], Live::from("5"));
         assert_eq!(room.settings["e"], Live::Null);
-        assert_eq!(room.settings["f"], Live::Other("{}".into()));
+        assert_eq!(room.settings["f"], Live::from("{}"));
     }
 
     #[test]

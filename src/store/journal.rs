@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::secret::sha256;
+use crate::model::digest::sha256;
 use crate::model::version::newer;
 use crate::planner::{Event, State};
 use crate::store::error::StoreError;

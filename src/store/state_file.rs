@@ -117,7 +117,7 @@ mod tests {
     fn one_attribute_a_line() {
         let secret = Secret::new("rtmp://x/k");
         let digest = serde_json::to_string(&secret.digest("7f0c", "rtmpOutURL")).unwrap();
-        let remembered = Value::Secret(secret).remember("7f0c", "rtmpOutURL");
+        let remembered = Value::Secret(secret).stored("7f0c", "rtmpOutURL", None);
         let mut state = state();
         let applied = state.rooms.get_mut(&room("stand-up")).unwrap();
         let settings = &mut applied.settings;

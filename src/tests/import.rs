@@ -11,23 +11,25 @@ use crate::files::room_file::parse;
 use crate::files::room_format::format;
 use crate::files::room_yaml::{RoomYaml, room_yaml};
 use crate::model::catalogue::attributes;
-use crate::model::{Live, LiveRoom, Lookup, NameRule, RoomName, Secret, Value as Setting};
+use crate::model::{
+    Live, LiveRoom, Lookup, NameRule, RoomName, Secret, Value as Setting, WantedRoom,
+};
 use crate::planner::import::{draft, prefix, stem};
-use crate::planner::{Options, Rate, State, WantedRoom, plan};
+use crate::planner::{Options, State, plan};
 
 /// Anything that a service could report of an attribute.
 fn live() -> impl Strategy<Value = Live> {
     prop_oneof![
-        any::<bool>().prop_map(Live::Bool),
-        any::<i64>().prop_map(Live::Integer),
-        (0_i64..10_000_000_000).prop_map(Live::Integer),
-        (0_i64..10_000_000_000).prop_map(|n| Live::Text(n.to_string())),
+        any::<bool>().prop_map(Live::from),
+        any::<i64>().prop_map(Live::from),
+        (0_i64..10_000_000_000).prop_map(Live::from),
+        (0_i64..10_000_000_000).prop_map(|n| Live::from(n.to_string())),
         Just(Live::Null),
-        "(public|private|grid|active_speaker|broadcaster)".prop_map(Live::Text),
-        "(https|rtmp)://[a-z]{1,8}\\.example/canary[-a-z$\\{\\}:#'\"%]{0,12}".prop_map(Live::Text),
-        "(?s).{0,12}".prop_map(|text| Live::Text(format!("canary{text}"))),
+        "(public|private|grid|active_speaker|broadcaster)".prop_map(Live::from),
+        "(https|rtmp)://[a-z]{1,8}\\.example/canary[-a-z$\\{\\}:#'\"%]{0,12}".prop_map(Live::from),
+        "(?s).{0,12}".prop_map(|text| Live::from(format!("canary{text}"))),
         "(?s).{0,12}".prop_map(|text| Live::Secret(Secret::new(text))),
-        Just(Live::Other("{\"canary\":1}".to_owned())),
+        Just(Live::from("{\"canary\":1}")),
     ]
 }
 
@@ -41,7 +43,7 @@ fn live_room() -> impl Strategy<Value = LiveRoom> {
             .map(|(_, pair)| pair)
             .collect();
         let privacy = if public { "public" } else { "private" };
-        settings.insert("privacy".to_owned(), Live::Text(privacy.to_owned()));
+        settings.insert("privacy".to_owned(), Live::from(privacy.to_owned()));
         LiveRoom { id: None, settings }
     })
 }
@@ -92,8 +94,8 @@ proptest! {
             prop_assert_eq!(formatted.as_deref(), Some(text.as_str()));
             prop_assert!(n == 1 || parsed.settings == draft.settings, "{text}");
             let wanted = WantedRoom { settings: parsed.settings, ..WantedRoom::default() };
-            let options = Options { rate: Rate::UNLIMITED, burst: 1, now: 0, prune: false };
-            let plan = plan(&[(room.clone(), wanted)].into(), &state, &options);
+            let options = Options::default();
+            let plan = plan(&[(room.clone(), wanted)].into(), &state, None, &options);
             prop_assert!(plan.is_empty(), "{text}");
         }
     }

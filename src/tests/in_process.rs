@@ -1,12 +1,11 @@
 //! The program's engine against the simulated service without a socket, a file or a clock: time is tokio's,
 //! which tests pause.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::model::{Room, RoomName, Secret, rules};
-use crate::planner::{Event, Options, Plan, Rate, Receipt, State, WantedRoom, plan};
+use crate::model::{Room, RoomName, Secret, Wanted, WantedRoom, rules};
+use crate::planner::{Event, Options, Plan, Rate, Receipt, State, plan};
 use crate::run::apply::apply;
 use crate::service::api::{Answer, Request, Transport, TransportError};
 use crate::service::deadline::Deadline;
@@ -19,8 +18,6 @@ use crate::store::port::{Durable, Record};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
-
-pub(super) type Wanted = BTreeMap<RoomName, WantedRoom>;
 
 const KEY: &str = "simulated-key";
 
@@ -99,15 +96,14 @@ impl Record for Notes {
 }
 
 pub(super) fn plan_of(wanted: &Wanted, state: &State) -> Plan {
-    plan(wanted, state, &options())
+    plan(wanted, state, None, &options())
 }
 
 pub(super) fn options() -> Options {
     Options {
         rate: Rate::UNLIMITED,
-        burst: 1,
         now: 1_790_000_000,
-        prune: false,
+        ..Options::default()
     }
 }
 

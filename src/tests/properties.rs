@@ -1,13 +1,14 @@
 //! Laws that hold for all rooms, on generated ones, against the simulated service without a socket.
 
-use crate::model::{RoomName, Value as Setting};
-use crate::planner::{Outcome, plan_live};
+use crate::model::{RoomName, Value as Setting, Wanted};
+use crate::planner::testing::{applied, shown};
+use crate::planner::{Action, Gone, Options, Outcome, Sighting, plan};
 use crate::service::observe::observe;
 use crate::simulator::Quirks;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::in_process::{Bench, Wanted, options, plan_of, quirks, wanted};
+use super::in_process::{Bench, options, plan_of, quirks, wanted};
 
 /// A room file's mapping that breaks no rule.
 fn room() -> impl Strategy<Value = Value> {
@@ -195,6 +196,31 @@ proptest! {
         prop_assert_eq!(&replayed, &bench.state);
     }
 
+    /// A plan without a look is the plan with one, when the service shows exactly what was applied.
+    #[test]
+    fn a_look_at_what_was_applied_changes_no_plan(first in rooms(), second in rooms(), prune in any::<bool>()) {
+        let state = applied(&first);
+        let mut world = shown(&first);
+        for name in second.keys().filter(|name| !first.contains_key(*name)) {
+            world.insert(name.clone(), Sighting::Absent(Gone::Missing));
+        }
+        let options = Options { prune, ..options() };
+        let mut blind = plan(&second, &state, None, &options);
+        let mut seen = plan(&second, &state, Some(&world), &options);
+        for change in blind.changes.iter_mut().chain(&mut seen.changes) {
+            // What only a look can tell: which rooms are to be created, and what the service shows.
+            if matches!(change.action, Action::Add | Action::Create) {
+                change.action = Action::Add;
+                change.digest.clear();
+            }
+            change.seen = None;
+            change.attributes.iter_mut().for_each(|attribute| attribute.live = None);
+        }
+        // Rooms that were looked at are read again before they are written.
+        seen.forecast = blind.forecast;
+        prop_assert_eq!(blind, seen);
+    }
+
     /// The same input gives the same plan, down to the digests, and never shows a secret.
     #[test]
     fn a_plan_is_a_function_of_its_input(first in rooms(), second in rooms()) {
@@ -224,7 +250,7 @@ fn what_moved_since_the_plan_is_not_overwritten() {
     let names = vec![RoomName::try_from("a".to_owned()).unwrap()];
     let service = bench.service();
     let world = bench.runtime.block_on(observe(&service, names, 1, || {}));
-    let plan = plan_live(&file(6), &bench.state, &world, &options());
+    let plan = plan(&file(6), &bench.state, Some(&world), &options());
     let edit = |bench: &Bench, people: i64| {
         let mut world = bench.world();
         world.edit("a", "maxParticipants", json!(people)).unwrap();

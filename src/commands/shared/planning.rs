@@ -11,7 +11,7 @@ use super::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::RoomName;
 use crate::planner::limits::{Limits, Refusal, refusals};
-use crate::planner::{Options, Plan, State, World, plan, plan_drift_only, plan_live};
+use crate::planner::{Options, Plan, State, World, plan};
 use crate::service::http::Http;
 use crate::service::observe::observe;
 use crate::service::requests::Client;
@@ -32,7 +32,7 @@ impl Planning<'_> {
 
     /// The plan, without looking at the service.
     pub(crate) fn offline(&self, loaded: &Loaded, state: &State) -> Result<Plan, Failure> {
-        Ok(plan(&loaded.wanted, state, &self.options()?))
+        Ok(plan(&loaded.wanted, state, None, &self.options()?))
     }
 
     /// The plan, after a look at every room it could be about.
@@ -42,13 +42,8 @@ impl Planning<'_> {
         state: &State,
         service: &Arc<Client<Http>>,
     ) -> Result<Plan, Failure> {
-        let options = self.options()?;
         let world = self.look(loaded, state, service).await?;
-        Ok(if self.args.drift_only {
-            plan_drift_only(&loaded.wanted, state, &world, &options)
-        } else {
-            plan_live(&loaded.wanted, state, &world, &options)
-        })
+        Ok(plan(&loaded.wanted, state, Some(&world), &self.options()?))
     }
 
     /// Why the plan must not be applied, if so.
@@ -69,6 +64,7 @@ impl Planning<'_> {
             burst,
             now: self.workspace.now,
             prune: self.args.prune,
+            drift_only: self.args.drift_only,
         })
     }
 

@@ -1,0 +1,35 @@
+//! Digests of values: what may be shown and kept of something to notice that it moved.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// Lower-case hexadecimal digits of `bytes`.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    // A table, not `write!`: a plan of 10,000 rooms makes 30,000 digests.
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// `sha256:` and the hex digest of `bytes`.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+}
+
+/// The same of a value made of plain values and sorted maps with text keys, which has one form in JSON.
+pub(crate) fn of(value: &impl Serialize) -> String {
+    sha256(&serde_json::to_vec(value).expect("sorted maps with text keys always serialise"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_digits() {
+        assert_eq!(hex(&[0, 0x0f, 0xa0, 0xff]), "000fa0ff");
+    }
+}

@@ -1,0 +1,40 @@
+//! Rooms as the files want them.
+
+use std::collections::BTreeMap;
+
+use super::{RoomName, Secret, Settings, Stored, StoredSettings};
+
+/// A room as a file wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WantedRoom {
+    /// Path of the file, with `/`, as the user would type it.
+    pub file: String,
+    /// Digest of what the settings came from.
+    pub source: Option<String>,
+    pub settings: Settings,
+    /// Secrets that refer to variables, by wire name, as they are written: part of them may be clear text.
+    pub references: BTreeMap<&'static str, Secret>,
+}
+
+/// All rooms that the files want, by name.
+pub(crate) type Wanted = BTreeMap<RoomName, WantedRoom>;
+
+impl WantedRoom {
+    /// What would be sent, apart from everything else that could be: what is not known here differs from what is
+    /// not wanted, and a secret that refers to variables counts by its reference, so that it makes no difference
+    /// whether they are set. `stored` is the stored form of the settings.
+    pub(crate) fn identity(&self, stored: StoredSettings) -> StoredSettings {
+        let mut identity = stored;
+        for name in self.settings.keys() {
+            if !identity.contains_key(*name) {
+                identity.insert((*name).to_owned(), Stored::Null(()));
+            }
+        }
+        for (name, written) in &self.references {
+            // Not the lineage's salt: that comes only with the first run, and this is how a file reads.
+            let written = Stored::digest(written, "reference", name);
+            identity.insert((*name).to_owned(), written);
+        }
+        identity
+    }
+}

@@ -1,0 +1,214 @@
+//! The nouns of a plan: what is done to which room, why, and exactly what would be sent.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::forecast::Forecast;
+use super::undeclared::Undeclared;
+use super::world::Sighting;
+use crate::model::{Effect, RoomName, Settings, Stored, Value};
+
+/// What is done to a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Action {
+    /// New to the state: read first, then adopted or created.
+    Add,
+    /// New to the state and not on the service: POST.
+    Create,
+    /// New to the state, but already on the service: PUT.
+    Adopt,
+    /// In the state, and wanted differently: PUT.
+    Update,
+    /// In the state, and wanted by no file: DELETE, which archives.
+    Archive,
+    /// In the state, but no file wants it: left alone.
+    Orphan,
+}
+
+impl Action {
+    /// Its place in a plan: what is new, what changes, what goes, what is left alone.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Self::Add | Self::Create | Self::Adopt => 0,
+            Self::Update => 1,
+            Self::Archive => 2,
+            Self::Orphan => 3,
+        }
+    }
+
+    /// The name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Create => "create",
+            Self::Adopt => "adopt",
+            Self::Update => "update",
+            Self::Archive => "archive",
+            Self::Orphan => "orphan",
+        }
+    }
+}
+
+/// Why an attribute is in a change.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Cause {
+    /// The file moved.
+    Change,
+    /// The service moved, and the file did not.
+    Drift,
+    /// Both moved, to different values.
+    Conflict,
+    /// The service already holds what the file newly wants: recorded, nothing is sent for it.
+    Converged,
+    /// Applied as wanted, and the service does not report it.
+    Unobservable,
+    /// The key is no longer in the file: no longer managed, and not touched.
+    Released,
+}
+
+impl Cause {
+    /// Whether the service moved.
+    pub(crate) fn is_a_move_of_the_service(self) -> bool {
+        matches!(self, Self::Drift | Self::Conflict)
+    }
+
+    /// Whether something has to be sent for it.
+    pub(crate) fn needs_a_write(self) -> bool {
+        self == Self::Change || self.is_a_move_of_the_service()
+    }
+
+    /// The name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Drift => "drift",
+            Self::Conflict => "conflict",
+            Self::Converged => "converged",
+            Self::Unobservable => "unobservable",
+            Self::Released => "released",
+        }
+    }
+}
+
+/// One attribute of a change. Values are in the form that may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AttributeChange {
+    pub name: String,
+    /// The applied value; `None`: not managed before.
+    pub before: Option<Stored>,
+    /// The wanted value; `None`: no longer managed, or unknown.
+    pub after: Option<Stored>,
+    /// What the service reports; `None`: it does not, or was not looked at.
+    pub live: Option<Stored>,
+    /// Whether the wanted value is a secret whose variable is not set here.
+    pub unknown: bool,
+    pub cause: Cause,
+    /// Whether `before` was sent without an answer, so that the service may or may not hold it.
+    pub unconfirmed: bool,
+}
+
+/// One room, one action, the attributes before and after, and exactly what will be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub room: RoomName,
+    /// What is done to it.
+    pub action: Action,
+    /// The file that wants it; `None` for an orphan.
+    pub file: Option<String>,
+    /// What it does to people.
+    pub effects: Vec<Effect>,
+    /// The attributes that move, by name.
+    pub attributes: Vec<AttributeChange>,
+    /// The full wanted set; empty for an orphan.
+    pub settings: Settings,
+    /// Whether anything is sent. False for an orphan, and when attributes are only released: sending the
+    /// rest would change nothing on a merging service, and reset the released ones on a replacing one.
+    pub sends: bool,
+    /// Digest of what the wanted settings came from.
+    pub source: Option<String>,
+    /// Digest over room, action, body and applied settings: the identity of what was reviewed.
+    pub digest: String,
+    /// What the service showed when this was planned; `None`: it was not looked at. `apply` looks again,
+    /// and refuses what moved.
+    pub seen: Option<Sighting>,
+}
+
+impl Change {
+    /// Requests it takes, without retries.
+    pub(crate) fn requests(&self) -> u64 {
+        match self.action {
+            // A GET decides between the PUT and the POST.
+            Action::Add => 2,
+            // Read, archived, and read again to be sure.
+            Action::Archive => 3,
+            _ if !self.sends => 0,
+            _ if self.seen.is_some() => 2,
+            _ => 1,
+        }
+    }
+
+    /// The attributes that would be sent and are not known here, with the variables to set.
+    pub(crate) fn unset(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        let sent = self.sends.then_some(&self.settings);
+        sent.into_iter()
+            .flatten()
+            .filter_map(|(name, value)| match value {
+                Value::Unset { variables } => Some((*name, variables.as_slice())),
+                _ => None,
+            })
+    }
+
+    /// Whether `apply` has anything to do for it.
+    pub(crate) fn is_actionable(&self) -> bool {
+        self.action != Action::Orphan
+    }
+}
+
+/// The changes of one run, in a fixed order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub app: String,
+    /// Lineage of the state that the plan was made against; empty: there was none.
+    pub lineage: String,
+    /// Serial of that state.
+    pub serial: u64,
+    /// Adds, then updates, then orphans; each by name.
+    pub changes: Vec<Change>,
+    /// Rooms that are wanted as they were applied.
+    pub unchanged: u64,
+    /// What it will cost.
+    pub forecast: Forecast,
+    /// Rooms that could not be read, so that nothing is planned for them.
+    pub unreadable: Vec<Unreadable>,
+    /// How many rooms were applied before: what shares are measured against.
+    pub managed: u64,
+    /// Attributes that no file declares and that moved on the service, as far as it was looked at.
+    pub undeclared: BTreeMap<RoomName, Vec<Undeclared>>,
+}
+
+/// A room that nothing is planned for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub room: RoomName,
+    /// The file that wants it.
+    pub file: Option<String>,
+    pub message: String,
+}
+
+impl Plan {
+    /// The changes that `apply` carries out.
+    pub(crate) fn actionable(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.is_actionable())
+    }
+
+    /// Whether `apply` has nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.actionable().next().is_none()
+    }
+}
