@@ -31,8 +31,9 @@ use crate::planner::limits::Refusal;
 use crate::planner::{Action, Change, Matched, Outcome, Plan, Receipt, State, matched};
 use crate::report::apply::Summary;
 use crate::report::saved::SavedPlan;
-use crate::report::text::{self, PlanView};
-use crate::report::{ApplyReport, PlanReport};
+use crate::report::values::count;
+use crate::report::view::{self, Detail};
+use crate::report::{ApplyReport, PlanReport, text};
 use crate::run::apply::apply;
 use crate::service::deadline::Deadline;
 use crate::service::http::Http;
@@ -96,7 +97,6 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let loaded = accept(
         load(&workspace, &workspace.policies()?),
         &args.report,
-        workspace.now,
         output,
     )?;
     let store = store::lock(&workspace, output)?;
@@ -137,10 +137,11 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     };
     let (rate, _) = workspace.pace(&args.network.pace)?;
     let rate = rate.to_string();
-    let view = PlanView {
-        rate: Some(&rate),
-        verbose: global.verbose > 0,
+    let detail = Detail {
         now: workspace.now,
+        verbose: global.verbose > 0,
+        rate: Some(&rate),
+        rooms_shown: true,
     };
     let (plan, stale) = match &approved {
         None => (plan, Vec::new()),
@@ -154,13 +155,13 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
                 &options,
             );
             let now = PlanReport::new(&saved::instead(&matched, &options), &loaded.origins, &[]);
-            let now = (!now.changes.is_empty()).then(|| text::plan(&now, view));
-            reviewed(matched, approved, now, &memory.state, args, output)?
+            let now = (!now.changes.is_empty()).then(|| text::page(&view::plan(&now, detail)));
+            reviewed(matched, approved, now, &memory.state, args, detail, output)?
         }
     };
     let refusals = planning.refusals(&plan);
     let shown = PlanReport::new(&plan, &loaded.origins, &refusals);
-    show(&shown, args, view, output);
+    show(&shown, args, detail, output);
     if plan.is_empty() {
         memory.fold()?;
         let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).chain(stale).collect();
@@ -173,6 +174,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
             unread,
             stopped.as_ref(),
             args,
+            detail,
             output,
         );
     }
@@ -192,6 +194,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         service: service.clone(),
         parallelism,
         format: args.report.format,
+        detail,
     };
     let (mut receipts, saved) = memory.through(run, output);
     receipts.extend(stale);
@@ -206,6 +209,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         unread,
         stopped.as_ref(),
         args,
+        detail,
         output,
     )?;
     saved?;
@@ -221,6 +225,7 @@ fn reviewed(
     now: Option<String>,
     state: &State,
     args: &ApplyArgs,
+    detail: Detail<'_>,
     output: &mut Output,
 ) -> Result<(Plan, Vec<Receipt>), Failure> {
     output.note(&saved::notes(&matched));
@@ -229,7 +234,14 @@ fn reviewed(
     }
     let nothing_left = matched.plan.is_empty() && matched.plan.unreadable.is_empty();
     if !matched.stale.is_empty() && (!args.partial || nothing_left) {
-        report_end(state, &saved::none_done(&matched), None, args, output)?;
+        report_end(
+            state,
+            &saved::none_done(&matched),
+            None,
+            args,
+            detail,
+            output,
+        )?;
         return Err(saved::refused(&matched, approved.changes.len()));
     }
     Ok((matched.plan, saved::skipped(&matched.stale)))
@@ -340,6 +352,7 @@ struct Run<'a> {
     service: Arc<Client<Http>>,
     parallelism: usize,
     format: Format,
+    detail: Detail<'a>,
 }
 
 /// How a run ended.
@@ -357,7 +370,7 @@ async fn carry_out(
     output: &mut Output,
 ) -> Carried {
     let rooms = run.plan.actionable().count();
-    let mut progress = Progress::new(rooms, run.format, output);
+    let mut progress = Progress::new(rooms, run.format, run.detail, output);
     let abandoned = Cell::new(false);
     let receipts = apply(
         run.plan,
@@ -379,9 +392,9 @@ async fn carry_out(
     }
 }
 
-fn show(plan: &PlanReport, args: &ApplyArgs, view: PlanView<'_>, output: &mut Output) {
+fn show(plan: &PlanReport, args: &ApplyArgs, detail: Detail<'_>, output: &mut Output) {
     if args.report.format == Format::Text {
-        output.result(&text::plan(plan, view));
+        output.result(&text::page(&view::plan(plan, detail)));
     }
 }
 
@@ -423,9 +436,10 @@ fn end(
     unread: usize,
     stopped: Option<&StopReason>,
     args: &ApplyArgs,
+    detail: Detail<'_>,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let summary = report_end(state, receipts, stopped, args, output)?;
+    let summary = report_end(state, receipts, stopped, args, detail, output)?;
     Ok(exit(summary, unread, stopped, args))
 }
 
@@ -434,18 +448,12 @@ fn report_end(
     receipts: &[Receipt],
     stopped: Option<&StopReason>,
     args: &ApplyArgs,
+    detail: Detail<'_>,
     output: &mut Output,
 ) -> Result<Summary, Failure> {
     let report = ApplyReport::new(state, receipts, stopped.map(StopReason::sentence));
     let summary = report.summary;
-    // An apply tells no moments.
-    print_report(report, &args.report, 0, output, |report| {
-        if report.receipts.is_empty() {
-            String::new()
-        } else {
-            text::apply_end(report)
-        }
-    })?;
+    print_report(report, &args.report, detail, output)?;
     Ok(summary)
 }
 
@@ -488,15 +496,11 @@ fn all_known(plan: &Plan) -> Result<(), Failure> {
 
 /// What is about to be done, for whoever approves it.
 fn question(workspace: &Workspace, app: &str, plan: &Plan) -> String {
-    let rooms = count(plan.actionable().count());
+    let rooms = count(plan.actionable().count() as u64, "room");
     if workspace.sandbox {
         return format!("Change {rooms} of the sandbox");
     }
     format!("Change {rooms} of {app} at {}", workspace.base_url(app))
-}
-
-fn count(rooms: usize) -> String {
-    format!("{rooms} room{}", if rooms == 1 { "" } else { "s" })
 }
 
 fn exit(summary: Summary, unread: usize, stopped: Option<&StopReason>, args: &ApplyArgs) -> Exit {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::{Timestamp, ToSpan};
 
 use super::shared::args::{Global, NetworkArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure};
@@ -24,8 +23,9 @@ use crate::model::RoomName;
 use crate::planner::drift::Evidence;
 use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
+use crate::report::DriftReport;
 use crate::report::drift::Summary;
-use crate::report::{DriftReport, text};
+use crate::report::view::Detail;
 use crate::service::http::Http;
 use crate::service::observe::{list, looks_cut, observe};
 use crate::service::requests::Client;
@@ -80,7 +80,12 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     let report = DriftReport::new(&drift, &state, &mutes, seen.warning);
     let exit = exit(report.summary, args);
     let counted = write_metrics(args, workspace.now, &report);
-    show(report, args, workspace.now, global.verbose > 0, output)?;
+    let detail = Detail {
+        now: workspace.now,
+        verbose: global.verbose > 0,
+        ..Detail::default()
+    };
+    print_report(report, &args.report, detail, output)?;
     counted?;
     // The process ends here; to take thousands of rooms apart first would only cost time.
     std::mem::forget((drift, loaded, state, seen.world));
@@ -123,7 +128,7 @@ async fn look(
         seen = &mut service_side => (load(), Some(seen)),
         loaded = files => (loaded, None),
     };
-    let loaded = accept(loaded, &args.report, workspace.now, output)?;
+    let loaded = accept(loaded, &args.report, output)?;
     let (mut world, listed) = match early {
         Some(seen) => seen,
         None => service_side.await,
@@ -179,21 +184,6 @@ fn load_mutes(args: &DriftArgs) -> Result<Vec<Mute>, Failure> {
         Some(path) => load(path, mutes::parse)?
             .ok_or_else(|| Failure::new(Exit::Invalid, format!("there is no {}", path.display()))),
     }
-}
-
-fn show(
-    report: DriftReport,
-    args: &DriftArgs,
-    now: i64,
-    verbose: bool,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    print_report(report, &args.report, now, output, |report| {
-        // A mute that is pasted without a thought should still end soon.
-        let until = Timestamp::from_second(now).and_then(|now| now.checked_add((30 * 24).hours()));
-        let until = until.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
-        text::drift(report, &until, verbose)
-    })
 }
 
 fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(), Failure> {

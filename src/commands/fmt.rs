@@ -8,7 +8,6 @@ use clap::Args;
 use super::shared::args::Global;
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
-use super::shared::rooms::MOST;
 use super::shared::workspace::Workspace;
 use crate::disk::whole_file::{Way, write_whole};
 use crate::files::discover::{as_typed, discover, whole_file};
@@ -16,7 +15,8 @@ use crate::files::entries::Findings;
 use crate::files::room_format::format;
 use crate::files::text_file::{MAX_FILE_BYTES, read_text, text_of};
 use crate::model::{Finding, Severity};
-use crate::report::{ValidateReport, text};
+use crate::report::ValidateReport;
+use crate::report::text::{self, MOST};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -28,7 +28,7 @@ use crate::model::{LiveRoom, RoomName, Value};
 use crate::planner::import::{Draft, draft, prefix, stem};
 use crate::planner::{Event, Gone, Sighting, State, World};
 use crate::report::import::{Outcome, RoomReport, Summary};
-use crate::report::{ImportReport, text};
+use crate::report::{ImportReport, text, view};
 use crate::service::observe::{list, looks_cut, observe};
 use crate::store::Found;
 
@@ -120,7 +120,9 @@ pub(crate) fn run(
     };
     // Whatever became of the state, the report is told first: it says which files were written.
     let report = ImportReport::new(&state, rooms, warning);
-    output.plain(&report, args.format, text::import)?;
+    output.plain(&report, args.format, |report| {
+        text::page(&view::import(report))
+    })?;
     saved?;
     Ok(exit(report.summary))
 }
@@ -132,7 +134,7 @@ fn existing(
     output: &mut Output,
 ) -> Result<Loaded, Failure> {
     if workspace.rooms.exists() {
-        accept(load(workspace, &[]), how, workspace.now, output)
+        accept(load(workspace, &[]), how, output)
     } else {
         Ok(Loaded::default())
     }

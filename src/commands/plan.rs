@@ -22,7 +22,7 @@ use crate::planner::explain::{Base, ExplainedChange};
 use crate::planner::{Explained, Plan, explain, review};
 use crate::report::PlanReport;
 use crate::report::saved::SavedPlan;
-use crate::report::text::{self, PlanView};
+use crate::report::view::Detail;
 
 /// What a plan may not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,7 +68,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let policies = workspace.policies()?;
     // The state is parsed while the files are.
     let (loaded, found) = rayon::join(|| load(&workspace, &policies), || workspace.load_state());
-    let loaded = accept(loaded, &args.report, workspace.now, output)?;
+    let loaded = accept(loaded, &args.report, output)?;
     let found = noted(found?, output);
     let planning = Planning {
         workspace: &workspace,
@@ -100,14 +100,13 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
         )?;
     }
     let rate = rate.to_string();
-    print_report(report, &args.report, workspace.now, output, |report| {
-        let view = PlanView {
-            rate: Some(&rate),
-            verbose: global.verbose > 0,
-            now: workspace.now,
-        };
-        text::plan(report, view)
-    })?;
+    let detail = Detail {
+        now: workspace.now,
+        verbose: global.verbose > 0,
+        rate: Some(&rate),
+        ..Detail::default()
+    };
+    print_report(report, &args.report, detail, output)?;
     let is_open = |one: &ExplainedChange| !one.change.is_explained();
     let denied = args.deny == Some(Deny::Unexplained)
         && explained.is_some_and(|explained| explained.values().any(is_open));

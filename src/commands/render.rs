@@ -5,16 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::args::{Format, Global, ReportArgs};
+use super::shared::args::{Global, ReportArgs};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::print_report::shown;
-use super::shared::rooms::MOST;
 use super::shared::workspace::clock;
-use crate::files::text_file::text_of;
+use crate::report::AnyReport;
 use crate::report::outputs::outputs;
-use crate::report::text::{self, PlanView};
-use crate::report::{self, AnyReport};
+use crate::report::view::Detail;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -56,12 +54,15 @@ pub(crate) fn run(
         failure
             .hint("plan, apply, drift and validate write one with --report-file or --format json")
     })?;
-    let now = global.now.map_or_else(clock, |now| now.0);
-    let shown = match args.report.format {
-        _ if args.outputs => outputs(&report),
-        Format::Json => report::json(&report.json()?)?,
-        Format::Text => for_people(&report, global.verbose > 0, now),
-        form => shown(&report, form, &args.report, now)?,
+    let detail = Detail {
+        now: global.now.map_or_else(clock, |now| now.0),
+        verbose: global.verbose > 0,
+        ..Detail::default()
+    };
+    let shown = if args.outputs {
+        outputs(&report)
+    } else {
+        shown(&report, &args.report, detail)?
     };
     output.result(&shown);
     Ok(Exit::Done)
@@ -77,20 +78,4 @@ fn read(args: &RenderArgs) -> std::io::Result<String> {
             .read_to_string(&mut text)?;
     }
     Ok(text)
-}
-
-fn for_people(report: &AnyReport, verbose: bool, now: i64) -> String {
-    match report {
-        AnyReport::Plan(report) => {
-            let view = PlanView {
-                rate: None,
-                verbose,
-                now,
-            };
-            text::plan(report, view)
-        }
-        AnyReport::Apply(report) => text::apply_end(report),
-        AnyReport::Drift(report) => text::drift(report, "YYYY-MM-DD", verbose),
-        AnyReport::Validate(report) => text::validate(report, &text_of, MOST),
-    }
 }

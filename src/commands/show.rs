@@ -7,14 +7,15 @@ use super::shared::args::{Global, PlainFormat, ReportArgs};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
-use super::shared::rooms::{MOST, accept, load};
+use super::shared::rooms::{accept, load};
 use super::shared::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::files::text_file::text_of;
 use crate::model::suggest::nearest;
 use crate::model::{Finding, RoomName, RoomOrigins};
+use crate::report::ValidateReport;
 use crate::report::show::ShowReport;
-use crate::report::{ValidateReport, text};
+use crate::report::text::{self, MOST};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -34,13 +35,7 @@ pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Resu
     let workspace = Workspace::new(global)?;
     let loaded = load(&workspace, &workspace.policies()?);
     let Some((name, wanted)) = loaded.wanted.get_key_value(args.room.as_str()) else {
-        return Err(missing(
-            &args.room,
-            loaded,
-            &args.format.into(),
-            workspace.now,
-            output,
-        ));
+        return Err(missing(&args.room, loaded, &args.format.into(), output));
     };
     let nowhere = RoomOrigins::new();
     let origins = loaded.origins.get(name).unwrap_or(&nowhere);
@@ -58,9 +53,9 @@ pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Resu
 }
 
 /// Why there is no such room: its file may be among those with errors.
-fn missing(room: &str, loaded: Loaded, how: &ReportArgs, now: i64, output: &mut Output) -> Failure {
+fn missing(room: &str, loaded: Loaded, how: &ReportArgs, output: &mut Output) -> Failure {
     let nearest = nearest(room, loaded.wanted.keys().map(RoomName::as_str)).map(str::to_owned);
-    if let Err(failure) = accept(loaded, how, now, output) {
+    if let Err(failure) = accept(loaded, how, output) {
         return failure;
     }
     let message = format!("no file declares a room `{}`", room.escape_debug());

@@ -148,7 +148,9 @@ fn show(
     let Found { state, .. } = store::load(workspace, output)?;
     let (name, room) = find(&state, room)?;
     let report = StateShowReport::new(&state, name, room);
-    output.plain(&report, format, text::state_show)?;
+    output.plain(&report, format, |report| {
+        text::state_show(report, workspace.now)
+    })?;
     Ok(Exit::Done)
 }
 

@@ -8,12 +8,11 @@ use super::shared::args::{Global, ReportArgs};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
-use super::shared::rooms::MOST;
 use super::shared::workspace::Workspace;
 use crate::files::room_files;
-use crate::files::text_file::text_of;
 use crate::model::Finding;
-use crate::report::{ValidateReport, text};
+use crate::report::ValidateReport;
+use crate::report::view::Detail;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -43,9 +42,7 @@ pub(crate) fn run(
     let policies = workspace.policies()?;
     let loaded = room_files::load(&workspace.rooms, &roots, &workspace.context(&policies));
     let report = ValidateReport::new(loaded.files, &loaded.findings);
-    print_report(report, &args.report, workspace.now, output, |report| {
-        text::validate(report, &text_of, MOST)
-    })?;
+    print_report(report, &args.report, Detail::default(), output)?;
     if Finding::any_error(&loaded.findings) {
         return Ok(Exit::Invalid);
     }

@@ -1,10 +1,9 @@
 //! A report of any kind, read from the JSON that some run wrote.
 
 use serde::Deserialize;
-use serde_json::Value as Json;
 
 use super::saved::SavedPlan;
-use super::{ApplyReport, DriftReport, FORMAT, PlanReport, ValidateReport};
+use super::{ApplyReport, DriftReport, FORMAT, PlanReport, ValidateReport, json};
 use crate::model::version::newer;
 
 /// A report of one of the kinds that can be shown in every form.
@@ -57,12 +56,12 @@ impl AnyReport {
     }
 
     /// The report as JSON.
-    pub(crate) fn json(&self) -> serde_json::Result<Json> {
+    pub(crate) fn json(&self) -> serde_json::Result<String> {
         match self {
-            Self::Plan(report) => serde_json::to_value(report),
-            Self::Apply(report) => serde_json::to_value(report),
-            Self::Drift(report) => serde_json::to_value(report),
-            Self::Validate(report) => serde_json::to_value(report),
+            Self::Plan(report) => json(report),
+            Self::Apply(report) => json(report),
+            Self::Drift(report) => json(report),
+            Self::Validate(report) => json(report),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The report of a drift check.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -176,28 +174,6 @@ impl DriftReport {
                 .collect(),
             warning,
         }
-    }
-
-    /// The rooms by verdict, in the order in which a reader needs them.
-    pub(crate) fn by_verdict(&self) -> BTreeMap<u8, Vec<&RoomReport>> {
-        let mut groups: BTreeMap<u8, Vec<&RoomReport>> = BTreeMap::new();
-        for room in &self.rooms {
-            groups.entry(urgency(room.verdict)).or_default().push(room);
-        }
-        groups
-    }
-}
-
-fn urgency(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Missing => 0,
-        Verdict::Conflict => 1,
-        Verdict::Drifted => 2,
-        Verdict::Unreadable => 3,
-        Verdict::Pending => 4,
-        Verdict::Muted => 5,
-        Verdict::Unmanaged => 6,
-        Verdict::InSync => 7,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::text::printable;
 use super::view::{Item, View, Weight};
 
 /// Annotations of one kind; GitHub shows no more of them for a step.
@@ -11,8 +10,11 @@ const MOST: usize = 10;
 /// The annotations, at most ten of each kind, and one that counts everything.
 pub(crate) fn github(view: &View) -> String {
     let mut text = String::new();
-    for warning in &view.warnings {
-        command(&mut text, Weight::Error, None, &view.title, warning);
+    for remark in &view.remarks {
+        if remark.weight != Weight::Notice {
+            let said = format!("{}: {}", remark.label, remark.text);
+            command(&mut text, remark.weight, None, &view.title, &said);
+        }
     }
     for weight in [Weight::Error, Weight::Warning, Weight::Notice] {
         for item in view
@@ -41,16 +43,11 @@ fn message(view: &View, item: &Item) -> String {
     {
         parts.push(format!("{}: {}", effect.name, effect.sentence));
     }
-    parts.extend(item.message.clone());
-    let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    parts.extend(item.said().cloned());
     parts.extend(item.lines.iter().map(|line| {
         let note = line.note.as_ref().map(|note| format!(" ({note})"));
-        let (before, after) = (side(&line.before), side(&line.after));
-        format!(
-            "{}: {before} → {after}{}",
-            line.name,
-            note.unwrap_or_default()
-        )
+        let values = line.values(str::to_owned);
+        format!("{}: {values}{}", line.name, note.unwrap_or_default())
     }));
     if parts.is_empty() {
         parts.push(item.action.clone());
@@ -59,15 +56,7 @@ fn message(view: &View, item: &Item) -> String {
 }
 
 fn summary(view: &View) -> String {
-    let counts: Vec<String> = view
-        .counts
-        .iter()
-        .map(|(name, n)| format!("{n} {name}"))
-        .collect();
-    let mut text = match counts.is_empty() {
-        true => "nothing".to_owned(),
-        false => counts.join(", "),
-    };
+    let mut text = view.summary();
     let more: usize = [Weight::Error, Weight::Warning, Weight::Notice]
         .iter()
         .map(|weight| {
@@ -104,13 +93,9 @@ fn command(text: &mut String, weight: Weight, item: Option<&Item>, title: &str, 
     let _ = writeln!(text, "title={}::{}", property(title), data(message));
 }
 
-/// A text in the place of a message. Nothing in it can end the command, or begin another. Its own line breaks
-/// are ours; those of content came as escapes.
+/// A text in the place of a message. Nothing in it can end the command, or begin another.
 fn data(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(printable).collect();
-    lines
-        .join("\n")
-        .replace('%', "%25")
+    text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }

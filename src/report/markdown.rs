@@ -6,15 +6,15 @@
 
 use std::fmt::Write;
 
-use super::text::printable;
-use super::view::{Item, Line, View};
+use super::values::{capitalized, printable};
+use super::view::{Item, Line, View, Weight};
 
 /// How a report is shown as markdown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Markdown<'a> {
     /// Most bytes; `None`: as many as it takes.
     pub max_bytes: Option<usize>,
-    /// Tells two comments of one kind apart.
+    /// Keeps two comments of one kind apart.
     pub marker: Option<&'a str>,
 }
 
@@ -25,9 +25,6 @@ enum Form {
     Attributes,
     Rooms,
 }
-
-/// Rooms that are named for an effect; the others are counted.
-const NAMED: usize = 5;
 
 /// The report, no longer than it may be. The first line is a comment by which a later run finds its own.
 pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> String {
@@ -76,13 +73,8 @@ fn as_many_as_fit(view: &View, items: &[String], most: usize) -> Option<String> 
 
 /// When nothing else fits.
 fn counts_only(view: &View, marker: &str, most: usize) -> String {
-    let counts: Vec<String> = view
-        .counts
-        .iter()
-        .map(|(name, n)| format!("{n} {name}"))
-        .collect();
     let title = inert(&view.title);
-    let counts = counts.join(", ");
+    let counts = view.summary();
     let text = format!("{marker}\n**{title}**: {counts}. The rest is too long to be shown here.\n");
     let shorter = format!("{marker}\n{counts}\n");
     let forms = [text, shorter, format!("{counts}\n")];
@@ -103,30 +95,28 @@ fn marker(kind: &str, own: Option<&str>) -> String {
 }
 
 fn head(view: &View, marker: &str) -> String {
-    let mut text = format!("{marker}\n## {}\n\n", inert(&view.title));
-    for warning in &view.warnings {
-        let _ = writeln!(text, "> **Stop:** {}\n", inert(warning));
+    let mut text = format!("{marker}\n## {}\n\n", inert(&view.heading()));
+    for remark in &view.remarks {
+        if remark.weight != Weight::Notice {
+            let _ = writeln!(text, "> **{}:** {}\n", remark.label, inert(&remark.text));
+        }
     }
     for effect in &view.effects {
-        let (named, more) = effect.rooms.split_at(effect.rooms.len().min(NAMED));
-        let named: Vec<String> = named.iter().map(|room| code(room)).collect();
-        let more = match more.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         let _ = writeln!(
             text,
-            "- ⚠️ **{}**: {}: {}{more}",
+            "- ⚠️ **{}**: {}: {}",
             effect.name,
             effect.sentence,
-            named.join(", ")
+            effect.rooms.list(code)
         );
     }
     if !view.effects.is_empty() {
         text.push('\n');
     }
+    if let Some(nothing) = view.nothing {
+        let _ = writeln!(text, "**{}**\n", capitalized(nothing));
+    }
     if view.counts.is_empty() {
-        text.push_str("Nothing.\n\n");
         return text;
     }
     text.push_str("| | |\n|---|---:|\n");
@@ -139,8 +129,11 @@ fn head(view: &View, marker: &str) -> String {
 
 fn tail(view: &View) -> String {
     let mut text = String::new();
-    for note in &view.notes {
-        let _ = write!(text, "\n<sub>{}</sub>\n", inert(note));
+    for remark in &view.remarks {
+        if remark.weight == Weight::Notice {
+            let (label, said) = (remark.label, inert(&remark.text));
+            let _ = write!(text, "\n<sub>{label}: {said}</sub>\n");
+        }
     }
     text
 }
@@ -171,23 +164,20 @@ fn item(item: &Item, form: Form) -> String {
 fn title(item: &Item) -> String {
     let mut text = format!(
         "{} {} {}",
-        inert(item.symbol),
+        // A minus would begin a list of its own.
+        inert(item.sign).replace('-', "&#45;"),
         code(&item.name),
         inert(&item.action)
     );
     for effect in &item.effects {
         let _ = write!(text, " · ⚠️ {effect}");
     }
-    if let Some(file) = &item.file {
-        let line = item.line.map(|line| format!(":{line}"));
-        let _ = write!(
-            text,
-            " · {}",
-            code(&format!("{file}{}", line.unwrap_or_default()))
-        );
+    if let Some(place) = item.place() {
+        let _ = write!(text, " · {}", code(&place));
     }
-    if let Some(message) = &item.message {
-        let _ = write!(text, ": {}", inert(&message.replace('\n', "; ")));
+    let said: Vec<String> = item.said().map(|said| inert(said)).collect();
+    if !said.is_empty() {
+        let _ = write!(text, ": {}", said.join("; "));
     }
     text
 }
@@ -218,13 +208,11 @@ fn folded(item: &Item) -> String {
 }
 
 fn one_line(line: &Line) -> String {
-    let side = |value: &Option<String>| value.as_deref().map_or_else(|| "–".to_owned(), code);
     let note = line.note.as_ref().map(|note| format!(" ({})", inert(note)));
     format!(
-        "{}: {} → {}{}",
+        "{}: {}{}",
         code(&line.name),
-        side(&line.before),
-        side(&line.after),
+        line.values(code),
         note.unwrap_or_default()
     )
 }
@@ -258,39 +246,32 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::view::Weight;
 
     fn view(items: Vec<Item>) -> View {
         View {
             kind: "plan",
             title: "Plan for acme".into(),
             counts: vec![("to update".into(), items.len() as u64)],
-            effects: Vec::new(),
-            warnings: Vec::new(),
             items,
-            notes: Vec::new(),
+            ..View::default()
         }
     }
 
     fn update(name: &str, value: &str) -> Item {
         Item {
-            weight: Weight::Notice,
-            symbol: "~",
+            sign: "~",
             action: "update".into(),
             name: name.into(),
             file: Some(format!("rooms/{name}.yaml")),
             line: Some(2),
-            column: None,
-            effects: Vec::new(),
             causes: ["change"].into(),
-            message: None,
             lines: vec![Line {
                 name: "maxParticipants".into(),
                 before: Some("5".into()),
                 after: Some(value.into()),
-                note: None,
-                unexplained: false,
+                ..Line::default()
             }],
+            ..Item::default()
         }
     }
 
@@ -335,6 +316,15 @@ mod tests {
             "{counts}"
         );
         assert_eq!(shown(&rooms, 3), "");
+    }
+
+    #[test]
+    fn a_sign_begins_no_list() {
+        let mut gone = update("tea", "6");
+        gone.sign = "-";
+        gone.lines.clear();
+        let text = markdown(&view(vec![gone]), Markdown::default());
+        assert!(text.contains("\n- &#45; <code>tea</code>"), "{text}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) mod state;
 pub(crate) mod text;
 pub(crate) mod undeclared;
 pub(crate) mod validate;
+pub(crate) mod values;
 pub(crate) mod view;
 
 pub(crate) use any::AnyReport;

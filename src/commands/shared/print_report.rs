@@ -1,64 +1,67 @@
-//! Tells a report in the form that was asked for, and keeps it as JSON beside that.
-
-use serde::Serialize;
+//! Prints a report in the form that was asked for, and keeps it as JSON beside that.
 
 use super::args::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::disk::whole_file::{Way, write_whole};
+use crate::files::text_file::text_of;
 use crate::report::markdown::{Markdown, markdown};
-use crate::report::view::View;
-use crate::report::{self, AnyReport, github, html};
+use crate::report::view::{Detail, View};
+use crate::report::{AnyReport, github, html, text};
 
-/// Tells `report`. `text` is its form for people; `now` is what moments are told from, in Unix seconds.
+/// Prints `report`.
 ///
 /// # Errors
-/// When the file for the JSON cannot be written. Then the report has been told.
-pub(crate) fn print_report<R: Serialize + Into<AnyReport>>(
-    report: R,
+/// When the file for the JSON cannot be written. Then the report has been printed.
+pub(crate) fn print_report(
+    report: impl Into<AnyReport>,
     args: &ReportArgs,
-    now: i64,
+    detail: Detail<'_>,
     output: &mut Output,
-    text: impl FnOnce(&R) -> String,
 ) -> Result<(), Failure> {
+    let report = report.into();
     let kept = keep(&report, args);
-    match args.format {
-        Format::Text => output.result(&text(&report)),
-        Format::Json => output.result(&report::json(&report)?),
-        form => output.result(&shown(&report.into(), form, args, now)?),
-    }
+    output.result(&shown(&report, args, detail)?);
     kept
 }
 
-/// The report in one of the forms that all kinds have.
+/// The report in the form that was asked for.
 pub(crate) fn shown(
     report: &AnyReport,
-    form: Format,
     args: &ReportArgs,
-    now: i64,
+    detail: Detail<'_>,
 ) -> Result<String, Failure> {
-    let view = View::new(report, now);
-    Ok(match form {
-        Format::Html => {
-            html::html(&view).map_err(|error| Failure::because(Exit::Unexpected, &error))?
-        }
-        Format::Github => github::github(&view),
-        _ => markdown(
-            &view,
-            Markdown {
+    let view = || {
+        // The report does not hold the rate, and a form is the same from a run as from its JSON.
+        let detail = Detail {
+            rate: None,
+            ..detail
+        };
+        View::new(report, detail)
+    };
+    Ok(match args.format {
+        Format::Text => text::text(report, detail, &text_of),
+        Format::Json => report.json()?,
+        Format::Markdown => {
+            let how = Markdown {
                 max_bytes: args.max_bytes,
                 marker: args.marker.as_deref(),
-            },
-        ),
+            };
+            markdown(&view(), how)
+        }
+        Format::Html => {
+            html::html(&view()).map_err(|error| Failure::because(Exit::Unexpected, &error))?
+        }
+        Format::Github => github::github(&view()),
     })
 }
 
 /// Writes the JSON form to the file that `--report-file` names.
-fn keep(report: &impl Serialize, args: &ReportArgs) -> Result<(), Failure> {
+pub(crate) fn keep(report: &AnyReport, args: &ReportArgs) -> Result<(), Failure> {
     let Some(path) = &args.report_file else {
         return Ok(());
     };
-    write_whole(path, report::json(report)?.as_bytes(), Way::Replace).map_err(|error| {
+    write_whole(path, report.json()?.as_bytes(), Way::Replace).map_err(|error| {
         let message = format!("cannot write the report to {}: {error}", path.display());
         Failure::new(Exit::Unexpected, message)
     })

@@ -9,6 +9,7 @@ use super::args::Format;
 use super::output::Output;
 use crate::planner::Receipt;
 use crate::report::text;
+use crate::report::view::{self, Detail};
 
 /// The progress of one run.
 pub(crate) struct Progress<'a> {
@@ -16,21 +17,28 @@ pub(crate) struct Progress<'a> {
     output: &'a mut Output,
     /// With JSON on standard output, the lines go to standard error.
     to_result: bool,
+    detail: Detail<'a>,
 }
 
 impl<'a> Progress<'a> {
     /// Progress over `rooms` rooms.
-    pub(crate) fn new(rooms: usize, format: Format, output: &'a mut Output) -> Self {
+    pub(crate) fn new(
+        rooms: usize,
+        format: Format,
+        detail: Detail<'a>,
+        output: &'a mut Output,
+    ) -> Self {
         Self {
             bar: bar(rooms),
             output,
             to_result: format == Format::Text,
+            detail,
         }
     }
 
     /// A room has ended.
     pub(crate) fn ended(&mut self, receipt: &Receipt) {
-        let line = text::receipt_line(&receipt.into());
+        let line = text::item(&view::receipt(&receipt.into(), self.detail));
         let (output, to_result) = (&mut *self.output, self.to_result);
         self.bar.suspend(|| {
             if to_result {

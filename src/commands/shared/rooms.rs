@@ -1,18 +1,18 @@
 //! The room files as a command reads them, and what it does when one has an error.
 
-use super::args::ReportArgs;
+use super::args::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::print_report::print_report;
+use super::print_report::{keep, print_report};
 use super::workspace::Workspace;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
 use crate::model::Finding;
 use crate::model::policy::Policy;
-use crate::report::{ValidateReport, text};
-
-/// Most findings that are shown as text; JSON has all of them.
-pub(crate) const MOST: usize = 100;
+use crate::report::ValidateReport;
+use crate::report::text::{self, MOST};
+use crate::report::values::count;
+use crate::report::view::Detail;
 
 /// Most findings in front of a result that they do not prevent.
 const MOST_DOUBTS: usize = 10;
@@ -23,7 +23,7 @@ pub(crate) fn load(workspace: &Workspace, policies: &[Policy]) -> Loaded {
     room_files::load(&workspace.rooms, roots, &workspace.context(policies))
 }
 
-/// Tells the findings on standard error, and gives the rooms out if there is no error among them. If there is,
+/// Prints the findings on standard error, and gives the rooms out if there is no error among them. If there is,
 /// a program that asked for another form gets them as the report of `validate`.
 ///
 /// # Errors
@@ -31,7 +31,6 @@ pub(crate) fn load(workspace: &Workspace, policies: &[Policy]) -> Loaded {
 pub(crate) fn accept(
     loaded: Loaded,
     how: &ReportArgs,
-    now: i64,
     output: &mut Output,
 ) -> Result<Loaded, Failure> {
     let report = ValidateReport::new(loaded.files, &loaded.findings);
@@ -39,13 +38,13 @@ pub(crate) fn accept(
     let most = if any_error { MOST } else { MOST_DOUBTS };
     output.note(&text::findings(&report, &text_of, most));
     if any_error {
-        let errors = report.summary.errors;
-        // As text they have been told already.
-        print_report(report, how, now, output, |_| String::new())?;
-        let message = format!(
-            "{errors} error{} in the room files; nothing was planned or sent",
-            if errors == 1 { "" } else { "s" }
-        );
+        let errors = count(report.summary.errors, "error");
+        if how.format == Format::Text {
+            keep(&report.into(), how)?;
+        } else {
+            print_report(report, how, Detail::default(), output)?;
+        }
+        let message = format!("{errors} in the room files; nothing was planned or sent");
         return Err(Failure::new(Exit::Invalid, message));
     }
     Ok(loaded)

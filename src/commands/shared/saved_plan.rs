@@ -8,6 +8,7 @@ use crate::disk::whole_file::{Way, write_whole};
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Matched, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::saved::{Mode, SavedPlan};
+use crate::report::values::count;
 
 /// Largest file that is read, in bytes: about a hundred thousand changes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -85,6 +86,7 @@ pub(crate) fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
 /// What is said about a plan that is not applied as it was saved; nothing if it is.
 pub(crate) fn notes(matched: &Matched) -> String {
     let mut text = String::new();
+    let rooms = |number: usize| count(number as u64, "room");
     if !matched.done.is_empty() {
         let rooms = rooms(matched.done.len());
         text.push_str(&format!("note: applied already: {rooms} of the plan\n"));
@@ -152,8 +154,4 @@ pub(crate) fn none_done(matched: &Matched) -> Vec<Receipt> {
     let mut receipts: Vec<Receipt> = matched.plan.actionable().map(held_back).collect();
     receipts.extend(skipped(&matched.stale));
     receipts
-}
-
-fn rooms(number: usize) -> String {
-    format!("{number} room{}", if number == 1 { "" } else { "s" })
 }

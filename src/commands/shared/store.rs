@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::exit::Failure;
 use super::output::Output;
 use super::workspace::Workspace;
+use crate::report::values::count;
 use crate::store::holder::Holder;
 use crate::store::{Found, Locked};
 
@@ -17,9 +18,8 @@ pub(crate) fn load(workspace: &Workspace, output: &Output) -> Result<Found, Fail
 pub(crate) fn noted(found: Found, output: &Output) -> Found {
     if found.recovered > 0 {
         output.note(&format!(
-            "note: an earlier apply did not finish; its {} recorded event{} are taken in\n",
-            found.recovered,
-            if found.recovered == 1 { "" } else { "s" }
+            "note: an earlier apply did not finish; its {} are taken in\n",
+            count(found.recovered as u64, "recorded event")
         ));
     }
     found

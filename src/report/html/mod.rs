@@ -10,8 +10,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, context};
 use sha2::{Digest, Sha256};
 
-use super::text::printable;
-use super::view::{Item, Line, View};
+use super::view::View;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -36,7 +35,8 @@ pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
     environment.render_str(
         TEMPLATE,
         context! {
-            view => Serde(plain(view)),
+            view => Serde(view),
+            heading => view.heading(),
             causes,
             style => minijinja::Value::from_safe_string(STYLE.to_owned()),
             script => minijinja::Value::from_safe_string(SCRIPT.to_owned()),
@@ -45,74 +45,42 @@ pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
     )
 }
 
-/// The view without anything that acts on a reader: what reorders text does so in a browser too.
-fn plain(view: &View) -> View {
-    let all = |texts: &[String]| texts.iter().map(|text| printable(text)).collect::<Vec<_>>();
-    let some = |text: &Option<String>| text.as_deref().map(printable);
-    let line = |line: &Line| Line {
-        name: printable(&line.name),
-        before: some(&line.before),
-        after: some(&line.after),
-        note: some(&line.note),
-        unexplained: line.unexplained,
-    };
-    let item = |item: &Item| Item {
-        name: printable(&item.name),
-        file: some(&item.file),
-        // Its own line breaks are ours.
-        message: item
-            .message
-            .as_deref()
-            .map(|text| printable(&text.replace('\n', " "))),
-        lines: item.lines.iter().map(line).collect(),
-        ..item.clone()
-    };
-    let mut plain = view.clone();
-    plain.title = printable(&view.title);
-    plain.warnings = all(&view.warnings);
-    plain.notes = all(&view.notes);
-    plain.items = view.items.iter().map(item).collect();
-    for effect in &mut plain.effects {
-        effect.rooms = all(&effect.rooms);
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::view::Weight;
+    use crate::report::view::{Item, Line, Remark, Weight};
 
     fn page(name: &str) -> String {
         let item = Item {
             weight: Weight::Warning,
-            symbol: "~",
+            sign: "~",
             action: "update".into(),
             name: name.into(),
             file: Some("rooms/a.yaml".into()),
             line: Some(2),
-            column: None,
             effects: vec!["recording-on"],
             causes: ["change"].into(),
             message: Some(name.into()),
             lines: vec![Line {
                 name: "recordRoom".into(),
-                before: None,
                 after: Some(name.into()),
-                note: None,
-                unexplained: false,
+                ..Line::default()
             }],
+            ..Item::default()
         };
         let view = View {
             kind: "plan",
             title: format!("Plan for {name}"),
             counts: vec![("to update".into(), 1)],
-            effects: Vec::new(),
-            warnings: vec![name.into()],
             items: vec![item],
-            notes: Vec::new(),
+            remarks: vec![Remark {
+                weight: Weight::Error,
+                label: "Guard",
+                text: name.into(),
+            }],
+            ..View::default()
         };
-        html(&view).unwrap()
+        html(&view.printable()).unwrap()
     }
 
     #[test]

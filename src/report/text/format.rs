@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use similar::{ChangeTag, TextDiff};
 
-use super::{BLUE, BOLD, DIM, GREEN, RED, count, paint, printable};
+use super::{BLUE, BOLD, DIM, GREEN, RED, paint};
 use crate::report::excerpt;
+use crate::report::values::{count, printable};
 
 /// One file that is not in its form, or was not.
 pub(crate) fn format_line(file: &str, check: bool) -> String {
@@ -15,7 +16,7 @@ pub(crate) fn format_line(file: &str, check: bool) -> String {
 
 /// All files at a glance.
 pub(crate) fn format_summary(files: u64, changed: u64, check: bool) -> String {
-    let all = count(files, "file", "files");
+    let all = count(files, "file");
     match (changed, check) {
         (0, _) => format!("{all} looked at, nothing to format.\n"),
         (_, true) => {

@@ -2,15 +2,19 @@
 
 use std::fmt::Write;
 
-use super::plan::with_unit;
-use super::{BOLD, DIM, YELLOW, paint, printable};
+use super::{BOLD, DIM, YELLOW, paint};
 use crate::report::show::{ShowReport, ShownAttribute};
+use crate::report::values::{printable, value};
 
-/// The room, one line a setting. `now` is what moments are told from, in Unix seconds.
+/// The room, one line a setting. `now` is what moments are measured from, in Unix seconds.
 pub(crate) fn show(report: &ShowReport, now: i64) -> String {
     let file = paint(DIM, printable(&report.file));
     let mut text = format!("{}  {file}\n", paint(BOLD, printable(&report.room)));
-    let values: Vec<String> = report.attributes.iter().map(|a| value(a, now)).collect();
+    let values: Vec<String> = report
+        .attributes
+        .iter()
+        .map(|a| value(&a.name, &a.value, now))
+        .collect();
     let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
     let name_width = widest(&mut report.attributes.iter().map(|a| a.name.len()));
     let value_width = widest(&mut values.iter().map(|value| value.chars().count()));
@@ -25,10 +29,6 @@ pub(crate) fn show(report: &ShowReport, now: i64) -> String {
         text.push('\n');
     }
     text
-}
-
-fn value(attribute: &ShownAttribute, now: i64) -> String {
-    with_unit(&attribute.name, &attribute.value, now)
 }
 
 fn place(attribute: &ShownAttribute) -> String {

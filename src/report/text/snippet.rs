@@ -2,10 +2,10 @@
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::printable;
 use crate::model::Severity;
 use crate::report::excerpt::Excerpt;
 use crate::report::validate::FindingReport;
+use crate::report::values::printable;
 
 /// The text of a file, for the lines that findings are about; nothing when it cannot be read any more.
 pub(crate) type Sources<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::{BOLD, DIM, YELLOW, count, paint, printable, value};
+use super::{BOLD, DIM, YELLOW, paint};
 use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
+use crate::report::values::{count, printable, value};
 
 /// One line a room.
 pub(crate) fn state_list(report: &StateListReport) -> String {
@@ -18,11 +19,11 @@ pub(crate) fn state_list(report: &StateListReport) -> String {
             text,
             "  {}  {}{}",
             paint(BOLD, format!("{:width$}", printable(&room.room))),
-            count(room.attributes, "attribute", "attributes"),
+            count(room.attributes, "attribute"),
             marks(room)
         );
     }
-    let rooms = count(report.rooms.len() as u64, "room", "rooms");
+    let rooms = count(report.rooms.len() as u64, "room");
     let _ = writeln!(
         text,
         "{rooms} of {} in the state, serial {}.",
@@ -48,8 +49,8 @@ fn marks(room: &ListedRoom) -> String {
     format!("  {}", paint(YELLOW, marks.join(", ")))
 }
 
-/// Everything that is remembered of a room.
-pub(crate) fn state_show(report: &StateShowReport) -> String {
+/// Everything that is remembered of a room. `now` is what moments are measured from, in Unix seconds.
+pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
     let mut text = String::new();
     let id = report.id.as_deref().map_or_else(
         || "  the service's id is not known".to_owned(),
@@ -64,28 +65,25 @@ pub(crate) fn state_show(report: &StateShowReport) -> String {
     if !report.confirmed {
         let _ = writeln!(text, "  {}", paint(YELLOW, "never confirmed"));
     }
-    block(&mut text, "sent and confirmed", &report.settings);
-    block(
-        &mut text,
-        "chosen by the service instead",
-        &report.overridden,
-    );
-    block(&mut text, "sent and never answered", &report.unconfirmed);
-    block(
-        &mut text,
-        "reported by the service, in no file",
-        &report.observed,
-    );
+    for (title, values) in [
+        ("sent and confirmed", &report.settings),
+        ("chosen by the service instead", &report.overridden),
+        ("sent and never answered", &report.unconfirmed),
+        ("reported by the service, in no file", &report.observed),
+    ] {
+        block(&mut text, title, values, now);
+    }
     text
 }
 
-fn block(text: &mut String, title: &str, values: &BTreeMap<String, Json>) {
+fn block(text: &mut String, title: &str, values: &BTreeMap<String, Json>, now: i64) {
     if values.is_empty() {
         return;
     }
     let _ = writeln!(text, "  {title}");
     let width = values.keys().map(String::len).max().unwrap_or(0);
     for (name, json) in values {
-        let _ = writeln!(text, "    {:width$}  {}", printable(name), value(json));
+        let value = value(name, json, now);
+        let _ = writeln!(text, "    {:width$}  {value}", printable(name));
     }
 }

@@ -1,0 +1,173 @@
+//! How a single value reads, in every form: on one line, with a date or a span beside bare seconds, and with
+//! nothing in it that acts on a reader.
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use crate::model::catalogue::{Kind, kind};
+
+/// `1 room`, `2 rooms`.
+pub(crate) fn count(number: u64, one: &str) -> String {
+    format!("{number} {}", plural(number, one))
+}
+
+/// `room` or `rooms`.
+pub(crate) fn plural(number: u64, one: &str) -> String {
+    format!("{one}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `Room` for `room`.
+pub(super) fn capitalized(word: &str) -> String {
+    let mut chars = word.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// `text` without anything that acts on a terminal or reorders what is read: control characters, and the
+/// marks that change the direction of text, come out as escapes.
+pub(super) fn printable(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    if !text.contains(acts) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| {
+            if acts(c) {
+                c.escape_unicode().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
+/// The value of an attribute on one line; with a moment's date and its distance from `now` (Unix seconds), or a
+/// span in hours and minutes, beside it. A text that would read as something else, such as `true` or `5`, is quoted.
+pub(super) fn value(name: &str, json: &Json, now: i64) -> String {
+    match json {
+        Json::String(text) if text.is_empty() || is_no_text(text) => {
+            format!("\"{}\"", printable(text))
+        }
+        Json::String(text) => printable(text),
+        other => {
+            let unit = json.as_i64().and_then(|number| unit(name, number, now));
+            unit.map_or_else(|| other.to_string(), |unit| format!("{other} ({unit})"))
+        }
+    }
+}
+
+fn is_no_text(text: &str) -> bool {
+    serde_json::from_str::<Json>(text).is_ok()
+}
+
+fn unit(name: &str, seconds: i64, now: i64) -> Option<String> {
+    match kind(name)? {
+        Kind::Moment => moment(seconds, now),
+        Kind::Span => span(seconds),
+        Kind::Flag | Kind::Count(_) | Kind::Words(_) | Kind::Text | Kind::SecretUrl => None,
+    }
+}
+
+/// `2027-01-01 00:00 UTC, in 39 days`.
+fn moment(seconds: i64, now: i64) -> Option<String> {
+    let date = Timestamp::from_second(seconds).ok()?;
+    let date = date.strftime("%Y-%m-%d %H:%M UTC");
+    let distance = now.abs_diff(seconds);
+    let distance = match distance {
+        0..60 => count(distance, "second"),
+        60..7200 => count(distance / 60, "minute"),
+        7200..172_800 => count(distance / 3600, "hour"),
+        172_800..63_115_200 => count(distance / 86_400, "day"),
+        _ => count(distance / 31_557_600, "year"),
+    };
+    Some(if seconds > now {
+        format!("{date}, in {distance}")
+    } else {
+        format!("{date}, {distance} ago")
+    })
+}
+
+/// `1h30m`; `None` below a minute, where it says nothing new.
+fn span(seconds: i64) -> Option<String> {
+    if seconds < 60 {
+        return None;
+    }
+    let parts = [
+        (seconds / 3600, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let some = parts.iter().filter(|(number, _)| *number > 0);
+    Some(
+        some.map(|(number, unit)| format!("{number}{unit}"))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: i64 = 1_795_392_000;
+
+    #[test]
+    fn a_text_is_not_taken_for_another_type() {
+        for (json, shown) in [
+            (json!("true"), "\"true\""),
+            (json!(true), "true"),
+            (json!("5"), "\"5\""),
+            (json!(5), "5"),
+            (json!(""), "\"\""),
+            (json!(null), "null"),
+            (json!("grid"), "grid"),
+        ] {
+            assert_eq!(value("layout", &json, NOW), shown);
+        }
+    }
+
+    #[test]
+    fn seconds_have_a_date_or_a_span_beside_them() {
+        for (name, seconds, shown) in [
+            (
+                "expireUnixSec",
+                1_798_761_600,
+                "1798761600 (2027-01-01 00:00 UTC, in 39 days)",
+            ),
+            ("ejectAfterElapsedTimeInSec", 45, "45"),
+            ("ejectAfterElapsedTimeInSec", 5405, "5405 (1h30m5s)"),
+            ("maxParticipants", 5405, "5405"),
+        ] {
+            assert_eq!(value(name, &json!(seconds), NOW), shown);
+        }
+    }
+
+    #[test]
+    fn distances_are_in_one_unit() {
+        for (seconds, shown) in [
+            (0, "0 seconds ago"),
+            (1, "in 1 second"),
+            (-90, "1 minute ago"),
+            (7199, "in 119 minutes"),
+            (90_000, "in 25 hours"),
+            (-172_800, "2 days ago"),
+            (63_115_200, "in 2 years"),
+        ] {
+            let moment = moment(NOW + seconds, NOW).unwrap();
+            assert!(moment.ends_with(shown), "{moment}");
+        }
+    }
+
+    #[test]
+    fn nothing_acts_on_the_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[31m\u{202e}b\n"),
+            "a\\u{1b}[31m\\u{202e}b\\u{a}"
+        );
+        assert_eq!(printable("caf\u{e9} ✓"), "caf\u{e9} ✓");
+    }
+}

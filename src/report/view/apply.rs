@@ -1,0 +1,101 @@
+//! The view of an apply, and of one receipt when it comes.
+
+use super::{Detail, Item, Line, Remark, View, Weight, count, counted};
+use crate::planner::{Action, Outcome};
+use crate::report::apply::{ApplyReport, ReceiptReport};
+
+pub(super) fn apply(report: &ApplyReport, detail: Detail<'_>) -> View {
+    let s = report.summary;
+    let receipts = report.receipts.iter();
+    let mut items: Vec<Item> = receipts.map(|one| receipt(one, detail)).collect();
+    items.sort_by_key(|item| item.weight);
+    let serial = format!("serial {}", report.state.serial);
+    let mut remarks = vec![Remark::new(Weight::Notice, "State", serial)];
+    let stopped = report.stopped.iter();
+    remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
+    View {
+        kind: "apply",
+        title: format!("Apply to {}", report.app),
+        counts: counted(&[
+            (word(Outcome::Confirmed), s.confirmed),
+            (word(Outcome::Overridden), s.overridden),
+            (word(Outcome::Refused), s.refused),
+            (word(Outcome::Unknown), s.unknown),
+            (word(Outcome::Skipped), s.skipped),
+        ]),
+        nothing: items.is_empty().then_some("nothing to do"),
+        items,
+        remarks,
+        ..View::default()
+    }
+    .printable()
+}
+
+/// One word for how a room ended, for people.
+pub(in crate::report) fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Confirmed => "confirmed",
+        Outcome::Overridden => "overridden by the service",
+        Outcome::Refused => "failed",
+        Outcome::Unknown => "unknown",
+        Outcome::Skipped => "not tried",
+    }
+}
+
+pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail<'_>) -> Item {
+    let (weight, sign) = match receipt.outcome {
+        Outcome::Confirmed => (Weight::Notice, "✓"),
+        Outcome::Overridden => (Weight::Warning, "!"),
+        Outcome::Refused => (Weight::Error, "✗"),
+        Outcome::Unknown => (Weight::Error, "?"),
+        Outcome::Skipped => (Weight::Warning, "·"),
+    };
+    Item {
+        weight,
+        sign,
+        action: ending(receipt),
+        name: receipt.room.clone(),
+        message: message(receipt),
+        lines: receipt
+            .overridden
+            .iter()
+            .map(|o| Line {
+                note: Some("sent, and what the service chose".to_owned()),
+                ..Line::moved(&o.name, &o.sent, &o.got, detail)
+            })
+            .collect(),
+        ..Item::default()
+    }
+    .printable()
+}
+
+fn ending(receipt: &ReceiptReport) -> String {
+    let done = match receipt.action {
+        Action::Add | Action::Adopt => "adopted",
+        Action::Create => "created",
+        Action::Archive => "archived",
+        Action::Update | Action::Orphan => "updated",
+    };
+    let how = word(receipt.outcome);
+    match receipt.outcome {
+        Outcome::Confirmed => done.to_owned(),
+        Outcome::Overridden => format!("{done}, {how}"),
+        Outcome::Refused | Outcome::Unknown | Outcome::Skipped => {
+            format!("{} {how}", receipt.action.name())
+        }
+    }
+}
+
+/// Why it ended so. That it was not tried is its ending already.
+pub(in crate::report) fn why(receipt: &ReceiptReport) -> Option<&str> {
+    let why = receipt.message.as_deref()?;
+    Some(why.strip_prefix("not tried: ").unwrap_or(why))
+}
+
+/// The same, with how much could not be seen.
+fn message(receipt: &ReceiptReport) -> Option<String> {
+    let why = why(receipt).map(str::to_owned);
+    let hidden = receipt.unobservable.len() as u64;
+    let hidden = (hidden > 0).then(|| format!("{} not in the answer", count(hidden, "attribute")));
+    super::joined(why.into_iter().chain(hidden).collect())
+}

@@ -1,0 +1,256 @@
+//! The view of a drift check.
+
+use jiff::{Timestamp, ToSpan};
+
+use super::{Detail, Item, Line, Names, Remark, View, Weight, against, counted, joined, value};
+use crate::planner::{Cause, Verdict};
+use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
+
+pub(super) fn drift(report: &DriftReport, detail: Detail<'_>) -> View {
+    let counts = report.summary.counts();
+    let counts = counts.map(|(name, number)| (name.replace('_', " "), number));
+    let counts: Vec<(&str, u64)> = counts
+        .iter()
+        .map(|(n, number)| (n.as_str(), *number))
+        .collect();
+    let mut rooms: Vec<&RoomReport> = report.rooms.iter().collect();
+    rooms.sort_by_key(|room| urgency(room.verdict));
+    let items = rooms.into_iter().filter(|room| is_shown(room, detail));
+    View {
+        kind: "drift",
+        title: format!("Drift of {}", report.app),
+        against: against(&report.state),
+        items: items.map(|room| item(room, detail)).collect(),
+        counts: counted(&counts),
+        nothing: report.rooms.is_empty().then_some("no rooms"),
+        remarks: remarks(report, detail),
+        ..View::default()
+    }
+    .printable()
+}
+
+/// What is as it should be, and rooms that are not ours to manage, of which there may be thousands, only when
+/// everything is asked for.
+fn is_shown(room: &RoomReport, detail: Detail<'_>) -> bool {
+    match room.verdict {
+        Verdict::InSync if detail.verbose => {
+            !room.attributes.is_empty() || !room.undeclared.is_empty()
+        }
+        Verdict::InSync => !room.undeclared.is_empty(),
+        Verdict::Unmanaged => detail.verbose,
+        _ => true,
+    }
+}
+
+/// The order in which a reader needs them.
+fn urgency(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Missing => 0,
+        Verdict::Conflict => 1,
+        Verdict::Drifted => 2,
+        Verdict::Unreadable => 3,
+        Verdict::Pending => 4,
+        Verdict::Muted => 5,
+        Verdict::Unmanaged => 6,
+        Verdict::InSync => 7,
+    }
+}
+
+fn item(room: &RoomReport, detail: Detail<'_>) -> Item {
+    let (weight, sign, action, why) = match room.verdict {
+        Verdict::Missing => (Weight::Error, "-", "missing", None),
+        Verdict::Conflict => {
+            let why = "the service and the file both moved";
+            (Weight::Error, "!", "conflict", Some(why))
+        }
+        Verdict::Drifted => (Weight::Warning, "~", "drifted", None),
+        Verdict::Unreadable => (Weight::Error, "?", "unreadable", None),
+        Verdict::Pending => {
+            let why = "the file is ahead";
+            (Weight::Notice, "·", "pending", Some(why))
+        }
+        Verdict::Muted => (Weight::Notice, "·", "muted", None),
+        Verdict::Unmanaged => (Weight::Notice, "?", "unmanaged", None),
+        Verdict::InSync => (Weight::Notice, "=", "in sync", None),
+    };
+    let shown = |a: &&AttributeReport| a.cause != Cause::Unobservable || detail.verbose;
+    let attributes = room.attributes.iter().filter(shown);
+    let mut item = Item {
+        weight,
+        sign,
+        action: action.to_owned(),
+        name: room.room.clone(),
+        file: room.file.clone(),
+        causes: room.attributes.iter().map(|a| a.cause.name()).collect(),
+        message: room.message.clone().or(why.map(str::to_owned)),
+        lines: attributes.map(|a| line(&room.room, a, detail)).collect(),
+        ..Item::default()
+    };
+    item.undeclared(&room.undeclared, detail);
+    item
+}
+
+fn line(room: &str, attribute: &AttributeReport, detail: Detail<'_>) -> Line {
+    let after = match attribute.cause {
+        Cause::Drift | Cause::Conflict => &attribute.live,
+        Cause::Change | Cause::Converged => &attribute.wanted,
+        Cause::Released | Cause::Unobservable => &serde_json::Value::Null,
+    };
+    let moved = matches!(attribute.cause, Cause::Drift | Cause::Conflict) && !attribute.muted;
+    Line {
+        note: joined(notes(attribute, detail)),
+        surprise: moved,
+        mute: moved.then(|| mute(room, &attribute.name, detail.now)),
+        ..Line::moved(&attribute.name, &attribute.applied, after, detail)
+    }
+}
+
+fn notes(attribute: &AttributeReport, detail: Detail<'_>) -> Vec<String> {
+    let wanted = value(&attribute.name, &attribute.wanted, detail);
+    let cause = match attribute.cause {
+        Cause::Drift => "on the service".to_owned(),
+        Cause::Conflict if attribute.sensitive => "on the service and in the file".to_owned(),
+        Cause::Conflict => {
+            let wanted = wanted.unwrap_or_else(|| "nothing".to_owned());
+            format!("on the service; the file wants {wanted}")
+        }
+        Cause::Change => "in the file, not applied yet".to_owned(),
+        Cause::Converged => "in the file and on the service, not recorded yet".to_owned(),
+        Cause::Released => "no longer in the file".to_owned(),
+        Cause::Unobservable => "not reported by the service".to_owned(),
+    };
+    let muted = attribute.muted.then(|| "muted".to_owned());
+    let changed = attribute.sensitive && matches!(attribute.cause, Cause::Drift | Cause::Conflict);
+    let cause = if changed {
+        format!("changed {cause}")
+    } else {
+        cause
+    };
+    muted.into_iter().chain([cause]).collect()
+}
+
+/// One that is pasted without a thought should still end soon: in 30 days.
+fn mute(room: &str, attribute: &str, now: i64) -> String {
+    let until = Timestamp::from_second(now).and_then(|now| now.checked_add((30 * 24).hours()));
+    let until = until.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
+    format!("- {{room: \"{room}\", attribute: {attribute}, reason: \"why\", until: {until}}}")
+}
+
+fn remarks(report: &DriftReport, detail: Detail<'_>) -> Vec<Remark> {
+    let idle = report.idle_mutes.iter().map(|mute| {
+        let text = format!(
+            "the mute of {} in {} (until {}) is {}; take it out",
+            mute.attribute, mute.room, mute.until, mute.problem
+        );
+        Remark::new(Weight::Warning, "Mutes", text)
+    });
+    let warning = report.warning.iter();
+    let warning = warning.map(|text| Remark::new(Weight::Warning, "Warning", text.as_str()));
+    let unmanaged = report
+        .rooms
+        .iter()
+        .filter(|r| r.verdict == Verdict::Unmanaged);
+    let unmanaged = Names::new(unmanaged.map(|room| room.room.clone()));
+    let counted = !detail.verbose && !unmanaged.first.is_empty();
+    let unmanaged = counted.then(|| {
+        let names = unmanaged.list(str::to_owned);
+        let text = format!("on the service, and in no file: {names}; -v names all");
+        Remark::new(Weight::Notice, "Unmanaged", text)
+    });
+    idle.chain(warning).chain(unmanaged).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report::StateId;
+    use crate::report::drift::Summary;
+
+    fn report(rooms: Vec<RoomReport>) -> DriftReport {
+        DriftReport {
+            format_version: "1.0".into(),
+            kind: "drift".into(),
+            app: "acme".into(),
+            state: StateId::new("lineage", 4),
+            summary: Summary::default(),
+            rooms,
+            idle_mutes: Vec::new(),
+            warning: None,
+        }
+    }
+
+    fn room(name: &str, verdict: Verdict, attributes: Vec<AttributeReport>) -> RoomReport {
+        RoomReport {
+            room: name.into(),
+            verdict,
+            file: None,
+            attributes,
+            undeclared: Vec::new(),
+            message: None,
+        }
+    }
+
+    fn attribute(name: &str, cause: Cause) -> AttributeReport {
+        AttributeReport {
+            name: name.into(),
+            applied: json!(1_893_456_000),
+            wanted: json!(1_893_456_000),
+            live: json!(2_000_000_000),
+            cause,
+            sensitive: false,
+            muted: false,
+        }
+    }
+
+    #[test]
+    fn moments_have_a_date_and_what_moved_has_a_mute() {
+        let detail = Detail {
+            now: 1_795_392_000,
+            ..Detail::default()
+        };
+        let moved = attribute("expireUnixSec", Cause::Drift);
+        let muted = AttributeReport {
+            muted: true,
+            ..moved.clone()
+        };
+        let rooms = vec![
+            room("muted", Verdict::Muted, vec![muted]),
+            room("tea", Verdict::Drifted, vec![moved]),
+        ];
+        let view = drift(&report(rooms), detail);
+        let names: Vec<&str> = view.items.iter().map(|item| item.name.as_str()).collect();
+        assert_eq!(names, ["tea", "muted"], "what is urgent comes first");
+        let [line, muted] = [&view.items[0].lines[0], &view.items[1].lines[0]];
+        assert_eq!(
+            line.values(str::to_owned),
+            "1893456000 (2030-01-01 00:00 UTC, in 3 years) → 2000000000 (2033-05-18 03:33 UTC, in 6 years)"
+        );
+        assert_eq!(line.note.as_deref(), Some("on the service"));
+        assert_eq!(
+            line.mute.as_deref(),
+            Some("- {room: \"tea\", attribute: expireUnixSec, reason: \"why\", until: 2026-12-23}")
+        );
+        assert_eq!(muted.note.as_deref(), Some("muted; on the service"));
+        assert_eq!(muted.mute, None);
+    }
+
+    #[test]
+    fn rooms_of_others_are_counted_unless_all_is_asked_for() {
+        let strangers = (0..7).map(|n| room(&format!("r{n}"), Verdict::Unmanaged, Vec::new()));
+        let report = report(strangers.collect());
+        let view = drift(&report, Detail::default());
+        assert!(view.items.is_empty());
+        assert_eq!(
+            view.remarks[0].text,
+            "on the service, and in no file: r0, r1, r2, r3, r4 and 2 more; -v names all"
+        );
+        let verbose = Detail {
+            verbose: true,
+            ..Detail::default()
+        };
+        let view = drift(&report, verbose);
+        assert_eq!((view.items.len(), view.remarks.len()), (7, 0));
+    }
+}

@@ -1,0 +1,60 @@
+//! The view of an import.
+
+use super::{Item, Remark, View, Weight, count, counted};
+use crate::report::import::{ImportReport, Outcome, RoomReport};
+use crate::report::values::plural;
+
+pub(crate) fn import(report: &ImportReport) -> View {
+    let s = report.summary;
+    let imported = format!("{} imported", plural(s.imported, "room"));
+    let warning = report.warning.iter();
+    let mut remarks: Vec<Remark> = warning
+        .map(|text| Remark::new(Weight::Warning, "Warning", text.as_str()))
+        .collect();
+    let variables = report.variables.len() as u64;
+    if variables > 0 {
+        let text = format!(
+            "the files refer to {}; apply needs those of the rooms it writes",
+            count(variables, "variable")
+        );
+        remarks.push(Remark::new(Weight::Notice, "Variables", text));
+    }
+    View {
+        kind: "import",
+        title: format!("Import of {}", report.app),
+        items: report.rooms.iter().map(item).collect(),
+        counts: counted(&[
+            (&imported, s.imported),
+            ("left alone", s.skipped),
+            ("unreadable", s.unreadable),
+            ("refused", s.refused),
+        ]),
+        nothing: report.rooms.is_empty().then_some("no rooms"),
+        remarks,
+        ..View::default()
+    }
+    .printable()
+}
+
+fn item(room: &RoomReport) -> Item {
+    let (weight, sign, action) = match room.outcome {
+        Outcome::Imported => (Weight::Notice, "+", "imported"),
+        Outcome::Skipped => (Weight::Notice, "=", "left alone"),
+        Outcome::Unreadable => (Weight::Error, "?", "unreadable"),
+        Outcome::Refused => (Weight::Error, "✗", "refused"),
+    };
+    Item {
+        weight,
+        sign,
+        action: action.to_owned(),
+        name: room.room.clone(),
+        file: room.file.clone(),
+        message: room.message.clone(),
+        details: room
+            .variables
+            .iter()
+            .map(|name| format!("refers to {name}"))
+            .collect(),
+        ..Item::default()
+    }
+}

@@ -1,0 +1,426 @@
+//! What every form of a report shows: counts, effects, and an item for each room or finding.
+//!
+//! One shape for all kinds and one vocabulary of signs and words, so that text, markdown, HTML and annotations
+//! cannot say different things. Nothing in its texts acts on a reader: what would is an escape already.
+
+mod apply;
+mod drift;
+mod import;
+mod plan;
+mod validate;
+
+pub(crate) use apply::receipt;
+pub(super) use apply::{why, word as outcome_word};
+pub(crate) use import::import;
+pub(crate) use plan::plan;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::values::{self, count, printable};
+use super::{AnyReport, StateId, UndeclaredReport};
+
+/// What is known beside the report, and how much of it is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Detail<'a> {
+    /// What moments are measured from, in Unix seconds.
+    pub now: i64,
+    /// Whether everything is named that is otherwise counted.
+    pub verbose: bool,
+    /// The rate that a forecast is made with.
+    pub rate: Option<&'a str>,
+    /// Whether the rooms were shown already, each when it ended.
+    pub rooms_shown: bool,
+}
+
+/// A report in the shape that is shown.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct View {
+    pub kind: &'static str,
+    /// What it is, and of what: `Plan for acme`.
+    pub title: String,
+    /// What it was held against: `state serial 4`.
+    pub against: Option<String>,
+    /// What it does to people.
+    pub effects: Vec<EffectView>,
+    /// The rooms or findings.
+    pub items: Vec<Item>,
+    /// How many of each kind; none of them 0.
+    pub counts: Vec<(String, u64)>,
+    /// What is said when there is nothing to look at.
+    pub nothing: Option<&'static str>,
+    pub remarks: Vec<Remark>,
+}
+
+/// One effect on people.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct EffectView {
+    pub name: &'static str,
+    pub sentence: &'static str,
+    /// The rooms that have it.
+    pub rooms: Names,
+}
+
+/// The first of many names; the others are counted.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Names {
+    pub first: Vec<String>,
+    pub more: usize,
+}
+
+/// Something about the report as a whole, in a sentence without its full stop.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Remark {
+    pub weight: Weight,
+    pub label: &'static str,
+    pub text: String,
+}
+
+/// How much something asks for attention.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Weight {
+    Error,
+    Warning,
+    /// As it should be.
+    #[default]
+    Notice,
+}
+
+/// One room, or one finding.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Item {
+    pub weight: Weight,
+    /// One character for what is done to it, or how it stands.
+    pub sign: &'static str,
+    /// The same in a word or two.
+    pub action: String,
+    /// The room, or the rule.
+    pub name: String,
+    pub file: Option<String>,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    /// Names of its effects.
+    pub effects: Vec<&'static str>,
+    /// Who moved its attributes.
+    pub causes: BTreeSet<&'static str>,
+    /// Why it is so.
+    pub message: Option<String>,
+    /// What else there is to say, one line each.
+    pub details: Vec<String>,
+    pub lines: Vec<Line>,
+}
+
+/// One attribute.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Line {
+    pub name: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+    pub note: Option<String>,
+    /// Line in the room's file, where it says more than the item's own.
+    pub line: Option<u32>,
+    /// Whether somebody moved it whom nobody asked: on the service, or in the files before this change.
+    pub surprise: bool,
+    /// The mute that would accept it, ready to be pasted below `mutes:`.
+    pub mute: Option<String>,
+}
+
+impl View {
+    pub(crate) fn new(report: &AnyReport, detail: Detail<'_>) -> Self {
+        match report {
+            AnyReport::Plan(report) => plan::plan(report, detail),
+            AnyReport::Apply(report) => apply::apply(report, detail),
+            AnyReport::Drift(report) => drift::drift(report, detail),
+            AnyReport::Validate(report) => validate::validate(report),
+        }
+    }
+
+    /// What it comes to: `1 to add, 2 to update`.
+    pub(super) fn summary(&self) -> String {
+        let counts = self.counts.iter().map(|(name, n)| format!("{n} {name}"));
+        let parts: Vec<String> = counts.chain(self.nothing.map(str::to_owned)).collect();
+        parts.join(", ")
+    }
+
+    /// `Plan for acme, against state serial 4`.
+    pub(super) fn heading(&self) -> String {
+        match &self.against {
+            Some(against) => format!("{}, against {against}", self.title),
+            None => self.title.clone(),
+        }
+    }
+
+    /// The same with everything that came from outside made harmless.
+    pub(super) fn printable(mut self) -> Self {
+        self.title = printable(&self.title);
+        for effect in &mut self.effects {
+            clean(&mut effect.rooms.first);
+        }
+        self.items = self.items.into_iter().map(Item::printable).collect();
+        clean(self.remarks.iter_mut().map(|remark| &mut remark.text));
+        self
+    }
+}
+
+impl Item {
+    /// `rooms/tea.yaml:4`.
+    pub(super) fn place(&self) -> Option<String> {
+        let line = self.line.map(|line| format!(":{line}"));
+        let file = self.file.as_ref()?;
+        Some(format!("{file}{}", line.unwrap_or_default()))
+    }
+
+    /// Everything that is said about it in sentences.
+    pub(super) fn said(&self) -> impl Iterator<Item = &String> {
+        self.message.iter().chain(&self.details)
+    }
+
+    fn printable(mut self) -> Self {
+        clean([&mut self.name, &mut self.action]);
+        clean(&mut self.file);
+        clean(&mut self.message);
+        clean(&mut self.details);
+        for line in &mut self.lines {
+            clean([&mut line.name]);
+            clean(&mut line.before);
+            clean(&mut line.after);
+            clean(&mut line.note);
+            clean(&mut line.mute);
+        }
+        self
+    }
+
+    /// Attributes that no file declares and that moved: counted or, with `verbose`, one line each.
+    fn undeclared(&mut self, moved: &[UndeclaredReport], detail: Detail<'_>) {
+        if moved.is_empty() {
+            return;
+        }
+        if !detail.verbose {
+            let number = count(moved.len() as u64, "attribute");
+            self.details.push(format!(
+                "{number} that no file declares moved on the service; -v names them"
+            ));
+            return;
+        }
+        self.lines.extend(moved.iter().map(|moved| Line {
+            note: Some("on the service; no file declares it".to_owned()),
+            ..Line::moved(&moved.name, &moved.before, &moved.live, detail)
+        }));
+    }
+}
+
+impl Line {
+    /// An attribute that goes from one value to another; null stands for none. Of secrets that differ only the
+    /// one is shown, since both look the same.
+    fn moved(name: &str, before: &Json, after: &Json, detail: Detail<'_>) -> Self {
+        let before = value(name, before, detail);
+        let after = value(name, after, detail);
+        Self {
+            name: name.to_owned(),
+            before: before.filter(|before| after.as_ref() != Some(before)),
+            after,
+            ..Self::default()
+        }
+    }
+
+    /// `5 → 9`, or the one value that there is, each written by `write`.
+    pub(super) fn values(&self, write: impl Fn(&str) -> String) -> String {
+        let sides = self.before.iter().chain(&self.after);
+        let sides: Vec<String> = sides.map(|side| write(side)).collect();
+        sides.join(" → ")
+    }
+}
+
+impl Names {
+    const SHOWN: usize = 5;
+
+    fn new(names: impl Iterator<Item = String>) -> Self {
+        let mut first: Vec<String> = names.collect();
+        let more = first.len().saturating_sub(Self::SHOWN);
+        first.truncate(Self::SHOWN);
+        Self { first, more }
+    }
+
+    /// `a, b and 3 more`, each name written by `write`.
+    pub(super) fn list(&self, write: impl Fn(&str) -> String) -> String {
+        let first: Vec<String> = self.first.iter().map(|name| write(name)).collect();
+        match self.more {
+            0 => first.join(", "),
+            more => format!("{} and {more} more", first.join(", ")),
+        }
+    }
+}
+
+impl Remark {
+    fn new(weight: Weight, label: &'static str, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            weight,
+            label,
+            text,
+        }
+    }
+}
+
+fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {
+    for text in texts {
+        *text = printable(text);
+    }
+}
+
+/// The value, if there is one.
+fn value(name: &str, json: &Json, detail: Detail<'_>) -> Option<String> {
+    (!json.is_null()).then(|| values::value(name, json, detail.now))
+}
+
+fn against(state: &StateId) -> Option<String> {
+    Some(match state.lineage {
+        Some(_) => format!("state serial {}", state.serial),
+        None => "no state yet".to_owned(),
+    })
+}
+
+fn counted(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
+    let some = counts.iter().filter(|(_, number)| *number > 0);
+    some.map(|(name, number)| ((*name).to_owned(), *number))
+        .collect()
+}
+
+fn joined(notes: Vec<String>) -> Option<String> {
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::html::html;
+    use crate::report::markdown::{Markdown, markdown};
+    use crate::report::{github::github, text::page};
+
+    /// `text` as a reader sees it: without colours and tags, and with what stands for a character as that.
+    fn seen(text: &str) -> String {
+        let text = anstream::adapter::strip_str(text).to_string();
+        let tags = without_tags(&text);
+        let mut seen = String::new();
+        let mut rest = tags.as_str();
+        while let Some((before, entity)) = rest.split_once("&#") {
+            seen.push_str(before);
+            let (number, after) = entity.split_once(';').unwrap();
+            let number = match number.strip_prefix('x') {
+                Some(hex) => u32::from_str_radix(hex, 16).unwrap(),
+                None => number.parse().unwrap(),
+            };
+            seen.push(char::from_u32(number).unwrap());
+            rest = after;
+        }
+        seen + rest
+    }
+
+    fn without_tags(text: &str) -> String {
+        let mut inside = false;
+        let outside = |c: &char| match c {
+            '<' => {
+                inside = true;
+                false
+            }
+            '>' => !std::mem::take(&mut inside),
+            _ => !inside,
+        };
+        text.chars().filter(outside).collect()
+    }
+
+    #[test]
+    fn every_form_says_the_same_in_the_same_words() {
+        let item = Item {
+            weight: Weight::Warning,
+            sign: "-",
+            action: "archived, overridden".into(),
+            name: "tea".into(),
+            file: Some("rooms/tea.yaml".into()),
+            line: Some(4),
+            effects: vec!["recording-on"],
+            message: Some("the reason".into()),
+            details: vec!["the detail".into()],
+            lines: vec![Line {
+                name: "expireUnixSec".into(),
+                before: Some("5 (in 2 days)".into()),
+                after: Some("9 (in 3 days)".into()),
+                note: Some("drift, put back".into()),
+                ..Line::default()
+            }],
+            ..Item::default()
+        };
+        let view = View {
+            kind: "plan",
+            title: "Plan for acme".into(),
+            effects: vec![EffectView {
+                name: "recording-on",
+                sentence: "meetings are recorded",
+                rooms: Names::new((1..=7).map(|n| format!("room-{n}"))),
+            }],
+            items: vec![item],
+            remarks: vec![Remark::new(Weight::Error, "Guard", "too many rooms")],
+            nothing: Some("nothing to do"),
+            ..View::default()
+        };
+        let github = github(&view);
+        let forms = [
+            seen(&page(&view)),
+            seen(&markdown(&view, Markdown::default())),
+            seen(&html(&view).unwrap()),
+        ];
+        for form in forms.iter().chain([&github]) {
+            for word in [
+                "archived, overridden",
+                "tea",
+                "rooms/tea.yaml",
+                "the reason",
+                "the detail",
+                "expireUnixSec",
+                "5 (in 2 days)",
+                "9 (in 3 days)",
+                "drift, put back",
+                "recording-on",
+                "meetings are recorded",
+                "Guard",
+                "too many rooms",
+                "othing to do",
+            ] {
+                let escaped = word.replace(',', "%2C");
+                assert!(
+                    form.contains(word) || form.contains(&escaped),
+                    "{word}: {form}"
+                );
+            }
+        }
+        for form in forms {
+            assert!(form.contains("- tea"), "the sign: {form}");
+            assert!(form.contains("room-5 and 2 more"), "{form}");
+        }
+    }
+
+    #[test]
+    fn what_acts_on_a_reader_is_an_escape() {
+        let view = View {
+            title: "\u{202e}".into(),
+            items: vec![Item {
+                name: "\u{1b}".into(),
+                message: Some("a\nb".into()),
+                lines: vec![Line {
+                    note: Some("\u{200f}".into()),
+                    ..Line::default()
+                }],
+                ..Item::default()
+            }],
+            ..View::default()
+        }
+        .printable();
+        assert_eq!(view.title, "\\u{202e}");
+        assert_eq!(view.items[0].name, "\\u{1b}");
+        assert_eq!(view.items[0].message.as_deref(), Some("a\\u{a}b"));
+        assert_eq!(view.items[0].lines[0].note.as_deref(), Some("\\u{200f}"));
+    }
+}

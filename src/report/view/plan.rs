@@ -1,0 +1,322 @@
+//! The view of a plan.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, count, counted, joined,
+    value,
+};
+use crate::model::Effect;
+use crate::planner::{Action, Cause, Explanation};
+use crate::report::UndeclaredReport;
+use crate::report::plan::{AttributeReport, ChangeReport, PlanReport, UnreadableReport};
+use crate::report::values::plural;
+
+pub(crate) fn plan(report: &PlanReport, detail: Detail<'_>) -> View {
+    let s = report.summary;
+    let orphans = format!("{} left alone", plural(s.orphan, "orphan"));
+    let counts = counted(&[
+        ("to add", s.add),
+        ("to create", s.create),
+        ("to adopt", s.adopt),
+        ("to update", s.update),
+        ("to archive", s.archive),
+        (&orphans, s.orphan),
+        ("unreadable", s.unreadable),
+        ("unchanged", s.unchanged),
+    ]);
+    let idle = s.add + s.create + s.adopt + s.update + s.archive == 0;
+    View {
+        kind: "plan",
+        title: format!("Plan for {}", report.app),
+        against: against(&report.state),
+        effects: Effect::ALL
+            .iter()
+            .filter_map(|effect| effect_view(report, *effect))
+            .collect(),
+        items: items(report, detail),
+        counts,
+        nothing: idle.then_some("nothing to do"),
+        remarks: remarks(report, detail, idle),
+    }
+    .printable()
+}
+
+fn effect_view(report: &PlanReport, effect: Effect) -> Option<EffectView> {
+    let rooms = report
+        .changes
+        .iter()
+        .filter(|change| change.effects.contains(&effect));
+    let rooms = Names::new(rooms.map(|change| change.room.clone()));
+    (!rooms.first.is_empty()).then(|| EffectView {
+        name: effect.name(),
+        sentence: effect.sentence(),
+        rooms,
+    })
+}
+
+/// What could not be read, the changes, and the rooms of which only something moved that nobody declared.
+fn items(report: &PlanReport, detail: Detail<'_>) -> Vec<Item> {
+    let mut undeclared: BTreeMap<&str, &[UndeclaredReport]> = report
+        .undeclared
+        .iter()
+        .map(|room| (room.room.as_str(), room.attributes.as_slice()))
+        .collect();
+    // What the change to the files does not explain was not reviewed with it. Otherwise the order of apply.
+    let mut changes: Vec<&ChangeReport> = report.changes.iter().collect();
+    changes.sort_by_key(|change| !is_open(change.explanation));
+    let mut items: Vec<Item> = report.unreadable.iter().map(unreadable).collect();
+    items.extend(changes.into_iter().map(|change| {
+        let mut item = change_item(change, detail);
+        let moved = undeclared.remove(change.room.as_str());
+        item.undeclared(moved.unwrap_or_default(), detail);
+        item
+    }));
+    items.extend(undeclared.into_iter().map(|(room, moved)| {
+        let mut item = Item {
+            sign: "=",
+            action: "unchanged".to_owned(),
+            name: room.to_owned(),
+            ..Item::default()
+        };
+        item.undeclared(moved, detail);
+        item
+    }));
+    items
+}
+
+fn unreadable(room: &UnreadableReport) -> Item {
+    Item {
+        weight: Weight::Error,
+        sign: "?",
+        action: "unreadable".to_owned(),
+        name: room.room.clone(),
+        file: room.file.clone(),
+        message: Some(format!("nothing is planned: {}", room.message)),
+        ..Item::default()
+    }
+}
+
+fn change_item(change: &ChangeReport, detail: Detail<'_>) -> Item {
+    // What somebody else moved comes first: nobody reviewed that.
+    let mut attributes: Vec<&AttributeReport> = change.attributes.iter().collect();
+    attributes.sort_by_key(|a| (!is_moved(a), !is_open(a.explanation)));
+    let lines: Vec<Line> = attributes
+        .into_iter()
+        .map(|attribute| line(change.action, attribute, detail))
+        .collect();
+    // A room without lines has nothing else to say it with.
+    let whole = change.explanation.filter(|_| lines.is_empty());
+    Item {
+        weight: match change.effects.is_empty() && !lines.iter().any(|line| line.surprise) {
+            true => Weight::Notice,
+            false => Weight::Warning,
+        },
+        sign: match change.action {
+            Action::Add | Action::Create | Action::Adopt => "+",
+            Action::Update => "~",
+            Action::Archive => "-",
+            Action::Orphan => "?",
+        },
+        action: change.action.name().to_owned(),
+        name: change.room.clone(),
+        file: change.file.clone(),
+        line: change.line,
+        column: None,
+        effects: change.effects.iter().map(|effect| effect.name()).collect(),
+        causes: change.attributes.iter().map(|a| a.cause.name()).collect(),
+        message: match change.action {
+            Action::Orphan => Some("in the state, but no file wants it; left alone".to_owned()),
+            Action::Archive => Some("in the state, but no file wants it".to_owned()),
+            Action::Add | Action::Create | Action::Adopt | Action::Update => None,
+        },
+        details: whole.map(origin).into_iter().collect(),
+        lines,
+    }
+}
+
+fn line(action: Action, attribute: &AttributeReport, detail: Detail<'_>) -> Line {
+    // What goes away is what the service holds.
+    let before = match is_moved(attribute) {
+        true => &attribute.live,
+        false => &attribute.before,
+    };
+    let own = attribute.file.is_none() && action == Action::Update;
+    Line {
+        note: joined(notes(attribute, detail)),
+        line: attribute.line.filter(|_| own),
+        surprise: is_moved(attribute) || is_open(attribute.explanation),
+        ..Line::moved(&attribute.name, before, &attribute.after, detail)
+    }
+}
+
+fn notes(attribute: &AttributeReport, detail: Detail<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let cause = match attribute.cause {
+        _ if attribute.unknown => "unknown until apply: its variable is not set here",
+        Cause::Drift => "drift: moved on the service, put back",
+        Cause::Conflict => "conflict: moved on the service and in the file, which is sent",
+        Cause::Converged if attribute.unconfirmed => "arrived after all: recorded, not sent",
+        Cause::Converged => "already so on the service: recorded, not sent",
+        Cause::Released => "no longer managed, left as it is",
+        Cause::Change | Cause::Unobservable if attribute.sensitive => {
+            match attribute.before.is_null() {
+                true => "",
+                false => "changed",
+            }
+        }
+        Cause::Change | Cause::Unobservable => "",
+    };
+    if !cause.is_empty() {
+        notes.push(cause.to_owned());
+    }
+    if attribute.cause == Cause::Conflict
+        && !attribute.sensitive
+        && let Some(before) = value(&attribute.name, &attribute.before, detail)
+    {
+        notes.push(format!("was {before}"));
+    }
+    if attribute.unconfirmed && attribute.cause != Cause::Converged {
+        notes.push("the old value was sent, never confirmed".to_owned());
+    }
+    if let Some(file) = &attribute.file {
+        let line = attribute.line.map(|line| format!(":{line}"));
+        notes.push(format!("from {file}{}", line.unwrap_or_default()));
+    }
+    notes.extend(attribute.explanation.map(origin));
+    notes
+}
+
+fn is_moved(attribute: &AttributeReport) -> bool {
+    matches!(attribute.cause, Cause::Drift | Cause::Conflict)
+}
+
+fn is_open(explanation: Option<Explanation>) -> bool {
+    explanation.is_some_and(|explanation| !explanation.is_explained())
+}
+
+fn origin(explanation: Explanation) -> String {
+    format!("[{}]", explanation.words())
+}
+
+fn remarks(report: &PlanReport, detail: Detail<'_>, idle: bool) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    if !idle {
+        let requests = count(report.forecast.requests, "request");
+        let forecast = match (report.forecast.seconds, detail.rate) {
+            (Some(seconds), Some(rate)) => format!("{requests}, about {seconds} s at {rate}"),
+            (Some(seconds), None) => format!("{requests}, about {seconds} s"),
+            (None, _) => format!("{requests} at an unlimited rate"),
+        };
+        remarks.push(Remark::new(Weight::Notice, "Forecast", forecast));
+    }
+    remarks.extend(unexplained(report));
+    let reasons = report.guard.iter().flat_map(|guard| guard.lines());
+    remarks.extend(reasons.map(|reason| {
+        let reason = format!("apply refuses this: {reason}");
+        Remark::new(Weight::Error, "Guard", reason)
+    }));
+    remarks
+}
+
+/// How much of the plan the change to the files does not account for.
+fn unexplained(report: &PlanReport) -> Option<Remark> {
+    let open = |change: &&ChangeReport| is_open(change.explanation);
+    let rooms = report.changes.iter().filter(open).count() as u64;
+    let attributes = report.changes.iter().flat_map(|change| &change.attributes);
+    let lines = attributes.filter(|a| is_open(a.explanation)).count() as u64;
+    let text = format!(
+        "{} in {} not from this change",
+        count(lines, "line"),
+        count(rooms, "room")
+    );
+    (rooms > 0).then(|| Remark::new(Weight::Warning, "Unexplained", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    const NOW: Detail<'_> = Detail {
+        now: 1_795_392_000,
+        verbose: false,
+        rate: None,
+        rooms_shown: false,
+    };
+
+    fn attribute(before: Json, after: Json, cause: Cause) -> AttributeReport {
+        AttributeReport {
+            name: "maxParticipants".into(),
+            before,
+            after,
+            unknown: false,
+            cause,
+            file: None,
+            explanation: None,
+            line: Some(3),
+            live: json!(9),
+            sensitive: false,
+            unconfirmed: false,
+        }
+    }
+
+    fn shown(attribute: &AttributeReport) -> (String, String) {
+        let line = line(Action::Update, attribute, NOW);
+        let note = line.note.clone().unwrap_or_default();
+        (line.values(str::to_owned), note)
+    }
+
+    #[test]
+    fn values_read_as_before_and_after() {
+        let text = |a: &AttributeReport| {
+            let (values, note) = shown(a);
+            [values, note].join("  ").trim_end().to_owned()
+        };
+        let mut change = attribute(json!(25), json!(40), Cause::Change);
+        assert_eq!(text(&change), "25 → 40");
+        change.unconfirmed = true;
+        assert_eq!(
+            text(&change),
+            "25 → 40  the old value was sent, never confirmed"
+        );
+        for (before, after, cause, expected) in [
+            (Json::Null, json!(40), Cause::Change, "40"),
+            (
+                json!(25),
+                Json::Null,
+                Cause::Released,
+                "25  no longer managed, left as it is",
+            ),
+            (
+                json!(25),
+                json!(25),
+                Cause::Drift,
+                "9 → 25  drift: moved on the service, put back",
+            ),
+            (
+                json!(25),
+                json!(40),
+                Cause::Conflict,
+                "9 → 40  conflict: moved on the service and in the file, which is sent; was 25",
+            ),
+        ] {
+            assert_eq!(text(&attribute(before, after, cause)), expected);
+        }
+        let mut secret = attribute(json!("****"), json!("****"), Cause::Change);
+        secret.sensitive = true;
+        assert_eq!(text(&secret), "****  changed");
+        secret.unknown = true;
+        assert_eq!(
+            text(&secret),
+            "****  unknown until apply: its variable is not set here"
+        );
+        let mut moment = attribute(json!(1_798_761_600), json!(1_798_765_200), Cause::Change);
+        moment.name = "expireUnixSec".into();
+        assert_eq!(
+            text(&moment),
+            "1798761600 (2027-01-01 00:00 UTC, in 39 days) → 1798765200 (2027-01-01 01:00 UTC, in 39 days)"
+        );
+    }
+}

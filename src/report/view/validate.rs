@@ -1,0 +1,49 @@
+//! The view of findings.
+
+use super::{Item, View, Weight};
+use crate::model::Severity;
+use crate::report::validate::{FindingReport, ValidateReport};
+use crate::report::values::plural;
+
+pub(super) fn validate(report: &ValidateReport) -> View {
+    let s = report.summary;
+    let counts = [
+        ("file", s.files),
+        ("error", s.errors),
+        ("warning", s.warnings),
+        ("note", s.notes),
+    ];
+    let counts = counts.into_iter().filter(|(_, number)| *number > 0);
+    View {
+        kind: "validate",
+        title: "Room files".to_owned(),
+        items: report.findings.iter().map(item).collect(),
+        counts: counts.map(|(one, n)| (plural(n, one), n)).collect(),
+        nothing: report
+            .findings
+            .is_empty()
+            .then_some("nothing to complain about"),
+        ..View::default()
+    }
+    .printable()
+}
+
+fn item(finding: &FindingReport) -> Item {
+    let (weight, sign) = match finding.severity {
+        Severity::Error => (Weight::Error, "✗"),
+        Severity::Warning => (Weight::Warning, "!"),
+        Severity::Note => (Weight::Notice, "·"),
+    };
+    Item {
+        weight,
+        sign,
+        action: finding.severity.word().to_owned(),
+        name: finding.rule.clone(),
+        file: Some(finding.file.clone()),
+        line: finding.line,
+        column: finding.column,
+        message: Some(finding.message.clone()),
+        details: finding.help.iter().cloned().collect(),
+        ..Item::default()
+    }
+}
