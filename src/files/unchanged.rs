@@ -62,8 +62,8 @@ impl<'a> Known<'a> {
         }
         let (name, room) = self.rooms.get(text_part(stem, text, context).as_str())?;
         // The settings could have been edited since, by hand or by a merge.
-        let told = room.source.as_deref()?.strip_prefix(PREFIX)?.get(PART..)?;
-        if told != settings_part(name, &room.settings) {
+        let noted = room.source.as_deref()?.strip_prefix(PREFIX)?.get(PART..)?;
+        if noted != settings_part(name, &room.settings) {
             return None;
         }
         // The only finding that comes with time.

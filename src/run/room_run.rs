@@ -9,7 +9,8 @@ use crate::planner::receipt::compare;
 use crate::planner::undeclared::observed;
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task, unrecorded};
-use crate::service::requests::{End, Tally};
+use crate::service::end::End;
+use crate::service::requests::Tally;
 use crate::store::error::StoreError;
 use crate::store::port::Durable;
 
@@ -113,7 +114,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 End::Room(live) => Sighting::Present(live),
                 End::Missing(gone) => Sighting::Absent(gone),
                 End::Stopped => return self.settle(End::Stopped),
-                other => Sighting::Unreadable(other.told()),
+                other => Sighting::Unreadable(other.message()),
             };
             if let Some(moved) = seen.moved_until(&now) {
                 return self.refused(format!("moved since the plan: {moved}; plan again"));
@@ -151,7 +152,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 }
                 End::Room(_) => {}
                 End::Stopped => return self.settle(End::Stopped),
-                other => return self.unread(&other.told()),
+                other => return self.unread(&other.message()),
             }
             match self.exchange(&Request::Delete(&room), &mut deletes).await {
                 End::Archived => deleted = true,
@@ -177,7 +178,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 }
                 End::Missing(_) => {}
                 End::Stopped => return self.settle(End::Stopped),
-                other => return self.unread(&other.told()),
+                other => return self.unread(&other.message()),
             }
             if let Some(message) = taken {
                 let why = format!(

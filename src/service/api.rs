@@ -11,7 +11,9 @@ use serde_json::{Map, Value as Json};
 use crate::model::catalogue::{Attribute, attribute};
 use crate::model::{Live, LiveRoom, RoomName, Secret, Settings, Value};
 use crate::planner::Gone;
+use crate::service::end::{End, Try};
 use crate::service::leaks::SecretFilter;
+use crate::service::retry::Trouble;
 
 /// A request about one room.
 #[derive(Clone, Copy, Debug)]
@@ -108,68 +110,57 @@ pub(crate) trait Transport: Send + Sync + 'static {
     fn key(&self) -> &Secret;
 }
 
-/// What an answer means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
-    /// The room that was asked about.
-    Room(LiveRoom),
-    /// The names of all rooms that the service lists, without archived ones.
-    Rooms(Vec<String>),
-    /// DELETE: the room was archived.
-    Archived,
-    /// There is no such room, or it is archived.
-    Missing(Gone),
-    /// POST: the name is taken.
-    Exists(String),
-    /// 401 or 403: the key is not accepted, and will not be for any other room.
-    Denied(String),
-    /// The request was understood and not carried out.
-    Refused(String),
-    /// 429, with the wait that the service asks for.
-    TooMany(Option<Duration>),
-    /// 5xx, with the wait that the service asks for. Whether a write happened is not known.
-    Failed(Option<Duration>, String),
-    /// A success that does not show the room: whether a write happened is not known.
-    Unusable(String),
-}
-
-/// Reads `answer` to `request`, in which nothing may be shown that `filter` knows or that was sent.
-pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretFilter) -> Reply {
+/// What `answer` to `request` means. Nothing is shown of it that `filter` knows or that was sent.
+pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretFilter) -> Try {
     let filter = filter.with(request.settings());
     // The usual form of the list, without building all that is in it.
     if let (Request::List, 200) = (request, answer.status)
         && let Ok(rooms) = serde_json::from_slice::<Vec<Listed>>(&answer.body)
     {
-        return names(rooms, &filter);
+        return Try::Ended(names(rooms, &filter));
     }
     let json = serde_json::from_slice::<Json>(&answer.body).ok();
     let object = json.as_ref().and_then(Json::as_object);
     let clean = filter.is_clean(&answer.body);
     let message = || message(answer, json.as_ref(), &filter);
-    match answer.status {
+    Try::Ended(match answer.status {
         200..=299 => match request.room() {
             None => list(json.as_ref(), message, &filter),
             Some(room) => success(request, room, object, message, &filter, clean),
         },
-        300..=399 => Reply::Refused(format!(
+        300..=399 => End::Refused(format!(
             "the service answered with a redirect ({}), and redirects are not followed",
             answer.status
         )),
-        401 | 403 => Reply::Denied(message()),
-        429 => Reply::TooMany(answer.retry_after),
+        401 | 403 => return Try::Denied(message()),
+        429 => {
+            let end = End::Refused("HTTP 429: too many requests".to_owned());
+            return Try::Trouble(Trouble::TooMany(answer.retry_after), end);
+        }
         // A 404 page of something that is not the service says nothing about the room.
-        404 if object.is_some() || answer.body.is_empty() => Reply::Missing(Gone::Missing),
-        400..=499 if is_missing(object) => Reply::Missing(Gone::Missing),
-        400..=499 if says(object, "already exist") => Reply::Exists(message()),
-        500..=599 => Reply::Failed(answer.retry_after, message()),
-        _ => Reply::Refused(message()),
-    }
+        404 if object.is_some() || answer.body.is_empty() => End::Missing(Gone::Missing),
+        400..=499 if is_missing(object) => End::Missing(Gone::Missing),
+        400..=499 if says(object, "already exist") => End::Exists(message()),
+        500..=599 => {
+            let trouble = Trouble::Failed(answer.retry_after);
+            // A server that breaks may have written before it did.
+            return Try::Trouble(
+                trouble,
+                if request.writes() {
+                    End::Unknown(message())
+                } else {
+                    End::Refused(message())
+                },
+            );
+        }
+        _ => End::Refused(message()),
+    })
 }
 
 /// Seen as a bare array only. An object with one array in it is taken too; anything else is no list.
-fn list(json: Option<&Json>, message: impl Fn() -> String, filter: &SecretFilter) -> Reply {
+fn list(json: Option<&Json>, message: impl Fn() -> String, filter: &SecretFilter) -> End {
     let Some(rooms) = json.and_then(only_array) else {
-        return Reply::Unusable(message());
+        return End::Unknown(message());
     };
     match rooms
         .iter()
@@ -177,7 +168,7 @@ fn list(json: Option<&Json>, message: impl Fn() -> String, filter: &SecretFilter
         .collect::<Result<Vec<_>, _>>()
     {
         Ok(rooms) => names(rooms, filter),
-        Err(_) => Reply::Unusable("the list holds something that is not a room".to_owned()),
+        Err(_) => End::Unknown("the list holds something that is not a room".to_owned()),
     }
 }
 
@@ -190,11 +181,11 @@ struct Listed {
     archived: Json,
 }
 
-fn names(rooms: Vec<Listed>, filter: &SecretFilter) -> Reply {
+fn names(rooms: Vec<Listed>, filter: &SecretFilter) -> End {
     let shown = |room: &Listed| {
         room.archived != Json::Bool(true) && !room.name.is_empty() && !filter.gives_away(&room.name)
     };
-    Reply::Rooms(
+    End::Rooms(
         rooms
             .into_iter()
             .filter(shown)
@@ -223,14 +214,14 @@ fn success(
     message: impl Fn() -> String,
     filter: &SecretFilter,
     clean: bool,
-) -> Reply {
+) -> End {
     let Some(object) = object else {
-        return Reply::Unusable(message());
+        return End::Unknown(message());
     };
     if matches!(request, Request::Delete(_)) {
         return match object.get("success") {
-            Some(Json::Bool(true)) => Reply::Archived,
-            _ => Reply::Unusable(message()),
+            Some(Json::Bool(true)) => End::Archived,
+            _ => End::Unknown(message()),
         };
     }
     let named = object
@@ -239,9 +230,9 @@ fn success(
         .unwrap_or_default();
     if named.is_empty() {
         return if is_missing(Some(object)) {
-            Reply::Missing(Gone::Missing)
+            End::Missing(Gone::Missing)
         } else {
-            Reply::Unusable(message())
+            End::Unknown(message())
         };
     }
     if named != room.as_str() {
@@ -250,16 +241,16 @@ fn success(
         } else {
             ""
         };
-        return Reply::Unusable(format!(
+        return End::Unknown(format!(
             "the answer is about another room, `{}`{case}",
             filter.message(named)
         ));
     }
     // Also after a write: whatever became of it, nobody can join an archived room.
     if is_archived(object) {
-        return Reply::Missing(Gone::Archived);
+        return End::Missing(Gone::Archived);
     }
-    Reply::Room(live_room(object, filter, clean))
+    End::Room(live_room(object, filter, clean))
 }
 
 /// `clean` says that nothing in the answer gives a secret away.
@@ -412,18 +403,18 @@ mod tests {
         }
     }
 
-    fn read(request: &Request<'_>, answer: &Answer) -> Reply {
+    fn read(request: &Request<'_>, answer: &Answer) -> Try {
         static FILTER: LazyLock<SecretFilter> =
             LazyLock::new(|| SecretFilter::new(&Secret::new(KEY)));
         interpret(request, answer, &FILTER)
     }
 
-    fn get(status: u16, body: &str) -> Reply {
+    fn get(status: u16, body: &str) -> Try {
         let name = name();
         read(&Request::Get(&name), &answer(status, body))
     }
 
-    fn put(status: u16, body: &str) -> Reply {
+    fn put(status: u16, body: &str) -> Try {
         let (name, settings) = (name(), Settings::new());
         read(&Request::Put(&name, &settings), &answer(status, body))
     }
@@ -454,20 +445,20 @@ mod tests {
     fn a_missing_room_in_each_of_its_three_ways() {
         assert_eq!(
             get(400, r#"{"message":"room not found"}"#),
-            Reply::Missing(Gone::Missing)
+            Try::Ended(End::Missing(Gone::Missing))
         );
         assert_eq!(
             get(404, r#"{"message":"Not Found"}"#),
-            Reply::Missing(Gone::Missing)
+            Try::Ended(End::Missing(Gone::Missing))
         );
-        assert_eq!(get(404, ""), Reply::Missing(Gone::Missing));
+        assert_eq!(get(404, ""), Try::Ended(End::Missing(Gone::Missing)));
         assert_eq!(
             get(200, r#"{"message":"room not found"}"#),
-            Reply::Missing(Gone::Missing)
+            Try::Ended(End::Missing(Gone::Missing))
         );
         assert_eq!(
             get(200, r#"{"roomName":"stand-up","archived":true}"#),
-            Reply::Missing(Gone::Archived)
+            Try::Ended(End::Missing(Gone::Archived))
         );
     }
 
@@ -484,7 +475,10 @@ mod tests {
             (302, ""),
         ] {
             let reply = get(status, body);
-            assert!(!matches!(reply, Reply::Missing(_)), "{status} {body}");
+            assert!(
+                !matches!(reply, Try::Ended(End::Missing(_))),
+                "{status} {body}"
+            );
         }
     }
 
@@ -492,7 +486,7 @@ mod tests {
     fn only_the_room_itself_is_success() {
         assert!(matches!(
             put(200, r#"{"roomName":"stand-up"}"#),
-            Reply::Room(_)
+            Try::Ended(End::Room(_))
         ));
         for body in [
             "",
@@ -504,11 +498,14 @@ mod tests {
             r#"{"success":true}"#,
             r#"[{"roomName":"stand-up"}]"#,
         ] {
-            assert!(matches!(put(200, body), Reply::Unusable(_)), "{body}");
+            assert!(
+                matches!(put(200, body), Try::Ended(End::Unknown(_))),
+                "{body}"
+            );
         }
         assert!(matches!(
             put(302, r#"{"roomName":"stand-up"}"#),
-            Reply::Refused(_)
+            Try::Ended(End::Refused(_))
         ));
     }
 
@@ -533,16 +530,19 @@ mod tests {
             ),
         ];
         for (status, body, told) in cases {
-            assert_eq!(put(status, body), Reply::Refused(told.to_owned()));
+            assert_eq!(put(status, body), Try::Ended(End::Refused(told.to_owned())));
         }
         assert_eq!(
             put(500, r#"{"eventCode":"E1","message":"broken"}"#),
-            Reply::Failed(None, "HTTP 500: broken".to_owned())
+            Try::Trouble(
+                Trouble::Failed(None),
+                End::Unknown("HTTP 500: broken".to_owned())
+            )
         );
-        assert!(matches!(put(401, "{}"), Reply::Denied(_)));
+        assert!(matches!(put(401, "{}"), Try::Denied(_)));
         assert!(matches!(
             put(400, r#"{"message":"room with the name x already exists"}"#),
-            Reply::Exists(_)
+            Try::Ended(End::Exists(_))
         ));
     }
 
@@ -597,7 +597,8 @@ mod tests {
         let key = Secret::new("1234567890123");
         let room = name();
         let answer = answer(200, r#"{"roomName":"stand-up","x":1234567890123,"y":5}"#);
-        let Reply::Room(live) = interpret(&Request::Get(&room), &answer, &SecretFilter::new(&key))
+        let Try::Ended(End::Room(live)) =
+            interpret(&Request::Get(&room), &answer, &SecretFilter::new(&key))
         else {
             panic!("not a room");
         };
@@ -607,7 +608,7 @@ mod tests {
 
     #[test]
     fn numbers_are_read_in_every_form() {
-        let Reply::Room(room) = put(
+        let Try::Ended(End::Room(room)) = put(
             200,
             r#"{"roomName":"stand-up","a":5,"b":5.0,"c":5.5,"d":"5","e":null,"f":{}}"#,
         ) else {
@@ -624,8 +625,8 @@ mod tests {
     #[test]
     fn a_list_is_an_array_or_holds_exactly_one() {
         let list = |body: &str| read(&Request::List, &answer(200, body));
-        let names = |reply: Reply| match reply {
-            Reply::Rooms(rooms) => Some(rooms),
+        let names = |reply: Try| match reply {
+            Try::Ended(End::Rooms(rooms)) => Some(rooms),
             _ => None,
         };
         let two = r#"[{"roomName":"a"},{"roomName":"b","archived":true},{"roomName":"c"}]"#;
@@ -656,16 +657,16 @@ mod tests {
                 200,
                 r#"{"success":true,"message":"Room successfully archived"}"#
             ),
-            Reply::Archived
+            Try::Ended(End::Archived)
         );
         assert!(matches!(
             delete(200, r#"{"success":false}"#),
-            Reply::Unusable(_)
+            Try::Ended(End::Unknown(_))
         ));
-        assert!(matches!(delete(200, "<html>"), Reply::Unusable(_)));
+        assert!(matches!(delete(200, "<html>"), Try::Ended(End::Unknown(_))));
         assert_eq!(
             delete(400, r#"{"message":"room not found"}"#),
-            Reply::Missing(Gone::Missing)
+            Try::Ended(End::Missing(Gone::Missing))
         );
     }
 }

@@ -108,7 +108,7 @@ impl Transport for Http {
             Request::List => MAX_LIST_BYTES,
             _ => MAX_ANSWER_BYTES,
         };
-        read(response, limit).await
+        read_answer(response, limit).await
     }
 
     fn key(&self) -> &Secret {
@@ -116,7 +116,7 @@ impl Transport for Http {
     }
 }
 
-async fn read(mut response: Response, limit: usize) -> Result<Answer, TransportError> {
+async fn read_answer(mut response: Response, limit: usize) -> Result<Answer, TransportError> {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers(), SystemTime::now());
     let content_type = content_type(response.headers());

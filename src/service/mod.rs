@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `api` | requests and answers as values, and what an answer means; the port that tests replace |
 //! | `http` | that port on the network; no URL leaves this file |
+//! | `end` | how a request ends, and what one try of it leads to |
 //! | `requests` | one request carried through: paced, tried again, timed out, stopped |
 //! | `pace`, `retry`, `deadline`, `health`, `stop` | when a request may start, whether it starts again, and what ends a run |
 //! | `observe` | rooms as they are now |
@@ -11,6 +12,7 @@
 
 pub(crate) mod api;
 pub(crate) mod deadline;
+pub(crate) mod end;
 pub(crate) mod health;
 pub(crate) mod http;
 pub(crate) mod leaks;

@@ -1,4 +1,4 @@
-//! Looks at rooms: one GET each, paced, side by side, retried. What cannot be read is told as such.
+//! Looks at rooms: one GET each, paced, side by side, retried. What cannot be read is reported as such.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use crate::model::RoomName;
 use crate::planner::{Sighting, World};
 use crate::service::api::{Request, Transport};
-use crate::service::requests::{Client, End, Tally};
+use crate::service::end::End;
+use crate::service::requests::{Client, Tally};
 
 /// Reads each of `names`, up to `parallelism` at once. `on_room` is called as they come in.
 pub(crate) async fn observe<T: Transport>(
@@ -28,7 +29,7 @@ pub(crate) async fn observe<T: Transport>(
         let report = report.clone();
         workers.spawn(async move {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let sighting = look(&service, name).await;
+                let sighting = read_room(&service, name).await;
                 // The receiver lives until all workers have ended.
                 let _ = report.send((name.clone(), sighting));
             }
@@ -63,7 +64,7 @@ fn stride(count: usize) -> usize {
     (golden.max(1)..).find(|step| !divides(*step)).unwrap_or(1)
 }
 
-pub(crate) async fn look<T: Transport>(service: &Client<T>, name: &RoomName) -> Sighting {
+async fn read_room<T: Transport>(service: &Client<T>, name: &RoomName) -> Sighting {
     let mut tally = Tally::new(service.seed);
     match service
         .exchange(&Request::Get(name), &mut tally, &mut 0)
@@ -75,7 +76,7 @@ pub(crate) async fn look<T: Transport>(service: &Client<T>, name: &RoomName) -> 
             let reason = service.stop.reason().map(|reason| reason.sentence());
             Sighting::Unreadable(reason.unwrap_or_default())
         }
-        other => Sighting::Unreadable(other.told()),
+        other => Sighting::Unreadable(other.message()),
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) async fn list<T: Transport>(service: &Client<T>) -> Result<Vec<String
     let mut tally = Tally::new(service.seed);
     match service.exchange(&Request::List, &mut tally, &mut 0).await {
         End::Rooms(rooms) => Ok(rooms),
-        other => Err(other.told()),
+        other => Err(other.message()),
     }
 }
 

@@ -9,10 +9,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
 use crate::disk::crash_point::crash_point;
-use crate::model::{LiveRoom, RoomName};
+use crate::model::RoomName;
 use crate::planner::Gone;
-use crate::service::api::{Answer, Reply, Request, Transport, TransportError, interpret};
+use crate::service::api::{Answer, Request, Transport, TransportError, interpret};
 use crate::service::deadline::Deadline;
+use crate::service::end::{End, Try};
 use crate::service::health::{Health, Suspicion};
 use crate::service::leaks::SecretFilter;
 use crate::service::pace::Pacer;
@@ -34,44 +35,6 @@ pub(crate) struct Client<T> {
     health: Health,
     /// The longest time that an answer took, in milliseconds.
     slowest: AtomicU64,
-}
-
-/// How a request ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The service answered with the room.
-    Room(LiveRoom),
-    /// The names of all rooms that the service lists.
-    Rooms(Vec<String>),
-    /// DELETE: the room was archived.
-    Archived,
-    /// The service says that there is no such room.
-    Missing(Gone),
-    /// POST: the service says that the name is taken.
-    Exists(String),
-    /// The last try was not carried out. [`Tally::perhaps_written`] says whether an earlier one may have been.
-    Refused(String),
-    /// It may or may not have been carried out.
-    Unknown(String),
-    /// POST, DELETE: it may or may not have been carried out; the room has to be read before another try.
-    ReadFirst(String),
-    /// The run stopped before it could be sent again.
-    Stopped,
-}
-
-impl End {
-    /// What the service, or the network, said about it.
-    pub(crate) fn told(self) -> String {
-        match self {
-            Self::Exists(text)
-            | Self::Refused(text)
-            | Self::Unknown(text)
-            | Self::ReadFirst(text) => text,
-            Self::Room(_) | Self::Rooms(_) | Self::Archived | Self::Missing(_) | Self::Stopped => {
-                String::new()
-            }
-        }
-    }
 }
 
 /// What one room has cost so far.
@@ -97,13 +60,6 @@ impl Tally {
             backoff: retry::backoff(seed),
         }
     }
-}
-
-/// What one try led to.
-enum Try {
-    Ended(End),
-    /// Perhaps again; otherwise it ends like this.
-    Trouble(Trouble, End),
 }
 
 impl<T: Transport> Client<T> {
@@ -139,6 +95,10 @@ impl<T: Transport> Client<T> {
                     self.health.answered(request.room());
                     return end;
                 }
+                Try::Denied(message) => {
+                    self.stop.stop(StopReason::Denied(message.clone()));
+                    return End::Refused(message);
+                }
                 Try::Trouble(trouble, end) => (trouble, end),
             };
             let due = tally.backoff.next().unwrap_or_default();
@@ -168,7 +128,7 @@ impl<T: Transport> Client<T> {
             if matches!(request, Request::Post(..) | Request::Delete(_))
                 && may_have_written(trouble)
             {
-                return End::ReadFirst(end.told());
+                return End::ReadFirst(end.message());
             }
         }
     }
@@ -257,14 +217,14 @@ impl<T: Transport> Client<T> {
         let outcome = match answered {
             Ok(answer) => {
                 tally.http_status = Some(answer.status);
-                let reply = interpret(request, &answer, &self.filter);
-                self.read(reply, answer.status, writes)
+                interpret(request, &answer, &self.filter)
             }
             Err(error) => self.no_answer(&error, tally),
         };
         let perhaps = match &outcome {
             // The service showed the room, so it may have taken the write, even though the room is archived.
             Try::Ended(end) => matches!(end, End::Unknown(_) | End::Missing(Gone::Archived)),
+            Try::Denied(_) => false,
             Try::Trouble(trouble, _) => may_have_written(*trouble),
         };
         tally.perhaps_written |= writes && perhaps;
@@ -282,34 +242,6 @@ impl<T: Transport> Client<T> {
                     Err(TransportError::Unanswered(why))
                 }),
         }
-    }
-
-    fn read(&self, reply: Reply, status: u16, writes: bool) -> Try {
-        let end = match reply {
-            Reply::Room(room) => End::Room(room),
-            Reply::Rooms(rooms) => End::Rooms(rooms),
-            Reply::Archived => End::Archived,
-            Reply::Missing(gone) => End::Missing(gone),
-            Reply::Exists(message) => End::Exists(message),
-            Reply::Refused(message) => End::Refused(message),
-            Reply::Unusable(message) => End::Unknown(message),
-            Reply::Denied(message) => {
-                self.stop.stop(StopReason::Denied(message.clone()));
-                End::Refused(message)
-            }
-            Reply::TooMany(asked) => {
-                let end = End::Refused(format!("HTTP {status}: too many requests"));
-                return Try::Trouble(Trouble::TooMany(asked), end);
-            }
-            // A server that breaks may have written before it did.
-            Reply::Failed(asked, message) if writes => {
-                return Try::Trouble(Trouble::Failed(asked), End::Unknown(message));
-            }
-            Reply::Failed(asked, message) => {
-                return Try::Trouble(Trouble::Failed(asked), End::Refused(message));
-            }
-        };
-        Try::Ended(end)
     }
 
     fn no_answer(&self, error: &TransportError, tally: &mut Tally) -> Try {

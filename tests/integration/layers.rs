@@ -49,6 +49,7 @@ const PURE: &[&str] = &[
     "files/unchanged.rs",
     "files/yaml.rs",
     "service/api.rs",
+    "service/end.rs",
     "service/leaks.rs",
     "service/retry.rs",
     "store/holder.rs",
