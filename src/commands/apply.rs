@@ -3,44 +3,36 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::SignedDuration;
-use tokio::runtime::Runtime;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::shared::approval::approve;
 use super::shared::args::{Format, Global, NetworkArgs, PlanningArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure};
-use super::shared::interrupt::{self, Interrupted};
+use super::shared::interrupt;
 use super::shared::output::Output;
-use super::shared::planning::Planning;
 use super::shared::print_report::print_report;
 use super::shared::progress::Progress;
 use super::shared::rooms::{accept, load};
-use super::shared::saved_plan as saved;
-use super::shared::service::{self, Backend};
-use super::shared::store;
+use super::shared::saved_plan;
+use super::shared::session::Session;
+use super::shared::store::{Held, lock};
 use super::shared::workspace::Workspace;
 use crate::disk::crash_point::crash_point;
+use crate::files::room_files::Loaded;
 use crate::planner::change::Unreadable;
 use crate::planner::limits::Refusal;
-use crate::planner::{Action, Change, Matched, Outcome, Plan, Receipt, State, matched};
+use crate::planner::{Action, Change, Matched, Options, Outcome, Plan, Receipt, State, matched};
 use crate::report::apply::Summary;
-use crate::report::saved::SavedPlan;
+use crate::report::saved::{Mode, SavedPlan};
 use crate::report::values::count;
 use crate::report::view::{self, Detail};
 use crate::report::{ApplyReport, PlanReport, text};
 use crate::run::apply::apply;
-use crate::service::deadline::Deadline;
-use crate::service::http::Http;
-use crate::service::requests::Client;
 use crate::service::stop::StopReason;
-use crate::store::port::Record;
-use crate::store::{Found, Locked};
+use crate::store::error::StoreError;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -86,316 +78,181 @@ fn span(text: &str) -> Result<Duration, String> {
     Ok(span)
 }
 
+/// What is to be applied.
+enum Intent {
+    /// What files, state and service come to now.
+    Fresh(Mode),
+    /// What was saved and reviewed, as far as it is still the same.
+    Reviewed(Box<SavedPlan>),
+}
+
+impl Intent {
+    fn of(args: &ApplyArgs) -> Result<Self, Failure> {
+        match &args.plan {
+            Some(path) => Ok(Self::Reviewed(Box::new(saved_plan::read(path)?))),
+            None => Ok(Self::Fresh(args.planning.mode())),
+        }
+    }
+
+    fn mode(&self) -> Mode {
+        match self {
+            Self::Fresh(mode) => *mode,
+            Self::Reviewed(saved) => saved.mode,
+        }
+    }
+
+    fn check(&self, state: &State) -> Result<(), Failure> {
+        match self {
+            Self::Fresh(_) => Ok(()),
+            Self::Reviewed(saved) => saved_plan::check(saved, state),
+        }
+    }
+
+    /// What of `plan`, which was made now, is meant.
+    fn narrow(&self, plan: Plan, files: &Loaded, state: &State, options: &Options) -> Matched {
+        match self {
+            Self::Fresh(_) => Matched::all(plan),
+            Self::Reviewed(saved) => matched(&saved.changes, plan, &files.wanted, state, options),
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let begun = Instant::now();
-    let workspace = Workspace::new(global)?;
-    let approved = args.plan.as_deref().map(saved::read).transpose()?;
-    let loaded = accept(
-        load(&workspace, &workspace.policies()?),
-        &args.report,
-        output,
-    )?;
-    let store = store::lock(&workspace, output)?;
-    let Found { state, recovered } = store::load(&workspace, output)?;
-    let runtime = workspace.runtime()?;
-    let mut memory = Memory {
-        runtime,
-        store,
-        state,
-        recovered,
-    };
-    if let Some(approved) = &approved {
-        saved::check(approved, &memory.state)?;
+    let session = Session::begin(global, &args.network, args.deadline)?;
+    let intent = Intent::of(args)?;
+    let policies = session.workspace.policies()?;
+    let files = load(&session.workspace, &policies);
+    let files = accept(files, &args.report, output)?;
+    let mut held = lock(&session.workspace, output)?;
+    intent.check(&held.state)?;
+    let options = session.options(intent.mode());
+    let plan = session.plan(intent.mode(), &files, &held.state)?;
+    let meant = intent.narrow(plan, &files, &held.state, &options);
+    show_stale(&meant, &files, &session, &options, output);
+    if !meant.stale.is_empty() && (!args.partial || meant.is_empty()) {
+        let none = saved_plan::none_done(&meant);
+        print_end(&session, &held.state, &none, args, output)?;
+        return Err(saved_plan::refused(&meant));
     }
-    let planning_args = match &approved {
-        Some(approved) => saved::planning(approved.mode, &args.planning),
-        None => args.planning.clone(),
-    };
-    let planning = Planning {
-        workspace: &workspace,
-        args: &planning_args,
-        network: &args.network,
-    };
-    let parallelism = workspace.parallelism(args.network.parallelism)?;
-    let opening = Opening {
-        workspace: &workspace,
-        args,
-        begun,
-        runtime,
-    };
-    // Without a look at the service it is only opened when there is something to send.
-    let (plan, opened) = if planning.looks() {
-        let (backend, service) = opening.open(&memory.state.app)?;
-        let plan = runtime.block_on(planning.online(&loaded, &memory.state, &service))?;
-        (plan, Some((backend, service)))
+    let Matched { plan, stale, .. } = meant;
+    let refusals = session.refusals(&plan, &args.planning);
+    let report = PlanReport::new(&plan, &files.origins, &refusals);
+    show(&report, &session, args, output);
+    let (mut receipts, saved) = if plan.is_empty() {
+        (Vec::new(), held.save(false).map_err(Failure::from))
     } else {
-        (planning.offline(&loaded, &memory.state)?, None)
+        permit(&session, &plan, &refusals, args, output)?;
+        carry_out(&session, &plan, &mut held, args, output)?
     };
-    let (rate, _) = workspace.pace(&args.network.pace)?;
-    let rate = rate.to_string();
-    let detail = Detail {
-        now: workspace.now,
-        verbose: global.verbose > 0,
-        rate: Some(&rate),
-        rooms_shown: true,
-    };
-    let (plan, stale) = match &approved {
-        None => (plan, Vec::new()),
-        Some(approved) => {
-            let options = planning.options()?;
-            let matched = matched(
-                &approved.changes,
-                plan,
-                &loaded.wanted,
-                &memory.state,
-                &options,
-            );
-            let now = PlanReport::new(&saved::instead(&matched, &options), &loaded.origins, &[]);
-            let now = (!now.changes.is_empty()).then(|| text::page(&view::plan(&now, detail)));
-            reviewed(matched, approved, now, &memory.state, args, detail, output)?
-        }
-    };
-    let refusals = planning.refusals(&plan);
-    let shown = PlanReport::new(&plan, &loaded.origins, &refusals);
-    show(&shown, args, detail, output);
-    if plan.is_empty() {
-        memory.fold()?;
-        let receipts: Vec<Receipt> = plan.unreadable.iter().map(unread).chain(stale).collect();
-        let unread = plan.unreadable.len();
-        // The look alone may have met the deadline, or a key that is not accepted.
-        let stopped = opened.and_then(|(_, service)| service.stop.reason());
-        return end(
-            &memory.state,
-            &receipts,
-            unread,
-            stopped.as_ref(),
-            args,
-            detail,
-            output,
-        );
-    }
-    if !refusals.is_empty() {
-        return Err(guarded(&refusals));
-    }
-    all_known(&plan)?;
-    // Before anybody is asked: without a key and an address there is nothing to approve.
-    let (backend, service) = match opened {
-        Some(opened) => opened,
-        None => opening.open(&memory.state.app)?,
-    };
-    warn_of_deadline(&plan, args, output);
-    approve(args.yes, &question(&workspace, &memory.state.app, &plan))?;
-    let run = Run {
-        plan: &plan,
-        service: service.clone(),
-        parallelism,
-        format: args.report.format,
-        detail,
-    };
-    let (mut receipts, saved) = memory.through(run, output);
-    receipts.extend(stale);
-    let closed = runtime.block_on(backend.close());
-    crash_point("report-due");
-    // Whatever became of state and sandbox, the report is told first: it says what was done.
-    let stopped = service.stop.reason();
-    let unread = plan.unreadable.len();
-    let exit = end(
-        &memory.state,
-        &receipts,
-        unread,
-        stopped.as_ref(),
-        args,
-        detail,
-        output,
-    )?;
+    receipts.extend(plan.unreadable.iter().map(unread));
+    receipts.extend(saved_plan::skipped(&stale));
+    let closed = session.close();
+    // Whatever became of state and sandbox, the report comes first: it says what was done.
+    let summary = print_end(&session, &held.state, &receipts, args, output)?;
     saved?;
     closed?;
-    Ok(exit)
+    Ok(exit(
+        summary,
+        plan.unreadable.len(),
+        session.stopped().as_ref(),
+        args,
+    ))
 }
 
-/// What of a saved plan is still to be done, and the receipts of what is not as it was reviewed. `now` is what
-/// would be done to those instead.
-fn reviewed(
-    matched: Matched,
-    approved: &SavedPlan,
-    now: Option<String>,
-    state: &State,
-    args: &ApplyArgs,
-    detail: Detail<'_>,
-    output: &mut Output,
-) -> Result<(Plan, Vec<Receipt>), Failure> {
-    output.note(&saved::notes(&matched));
-    if let Some(now) = now {
+fn show(plan: &PlanReport, session: &Session, args: &ApplyArgs, output: &mut Output) {
+    if args.report.format == Format::Text {
+        output.result(&text::page(&view::plan(plan, session.detail())));
+    }
+}
+
+/// Says which rooms of a saved plan are no longer as they were, and what would be done to them now.
+fn show_stale(
+    meant: &Matched,
+    files: &Loaded,
+    session: &Session,
+    options: &Options,
+    output: &Output,
+) {
+    output.note(&saved_plan::notes(meant));
+    let now = PlanReport::new(&saved_plan::instead(meant, options), &files.origins, &[]);
+    if !now.changes.is_empty() {
+        let now = text::page(&view::plan(&now, session.detail()));
         output.note(&format!("\nWhat would be done to these now:\n\n{now}\n"));
     }
-    let nothing_left = matched.plan.is_empty() && matched.plan.unreadable.is_empty();
-    if !matched.stale.is_empty() && (!args.partial || nothing_left) {
-        report_end(
-            state,
-            &saved::none_done(&matched),
-            None,
-            args,
-            detail,
-            output,
-        )?;
-        return Err(saved::refused(&matched, approved.changes.len()));
+}
+
+/// Whether the plan may be carried out: within its limits, with every secret known, and approved.
+fn permit(
+    session: &Session,
+    plan: &Plan,
+    refusals: &[Refusal],
+    args: &ApplyArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    if !refusals.is_empty() {
+        return Err(guarded(refusals));
     }
-    Ok((matched.plan, saved::skipped(&matched.stale)))
+    all_known(plan)?;
+    // Before anybody is asked: without a key and an address there is nothing to approve.
+    session.service(&plan.app)?;
+    warn_of_deadline(plan, args, output);
+    approve(args.yes, &question(&session.workspace, plan))
 }
 
-/// How the service is opened, when it is known that it has to be.
-struct Opening<'a> {
-    workspace: &'a Workspace,
-    args: &'a ApplyArgs,
-    begun: Instant,
-    runtime: &'a Runtime,
-}
-
-impl Opening<'_> {
-    /// The service, one for all requests of the run: looks and writes share the pace.
-    fn open(&self, app: &str) -> Result<(Backend, Arc<Client<Http>>), Failure> {
-        let network = &self.args.network;
-        let opening = service::open(self.workspace, app, network.timeout);
-        let backend = self.runtime.block_on(opening)?;
-        let mut service = service::paced(self.workspace, network, &backend)?;
-        let deadline = self.args.deadline;
-        service.deadline = deadline.map(|time| Deadline::new(self.begun, time));
-        Ok((backend, Arc::new(service)))
-    }
-}
-
-/// The state, and where it is kept. Under the lock.
-struct Memory<'a> {
-    runtime: &'a Runtime,
-    store: Locked,
-    state: State,
-    /// Events of an unfinished run that are in the state, and not yet in its file.
-    recovered: usize,
-}
-
-impl Memory<'_> {
-    /// Carries `run` out with every event in the journal, and saves what it learnt.
-    ///
-    /// Returns the receipts, and whether the state was saved.
-    fn through(
-        &mut self,
-        run: Run<'_>,
-        output: &mut Output,
-    ) -> (Vec<Receipt>, Result<(), Failure>) {
-        let plan = run.plan;
-        let unread = plan.unreadable.iter().map(unread);
-        let journal = match self.begin() {
-            Ok(journal) => journal,
-            Err(failure) => {
-                let changes = plan.actionable();
-                let untried = changes.map(|change| untried(change, &failure.message));
-                return (untried.chain(unread).collect(), Err(failure));
-            }
-        };
-        let before = self.state.clone();
-        let carrying_out = carry_out(run, &mut self.state, &journal, output);
-        let carried = self.runtime.block_on(carrying_out);
-        let mut receipts = carried.receipts;
-        receipts.extend(unread);
-        if carried.abandoned {
-            let left = Failure::new(Exit::Interrupted, "interrupted twice: left at once");
-            let hint = "every receipt so far is in the journal; the next run takes them in";
-            return (receipts, Err(left.hint(hint)));
-        }
-        // All workers have ended, so this ends the journal.
-        drop(journal);
-        let saved = self.save(&before);
-        (receipts, saved)
-    }
-
-    /// Begins the journal of a run, with what an unfinished one left saved before.
-    fn begin(&mut self) -> Result<Arc<dyn Record>, Failure> {
-        self.fold()?;
-        if self.state.lineage.is_empty() {
-            self.state.lineage = Uuid::new_v4().to_string();
-        }
-        Ok(self.runtime.block_on(self.store.begin(&self.state))?)
-    }
-
-    /// Saves what the run learnt. When that is nothing, the state keeps its bytes.
-    fn save(&mut self, before: &State) -> Result<(), Failure> {
-        if self.state == *before {
-            return Ok(self.runtime.block_on(self.store.drop_journal())?);
-        }
-        let saving = self.store.save(&mut self.state);
-        self.runtime.block_on(saving).map_err(|error| {
-            Failure::from(error)
-                .hint("every receipt is in the journal beside it; the next run takes them in")
-        })
-    }
-
-    /// Saves what an unfinished run left, so that a new journal can begin.
-    fn fold(&mut self) -> Result<(), Failure> {
-        if self.recovered > 0 {
-            let saving = self.store.save(&mut self.state);
-            self.runtime.block_on(saving)?;
-            self.recovered = 0;
-        } else {
-            self.runtime.block_on(self.store.drop_journal())?;
-        }
-        Ok(())
-    }
-}
-
-/// What a run works with.
-struct Run<'a> {
-    plan: &'a Plan,
-    service: Arc<Client<Http>>,
-    parallelism: usize,
-    format: Format,
-    detail: Detail<'a>,
-}
-
-/// How a run ended.
-struct Carried {
-    receipts: Vec<Receipt>,
-    /// Whether it was left before all rooms had ended.
-    abandoned: bool,
-}
-
-/// Applies until all rooms have ended, or until the second interrupt.
-async fn carry_out(
-    run: Run<'_>,
-    state: &mut State,
-    journal: &Arc<dyn Record>,
+/// Carries the plan out with every event in the journal, and saves what came of it.
+///
+/// Returns the receipts, and whether the state was saved.
+fn carry_out(
+    session: &Session,
+    plan: &Plan,
+    held: &mut Held<'_>,
+    args: &ApplyArgs,
     output: &mut Output,
-) -> Carried {
-    let rooms = run.plan.actionable().count();
-    let mut progress = Progress::new(rooms, run.format, run.detail, output);
+) -> Result<(Vec<Receipt>, Result<(), Failure>), Failure> {
+    let service = session.service(&plan.app)?;
+    let journal = match held.begin() {
+        Ok(journal) => journal,
+        Err(error) => {
+            let untried = plan.actionable().map(|change| untried(change, &error));
+            return Ok((untried.collect(), Err(error.into())));
+        }
+    };
+    let before = held.state.clone();
+    let rooms = plan.actionable().count();
+    let mut progress = Progress::new(rooms, args.report.format, detail(session), output);
     let abandoned = Cell::new(false);
-    let receipts = apply(
-        run.plan,
-        state,
-        &run.service,
-        journal,
-        run.parallelism,
+    let applying = apply(
+        plan,
+        &mut held.state,
+        service,
+        &journal,
+        session.parallelism,
         async {
-            let Interrupted = interrupt::second(&run.service.stop).await;
+            interrupt::second(&service.stop).await;
             abandoned.set(true);
         },
         |receipt| progress.ended(receipt),
-    )
-    .await;
+    );
+    let receipts = session.workspace.runtime()?.block_on(applying);
     progress.finish();
-    Carried {
-        receipts,
-        abandoned: abandoned.get(),
-    }
-}
-
-fn show(plan: &PlanReport, args: &ApplyArgs, detail: Detail<'_>, output: &mut Output) {
-    if args.report.format == Format::Text {
-        output.result(&text::page(&view::plan(plan, detail)));
-    }
+    let saved = if abandoned.get() {
+        let left = Failure::new(Exit::Interrupted, "interrupted twice: left at once");
+        Err(left.hint("every receipt so far is in the journal; the next run takes them in"))
+    } else {
+        // All workers have ended, so this ends the journal.
+        drop(journal);
+        let changed = held.state != before;
+        held.save(changed).map_err(|error| {
+            Failure::from(error)
+                .hint("every receipt is in the journal beside it; the next run takes them in")
+        })
+    };
+    crash_point("report-due");
+    Ok((receipts, saved))
 }
 
 /// Says beforehand that the rate is too low for the deadline.
@@ -413,7 +270,7 @@ fn warn_of_deadline(plan: &Plan, args: &ApplyArgs, output: &Output) {
 }
 
 /// The receipt of a room that was not begun.
-fn untried(change: &Change, why: &str) -> Receipt {
+fn untried(change: &Change, why: &StoreError) -> Receipt {
     let why = format!("not tried: {why}");
     Receipt::new(&change.room, change.action, Outcome::Skipped, Some(why))
 }
@@ -429,32 +286,27 @@ fn unread(room: &Unreadable) -> Receipt {
     Receipt::new(&room.room, action, Outcome::Skipped, Some(why))
 }
 
-/// Tells what happened, and the exit code of it.
-fn end(
+/// Prints what happened.
+fn print_end(
+    session: &Session,
     state: &State,
     receipts: &[Receipt],
-    unread: usize,
-    stopped: Option<&StopReason>,
     args: &ApplyArgs,
-    detail: Detail<'_>,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
-    let summary = report_end(state, receipts, stopped, args, detail, output)?;
-    Ok(exit(summary, unread, stopped, args))
-}
-
-fn report_end(
-    state: &State,
-    receipts: &[Receipt],
-    stopped: Option<&StopReason>,
-    args: &ApplyArgs,
-    detail: Detail<'_>,
     output: &mut Output,
 ) -> Result<Summary, Failure> {
-    let report = ApplyReport::new(state, receipts, stopped.map(StopReason::sentence));
+    let stopped = session.stopped().as_ref().map(StopReason::sentence);
+    let report = ApplyReport::new(state, receipts, stopped);
     let summary = report.summary;
-    print_report(report, &args.report, detail, output)?;
+    print_report(report, &args.report, detail(session), output)?;
     Ok(summary)
+}
+
+/// Each room is shown when it ends.
+fn detail(session: &Session) -> Detail<'_> {
+    Detail {
+        rooms_shown: true,
+        ..session.detail()
+    }
 }
 
 /// The plan goes further than it may.
@@ -495,11 +347,12 @@ fn all_known(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// What is about to be done, for whoever approves it.
-fn question(workspace: &Workspace, app: &str, plan: &Plan) -> String {
+fn question(workspace: &Workspace, plan: &Plan) -> String {
     let rooms = count(plan.actionable().count() as u64, "room");
     if workspace.sandbox {
         return format!("Change {rooms} of the sandbox");
     }
+    let app = &plan.app;
     format!("Change {rooms} of {app} at {}", workspace.base_url(app))
 }
 

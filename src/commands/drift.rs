@@ -7,27 +7,24 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::shared::args::{Global, NetworkArgs, ReportArgs};
-use super::shared::exit::{Exit, Failure};
+use super::shared::exit::{Exit, Failure, leave};
 use super::shared::metrics;
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::progress::Reading;
 use super::shared::rooms::accept;
-use super::shared::service::{self, Backend};
-use super::shared::workspace::Workspace;
+use super::shared::session::Session;
 use crate::files::mutes;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::load;
 use crate::files::unchanged::Known;
-use crate::model::RoomName;
 use crate::planner::drift::Evidence;
 use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
 use crate::report::DriftReport;
 use crate::report::drift::Summary;
-use crate::report::view::Detail;
 use crate::service::http::Http;
-use crate::service::observe::{list, looks_cut, observe};
+use crate::service::observe::{doubt_about, list, observe};
 use crate::service::requests::Client;
 
 #[derive(Debug, Args)]
@@ -59,16 +56,14 @@ pub(crate) struct DriftArgs {
 /// # Errors
 /// When files, configuration, state or mutes cannot be used, or there is no service to ask.
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let workspace = Workspace::new(global)?;
+    let session = Session::begin(global, &args.network, None)?;
+    let workspace = &session.workspace;
     let mutes = load_mutes(args)?;
     let state = workspace.load_state()?.state;
-    let runtime = workspace.runtime()?;
-    let (loaded, seen) = runtime.block_on(async {
-        let backend = service::open(&workspace, &state.app, args.network.timeout).await?;
-        let looked = look(&workspace, args, &backend, &state, output).await;
-        backend.close().await?;
-        looked
-    })?;
+    let service = session.service(&state.app)?;
+    let looking = look(&session, service, &state, args, output);
+    let (loaded, seen) = workspace.runtime()?.block_on(looking)?;
+    session.close()?;
     let drift = drift(&Evidence {
         wanted: &loaded.wanted,
         state: &state,
@@ -80,15 +75,9 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     let report = DriftReport::new(&drift, &state, &mutes, seen.warning);
     let exit = exit(report.summary, args);
     let counted = write_metrics(args, workspace.now, &report);
-    let detail = Detail {
-        now: workspace.now,
-        verbose: global.verbose > 0,
-        ..Detail::default()
-    };
-    print_report(report, &args.report, detail, output)?;
+    print_report(report, &args.report, session.detail(), output)?;
     counted?;
-    // The process ends here; to take thousands of rooms apart first would only cost time.
-    std::mem::forget((drift, loaded, state, seen.world));
+    leave((drift, loaded, state, seen.world));
     Ok(exit)
 }
 
@@ -102,21 +91,17 @@ struct Seen {
 /// Reads the rooms of the state while the files are parsed, then those that only a file names. An invalid
 /// file ends the check at once.
 async fn look(
-    workspace: &Workspace,
-    args: &DriftArgs,
-    backend: &Backend,
+    session: &Session,
+    service: &Arc<Client<Http>>,
     state: &State,
+    args: &DriftArgs,
     output: &mut Output,
 ) -> Result<(Loaded, Seen), Failure> {
-    let service: Arc<Client<Http>> = Arc::new(service::paced(workspace, &args.network, backend)?);
-    let parallelism = workspace.parallelism(args.network.parallelism)?;
+    let workspace = &session.workspace;
     let reading = Reading::new(state.rooms.len());
-    let read = |names: Vec<RoomName>| {
-        let (service, reading) = (service.clone(), &reading);
-        async move { observe(&service, names, parallelism, || reading.one()).await }
-    };
+    let read = |names| observe(service, names, session.parallelism, || reading.one());
     let applied = read(state.rooms.keys().cloned().collect());
-    let service_side = async { tokio::join!(applied, list(&service)) };
+    let service_side = async { tokio::join!(applied, list(service)) };
     tokio::pin!(service_side);
     let load = || {
         let known = Known::of(state);
@@ -156,12 +141,7 @@ fn on_half<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 fn seen(world: World, listed: Result<Vec<String>, String>) -> Seen {
     let (listed, warning) = match listed {
         Ok(rooms) => {
-            let cut = looks_cut(rooms.len()).then(|| {
-                format!(
-                    "the service listed exactly {} rooms; if it cuts its list, unmanaged rooms are missing here",
-                    rooms.len()
-                )
-            });
+            let cut = doubt_about(rooms.len(), "unmanaged rooms are missing here");
             (rooms.into_iter().collect(), cut)
         }
         Err(why) => {

@@ -2,20 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use uuid::Uuid;
 
 use super::shared::args::{Global, NetworkArgs, PlainFormat, ReportArgs};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
-use super::shared::progress::Reading;
 use super::shared::room_names::rooms;
 use super::shared::rooms::{accept, load};
-use super::shared::service::{self, Backend};
-use super::shared::store;
+use super::shared::session::Session;
+use super::shared::store::lock;
 use super::shared::workspace::Workspace;
 use crate::files::context::Context;
 use crate::files::defaults;
@@ -24,13 +21,12 @@ use crate::files::new_file;
 use crate::files::room_file;
 use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
-use crate::model::{LiveRoom, RoomName, Value};
+use crate::model::{LiveRoom, NameRule, RoomName, Value};
 use crate::planner::import::{Draft, draft, prefix, stem};
 use crate::planner::{Event, Gone, Sighting, State, World};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::{ImportReport, text, view};
-use crate::service::observe::{list, looks_cut, observe};
-use crate::store::Found;
+use crate::service::observe::{doubt_about, list};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -81,45 +77,26 @@ pub(crate) fn run(
     args: &ImportArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let workspace = Workspace::new(global)?;
-    let loaded = existing(&workspace, &args.format.into(), output)?;
-    let locked = store::lock(&workspace, output)?;
-    let Found {
-        mut state,
-        recovered,
-    } = store::load(&workspace, output)?;
-    let runtime = workspace.runtime()?;
-    let seen = runtime.block_on(async {
-        let backend = service::open(&workspace, &state.app, args.network.timeout).await?;
-        let seen = look(&workspace, args, &backend, &loaded, &state).await;
-        backend.close().await?;
-        seen
-    })?;
-    let Seen {
-        mut rooms,
-        world,
-        warning,
-    } = seen;
-    if state.lineage.is_empty() {
-        state.lineage = Uuid::new_v4().to_string();
-    }
+    let session = Session::begin(global, &args.network, None)?;
+    let workspace = &session.workspace;
+    let files = existing(workspace, &args.format.into(), output)?;
+    let mut held = lock(workspace, output)?;
+    let (names, warning) = asked_for(&session, args, &held.state.app)?;
+    let (names, mut rooms) = sort_out(&names, workspace.names(), args, &files, &held.state);
+    let world = session.look(&held.state.app, names)?;
+    session.close()?;
+    held.start_lineage();
+    let before = held.state.clone();
     let import = Import {
-        workspace: &workspace,
+        workspace,
         args,
-        loaded: &loaded,
-        now: workspace.now,
+        loaded: &files,
     };
-    let before = state.clone();
-    rooms.extend(import.all(&world, &mut state));
-    // A save also takes in what an unfinished run left.
-    let saved = if recovered > 0 || state != before {
-        // A crash before this leaves files whose rooms the next plan adds, and apply adopts.
-        runtime.block_on(locked.save(&mut state))
-    } else {
-        Ok(())
-    };
-    // Whatever became of the state, the report is told first: it says which files were written.
-    let report = ImportReport::new(&state, rooms, warning);
+    rooms.extend(import.all(&world, &mut held.state));
+    // A crash before this leaves files whose rooms the next plan adds, and apply adopts.
+    let saved = held.save(held.state != before);
+    // Whatever became of the state, the report comes first: it says which files were written.
+    let report = ImportReport::new(&held.state, rooms, warning);
     output.plain(&report, args.format, |report| {
         text::page(&view::import(report))
     })?;
@@ -140,53 +117,29 @@ fn existing(
     }
 }
 
-/// What was found on the service.
-struct Seen {
-    /// Rooms that are not read at all.
-    rooms: Vec<RoomReport>,
-    world: World,
-    warning: Option<String>,
-}
-
-async fn look(
-    workspace: &Workspace,
+/// The rooms that the user names, or all that the service lists, and a doubt about that list.
+fn asked_for(
+    session: &Session,
     args: &ImportArgs,
-    backend: &Backend,
-    loaded: &Loaded,
-    state: &State,
-) -> Result<Seen, Failure> {
-    let service = Arc::new(service::paced(workspace, &args.network, backend)?);
-    let (names, warning) = if args.all {
-        let rooms = list(&service).await.map_err(|why| {
-            Failure::new(
-                Exit::Service,
-                format!("the list of rooms could not be read: {why}"),
-            )
-            .hint("name the rooms instead of --all")
-        })?;
-        let cut = looks_cut(rooms.len()).then(|| {
-            format!("the service listed exactly {} rooms; if it cuts its list, import the others by name", rooms.len())
-        });
-        (rooms.into_iter().collect(), cut)
-    } else {
-        (args.names.iter().cloned().collect(), None)
-    };
-    let (names, rooms) = sort_out(&names, workspace, args, loaded, state);
-    let parallelism = workspace.parallelism(args.network.parallelism)?;
-    let reading = Reading::new(names.len());
-    let world = observe(&service, names, parallelism, || reading.one()).await;
-    reading.finish();
-    Ok(Seen {
-        rooms,
-        world,
-        warning,
-    })
+    app: &str,
+) -> Result<(BTreeSet<String>, Option<String>), Failure> {
+    if !args.all {
+        return Ok((args.names.iter().cloned().collect(), None));
+    }
+    let listing = list(session.service(app)?);
+    let rooms = session.workspace.runtime()?.block_on(listing);
+    let rooms = rooms.map_err(|why| {
+        let message = format!("the list of rooms could not be read: {why}");
+        Failure::new(Exit::Service, message).hint("name the rooms instead of --all")
+    })?;
+    let doubt = doubt_about(rooms.len(), "import the others by name");
+    Ok((rooms.into_iter().collect(), doubt))
 }
 
 /// The rooms to read, and those that are not to be imported whatever the service says.
 fn sort_out(
     names: &BTreeSet<String>,
-    workspace: &Workspace,
+    rule: NameRule,
     args: &ImportArgs,
     loaded: &Loaded,
     state: &State,
@@ -201,7 +154,6 @@ fn sort_out(
     for name in known {
         spellings.entry(name.to_lowercase()).or_default().push(name);
     }
-    let rule = workspace.names();
     let (mut read, mut rooms) = (Vec::new(), Vec::new());
     for text in names {
         let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
@@ -241,7 +193,6 @@ struct Import<'a> {
     workspace: &'a Workspace,
     args: &'a ImportArgs,
     loaded: &'a Loaded,
-    now: i64,
 }
 
 /// Where the file of a room goes.
@@ -299,7 +250,7 @@ impl Import<'_> {
         prefix: &str,
         state: &mut State,
     ) -> Result<RoomReport, String> {
-        let draft = draft(live, self.now)?;
+        let draft = draft(live, self.workspace.now)?;
         let variables = draft.variables(prefix);
         let place = self.place(room)?;
         let stem = place.relative.file_stem().unwrap_or_default();

@@ -1,18 +1,16 @@
 //! `plan`: what apply would change. Writes nothing; without `--live` makes no connection either.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
 use super::shared::args::{Global, NetworkArgs, PlanningArgs, ReportArgs};
-use super::shared::exit::{Exit, Failure};
+use super::shared::exit::{Exit, Failure, leave};
 use super::shared::output::Output;
-use super::shared::planning::Planning;
 use super::shared::print_report::print_report;
 use super::shared::rooms::{accept, load};
-use super::shared::saved_plan as saved;
-use super::shared::service;
+use super::shared::saved_plan;
+use super::shared::session::Session;
 use super::shared::store::noted;
 use super::shared::workspace::Workspace;
 use crate::files::git::files_at;
@@ -22,7 +20,6 @@ use crate::planner::explain::{Base, ExplainedChange};
 use crate::planner::{Explained, Plan, explain, review};
 use crate::report::PlanReport;
 use crate::report::saved::SavedPlan;
-use crate::report::view::Detail;
 
 /// What a plan may not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,54 +60,35 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let workspace = Workspace::new(global)?;
-    let (rate, _) = workspace.pace(&args.network.pace)?;
+    let session = Session::begin(global, &args.network, None)?;
+    let workspace = &session.workspace;
     let policies = workspace.policies()?;
     // The state is parsed while the files are.
-    let (loaded, found) = rayon::join(|| load(&workspace, &policies), || workspace.load_state());
-    let loaded = accept(loaded, &args.report, output)?;
+    let (files, found) = rayon::join(|| load(workspace, &policies), || workspace.load_state());
+    let files = accept(files, &args.report, output)?;
     let found = noted(found?, output);
-    let planning = Planning {
-        workspace: &workspace,
-        args: &args.planning,
-        network: &args.network,
-    };
-    let plan = if planning.looks() {
-        workspace.runtime()?.block_on(async {
-            let backend = service::open(&workspace, &found.state.app, args.network.timeout).await?;
-            let service = Arc::new(service::paced(&workspace, &args.network, &backend)?);
-            let plan = planning.online(&loaded, &found.state, &service).await;
-            backend.close().await?;
-            plan
-        })?
-    } else {
-        planning.offline(&loaded, &found.state)?
-    };
-    let explained = match &args.base {
-        Some(revision) => Some(explained(&workspace, revision, &plan, &loaded)?),
-        None => None,
-    };
-    let refusals = planning.refusals(&plan);
-    let report = PlanReport::explained(&plan, &loaded.origins, &refusals, explained.as_ref());
+    let mode = args.planning.mode();
+    let plan = session.plan(mode, &files, &found.state)?;
+    session.close()?;
+    let explained = args.base.as_ref();
+    let explained = explained.map(|revision| explained_since(workspace, revision, &plan, &files));
+    let explained = explained.transpose()?;
+    let refusals = session.refusals(&plan, &args.planning);
+    let report = PlanReport::explained(&plan, &files.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {
-        let changes = review(&plan, &loaded.wanted, &found.state);
-        saved::write(
-            path,
-            &SavedPlan::new(saved::mode(&args.planning), changes, &report)?,
-        )?;
+        let changes = review(&plan, &files.wanted, &found.state);
+        saved_plan::write(path, &SavedPlan::new(mode, changes, &report)?)?;
     }
-    let rate = rate.to_string();
-    let detail = Detail {
-        now: workspace.now,
-        verbose: global.verbose > 0,
-        rate: Some(&rate),
-        ..Detail::default()
-    };
-    print_report(report, &args.report, detail, output)?;
+    print_report(report, &args.report, session.detail(), output)?;
+    let exit = exit(&plan, explained.as_ref(), args);
+    leave((files, found, plan));
+    Ok(exit)
+}
+
+fn exit(plan: &Plan, explained: Option<&Explained>, args: &PlanArgs) -> Exit {
     let is_open = |one: &ExplainedChange| !one.change.is_explained();
-    let denied = args.deny == Some(Deny::Unexplained)
-        && explained.is_some_and(|explained| explained.values().any(is_open));
-    let exit = if denied {
+    let any_open = explained.is_some_and(|explained| explained.values().any(is_open));
+    if any_open && args.deny == Some(Deny::Unexplained) {
         Exit::Refused
     } else if !plan.unreadable.is_empty() {
         Exit::Service
@@ -118,18 +96,15 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
         Exit::Differences
     } else {
         Exit::Done
-    };
-    // The process ends here; to take 10,000 rooms apart first would only cost time.
-    std::mem::forget((loaded, found, plan));
-    Ok(exit)
+    }
 }
 
 /// Where the lines of the plan come from: the files are read again as they were at `revision`.
-fn explained(
+fn explained_since(
     workspace: &Workspace,
     revision: &str,
     plan: &Plan,
-    loaded: &Loaded,
+    files: &Loaded,
 ) -> Result<Explained, Failure> {
     let before = files_at(&workspace.rooms, revision).map_err(|error| {
         Failure::because(Exit::Usage, &error)
@@ -142,5 +117,5 @@ fn explained(
         complete: !Finding::any_error(&base.findings),
         wanted: base.wanted,
     };
-    Ok(explain(plan, &loaded.wanted, &base))
+    Ok(explain(plan, &files.wanted, &base))
 }

@@ -9,7 +9,7 @@ use super::shared::args::Global;
 use super::shared::exit::{Exit, Failure};
 use super::shared::interrupt;
 use super::shared::output::Output;
-use super::shared::workspace::runtime;
+use super::shared::workspace::{runtime, variable};
 use crate::simulator::{
     Fault, Quirks, Settings, SimKey, Simulator, SimulatorError, SimulatorOptions,
 };
@@ -85,9 +85,7 @@ fn options(global: &Global, args: &SimulateArgs) -> Result<SimulatorOptions, Fai
     }
     let faults = args.fault.iter().map(|fault| fault.parse());
     let faults: Result<Vec<Fault>, _> = faults.collect();
-    let key = std::env::var("METERED_SECRET_KEY")
-        .ok()
-        .filter(|key| !key.is_empty());
+    let key = variable("METERED_SECRET_KEY");
     Ok(SimulatorOptions {
         listen: args.listen,
         data: args.data.clone(),

@@ -266,10 +266,9 @@ fn change<T>(
     output: &Output,
     edit: impl FnOnce(&mut State) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let locked = store::lock(workspace, output)?;
-    let Found { mut state, .. } = store::load(workspace, output)?;
-    let edited = edit(&mut state)?;
-    workspace.runtime()?.block_on(locked.save(&mut state))?;
+    let mut held = store::lock(workspace, output)?;
+    let edited = edit(&mut held.state)?;
+    held.save(true)?;
     Ok(edited)
 }
 

@@ -54,6 +54,23 @@ pub(crate) struct Matched {
     pub others: Vec<RoomName>,
 }
 
+impl Matched {
+    /// All of a plan that nobody has to have reviewed.
+    pub(crate) fn all(plan: Plan) -> Self {
+        Self {
+            plan,
+            stale: Vec::new(),
+            done: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is left to do, nor to look at.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.plan.is_empty() && self.plan.unreadable.is_empty()
+    }
+}
+
 /// What of `plan` is to be reviewed, in its order.
 pub(crate) fn review(plan: &Plan, wanted: &Wanted, state: &State) -> Vec<ReviewedChange> {
     let reviewed = |change: &Change| ReviewedChange {

@@ -89,9 +89,15 @@ pub(crate) async fn list<T: Transport>(service: &Client<T>) -> Result<Vec<String
     }
 }
 
-/// Whether a list of so many rooms looks like a page of a longer one. Paging is undocumented, and no public
-/// client does it; but a server that cuts, cuts at a round number.
-pub(crate) fn looks_cut(rooms: usize) -> bool {
+/// What to say about a list of so many rooms if it looks like a page of a longer one: then there is a `consequence`.
+pub(crate) fn doubt_about(rooms: usize, consequence: &str) -> Option<String> {
+    looks_cut(rooms).then(|| {
+        format!("the service listed exactly {rooms} rooms; if it cuts its list, {consequence}")
+    })
+}
+
+/// Paging is undocumented, and no public client does it; but a server that cuts, cuts at a round number.
+fn looks_cut(rooms: usize) -> bool {
     [10, 20, 25, 50].contains(&rooms) || (rooms > 0 && rooms.is_multiple_of(100))
 }
 

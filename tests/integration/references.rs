@@ -46,7 +46,7 @@ fn a_set_variable_is_sent_and_never_shown() {
     let (code, moved) = plan(&token("canary-token-2"));
     assert_eq!(code, 2);
     assert!(
-        moved.contains("meetingJoinWebhook  **** changed"),
+        moved.contains("meetingJoinWebhook  ****  changed"),
         "{moved}"
     );
     site.check_files();

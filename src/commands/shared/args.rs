@@ -10,6 +10,7 @@ use crate::model::Effect;
 use crate::model::types::UnixSeconds;
 use crate::planner::Rate;
 use crate::planner::limits::MaxChanges;
+use crate::report::saved::Mode;
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -170,6 +171,16 @@ pub(crate) struct PlanningArgs {
     /// Allow an effect that the configuration wants to be allowed; may be repeated
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub allow: Vec<Effect>,
+}
+
+impl PlanningArgs {
+    pub(crate) fn mode(&self) -> Mode {
+        Mode {
+            live: self.live,
+            drift_only: self.drift_only,
+            prune: self.prune,
+        }
+    }
 }
 
 /// One of the effects by its name.

@@ -63,6 +63,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Leaves what is large to the end of the process, which is near. To take thousands of rooms apart before would only
+/// cost time.
+pub(crate) fn leave<T>(large: T) {
+    std::mem::forget(large);
+}
+
 /// An error on its way to the user: what happened, why, what to do next, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {

@@ -2,23 +2,18 @@
 
 use crate::service::stop::{Stop, StopReason};
 
-/// The user or the runner does not want to wait any longer.
-pub(crate) struct Interrupted;
-
 /// Stops the run at the first interrupt, and returns at the second.
-pub(crate) async fn second(stop: &Stop) -> Interrupted {
+pub(crate) async fn second(stop: &Stop) {
     let mut signals = Signals::new();
     signals.next().await;
     stop.stop(StopReason::Interrupted);
     tracing::warn!("interrupted: finishing what is under way; interrupt again to leave at once");
     signals.next().await;
-    Interrupted
 }
 
 /// Returns at the first interrupt.
-pub(crate) async fn first() -> Interrupted {
+pub(crate) async fn first() {
     Signals::new().next().await;
-    Interrupted
 }
 
 #[cfg(unix)]

@@ -6,8 +6,7 @@
 //! | `workspace` | flags over environment over configuration: what a command works with |
 //! | `rooms` | the room files, read, and refused when one has an error |
 //! | `store` | the state, loaded, and locked in the name of this process |
-//! | `service` | the account's service, or the embedded simulator |
-//! | `planning` | the plan that `plan` shows and `apply` carries out |
+//! | `session` | one run: its pace, the service that it talks to, the plan |
 //! | `saved_plan` | the file of a saved plan |
 //! | `approval`, `interrupt` | what the user says: yes, and stop |
 //! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
@@ -21,13 +20,12 @@ pub(crate) mod interrupt;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod output;
-pub(crate) mod planning;
 pub(crate) mod print_report;
 pub(crate) mod progress;
 pub(crate) mod room_names;
 pub(crate) mod rooms;
 pub(crate) mod saved_plan;
 pub(crate) mod schemas;
-pub(crate) mod service;
+pub(crate) mod session;
 pub(crate) mod store;
 pub(crate) mod workspace;

@@ -2,35 +2,15 @@
 
 use std::path::Path;
 
-use super::args::PlanningArgs;
 use super::exit::{Exit, Failure};
 use crate::disk::whole_file::{Way, write_whole};
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Matched, Options, Outcome, Plan, Receipt, Stale, State};
-use crate::report::saved::{Mode, SavedPlan};
+use crate::report::saved::SavedPlan;
 use crate::report::values::count;
 
 /// Largest file that is read, in bytes: about a hundred thousand changes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
-pub(crate) fn mode(args: &PlanningArgs) -> Mode {
-    Mode {
-        live: args.live,
-        drift_only: args.drift_only,
-        prune: args.prune,
-    }
-}
-
-/// The arguments that plan like `mode`.
-pub(crate) fn planning(mode: Mode, args: &PlanningArgs) -> PlanningArgs {
-    PlanningArgs {
-        live: mode.live,
-        drift_only: mode.drift_only,
-        prune: mode.prune,
-        max_changes: args.max_changes,
-        allow: args.allow.clone(),
-    }
-}
 
 /// Writes a plan to a file, whole or not at all.
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
@@ -123,7 +103,9 @@ pub(crate) fn instead(matched: &Matched, options: &Options) -> Plan {
 }
 
 /// Why nothing is applied.
-pub(crate) fn refused(matched: &Matched, of: usize) -> Failure {
+pub(crate) fn refused(matched: &Matched) -> Failure {
+    let held = matched.plan.changes.len() + matched.plan.unreadable.len();
+    let of = held + matched.stale.len() + matched.done.len();
     let message = match matched.stale.len() {
         1 => format!(
             "one of the {of} rooms in the plan is no longer as it was reviewed; nothing was sent"

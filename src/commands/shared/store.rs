@@ -1,12 +1,19 @@
-//! The state as a command opens it, its lock, and who we are in that.
+//! The state as a command opens it: with a note about an unfinished run, and under a lock that says who we are.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 use super::exit::Failure;
 use super::output::Output;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, variable};
+use crate::planner::State;
 use crate::report::values::count;
+use crate::store::error::StoreError;
 use crate::store::holder::Holder;
+use crate::store::port::Record;
 use crate::store::{Found, Locked};
 
 /// The state, without its lock: a save replaces the file whole.
@@ -25,17 +32,57 @@ pub(crate) fn noted(found: Found, output: &Output) -> Found {
     found
 }
 
-/// Locks the state for this process, and tells when somebody died with the lock.
-pub(crate) fn lock(workspace: &Workspace, output: &Output) -> Result<Locked, Failure> {
-    let locked = workspace
-        .runtime()?
-        .block_on(workspace.store.lock(&this_process()))?;
-    if let Some(left) = &locked.left {
+/// The state under its lock.
+pub(crate) struct Held<'a> {
+    runtime: &'a Runtime,
+    store: Locked,
+    pub state: State,
+    /// Whether `state` holds events of an unfinished run that its file does not hold yet.
+    recovered: bool,
+}
+
+/// Locks the state for this process, says when somebody died with the lock, and loads it.
+pub(crate) fn lock<'a>(workspace: &'a Workspace, output: &Output) -> Result<Held<'a>, Failure> {
+    let runtime = workspace.runtime()?;
+    let store = runtime.block_on(workspace.store.lock(&this_process()))?;
+    if let Some(left) = &store.left {
         output.note(&format!(
             "note: the run of {left} ended without releasing its lock; the lock is taken over\n"
         ));
     }
-    Ok(locked)
+    let Found { state, recovered } = load(workspace, output)?;
+    Ok(Held {
+        runtime,
+        store,
+        state,
+        recovered: recovered > 0,
+    })
+}
+
+impl Held<'_> {
+    /// Begins the journal of a run, with what an unfinished one left saved before.
+    pub(crate) fn begin(&mut self) -> Result<Arc<dyn Record>, StoreError> {
+        self.save(false)?;
+        self.start_lineage();
+        self.runtime.block_on(self.store.begin(&self.state))
+    }
+
+    /// Gives a new state its lineage.
+    pub(crate) fn start_lineage(&mut self) {
+        if self.state.lineage.is_empty() {
+            self.state.lineage = Uuid::new_v4().to_string();
+        }
+    }
+
+    /// Saves the state if this run `changed` it, or if an unfinished one did. Otherwise its file keeps its bytes.
+    pub(crate) fn save(&mut self, changed: bool) -> Result<(), StoreError> {
+        if !changed && !self.recovered {
+            return self.runtime.block_on(self.store.drop_journal());
+        }
+        self.runtime.block_on(self.store.save(&mut self.state))?;
+        self.recovered = false;
+        Ok(())
+    }
 }
 
 /// This process: the CI run if there is one, else the user.
@@ -48,10 +95,6 @@ fn this_process() -> Holder {
         pid: std::process::id(),
         since: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn user() -> Option<String> {

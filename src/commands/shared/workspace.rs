@@ -168,7 +168,7 @@ impl Workspace {
                 let message = format!("cannot read the key file {}: {error}", path.display());
                 Failure::new(Exit::Usage, message)
             })?,
-            None => std::env::var("METERED_SECRET_KEY").unwrap_or_default(),
+            None => variable("METERED_SECRET_KEY").unwrap_or_default(),
         };
         let key = text.trim();
         if key.is_empty() {
@@ -198,7 +198,7 @@ pub(crate) fn clock() -> i64 {
 
 /// A variable of the environment. An empty one counts as not set: that is what a pipeline makes of a secret
 /// that it withholds.
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -218,7 +218,6 @@ fn location(global: &Global, config: &Config) -> Result<Location, Failure> {
 }
 
 /// The app becomes part of the address that the key is sent to, so it must be one label of a host name.
-/// Whether `app` can be the name of an app: it becomes part of an address.
 pub(crate) fn check_app(app: &str) -> Result<(), Failure> {
     let plain = app.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if plain && (1..=63).contains(&app.len()) {

@@ -1,0 +1,189 @@
+//! One run of a command that compares files, state and service: its pace, and the service, opened when it is first
+//! needed.
+
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::args::{Global, NetworkArgs, PlanningArgs};
+use super::exit::Failure;
+use super::progress::Reading;
+use super::workspace::Workspace;
+use crate::files::room_files::Loaded;
+use crate::model::{RoomName, Secret};
+use crate::planner::limits::{Limits, Refusal, refusals};
+use crate::planner::{Options, Plan, Rate, State, World, plan};
+use crate::report::saved::Mode;
+use crate::report::view::Detail;
+use crate::service::deadline::Deadline;
+use crate::service::http::Http;
+use crate::service::observe::observe;
+use crate::service::pace::Pacer;
+use crate::service::requests::Client;
+use crate::service::stop::StopReason;
+use crate::simulator::{Running, Settings, SimKey, Simulator, SimulatorOptions};
+
+/// Where the sandbox keeps its rooms.
+const SANDBOX_FILE: &str = ".roomctl/sandbox.json";
+
+pub(crate) struct Session {
+    pub workspace: Workspace,
+    verbose: bool,
+    rate: Rate,
+    /// The rate as it is shown.
+    rate_text: String,
+    burst: u32,
+    /// How many rooms are worked on at once.
+    pub parallelism: usize,
+    /// How long to wait for one answer.
+    timeout: Duration,
+    deadline: Option<Deadline>,
+    service: OnceCell<Service>,
+}
+
+/// The service that was opened: the account's, or the embedded simulator.
+struct Service {
+    client: Arc<Client<Http>>,
+    sandbox: Cell<Option<Running>>,
+}
+
+impl Session {
+    /// Begins a run that has to be over after `time`.
+    pub(crate) fn begin(
+        global: &Global,
+        network: &NetworkArgs,
+        time: Option<Duration>,
+    ) -> Result<Self, Failure> {
+        let begun = Instant::now();
+        let workspace = Workspace::new(global)?;
+        let (rate, burst) = workspace.pace(&network.pace)?;
+        Ok(Self {
+            parallelism: workspace.parallelism(network.parallelism)?,
+            workspace,
+            verbose: global.verbose > 0,
+            rate_text: rate.to_string(),
+            rate,
+            burst,
+            timeout: network.timeout,
+            deadline: time.map(|time| Deadline::new(begun, time)),
+            service: OnceCell::new(),
+        })
+    }
+
+    /// The service of `app`, one for all requests of the run: looks and writes share the pace.
+    pub(crate) fn service(&self, app: &str) -> Result<&Arc<Client<Http>>, Failure> {
+        if let Some(service) = self.service.get() {
+            return Ok(&service.client);
+        }
+        let service = self.open(app)?;
+        Ok(&self.service.get_or_init(|| service).client)
+    }
+
+    fn open(&self, app: &str) -> Result<Service, Failure> {
+        let (base_url, key, sandbox) = if self.workspace.sandbox {
+            let (running, key) = self.sandbox(app)?;
+            (running.base_url(), key, Some(running))
+        } else {
+            (self.workspace.base_url(app), self.workspace.key()?, None)
+        };
+        let http = Http::new(&base_url, key, self.timeout)?;
+        let mut client = Client::new(http, Pacer::new(&self.rate, self.burst), seed());
+        client.deadline = self.deadline;
+        Ok(Service {
+            client: Arc::new(client),
+            sandbox: Cell::new(sandbox),
+        })
+    }
+
+    fn sandbox(&self, app: &str) -> Result<(Running, Secret), Failure> {
+        // A key of its own for each run: the account's must not even get near the sandbox.
+        let key = Uuid::new_v4().to_string();
+        let mut options = SimulatorOptions::new(Settings {
+            seed: seed(),
+            ..Settings::new(app, SimKey::new(key.as_str()))
+        });
+        options.data = Some(PathBuf::from(SANDBOX_FILE));
+        let starting = Simulator::start(options);
+        let running = self.workspace.runtime()?.block_on(starting)?;
+        Ok((running, Secret::new(key)))
+    }
+
+    /// Why the run stops before its end, if it does.
+    pub(crate) fn stopped(&self) -> Option<StopReason> {
+        self.service.get()?.client.stop.reason()
+    }
+
+    /// Ends the embedded simulator, if there is one.
+    pub(crate) fn close(&self) -> Result<(), Failure> {
+        match self
+            .service
+            .get()
+            .and_then(|service| service.sandbox.take())
+        {
+            Some(running) => Ok(self.workspace.runtime()?.block_on(running.close())?),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads rooms from the service.
+    pub(crate) fn look(&self, app: &str, names: Vec<RoomName>) -> Result<World, Failure> {
+        let service = self.service(app)?;
+        let reading = Reading::new(names.len());
+        let looking = observe(service, names, self.parallelism, || reading.one());
+        let world = self.workspace.runtime()?.block_on(looking);
+        reading.finish();
+        Ok(world)
+    }
+
+    /// What is to be done, after a look at every room it could be about if `mode` asks for one.
+    pub(crate) fn plan(&self, mode: Mode, files: &Loaded, state: &State) -> Result<Plan, Failure> {
+        let wanted = &files.wanted;
+        let world = if mode.live || mode.drift_only {
+            let names: BTreeSet<&RoomName> = wanted.keys().chain(state.rooms.keys()).collect();
+            Some(self.look(&state.app, names.into_iter().cloned().collect())?)
+        } else {
+            None
+        };
+        Ok(plan(wanted, state, world.as_ref(), &self.options(mode)))
+    }
+
+    /// What a plan depends on besides files, state and service.
+    pub(crate) fn options(&self, mode: Mode) -> Options {
+        Options {
+            rate: self.rate,
+            burst: self.burst,
+            now: self.workspace.now,
+            prune: mode.prune,
+            drift_only: mode.drift_only,
+        }
+    }
+
+    /// How reports of the run are shown.
+    pub(crate) fn detail(&self) -> Detail<'_> {
+        Detail {
+            now: self.workspace.now,
+            verbose: self.verbose,
+            rate: Some(&self.rate_text),
+            rooms_shown: false,
+        }
+    }
+
+    /// Why the plan must not be applied, if so.
+    pub(crate) fn refusals(&self, plan: &Plan, args: &PlanningArgs) -> Vec<Refusal> {
+        let limits = Limits {
+            max_changes: args.max_changes,
+            require_allow: self.workspace.require_allow().to_vec(),
+            allowed: args.allow.clone(),
+        };
+        refusals(plan, &limits)
+    }
+}
+
+fn seed() -> u64 {
+    Uuid::new_v4().as_u64_pair().0
+}
