@@ -283,10 +283,10 @@ impl Import<'_> {
     /// Whether there are defaults above the file.
     fn has_defaults(&self, place: &Place) -> bool {
         let is_defaults = |directory: &Path| {
-            ["yaml", "yml"].iter().any(|extension| {
-                let file = directory.join(defaults::STEM).with_extension(extension);
-                self.workspace.rooms.join(file).is_file()
-            })
+            let files = defaults::paths_in(directory);
+            files
+                .iter()
+                .any(|file| self.workspace.rooms.join(file).is_file())
         };
         place.relative.ancestors().skip(1).any(is_defaults)
     }

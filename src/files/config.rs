@@ -34,7 +34,7 @@ pub(crate) struct Config {
     pub parallelism: Managed<u32>,
     /// What `apply` refuses unless it is allowed.
     pub guard: Managed<Guard>,
-    /// What every room has to keep to, beyond the rules of the service; told by `validate`, `plan` and `apply`.
+    /// What every room has to keep to, beyond the rules of the service; `validate`, `plan` and `apply` report breaches.
     pub policies: Managed<Vec<PolicyConfig>>,
     /// Which room names are accepted. Default: `lowercase`.
     pub names: Managed<NameRule>,

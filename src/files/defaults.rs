@@ -1,6 +1,7 @@
 //! `_defaults.yaml`: settings for every room below its directory. Nearer ones win, and a room's own file
 //! wins over all.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::files::entries::{self, Findings, SettingsFile};
@@ -10,6 +11,11 @@ use crate::model::digest::sha256;
 
 /// The stem of the files that hold defaults.
 pub(crate) const STEM: &str = "_defaults";
+
+/// Where the defaults of a directory may be.
+pub(crate) fn paths_in(dir: &Path) -> [PathBuf; 2] {
+    ["yaml", "yml"].map(|extension| dir.join(STEM).with_extension(extension))
+}
 
 /// What one file of defaults says.
 #[derive(Debug)]
@@ -24,7 +30,7 @@ pub(crate) struct Layer {
     digest: String,
 }
 
-/// Reads a file of defaults, and tells everything that is wrong with it.
+/// Reads a file of defaults, with everything that is wrong with it.
 pub(crate) fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
     let mut findings = Findings::new(file);
     let read = entries::parse(text, "default", &mut findings);

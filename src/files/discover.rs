@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
-use crate::files::defaults::STEM;
+use crate::files::defaults::{self, STEM};
 use crate::model::{Finding, Place, Severity};
 
 /// The files of one root.
@@ -21,19 +21,21 @@ pub(crate) struct Found {
     pub findings: Vec<Finding>,
 }
 
+impl Found {
+    fn in_the_way(&mut self, path: &Path, rule: &'static str, message: &str, help: &str) {
+        self.findings.push(whole_file(path, rule, message, help));
+    }
+}
+
 /// Finds room files without following links: a link could lead out of the tree that was reviewed.
 ///
 /// `root` is a directory or a single file; `rooms` is the rooms directory, whose defaults hold for all below.
 pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
     let mut found = Found::default();
     if !root.exists() {
+        let message = "there is no such file or directory";
         let help = "create it with a first room file, or name another one with --rooms";
-        found.findings.push(whole_file(
-            root,
-            "no-rooms",
-            "there is no such file or directory",
-            help,
-        ));
+        found.in_the_way(root, "no-rooms", message, help);
         return found;
     }
     above(rooms, root, &mut found);
@@ -51,12 +53,7 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
         match entry {
             Err(error) => {
                 let message = format!("this cannot be read: {}", reason(&error));
-                found.findings.push(whole_file(
-                    root,
-                    "unreadable",
-                    &message,
-                    "check its permissions",
-                ));
+                found.in_the_way(root, "unreadable", &message, "check its permissions");
             }
             Ok(entry) => sort_out(entry.path(), entry.file_type(), root, &mut found),
         }
@@ -98,8 +95,7 @@ fn above(rooms: &Path, root: &Path, found: &mut Found) {
 
 fn add_above(dir: &Path, found: &mut Found) {
     let mut here = Found::default();
-    for extension in ["yaml", "yml"] {
-        let path = dir.join(STEM).with_extension(extension);
+    for path in defaults::paths_in(dir) {
         if let Ok(metadata) = path.symlink_metadata() {
             sort_out(&path, Some(metadata.file_type()), dir, &mut here);
         }
@@ -113,38 +109,23 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
     if path == root && path.is_dir() {
         return;
     }
-    // A file called `.yaml` has no extension, as far as the library goes.
-    let ending = path.extension().or(path.file_name()).unwrap_or_default();
-    let is_yaml = ["yaml", "yml", ".yaml", ".yml"]
-        .iter()
-        .any(|known| ending.eq_ignore_ascii_case(known));
+    let is_yaml = is_yaml(path);
     if path != root && is_hidden(path) {
         if is_yaml {
+            let message = "this file is hidden by its name, and not read";
+            let help = "take the leading dot away if it is a room";
             found.findings.push(Finding {
                 severity: Severity::Warning,
-                ..whole_file(
-                    path,
-                    "hidden",
-                    "this file is hidden by its name, and not read",
-                    "take the leading dot away if it is a room",
-                )
+                ..whole_file(path, "hidden", message, help)
             });
         }
     } else if kind.is_some_and(|kind| kind.is_symlink()) {
-        found.findings.push(whole_file(
-            path,
-            "link",
-            "this is a link, and links are not followed",
-            "put the file itself here",
-        ));
+        let message = "this is a link, and links are not followed";
+        found.in_the_way(path, "link", message, "put the file itself here");
     } else if kind.is_some_and(|kind| kind.is_dir()) {
         if is_yaml {
-            found.findings.push(whole_file(
-                path,
-                "directory",
-                "this directory has the name of a room file",
-                "rename the directory",
-            ));
+            let message = "this directory has the name of a room file";
+            found.in_the_way(path, "directory", message, "rename the directory");
         }
     } else if is_yaml || path == root {
         let is_file = kind.is_some_and(|kind| kind.is_file());
@@ -154,46 +135,39 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
 
 fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
     let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
-        return found.findings.push(whole_file(
-            path,
-            "file-name",
-            "the name of this file is not valid UTF-8",
-            "rename the file",
-        ));
+        let message = "the name of this file is not valid UTF-8";
+        return found.in_the_way(path, "file-name", message, "rename the file");
     };
     if !is_file {
-        return found.findings.push(whole_file(
-            path,
-            "unreadable",
-            "this is not a regular file",
-            "put a regular file here",
-        ));
+        let message = "this is not a regular file";
+        return found.in_the_way(path, "unreadable", message, "put a regular file here");
     }
     if stem != STEM {
         // Taken for rooms, these would be rooms that nobody wanted.
         if ["_default", STEM].contains(&stem.to_ascii_lowercase().as_str()) {
-            return found.findings.push(whole_file(
-                path,
-                "defaults-file-name",
-                "this file looks like defaults, which are read from `_defaults.yaml` only",
-                "rename the file to `_defaults.yaml`; for a room of this name, set `roomName` in a file of another name",
-            ));
+            let message =
+                "this file looks like defaults, which are read from `_defaults.yaml` only";
+            let help = "rename the file to `_defaults.yaml`; for a room of this name, set `roomName` in a file of another name";
+            return found.in_the_way(path, "defaults-file-name", message, help);
         }
         return found.rooms.push(path.to_owned());
     }
     let dir = path.parent().unwrap_or(Path::new(""));
     if let Some(other) = found.defaults.insert(dir.to_owned(), path.to_owned()) {
-        let message = format!(
-            "these are the second defaults of this directory, beside {}",
-            as_typed(&other)
-        );
-        found.findings.push(whole_file(
-            path,
-            "defaults-twice",
-            &message,
-            "keep one of the two",
-        ));
+        let other = as_typed(&other);
+        let message = format!("these are the second defaults of this directory, beside {other}");
+        found.in_the_way(path, "defaults-twice", &message, "keep one of the two");
     }
+}
+
+/// Whether a file is YAML by its name.
+pub(crate) fn is_yaml(path: &Path) -> bool {
+    // A file called `.yaml` has no extension, as far as the library goes.
+    let ending = path.extension().or(path.file_name()).unwrap_or_default();
+    let endings = ["yaml", "yml", ".yaml", ".yml"];
+    endings
+        .iter()
+        .any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -169,11 +169,11 @@ fn check_number_form(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
         return;
     };
     if catalogue::attribute(&entry.key).is_some_and(Attribute::is_secret) {
-        // Its type is told to be wrong in any case, without repeating it.
+        // That its type is wrong is reported in any case, without repeating it.
         return;
     }
     let written = text.get(entry.span.clone()).unwrap_or_default();
-    // Anything but a whole number is told by its type.
+    // Anything but a whole number is of a wrong type.
     if number.is_f64()
         || written.trim_start_matches('-') == number.to_string().trim_start_matches('-')
     {
@@ -235,7 +235,7 @@ fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Stri
     (message, wrong_type_help(attribute, &entry.value))
 }
 
-/// What to write instead: the value that was meant, where that can be told, or one that would do.
+/// What to write instead: the value that was meant, where that is clear, or one that would do.
 fn wrong_type_help(attribute: &Attribute, value: &Value) -> String {
     let name = &attribute.name;
     let text = value.as_str().unwrap_or_default().to_ascii_lowercase();

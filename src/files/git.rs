@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::files::discover::is_yaml;
 use crate::files::text_file::MAX_FILE_BYTES;
 
 /// Why the files of a revision are not known.
@@ -71,11 +72,8 @@ fn blobs(listed: &[u8]) -> Vec<(String, PathBuf)> {
         let inside = path
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
-        let yaml = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
         let is_file = mode.starts_with("100") && kind == "blob";
-        (is_file && inside && yaml).then(|| (id.to_owned(), path.to_owned()))
+        (is_file && inside && is_yaml(path)).then(|| (id.to_owned(), path.to_owned()))
     });
     parsed.collect()
 }

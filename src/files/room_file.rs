@@ -31,8 +31,8 @@ pub(crate) struct RoomFile {
     pub settings: Settings,
     /// The secrets that refer to variables, by wire name, as they are written.
     pub references: BTreeMap<&'static str, Secret>,
-    /// What it was read from ([`crate::files::unchanged`]). `None`: reading it found something, which has to be told the
-    /// next time, too. Policies do not count: whoever relies on the source does not ask them.
+    /// What it was read from ([`crate::files::unchanged`]). `None`: reading it found something, which has to be
+    /// reported the next time, too. Policies do not count: whoever relies on the source does not ask them.
     pub source: Option<String>,
     /// Where each key comes from.
     pub origins: RoomOrigins,
@@ -65,7 +65,7 @@ pub(crate) fn parse(
         return (None, findings.list);
     };
     let Some(settings) = settings else {
-        // The reason is told with the defaults.
+        // The defaults' own findings say why.
         return (None, findings.list);
     };
     let clean = findings.list.is_empty();
@@ -102,13 +102,9 @@ fn settings(
         return None;
     }
     if layers.own.is_empty() && context.defaults.is_empty() {
+        let message = "the file declares nothing";
         let help = "add at least `privacy: private` or `privacy: public`";
-        findings.error(
-            Place::START,
-            "empty-file",
-            "the file declares nothing",
-            help,
-        );
+        findings.error(Place::START, "empty-file", message, help);
         return None;
     }
     let Some(own) = own else {
@@ -129,13 +125,8 @@ fn settings(
         let (file, entry) = layers.find(name)?;
         let message = format!("`{name}`, with the values of its variables: {why}");
         let help = "correct the variable in the environment, or the text around the reference";
-        findings.add(Finding::error(
-            file,
-            entry.value_at,
-            "variable",
-            message,
-            help,
-        ));
+        let place = entry.value_at;
+        findings.add(Finding::error(file, place, "variable", message, help));
     }
     let settings = room.settings();
     check_rules(&settings, layers, context.now, findings);
@@ -214,7 +205,7 @@ fn room_name(
     let (text, place) = match declared {
         Some(entry) => match &entry.value {
             Value::String(text) => (text.as_str(), entry.value_at),
-            // Told as a wrong type.
+            // Reported as a wrong type.
             _ => return None,
         },
         None => (stem, Place::WHOLE_FILE),

@@ -39,7 +39,7 @@ pub(crate) fn load_unless_known(rooms: &Path, context: &Context<'_>, known: &Kno
     if known.is_empty() || !Finding::any_error(&loaded.findings) {
         return loaded;
     }
-    // Two files for one room, perhaps: that is told with places, which only reading gives.
+    // Two files for one room, perhaps: that is reported with places, which only reading gives.
     read_all(rooms, &roots, context, &Known::default())
 }
 
@@ -98,7 +98,7 @@ impl Files {
             let defaults = self.chain(root, within, &found.defaults, &mut chains, findings);
             self.rooms.push((path, defaults));
         }
-        // Also those with no room below them: what is wrong with them is better told now.
+        // Also those with no room below them: what is wrong with them is better known now.
         for path in found.defaults.into_values() {
             self.layer(path, findings);
         }

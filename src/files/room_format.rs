@@ -375,7 +375,7 @@ fn braces(entry: &Entry) -> Refusal {
 fn several_lines(line: usize) -> Refusal {
     Refusal {
         place: line_place(line),
-        message: "it cannot be told where this value over several lines ends",
+        message: "it is not clear where this value over several lines ends",
         help: "write it on one line, or its key at the margin",
     }
 }
@@ -568,13 +568,13 @@ enableChat: true   # behind chat
             ("{privacy: private}", "1: this key does not stand"),
             ("? privacy\n: private\n", "1: this key does not stand"),
             ("{\n\nprivacy: private\n}", "1: this line is no"),
-            ("  roomName: a\n    b\n", "1: it cannot be told"),
+            ("  roomName: a\n    b\n", "1: it is not clear"),
             // Between the two, the comment would become a line of the text.
             (
                 "privacy: private\n  # in\nrtmpOutURL: x\nenableChat: |\n  a\n",
-                "4: it cannot be told",
+                "4: it is not clear",
             ),
-            ("  # in\nzzz: x\nprivacy: >-\n", "3: it cannot be told"),
+            ("  # in\nzzz: x\nprivacy: >-\n", "3: it is not clear"),
             ("# a\r# b\rprivacy: private\n", "1: a carriage return"),
             (
                 "# a\nprivacy: private\rautoJoin: true\n",

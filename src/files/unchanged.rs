@@ -1,6 +1,6 @@
 //! Files that need not be parsed again: the state remembers what each room was read from.
 //!
-//! Only a check that never writes relies on it. Where lines of the files are told, or secrets are sent, the
+//! Only a check that never writes relies on it. Where lines of the files are shown, or secrets are sent, the
 //! files are read in full.
 
 use std::collections::HashMap;

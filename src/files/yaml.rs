@@ -147,7 +147,27 @@ fn conflict(text: &str) -> Option<YamlError> {
 
 fn explain(error: &Error) -> YamlError {
     let place = error.location().map(|at| place(&at)).unwrap_or_default();
-    let (message, help) = match error.without_snippet() {
+    let message = plain_message(error, place);
+    let (message, help) = match known(error, &message) {
+        Some((message, help)) => (message.to_owned(), help),
+        None => unexpected(&message).unwrap_or((
+            message,
+            "write one `key: value` a line, beginning at the margin; quote a text that holds `: ` or ` #`",
+        )),
+    };
+    YamlError {
+        place,
+        message,
+        help,
+    }
+}
+
+/// What is wrong, and what to do about it.
+type Explained = (&'static str, &'static str);
+
+/// An error in words for people who do not know the library.
+fn known(error: &Error, message: &str) -> Option<Explained> {
+    Some(match error.without_snippet() {
         Error::Budget { breach, .. } => limit(breach),
         Error::UnknownAnchor { .. } => ALIASES,
         Error::MergeKeyNotAllowed { .. } => {
@@ -162,16 +182,13 @@ fn explain(error: &Error) -> YamlError {
             "tags (`!`) are not accepted",
             "quote a text that begins with `!`",
         ),
-        other => return in_our_words(&plain_message(other, place), place),
-    };
-    YamlError {
-        place,
-        message: message.to_owned(),
-        help,
-    }
+        _ => {
+            let mut rows = IN_OUR_WORDS.iter();
+            let (_, words, help) = rows.find(|(beginning, ..)| message.starts_with(beginning))?;
+            (*words, *help)
+        }
+    })
 }
-
-type Explained = (&'static str, &'static str);
 
 const ALIASES: Explained = (
     "anchors and aliases (`&`, `*`) are not accepted",
@@ -198,8 +215,7 @@ fn limit(breach: &BudgetBreach) -> Explained {
     }
 }
 
-/// What the library's messages begin with, and the same for people who do not know it: what is wrong, and what to
-/// do about it.
+/// What the library's messages begin with, and the same in our words.
 const IN_OUR_WORDS: [(&str, &str, &str); 12] = [
     (
         "mapping values are not allowed",
@@ -259,27 +275,9 @@ const IN_OUR_WORDS: [(&str, &str, &str); 12] = [
     ),
 ];
 
-fn in_our_words(message: &str, place: Place) -> YamlError {
-    if let Some(what) = message.strip_prefix("unexpected character: `") {
-        return unexpected(what.strip_suffix('\'').unwrap_or(what), place);
-    }
-    let known = IN_OUR_WORDS
-        .iter()
-        .find(|(beginning, ..)| message.starts_with(beginning));
-    let (message, help) =
-        known.map_or((message, PLAIN_LINES), |(_, message, help)| (message, help));
-    YamlError {
-        place,
-        message: message.to_owned(),
-        help,
-    }
-}
-
-const PLAIN_LINES: &str =
-    "write one `key: value` a line, beginning at the margin; quote a text that holds `: ` or ` #`";
-
-fn unexpected(what: &str, place: Place) -> YamlError {
-    let (message, help) = match what {
+fn unexpected(message: &str) -> Option<(String, &'static str)> {
+    let what = message.strip_prefix("unexpected character: `")?;
+    Some(match what.strip_suffix('\'').unwrap_or(what) {
         "\\u{0}" => (
             "a NUL: this is not a text file".to_owned(),
             "save the file as UTF-8 text",
@@ -292,12 +290,7 @@ fn unexpected(what: &str, place: Place) -> YamlError {
             format!("a value cannot begin with `{other}`").replace("```", "a backtick"),
             "quote the value",
         ),
-    };
-    YamlError {
-        place,
-        message,
-        help,
-    }
+    })
 }
 
 /// The library's message without the place that it repeats at the end.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Kept free at the end, to save the state and to tell the report.
+/// Kept free at the end, to save the state and to print the report.
 const SAVING: Duration = Duration::from_secs(1);
 
 /// The moment by which a run has to have ended.

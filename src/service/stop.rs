@@ -1,4 +1,4 @@
-//! Why a run stops before its end, told once to everyone who works on it.
+//! Why a run stops before its end, which everyone who works on it learns once.
 
 use std::time::Duration;
 
