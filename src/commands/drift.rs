@@ -1,6 +1,7 @@
 //! `drift`: live against applied against wanted. Never writes, not even the state.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,10 +9,10 @@ use clap::Args;
 
 use super::shared::args::{Global, NetworkArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure, leave};
-use super::shared::metrics;
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::progress::Reading;
+use super::shared::report_file;
 use super::shared::rooms::accept;
 use super::shared::session::Session;
 use crate::files::mutes;
@@ -23,6 +24,7 @@ use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
 use crate::report::DriftReport;
 use crate::report::drift::Summary;
+use crate::report::metrics::metrics;
 use crate::service::http::Http;
 use crate::service::observe::{doubt_about, list, observe};
 use crate::service::requests::Client;
@@ -170,11 +172,9 @@ fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(),
     let Some(path) = &args.metrics_file else {
         return Ok(());
     };
-    let success = report.summary.unreadable == 0;
-    metrics::write(path, &report.app, &report.summary.counts(), success, now).map_err(|error| {
-        let message = format!("cannot write the metrics to {}: {error}", path.display());
-        Failure::new(Exit::Unexpected, message)
-    })
+    let before = fs::read_to_string(path).ok();
+    let text = metrics(report, before.as_deref(), now);
+    report_file::write(path, "metrics", &text)
 }
 
 fn exit(summary: Summary, args: &DriftArgs) -> Exit {

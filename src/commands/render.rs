@@ -1,6 +1,6 @@
 //! `render`: a report that some run kept as JSON, in another form.
 
-use std::io::Read;
+use std::io::stdin;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,6 +9,7 @@ use super::shared::args::{Global, ReportArgs};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::print_report::shown;
+use super::shared::report_file;
 use super::shared::workspace::clock;
 use crate::report::AnyReport;
 use crate::report::outputs::outputs;
@@ -33,23 +34,19 @@ pub(crate) struct RenderArgs {
     pub report: ReportArgs,
 }
 
-/// Largest report that is read, in bytes: about a hundred thousand changes.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
 pub(crate) fn run(
     global: &Global,
     args: &RenderArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let name = args.file.display().to_string();
-    let text = read(args).map_err(|error| {
-        Failure::new(
-            Exit::Usage,
-            format!("cannot read the report {name}: {error}"),
-        )
-    })?;
-    let report = AnyReport::parse(&text).map_err(|error| {
+    let bytes = if args.file.as_os_str() == "-" {
+        report_file::read_from(Ok(stdin()), &args.file, "report")?
+    } else {
+        report_file::read(&args.file, "report")?
+    };
+    let report = AnyReport::parse(&bytes).map_err(|error| {
         let mut failure = Failure::because(Exit::Invalid, &error);
+        let name = args.file.display();
         failure.message = format!("{name} cannot be shown: {}", failure.message);
         failure
             .hint("plan, apply, drift and validate write one with --report-file or --format json")
@@ -66,16 +63,4 @@ pub(crate) fn run(
     };
     output.result(&shown);
     Ok(Exit::Done)
-}
-
-fn read(args: &RenderArgs) -> std::io::Result<String> {
-    let mut text = String::new();
-    if args.file.as_os_str() == "-" {
-        std::io::stdin().take(MAX_BYTES).read_to_string(&mut text)?;
-    } else {
-        std::fs::File::open(&args.file)?
-            .take(MAX_BYTES)
-            .read_to_string(&mut text)?;
-    }
-    Ok(text)
 }

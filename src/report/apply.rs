@@ -4,18 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, StateId, shown};
+use super::{StateId, shown};
 use crate::planner::{Action, Outcome, Override, Receipt, State};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl apply report")]
 pub(crate) struct ApplyReport {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `apply`.
-    #[schemars(extend("const" = "apply"))]
-    pub kind: String,
     /// The app whose rooms these are.
     pub app: String,
     /// The state after the run.
@@ -46,18 +41,14 @@ pub(crate) struct Summary {
 impl Summary {
     /// Counts the outcomes of `receipts`.
     pub(crate) fn new(receipts: &[Receipt]) -> Self {
-        let mut summary = Self::default();
-        for receipt in receipts {
-            let count = match receipt.outcome {
-                Outcome::Confirmed => &mut summary.confirmed,
-                Outcome::Overridden => &mut summary.overridden,
-                Outcome::Refused => &mut summary.refused,
-                Outcome::Unknown => &mut summary.unknown,
-                Outcome::Skipped => &mut summary.skipped,
-            };
-            *count += 1;
+        let of = |outcome| receipts.iter().filter(|r| r.outcome == outcome).count() as u64;
+        Self {
+            confirmed: of(Outcome::Confirmed),
+            overridden: of(Outcome::Overridden),
+            refused: of(Outcome::Refused),
+            unknown: of(Outcome::Unknown),
+            skipped: of(Outcome::Skipped),
         }
-        summary
     }
 
     /// Rooms whose write the service took.
@@ -143,8 +134,6 @@ impl ApplyReport {
     /// The report of a run that left `state`.
     pub(crate) fn new(state: &State, receipts: &[Receipt], stopped: Option<String>) -> Self {
         Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "apply".to_owned(),
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             summary: Summary::new(receipts),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, StateId, UndeclaredReport, shown};
+use super::{StateId, UndeclaredReport, shown_or_null};
 use crate::model::Stored;
 use crate::planner::drift::{AttributeDrift, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
@@ -14,11 +14,6 @@ use crate::planner::{Cause, Drift, State, Verdict};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl drift report")]
 pub(crate) struct DriftReport {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `drift`.
-    #[schemars(extend("const" = "drift"))]
-    pub kind: String,
     /// The app whose rooms these are.
     pub app: String,
     /// The state that the service was held against.
@@ -79,18 +74,18 @@ impl Summary {
         ]
     }
 
-    fn count(&mut self, verdict: Verdict) {
-        let count = match verdict {
-            Verdict::InSync => &mut self.in_sync,
-            Verdict::Drifted => &mut self.drifted,
-            Verdict::Missing => &mut self.missing,
-            Verdict::Conflict => &mut self.conflict,
-            Verdict::Pending => &mut self.pending,
-            Verdict::Unmanaged => &mut self.unmanaged,
-            Verdict::Unreadable => &mut self.unreadable,
-            Verdict::Muted => &mut self.muted,
-        };
-        *count += 1;
+    fn new(drift: &Drift) -> Self {
+        let of = |verdict| drift.rooms.iter().filter(|r| r.verdict == verdict).count() as u64;
+        Self {
+            in_sync: of(Verdict::InSync),
+            drifted: of(Verdict::Drifted),
+            missing: of(Verdict::Missing),
+            conflict: of(Verdict::Conflict),
+            pending: of(Verdict::Pending),
+            unmanaged: of(Verdict::Unmanaged),
+            unreadable: of(Verdict::Unreadable),
+            muted: of(Verdict::Muted),
+        }
     }
 
     /// Rooms that somebody has to look at.
@@ -156,16 +151,10 @@ impl DriftReport {
         mutes: &[Mute],
         warning: Option<String>,
     ) -> Self {
-        let mut summary = Summary::default();
-        for room in &drift.rooms {
-            summary.count(room.verdict);
-        }
         Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "drift".to_owned(),
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
-            summary,
+            summary: Summary::new(drift),
             rooms: drift.rooms.iter().map(RoomReport::from).collect(),
             idle_mutes: drift
                 .idle
@@ -213,13 +202,12 @@ impl From<&RoomDrift> for RoomReport {
 
 impl From<&AttributeDrift> for AttributeReport {
     fn from(drift: &AttributeDrift) -> Self {
-        let value = |value: &Option<Stored>| value.as_ref().map_or(Json::Null, shown);
         let all = [&drift.applied, &drift.wanted, &drift.live];
         Self {
             name: drift.name.clone(),
-            applied: value(&drift.applied),
-            wanted: value(&drift.wanted),
-            live: value(&drift.live),
+            applied: shown_or_null(&drift.applied),
+            wanted: shown_or_null(&drift.wanted),
+            live: shown_or_null(&drift.live),
             cause: drift.cause,
             sensitive: all.into_iter().flatten().any(Stored::is_secret),
             muted: drift.muted,

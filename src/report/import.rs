@@ -3,18 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{FORMAT_VERSION, StateId};
+use super::StateId;
 use crate::planner::State;
 
 /// What became of each room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl import report")]
 pub(crate) struct ImportReport {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `import`.
-    #[schemars(extend("const" = "import"))]
-    pub kind: String,
     /// The app whose rooms these are.
     pub app: String,
     /// The state after the run.
@@ -91,8 +86,6 @@ impl ImportReport {
         let mut variables: Vec<String> = rooms.iter().flat_map(|r| r.variables.clone()).collect();
         variables.sort();
         Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "import".to_owned(),
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             summary: summary(&rooms),
@@ -104,15 +97,11 @@ impl ImportReport {
 }
 
 fn summary(rooms: &[RoomReport]) -> Summary {
-    let mut summary = Summary::default();
-    for room in rooms {
-        let count = match room.outcome {
-            Outcome::Imported => &mut summary.imported,
-            Outcome::Skipped => &mut summary.skipped,
-            Outcome::Unreadable => &mut summary.unreadable,
-            Outcome::Refused => &mut summary.refused,
-        };
-        *count += 1;
+    let of = |outcome| rooms.iter().filter(|r| r.outcome == outcome).count() as u64;
+    Summary {
+        imported: of(Outcome::Imported),
+        skipped: of(Outcome::Skipped),
+        unreadable: of(Outcome::Unreadable),
+        refused: of(Outcome::Refused),
     }
-    summary
 }

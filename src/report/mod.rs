@@ -1,23 +1,40 @@
-//! What users and other programs read: versioned reports, and their rendering as text.
+//! What users and other programs read: one versioned report for each command, and the forms it is shown in.
 //!
-//! A report is a frozen copy with its own field names, so that the types inside can change freely.
+//! A report is a frozen copy with its own field names, so that the types inside can change freely. It is written as
+//! JSON, or seen through one view that text, markdown, HTML and annotations are rendered from.
 //! Pure: uses only `model` and `planner`.
+//!
+//! | File | What is in it |
+//! |---|---|
+//! | `plan`, `apply`, `drift`, `import`, `validate`, `show`, `state` | the reports, one file a command |
+//! | `saved` | a plan in a file, to be reviewed and applied later |
+//! | `parts` | what several reports have in common |
+//! | `envelope` | what each begins with: version and kind; JSON and schema |
+//! | `any` | a report of any kind, read from its JSON |
+//! | `view` | what every form shows, and all its signs and words |
+//! | `values` | how a single value, a number of things or a text from outside reads |
+//! | `text` | a view on a terminal; findings with their source lines; what has no other form |
+//! | `markdown`, `html`, `github` | a view in a comment, as a page, as annotations of a workflow |
+//! | `outputs`, `metrics` | counts for later steps of a workflow, and for Prometheus |
+//! | `excerpt` | a line of a room file without what could be a secret |
 
 pub(crate) mod any;
 pub(crate) mod apply;
 pub(crate) mod drift;
-pub(crate) mod excerpt;
+pub(crate) mod envelope;
+mod excerpt;
 pub(crate) mod github;
 pub(crate) mod html;
 pub(crate) mod import;
 pub(crate) mod markdown;
+pub(crate) mod metrics;
 pub(crate) mod outputs;
+mod parts;
 pub(crate) mod plan;
 pub(crate) mod saved;
 pub(crate) mod show;
 pub(crate) mod state;
 pub(crate) mod text;
-pub(crate) mod undeclared;
 pub(crate) mod validate;
 pub(crate) mod values;
 pub(crate) mod view;
@@ -25,55 +42,10 @@ pub(crate) mod view;
 pub(crate) use any::AnyReport;
 pub(crate) use apply::ApplyReport;
 pub(crate) use drift::DriftReport;
+pub(crate) use envelope::{Report, json};
 pub(crate) use import::ImportReport;
+pub(crate) use parts::{MASK, StateId, UndeclaredReport};
 pub(crate) use plan::PlanReport;
-pub(crate) use undeclared::UndeclaredReport;
 pub(crate) use validate::ValidateReport;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
-
-use crate::model::Stored;
-
-/// Version of all report formats. Minor: fields were added. Major: readers must refuse.
-pub(crate) const FORMAT_VERSION: &str = "1.0";
-
-/// Its major part, which is all that this program can read.
-pub(crate) const FORMAT: u64 = 1;
-
-/// What stands for a secret in every report.
-pub(crate) const MASK: &str = "****";
-
-/// Which state a report is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct StateId {
-    /// Lineage of the state; null when there was none yet.
-    pub lineage: Option<String>,
-    /// Serial of the state.
-    pub serial: u64,
-}
-
-impl StateId {
-    /// The identity of a state; an empty lineage means that there is none.
-    pub(crate) fn new(lineage: &str, serial: u64) -> Self {
-        Self {
-            lineage: (!lineage.is_empty()).then(|| lineage.to_owned()),
-            serial,
-        }
-    }
-}
-
-/// A value as it may be shown. Of a secret, only that there is one.
-fn shown(value: &Stored) -> Json {
-    match value {
-        Stored::Plain(value) => Json::from(value),
-        Stored::Secret { .. } => Json::from(MASK),
-        Stored::Null(()) => Json::Null,
-    }
-}
-
-/// The JSON text of a report, ready to be written to a file or a pipe.
-pub(crate) fn json(report: &impl Serialize) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(report).map(|text| text + "\n")
-}
+use parts::{shown, shown_or_null};

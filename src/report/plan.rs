@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, MASK, StateId, UndeclaredReport, shown};
+use super::{MASK, StateId, UndeclaredReport, shown_or_null};
 use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
 use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
@@ -17,11 +17,6 @@ use crate::planner::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl plan report")]
 pub(crate) struct PlanReport {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `plan`.
-    #[schemars(extend("const" = "plan"))]
-    pub kind: String,
     /// The app whose rooms these are.
     pub app: String,
     /// The state that the files were compared with.
@@ -165,8 +160,6 @@ impl PlanReport {
             })
             .collect();
         Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "plan".to_owned(),
             app: plan.app.clone(),
             state: StateId::new(&plan.lineage, plan.serial),
             summary: summary(plan),
@@ -204,23 +197,17 @@ fn unreadable(room: &Unreadable) -> UnreadableReport {
 }
 
 fn summary(plan: &Plan) -> Summary {
-    let mut summary = Summary {
+    let of = |action| plan.changes.iter().filter(|c| c.action == action).count() as u64;
+    Summary {
+        add: of(Action::Add),
+        create: of(Action::Create),
+        adopt: of(Action::Adopt),
+        update: of(Action::Update),
+        archive: of(Action::Archive),
+        orphan: of(Action::Orphan),
         unchanged: plan.unchanged,
         unreadable: plan.unreadable.len() as u64,
-        ..Summary::default()
-    };
-    for change in &plan.changes {
-        let count = match change.action {
-            Action::Add => &mut summary.add,
-            Action::Create => &mut summary.create,
-            Action::Adopt => &mut summary.adopt,
-            Action::Update => &mut summary.update,
-            Action::Archive => &mut summary.archive,
-            Action::Orphan => &mut summary.orphan,
-        };
-        *count += 1;
     }
-    summary
 }
 
 fn change_report(
@@ -261,12 +248,12 @@ fn attribute_report(attribute: &AttributeChange, origin: Option<&Origin>) -> Att
     let secret = |value: &Option<Stored>| value.as_ref().is_some_and(Stored::is_secret);
     AttributeReport {
         name: attribute.name.clone(),
-        before: attribute.before.as_ref().map_or(Json::Null, shown),
+        before: shown_or_null(&attribute.before),
         after: match &attribute.after {
             None if attribute.unknown => Json::from(MASK),
-            after => after.as_ref().map_or(Json::Null, shown),
+            after => shown_or_null(after),
         },
-        live: attribute.live.as_ref().map_or(Json::Null, shown),
+        live: shown_or_null(&attribute.live),
         unknown: attribute.unknown,
         cause: attribute.cause,
         file: origin.and_then(|origin| origin.file().map(str::to_owned)),

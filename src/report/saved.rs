@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{FORMAT, FORMAT_VERSION, PlanReport, StateId};
-use crate::model::version::newer;
+use super::envelope::{self, Envelope, ReadError, Report};
+use super::{PlanReport, StateId};
 use crate::planner::ReviewedChange;
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
@@ -23,11 +23,6 @@ pub(crate) struct Mode {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl saved plan")]
 pub(crate) struct SavedPlan {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `saved-plan`.
-    #[schemars(extend("const" = "saved-plan"))]
-    pub kind: String,
     /// Version of the program that made it.
     pub roomctl: String,
     /// The app whose rooms these are.
@@ -39,19 +34,8 @@ pub(crate) struct SavedPlan {
     /// What is approved with it, in the order of the plan.
     pub changes: Vec<ReviewedChange>,
     /// The report of the plan, for `render` and for people.
-    #[schemars(with = "PlanReport")]
+    #[schemars(with = "Envelope<'_, PlanReport>")]
     pub report: Json,
-}
-
-/// Why a file is not a saved plan.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SavedPlanError {
-    /// It is no JSON, or something else.
-    #[error("it is not a saved plan")]
-    Other(#[source] Option<serde_json::Error>),
-    /// It is of a later format.
-    #[error("it has format {0}, and this version reads {FORMAT}")]
-    Newer(String),
 }
 
 impl SavedPlan {
@@ -61,32 +45,21 @@ impl SavedPlan {
         report: &PlanReport,
     ) -> serde_json::Result<Self> {
         Ok(Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "saved-plan".to_owned(),
             roomctl: env!("CARGO_PKG_VERSION").to_owned(),
             app: report.app.clone(),
             state: report.state.clone(),
             mode,
             changes,
-            report: serde_json::to_value(report)?,
+            report: envelope::json_value(report)?,
         })
     }
 
     /// Reads a file. The version is looked at before the rest.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, SavedPlanError> {
-        #[derive(Deserialize)]
-        struct Head {
-            kind: String,
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
+        match envelope::kind(bytes)?.as_str() {
+            Self::KIND => Ok(serde_json::from_slice(bytes)?),
+            other => Err(ReadError::kind(other)),
         }
-        let read = |error| SavedPlanError::Other(Some(error));
-        let head: Head = serde_json::from_slice(bytes).map_err(read)?;
-        if head.kind != "saved-plan" {
-            return Err(SavedPlanError::Other(None));
-        }
-        if let Some(version) = newer(bytes, FORMAT) {
-            return Err(SavedPlanError::Newer(version));
-        }
-        serde_json::from_slice(bytes).map_err(read)
     }
 }
 
@@ -97,12 +70,11 @@ mod tests {
     #[test]
     fn what_is_no_plan_of_this_format_is_refused() {
         let told = |text: &str| SavedPlan::parse(text.as_bytes()).unwrap_err().to_string();
-        assert!(told("").contains("not a saved plan"));
-        assert!(told("[1]").contains("not a saved plan"));
-        assert!(told(r#"{"format_version":"1.0","kind":"plan"}"#).contains("not a saved plan"));
+        assert!(told("").contains("not a report"));
+        assert!(told("[1]").contains("not a report"));
+        assert!(told(r#"{"kind":"saved-plan"}"#).contains("not a report"));
+        assert!(told(r#"{"format_version":"1.0","kind":"plan"}"#).contains("the kind `plan`"));
         assert!(told(r#"{"format_version":"2.0","kind":"saved-plan"}"#).contains("format 2.0"));
-        assert!(
-            told(r#"{"format_version":"1.7","kind":"saved-plan"}"#).contains("not a saved plan")
-        );
+        assert!(told(r#"{"format_version":"1.7","kind":"saved-plan"}"#).contains("not a report"));
     }
 }

@@ -4,18 +4,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, MASK};
+use super::MASK;
 use crate::model::{Origin, RoomName, RoomOrigins, Settings, Value};
 
 /// A room with its defaults: what `apply` would send.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl show report")]
 pub(crate) struct ShowReport {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `show`.
-    #[schemars(extend("const" = "show"))]
-    pub kind: String,
     /// Its name.
     pub room: String,
     /// The file that declares it.
@@ -63,8 +58,6 @@ impl ShowReport {
         let attribute =
             |(name, value): (&&str, &Value)| attribute(name, value, file, origins.get(*name));
         Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "show".to_owned(),
             room: room.to_string(),
             file: file.to_owned(),
             attributes: settings.iter().map(attribute).collect(),

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{FORMAT_VERSION, StateId, shown};
+use super::{StateId, shown};
 use crate::model::{RoomName, StoredSettings};
 use crate::planner::{AppliedRoom, State};
 
@@ -16,11 +16,6 @@ use crate::planner::{AppliedRoom, State};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl state list report")]
 pub(crate) struct StateListReport {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `state-list`.
-    #[schemars(extend("const" = "state-list"))]
-    pub kind: String,
     /// The app whose rooms these are.
     pub app: String,
     /// The state.
@@ -48,11 +43,6 @@ pub(crate) struct ListedRoom {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl state show report")]
 pub(crate) struct StateShowReport {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `state-show`.
-    #[schemars(extend("const" = "state-show"))]
-    pub kind: String,
     /// The app whose room this is.
     pub app: String,
     /// The state.
@@ -84,8 +74,6 @@ impl StateListReport {
             unconfirmed: room.unconfirmed.len() as u64,
         };
         Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "state-list".to_owned(),
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             rooms: state.rooms.iter().map(listed).collect(),
@@ -106,8 +94,6 @@ impl StateShowReport {
             unconfirmed,
         } = room;
         Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "state-show".to_owned(),
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             room: name.to_string(),

@@ -3,18 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::FORMAT_VERSION;
 use crate::model::{Finding, Place, Related, Severity, why};
 
 /// Everything that is wrong or doubtful in the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl validate report")]
 pub(crate) struct ValidateReport {
-    /// Version of this format.
-    pub format_version: String,
-    /// Always `validate`.
-    #[schemars(extend("const" = "validate"))]
-    pub kind: String,
     /// How much was looked at and found.
     pub summary: Summary,
     /// The findings, by file and place.
@@ -120,8 +114,6 @@ impl ValidateReport {
     pub(crate) fn new(files: usize, findings: &[Finding]) -> Self {
         let count = |severity| findings.iter().filter(|f| f.severity == severity).count() as u64;
         Self {
-            format_version: FORMAT_VERSION.to_owned(),
-            kind: "validate".to_owned(),
             summary: Summary {
                 files: files as u64,
                 errors: count(Severity::Error),

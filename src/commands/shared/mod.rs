@@ -10,7 +10,8 @@
 //! | `saved_plan` | the file of a saved plan |
 //! | `approval`, `interrupt` | what the user says: yes, and stop |
 //! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
-//! | `print_report`, `progress`, `metrics` | a report in the form asked for, a bar, counters |
+//! | `print_report`, `progress` | a report in the form asked for, a bar |
+//! | `report_file` | files that one run writes for another |
 //! | `room_names`, `schemas` | room names for a shell, JSON Schemas |
 
 pub(crate) mod approval;
@@ -18,10 +19,10 @@ pub(crate) mod args;
 pub(crate) mod exit;
 pub(crate) mod interrupt;
 pub(crate) mod logs;
-pub(crate) mod metrics;
 pub(crate) mod output;
 pub(crate) mod print_report;
 pub(crate) mod progress;
+pub(crate) mod report_file;
 pub(crate) mod room_names;
 pub(crate) mod rooms;
 pub(crate) mod saved_plan;

@@ -4,11 +4,10 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use serde::Serialize;
 
 use super::args::{Color, PlainFormat};
 use super::exit::{Exit, Failure};
-use crate::report;
+use crate::report::{Report, json};
 
 /// The two streams of the program.
 pub(crate) struct Output {
@@ -40,7 +39,7 @@ impl Output {
     }
 
     /// Writes a result that has only two forms. `text` is its form for people.
-    pub(crate) fn plain<R: Serialize>(
+    pub(crate) fn plain<R: Report>(
         &mut self,
         report: &R,
         format: PlainFormat,
@@ -48,7 +47,7 @@ impl Output {
     ) -> Result<(), Failure> {
         match format {
             PlainFormat::Text => self.result(&text(report)),
-            PlainFormat::Json => self.result(&report::json(report)?),
+            PlainFormat::Json => self.result(&json(report)?),
         }
         Ok(())
     }

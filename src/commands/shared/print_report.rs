@@ -3,7 +3,7 @@
 use super::args::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::disk::whole_file::{Way, write_whole};
+use super::report_file;
 use crate::files::text_file::text_of;
 use crate::report::markdown::{Markdown, markdown};
 use crate::report::view::{Detail, View};
@@ -61,8 +61,5 @@ pub(crate) fn keep(report: &AnyReport, args: &ReportArgs) -> Result<(), Failure>
     let Some(path) = &args.report_file else {
         return Ok(());
     };
-    write_whole(path, report.json()?.as_bytes(), Way::Replace).map_err(|error| {
-        let message = format!("cannot write the report to {}: {error}", path.display());
-        Failure::new(Exit::Unexpected, message)
-    })
+    report_file::write(path, "report", &report.json()?)
 }

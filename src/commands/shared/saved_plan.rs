@@ -3,44 +3,23 @@
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
-use crate::disk::whole_file::{Way, write_whole};
+use super::report_file;
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Matched, Options, Outcome, Plan, Receipt, Stale, State};
+use crate::report::json;
 use crate::report::saved::SavedPlan;
 use crate::report::values::count;
 
-/// Largest file that is read, in bytes: about a hundred thousand changes.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Writes a plan to a file, whole or not at all.
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
-    let text = crate::report::json(plan)?;
-    write_whole(path, text.as_bytes(), Way::Replace).map_err(|error| {
-        let message = format!("cannot save the plan to {}: {error}", path.display());
-        Failure::new(Exit::Unexpected, message)
-    })
+    report_file::write(path, "plan", &json(plan)?)
 }
 
 /// Reads a plan from a file.
 pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
-    let shown = path.display();
-    let failed = |error: std::io::Error| {
-        Failure::new(
-            Exit::Usage,
-            format!("cannot read the plan {shown}: {error}"),
-        )
-    };
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if metadata.len() > MAX_BYTES {
-        return Err(Failure::new(
-            Exit::Invalid,
-            format!("{shown} is too large for a plan"),
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(failed)?;
+    let bytes = report_file::read(path, "plan")?;
     SavedPlan::parse(&bytes).map_err(|error| {
         let mut failure = Failure::because(Exit::Invalid, &error);
-        failure.message = format!("{shown} cannot be applied: {}", failure.message);
+        failure.message = format!("{} cannot be applied: {}", path.display(), failure.message);
         failure.hint("`roomctl plan --out FILE` makes one")
     })
 }

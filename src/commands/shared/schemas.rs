@@ -6,10 +6,11 @@ use schemars::{Schema, schema_for};
 use crate::files::config::Config;
 use crate::model::room_schema;
 use crate::planner::State;
+use crate::report::envelope::{pretty, schema as report_schema};
 use crate::report::saved::SavedPlan;
 use crate::report::show::ShowReport;
 use crate::report::state::{StateListReport, StateShowReport};
-use crate::report::{self, ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport};
+use crate::report::{ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport};
 
 /// A format with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -46,7 +47,7 @@ pub(crate) enum SchemaName {
 
 /// The text of a schema, as it is printed and checked in.
 pub(crate) fn text(name: SchemaName) -> Result<String, serde_json::Error> {
-    report::json(&schema(name))
+    pretty(&schema(name))
 }
 
 fn schema(name: SchemaName) -> Schema {
@@ -55,15 +56,15 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::RoomWithDefaults => room_schema::room_with_defaults(),
         SchemaName::Defaults => room_schema::defaults(),
         SchemaName::Config => schema_for!(Config),
-        SchemaName::Plan => schema_for!(PlanReport),
-        SchemaName::Apply => schema_for!(ApplyReport),
-        SchemaName::Drift => schema_for!(DriftReport),
-        SchemaName::Import => schema_for!(ImportReport),
-        SchemaName::Validate => schema_for!(ValidateReport),
-        SchemaName::SavedPlan => schema_for!(SavedPlan),
-        SchemaName::Show => schema_for!(ShowReport),
+        SchemaName::Plan => report_schema::<PlanReport>(),
+        SchemaName::Apply => report_schema::<ApplyReport>(),
+        SchemaName::Drift => report_schema::<DriftReport>(),
+        SchemaName::Import => report_schema::<ImportReport>(),
+        SchemaName::Validate => report_schema::<ValidateReport>(),
+        SchemaName::SavedPlan => report_schema::<SavedPlan>(),
+        SchemaName::Show => report_schema::<ShowReport>(),
         SchemaName::State => schema_for!(State),
-        SchemaName::StateList => schema_for!(StateListReport),
-        SchemaName::StateShow => schema_for!(StateShowReport),
+        SchemaName::StateList => report_schema::<StateListReport>(),
+        SchemaName::StateShow => report_schema::<StateShowReport>(),
     }
 }

@@ -170,8 +170,6 @@ mod tests {
 
     fn report(rooms: Vec<RoomReport>) -> DriftReport {
         DriftReport {
-            format_version: "1.0".into(),
-            kind: "drift".into(),
             app: "acme".into(),
             state: StateId::new("lineage", 4),
             summary: Summary::default(),

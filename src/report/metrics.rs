@@ -1,48 +1,28 @@
-//! Counters for node-exporter's textfile collector, in the Prometheus text format.
+//! A drift check as counters for node-exporter's textfile collector, in the Prometheus text format.
 
 use std::fmt::Write;
-use std::io;
-use std::path::Path;
 
-use crate::disk::whole_file::{Way, write_whole};
+use super::DriftReport;
 
 const LAST_SUCCESS: &str = "roomctl_drift_last_success_timestamp_seconds";
 
-/// Writes the counts of a drift check to `path`, whole or not at all: the collector may read at any moment.
-///
-/// `success` says that every room could be read; otherwise the time of the last success is carried over.
-/// `now` is in Unix seconds.
-pub(crate) fn write(
-    path: &Path,
-    app: &str,
-    counts: &[(&str, u64)],
-    success: bool,
-    now: i64,
-) -> io::Result<()> {
-    let last = if success {
-        Some(now)
-    } else {
-        std::fs::read_to_string(path)
-            .ok()
-            .and_then(|text| last_success(&text))
-    };
-    write_whole(
-        path,
-        render(app, counts, last, now).as_bytes(),
-        Way::Replace,
-    )
-}
-
-fn render(app: &str, counts: &[(&str, u64)], last_success: Option<i64>, now: i64) -> String {
+/// The counters. `before` is their last text: unless every room could be read, the time of the last success is
+/// carried over from it. `now` is in Unix seconds.
+pub(crate) fn metrics(report: &DriftReport, before: Option<&str>, now: i64) -> String {
+    let app = &report.app;
     let mut text = String::from(
         "# HELP roomctl_drift_rooms Rooms by verdict of the last drift check.\n# TYPE roomctl_drift_rooms gauge\n",
     );
-    for (verdict, number) in counts {
+    for (verdict, number) in report.summary.counts() {
         let _ = writeln!(
             text,
             "roomctl_drift_rooms{{app=\"{app}\",verdict=\"{verdict}\"}} {number}"
         );
     }
+    let last_success = match report.summary.unreadable {
+        0 => Some(now),
+        _ => before.and_then(last_success),
+    };
     let times = [
         (
             "roomctl_drift_last_run_timestamp_seconds",
@@ -74,21 +54,35 @@ fn last_success(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::StateId;
+    use crate::report::drift::Summary;
+
+    fn check(unreadable: u64) -> DriftReport {
+        DriftReport {
+            app: "acme".into(),
+            state: StateId::new("lineage", 1),
+            summary: Summary {
+                drifted: 2,
+                unreadable,
+                ..Summary::default()
+            },
+            rooms: Vec::new(),
+            idle_mutes: Vec::new(),
+            warning: None,
+        }
+    }
 
     #[test]
     fn the_last_success_outlives_a_failed_check() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("roomctl.prom");
-        write(&path, "acme", &[("drifted", 2)], true, 100).unwrap();
-        write(&path, "acme", &[("drifted", 3)], false, 200).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("roomctl_drift_rooms{app=\"acme\",verdict=\"drifted\"} 3\n"));
+        let first = metrics(&check(0), None, 100);
+        let text = metrics(&check(1), Some(&first), 200);
+        assert!(text.contains("roomctl_drift_rooms{app=\"acme\",verdict=\"drifted\"} 2\n"));
         assert!(text.contains("roomctl_drift_last_run_timestamp_seconds{app=\"acme\"} 200\n"));
         assert!(text.contains("roomctl_drift_last_success_timestamp_seconds{app=\"acme\"} 100\n"));
     }
 
     #[test]
     fn a_check_that_never_succeeded_says_no_time() {
-        assert!(!render("acme", &[], None, 5).contains(LAST_SUCCESS));
+        assert!(!metrics(&check(1), None, 5).contains(LAST_SUCCESS));
     }
 }

@@ -1,0 +1,145 @@
+//! What every report begins with: the version of its format and its kind, in JSON and in the schema.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::import::ImportReport;
+use super::saved::SavedPlan;
+use super::show::ShowReport;
+use super::state::{StateListReport, StateShowReport};
+use super::{ApplyReport, DriftReport, PlanReport, ValidateReport};
+use crate::model::version::newer;
+
+/// Version of all report formats. Minor: fields were added. Major: readers must refuse.
+const FORMAT_VERSION: &str = "1.0";
+
+/// Its major part, which is all that this program can read.
+const FORMAT: u64 = 1;
+
+/// What is in a report behind its head.
+pub(crate) trait Report: Serialize + JsonSchema {
+    const KIND: &'static str;
+}
+
+macro_rules! kinds {
+    ($($report:ty => $kind:literal),* $(,)?) => {
+        $(impl Report for $report {
+            const KIND: &'static str = $kind;
+        })*
+    };
+}
+
+kinds! {
+    PlanReport => "plan",
+    ApplyReport => "apply",
+    DriftReport => "drift",
+    ImportReport => "import",
+    ValidateReport => "validate",
+    SavedPlan => "saved-plan",
+    ShowReport => "show",
+    StateListReport => "state-list",
+    StateShowReport => "state-show",
+}
+
+#[derive(Serialize)]
+pub(super) struct Envelope<'a, T> {
+    format_version: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    report: &'a T,
+}
+
+impl<'a, T: Report> Envelope<'a, T> {
+    fn new(report: &'a T) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            kind: T::KIND,
+            report,
+        }
+    }
+}
+
+/// The JSON text of a report, ready to be written to a file or a pipe.
+pub(crate) fn json<T: Report>(report: &T) -> serde_json::Result<String> {
+    pretty(&Envelope::new(report))
+}
+
+/// The same as a part of something larger.
+pub(super) fn json_value<T: Report>(report: &T) -> serde_json::Result<Json> {
+    serde_json::to_value(Envelope::new(report))
+}
+
+/// JSON as we write it: indented, and ended by a line break.
+pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n")
+}
+
+impl<T: Report> JsonSchema for Envelope<'_, T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = T::json_schema(generator);
+        let about = format!("Always `{}`.", T::KIND);
+        let head = [
+            (
+                "format_version",
+                json!({"description": "Version of this format.", "type": "string"}),
+            ),
+            (
+                "kind",
+                json!({"description": about, "type": "string", "const": T::KIND}),
+            ),
+        ];
+        for (at, (name, property)) in head.into_iter().enumerate() {
+            if let Some(Json::Object(properties)) = schema.get_mut("properties") {
+                properties.shift_insert(at, name.to_owned(), property);
+            }
+            if let Some(Json::Array(required)) = schema.get_mut("required") {
+                required.insert(at, name.into());
+            }
+        }
+        schema
+    }
+}
+
+/// The schema of a report.
+pub(crate) fn schema<T: Report>() -> Schema {
+    schema_for!(Envelope<'_, T>)
+}
+
+/// Why a text is not the report that is needed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error("it is not a report of roomctl")]
+    Other(#[from] serde_json::Error),
+    #[error("it is of the kind `{0}`")]
+    Kind(String),
+    #[error("it has format {0}, and this version reads {FORMAT}")]
+    Newer(String),
+}
+
+impl ReadError {
+    pub(super) fn kind(kind: &str) -> Self {
+        Self::Kind(kind.escape_debug().to_string())
+    }
+}
+
+/// The kind of a report, after its version.
+pub(super) fn kind(text: &[u8]) -> Result<String, ReadError> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "format_version")]
+        _version: String,
+        kind: String,
+    }
+    if let Some(version) = newer(text, FORMAT) {
+        return Err(ReadError::Newer(version));
+    }
+    let head: Head = serde_json::from_slice(text)?;
+    Ok(head.kind)
+}
