@@ -14,7 +14,7 @@ use crate::files::discover::{as_typed, discover, whole_file};
 use crate::files::entries::Findings;
 use crate::files::room_format::format;
 use crate::files::text_file::{MAX_FILE_BYTES, read_text, text_of};
-use crate::model::{Finding, Severity};
+use crate::model::{Finding, Rule, Severity};
 use crate::report::ValidateReport;
 use crate::report::text::{self, MOST};
 
@@ -98,7 +98,7 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
         if root.is_symlink() && !root.is_dir() {
             findings.push(whole_file(
                 root,
-                "link",
+                Rule::Link,
                 "this is a link, and links are not written through",
                 "name the file itself",
             ));
@@ -107,8 +107,9 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
         let found = discover(rooms, root);
         let nothing = found.rooms.is_empty() && found.defaults.is_empty();
         let is_named = nothing && root.is_file();
-        let tells =
-            |finding: &Finding| is_named || ["no-rooms", "unreadable"].contains(&finding.rule);
+        let tells = |finding: &Finding| {
+            is_named || [Rule::NoRooms, Rule::Unreadable].contains(&finding.rule)
+        };
         findings.extend(found.findings.into_iter().filter(tells));
         files.extend(found.rooms);
         files.extend(found.defaults.into_values());

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::files::entries::{self, Findings, SettingsFile};
 use crate::files::yaml::Entry;
-use crate::model::Finding;
 use crate::model::digest::sha256;
+use crate::model::{Finding, Rule};
 
 /// The stem of the files that hold defaults.
 pub(crate) const STEM: &str = "_defaults";
@@ -42,7 +42,7 @@ pub(crate) fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
         let message = "defaults are for many rooms, and a name is for one";
         findings.error(
             entry.key_at,
-            "defaults-name",
+            Rule::DefaultsName,
             message,
             "take `roomName` out",
         );

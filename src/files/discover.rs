@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ignore::WalkBuilder;
 
 use crate::files::defaults::{self, STEM};
-use crate::model::{Finding, Place, Severity};
+use crate::model::{Finding, Place, Rule, Severity};
 
 /// The files of one root.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn in_the_way(&mut self, path: &Path, rule: &'static str, message: &str, help: &str) {
+    fn in_the_way(&mut self, path: &Path, rule: Rule, message: &str, help: &str) {
         self.findings.push(whole_file(path, rule, message, help));
     }
 }
@@ -35,7 +35,7 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
     if !root.exists() {
         let message = "there is no such file or directory";
         let help = "create it with a first room file, or name another one with --rooms";
-        found.in_the_way(root, "no-rooms", message, help);
+        found.in_the_way(root, Rule::NoRooms, message, help);
         return found;
     }
     above(rooms, root, &mut found);
@@ -53,7 +53,7 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
         match entry {
             Err(error) => {
                 let message = format!("this cannot be read: {}", reason(&error));
-                found.in_the_way(root, "unreadable", &message, "check its permissions");
+                found.in_the_way(root, Rule::Unreadable, &message, "check its permissions");
             }
             Ok(entry) => sort_out(entry.path(), entry.file_type(), root, &mut found),
         }
@@ -116,16 +116,16 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
             let help = "take the leading dot away if it is a room";
             found.findings.push(Finding {
                 severity: Severity::Warning,
-                ..whole_file(path, "hidden", message, help)
+                ..whole_file(path, Rule::Hidden, message, help)
             });
         }
     } else if kind.is_some_and(|kind| kind.is_symlink()) {
         let message = "this is a link, and links are not followed";
-        found.in_the_way(path, "link", message, "put the file itself here");
+        found.in_the_way(path, Rule::Link, message, "put the file itself here");
     } else if kind.is_some_and(|kind| kind.is_dir()) {
         if is_yaml {
             let message = "this directory has the name of a room file";
-            found.in_the_way(path, "directory", message, "rename the directory");
+            found.in_the_way(path, Rule::Directory, message, "rename the directory");
         }
     } else if is_yaml || path == root {
         let is_file = kind.is_some_and(|kind| kind.is_file());
@@ -136,11 +136,11 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
 fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
     let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
         let message = "the name of this file is not valid UTF-8";
-        return found.in_the_way(path, "file-name", message, "rename the file");
+        return found.in_the_way(path, Rule::FileName, message, "rename the file");
     };
     if !is_file {
         let message = "this is not a regular file";
-        return found.in_the_way(path, "unreadable", message, "put a regular file here");
+        return found.in_the_way(path, Rule::Unreadable, message, "put a regular file here");
     }
     if stem != STEM {
         // Taken for rooms, these would be rooms that nobody wanted.
@@ -148,7 +148,7 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
             let message =
                 "this file looks like defaults, which are read from `_defaults.yaml` only";
             let help = "rename the file to `_defaults.yaml`; for a room of this name, set `roomName` in a file of another name";
-            return found.in_the_way(path, "defaults-file-name", message, help);
+            return found.in_the_way(path, Rule::DefaultsFileName, message, help);
         }
         return found.rooms.push(path.to_owned());
     }
@@ -156,7 +156,7 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
     if let Some(other) = found.defaults.insert(dir.to_owned(), path.to_owned()) {
         let other = as_typed(&other);
         let message = format!("these are the second defaults of this directory, beside {other}");
-        found.in_the_way(path, "defaults-twice", &message, "keep one of the two");
+        found.in_the_way(path, Rule::DefaultsTwice, &message, "keep one of the two");
     }
 }
 
@@ -176,7 +176,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 /// A finding about a file as a whole.
-pub(crate) fn whole_file(path: &Path, rule: &'static str, message: &str, help: &str) -> Finding {
+pub(crate) fn whole_file(path: &Path, rule: Rule, message: &str, help: &str) -> Finding {
     Finding::error(as_typed(path), Place::WHOLE_FILE, rule, message, help)
 }
 

@@ -17,7 +17,7 @@ use crate::model::name::{NameError, NameRule, RoomName};
 use crate::model::policy::Subject;
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
-use crate::model::{Finding, Origin, Place, Related, Room, RoomOrigins, Secret, Settings};
+use crate::model::{Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Secret, Settings};
 
 /// A room as one file declares it.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ fn settings(
     if layers.own.is_empty() && context.defaults.is_empty() {
         let message = "the file declares nothing";
         let help = "add at least `privacy: private` or `privacy: public`";
-        findings.error(Place::START, "empty-file", message, help);
+        findings.error(Place::START, Rule::EmptyFile, message, help);
         return None;
     }
     let Some(own) = own else {
@@ -126,7 +126,7 @@ fn settings(
         let message = format!("`{name}`, with the values of its variables: {why}");
         let help = "correct the variable in the environment, or the text around the reference";
         let place = entry.value_at;
-        findings.add(Finding::error(file, place, "variable", message, help));
+        findings.add(Finding::error(file, place, Rule::Variable, message, help));
     }
     let settings = room.settings();
     check_rules(&settings, layers, context.now, findings);
@@ -224,7 +224,7 @@ fn room_name(
                 ),
                 _ => error.help(),
             };
-            findings.error(place, "room-name", format!("{error}{origin}"), help);
+            findings.error(place, Rule::RoomName, format!("{error}{origin}"), help);
             None
         }
     }
@@ -294,7 +294,10 @@ mod tests {
                 let help = f.help.map(|h| format!(" | {h}")).unwrap_or_default();
                 format!(
                     "{}:{} {}: {}{help}",
-                    f.place.line, f.place.column, f.rule, f.message
+                    f.place.line,
+                    f.place.column,
+                    f.rule.name(),
+                    f.message
                 )
             })
             .collect()
@@ -460,7 +463,7 @@ mod tests {
     fn the_file_names_the_room() {
         let (room, findings) = parse("rooms/A b.yaml", "A b", "privacy: private", &CONTEXT);
         assert!(room.is_none());
-        assert_eq!(findings[0].rule, "room-name");
+        assert_eq!(findings[0].rule, Rule::RoomName);
         let (room, _) = parse(
             "rooms/A b.yaml",
             "A b",
@@ -521,7 +524,7 @@ mod tests {
         assert!(
             found
                 .iter()
-                .all(|f| f.rule == "policy" && f.room.as_deref() == Some("a"))
+                .all(|f| f.rule == Rule::Policy && f.room.as_deref() == Some("a"))
         );
     }
 

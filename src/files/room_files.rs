@@ -12,7 +12,9 @@ use crate::files::discover::{Found, as_typed, discover};
 use crate::files::room_file::{self, RoomFile};
 use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
-use crate::model::{Finding, Origins, Place, Related, RoomName, RoomOrigins, Wanted, WantedRoom};
+use crate::model::{
+    Finding, Origins, Place, Related, RoomName, RoomOrigins, Rule, Wanted, WantedRoom,
+};
 
 /// What the files say.
 #[derive(Debug, Default)]
@@ -262,7 +264,7 @@ fn twin(room: &RoomFile, first: &First) -> Finding {
             place: first.name_at,
             label: "the first one".to_owned(),
         }],
-        ..Finding::error(&room.file, room.name_at, "duplicate-room", message, help)
+        ..Finding::error(&room.file, room.name_at, Rule::DuplicateRoom, message, help)
     }
 }
 
@@ -293,7 +295,7 @@ mod tests {
         dir
     }
 
-    fn rules(dir: &tempfile::TempDir) -> Vec<(String, &'static str)> {
+    fn rules(dir: &tempfile::TempDir) -> Vec<(String, Rule)> {
         load(dir.path(), &[dir.path().to_owned()], &CONTEXT)
             .findings
             .into_iter()
@@ -329,7 +331,7 @@ mod tests {
         };
         assert_eq!(
             (finding.rule, finding.severity),
-            ("hidden", Severity::Warning)
+            (Rule::Hidden, Severity::Warning)
         );
     }
 
@@ -343,8 +345,8 @@ mod tests {
         assert_eq!(
             rules(&dir),
             [
-                ("a.yaml".to_owned(), "duplicate-room"),
-                ("c.yaml".to_owned(), "duplicate-room")
+                ("a.yaml".to_owned(), Rule::DuplicateRoom),
+                ("c.yaml".to_owned(), Rule::DuplicateRoom)
             ]
         );
     }
@@ -359,9 +361,9 @@ mod tests {
         assert_eq!(
             rules(&dir),
             [
-                ("big.yaml".to_owned(), "file-size"),
-                ("dir.yaml".to_owned(), "directory"),
-                ("latin.yaml".to_owned(), "encoding"),
+                ("big.yaml".to_owned(), Rule::FileSize),
+                ("dir.yaml".to_owned(), Rule::Directory),
+                ("latin.yaml".to_owned(), Rule::Encoding),
             ]
         );
         let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
@@ -383,7 +385,7 @@ mod tests {
         let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
         assert_eq!(loaded.wanted.len(), 1);
         assert_eq!(loaded.findings.len(), 3);
-        assert!(loaded.findings.iter().all(|f| f.rule == "link"));
+        assert!(loaded.findings.iter().all(|f| f.rule == Rule::Link));
     }
 
     fn settings(loaded: &Loaded, room: &str) -> Vec<String> {
@@ -454,7 +456,7 @@ mod tests {
         // A file that is looked at alone, as the rooms directory, has what stands beside it.
         let file = dir.path().join("x/y/b.yaml");
         let loaded = load(&file, std::slice::from_ref(&file), &CONTEXT);
-        assert_eq!(loaded.findings[0].rule, "missing-privacy");
+        assert_eq!(loaded.findings[0].rule, Rule::MissingPrivacy);
     }
 
     #[test]
@@ -465,9 +467,9 @@ mod tests {
             ("b.yaml", "maxParticipants: many"),
         ]);
         let told = [
-            ("_defaults.yaml".to_owned(), "wrong-type"),
-            ("_defaults.yaml".to_owned(), "defaults-name"),
-            ("b.yaml".to_owned(), "wrong-type"),
+            ("_defaults.yaml".to_owned(), Rule::WrongType),
+            ("_defaults.yaml".to_owned(), Rule::DefaultsName),
+            ("b.yaml".to_owned(), Rule::WrongType),
         ];
         assert_eq!(rules(&dir), told);
         let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
@@ -494,7 +496,10 @@ mod tests {
             shared.message.ends_with("(in room `a` and 1 other room)"),
             "{shared:?}"
         );
-        assert_eq!((shared.place.line, shared.rule), (2, "composition-needed"));
+        assert_eq!(
+            (shared.place.line, shared.rule),
+            (2, Rule::CompositionNeeded)
+        );
         // The room's own line is what can be changed for this room alone.
         assert!(own.file.ends_with("c.yaml"));
         assert!(own.related[0].file.ends_with("_defaults.yaml"));
@@ -510,10 +515,10 @@ mod tests {
             ("z/_defaults.yaml/a.yaml", "privacy: private"),
         ]);
         let told = [
-            ("_defaults.yml".to_owned(), "defaults-twice"),
-            ("_default.yaml".to_owned(), "defaults-file-name"),
-            ("_Defaults.yaml".to_owned(), "defaults-file-name"),
-            ("_defaults.yaml".to_owned(), "directory"),
+            ("_defaults.yml".to_owned(), Rule::DefaultsTwice),
+            ("_default.yaml".to_owned(), Rule::DefaultsFileName),
+            ("_Defaults.yaml".to_owned(), Rule::DefaultsFileName),
+            ("_defaults.yaml".to_owned(), Rule::Directory),
         ];
         assert_eq!(rules(&dir), told);
     }
@@ -526,6 +531,6 @@ mod tests {
             &[dir.path().join("nowhere")],
             &CONTEXT,
         );
-        assert_eq!(loaded.findings[0].rule, "no-rooms");
+        assert_eq!(loaded.findings[0].rule, Rule::NoRooms);
     }
 }

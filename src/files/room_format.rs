@@ -23,8 +23,8 @@ use serde_json::Value;
 use crate::files::entries::{FAULT, Findings, unambiguous};
 use crate::files::scalar::{is_plain, reads_as, scalar};
 use crate::files::yaml::{self, Entry};
-use crate::model::Place;
 use crate::model::catalogue::attributes;
+use crate::model::{Place, Rule};
 
 /// What parts words on a line. Other white space is part of a text, as far as YAML goes.
 const BLANKS: [char; 2] = [' ', '\t'];
@@ -44,7 +44,7 @@ pub(crate) fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> 
             message,
             help,
         }) => {
-            findings.error(place, "format", message, help);
+            findings.error(place, Rule::Format, message, help);
             return None;
         }
     };

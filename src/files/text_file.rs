@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::files::discover::whole_file;
-use crate::model::{Finding, Place};
+use crate::model::{Finding, Place, Rule};
 
 /// Largest room file that is read, in bytes. A room with every attribute and a comment on each is about 4 KiB.
 pub(crate) const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -39,17 +39,21 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
         File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         let message = format!("the file cannot be read: {error}");
-        return Err(wrong("unreadable", &message, "check its permissions"));
+        return Err(wrong(Rule::Unreadable, &message, "check its permissions"));
     }
     if bytes.len() as u64 > MAX_FILE_BYTES {
         let help = "a room file holds one room: at most 31 short keys";
-        return Err(wrong("file-size", "the file is larger than 256 KiB", help));
+        return Err(wrong(
+            Rule::FileSize,
+            "the file is larger than 256 KiB",
+            help,
+        ));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let place = place_behind(&String::from_utf8_lossy(good));
         let (message, help) = ("the file is not valid UTF-8", "save the file as UTF-8");
-        let mut finding = wrong("encoding", message, help);
+        let mut finding = wrong(Rule::Encoding, message, help);
         finding.place = place;
         finding
     })

@@ -1,27 +1,23 @@
 //! What a change does to people: privacy, recording, being put out of a meeting, the bill.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::catalogue::{self, Trait};
 use super::value::{Stored, StoredSettings};
+use super::words::words;
 
-/// One effect on people. The wire names are those that reports and flags use.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Effect {
-    /// Anyone with the link can now enter.
-    PrivacyWidened,
-    /// Meetings are recorded from now on, or may be.
-    RecordingOn,
-    /// People in the room may be put out of it.
-    EjectsParticipants,
-    /// The price of a meeting changes.
-    BillingChanged,
-    /// The room goes away.
-    Archived,
+words! {
+    /// One effect on people. The wire names are those that reports and flags use.
+    Effect {
+        /// Anyone with the link can now enter.
+        PrivacyWidened = "privacy-widened",
+        /// Meetings are recorded from now on, or may be.
+        RecordingOn = "recording-on",
+        /// People in the room may be put out of it.
+        EjectsParticipants = "ejects-participants",
+        /// The price of a meeting changes.
+        BillingChanged = "billing-changed",
+        /// The room goes away.
+        Archived = "archived",
+    }
 }
 
 impl Effect {
@@ -33,17 +29,6 @@ impl Effect {
         Self::BillingChanged,
         Self::Archived,
     ];
-
-    /// The name in reports and flags.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::PrivacyWidened => "privacy-widened",
-            Self::RecordingOn => "recording-on",
-            Self::EjectsParticipants => "ejects-participants",
-            Self::BillingChanged => "billing-changed",
-            Self::Archived => "archived",
-        }
-    }
 
     /// What it means, in a sentence for the reader of a plan.
     pub(crate) fn sentence(self) -> &'static str {
@@ -57,11 +42,16 @@ impl Effect {
     }
 }
 
-/// The effects of moving a room from `before` to `after` at the moment `now` (Unix seconds), sorted.
+/// The effects of bringing a room to `after` at the moment `now` (Unix seconds), sorted. `before` says what the
+/// room holds of an attribute, where that is known.
 ///
-/// An attribute missing from `before` was not managed: its value is not known. Switching something on
-/// then counts as an effect, since the safe reading is that it was off; switching off does not.
-pub(crate) fn effects(before: &StoredSettings, after: &StoredSettings, now: i64) -> Vec<Effect> {
+/// Switching something on whose value is not known counts as an effect, since the safe reading is that it was
+/// off; switching it off does not.
+pub(crate) fn effects<'a>(
+    before: impl Fn(&str) -> Option<&'a Stored>,
+    after: &'a StoredSettings,
+    now: i64,
+) -> Vec<Effect> {
     let mut effects = Vec::new();
     let change = Move { before, after };
     if change.is("privacy", "private", "public") {
@@ -81,49 +71,58 @@ pub(crate) fn effects(before: &StoredSettings, after: &StoredSettings, now: i64)
     effects
 }
 
-struct Move<'a> {
-    before: &'a StoredSettings,
+struct Move<'a, Before> {
+    before: Before,
     after: &'a StoredSettings,
 }
 
-impl Move<'_> {
+impl<'a, Before: Fn(&str) -> Option<&'a Stored>> Move<'a, Before> {
+    fn sides(&self, name: &str) -> (Option<&'a Stored>, Option<&'a Stored>) {
+        ((self.before)(name), self.after.get(name))
+    }
+
     fn is(&self, name: &str, from: &str, to: &str) -> bool {
-        self.before.get(name) == Some(&from.into()) && self.after.get(name) == Some(&to.into())
+        let (before, after) = self.sides(name);
+        before == Some(&from.into()) && after == Some(&to.into())
     }
 
     fn switches_on(&self, name: &str) -> bool {
-        is_true(self.after, name) && !is_true(self.before, name)
+        let (before, after) = self.sides(name);
+        is_true(after) && !is_true(before)
     }
 
     fn switches_off(&self, name: &str) -> bool {
-        self.after.get(name) == Some(&false.into()) && is_true(self.before, name)
+        let (before, after) = self.sides(name);
+        after == Some(&false.into()) && is_true(before)
     }
 
     fn lowers(&self, name: &str) -> bool {
-        match (number(self.before, name), number(self.after, name)) {
+        let (before, after) = self.sides(name);
+        let number = |value: Option<&Stored>| value.and_then(Stored::integer);
+        match (number(before), number(after)) {
             (Some(before), Some(after)) => after < before,
-            // Newly limited: somebody inside may be over the limit.
-            (None, Some(_)) => !self.before.is_empty(),
+            // Newly limited: somebody inside may be over the limit, if there is an inside.
+            (None, Some(_)) => self.after.keys().any(|name| (self.before)(name).is_some()),
             _ => false,
         }
     }
 
     fn ejects(&self, now: i64) -> bool {
-        let over = |settings: &StoredSettings| {
-            is_true(settings, "ejectAtRoomExp")
-                && number(settings, "expireUnixSec").is_some_and(|moment| moment <= now)
+        let (ejected, ejects) = self.sides("ejectAtRoomExp");
+        let (before, after) = self.sides("expireUnixSec");
+        let is_over = |moment: Option<&Stored>| {
+            moment
+                .and_then(Stored::integer)
+                .is_some_and(|moment| moment <= now)
         };
-        let expires = over(self.after) && !over(self.before);
-        expires || catalogue::with(Trait::Ejects).any(|name| self.lowers(name))
+        let was_over = is_true(ejected) && is_over(before);
+        (is_true(ejects) && is_over(after) && !was_over)
+            || catalogue::with(Trait::Ejects).any(|name| self.lowers(name))
     }
 }
 
-fn is_true(settings: &StoredSettings, name: &str) -> bool {
-    settings.get(name).is_some_and(Stored::is_true)
-}
-
-fn number(settings: &StoredSettings, name: &str) -> Option<i64> {
-    settings.get(name).and_then(Stored::integer)
+fn is_true(value: Option<&Stored>) -> bool {
+    value.is_some_and(Stored::is_true)
 }
 
 #[cfg(test)]
@@ -134,7 +133,8 @@ mod tests {
 
     fn of(before: Value, after: Value) -> Vec<&'static str> {
         let read = |value| -> StoredSettings { serde_json::from_value(value).unwrap() };
-        effects(&read(before), &read(after), 1_000)
+        let before = read(before);
+        effects(|name| before.get(name), &read(after), 1_000)
             .into_iter()
             .map(Effect::name)
             .collect()

@@ -1,31 +1,19 @@
 //! A finding: one thing that is wrong or doubtful in the files, and what to write instead.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::Rule;
+use super::words::words;
 
-/// How much a finding weighs.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Severity {
-    /// Nothing is planned or sent while it stands.
-    #[default]
-    Error,
-    /// Probably not what was meant; goes on.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-impl Severity {
-    /// The word shown to people.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
+words! {
+    /// How much a finding weighs.
+    #[derive(Default)]
+    Severity {
+        /// Nothing is planned or sent while it stands.
+        #[default]
+        Error = "error",
+        /// Probably not what was meant; goes on.
+        Warning = "warning",
+        /// Worth knowing.
+        Note = "note",
     }
 }
 
@@ -82,8 +70,7 @@ pub(crate) struct Finding {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
     pub place: Place,
-    /// Stable name of the check, such as `unknown-key`.
-    pub rule: &'static str,
+    pub rule: Rule,
     /// How much it weighs.
     pub severity: Severity,
     pub message: String,
@@ -100,7 +87,7 @@ impl Finding {
     pub(crate) fn error(
         file: impl Into<String>,
         place: Place,
-        rule: &'static str,
+        rule: Rule,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {

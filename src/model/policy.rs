@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::catalogue::attributes;
 use super::finding::Severity;
+use super::rule::Rule;
 use super::rules::Violation;
 use super::value::Scalar;
 use super::{RoomName, Settings, Value};
@@ -148,7 +149,7 @@ impl Policy {
 
     fn violation(&self, severity: Severity, message: &str, help: String) -> Violation {
         Violation {
-            rule: "policy",
+            rule: Rule::Policy,
             severity,
             message: format!("{message} [{}]", self.config.id),
             attributes: self.attributes(),

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use super::catalogue::{self, Kind, Trait};
 use super::finding::Severity;
+use super::rule::Rule;
 use super::types::Privacy;
 use super::value::{Scalar, Settings, Value};
 
 /// What a rule, or a policy, found in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// Stable name of the rule.
-    pub rule: &'static str,
+    pub rule: Rule,
     /// Its strength.
     pub severity: Severity,
     /// Wire names of the attributes to point at: the one it is about, and those that it does not go with.
@@ -25,9 +25,9 @@ pub(crate) struct Violation {
     pub help: String,
 }
 
-type Rule = fn(&Settings, i64, &mut Vec<Violation>);
+type Check = fn(&Settings, i64, &mut Vec<Violation>);
 
-const RULES: &[Rule] = &[
+const CHECKS: &[Check] = &[
     privacy_required,
     rtmp_needs_url,
     composition_needed,
@@ -48,14 +48,14 @@ const MILLISECONDS: i64 = 100_000_000_000;
 /// Everything the rules say about a room at the moment `now` (Unix seconds), in the order of the rules.
 pub(crate) fn check(room: &Settings, now: i64) -> Vec<Violation> {
     let mut found = Vec::new();
-    for rule in RULES {
-        rule(room, now, &mut found);
+    for check in CHECKS {
+        check(room, now, &mut found);
     }
     found
 }
 
 fn violation(
-    rule: &'static str,
+    rule: Rule,
     severity: Severity,
     attribute: &'static str,
     message: impl Into<String>,
@@ -101,7 +101,7 @@ fn calendar(moment: i64) -> String {
 fn privacy_required(room: &Settings, _: i64, found: &mut Vec<Violation>) {
     if !room.contains_key("privacy") {
         found.push(violation(
-            "missing-privacy",
+            Rule::MissingPrivacy,
             Severity::Error,
             "privacy",
             "`privacy` is missing",
@@ -114,7 +114,7 @@ fn privacy_required(room: &Settings, _: i64, found: &mut Vec<Violation>) {
 fn rtmp_needs_url(room: &Settings, _: i64, found: &mut Vec<Violation>) {
     if is_true(room, "enableRTMPOut") && !room.contains_key("rtmpOutURL") {
         found.push(violation(
-            "rtmp-url-missing",
+            Rule::RtmpUrlMissing,
             Severity::Error,
             "enableRTMPOut",
             "`enableRTMPOut: true` needs `rtmpOutURL`",
@@ -132,8 +132,14 @@ fn composition_needed(room: &Settings, _: i64, found: &mut Vec<Violation>) {
         let message = format!("`{name}: true` needs `enableComposition: true`");
         let help = "add `enableComposition: true` (composition is billed)";
         found.push(
-            violation("composition-needed", Severity::Error, name, message, help)
-                .with("enableComposition"),
+            violation(
+                Rule::CompositionNeeded,
+                Severity::Error,
+                name,
+                message,
+                help,
+            )
+            .with("enableComposition"),
         );
     }
 }
@@ -142,7 +148,7 @@ fn layout_without_composition(room: &Settings, _: i64, found: &mut Vec<Violation
     if room.contains_key("compositionLayout") && !is_true(room, "enableComposition") {
         found.push(
             violation(
-                "layout-unused",
+                Rule::LayoutUnused,
                 Severity::Warning,
                 "compositionLayout",
                 "`compositionLayout` has no effect without `enableComposition: true`",
@@ -157,7 +163,7 @@ fn rtmp_url_unused(room: &Settings, _: i64, found: &mut Vec<Violation>) {
     if room.contains_key("rtmpOutURL") && !is_true(room, "enableRTMPOut") {
         found.push(
             violation(
-                "rtmp-url-unused",
+                Rule::RtmpUrlUnused,
                 Severity::Warning,
                 "rtmpOutURL",
                 "`rtmpOutURL` is an unused secret while `enableRTMPOut` is not true",
@@ -177,7 +183,13 @@ fn expiry_flags_without_expiry(room: &Settings, _: i64, found: &mut Vec<Violatio
         let message = format!("`{name}` matters only with `expireUnixSec`");
         let help = "add `expireUnixSec`, or take the flag out";
         let severity = Severity::Warning;
-        found.push(violation("expiry-missing", severity, name, message, help));
+        found.push(violation(
+            Rule::ExpiryMissing,
+            severity,
+            name,
+            message,
+            help,
+        ));
     }
 }
 
@@ -197,7 +209,7 @@ fn window_is_empty(room: &Settings, _: i64, found: &mut Vec<Violation>) {
         let help = "let `notBeforeUnixSec` be earlier than `expireUnixSec`";
         found.push(
             violation(
-                "empty-window",
+                Rule::EmptyWindow,
                 Severity::Error,
                 "notBeforeUnixSec",
                 message,
@@ -218,7 +230,7 @@ fn moment_in_milliseconds(room: &Settings, _: i64, found: &mut Vec<Violation>) {
             let message = format!("`{name}: {moment}` looks like milliseconds");
             let help = format!("if it does to you too, write `{name}: {}`", moment / 1000);
             let severity = Severity::Warning;
-            found.push(violation("milliseconds", severity, name, message, help));
+            found.push(violation(Rule::Milliseconds, severity, name, message, help));
         }
     }
 }
@@ -230,7 +242,7 @@ fn expiry_in_the_past(room: &Settings, now: i64, found: &mut Vec<Violation>) {
         && moment <= now
     {
         found.push(violation(
-            "expired",
+            Rule::Expired,
             Severity::Warning,
             "expireUnixSec",
             format!(
@@ -247,7 +259,7 @@ fn request_to_join_is_for_private_rooms(room: &Settings, _: i64, found: &mut Vec
     if is_true(room, "enableRequestToJoin") && room.get("privacy") == Some(&public) {
         found.push(
             violation(
-                "request-to-join-unused",
+                Rule::RequestToJoinUnused,
                 Severity::Note,
                 "enableRequestToJoin",
                 "`enableRequestToJoin` is described for private rooms only; this one is public",
@@ -268,7 +280,7 @@ fn video_flags_in_audio_room(room: &Settings, _: i64, found: &mut Vec<Violation>
         let help = format!("set `{name}: false`, or take `audioOnlyRoom` out");
         found.push(
             violation(
-                "video-in-audio-room",
+                Rule::VideoInAudioRoom,
                 Severity::Warning,
                 name,
                 message,
@@ -284,7 +296,13 @@ fn zero_limits(room: &Settings, _: i64, found: &mut Vec<Violation>) {
     for name in room.keys().filter(|name| number(room, name) == Some(0)) {
         let message = format!("what the service makes of `{name}: 0` is unknown; it may refuse it");
         let help = "for \"no limit\" take the key out; keep 0 only if you know that your account accepts it";
-        found.push(violation("zero", Severity::Warning, name, message, help));
+        found.push(violation(
+            Rule::Zero,
+            Severity::Warning,
+            name,
+            message,
+            help,
+        ));
     }
 }
 
@@ -297,7 +315,7 @@ mod tests {
 
     const NOW: i64 = 1_790_000_000;
 
-    fn rules_of(value: Value) -> Vec<(&'static str, Severity, &'static str)> {
+    fn rules_of(value: Value) -> Vec<(Rule, Severity, &'static str)> {
         let room: Room = serde_json::from_value(value).unwrap();
         check(&room.settings(), NOW)
             .into_iter()
@@ -309,63 +327,63 @@ mod tests {
     fn each_rule_fires_and_only_it() {
         use Severity::{Error, Note, Warning};
         let cases = [
-            (json!({}), vec![("missing-privacy", Error, "privacy")]),
+            (json!({}), vec![(Rule::MissingPrivacy, Error, "privacy")]),
             (
                 json!({"privacy": "private", "enableRTMPOut": true, "enableComposition": true}),
-                vec![("rtmp-url-missing", Error, "enableRTMPOut")],
+                vec![(Rule::RtmpUrlMissing, Error, "enableRTMPOut")],
             ),
             (
                 json!({"privacy": "private", "recordComposition": true, "enableLiveStreaming": true}),
                 vec![
-                    ("composition-needed", Error, "recordComposition"),
-                    ("composition-needed", Error, "enableLiveStreaming"),
+                    (Rule::CompositionNeeded, Error, "recordComposition"),
+                    (Rule::CompositionNeeded, Error, "enableLiveStreaming"),
                 ],
             ),
             (
                 json!({"privacy": "private", "enableComposition": false, "enableLiveStreaming": true}),
-                vec![("composition-needed", Error, "enableLiveStreaming")],
+                vec![(Rule::CompositionNeeded, Error, "enableLiveStreaming")],
             ),
             (
                 json!({"privacy": "private", "compositionLayout": "grid"}),
-                vec![("layout-unused", Warning, "compositionLayout")],
+                vec![(Rule::LayoutUnused, Warning, "compositionLayout")],
             ),
             (
                 json!({"privacy": "private", "rtmpOutURL": "rtmp://h.example/k"}),
-                vec![("rtmp-url-unused", Warning, "rtmpOutURL")],
+                vec![(Rule::RtmpUrlUnused, Warning, "rtmpOutURL")],
             ),
             (
                 json!({"privacy": "private", "ejectAtRoomExp": true, "deleteOnExp": true}),
                 vec![
-                    ("expiry-missing", Warning, "ejectAtRoomExp"),
-                    ("expiry-missing", Warning, "deleteOnExp"),
+                    (Rule::ExpiryMissing, Warning, "ejectAtRoomExp"),
+                    (Rule::ExpiryMissing, Warning, "deleteOnExp"),
                 ],
             ),
             (
                 json!({"privacy": "private", "notBeforeUnixSec": NOW + 9, "expireUnixSec": NOW + 9}),
-                vec![("empty-window", Error, "notBeforeUnixSec")],
+                vec![(Rule::EmptyWindow, Error, "notBeforeUnixSec")],
             ),
             (
                 json!({"privacy": "private", "expireUnixSec": 1_800_000_000_000_i64}),
-                vec![("milliseconds", Warning, "expireUnixSec")],
+                vec![(Rule::Milliseconds, Warning, "expireUnixSec")],
             ),
             (
                 json!({"privacy": "private", "expireUnixSec": NOW}),
-                vec![("expired", Warning, "expireUnixSec")],
+                vec![(Rule::Expired, Warning, "expireUnixSec")],
             ),
             (
                 json!({"privacy": "public", "enableRequestToJoin": true}),
-                vec![("request-to-join-unused", Note, "enableRequestToJoin")],
+                vec![(Rule::RequestToJoinUnused, Note, "enableRequestToJoin")],
             ),
             (
                 json!({"privacy": "private", "audioOnlyRoom": true, "joinVideoOn": true,
                        "enableScreenSharing": false}),
-                vec![("video-in-audio-room", Warning, "joinVideoOn")],
+                vec![(Rule::VideoInAudioRoom, Warning, "joinVideoOn")],
             ),
             (
                 json!({"privacy": "private", "maxParticipants": 0, "expireUnixSec": 0}),
                 vec![
-                    ("zero", Warning, "expireUnixSec"),
-                    ("zero", Warning, "maxParticipants"),
+                    (Rule::Zero, Warning, "expireUnixSec"),
+                    (Rule::Zero, Warning, "maxParticipants"),
                 ],
             ),
         ];

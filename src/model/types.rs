@@ -5,13 +5,14 @@ use std::fmt;
 
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::reference::{Lookup, Template};
 use super::secret::Secret;
 use super::value::{Scalar, Value};
+use super::words::words;
 
 /// A key that may be absent. Absent means *not managed*: never sent, never compared.
 ///
@@ -60,27 +61,27 @@ impl<T: JsonSchema> JsonSchema for Managed<T> {
     }
 }
 
-/// Who can enter a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub(crate) enum Privacy {
-    /// Anyone who has the link.
-    Public,
-    /// Only people with a join token, or let in by an admin.
-    Private,
+words! {
+    /// Who can enter a room.
+    #[schemars(inline)]
+    Privacy {
+        /// Anyone who has the link.
+        Public = "public",
+        /// Only people with a join token, or let in by an admin.
+        Private = "private",
+    }
 }
 
-/// How the composed picture is laid out. The dashboard offers a third layout, "Broadcaster", whose wire
-/// value is unknown, so it cannot be declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(crate) enum CompositionLayout {
-    /// Everybody at the same size.
-    Grid,
-    /// Whoever speaks, large.
-    ActiveSpeaker,
+words! {
+    /// How the composed picture is laid out. The dashboard offers a third layout, "Broadcaster", whose wire
+    /// value is unknown, so it cannot be declared.
+    #[schemars(inline)]
+    CompositionLayout {
+        /// Everybody at the same size.
+        Grid = "grid",
+        /// Whoever speaks, large.
+        ActiveSpeaker = "active_speaker",
+    }
 }
 
 /// What a text may stand for where a whole number is expected.
@@ -124,7 +125,7 @@ fn whole_number<'de, D: Deserializer<'de>>(
 }
 
 macro_rules! whole_number_type {
-    ($(#[$doc:meta])* $name:ident, $expecting:literal, $from_text:expr) => {
+    ($(#[$doc:meta])* $name:ident, $expecting:literal, $from_text:expr, $schema:tt) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) struct $name(pub i64);
@@ -132,6 +133,20 @@ macro_rules! whole_number_type {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 whole_number(deserializer, $expecting, $from_text).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
             }
         }
 
@@ -147,19 +162,39 @@ whole_number_type!(
     /// A moment, in seconds since 1970-01-01 00:00 UTC. Files may also give it as RFC 3339, with its offset.
     UnixSeconds,
     "a moment in whole Unix seconds, 0 or more",
-    Some(moment)
+    Some(moment),
+    {
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "maximum": i64::MAX,
+        "pattern": MOMENT,
+        "patternErrorMessage":
+            "Write Unix seconds, or a date and time with its offset: 2027-01-01T09:00:00+01:00",
+        "examples": [1_798_761_600, "2027-01-01T09:00:00+01:00"],
+        "x-unit": "Unix seconds",
+    }
 );
 whole_number_type!(
     /// A span of time in whole seconds. Files may also give it as `2h`, `90m` or `1h30m`.
     Seconds,
     "a whole number of seconds, 0 or more",
-    Some(span)
+    Some(span),
+    {
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "maximum": i64::MAX,
+        "pattern": SPAN,
+        "patternErrorMessage": "Write seconds, or a duration with units: 2h, 90m or 1h30m",
+        "examples": [7200, "2h", "1h30m"],
+        "x-unit": "seconds",
+    }
 );
 whole_number_type!(
     /// A number of people.
     People,
     "a whole number of people, 0 or more",
-    None
+    None,
+    {"type": "integer", "minimum": 0, "maximum": i64::MAX, "x-unit": "people"}
 );
 
 impl UnixSeconds {
@@ -263,65 +298,6 @@ fn url_pattern(scheme: &str) -> String {
     let dollar = format!(r"\$\$|{reference}|\$[^${{\x00-\x20]");
     let rest = format!(r"([^$\x00-\x20]|{dollar})*\$?");
     format!(r"^({scheme}://(([^$/\\?#\x00-\x20]|{dollar}){rest}|\$)|{reference}{rest})$")
-}
-
-impl JsonSchema for UnixSeconds {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "UnixSeconds".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["integer", "string"],
-            "minimum": 0,
-            "maximum": i64::MAX,
-            "pattern": MOMENT,
-            "patternErrorMessage":
-                "Write Unix seconds, or a date and time with its offset: 2027-01-01T09:00:00+01:00",
-            "examples": [1_798_761_600, "2027-01-01T09:00:00+01:00"],
-            "x-unit": "Unix seconds",
-        })
-    }
-}
-
-impl JsonSchema for Seconds {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Seconds".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["integer", "string"],
-            "minimum": 0,
-            "maximum": i64::MAX,
-            "pattern": SPAN,
-            "patternErrorMessage": "Write seconds, or a duration with units: 2h, 90m or 1h30m",
-            "examples": [7200, "2h", "1h30m"],
-            "x-unit": "seconds",
-        })
-    }
-}
-
-impl JsonSchema for People {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "People".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "integer", "minimum": 0, "maximum": i64::MAX, "x-unit": "people"})
-    }
 }
 
 /// A secret URL as a file gives it.
@@ -516,22 +492,14 @@ secret_url_type!(
 );
 
 impl From<Privacy> for Scalar {
-    fn from(value: Privacy) -> Self {
-        let word = match value {
-            Privacy::Public => "public",
-            Privacy::Private => "private",
-        };
-        Self::Text(word.to_owned())
+    fn from(privacy: Privacy) -> Self {
+        privacy.name().into()
     }
 }
 
 impl From<CompositionLayout> for Scalar {
-    fn from(value: CompositionLayout) -> Self {
-        let word = match value {
-            CompositionLayout::Grid => "grid",
-            CompositionLayout::ActiveSpeaker => "active_speaker",
-        };
-        Self::Text(word.to_owned())
+    fn from(layout: CompositionLayout) -> Self {
+        layout.name().into()
     }
 }
 

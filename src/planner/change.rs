@@ -2,30 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::forecast::Forecast;
 use super::undeclared::Undeclared;
 use super::world::Sighting;
+use crate::model::words::words;
 use crate::model::{Effect, RoomName, Settings, Stored, Value};
 
-/// What is done to a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Action {
-    /// New to the state: read first, then adopted or created.
-    Add,
-    /// New to the state and not on the service: POST.
-    Create,
-    /// New to the state, but already on the service: PUT.
-    Adopt,
-    /// In the state, and wanted differently: PUT.
-    Update,
-    /// In the state, and wanted by no file: DELETE, which archives.
-    Archive,
-    /// In the state, but no file wants it: left alone.
-    Orphan,
+words! {
+    /// What is done to a room.
+    Action {
+        /// New to the state: read first, then adopted or created.
+        Add = "add",
+        /// New to the state and not on the service: POST.
+        Create = "create",
+        /// New to the state, but already on the service: PUT.
+        Adopt = "adopt",
+        /// In the state, and wanted differently: PUT.
+        Update = "update",
+        /// In the state, and wanted by no file: DELETE, which archives.
+        Archive = "archive",
+        /// In the state, but no file wants it: left alone.
+        Orphan = "orphan",
+    }
 }
 
 impl Action {
@@ -38,38 +36,24 @@ impl Action {
             Self::Orphan => 3,
         }
     }
-
-    /// The name in reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Create => "create",
-            Self::Adopt => "adopt",
-            Self::Update => "update",
-            Self::Archive => "archive",
-            Self::Orphan => "orphan",
-        }
-    }
 }
 
-/// Why an attribute is in a change.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Cause {
-    /// The file moved.
-    Change,
-    /// The service moved, and the file did not.
-    Drift,
-    /// Both moved, to different values.
-    Conflict,
-    /// The service already holds what the file newly wants: recorded, nothing is sent for it.
-    Converged,
-    /// Applied as wanted, and the service does not report it.
-    Unobservable,
-    /// The key is no longer in the file: no longer managed, and not touched.
-    Released,
+words! {
+    /// Why an attribute is in a change.
+    Cause {
+        /// The file moved.
+        Change = "change",
+        /// The service moved, and the file did not.
+        Drift = "drift",
+        /// Both moved, to different values.
+        Conflict = "conflict",
+        /// The service already holds what the file newly wants: recorded, nothing is sent for it.
+        Converged = "converged",
+        /// Applied as wanted, and the service does not report it.
+        Unobservable = "unobservable",
+        /// The key is no longer in the file: no longer managed, and not touched.
+        Released = "released",
+    }
 }
 
 impl Cause {
@@ -81,18 +65,6 @@ impl Cause {
     /// Whether something has to be sent for it.
     pub(crate) fn needs_a_write(self) -> bool {
         self == Self::Change || self.is_a_move_of_the_service()
-    }
-
-    /// The name in reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Change => "change",
-            Self::Drift => "drift",
-            Self::Conflict => "conflict",
-            Self::Converged => "converged",
-            Self::Unobservable => "unobservable",
-            Self::Released => "released",
-        }
     }
 }
 

@@ -6,7 +6,6 @@ use super::state::AppliedRoom;
 use super::three_way::RoomSides;
 use super::world::Sighting;
 use crate::model::catalogue::attribute;
-use crate::model::effect::effects;
 use crate::model::{Live, Settings, Stored, Value};
 
 impl Room<'_> {
@@ -23,7 +22,7 @@ impl Room<'_> {
             return Ok(None);
         }
         Ok(Some(Change {
-            effects: effects(&sides.held(), &sides.wanted, now),
+            effects: sides.effects(now),
             attributes,
             settings: self.restored()?,
             sends: true,

@@ -9,7 +9,6 @@ use super::state::{AppliedRoom, State};
 use super::three_way::RoomSides;
 use super::undeclared::{self, Undeclared};
 use super::world::{Sighting, World, sighting};
-use crate::model::effect::effects;
 use crate::model::value::same;
 use crate::model::{Effect, RoomName, Settings, StoredSettings, Wanted, WantedRoom, digest};
 
@@ -162,7 +161,7 @@ impl<'a> Room<'a> {
             return None;
         }
         Some(Change {
-            effects: effects(&sides.held(), &sides.wanted, now),
+            effects: sides.effects(now),
             sends: action == Action::Create || attributes.iter().any(|a| a.cause.needs_a_write()),
             attributes,
             settings: file.settings.clone(),

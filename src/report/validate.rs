@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Finding, Place, Related, Severity, why};
+use crate::model::{Finding, Place, Related, Severity};
 
 /// Everything that is wrong or doubtful in the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,11 +98,11 @@ impl From<&Finding> for FindingReport {
             line: known(finding.place.line),
             column: known(finding.place.column),
             end_column: end(finding.place),
-            rule: finding.rule.to_owned(),
+            rule: finding.rule.name().to_owned(),
             severity: finding.severity,
             room: finding.room.clone(),
             message: finding.message.clone(),
-            note: why(finding.rule).map(str::to_owned),
+            note: finding.rule.why().map(str::to_owned),
             help: finding.help.clone(),
             related: finding.related.iter().map(RelatedReport::from).collect(),
         }

@@ -10,7 +10,7 @@ use crate::files::defaults::{self, Defaults};
 use crate::files::room_file;
 use crate::files::yaml;
 use crate::model::catalogue::{Attribute, Kind, attributes};
-use crate::model::{Finding, NameRule, Severity};
+use crate::model::{Finding, NameRule, Rule, Severity};
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -332,9 +332,9 @@ proptest! {
         let looks_free: Vec<&str> = attributes().iter().filter(free).map(|a| a.name).collect();
         if !errors.is_empty() && ROOM.is_valid(&room) {
             let known = errors.iter().all(|f| match f.rule {
-                "empty-window" => true,
+                Rule::EmptyWindow => true,
                 // A day, a host or a sum that only looks like one.
-                "wrong-type" => looks_free.iter().any(|name| f.message.contains(name)),
+                Rule::WrongType => looks_free.iter().any(|name| f.message.contains(name)),
                 _ => false,
             });
             prop_assert!(known, "{text} {errors:?}");

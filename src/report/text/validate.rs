@@ -26,7 +26,7 @@ fn more(left_out: &[(usize, &FindingReport)]) -> String {
     let kinds: Vec<String> = kinds
         .map(|severity| {
             let of_it = left_out.iter().filter(|(_, f)| f.severity == severity);
-            (of_it.count() as u64, severity.word())
+            (of_it.count() as u64, severity.name())
         })
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| count(number, word))

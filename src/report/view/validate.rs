@@ -37,7 +37,7 @@ fn item(finding: &FindingReport) -> Item {
     Item {
         weight,
         sign,
-        action: finding.severity.word().to_owned(),
+        action: finding.severity.name().to_owned(),
         name: finding.rule.clone(),
         file: Some(finding.file.clone()),
         line: finding.line,
