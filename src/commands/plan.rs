@@ -13,10 +13,10 @@ use super::shared::saved_plan;
 use super::shared::session::Session;
 use super::shared::store::noted;
 use super::shared::workspace::Workspace;
-use crate::files::git::files_at;
-use crate::files::room_files::{self, Loaded};
-use crate::model::Finding;
-use crate::planner::explain::{Base, ExplainedChange};
+use crate::files::base;
+use crate::files::discover::as_typed;
+use crate::files::room_files::Loaded;
+use crate::planner::explain::ExplainedChange;
 use crate::planner::{Explained, Plan, explain, review};
 use crate::report::PlanReport;
 use crate::report::saved::SavedPlan;
@@ -33,7 +33,7 @@ pub(crate) enum Deny {
 Examples:
   roomctl plan
   roomctl plan --live                   reads the rooms, and tells drift from changes
-  roomctl plan --base origin/main       tells this change from what was merged earlier
+  roomctl plan --base origin/main       shows what is this change's, and what others merged
   roomctl plan --detailed-exitcode      exits 2 when apply has something to do
   roomctl plan --format json > plan.json
   roomctl plan --out plan.roomctl       for `roomctl apply plan.roomctl`, after a review")]
@@ -44,11 +44,11 @@ pub(crate) struct PlanArgs {
     pub planning: PlanningArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Tell of each line whether it comes from the change since this git revision, was merged earlier and not
-    /// applied, or is drift
+    /// Say of each line whether it comes from the change since the branch left this git revision, was merged earlier
+    /// and not applied, would revert what the revision has got since, or is drift
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
-    /// Exit with 4 when the plan holds lines that the change since --base does not explain
+    /// Exit with 4 when the plan holds lines that the change does not explain, or for which --base cannot be read
     #[arg(long, value_name = "WHAT", requires = "base")]
     pub deny: Option<Deny>,
     /// Save the plan, for `apply FILE`; holds no secret
@@ -71,7 +71,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let plan = session.plan(mode, &files, &found.state)?;
     session.close()?;
     let explained = args.base.as_ref();
-    let explained = explained.map(|revision| explained_since(workspace, revision, &plan, &files));
+    let explained = explained.map(|base| explained_since(workspace, base, &plan, &files, output));
     let explained = explained.transpose()?;
     let refusals = session.refusals(&plan, &args.planning);
     let report = PlanReport::explained(&plan, &files.origins, &refusals, explained.as_ref());
@@ -99,23 +99,28 @@ fn exit(plan: &Plan, explained: Option<&Explained>, args: &PlanArgs) -> Exit {
     }
 }
 
-/// Where the lines of the plan come from: the files are read again as they were at `revision`.
+/// Where the lines of the plan come from: the files are read again as they were at the base.
 fn explained_since(
     workspace: &Workspace,
     revision: &str,
     plan: &Plan,
     files: &Loaded,
+    output: &Output,
 ) -> Result<Explained, Failure> {
-    let before = files_at(&workspace.rooms, revision).map_err(|error| {
+    let read = base::read(&workspace.rooms, revision, &workspace.context(&[]));
+    let (base, unread) = read.map_err(|error| {
         Failure::because(Exit::Usage, &error)
-            .hint("in a pipeline, fetch the whole history, or at least that revision, before")
+            .hint("in a pipeline, check out the whole history first (`fetch-depth: 0`)")
     })?;
-    let root = before.path();
-    // What was wrong then is not to be told now.
-    let base = room_files::load(root, &[root.to_owned()], &workspace.context(&[]));
-    let base = Base {
-        complete: !Finding::any_error(&base.findings),
-        wanted: base.wanted,
-    };
+    if let Some((path, why)) = unread.first_key_value() {
+        // Without the `/` that the rooms directory itself would get at its end.
+        let path: PathBuf = workspace.rooms.join(path).components().collect();
+        let (number, path) = (unread.len(), as_typed(&path));
+        let text = format!(
+            "files that could not be read at the base `{revision}`: {number}, the first {path}: {why}"
+        );
+        let meaning = "what may be in them is not taken for this change";
+        output.note(&format!("note: {}; {meaning}\n", text.escape_debug()));
+    }
     Ok(explain(plan, &files.wanted, &base))
 }

@@ -1,7 +1,9 @@
 //! Files as they were at a revision, by the `git` program.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -17,69 +19,186 @@ pub(crate) enum GitError {
     Missing(#[source] io::Error),
     #[error("git does not know the revision `{revision}` here: {message}")]
     Revision { revision: String, message: String },
+    #[error("`{0}` and this branch have no commit in common here")]
+    NothingInCommon(String),
+    #[error("git cannot read the history: {0}")]
+    Refused(String),
     /// It failed in the middle, or the copies could not be written.
     #[error("cannot read the files of the revision")]
     Io(#[source] io::Error),
 }
 
-/// Writes the YAML files that `directory` had at `revision` into a new directory. Links are left out, as they are
-/// not followed anyway.
-pub(crate) fn files_at(directory: &Path, revision: &str) -> Result<TempDir, GitError> {
-    let ask = |arguments: &[&str]| {
-        let output = git(directory).args(arguments).output();
-        let output = output.map_err(GitError::Missing)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let first = said.lines().next().unwrap_or("there is no such commit");
-        Err(GitError::Revision {
-            revision: revision.escape_debug().to_string(),
-            message: first.escape_debug().to_string(),
-        })
-    };
-    let peeled = format!("{revision}^{{commit}}");
-    let verify = ["rev-parse", "--quiet", "--verify", "--end-of-options"];
-    let commit = ask(&[&verify[..], &[&peeled]].concat())?;
-    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
-    let listed = ask(&["ls-tree", "-r", "-z", &commit])?;
-    let target = TempDir::new().map_err(GitError::Io)?;
-    copy(directory, &blobs(&listed), target.path()).map_err(GitError::Io)?;
-    Ok(target)
+/// The commit of a revision, and where the branch that is checked out left it.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub commit: String,
+    /// The best commits that both have: `commit` itself for a branch that has all of it, several after merges in
+    /// both directions.
+    pub merge_bases: Vec<String>,
 }
 
+/// The YAML files that a directory had at a commit.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// Copies of them.
+    pub files: TempDir,
+    pub unread: Unread,
+}
+
+/// Why something could not be read, by its path below the directory, with `/`; empty for the directory itself.
+pub(crate) type Unread = BTreeMap<String, String>;
+
+/// Looks `revision` up in the repository that `directory` is in.
+pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitError> {
+    let name = revision.escape_debug().to_string();
+    let peeled = format!("{revision}^{{commit}}");
+    let find = ["rev-parse", "--quiet", "--verify", "--end-of-options"];
+    let found = run(directory, &[&find[..], &[&peeled]].concat()).map_err(|error| match error {
+        GitError::Refused(said) => GitError::Revision {
+            revision: name.clone(),
+            message: match said.is_empty() {
+                true => "there is no such commit".to_owned(),
+                false => said,
+            },
+        },
+        other => other,
+    })?;
+    let commit = String::from_utf8_lossy(&found).trim().to_owned();
+    let common = run(directory, &["merge-base", "--all", "HEAD", &commit]);
+    let common = common.map_err(|error| match error {
+        GitError::Refused(said) if said.is_empty() => GitError::NothingInCommon(name),
+        other => other,
+    })?;
+    let merge_bases = String::from_utf8_lossy(&common);
+    Ok(History {
+        merge_bases: merge_bases.lines().map(str::to_owned).collect(),
+        commit,
+    })
+}
+
+/// Copies the YAML files that `directory` had at `commit` into a new directory.
+pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Tree, GitError> {
+    let listed = run(directory, &["ls-tree", "-r", "-z", commit])?;
+    let mut blobs = Vec::new();
+    let mut unread = Unread::new();
+    // What is hidden is not read in the rooms directory either.
+    for entry in entries(&listed).filter(|entry| !entry.path.split('/').any(is_hidden)) {
+        match entry.id {
+            Ok(id) => blobs.push((id, entry.path)),
+            Err(why) => _ = unread.insert(entry.path, why.to_owned()),
+        }
+    }
+    if listed.is_empty()
+        && let Some(why) = elsewhere(directory, commit)?
+    {
+        unread.insert(String::new(), why);
+    }
+    let files = TempDir::new().map_err(GitError::Io)?;
+    copy(directory, blobs, files.path(), &mut unread).map_err(GitError::Io)?;
+    Ok(Tree { files, unread })
+}
+
+/// Git keeps no empty directory, so a directory without an entry was not there. It may have had another name then:
+/// nothing is known of it as long as anything else in the repository could be one of its rooms.
+fn elsewhere(directory: &Path, commit: &str) -> Result<Option<String>, GitError> {
+    let listed = run(directory, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    let could_be_a_room = |path: &String| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        !is_hidden(name) && !name.starts_with("roomctl.") && !path.starts_with(".github/")
+    };
+    let mut paths = entries(&listed).map(|entry| entry.path);
+    let other = paths.find(could_be_a_room);
+    Ok(other.map(|other| {
+        format!("it is not there, and {other} may be one of its rooms under another name")
+    }))
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+/// The program with nothing of our environment but what it needs to start and to find its settings: variables such
+/// as `GIT_DIR`, which a hook has, would lead it to another repository, and the key is none of its business.
 fn git(directory: &Path) -> Command {
+    const NEEDED: [&str; 8] = [
+        "PATH",
+        "HOME",
+        "XDG_CONFIG_HOME",
+        "SYSTEMROOT",
+        "PROGRAMDATA",
+        "USERPROFILE",
+        "HOMEDRIVE",
+        "HOMEPATH",
+    ];
+    let needed = NEEDED.iter().filter_map(|name| {
+        let value = std::env::var_os(name)?;
+        Some((name, value))
+    });
     let mut command = Command::new("git");
     command
         .current_dir(directory)
-        // Only looks: no lock, no question, and nothing fetched from a network.
+        .env_clear()
+        .envs(needed)
+        // Only looks: no lock, no question, and nothing fetched from a network or put in the place of a commit.
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
         .stdin(Stdio::null());
     command
 }
 
-/// The YAML files of a listing: object id and path. `MODE blob ID\tPATH\0`.
-fn blobs(listed: &[u8]) -> Vec<(String, PathBuf)> {
-    let entries = listed.split(|byte| *byte == 0);
-    let parsed = entries.filter_map(|entry| {
-        let text = std::str::from_utf8(entry).ok()?;
-        let (head, path) = text.split_once('\t')?;
+fn run(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+    let output = git(directory)
+        .args(arguments)
+        .output()
+        .map_err(GitError::Missing)?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let first = said.lines().next().unwrap_or_default();
+    Err(GitError::Refused(first.escape_debug().to_string()))
+}
+
+/// What a listing holds that is, or may hide, a YAML file.
+struct Entry {
+    path: String,
+    /// Where its content is, or why it cannot be read.
+    id: Result<String, &'static str>,
+}
+
+/// Reads `MODE KIND ID\tPATH\0`.
+fn entries(listed: &[u8]) -> impl Iterator<Item = Entry> {
+    listed.split(|byte| *byte == 0).filter_map(|entry| {
+        let tab = entry.iter().position(|byte| *byte == b'\t')?;
+        let head = String::from_utf8_lossy(&entry[..tab]);
+        // This is how the directory itself is called when it is a submodule.
+        let raw = entry[tab + 1..].strip_prefix(b"./");
+        let raw = raw.unwrap_or(&entry[tab + 1..]);
+        let path = String::from_utf8_lossy(raw).into_owned();
         let mut head = head.split(' ');
-        let (mode, kind, id) = (head.next()?, head.next()?, head.next()?);
-        let path = Path::new(path);
-        let inside = path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        let is_file = mode.starts_with("100") && kind == "blob";
-        (is_file && inside && is_yaml(path)).then(|| (id.to_owned(), path.to_owned()))
-    });
-    parsed.collect()
+        let (mode, _kind, id) = (head.next()?, head.next()?, head.next()?);
+        let is_inside = |part: Component<'_>| matches!(part, Component::Normal(_));
+        let id = match mode {
+            "160000" => Err("it is a submodule"),
+            "120000" => Err("it is a link, and links are not followed"),
+            _ if !is_yaml(Path::new(&path)) => return None,
+            _ if path.as_bytes() != raw => Err("its path is not UTF-8"),
+            _ if !Path::new(&path).components().all(is_inside) => Err("its path leads elsewhere"),
+            _ => Ok(id.to_owned()),
+        };
+        Some(Entry { path, id })
+    })
 }
 
 /// Asks one process for all contents: a process for each would take minutes for ten thousand rooms.
-fn copy(directory: &Path, blobs: &[(String, PathBuf)], target: &Path) -> io::Result<()> {
+fn copy(
+    directory: &Path,
+    blobs: Vec<(String, String)>,
+    target: &Path,
+    unread: &mut Unread,
+) -> io::Result<()> {
     let mut child = git(directory)
         .args(["cat-file", "--batch"])
         .stdin(Stdio::piped())
@@ -93,29 +212,46 @@ fn copy(directory: &Path, blobs: &[(String, PathBuf)], target: &Path) -> io::Res
     let asking = std::thread::spawn(move || questions.write_all(ids.as_bytes()));
     let mut answers = BufReader::new(child.stdout.take().ok_or_else(broken)?);
     for (_, path) in blobs {
-        let mut header = String::new();
-        answers.read_line(&mut header)?;
-        let size: u64 = header
-            .trim()
-            .rsplit(' ')
-            .next()
-            .and_then(|n| n.parse().ok())
-            .ok_or_else(broken)?;
-        let mut bytes = Vec::new();
-        // One byte more than is read of any file, so that one that is too large is seen to be.
-        (&mut answers)
-            .take(size.min(MAX_FILE_BYTES + 1))
-            .read_to_end(&mut bytes)?;
-        io::copy(
-            &mut (&mut answers).take(size - bytes.len() as u64 + 1),
-            &mut io::sink(),
-        )?;
-        let file = target.join(path);
-        std::fs::create_dir_all(file.parent().unwrap_or(target))?;
-        std::fs::write(file, bytes)?;
+        let written = match content(&mut answers)? {
+            Some(bytes) => write(&target.join(&path), &bytes).map_err(|error| error.to_string()),
+            None => Err("its content is not here: fetch it".to_owned()),
+        };
+        if let Err(why) = written {
+            unread.insert(path, why);
+        }
     }
     drop(answers);
     asking.join().map_err(|_| broken())??;
     child.wait()?;
     Ok(())
+}
+
+/// The next answer: `ID KIND SIZE`, and the content behind it. `None`: the repository does not hold it, as it was
+/// cloned in part.
+fn content(answers: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut header = String::new();
+    answers.read_line(&mut header)?;
+    let last = header.trim().rsplit(' ').next().unwrap_or_default();
+    if last == "missing" {
+        return Ok(None);
+    }
+    let size: u64 = last
+        .parse()
+        .map_err(|_| io::Error::other("git ended early"))?;
+    let mut bytes = Vec::new();
+    // One byte more than is read of any file, so that one that is too large is seen to be.
+    answers
+        .take(size.min(MAX_FILE_BYTES + 1))
+        .read_to_end(&mut bytes)?;
+    let rest = size - bytes.len() as u64 + 1;
+    io::copy(&mut answers.take(rest), &mut io::sink())?;
+    Ok(Some(bytes))
+}
+
+/// Never over another file: where names that differ only by case are one, the second is not known.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    File::create_new(path)?.write_all(bytes)
 }

@@ -3,7 +3,8 @@
 //! | File | Is |
 //! |---|---|
 //! | `discover` | which files below the rooms directory are room files and defaults; links are not followed |
-//! | `git` | the rooms as they are at another revision |
+//! | `git` | the files as they were at a revision |
+//! | `base` | what the files wanted at the base of a change |
 //! | `text_file` | the text of a file, within a limit |
 //! | `yaml` | YAML to a document with places, within limits; the only caller of the parser |
 //! | `entries` | the keys of one document: known or not, twice, of the right kind |
@@ -16,6 +17,7 @@
 //! | `new_file` | a file that must not replace another |
 //! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
 
+pub(crate) mod base;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod defaults;

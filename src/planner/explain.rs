@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Cause, Change, Plan};
 use crate::model::{RoomName, Wanted, WantedRoom};
 
-/// Where a line of a plan comes from.
+/// Where a line of a plan comes from; what is explained least comes first.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -19,6 +19,10 @@ use crate::model::{RoomName, Wanted, WantedRoom};
 pub(crate) enum Explanation {
     /// Somebody moved it on the service.
     Drift,
+    /// The base says something else since this change left it, which applying this change would revert.
+    Behind,
+    /// What the files said at the base could not be read.
+    Unread,
     /// The files said so before this change; it has not been applied yet.
     MergedEarlier,
     /// This change to the files.
@@ -30,6 +34,8 @@ impl Explanation {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Drift => "drift",
+            Self::Behind => "behind the base",
+            Self::Unread => "not read at the base",
             Self::MergedEarlier => "merged earlier, not applied",
             Self::ThisChange => "this change",
         }
@@ -53,49 +59,67 @@ pub(crate) struct ExplainedChange {
 /// Where the lines of a plan come from, by room.
 pub(crate) type Explained = BTreeMap<RoomName, ExplainedChange>;
 
-/// What the files wanted before a change.
+/// What the files wanted at the base of a change.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Base {
+    /// At the revision that the change is made for.
+    pub revision: Snapshot,
+    /// Where the change left that revision, unless the change has all of it. Several after merges in both directions.
+    pub merge_bases: Vec<Snapshot>,
+}
+
+/// What the files wanted at one commit, as far as they could be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
     pub wanted: Wanted,
-    /// Whether these are all. False when files had errors: then nobody knows of a missing room that it is new.
+    /// Whether everything was read. If not, nobody knows of a missing room that it was not wanted.
     pub complete: bool,
 }
 
-/// Explains `plan` by what the files want now (`wanted`) and wanted before the change.
+impl Snapshot {
+    /// What was wanted of a room; the outer `None`: that could not be read.
+    fn room(&self, name: &RoomName) -> Option<InFiles<'_>> {
+        let room = self.wanted.get(name);
+        (room.is_some() || self.complete).then_some(room)
+    }
+}
+
+/// A room in the files at one moment; `None`: no file wants it.
+type InFiles<'a> = Option<&'a WantedRoom>;
+
+/// Explains `plan` by what the files want now (`wanted`) and wanted at the base.
 pub(crate) fn explain(plan: &Plan, wanted: &Wanted, base: &Base) -> Explained {
     let one = |change: &Change| {
-        let room = RoomInFiles {
-            now: wanted.get(&change.room),
-            before: base.wanted.get(&change.room),
-            complete: base.complete,
+        let room = &change.room;
+        let merge_bases = base.merge_bases.iter().map(|left| left.room(room));
+        let sides = Sides {
+            now: wanted.get(room),
+            revision: base.revision.room(room),
+            merge_bases: merge_bases.collect(),
         };
-        (change.room.clone(), room.explain(change))
+        (room.clone(), sides.explain(change))
     };
     plan.changes.iter().map(one).collect()
 }
 
-/// A room in the files, now and before the change.
-struct RoomInFiles<'a> {
-    now: Option<&'a WantedRoom>,
-    before: Option<&'a WantedRoom>,
-    complete: bool,
+/// A room in the files now and at the base; where that could not be read, `None`.
+struct Sides<'a> {
+    now: InFiles<'a>,
+    revision: Option<InFiles<'a>>,
+    merge_bases: Option<Vec<InFiles<'a>>>,
 }
 
-impl RoomInFiles<'_> {
+impl Sides<'_> {
     fn explain(&self, change: &Change) -> ExplainedChange {
         let attributes: BTreeMap<String, Explanation> = change
             .attributes
             .iter()
             .map(|a| (a.name.clone(), self.attribute(&a.name, a.cause)))
             .collect();
-        // A room that no file wants has no lines: its file went with this change, or earlier.
-        let whole = if self.came_or_went() {
-            Explanation::ThisChange
-        } else {
-            Explanation::MergedEarlier
-        };
+        // A room that no file wants has no lines: it counts as a whole.
+        let whole = || self.origin(|a, b| a.settings == b.settings && a.references == b.references);
         ExplainedChange {
-            change: attributes.values().min().copied().unwrap_or(whole),
+            change: attributes.values().min().copied().unwrap_or_else(whole),
             attributes,
         }
     }
@@ -104,38 +128,47 @@ impl RoomInFiles<'_> {
         if cause.is_a_move_of_the_service() {
             return Explanation::Drift;
         }
-        if self.moved(name) {
-            Explanation::ThisChange
-        } else {
-            Explanation::MergedEarlier
-        }
+        self.origin(|a, b| is_said_alike(name, a, b))
     }
 
-    /// Whether the file of the room is new, or gone, with this change.
-    fn came_or_went(&self) -> bool {
-        match (self.now, self.before) {
-            (Some(_), None) => self.complete,
-            (None, Some(_)) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the files say something else of an attribute than before. A secret that refers to variables
-    /// says what is written.
-    fn moved(&self, name: &str) -> bool {
-        let (Some(now), Some(before)) = (self.now, self.before) else {
-            return self.came_or_went();
+    /// Only what the base has not moved since is this change's, and only if all of them are known. `alike` compares
+    /// the room where both want it.
+    fn origin(&self, alike: impl Fn(&WantedRoom, &WantedRoom) -> bool) -> Explanation {
+        let alike = |a: InFiles<'_>, b: InFiles<'_>| match (a, b) {
+            (Some(a), Some(b)) => alike(a, b),
+            (a, b) => a.is_none() && b.is_none(),
         };
-        let (written, then) = (now.references.get(name), before.references.get(name));
-        if written.is_some() || then.is_some() {
-            return written != then;
+        let Some(revision) = self.revision else {
+            return Explanation::Unread;
+        };
+        if alike(self.now, revision) {
+            return Explanation::MergedEarlier;
         }
-        now.settings.get(name) != before.settings.get(name)
+        match &self.merge_bases {
+            None => Explanation::Unread,
+            Some(left) if left.iter().all(|left| alike(*left, revision)) => Explanation::ThisChange,
+            Some(_) => Explanation::Behind,
+        }
+    }
+}
+
+/// Whether two files say the same of an attribute. A secret that refers to variables says what is written.
+fn is_said_alike(name: &str, a: &WantedRoom, b: &WantedRoom) -> bool {
+    let written = (a.references.get(name), b.references.get(name));
+    match written {
+        (None, None) => a.settings.get(name) == b.settings.get(name),
+        (written, then) => written == then,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
     use crate::model::{Secret, Value};
     use crate::planner::testing::{applied, files, name, options, secret};
@@ -151,12 +184,24 @@ mod tests {
         files(&rooms)
     }
 
+    /// A base that says this, and that the change has all of.
+    fn up_to_date(wanted: &Wanted) -> Base {
+        Base {
+            revision: read(wanted),
+            merge_bases: Vec::new(),
+        }
+    }
+
+    fn read(wanted: &Wanted) -> Snapshot {
+        Snapshot {
+            wanted: wanted.clone(),
+            complete: true,
+        }
+    }
+
     fn explained(before: &Wanted, base: &Wanted, now: &Wanted) -> Vec<String> {
         let plan = plan(now, &applied(before), None, &options());
-        let base = Base {
-            wanted: base.clone(),
-            complete: true,
-        };
+        let base = up_to_date(base);
         let mut lines = Vec::new();
         for (room, change) in explain(&plan, now, &base) {
             lines.push(format!("{room}: {}", change.change.words()));
@@ -243,6 +288,136 @@ mod tests {
         let now = rooms(&[("a", &[("maxParticipants", 1)])]);
         let plan = plan(&now, &State::fresh("acme"), None, &options());
         let told = explain(&plan, &now, &Base::default());
-        assert_eq!(told[&name("a")].change, Explanation::MergedEarlier);
+        assert_eq!(told[&name("a")].change, Explanation::Unread);
+    }
+
+    fn trees() -> impl Strategy<Value = Wanted> {
+        let settings = btree_map(
+            select(vec!["maxParticipants", "expireUnixSec"]),
+            0..3_i64,
+            0..=2,
+        );
+        btree_map(select(vec!["a", "b", "c"]), settings, 0..=3).prop_map(|tree| {
+            let tree = tree.into_iter();
+            let tree: Vec<_> = tree
+                .map(|(room, said)| (room, Vec::from_iter(said)))
+                .collect();
+            let tree: Vec<_> = tree.iter().map(|(room, said)| (*room, &**said)).collect();
+            rooms(&tree)
+        })
+    }
+
+    /// Which rooms cannot be read at a commit, bit by bit; `None`: everything can.
+    type Lost = Option<u8>;
+
+    fn losses() -> impl Strategy<Value = Lost> {
+        proptest::option::of(0..8_u8)
+    }
+
+    fn lose(tree: &Wanted, lost: Lost) -> Snapshot {
+        let kept = |bits: u8| {
+            let numbered = tree.iter().enumerate();
+            let kept = numbered.filter(move |(n, _)| bits >> n & 1 == 0);
+            kept.map(|(_, (name, room))| (name.clone(), room.clone()))
+        };
+        lost.map_or_else(
+            || read(tree),
+            |bits| Snapshot {
+                wanted: kept(bits).collect(),
+                complete: false,
+            },
+        )
+    }
+
+    /// A line of a plan; without an attribute, a room that has no lines.
+    type Line = (RoomName, Option<String>);
+
+    fn each_line(plan: &Plan, now: &Wanted, base: &Base) -> BTreeMap<Line, Explanation> {
+        let mut lines = BTreeMap::new();
+        for (room, explained) in explain(plan, now, base) {
+            if explained.attributes.is_empty() {
+                lines.insert((room.clone(), None), explained.change);
+            }
+            for (name, explanation) in explained.attributes {
+                lines.insert((room.clone(), Some(name)), explanation);
+            }
+        }
+        lines
+    }
+
+    fn of_this_change(plan: &Plan, now: &Wanted, base: &Base) -> BTreeSet<Line> {
+        let lines = each_line(plan, now, base).into_iter();
+        let own = lines.filter(|(_, explanation)| *explanation == Explanation::ThisChange);
+        own.map(|(line, _)| line).collect()
+    }
+
+    /// What files say in a line. That no file wants the room says something else than a file without the key.
+    fn said(files: &Wanted, (room, name): &Line) -> Option<Vec<Value>> {
+        let settings = files.get(room)?.settings.iter();
+        let named = settings.filter(|(key, _)| name.as_ref().is_none_or(|name| name == *key));
+        Some(named.map(|(_, value)| value.clone()).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_the_base_did_not_move_and_the_branch_did_is_this_change(
+            (before, now, revision) in (trees(), trees(), trees()),
+            left in vec((trees(), losses()), 0..3),
+            lost in losses(),
+        ) {
+            let plan = plan(&now, &applied(&before), None, &options());
+            let base = Base {
+                revision: lose(&revision, lost),
+                merge_bases: left.iter().map(|(tree, lost)| lose(tree, *lost)).collect(),
+            };
+            for line in of_this_change(&plan, &now, &base) {
+                for snapshot in base.merge_bases.iter().chain([&base.revision]) {
+                    let is_read = snapshot.complete || snapshot.wanted.contains_key(&line.0);
+                    prop_assert!(is_read, "{line:?}");
+                    let then = said(&snapshot.wanted, &line);
+                    prop_assert_eq!(&then, &said(&revision, &line), "{:?}", line);
+                    prop_assert_ne!(&then, &said(&now, &line), "{:?}", line);
+                }
+            }
+        }
+
+        #[test]
+        fn what_cannot_be_read_makes_nothing_this_change(
+            (before, now) in (trees(), trees()),
+            trees in vec((trees(), losses(), losses()), 1..4),
+        ) {
+            let plan = plan(&now, &applied(&before), None, &options());
+            let base = |lose_more: bool| {
+                let mut snapshots = trees.iter().map(|(tree, lost, more)| {
+                    let both = lost.unwrap_or(0) | more.unwrap_or(0);
+                    let more = lost.or(*more).map(|_| both);
+                    lose(tree, if lose_more { more } else { *lost })
+                });
+                Base {
+                    revision: snapshots.next().unwrap_or_default(),
+                    merge_bases: snapshots.collect(),
+                }
+            };
+            let fewer = of_this_change(&plan, &now, &base(true));
+            prop_assert!(fewer.is_subset(&of_this_change(&plan, &now, &base(false))));
+        }
+
+        #[test]
+        fn a_branch_that_has_all_of_the_base_is_not_behind(
+            (before, now, revision) in (trees(), trees(), trees()),
+        ) {
+            let plan = plan(&now, &applied(&before), None, &options());
+            let base = up_to_date(&revision);
+            let lines = each_line(&plan, &now, &base);
+            for (line, explanation) in &lines {
+                let expected = match said(&now, line) == said(&revision, line) {
+                    true => Explanation::MergedEarlier,
+                    false => Explanation::ThisChange,
+                };
+                prop_assert_eq!(*explanation, expected, "{:?}", line);
+            }
+            let twice = Base { merge_bases: [base.revision.clone()].into(), ..base };
+            prop_assert_eq!(each_line(&plan, &now, &twice), lines);
+        }
     }
 }

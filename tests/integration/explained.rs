@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::Site;
 use crate::schemas::check;
 
-fn git(site: &Site, args: &[&str]) {
+fn git(site: &Site, args: &[&str]) -> String {
     let done = Command::new("git")
         .args(["-c", "user.name=Test", "-c", "user.email=test@example.com"])
         .args(args)
@@ -21,6 +21,7 @@ fn git(site: &Site, args: &[&str]) {
         "{args:?}: {}",
         String::from_utf8_lossy(&done.stderr)
     );
+    String::from_utf8(done.stdout).unwrap()
 }
 
 fn commit(site: &Site) {
@@ -113,6 +114,50 @@ fn a_revision_that_is_not_there_is_wrong_usage() {
     }
 }
 
+/// Each line of a plan against `main` with where it comes from; a room without lines by its action.
+fn lines(site: &Site, more: &[&str]) -> Vec<String> {
+    let ran = site.run(&[more, &["plan", "--base", "main", "--format", "json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let report = ran.json();
+    check("plan", &report);
+    let mut lines = Vec::new();
+    for change in report["changes"].as_array().unwrap() {
+        let attributes = change["attributes"].as_array().unwrap();
+        let mut line = |what: &Value, explanation: &Value| {
+            let text = |json: &Value| json.as_str().unwrap().to_owned();
+            let (room, what) = (text(&change["room"]), text(what));
+            lines.push(format!("{room} {what}: {}", text(explanation)));
+        };
+        if attributes.is_empty() {
+            line(&change["action"], &change["explanation"]);
+        }
+        for attribute in attributes {
+            line(&attribute["name"], &attribute["explanation"]);
+        }
+    }
+    lines
+}
+
+/// Asserts that `room` is said not to be readable at `main`, with this reason, and that the plan is denied for it.
+fn check_unread(site: &Site, more: &[&str], room: &str, reason: &str) {
+    let lines = lines(site, more);
+    let of_room: Vec<&String> = lines.iter().filter(|line| line.starts_with(room)).collect();
+    assert!(!of_room.is_empty(), "{lines:?}");
+    assert!(
+        of_room.iter().all(|line| line.ends_with(": unread")),
+        "{lines:?}"
+    );
+    let denied = ["plan", "--base", "main", "--deny", "unexplained"];
+    let ran = site.run(&[more, &denied].concat());
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("[not read at the base]"),
+        "{}",
+        ran.stdout
+    );
+}
+
 #[test]
 fn errors_in_the_files_of_then_make_nothing_look_new() {
     let site = site();
@@ -120,7 +165,279 @@ fn errors_in_the_files_of_then_make_nothing_look_new() {
     site.room(1, "privacy: open\n");
     commit(&site);
     git(&site, &["checkout", "-q", "change"]);
-    let ran = site.run(&["plan", "--base", "main", "--format", "json"]);
-    let explanation = &ran.json()["changes"][2]["explanation"];
-    assert_eq!(*explanation, "merged-earlier", "{}", ran.all());
+    check_unread(
+        &site,
+        &[],
+        "room-01",
+        "read at the base `main`: 1, the first rooms/room-01.yaml: ",
+    );
+    // The others were read.
+    assert_eq!(lines(&site, &[])[2], "room-00 privacy: this-change");
+}
+
+/// A branch that moved a room, and that others went on without: they moved another room, made one, and applied both.
+fn left_behind() -> Site {
+    let site = Site::new(&[], &[]);
+    git(&site, &["init", "-q", "-b", "main"]);
+    site.room(0, "privacy: private\nmaxParticipants: 5\n");
+    site.room(1, "privacy: private\n");
+    commit(&site);
+    git(&site, &["checkout", "-q", "-b", "change"]);
+    site.room(1, "privacy: public\n");
+    commit(&site);
+    git(&site, &["checkout", "-q", "main"]);
+    site.room(0, "privacy: private\nmaxParticipants: 6\n");
+    site.room(2, "privacy: private\n");
+    commit(&site);
+    assert_eq!(site.apply(&[]).code, 0);
+    git(&site, &["checkout", "-q", "change"]);
+    site
+}
+
+#[test]
+fn what_a_branch_behind_the_base_would_revert_is_not_its_change() {
+    let site = left_behind();
+    assert_eq!(
+        lines(&site, &[]),
+        [
+            "room-00 maxParticipants: behind",
+            "room-01 privacy: this-change",
+            "room-02 orphan: behind",
+        ]
+    );
+    for form in ["text", "markdown", "html", "github"] {
+        let denied = ["--format", form, "--base", "main", "--deny", "unexplained"];
+        let ran = site.run(&[&["plan"], &denied[..]].concat());
+        assert_eq!(ran.code, 4, "{form}: {}", ran.all());
+        assert!(
+            ran.stdout.contains("behind the base"),
+            "{form}: {}",
+            ran.all()
+        );
+    }
+    git(&site, &["merge", "-q", "--no-edit", "main"]);
+    assert_eq!(lines(&site, &[]), ["room-01 privacy: this-change"]);
+    let ran = site.run(&["plan", "--base", "main", "--deny", "unexplained"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+}
+
+#[test]
+fn what_was_merged_into_the_branch_and_taken_back_since_is_not_its_change() {
+    let site = left_behind();
+    // Each side has merged the other's first commit, so that they have two bests in common.
+    git(&site, &["branch", "theirs", "main"]);
+    git(&site, &["checkout", "-q", "main"]);
+    git(&site, &["merge", "-q", "--no-edit", "change"]);
+    site.room(0, "privacy: private\nmaxParticipants: 5\n");
+    site.room(1, "privacy: private\n");
+    commit(&site);
+    assert_eq!(site.apply(&[]).code, 0);
+    git(&site, &["checkout", "-q", "change"]);
+    git(&site, &["merge", "-q", "--no-edit", "theirs"]);
+    // Each was in one of the two.
+    assert_eq!(
+        lines(&site, &[]),
+        ["room-00 maxParticipants: behind", "room-01 privacy: behind"]
+    );
+}
+
+#[test]
+fn without_a_commit_in_common_there_is_no_plan() {
+    let site = left_behind();
+    let parent = site.scratch.path("");
+    let from = format!("file://{}", parent.display());
+    let depth = ["--depth", "1", "--no-single-branch"];
+    git(
+        &site,
+        &[&["clone", "-q"], &depth[..], &[&from, "shallow"]].concat(),
+    );
+    let shallow = ["--rooms", "shallow/rooms", "plan", "--base", "origin/main"];
+    git(&site, &["checkout", "-q", "--orphan", "alone"]);
+    git(&site, &["commit", "-q", "-m", "alone"]);
+    for args in [&shallow[..], &["plan", "--base", "main"]] {
+        let ran = site.run(args);
+        assert_eq!(ran.code, 64, "{args:?}: {}", ran.all());
+        assert!(ran.stderr.contains("no commit in common"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("fetch-depth: 0"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_a_submodule_held_is_not_known_to_be_new() {
+    let site = site();
+    git(&site, &["checkout", "-q", "main"]);
+    let link = "160000,1111111111111111111111111111111111111111,rooms/sales";
+    git(&site, &["update-index", "--add", "--cacheinfo", link]);
+    git(&site, &["commit", "-q", "-m", "a submodule"]);
+    git(&site, &["checkout", "-q", "change"]);
+    site.scratch
+        .write("rooms/sales/fair.yaml", "privacy: private\n");
+    check_unread(&site, &[], "fair", "rooms/sales: it is a submodule");
+    assert!(lines(&site, &[]).contains(&"room-00 privacy: this-change".to_owned()));
+}
+
+#[test]
+fn a_rooms_directory_that_was_a_submodule_is_not_known() {
+    let site = Site::new(&[], &[]);
+    git(&site, &["init", "-q", "-b", "main"]);
+    let link = "160000,1111111111111111111111111111111111111111,rooms";
+    git(&site, &["update-index", "--add", "--cacheinfo", link]);
+    git(&site, &["commit", "-q", "-m", "a submodule"]);
+    git(&site, &["checkout", "-q", "-b", "change"]);
+    git(&site, &["update-index", "--force-remove", "rooms"]);
+    site.room(0, "privacy: private\n");
+    commit(&site);
+    check_unread(&site, &[], "room-00", "the first rooms: it is a submodule");
+}
+
+#[cfg(unix)]
+#[test]
+fn rooms_below_defaults_that_were_a_link_are_not_known() {
+    let site = site();
+    git(&site, &["checkout", "-q", "main"]);
+    site.scratch
+        .write("rooms/sales/fair.yaml", "privacy: private\n");
+    let defaults = site.scratch.path("rooms/sales/_defaults.yaml");
+    std::os::unix::fs::symlink("../team/_defaults.yaml", &defaults).unwrap();
+    commit(&site);
+    git(&site, &["checkout", "-q", "-B", "change"]);
+    std::fs::remove_file(&defaults).unwrap();
+    site.scratch
+        .write("rooms/sales/_defaults.yaml", "autoJoin: true\n");
+    commit(&site);
+    check_unread(
+        &site,
+        &[],
+        "fair",
+        "rooms/sales/_defaults.yaml: it is a link",
+    );
+}
+
+// Elsewhere no file can have such a name.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_no_text_is_not_known() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let site = site();
+    git(&site, &["checkout", "-q", "main"]);
+    let directory = site
+        .scratch
+        .path("rooms")
+        .join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("fair.yaml"), "privacy: private\n").unwrap();
+    commit(&site);
+    git(&site, &["checkout", "-q", "-B", "change"]);
+    check_unread(&site, &[], "fair", "its path is not UTF-8");
+}
+
+#[test]
+fn content_that_is_not_here_is_not_known() {
+    let site = site();
+    let blob = "main:rooms/room-00.yaml";
+    let id = git(&site, &["rev-parse", blob]);
+    let (folder, file) = id.trim().split_at(2);
+    std::fs::remove_file(site.scratch.path(&format!(".git/objects/{folder}/{file}"))).unwrap();
+    check_unread(
+        &site,
+        &[],
+        "room-00",
+        "rooms/room-00.yaml: its content is not here",
+    );
+}
+
+#[test]
+fn rooms_in_a_directory_of_another_name_are_not_known_to_be_new() {
+    let site = site();
+    git(&site, &["mv", "rooms", "meetings"]);
+    let more = ["--rooms", "meetings"];
+    check_unread(
+        &site,
+        &more,
+        "room-00",
+        "meetings: it is not there, and rooms/room-00.yaml",
+    );
+    assert!(
+        lines(&site, &more)
+            .iter()
+            .all(|line| line.ends_with(": unread"))
+    );
+}
+
+#[test]
+fn the_first_rooms_of_a_repository_are_its_change() {
+    let site = Site::new(&[], &[]);
+    git(&site, &["init", "-q", "-b", "main"]);
+    site.scratch
+        .write(".github/workflows/plan.yml", "on: push\n");
+    site.scratch.write("roomctl.yaml", "app: acme\n");
+    git(&site, &["add", "-A", ".github", "roomctl.yaml"]);
+    git(&site, &["commit", "-q", "-m", "no rooms yet"]);
+    git(&site, &["checkout", "-q", "-b", "change"]);
+    site.room(0, "privacy: private\n");
+    commit(&site);
+    assert_eq!(lines(&site, &[]), ["room-00 privacy: this-change"]);
+}
+
+#[test]
+fn variables_of_git_change_nothing() {
+    let site = site();
+    let text = |path: &str| site.scratch.path(path).display().to_string();
+    git(&site, &["init", "-q", "-b", "main", "other"]);
+    site.scratch
+        .write("other/rooms/room-02.yaml", "privacy: public\n");
+    git(&site, &["-C", "other", "add", "-A"]);
+    git(&site, &["-C", "other", "commit", "-q", "-m", "other"]);
+    let other = ("GIT_DIR", text("other/.git"));
+    let counted = |key: &str, value: &str| {
+        let one = [
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", key),
+            ("GIT_CONFIG_VALUE_0", value),
+        ];
+        one.map(|(name, value)| (name, value.to_owned())).to_vec()
+    };
+    let plan = ["plan", "--base", "main"];
+    let plain = site.run(&plan).all();
+    for variables in [
+        vec![other.clone()],
+        vec![other, ("GIT_WORK_TREE", text("other"))],
+        // As git sets them for a hook, here of a commit of some files only.
+        vec![
+            ("GIT_DIR", ".git".to_owned()),
+            ("GIT_INDEX_FILE", ".git/next-index-1.lock".to_owned()),
+            ("GIT_PREFIX", String::new()),
+        ],
+        vec![("GIT_WORK_TREE", text("other"))],
+        vec![("GIT_OBJECT_DIRECTORY", text("other/.git/objects"))],
+        vec![("GIT_CEILING_DIRECTORIES", text(""))],
+        vec![("GIT_SHALLOW_FILE", text("nowhere"))],
+        counted("core.worktree", &text("other")),
+        counted("core.bare", "true"),
+    ] {
+        let set: Vec<_> = variables
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), v.clone()))
+            .collect();
+        assert_eq!(site.run_with(&set, &plan).all(), plain, "{variables:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn git_is_not_given_the_key() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let site = site();
+    let record =
+        "#!/bin/sh\nenv >> environment.txt\nPATH=/usr/local/bin:/usr/bin:/bin exec git \"$@\"\n";
+    site.scratch.write("bin/git", record);
+    let program = site.scratch.path("bin/git");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", site.scratch.path("bin").display());
+    let ran = site.run_with(&[("PATH".to_owned(), path)], &["plan", "--base", "main"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(site.scratch.read("rooms/environment.txt").contains("PATH="));
+    site.check_files();
 }

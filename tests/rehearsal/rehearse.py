@@ -69,7 +69,6 @@ class Rehearsal:
     def pull_request(self, files):
         """Opens a pull request with these files; plans and comments it. Returns it."""
         self.number += 1
-        base = git("-C", self.clone, "rev-parse", "main")
         git("-C", self.clone, "checkout", "-q", "-B", f"change-{self.number}", "main")
         for file, text in files.items():
             self.write(file, text)
@@ -77,13 +76,21 @@ class Rehearsal:
         self.push(f"change-{self.number}")
         pull = {"number": self.number, "state": "open", "merged_at": None, "head": {"sha": head}, "commits": {head: 1}}
         self.hub.pulls.append(pull)
-        event = {"pull_request.number": self.number, "pull_request.base.sha": base}
-        # As for a fork: no secret.
-        ok, run = self.runner.job("plan.yml", head, event)
+        event = {"pull_request.number": self.number}
+        # As for a fork: no secret. What is checked out is the pull request merged onto main.
+        ok, run = self.runner.job("plan.yml", self.merged(head), event)
         check(ok, f"the plan of a pull request succeeds: {self.runner.log[-2000:]}")
         self.hub.runs.append({"id": run, "head": head})
         self.comment(run, head)
         return pull
+
+    def merged(self, head):
+        git("-C", self.clone, "checkout", "-q", "--detach", "main")
+        git("-C", self.clone, "merge", "-q", "--no-ff", "-m", "Merge", head)
+        self.push(f"refs/pull/{self.number}/merge")
+        sha = git("-C", self.clone, "rev-parse", "HEAD")
+        git("-C", self.clone, "checkout", "-q", f"change-{self.number}")
+        return sha
 
     def comment(self, run, head):
         told = {"workflow_run.event": "pull_request", "workflow_run.id": run, "workflow_run.head_sha": head}
