@@ -117,10 +117,6 @@ impl Intent {
     }
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When anything but single rooms goes wrong; rooms that fail are in the report and the exit code.
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = Session::begin(global, &args.network, args.deadline)?;
     let intent = Intent::of(args)?;

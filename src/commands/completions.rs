@@ -3,9 +3,9 @@
 //! The script asks the program itself, through a variable of the environment, so that rooms are those of the
 //! directory in which somebody types.
 
-use clap::{Args, Command, ValueEnum};
-use clap_complete::CompleteEnv;
+use clap::{Args, Command};
 use clap_complete::env::Shells;
+use clap_complete::{CompleteEnv, Shell};
 
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
@@ -23,21 +23,6 @@ pub(crate) struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// A shell that can be taught to complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Shell {
-    /// GNU Bash.
-    Bash,
-    /// Z shell.
-    Zsh,
-    /// The friendly interactive shell.
-    Fish,
-    /// PowerShell.
-    Powershell,
-    /// Elvish.
-    Elvish,
-}
-
 /// The variable by which a script asks. Not the library's `COMPLETE`, which anybody may have set.
 const VARIABLE: &str = "ROOMCTL_COMPLETE";
 
@@ -47,16 +32,10 @@ pub(crate) fn answer(command: fn() -> Command) {
 }
 
 pub(crate) fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let name = match args.shell {
-        Shell::Bash => "bash",
-        Shell::Zsh => "zsh",
-        Shell::Fish => "fish",
-        Shell::Powershell => "powershell",
-        Shell::Elvish => "elvish",
-    };
     let shells = Shells::builtins();
+    let name = args.shell.to_string();
     let shell = shells
-        .completer(name)
+        .completer(&name)
         .ok_or_else(|| Failure::new(Exit::Unexpected, format!("no script for {name}")))?;
     let mut script = Vec::new();
     shell

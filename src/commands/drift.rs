@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,16 +11,15 @@ use super::shared::args::{Global, NetworkArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure, leave};
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
-use super::shared::progress::Reading;
+use super::shared::progress::bar;
 use super::shared::report_file;
 use super::shared::rooms::accept;
 use super::shared::session::Session;
+use super::shared::workspace::settings;
 use crate::files::mutes;
 use crate::files::room_files::{self, Loaded};
-use crate::files::text_file::load;
 use crate::files::unchanged::Known;
 use crate::planner::drift::Evidence;
-use crate::planner::mutes::Mute;
 use crate::planner::{State, World, drift};
 use crate::report::DriftReport;
 use crate::report::drift::Summary;
@@ -53,14 +52,10 @@ pub(crate) struct DriftArgs {
     pub network: NetworkArgs,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When files, configuration, state or mutes cannot be used, or there is no service to ask.
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = Session::begin(global, &args.network, None)?;
     let workspace = &session.workspace;
-    let mutes = load_mutes(args)?;
+    let mutes = settings(args.mutes.as_deref(), "mutes.yaml", mutes::parse)?;
     let state = workspace.load_state()?.state;
     let service = session.service(&state.app)?;
     let looking = look(&session, service, &state, args, output);
@@ -100,8 +95,8 @@ async fn look(
     output: &mut Output,
 ) -> Result<(Loaded, Seen), Failure> {
     let workspace = &session.workspace;
-    let reading = Reading::new(state.rooms.len());
-    let read = |names| observe(service, names, session.parallelism, || reading.one());
+    let bar = bar(state.rooms.len());
+    let read = |names| observe(service, names, session.parallelism, || bar.inc(1));
     let applied = read(state.rooms.keys().cloned().collect());
     let service_side = async { tokio::join!(applied, list(service)) };
     tokio::pin!(service_side);
@@ -125,7 +120,7 @@ async fn look(
         .keys()
         .filter(|name| !state.rooms.contains_key(*name));
     world.extend(read(newer.cloned().collect()).await);
-    reading.finish();
+    bar.finish_and_clear();
     Ok((loaded, seen(world, listed)))
 }
 
@@ -157,14 +152,6 @@ fn seen(world: World, listed: Result<Vec<String>, String>) -> Seen {
         world,
         listed,
         warning,
-    }
-}
-
-fn load_mutes(args: &DriftArgs) -> Result<Vec<Mute>, Failure> {
-    match &args.mutes {
-        None => Ok(load(Path::new("mutes.yaml"), mutes::parse)?.unwrap_or_default()),
-        Some(path) => load(path, mutes::parse)?
-            .ok_or_else(|| Failure::new(Exit::Invalid, format!("there is no {}", path.display()))),
     }
 }
 

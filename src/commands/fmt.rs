@@ -14,7 +14,7 @@ use crate::files::discover::{as_typed, discover, whole_file};
 use crate::files::entries::Findings;
 use crate::files::room_format::format;
 use crate::files::text_file::{MAX_FILE_BYTES, read_text, text_of};
-use crate::model::{Finding, Rule, Severity};
+use crate::model::{Finding, Rule};
 use crate::report::ValidateReport;
 use crate::report::text::{self, MOST};
 
@@ -71,9 +71,7 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
             output.result(&text::format_diff(&file, &before, &after));
         }
     }
-    let refused = findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error);
+    let refused = Finding::any_error(&findings);
     findings.sort();
     let report = ValidateReport::new(files.len(), &findings);
     output.note(&text::findings(&report, &text_of, MOST));

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use super::shared::args::{Global, NetworkArgs, PlainFormat, ReportArgs};
+use super::shared::args::{Global, NetworkArgs, PlainFormat};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
-use super::shared::rooms::{accept, load};
+use super::shared::rooms::{accept, load_any};
 use super::shared::session::Session;
 use super::shared::store::lock;
 use super::shared::workspace::Workspace;
@@ -68,10 +68,6 @@ const SCHEMA: &str = "schema/room.schema.json";
 /// The same for a file that has defaults above it: an editor does not see them.
 const SCHEMA_WITH_DEFAULTS: &str = "schema/room-with-defaults.schema.json";
 
-/// Runs the command.
-///
-/// # Errors
-/// When files, configuration or state cannot be used, or the service does not list its rooms.
 pub(crate) fn run(
     global: &Global,
     args: &ImportArgs,
@@ -79,7 +75,8 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     let session = Session::begin(global, &args.network, None)?;
     let workspace = &session.workspace;
-    let files = existing(workspace, &args.format.into(), output)?;
+    // They must be right: which rooms a broken file declares, nobody can tell.
+    let files = accept(load_any(workspace), &args.format.into(), output)?;
     let mut held = lock(workspace, output)?;
     let (names, warning) = asked_for(&session, args, &held.state.app)?;
     let (names, mut rooms) = sort_out(&names, workspace.names(), args, &files, &held.state);
@@ -102,19 +99,6 @@ pub(crate) fn run(
     })?;
     saved?;
     Ok(exit(report.summary))
-}
-
-/// The files that are there. They must be right: which rooms a broken file declares, nobody can tell.
-fn existing(
-    workspace: &Workspace,
-    how: &ReportArgs,
-    output: &mut Output,
-) -> Result<Loaded, Failure> {
-    if workspace.rooms.exists() {
-        accept(load(workspace, &[]), how, output)
-    } else {
-        Ok(Loaded::default())
-    }
 }
 
 /// The rooms that the user names, or all that the service lists, and a doubt about that list.

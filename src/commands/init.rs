@@ -24,40 +24,32 @@ pub(crate) struct InitArgs {
 
 const IGNORED: &str = include_str!("../../templates/gitignore");
 
+/// Files that this repository has itself, each with its text.
+macro_rules! own {
+    ($($file:literal,)*) => { [$(($file, include_str!(concat!("../../", $file)))),*] };
+}
+
 /// The workflows and the action that they use, as this repository has them: its tests run them.
-const WORKFLOWS: [(&str, &str); 8] = [
+const WORKFLOWS: [(&str, &str); 8] = own![
+    ".github/workflows/plan.yml",
+    ".github/workflows/comment.yml",
+    ".github/workflows/apply.yml",
+    ".github/workflows/drift.yml",
+    ".github/actions/roomctl/action.yml",
+    ".github/actions/roomctl/run.sh",
+    ".github/actions/roomctl/state.sh",
+    ".github/actions/roomctl/github.py",
+];
+
+/// The schemas that the files name.
+const SCHEMAS: [(&str, SchemaName); 4] = [
+    ("schema/room.schema.json", SchemaName::Room),
     (
-        ".github/workflows/plan.yml",
-        include_str!("../../.github/workflows/plan.yml"),
+        "schema/room-with-defaults.schema.json",
+        SchemaName::RoomWithDefaults,
     ),
-    (
-        ".github/workflows/comment.yml",
-        include_str!("../../.github/workflows/comment.yml"),
-    ),
-    (
-        ".github/workflows/apply.yml",
-        include_str!("../../.github/workflows/apply.yml"),
-    ),
-    (
-        ".github/workflows/drift.yml",
-        include_str!("../../.github/workflows/drift.yml"),
-    ),
-    (
-        ".github/actions/roomctl/action.yml",
-        include_str!("../../.github/actions/roomctl/action.yml"),
-    ),
-    (
-        ".github/actions/roomctl/run.sh",
-        include_str!("../../.github/actions/roomctl/run.sh"),
-    ),
-    (
-        ".github/actions/roomctl/state.sh",
-        include_str!("../../.github/actions/roomctl/state.sh"),
-    ),
-    (
-        ".github/actions/roomctl/github.py",
-        include_str!("../../.github/actions/roomctl/github.py"),
-    ),
+    ("schema/defaults.schema.json", SchemaName::Defaults),
+    ("schema/config.schema.json", SchemaName::Config),
 ];
 
 pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -113,21 +105,11 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
             "rooms/roomctl-trial.yaml",
             modeline("../schema/room-with-defaults.schema.json") + &room,
         ),
-        ("schema/room.schema.json", schemas::text(SchemaName::Room)?),
-        (
-            "schema/room-with-defaults.schema.json",
-            schemas::text(SchemaName::RoomWithDefaults)?,
-        ),
-        (
-            "schema/defaults.schema.json",
-            schemas::text(SchemaName::Defaults)?,
-        ),
-        (
-            "schema/config.schema.json",
-            schemas::text(SchemaName::Config)?,
-        ),
-        (".gitignore", IGNORED.to_owned()),
     ];
+    for (file, schema) in SCHEMAS {
+        files.push((file, schemas::text(schema)?));
+    }
+    files.push((".gitignore", IGNORED.to_owned()));
     files.extend(
         WORKFLOWS
             .iter()

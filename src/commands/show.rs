@@ -59,9 +59,8 @@ fn missing(room: &str, loaded: Loaded, how: &ReportArgs, output: &mut Output) ->
         return failure;
     }
     let message = format!("no file declares a room `{}`", room.escape_debug());
-    let failure = Failure::new(Exit::Usage, message);
-    match nearest {
-        Some(name) => failure.hint(format!("did you mean `{name}`?")),
-        None => failure.hint("a room is named by its file, or by `roomName` in it"),
-    }
+    Failure::new(Exit::Usage, message).did_you_mean(
+        nearest.as_deref(),
+        "a room is named by its file, or by `roomName` in it",
+    )
 }

@@ -36,10 +36,6 @@ pub(crate) struct SimulateArgs {
 /// The key it accepts when none is set.
 const DEFAULT_KEY: &str = "simulated-key";
 
-/// Runs the command.
-///
-/// # Errors
-/// When an argument makes no sense, or the address or the data file cannot be used.
 pub(crate) fn run(
     global: &Global,
     args: &SimulateArgs,

@@ -10,7 +10,7 @@ use super::shared::args::{Global, PlainFormat};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
-use super::shared::rooms::load;
+use super::shared::rooms::load_any;
 use super::shared::store;
 use super::shared::workspace::Workspace;
 use crate::files::room_files::Loaded;
@@ -113,10 +113,6 @@ Examples:
     },
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// When the state cannot be used, a room is not in it, or a change is refused or not approved.
 pub(crate) fn run(
     global: &Global,
     command: &StateCommand,
@@ -158,24 +154,16 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
     // The rule for files: under a name that no file may have, the room could only ever be an orphan.
     let new = RoomName::parse(new, workspace.names())
         .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
-    let old = change(workspace, output, |state| {
-        let old = find(state, old)?.0.clone();
-        state.rename(&old, &new)?;
-        Ok(old)
-    })?;
+    let mut held = store::lock(workspace, output)?;
+    let old = find(&held.state, old)?.0.clone();
+    held.state.rename(&old, &new)?;
+    held.save(true)?;
     output.result(&format!(
         "`{old}` is now remembered as `{new}`. Nothing was renamed on the service: this is right only if \
          the room has that name there by now, which `roomctl drift` tells.\n"
     ));
     let files = Files::read(workspace);
-    match files.naming(&old) {
-        Named::By(file) => warn(
-            output,
-            &format!("{file} still names `{old}`: the next plan adds a room of that name"),
-        ),
-        Named::Perhaps => warn(output, &perhaps(&old)),
-        Named::Nowhere => {}
-    }
+    files.warn_of(&old, "adds a room of that name", output);
     if matches!(files.naming(&new), Named::Nowhere) {
         warn(
             output,
@@ -191,35 +179,25 @@ fn forget(
     yes: bool,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let rooms = change(workspace, output, |state| {
-        // A set: the same room twice is one room.
-        let rooms = names
-            .iter()
-            .map(|name| find(state, name).map(|(room, _)| room.clone()))
-            .collect::<Result<BTreeSet<_>, _>>()?;
-        let files = Files::read(workspace);
-        // Before the question: whoever answers it should know.
-        for room in &rooms {
-            match files.naming(room) {
-                Named::By(file) => warn(
-                    output,
-                    &format!("{file} still names `{room}`: the next plan adds it again"),
-                ),
-                Named::Perhaps => warn(output, &perhaps(room)),
-                Named::Nowhere => {}
-            }
-        }
-        let quoted: Vec<String> = rooms.iter().map(|room| format!("`{room}`")).collect();
-        let them = if rooms.len() == 1 { "it" } else { "them" };
-        approve(
-            yes,
-            &format!("Forget {}, and leave {them} alone", quoted.join(", ")),
-        )?;
-        for room in &rooms {
-            state.forget(room);
-        }
-        Ok(rooms)
-    })?;
+    let mut held = store::lock(workspace, output)?;
+    // A set: the same room twice is one room.
+    let rooms = names
+        .iter()
+        .map(|name| find(&held.state, name).map(|(room, _)| room.clone()))
+        .collect::<Result<BTreeSet<_>, _>>()?;
+    let files = Files::read(workspace);
+    // Before the question: whoever answers it should know.
+    for room in &rooms {
+        files.warn_of(room, "adds it again", output);
+    }
+    let quoted: Vec<String> = rooms.iter().map(|room| format!("`{room}`")).collect();
+    let them = if rooms.len() == 1 { "it" } else { "them" };
+    let question = format!("Forget {}, and leave {them} alone", quoted.join(", "));
+    approve(yes, &question)?;
+    for room in &rooms {
+        held.state.forget(room);
+    }
+    held.save(true)?;
     for room in &rooms {
         output.result(&format!(
             "`{room}` is forgotten, and left as it is on the service.\n"
@@ -259,19 +237,6 @@ fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Changes the state under its lock. What an unfinished run left is taken in first, and with the same save:
-/// a change that is refused leaves state and journal as they were.
-fn change<T>(
-    workspace: &Workspace,
-    output: &Output,
-    edit: impl FnOnce(&mut State) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut held = store::lock(workspace, output)?;
-    let edited = edit(&mut held.state)?;
-    held.save(true)?;
-    Ok(edited)
-}
-
 /// What the room files say, as far as they can be read. Only for warnings, so errors in them stop nothing.
 struct Files {
     loaded: Loaded,
@@ -289,15 +254,28 @@ enum Named<'a> {
 
 impl Files {
     fn read(workspace: &Workspace) -> Self {
-        // No directory is no file; to `load` it would be an error.
-        let loaded = if workspace.rooms.exists() {
-            load(workspace, &[])
-        } else {
-            Loaded::default()
-        };
+        let loaded = load_any(workspace);
         Self {
             complete: !Finding::any_error(&loaded.findings),
             loaded,
+        }
+    }
+
+    /// Warns when a file names `room`, or may: then the next plan does `what`.
+    fn warn_of(&self, room: &RoomName, what: &str, output: &Output) {
+        match self.naming(room) {
+            Named::By(file) => warn(
+                output,
+                &format!("{file} still names `{room}`: the next plan {what}"),
+            ),
+            Named::Perhaps => warn(
+                output,
+                &format!(
+                    "some room files have errors; if one of them names `{room}`, the next plan adds it again \
+                     (`roomctl validate` tells more)"
+                ),
+            ),
+            Named::Nowhere => {}
         }
     }
 
@@ -317,13 +295,6 @@ impl Files {
     }
 }
 
-fn perhaps(room: &RoomName) -> String {
-    format!(
-        "some room files have errors; if one of them names `{room}`, the next plan adds it again \
-         (`roomctl validate` tells more)"
-    )
-}
-
 fn warn(output: &Output, text: &str) {
     output.note(&format!("warning: {text}\n"));
 }
@@ -333,14 +304,8 @@ fn find<'a>(state: &'a State, name: &str) -> Result<(&'a RoomName, &'a AppliedRo
     if let Some(found) = state.rooms.get_key_value(name) {
         return Ok(found);
     }
-    let failure = Failure::new(
-        Exit::Usage,
-        format!("`{}` is not in the state", name.escape_debug()),
-    );
-    Err(
-        match nearest(name, state.rooms.keys().map(RoomName::as_str)) {
-            Some(room) => failure.hint(format!("did you mean `{room}`?")),
-            None => failure.hint("`roomctl state list` names them all"),
-        },
-    )
+    let message = format!("`{}` is not in the state", name.escape_debug());
+    let near = nearest(name, state.rooms.keys().map(RoomName::as_str));
+    Err(Failure::new(Exit::Usage, message)
+        .did_you_mean(near, "`roomctl state list` names them all"))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::model::Effect;
 use crate::model::types::UnixSeconds;
@@ -40,64 +40,44 @@ pub(crate) struct Global {
     /// What to take for now, as Unix seconds or RFC 3339: makes output reproducible [default: the clock]
     #[arg(long, global = true, value_name = "TIME", value_parser = moment)]
     pub now: Option<UnixSeconds>,
-    /// When to colour
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
-    pub color: Color,
+    /// When to colour; `auto` is on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub color: ColorChoice,
     /// Say more on standard error; repeat for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Form of the log on standard error
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
-    pub log_format: LogFormat,
+    /// Form of the log on standard error; `json` is one object a line
+    #[arg(long, global = true, value_enum, default_value_t = PlainFormat::Text, value_name = "FORMAT")]
+    pub log_format: PlainFormat,
 }
 
-/// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// Form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Form of a result that has only two.
+/// Form of what has only two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlainFormat {
     /// For people.
     Text,
-    /// One JSON report.
+    /// For programs.
     Json,
 }
 
 impl From<PlainFormat> for ReportArgs {
     fn from(format: PlainFormat) -> Self {
+        let format = match format {
+            PlainFormat::Text => Format::Text,
+            PlainFormat::Json => Format::Json,
+        };
         Self {
-            format: match format {
-                PlainFormat::Text => Format::Text,
-                PlainFormat::Json => Format::Json,
-            },
-            max_bytes: None,
-            marker: None,
-            report_file: None,
+            format,
+            ..Self::default()
         }
     }
 }
 
 /// Form of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
+    #[default]
     Text,
     /// One JSON report.
     Json,
@@ -110,7 +90,7 @@ pub(crate) enum Format {
 }
 
 /// How a report is shown.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ReportArgs {
     /// Form of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]

@@ -108,6 +108,14 @@ impl Failure {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Adds the nearest name to the one that is not known; `otherwise` when none is near.
+    pub(crate) fn did_you_mean(self, nearest: Option<&str>, otherwise: &str) -> Self {
+        match nearest {
+            Some(name) => self.hint(format!("did you mean `{name}`?")),
+            None => self.hint(otherwise),
+        }
+    }
 }
 
 impl From<StoreError> for Failure {

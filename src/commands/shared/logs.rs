@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use super::args::{Global, LogFormat};
+use super::args::{Global, PlainFormat};
 
 /// Starts the log. Only our own messages are in it, at any `-v`: what the HTTP libraries log could hold a
 /// URL, and the key is in every URL. For the same reason no variable can widen it.
@@ -21,8 +21,8 @@ pub(crate) fn start(global: &Global) {
     };
     let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
     let layer = match global.log_format {
-        LogFormat::Text => layer.with_target(false).boxed(),
-        LogFormat::Json => layer.json().boxed(),
+        PlainFormat::Text => layer.with_target(false).boxed(),
+        PlainFormat::Json => layer.json().boxed(),
     };
     let ours = Targets::new().with_target("roomctl", level);
     // Fails only when a log was started before, as in a test that runs the program twice.

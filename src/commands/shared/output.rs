@@ -1,23 +1,25 @@
 //! Results to standard output, everything else to standard error, colours only where they belong.
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::AutoStream;
+use anstream::stream::{AsLockedWrite, RawStream};
 use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
 
-use super::args::{Color, PlainFormat};
+use super::args::PlainFormat;
 use super::exit::{Exit, Failure};
 use crate::report::{Report, json};
 
 /// The two streams of the program.
 pub(crate) struct Output {
-    color: Color,
+    color: ColorChoice,
     failed: Option<io::Error>,
 }
 
 impl Output {
     /// Streams that colour as told.
-    pub(crate) fn new(color: Color) -> Self {
+    pub(crate) fn new(color: ColorChoice) -> Self {
         Self {
             color,
             failed: None,
@@ -30,12 +32,7 @@ impl Output {
         if self.failed.is_some() {
             return;
         }
-        let choice = choice(self.color, io::stdout().is_terminal());
-        let mut stream = AutoStream::new(io::stdout().lock(), choice);
-        let written = stream
-            .write_all(text.as_bytes())
-            .and_then(|()| stream.flush());
-        self.failed = written.err();
+        self.failed = self.write(io::stdout().lock(), text).err();
     }
 
     /// Writes a result that has only two forms. `text` is its form for people.
@@ -54,12 +51,15 @@ impl Output {
 
     /// Writes something that is not the result.
     pub(crate) fn note(&self, text: &str) {
-        let choice = choice(self.color, io::stderr().is_terminal());
-        let mut stream = AutoStream::new(io::stderr().lock(), choice);
         // There is nowhere left to complain.
-        let _ = stream
-            .write_all(text.as_bytes())
-            .and_then(|()| stream.flush());
+        let _ = self.write(io::stderr().lock(), text);
+    }
+
+    fn write(&self, to: impl RawStream + AsLockedWrite, text: &str) -> io::Result<()> {
+        let choice = choice(self.color, to.is_terminal());
+        let mut stream = AutoStream::new(to, choice);
+        stream.write_all(text.as_bytes())?;
+        stream.flush()
     }
 
     pub(crate) fn error(&self, failure: &Failure) {
@@ -75,10 +75,7 @@ impl Output {
         self.note(&text);
     }
 
-    /// Whether everything could be written.
-    ///
-    /// # Errors
-    /// When standard output could not be written. That its reader went away is no error: `| head` is enough.
+    /// Whether everything could be written. That its reader went away is no error: `| head` is enough.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         match self.failed.take() {
             Some(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -91,12 +88,14 @@ impl Output {
 }
 
 /// Our own rule instead of the library's, which also colours pipes when told so by other variables.
-fn choice(color: Color, terminal: bool) -> ColorChoice {
+fn choice(color: ColorChoice, terminal: bool) -> anstream::ColorChoice {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     match color {
-        Color::Always => ColorChoice::AlwaysAnsi,
-        Color::Auto if terminal && !set("NO_COLOR") && !dumb() => ColorChoice::Always,
-        Color::Auto | Color::Never => ColorChoice::Never,
+        ColorChoice::Always => anstream::ColorChoice::AlwaysAnsi,
+        ColorChoice::Auto if terminal && !set("NO_COLOR") && !dumb() => {
+            anstream::ColorChoice::Always
+        }
+        ColorChoice::Auto | ColorChoice::Never => anstream::ColorChoice::Never,
     }
 }

@@ -56,28 +56,8 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// The progress of reading rooms: a bar on a terminal, nothing elsewhere.
-pub(crate) struct Reading(ProgressBar);
-
-impl Reading {
-    /// Progress over `rooms` rooms.
-    pub(crate) fn new(rooms: usize) -> Self {
-        Self(bar(rooms))
-    }
-
-    /// A room was read.
-    pub(crate) fn one(&self) {
-        self.0.inc(1);
-    }
-
-    /// All rooms were read.
-    pub(crate) fn finish(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
 /// A bar over `rooms` rooms on standard error, if that is a terminal.
-fn bar(rooms: usize) -> ProgressBar {
+pub(crate) fn bar(rooms: usize) -> ProgressBar {
     let target = if stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {

@@ -23,11 +23,18 @@ pub(crate) fn load(workspace: &Workspace, policies: &[Policy]) -> Loaded {
     room_files::load(&workspace.rooms, roots, &workspace.context(policies))
 }
 
+/// Reads the rooms, whatever the policies say; none where there is no directory for them yet.
+pub(crate) fn load_any(workspace: &Workspace) -> Loaded {
+    if workspace.rooms.exists() {
+        load(workspace, &[])
+    } else {
+        Loaded::default()
+    }
+}
+
 /// Prints the findings on standard error, and gives the rooms out if there is no error among them. If there is,
-/// a program that asked for another form gets them as the report of `validate`.
-///
-/// # Errors
-/// When any file has an error: then nothing is planned, whatever the other files say.
+/// a program that asked for another form gets them as the report of `validate`, and nothing is planned, whatever the
+/// other files say.
 pub(crate) fn accept(
     loaded: Loaded,
     how: &ReportArgs,

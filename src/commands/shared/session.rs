@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::args::{Global, NetworkArgs, PlanningArgs};
 use super::exit::Failure;
-use super::progress::Reading;
+use super::progress::bar;
 use super::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::{RoomName, Secret};
@@ -133,10 +133,10 @@ impl Session {
     /// Reads rooms from the service.
     pub(crate) fn look(&self, app: &str, names: Vec<RoomName>) -> Result<World, Failure> {
         let service = self.service(app)?;
-        let reading = Reading::new(names.len());
-        let looking = observe(service, names, self.parallelism, || reading.one());
+        let bar = bar(names.len());
+        let looking = observe(service, names, self.parallelism, || bar.inc(1));
         let world = self.workspace.runtime()?.block_on(looking);
-        reading.finish();
+        bar.finish_and_clear();
         Ok(world)
     }
 

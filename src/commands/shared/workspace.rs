@@ -13,7 +13,7 @@ use crate::files::context::Context;
 use crate::files::defaults::Defaults;
 use crate::files::text_file::load;
 use crate::model::policy::{self, Policy};
-use crate::model::{Effect, NameRule, Secret};
+use crate::model::{Effect, NameRule, Place, Secret};
 use crate::planner::Rate;
 use crate::store::{Found, Location, LocationError, Store};
 
@@ -41,12 +41,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Puts flags, environment and configuration together.
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
-        let config = match &global.config {
-            None => load(Path::new("roomctl.yaml"), config::parse)?.unwrap_or_default(),
-            Some(path) => load(path, config::parse)?.ok_or_else(|| {
-                Failure::new(Exit::Invalid, format!("there is no {}", path.display()))
-            })?,
-        };
+        let config = settings(global.config.as_deref(), "roomctl.yaml", config::parse)?;
         let set = |flag: &Option<String>, config: Option<&String>| {
             flag.clone()
                 .or_else(|| config.cloned())
@@ -189,6 +184,23 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::because(Exit::Unexpected, &error))
+}
+
+/// A file of settings that the user `named`, which has to be there, or the usual one.
+pub(crate) fn settings<T: Default>(
+    named: Option<&Path>,
+    usual: &str,
+    parse: impl Fn(&str) -> Result<T, (Place, String)>,
+) -> Result<T, Failure> {
+    let found = load(named.unwrap_or(Path::new(usual)), parse)?;
+    match (found, named) {
+        (Some(found), _) => Ok(found),
+        (None, None) => Ok(T::default()),
+        (None, Some(path)) => {
+            let message = format!("there is no {}", path.display());
+            Err(Failure::new(Exit::Invalid, message))
+        }
+    }
 }
 
 /// Now, in Unix seconds.
