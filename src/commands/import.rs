@@ -23,7 +23,7 @@ use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
 use crate::model::{LiveRoom, NameRule, RoomName, Value};
 use crate::planner::import::{Draft, draft, prefix, stem};
-use crate::planner::{Event, Gone, Sighting, State, World};
+use crate::planner::{Event, Gone, Sighting, State, World, named_otherwise};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::{ImportReport, text, view};
 use crate::service::observe::{doubt_about, list};
@@ -146,9 +146,10 @@ fn sort_out(
             .find(|other| *other != text);
         match (RoomName::parse(text, rule), twin) {
             (_, Some(twin)) => {
-                rooms.push(refused(format!(
-                    "its name differs only by case from `{twin}`"
-                )));
+                let by_case = format!("its name differs only by case from `{twin}`");
+                let declared = loaded.wanted.contains_key(*twin);
+                let hint = declared.then(|| format!("; if {}", named_otherwise(text)));
+                rooms.push(refused(by_case + &hint.unwrap_or_default()));
             }
             (Err(error), None) => rooms.push(refused(format!("{error}; {}", error.help()))),
             (Ok(name), None) => match managed_by(&name, loaded, state).filter(|_| !args.force) {

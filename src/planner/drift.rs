@@ -1,6 +1,6 @@
 //! Live against applied against wanted: a verdict for each room.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::mutes::{Idle, Mute};
 use super::state::{AppliedRoom, State};
 use super::three_way::{AttributeSides, RoomSides};
 use super::undeclared::{self, Undeclared};
-use super::world::{Gone, Sighting, World, sighting};
+use super::world::{Gone, Sighting, World, named_otherwise, sighting};
 use crate::model::{LiveRoom, RoomName, Stored, Wanted};
 
 /// How one room stands.
@@ -104,6 +104,18 @@ pub(crate) fn drift(evidence: &Evidence<'_>) -> Drift {
         .collect();
     let is_managed = |name: &str| wanted.contains_key(name) || state.rooms.contains_key(name);
     let unmanaged = listed.iter().filter(|name| !is_managed(name));
+    let by_case: BTreeMap<String, &String> = unmanaged
+        .clone()
+        .map(|name| (name.to_lowercase(), name))
+        .collect();
+    for room in rooms
+        .iter_mut()
+        .filter(|room| evidence.was_never_there(room))
+    {
+        if let Some(theirs) = by_case.get(&room.room.to_lowercase()) {
+            room.message = Some(named_otherwise(theirs));
+        }
+    }
     rooms.extend(unmanaged.map(|name| RoomDrift::new(name, Verdict::Unmanaged, None)));
     rooms.sort_by(|a, b| a.room.cmp(&b.room));
     let idle = evidence.idle(&rooms);
@@ -138,6 +150,11 @@ impl Evidence<'_> {
             file: self.wanted.get(name).map(|file| file.file.clone()),
             ..RoomDrift::new(name.as_str(), verdict, Some(message))
         }
+    }
+
+    fn was_never_there(&self, room: &RoomDrift) -> bool {
+        let seen = self.world.get(room.room.as_str());
+        room.verdict == Verdict::Pending && matches!(seen, Some(Sighting::Absent(_)))
     }
 
     /// The verdict on a room that is there.

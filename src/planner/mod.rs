@@ -29,4 +29,4 @@ pub(crate) use receipt::{Outcome, Override, Receipt};
 pub(crate) use saved_plan::{Matched, ReviewedChange, Stale, matched, review};
 pub(crate) use state::{AppliedRoom, Event, State};
 pub(crate) use undeclared::Undeclared;
-pub(crate) use world::{Gone, Sighting, World};
+pub(crate) use world::{Gone, Sighting, World, named_otherwise};

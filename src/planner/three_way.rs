@@ -77,13 +77,14 @@ impl<'a> RoomSides<'a> {
         });
         let mut changes: Vec<AttributeChange> = changes.collect();
         if changes.is_empty() && !self.live.is_empty() {
-            // A write that was never answered turns out to have arrived, or not to matter: that is recorded.
-            let doubts = self.attributes().filter(|a| a.unconfirmed.is_some());
-            changes.extend(doubts.map(|doubt| AttributeChange {
-                before: doubt.wanted.cloned(),
+            // A write that was never answered turns out to have arrived, or not to matter; an override is over.
+            let settled = |a: &AttributeSides<'_>| a.unconfirmed.is_some() || a.override_is_over();
+            let settled = self.attributes().filter(settled);
+            changes.extend(settled.map(|one| AttributeChange {
+                before: one.wanted.cloned(),
                 live: None,
-                unconfirmed: true,
-                ..doubt.change(Cause::Converged)
+                unconfirmed: one.unconfirmed.is_some(),
+                ..one.change(Cause::Converged)
             }));
         }
         changes
@@ -165,6 +166,12 @@ impl<'a> AttributeSides<'a> {
             (true, false) => Some(Cause::Change),
             (true, true) => Some(Cause::Conflict),
         }
+    }
+
+    /// Whether the service, which chose another value once, shows what is wanted. What it chose is forgotten then:
+    /// when it comes back, somebody moved it.
+    fn override_is_over(&self) -> bool {
+        self.overridden.is_some() && self.live.is_some() && self.live == self.wanted
     }
 
     fn change(&self, cause: Cause) -> AttributeChange {
@@ -267,6 +274,24 @@ mod tests {
             let told = overridden(1, 9, wanted, live);
             assert_eq!(told, expected, "{wanted} {live}");
         }
+    }
+
+    #[test]
+    fn an_override_ends_when_the_service_shows_what_is_wanted() {
+        let settings =
+            |value: &str| -> StoredSettings { [("privacy".to_owned(), value.into())].into() };
+        let applied = AppliedRoom {
+            settings: settings("private"),
+            overridden: settings("public"),
+            ..AppliedRoom::default()
+        };
+        let causes = |live: &StoredSettings| -> Vec<Cause> {
+            let sides = RoomSides::back(&applied, live);
+            sides.changes().iter().map(|change| change.cause).collect()
+        };
+        assert_eq!(causes(&settings("public")), [], "it stands");
+        assert_eq!(causes(&settings("private")), [Cause::Converged]);
+        assert_eq!(causes(&StoredSettings::new()), [], "nobody looked");
     }
 
     #[test]

@@ -35,6 +35,15 @@ pub(super) fn sighting<'a>(world: &'a World, name: &RoomName) -> &'a Sighting {
     world.get(name).unwrap_or(&LEFT_OUT)
 }
 
+/// What to do about a room that the service names otherwise than a file, by case: it is not known to keep the
+/// case of a name.
+pub(crate) fn named_otherwise(theirs: &str) -> String {
+    format!(
+        "the service names this room `{theirs}`: call its file `{theirs}.yaml`, or write `roomName: {theirs}` \
+         into it; then `roomctl apply` adopts the room"
+    )
+}
+
 impl Sighting {
     /// What the service shows, in the form that is compared; nothing of a room that is not there.
     pub(super) fn stored(&self, salt: &str) -> StoredSettings {

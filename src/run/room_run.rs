@@ -5,9 +5,9 @@ use crate::service::api::{Request, Transport};
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{LiveRoom, RoomName, StoredSettings};
-use crate::planner::receipt::compare;
+use crate::planner::receipt::{Comparison, compare};
 use crate::planner::undeclared::observed;
-use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting};
+use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
 use crate::run::queue::{Crew, Task, unrecorded};
 use crate::service::end::End;
 use crate::service::requests::Tally;
@@ -125,7 +125,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
         match self.put().await {
             End::Missing(_) => self.confirm_missing().await,
-            end => self.settle(end),
+            end => self.confirm(end).await,
         }
     }
 
@@ -155,7 +155,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 other => return self.unread(&other.message()),
             }
             match self.exchange(&Request::Delete(&room), &mut deletes).await {
-                End::Archived => deleted = true,
+                End::Archived | End::NotShown(_) => deleted = true,
                 End::ReadFirst(_) | End::Missing(_) => {}
                 end => return self.settle(end),
             }
@@ -174,10 +174,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                     let ours = self.action == Action::Create && self.tally.perhaps_written;
                     self.action = if ours { Action::Create } else { Action::Adopt };
                     let end = self.put().await;
-                    return self.settle(end);
+                    return self.confirm(end).await;
                 }
                 End::Missing(_) => {}
-                End::Stopped => return self.settle(End::Stopped),
+                end @ (End::Stopped | End::Named(_)) => return self.settle(end),
                 other => return self.unread(&other.message()),
             }
             if let Some(message) = taken {
@@ -194,7 +194,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             {
                 End::Exists(message) => taken = Some(message),
                 End::ReadFirst(_) => {}
-                end => return self.settle(end),
+                end => return self.confirm(end).await,
             }
         }
     }
@@ -209,20 +209,39 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         service.exchange(request, &mut self.tally, tries).await
     }
 
+    /// Settles a write. An answer that shows what was sent is enough; for any other success one read decides: it
+    /// may show no room at all, or the room as it was before the write, as storages like the service's do.
+    async fn confirm(&mut self, end: End) -> Result<Receipt, StoreError> {
+        let doubt = match end {
+            End::Room(live) if !self.comparison(&live).overridden.is_empty() => {
+                "the answer showed other values than were sent".to_owned()
+            }
+            End::NotShown(message) => message,
+            end => return self.settle(end),
+        };
+        self.tally.perhaps_written = true;
+        match self.exchange(&Request::Get(self.room()), &mut 0).await {
+            end @ (End::Room(_) | End::Stopped) => self.settle(end),
+            other => {
+                let message = format!("{doubt}; read again: {}", other.message());
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+        }
+    }
+
     /// Turns the end of the last request into a receipt, and records what it means.
     fn settle(&mut self, end: End) -> Result<Receipt, StoreError> {
         match end {
             End::Room(live) => self.written(live),
-            End::Missing(_) => {
-                let message = "the service says that there is no such room".to_owned();
-                self.refused(message)
+            End::Named(theirs) => self.named_otherwise(&theirs),
+            end @ (End::Missing(_) | End::Exists(_) | End::Refused(_)) => {
+                self.refused(end.message())
             }
-            End::Exists(message) | End::Refused(message) => self.refused(message),
             End::Rooms(_) | End::Archived => {
                 let message = "the service answered something else than was asked".to_owned();
                 Ok(self.receipt(Outcome::Unknown, Some(message)))
             }
-            End::Unknown(message) | End::ReadFirst(message) => {
+            End::Unknown(message) | End::NotShown(message) | End::ReadFirst(message) => {
                 Ok(self.receipt(Outcome::Unknown, Some(message)))
             }
             End::Stopped if self.tally.perhaps_written => {
@@ -266,6 +285,22 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         receipt.overridden = comparison.overridden;
         receipt.unobservable = comparison.unobservable;
         Ok(receipt)
+    }
+
+    fn comparison(&self, live: &LiveRoom) -> Comparison {
+        compare(&self.remembered(), &live.stored(&self.crew.salt))
+    }
+
+    /// The service keeps no room of that name, so none of it is remembered unless it was confirmed before.
+    fn named_otherwise(&mut self, theirs: &str) -> Result<Receipt, StoreError> {
+        let outcome = if self.task.before.is_confirmed() {
+            Outcome::Unknown
+        } else {
+            let room = self.room().clone();
+            self.conclude(Event::Missing { room })?;
+            Outcome::Refused
+        };
+        Ok(self.receipt(outcome, Some(named_otherwise(theirs))))
     }
 
     /// The service took nothing, as far as its last answer goes. An earlier try that was never answered may

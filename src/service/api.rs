@@ -120,27 +120,38 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretF
         return Try::Ended(names(rooms, &filter));
     }
     let json = serde_json::from_slice::<Json>(&answer.body).ok();
-    let object = json.as_ref().and_then(Json::as_object);
-    let clean = filter.is_clean(&answer.body);
-    let message = || message(answer, json.as_ref(), &filter);
+    let said = json.as_ref().map(said).unwrap_or_default();
+    let message = || message(answer, json.as_ref(), &said, &filter);
     Try::Ended(match answer.status {
         200..=299 => match request.room() {
             None => list(json.as_ref(), message, &filter),
-            Some(room) => success(request, room, object, message, &filter, clean),
+            Some(room) => match json {
+                None if answer.body.is_empty() => not_shown(request, message()),
+                // A page of something in between, or half an answer: nobody said that anything was done.
+                None => End::Unknown(message()),
+                Some(ref json) => {
+                    let clean = filter.is_clean(&answer.body);
+                    success(request, room, json, &said, message, &filter, clean)
+                }
+            },
         },
         300..=399 => End::Refused(format!(
             "the service answered with a redirect ({}), and redirects are not followed",
             answer.status
         )),
-        401 | 403 => return Try::Denied(message()),
+        401 | 403 if json.as_ref().is_some_and(Json::is_object) => return Try::Denied(message()),
+        // Something in between refuses: that says nothing about the key.
+        401 | 403 => return Try::Trouble(Trouble::Blocked, End::Refused(message())),
         429 => {
             let end = End::Refused("HTTP 429: too many requests".to_owned());
             return Try::Trouble(Trouble::TooMany(answer.retry_after), end);
         }
         // A 404 page of something that is not the service says nothing about the room.
-        404 if object.is_some() || answer.body.is_empty() => End::Missing(Gone::Missing),
-        400..=499 if is_missing(object) => End::Missing(Gone::Missing),
-        400..=499 if says(object, "already exist") => End::Exists(message()),
+        404 if answer.body.is_empty() || json.as_ref().is_some_and(Json::is_object) => {
+            End::Missing(Gone::Missing)
+        }
+        400..=499 if is_missing(&said) => End::Missing(Gone::Missing),
+        400..=499 if answer.status == 409 || is_taken(&said) => End::Exists(message()),
         500..=599 => {
             let trouble = Trouble::Failed(answer.retry_after);
             // A server that breaks may have written before it did.
@@ -207,50 +218,56 @@ fn is_archived(object: &Map<String, Json>) -> bool {
     object.get("archived") == Some(&Json::Bool(true))
 }
 
+/// A success by its status. Only what shows the room, and says nothing to the contrary, is one.
 fn success(
     request: &Request<'_>,
     room: &RoomName,
-    object: Option<&Map<String, Json>>,
+    json: &Json,
+    said: &[String],
     message: impl Fn() -> String,
     filter: &SecretFilter,
     clean: bool,
 ) -> End {
-    let Some(object) = object else {
-        return End::Unknown(message());
-    };
-    if matches!(request, Request::Delete(_)) {
-        return match object.get("success") {
-            Some(Json::Bool(true)) => End::Archived,
-            _ => End::Unknown(message()),
-        };
-    }
-    let named = object
-        .get("roomName")
-        .and_then(Json::as_str)
-        .unwrap_or_default();
-    if named.is_empty() {
-        return if is_missing(Some(object)) {
-            End::Missing(Gone::Missing)
-        } else {
-            End::Unknown(message())
-        };
-    }
-    if named != room.as_str() {
-        let case = if named.to_lowercase() == room.folded() {
-            ", which differs by case"
-        } else {
-            ""
-        };
-        return End::Unknown(format!(
-            "the answer is about another room, `{}`{case}",
-            filter.message(named)
-        ));
+    let nothing = Map::new();
+    let object = json.as_object().unwrap_or(&nothing);
+    let named = object.get("roomName").and_then(Json::as_str);
+    let named = named.filter(|named| !named.is_empty());
+    match named {
+        None if is_missing(said) => return End::Missing(Gone::Missing),
+        None if is_taken(said) => return End::Exists(message()),
+        _ if fails(object) || is_missing(said) => return End::Unknown(message()),
+        _ if matches!(request, Request::Delete(_)) => {
+            return match object.get("success") {
+                Some(Json::Bool(true)) => End::Archived,
+                _ => not_shown(request, message()),
+            };
+        }
+        None => return not_shown(request, message()),
+        Some(named) if named == room.as_str() => {}
+        Some(named) if named.to_lowercase() == room.folded() => {
+            return End::Named(filter.message(named));
+        }
+        Some(named) => {
+            return End::Unknown(format!(
+                "the answer is about another room, `{}`",
+                filter.message(named)
+            ));
+        }
     }
     // Also after a write: whatever became of it, nobody can join an archived room.
     if is_archived(object) {
         return End::Missing(Gone::Archived);
     }
     End::Room(live_room(object, filter, clean))
+}
+
+/// A success that does not show the room. After a write, the room has to be read.
+fn not_shown(request: &Request<'_>, message: String) -> End {
+    if request.writes() {
+        End::NotShown(message)
+    } else {
+        End::Unknown(message)
+    }
 }
 
 /// `clean` says that nothing in the answer gives a secret away.
@@ -314,28 +331,43 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
     })
 }
 
-fn is_missing(object: Option<&Map<String, Json>>) -> bool {
-    says(object, "room not found")
+/// Whether it says itself that nothing was done, whatever its status and whatever else it shows.
+fn fails(object: &Map<String, Json>) -> bool {
+    let is_error = |error: &Json| !matches!(error, Json::Null | Json::Bool(false)) && error != "";
+    object.get("success") == Some(&Json::Bool(false)) || object.get("error").is_some_and(is_error)
 }
 
-fn says(object: Option<&Map<String, Json>>, words: &str) -> bool {
-    object
-        .and_then(|object| object.get("message"))
-        .and_then(Json::as_str)
-        .is_some_and(|message| message.to_lowercase().contains(words))
+fn is_missing(said: &[String]) -> bool {
+    says(said, "room not found")
 }
 
-/// What the service says, in any of the shapes it is known to use, or what came instead.
-fn message(answer: &Answer, json: Option<&Json>, filter: &SecretFilter) -> String {
-    let said = json.and_then(|json| {
-        let text = |path: &str| json.pointer(path).and_then(Json::as_str).map(str::to_owned);
-        details(json)
-            .or_else(|| text("/message"))
-            .or_else(|| text("/error"))
-            .or_else(|| text("/error/message"))
-    });
-    match said {
-        Some(said) => format!("HTTP {}: {}", answer.status, filter.message(&said)),
+fn is_taken(said: &[String]) -> bool {
+    says(said, "already exist")
+}
+
+fn says(said: &[String], words: &str) -> bool {
+    said.iter().any(|text| text.to_lowercase().contains(words))
+}
+
+/// What the service says, in each of the places where it is known to say something; what says most is first.
+fn said(json: &Json) -> Vec<String> {
+    let places = [
+        "/message",
+        "/error",
+        "/error/message",
+        "/error/details",
+        "/reason",
+    ];
+    let texts = places.map(|path| json.pointer(path).and_then(Json::as_str).map(str::to_owned));
+    details(json)
+        .into_iter()
+        .chain(texts.into_iter().flatten())
+        .collect()
+}
+
+fn message(answer: &Answer, json: Option<&Json>, said: &[String], filter: &SecretFilter) -> String {
+    match said.first() {
+        Some(said) => format!("HTTP {}: {}", answer.status, filter.message(said)),
         None => format!(
             "HTTP {} with {} instead of a room",
             answer.status,
@@ -489,24 +521,108 @@ mod tests {
             Try::Ended(End::Room(_))
         ));
         for body in [
-            "",
             "<html>ok</html>",
             r#"{"roomName":"stand-"#,
             r#"{"roomName":"other"}"#,
-            r#"{"roomName":"Stand-Up"}"#,
-            r#"{"roomName":7}"#,
-            r#"{"success":true}"#,
-            r#"[{"roomName":"stand-up"}]"#,
         ] {
-            assert!(
-                matches!(put(200, body), Try::Ended(End::Unknown(_))),
-                "{body}"
-            );
+            let end = put(200, body);
+            assert!(matches!(end, Try::Ended(End::Unknown(_))), "{body}");
         }
+        assert_eq!(
+            put(200, r#"{"roomName":"Stand-Up"}"#),
+            Try::Ended(End::Named("Stand-Up".to_owned()))
+        );
         assert!(matches!(
             put(302, r#"{"roomName":"stand-up"}"#),
             Try::Ended(End::Refused(_))
         ));
+    }
+
+    #[test]
+    fn a_write_that_is_answered_without_the_room_has_to_be_read_and_a_read_is_no_answer() {
+        for (status, body) in [
+            (204, ""),
+            (200, ""),
+            (200, "{}"),
+            (200, "[]"),
+            (200, "null"),
+            (200, r#"{"success":true}"#),
+            (200, r#"{"success":true,"error":null}"#),
+            (201, r#"{"roomName":7}"#),
+            (200, r#"[{"roomName":"stand-up"}]"#),
+        ] {
+            let end = put(status, body);
+            assert!(
+                matches!(end, Try::Ended(End::NotShown(_))),
+                "{body}: {end:?}"
+            );
+            let end = get(status, body);
+            assert!(
+                matches!(end, Try::Ended(End::Unknown(_))),
+                "{body}: {end:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_success_that_says_no_is_none() {
+        for no in [
+            r#""success":false"#,
+            r#""error":"text""#,
+            r#""error":{}"#,
+            r#""error":true"#,
+            r#""message":"Room not found","success":true"#,
+        ] {
+            let body = format!(r#"{{{no},"roomName":"stand-up"}}"#);
+            for end in [put(200, &body), get(200, &body)] {
+                assert!(
+                    matches!(end, Try::Ended(End::Unknown(_))),
+                    "{body}: {end:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_service_says_is_read_wherever_it_says_it() {
+        let places = |text: &str| {
+            [
+                format!(r#"{{"message":"{text}"}}"#),
+                format!(r#"{{"error":"{text}"}}"#),
+                format!(r#"{{"error":{{"message":"{text}"}}}}"#),
+                format!(r#"{{"error":{{"details":[{{"message":"{text}"}}]}}}}"#),
+                format!(r#"{{"error":{{"details":"{text}"}}}}"#),
+                format!(r#"{{"reason":"{text}"}}"#),
+                format!(r#"{{"message":"Invalid request","reason":"{text}"}}"#),
+            ]
+        };
+        for status in [200, 400, 422] {
+            for body in places("Room not found") {
+                let end = get(status, &body);
+                assert_eq!(
+                    end,
+                    Try::Ended(End::Missing(Gone::Missing)),
+                    "{status} {body}"
+                );
+            }
+            for body in places("room a already exists") {
+                let end = put(status, &body);
+                assert!(matches!(end, Try::Ended(End::Exists(_))), "{status} {body}");
+            }
+        }
+        assert!(matches!(put(409, "{}"), Try::Ended(End::Exists(_))));
+    }
+
+    #[test]
+    fn only_the_service_itself_says_that_a_key_is_not_accepted() {
+        for status in [401, 403] {
+            assert!(matches!(get(status, "{}"), Try::Denied(_)));
+            for page in ["<html>Forbidden</html>", "", "[]", r#"{"message":"cut"#] {
+                let read = put(status, page);
+                let blocked = matches!(read, Try::Trouble(Trouble::Blocked, End::Refused(_)));
+                assert!(blocked, "{status} {page}: {read:?}");
+            }
+        }
     }
 
     #[test]

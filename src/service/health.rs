@@ -19,6 +19,8 @@ struct Known {
     failing: u32,
     /// A room that the service answered for.
     good: Option<RoomName>,
+    /// Whether something was answered that takes a key.
+    key_taken: bool,
 }
 
 /// What to do about a room that failed to the end of its tries.
@@ -32,13 +34,20 @@ pub(crate) enum Suspicion {
 }
 
 impl Health {
-    /// The service answered, for `room` or for the list.
-    pub(crate) fn answered(&self, room: Option<&RoomName>) {
+    /// The service answered, for `room` or for the list; `took_key` says that it was an answer which only a
+    /// request with an accepted key gets.
+    pub(crate) fn answered(&self, room: Option<&RoomName>, took_key: bool) {
         let mut known = self.known();
         known.failing = 0;
+        known.key_taken |= took_key;
         if known.good.is_none() {
             known.good = room.cloned();
         }
+    }
+
+    /// Whether the key was accepted before.
+    pub(crate) fn took_the_key(&self) -> bool {
+        self.known().key_taken
     }
 
     /// A room failed to the end of its tries.
@@ -78,8 +87,8 @@ mod tests {
             assert_eq!(health.failed(), Suspicion::None);
         }
         assert_eq!(health.failed(), Suspicion::Down(FAILING));
-        health.answered(Some(&room("a")));
-        health.answered(Some(&room("b")));
+        health.answered(Some(&room("a")), true);
+        health.answered(Some(&room("b")), true);
         for _ in 1..FAILING {
             assert_eq!(health.failed(), Suspicion::None);
         }

@@ -10,7 +10,6 @@ use tracing::{debug, warn};
 
 use crate::disk::crash_point::crash_point;
 use crate::model::RoomName;
-use crate::planner::Gone;
 use crate::service::api::{Answer, Request, Transport, TransportError, interpret};
 use crate::service::deadline::Deadline;
 use crate::service::end::{End, Try};
@@ -92,8 +91,16 @@ impl<T: Transport> Client<T> {
             *tries += 1;
             let (trouble, end) = match self.send(request, tally).await {
                 Try::Ended(end) => {
-                    self.health.answered(request.room());
+                    self.health.answered(request.room(), end.takes_the_key());
                     return end;
+                }
+                // A page says nothing about a key that worked before. Without that, it may be all that a wrong
+                // key is answered with.
+                Try::Trouble(Trouble::Blocked, End::Refused(message))
+                    if !self.health.took_the_key() =>
+                {
+                    self.stop.stop(StopReason::Denied(message.clone()));
+                    return End::Refused(message);
                 }
                 Try::Denied(message) => {
                     self.stop.stop(StopReason::Denied(message.clone()));
@@ -176,7 +183,7 @@ impl<T: Transport> Client<T> {
             Suspicion::Down(failing) => failing,
             Suspicion::Ask(room) => {
                 if self.answers_for(&room).await {
-                    self.health.answered(Some(&room));
+                    self.health.answered(Some(&room), true);
                     return;
                 }
                 self.health.failing()
@@ -191,8 +198,12 @@ impl<T: Transport> Client<T> {
             // The run ends for another reason.
             return true;
         }
-        let answer = self.answered(&Request::Get(room)).await;
-        answer.is_ok_and(|answer| answer.status < 500)
+        let request = Request::Get(room);
+        let answer = self.answered(&request).await;
+        answer.is_ok_and(|answer| {
+            let read = interpret(&request, &answer, &self.filter);
+            !matches!(read, Try::Trouble(Trouble::Failed(_) | Trouble::Blocked, _))
+        })
     }
 
     async fn wait_until(&self, moment: Instant) {
@@ -222,8 +233,7 @@ impl<T: Transport> Client<T> {
             Err(error) => self.no_answer(&error, tally),
         };
         let perhaps = match &outcome {
-            // The service showed the room, so it may have taken the write, even though the room is archived.
-            Try::Ended(end) => matches!(end, End::Unknown(_) | End::Missing(Gone::Archived)),
+            Try::Ended(end) => end.may_have_written(),
             Try::Denied(_) => false,
             Try::Trouble(trouble, _) => may_have_written(*trouble),
         };

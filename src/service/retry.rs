@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     TooMany(Option<Duration>),
     /// 5xx, with the wait that the service asks for.
     Failed(Option<Duration>),
+    /// 401 or 403 with a page of something in between, such as a CDN.
+    Blocked,
 }
 
 /// What to do about it.
@@ -42,6 +44,8 @@ pub(crate) fn decide(trouble: Trouble, tries: u32, backoff: Duration) -> Next {
         Trouble::NotSent | Trouble::Unanswered => (None, false),
         Trouble::TooMany(asked) => (asked, true),
         Trouble::Failed(asked) => (asked, asked.is_some()),
+        // It decided about this request, and would decide the same of the next; asking again makes it stricter.
+        Trouble::Blocked => return Next::GiveUp,
     };
     if let Some(asked) = asked.filter(|asked| *asked > LONGEST_PAUSE) {
         return Next::EndRun(asked);
@@ -85,6 +89,7 @@ mod tests {
             (Trouble::NotSent, 1, Next::Wait(SECOND)),
             (Trouble::Unanswered, 4, Next::Wait(SECOND)),
             (Trouble::Unanswered, 5, Next::GiveUp),
+            (Trouble::Blocked, 1, Next::GiveUp),
             (Trouble::TooMany(None), 1, Next::Everyone(SECOND)),
             (Trouble::TooMany(asked), 1, Next::Everyone(SECOND * 7)),
             (Trouble::TooMany(asked), 5, Next::GiveUp),

@@ -132,6 +132,9 @@ quirks! {
         Put { Merge = "merge", Replace = "replace", };
     upsert = "upsert", "whether PUT creates a missing room",
         bool;
+    // Nothing is documented but the room; clients take any 200. The storage's usual call answers what it found.
+    answer = "answer", "what a write answers: the room after or before it, 204, an empty 200, or success alone",
+        Answers { After = "after", Before = "before", NoContent = "204", Empty = "empty", Success = "success", };
     echo = "echo", "answer all that was set, or the 18 documented fields",
         Echo { Full = "full", Sample = "sample", };
     // The parameter table says that it is required. POST never insists: the vendor's quickstart sends no body.
@@ -172,6 +175,8 @@ quirks! {
     overrides = "override",
         "every write ends with this value, whatever was sent; may be repeated",
         Overrides;
+    override_writes = "override-writes", "only the first N writes end with the values of override",
+        Limit;
     hidden = "hide", "never answer this attribute; may be repeated",
         Hidden;
 }

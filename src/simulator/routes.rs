@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::quirks::{ArchivedName, Auth, Missing, Put, Quirks};
+use super::quirks::{Answers, ArchivedName, Auth, Missing, Put, Quirks};
 use super::request::{Body, Method, Request, decode_segment};
 use super::response::Response;
 use super::room::Room;
@@ -136,6 +136,17 @@ fn answer(world: &World, room: &Room) -> Response {
     Response::json(200, &room.echo(&world.app_id, world.quirks()))
 }
 
+/// The answer to a write. A room that was just made has nothing before it.
+fn written(world: &World, before: Option<&Room>, after: &Room) -> Response {
+    match world.quirks().answer {
+        Answers::After => answer(world, after),
+        Answers::Before => answer(world, before.unwrap_or(after)),
+        Answers::NoContent => Response::text(204, "application/json", ""),
+        Answers::Empty => Response::text(200, "application/json", ""),
+        Answers::Success => Response::json(200, &json!({"success": true})),
+    }
+}
+
 /// A bare array (seen in clients). Order and limit are invented: by name, and none.
 fn list(world: &World) -> Response {
     let quirks = world.quirks();
@@ -184,26 +195,27 @@ fn insert(
     attributes: BTreeMap<String, Value>,
     now_ms: i64,
 ) -> Answer {
-    let attributes = settle(attributes, world.quirks());
+    let attributes = settle(attributes, world);
     validate::check_whole(&attributes)?;
     let room = world.create(name, attributes, now_ms);
-    Ok(answer(world, &room))
+    Ok(written(world, None, &room))
 }
 
 fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Answer {
     let accepted = validate::check(Method::Put, body, world.quirks())?;
-    let mut room = match live(world, name) {
+    let before = match live(world, name) {
         Ok(room) => room.clone(),
         Err(_) if world.quirks().upsert && is_free(world, name) => {
             return insert(world, name, accepted.attributes, now_ms);
         }
         Err(missing) => return Err(missing),
     };
+    let mut room = before.clone();
     if world.quirks().put == Put::Replace {
         room.attributes.clear();
     }
     room.attributes.extend(accepted.attributes);
-    room.attributes = settle(room.attributes, world.quirks());
+    room.attributes = settle(room.attributes, world);
     validate::check_whole(&room.attributes)?;
     let new_name = accepted.name.filter(|new_name| new_name != name);
     let was = new_name.map(|new_name| std::mem::replace(&mut room.name, new_name));
@@ -211,11 +223,12 @@ fn update(world: &mut World, name: &str, body: &Body, now_ms: i64) -> Answer {
         return Err(taken(&room.name));
     }
     world.put(room.clone(), was);
-    Ok(answer(world, &room))
+    Ok(written(world, Some(&before), &room))
 }
 
 /// What the service does to values on its own when it writes them.
-fn settle(mut attributes: BTreeMap<String, Value>, quirks: &Quirks) -> BTreeMap<String, Value> {
+fn settle(mut attributes: BTreeMap<String, Value>, world: &World) -> BTreeMap<String, Value> {
+    let quirks = world.quirks();
     let on = Value::Bool(true);
     let composes = ["enableLiveStreaming", "recordComposition", "enableRTMPOut"]
         .iter()
@@ -223,7 +236,11 @@ fn settle(mut attributes: BTreeMap<String, Value>, quirks: &Quirks) -> BTreeMap<
     if quirks.auto_composition && composes {
         attributes.insert("enableComposition".to_owned(), on);
     }
-    for (name, forced) in &quirks.overrides {
+    let overrides = quirks.overrides.iter();
+    let counted = quirks
+        .override_writes
+        .map_or(u64::MAX, |count| count as u64);
+    for (name, forced) in overrides.filter(|_| world.counts.written < counted) {
         attributes.insert(name.clone(), forced.clone());
     }
     attributes

@@ -1,5 +1,6 @@
 //! Tests that take several folders together without starting the program.
 
+mod answers;
 mod any_text;
 mod import;
 mod in_process;

@@ -6,6 +6,7 @@ use crate::planner::{Action, Gone, Options, Outcome, Sighting, plan};
 use crate::service::observe::observe;
 use crate::simulator::Quirks;
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::in_process::{Bench, options, plan_of, quirks, wanted};
@@ -118,14 +119,26 @@ const PERSONALITIES: [&[&str]; 9] = [
     &["hide=privacy", "hide=maxParticipants", "put=replace"],
 ];
 
+/// What a write may be answered with, and for how long the service overrides.
+const ANSWERS: [&str; 6] = [
+    "answer=after",
+    "answer=before",
+    "answer=204",
+    "answer=empty",
+    "answer=success",
+    "override-writes=1",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Apply, then plan: nothing to do, under every personality; and again after the files move.
+    /// Apply, then plan: nothing to do, under every personality with every kind of answer; and again after the
+    /// files move.
     #[test]
-    fn apply_then_plan_is_empty(first in rooms(), second in rooms()) {
+    fn apply_then_plan_is_empty(first in rooms(), second in rooms(), answer in select(&ANSWERS[..])) {
         for personality in PERSONALITIES {
-            let mut bench = Bench::new(quirks(personality));
+            let personality = [personality, &[answer][..]].concat();
+            let mut bench = Bench::new(quirks(&personality));
             for files in [&first, &second] {
                 for receipt in bench.apply(files) {
                     let done = matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden);

@@ -9,6 +9,7 @@
 // One program: nothing is public beyond it.
 #![allow(unreachable_pub)]
 
+mod answers;
 mod apply;
 mod common;
 mod drift;

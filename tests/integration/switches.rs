@@ -14,6 +14,7 @@ fn settings() -> Vec<String> {
             // More than the whole test sends in a second: the switch is on and not in the way.
             "rate-limit" => vec!["1000"],
             "override" => vec!["autoJoin:true", "maxParticipants:4"],
+            "override-writes" => vec!["1"],
             "hide" => vec!["maxParticipants", "autoJoin", "_id"],
             _ => row.values.split('|').collect(),
         };

@@ -1,0 +1,196 @@
+//! The law of answers: whatever the service answers, in whatever order, a run reports no more than it was shown.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value as Json, json};
+use tokio::runtime::Builder;
+
+use crate::model::{RoomName, Secret, Wanted};
+use crate::planner::testing::applied;
+use crate::planner::{Outcome, Rate, Receipt, State};
+use crate::run::apply::apply;
+use crate::service::api::{Answer, Request, Transport, TransportError};
+use crate::service::pace::Pacer;
+use crate::service::requests::Client;
+use crate::store::port::Record;
+
+use super::in_process::{Notes, plan_of, wanted};
+
+/// What one request is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The room as it was sent, as far as it is shown.
+    AsSent,
+    /// The same, without an attribute.
+    InPart,
+    /// The room with another value.
+    Otherwise,
+    /// A success that shows no room.
+    NoRoom(u16, &'static str),
+    /// The room as it was sent, with something that says otherwise.
+    SaysNo(&'static str, &'static str),
+    /// Anything else.
+    Other(u16, &'static str),
+    Silence,
+    NotSent,
+}
+
+const KINDS: [Kind; 24] = [
+    Kind::AsSent,
+    Kind::AsSent,
+    Kind::InPart,
+    Kind::Otherwise,
+    Kind::Otherwise,
+    Kind::NoRoom(204, ""),
+    Kind::NoRoom(200, ""),
+    Kind::NoRoom(200, r#"{"success":true}"#),
+    Kind::NoRoom(200, "[]"),
+    Kind::SaysNo("success", "false"),
+    Kind::SaysNo("error", r#""write failed""#),
+    Kind::SaysNo("message", r#""room not found""#),
+    Kind::SaysNo("archived", "true"),
+    Kind::SaysNo("roomName", r#""A""#),
+    Kind::SaysNo("roomName", r#""b""#),
+    Kind::Other(400, r#"{"message":"room not found"}"#),
+    Kind::Other(400, r#"{"message":"room not found"}"#),
+    Kind::Other(409, "{}"),
+    Kind::Other(500, "{}"),
+    Kind::Other(403, "<html>Forbidden</html>"),
+    Kind::Other(403, "{}"),
+    Kind::Other(200, "<html>Sign in</html>"),
+    Kind::Silence,
+    Kind::NotSent,
+];
+
+impl Kind {
+    fn answer(self) -> Result<Answer, TransportError> {
+        let mut room = json!({"roomName": "a", "privacy": "private", "maxParticipants": 5});
+        let (status, body) = match self {
+            Self::AsSent => (200, room.to_string()),
+            Self::InPart => (
+                200,
+                json!({"roomName": "a", "privacy": "private"}).to_string(),
+            ),
+            Self::Otherwise => {
+                room["privacy"] = "public".into();
+                (200, room.to_string())
+            }
+            Self::SaysNo(name, value) => {
+                room[name] = serde_json::from_str::<Json>(value).unwrap();
+                (200, room.to_string())
+            }
+            Self::NoRoom(status, body) | Self::Other(status, body) => (status, body.to_owned()),
+            Self::Silence => return Err(TransportError::Unanswered("silence".to_owned())),
+            Self::NotSent => return Err(TransportError::NotSent("no route".to_owned())),
+        };
+        Ok(Answer {
+            status,
+            retry_after: None,
+            content_type: "application/json".to_owned(),
+            body: body.into_bytes(),
+        })
+    }
+
+    fn shows_what_was_sent(self) -> bool {
+        matches!(self, Self::AsSent | Self::InPart)
+    }
+}
+
+/// Answers from a list, and then no more.
+struct Script {
+    answers: Mutex<VecDeque<Kind>>,
+    /// Whether each request was a write, and what it was answered with.
+    log: Mutex<Vec<(bool, Kind)>>,
+    key: Secret,
+}
+
+impl Transport for Script {
+    async fn send(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
+        let next = self.answers.lock().unwrap().pop_front();
+        let kind = next.unwrap_or(Kind::Other(400, "{}"));
+        self.log.lock().unwrap().push((request.writes(), kind));
+        kind.answer()
+    }
+
+    fn key(&self) -> &Secret {
+        &self.key
+    }
+}
+
+fn files(people: i64) -> Wanted {
+    let room = json!({"privacy": "private", "maxParticipants": people});
+    [(
+        RoomName::try_from("a".to_owned()).unwrap(),
+        wanted("a", room),
+    )]
+    .into()
+}
+
+/// The receipt of room `a`, all that was asked and answered, and the state that is left.
+fn run(mut state: State, answers: &[Kind]) -> (Receipt, Vec<(bool, Kind)>, State) {
+    let script = Script {
+        answers: Mutex::new(answers.iter().copied().collect()),
+        log: Mutex::default(),
+        key: Secret::new("key-of-a-script"),
+    };
+    let mut runtime = Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    let plan = plan_of(&files(5), &state);
+    let (receipt, log) = runtime.block_on(async {
+        let client = Client::new(script, Pacer::new(&Rate::UNLIMITED, 1), 0);
+        let service = Arc::new(client);
+        let notes: Arc<dyn Record> = Arc::new(Notes::default());
+        let never = std::future::pending();
+        let mut receipts = apply(&plan, &mut state, &service, &notes, 1, never, |_| {}).await;
+        let log = std::mem::take(&mut *service.transport.log.lock().unwrap());
+        (receipts.remove(0), log)
+    });
+    (receipt, log, state)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_answers_make_a_run_report_more_than_was_shown(
+        answers in proptest::collection::vec(select(&KINDS[..]), 0..12),
+        is_known in any::<bool>(),
+    ) {
+        let state = if is_known { applied(&files(4)) } else { State::fresh("acme") };
+        let before = state.clone();
+        let (receipt, log, state) = run(state, &answers);
+        let first = log.iter().position(|(writes, _)| *writes).unwrap_or(log.len());
+        let since = &log[first..];
+        let remembered = state.rooms.values().next();
+        let doubts = remembered.is_some_and(|room| !room.unconfirmed.is_empty());
+        match receipt.outcome {
+            Outcome::Confirmed => {
+                let shown = since.iter().any(|(_, kind)| kind.shows_what_was_sent());
+                prop_assert!(shown, "{:?} {:?}", receipt, log);
+                prop_assert!(!doubts);
+            }
+            Outcome::Overridden => {
+                // An answer that differs may be from before the write, so only a read counts.
+                let read = since.iter().any(|(writes, kind)| !writes && *kind == Kind::Otherwise);
+                prop_assert!(read, "{:?} {:?}", receipt, log);
+                prop_assert!(!doubts);
+            }
+            Outcome::Unknown => prop_assert!(doubts, "{:?} {:?}", receipt, log),
+            Outcome::Refused | Outcome::Skipped => {
+                let forgotten = state.rooms.is_empty();
+                prop_assert!(forgotten || state == before, "{:?} {:?}", receipt, log);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_agrees_takes_no_more_requests() {
+    let (receipt, log, _) = run(State::fresh("acme"), &[Kind::Otherwise, Kind::AsSent]);
+    assert_eq!((receipt.outcome, log.len()), (Outcome::Confirmed, 2));
+    let (receipt, log, _) = run(applied(&files(4)), &[Kind::InPart]);
+    assert_eq!((receipt.outcome, log.len()), (Outcome::Confirmed, 1));
+}
