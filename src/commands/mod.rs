@@ -1,5 +1,11 @@
 //! The command line: one file for each command with its arguments, and what they share. The only place that wires the
 //! layers together and prints.
+//!
+//! | File | Is |
+//! |---|---|
+//! | `plan`, `apply`, `drift`, `import`, `validate`, `show`, `state`, `render` | commands about rooms |
+//! | `init`, `fmt`, `schema`, `completions`, `man`, `simulate` | help for authors |
+//! | `shared` | what several of them need |
 
 mod apply;
 mod completions;

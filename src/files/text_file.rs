@@ -42,7 +42,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
         return Err(wrong(Rule::Unreadable, &message, "check its permissions"));
     }
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        let help = "a room file holds one room: at most 31 short keys";
+        let help = "a room file holds one room: a flat list of short keys";
         return Err(wrong(
             Rule::FileSize,
             "the file is larger than 256 KiB",

@@ -210,7 +210,7 @@ fn limit(breach: &BudgetBreach) -> Explained {
         BudgetBreach::Depth { .. } => TOO_DEEP,
         _ => (
             "this holds far more than a room can have",
-            "a room is a flat list of at most 31 keys",
+            "a room is a flat list of keys, each of them once",
         ),
     }
 }

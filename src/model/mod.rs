@@ -1,6 +1,20 @@
 //! The nouns: a room and its attributes, values, secrets, names, rules, effects.
 //!
 //! Pure: no network, files, clock, environment or printing. Time comes in as an argument.
+//!
+//! | File | Is |
+//! |---|---|
+//! | `room`, `types` | a room as a file declares it, and the types of its attributes: the only list of names |
+//! | `catalogue` | that list as a table, with the kind of each attribute |
+//! | `value`, `digest`, `secret` | what an attribute holds: to be sent, as reported, as stored; what must never be seen |
+//! | `reference` | `${env:NAME}` in secret attributes |
+//! | `wanted`, `origin` | rooms as the files want them, and where each value comes from |
+//! | `name`, `suggest` | which room names are accepted; "did you mean" |
+//! | `rule`, `rules`, `policy` | the checks and why each is one; those across attributes; a company's own |
+//! | `finding` | what a check found, where, and what to write instead |
+//! | `effect` | what a change does to people |
+//! | `room_schema` | the schemas that editors use |
+//! | `version`, `words` | the version of a format comes first; words are written once, for JSON and for people |
 
 pub(crate) mod catalogue;
 pub(crate) mod digest;

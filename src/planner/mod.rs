@@ -1,6 +1,18 @@
 //! The decisions: what differs, what would be sent, what came of it.
 //!
 //! Pure: values in, values out. Uses only `model`.
+//!
+//! | File | Is |
+//! |---|---|
+//! | `change` | the nouns of a plan |
+//! | `plan`, `drift_only` | what would change, and what would only be put back |
+//! | `three_way` | who moved: the comparison that plans and drift share |
+//! | `drift`, `undeclared` | a verdict for each room; attributes that no file declares |
+//! | `limits` | what is too much at once, or has to be allowed |
+//! | `saved_plan`, `explain` | whether a saved plan still holds; which lines a change to the files explains |
+//! | `state`, `world` | what is remembered, and what was seen |
+//! | `receipt` | what happened to one change |
+//! | `import`, `mutes`, `forecast` | rooms that exist already; drift that is accepted; how long a plan takes |
 
 pub(crate) mod change;
 pub(crate) mod drift;

@@ -156,6 +156,26 @@ fn commands_have_in_common_only_what_they_share() {
     assert_eq!(wrong, Vec::<PathBuf>::new());
 }
 
+/// A folder's `mod.rs` opens with a table of its files, one line each: the map for whoever looks for a place.
+#[test]
+fn every_folder_opens_with_a_table_of_its_files() {
+    let mut missing = Vec::new();
+    for file in sources(&root().join("src")) {
+        let folder = file.parent().unwrap();
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        if name == "mod" || folder.ends_with("src") || folder.ends_with("tests") {
+            continue;
+        }
+        let head = fs::read_to_string(folder.join("mod.rs")).unwrap();
+        let in_table =
+            |line: &str| line.starts_with("//! |") && line.contains(&format!("`{name}`"));
+        if !name.ends_with("_tests") && name != "testing" && !head.lines().any(in_table) {
+            missing.push(file);
+        }
+    }
+    assert_eq!(missing, Vec::<PathBuf>::new());
+}
+
 #[test]
 fn the_search_for_imports_sees_every_form() {
     assert_eq!(named("use crate::store::local::X;"), ["store"]);

@@ -1,4 +1,10 @@
 //! Reports as text for people. Colours are always written; the edge takes them out where they do not belong.
+//!
+//! | File | Is |
+//! |---|---|
+//! | `page` | a view as a screen of text |
+//! | `validate`, `snippet` | findings, with the lines they are about |
+//! | `show`, `state`, `format` | what has no other form |
 
 mod format;
 mod page;

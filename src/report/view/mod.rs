@@ -2,6 +2,10 @@
 //!
 //! One shape for all kinds and one vocabulary of signs and words, so that text, markdown, HTML and annotations
 //! cannot say different things. Nothing in its texts acts on a reader: what would is an escape already.
+//!
+//! | File | Is the view of |
+//! |---|---|
+//! | `plan`, `apply`, `drift`, `import`, `validate` | the report of that name |
 
 mod apply;
 mod drift;
