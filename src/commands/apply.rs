@@ -136,7 +136,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     }
     let Matched { plan, stale, .. } = meant;
     let refusals = session.refusals(&plan, &args.planning);
-    let report = PlanReport::new(&plan, &files.origins, &refusals);
+    let report = PlanReport::new(&plan, &files.origins, &refusals, None);
     show(&report, &session, args, output);
     let (mut receipts, saved) = if plan.is_empty() {
         (Vec::new(), held.save(false).map_err(Failure::from))
@@ -174,7 +174,12 @@ fn show_stale(
     output: &Output,
 ) {
     output.note(&saved_plan::notes(meant));
-    let now = PlanReport::new(&saved_plan::instead(meant, options), &files.origins, &[]);
+    let now = PlanReport::new(
+        &saved_plan::instead(meant, options),
+        &files.origins,
+        &[],
+        None,
+    );
     if !now.changes.is_empty() {
         let now = text::page(&view::plan(&now, session.detail()));
         output.note(&format!("\nWhat would be done to these now:\n\n{now}\n"));

@@ -74,7 +74,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let explained = explained.map(|base| explained_since(workspace, base, &plan, &files, output));
     let explained = explained.transpose()?;
     let refusals = session.refusals(&plan, &args.planning);
-    let report = PlanReport::explained(&plan, &files.origins, &refusals, explained.as_ref());
+    let report = PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {
         let changes = review(&plan, &files.wanted, &found.state);
         saved_plan::write(path, &SavedPlan::new(mode, changes, &report)?)?;

@@ -59,12 +59,14 @@ mod tests {
 
     #[test]
     fn only_reports_of_this_format_are_read() {
-        let told = |text: &str| AnyReport::parse(text.as_bytes()).unwrap_err().to_string();
-        assert!(told("").contains("not a report"));
-        assert!(told("{}").contains("not a report"));
-        assert!(told(r#"{"format_version":"1.0","kind":"plan"}"#).contains("not a report"));
-        assert!(told(r#"{"format_version":"1.0","kind":"state-list"}"#).contains("`state-list`"));
-        assert!(told(r#"{"format_version":"2.0","kind":"plan"}"#).contains("format 2.0"));
+        let refusal = |text: &str| AnyReport::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(refusal("").contains("not a report"));
+        assert!(refusal("{}").contains("not a report"));
+        assert!(refusal(r#"{"format_version":"1.0","kind":"plan"}"#).contains("not a report"));
+        assert!(
+            refusal(r#"{"format_version":"1.0","kind":"state-list"}"#).contains("`state-list`")
+        );
+        assert!(refusal(r#"{"format_version":"2.0","kind":"plan"}"#).contains("format 2.0"));
     }
 
     #[test]

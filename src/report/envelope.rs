@@ -84,18 +84,11 @@ impl<T: Report> JsonSchema for Envelope<'_, T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = T::json_schema(generator);
-        let about = format!("Always `{}`.", T::KIND);
-        let head = [
-            (
-                "format_version",
-                json!({"description": "Version of this format.", "type": "string"}),
-            ),
-            (
-                "kind",
-                json!({"description": about, "type": "string", "const": T::KIND}),
-            ),
-        ];
-        for (at, (name, property)) in head.into_iter().enumerate() {
+        let text = |about: &str| json!({"description": about, "type": "string"});
+        let version = text("Version of this format.");
+        let mut kind = text(&format!("Always `{}`.", T::KIND));
+        kind["const"] = T::KIND.into();
+        for (at, name, property) in [(0, "format_version", version), (1, "kind", kind)] {
             if let Some(Json::Object(properties)) = schema.get_mut("properties") {
                 properties.shift_insert(at, name.to_owned(), property);
             }

@@ -125,7 +125,7 @@ impl Excerpt {
     }
 }
 
-/// A line that may be shown, with all that tells it from others in its form: blanks at its end, a byte-order mark
+/// A line that may be shown, with all that sets it apart in its form: blanks at its end, a byte-order mark
 /// in front, and whether there is a comment.
 pub(crate) fn whole_line(line: &str) -> String {
     let blanks = |text: &str| text[text.trim_end().len()..].to_owned();
@@ -178,7 +178,7 @@ fn is_scalar(value: &str) -> bool {
     !value.contains("://") && !value.starts_with(['{', '[', '&', '*', '!', '|', '>'])
 }
 
-/// `${env:NAME}` alone tells only a name.
+/// `${env:NAME}` alone shows only a name.
 fn is_reference(value: &str) -> bool {
     let inner = value.trim().trim_matches(['"', '\'']);
     inner
@@ -292,7 +292,7 @@ mod tests {
             before in "[ \\t-]{0,4}",
             after in "(|\"|'| # x|})",
         ) {
-            // A word in front of a colon is a key, and its name is told anyway.
+            // A word in front of a colon is a key, and its name is shown anyway.
             let line = format!("{before}{key}{colon}canary{after}");
             prop_assert!(!shown(&line).contains("canary"), "{line} {}", shown(&line));
             let whole = whole_line(&line);

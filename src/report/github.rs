@@ -16,33 +16,32 @@ pub(crate) fn github(view: &View) -> String {
             command(&mut text, remark.weight, None, &view.title, &said);
         }
     }
+    let mut more = view.items.len();
     for weight in [Weight::Error, Weight::Warning, Weight::Notice] {
-        for item in view
-            .items
-            .iter()
-            .filter(|item| item.weight == weight)
-            .take(MOST)
-        {
+        let items = view.items.iter().filter(|item| item.weight == weight);
+        for item in items.take(MOST) {
             let title = match view.kind {
                 "validate" => item.name.clone(),
                 _ => format!("{}: {}", item.name, item.action),
             };
             command(&mut text, weight, Some(item), &title, &message(view, item));
+            more -= 1;
         }
     }
-    command(&mut text, Weight::Notice, None, &view.title, &summary(view));
+    let mut summary = view.summary();
+    if more > 0 {
+        let _ = write!(summary, "; {more} more are not shown as annotations");
+    }
+    command(&mut text, Weight::Notice, None, &view.title, &summary);
     text
 }
 
 fn message(view: &View, item: &Item) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for effect in view
-        .effects
-        .iter()
-        .filter(|e| item.effects.contains(&e.name))
-    {
-        parts.push(format!("{}: {}", effect.name, effect.sentence));
-    }
+    let effects = view.effects.iter();
+    let effects = effects.filter(|effect| item.effects.contains(&effect.name));
+    let mut parts: Vec<String> = effects
+        .map(|effect| format!("{}: {}", effect.name, effect.sentence))
+        .collect();
     parts.extend(item.said().cloned());
     parts.extend(item.lines.iter().map(|line| {
         let note = line.note.as_ref().map(|note| format!(" ({note})"));
@@ -55,24 +54,6 @@ fn message(view: &View, item: &Item) -> String {
     parts.join("\n")
 }
 
-fn summary(view: &View) -> String {
-    let mut text = view.summary();
-    let more: usize = [Weight::Error, Weight::Warning, Weight::Notice]
-        .iter()
-        .map(|weight| {
-            view.items
-                .iter()
-                .filter(|item| item.weight == *weight)
-                .count()
-        })
-        .map(|number| number.saturating_sub(MOST))
-        .sum();
-    if more > 0 {
-        let _ = write!(text, "; {more} more are not shown as annotations");
-    }
-    text
-}
-
 fn command(text: &mut String, weight: Weight, item: Option<&Item>, title: &str, message: &str) {
     let level = match weight {
         Weight::Error => "error",
@@ -80,14 +61,15 @@ fn command(text: &mut String, weight: Weight, item: Option<&Item>, title: &str, 
         Weight::Notice => "notice",
     };
     let _ = write!(text, "::{level} ");
-    if let Some(file) = item.and_then(|item| item.file.as_ref()) {
+    if let Some(item) = item
+        && let Some(file) = &item.file
+    {
         let _ = write!(text, "file={},", property(file));
-        let line = item.and_then(|item| item.line);
-        if let Some(line) = line {
-            let _ = write!(text, "line={line},");
-        }
-        if let (Some(_), Some(column)) = (line, item.and_then(|item| item.column)) {
-            let _ = write!(text, "col={column},");
+        let column = item.column.filter(|_| item.line.is_some());
+        for (name, number) in [("line", item.line), ("col", column)] {
+            if let Some(number) = number {
+                let _ = write!(text, "{name}={number},");
+            }
         }
     }
     let _ = writeln!(text, "title={}::{}", property(title), data(message));

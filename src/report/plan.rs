@@ -5,13 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{MASK, StateId, UndeclaredReport, shown_or_null};
-use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
-use crate::planner::change::Unreadable;
+use crate::model::{Effect, Origin, Origins, RoomOrigins, Stored};
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
-use crate::planner::{
-    Action, AttributeChange, Cause, Change, Explained, Explanation, Plan, Undeclared,
-};
+use crate::planner::{Action, AttributeChange, Cause, Change, Explained, Explanation, Plan};
 
 /// What would change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -136,29 +133,30 @@ pub(crate) struct AttributeReport {
 }
 
 impl PlanReport {
-    /// The report of `plan`. `origins` says where in the files the attributes are.
-    /// `refusals` are why it must not be applied, if so.
-    pub(crate) fn new(plan: &Plan, origins: &Origins, refusals: &[Refusal]) -> Self {
-        Self::explained(plan, origins, refusals, None)
-    }
-
-    /// The same, with where each line comes from, where that is known.
-    pub(crate) fn explained(
+    /// The report of `plan`. `origins` says where in the files the attributes are, `refusals` why it must not be
+    /// applied, and `explained` where each line comes from, as far as that is known.
+    pub(crate) fn new(
         plan: &Plan,
         origins: &Origins,
         refusals: &[Refusal],
         explained: Option<&Explained>,
     ) -> Self {
         let nowhere = RoomOrigins::new();
-        let changes: Vec<ChangeReport> = plan
-            .changes
-            .iter()
-            .map(|change| {
-                let explained = explained.and_then(|explained| explained.get(&change.room));
-                let origins = origins.get(&change.room).unwrap_or(&nowhere);
-                change_report(change, origins, explained)
-            })
-            .collect();
+        let changes = plan.changes.iter().map(|change| {
+            let explained = explained.and_then(|explained| explained.get(&change.room));
+            let origins = origins.get(&change.room).unwrap_or(&nowhere);
+            change_report(change, origins, explained)
+        });
+        let unreadable = plan.unreadable.iter().map(|room| UnreadableReport {
+            room: room.room.to_string(),
+            file: room.file.clone(),
+            message: room.message.clone(),
+        });
+        let undeclared = plan.undeclared.iter().map(|(room, moved)| UndeclaredRoom {
+            room: room.to_string(),
+            attributes: moved.iter().map(UndeclaredReport::from).collect(),
+        });
+        let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         Self {
             app: plan.app.clone(),
             state: StateId::new(&plan.lineage, plan.serial),
@@ -167,32 +165,11 @@ impl PlanReport {
                 requests: plan.forecast.requests,
                 seconds: plan.forecast.seconds,
             },
-            changes,
-            unreadable: plan.unreadable.iter().map(unreadable).collect(),
-            undeclared: plan.undeclared.iter().map(undeclared).collect(),
-            guard: told(refusals),
+            changes: changes.collect(),
+            unreadable: unreadable.collect(),
+            undeclared: undeclared.collect(),
+            guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
         }
-    }
-}
-
-/// All reasons in one text, as there is one field for them.
-fn told(refusals: &[Refusal]) -> Option<String> {
-    let told: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    (!told.is_empty()).then(|| told.join("\n"))
-}
-
-fn undeclared((room, moved): (&RoomName, &Vec<Undeclared>)) -> UndeclaredRoom {
-    UndeclaredRoom {
-        room: room.to_string(),
-        attributes: moved.iter().map(UndeclaredReport::from).collect(),
-    }
-}
-
-fn unreadable(room: &Unreadable) -> UnreadableReport {
-    UnreadableReport {
-        room: room.room.to_string(),
-        file: room.file.clone(),
-        message: room.message.clone(),
     }
 }
 
@@ -215,17 +192,12 @@ fn change_report(
     origins: &RoomOrigins,
     explained: Option<&ExplainedChange>,
 ) -> ChangeReport {
-    let attributes: Vec<AttributeReport> = change
-        .attributes
-        .iter()
-        .map(|attribute| {
-            let explanation = explained.and_then(|e| e.attributes.get(&attribute.name));
-            AttributeReport {
-                explanation: explanation.copied(),
-                ..attribute_report(attribute, origins.get(attribute.name.as_str()))
-            }
-        })
-        .collect();
+    let attributes = change.attributes.iter().map(|attribute| {
+        let explanation = explained.and_then(|e| e.attributes.get(&attribute.name));
+        let origin = origins.get(attribute.name.as_str());
+        attribute_report(attribute, origin, explanation.copied())
+    });
+    let attributes: Vec<AttributeReport> = attributes.collect();
     let own = attributes.iter().filter(|a| a.file.is_none());
     let first = own.filter_map(|a| a.line).min();
     let any = || {
@@ -244,8 +216,12 @@ fn change_report(
     }
 }
 
-fn attribute_report(attribute: &AttributeChange, origin: Option<&Origin>) -> AttributeReport {
-    let secret = |value: &Option<Stored>| value.as_ref().is_some_and(Stored::is_secret);
+fn attribute_report(
+    attribute: &AttributeChange,
+    origin: Option<&Origin>,
+    explanation: Option<Explanation>,
+) -> AttributeReport {
+    let sides = [&attribute.before, &attribute.after, &attribute.live];
     AttributeReport {
         name: attribute.name.clone(),
         before: shown_or_null(&attribute.before),
@@ -258,11 +234,8 @@ fn attribute_report(attribute: &AttributeChange, origin: Option<&Origin>) -> Att
         cause: attribute.cause,
         file: origin.and_then(|origin| origin.file().map(str::to_owned)),
         line: origin.map(|origin| origin.line),
-        explanation: None,
-        sensitive: attribute.unknown
-            || secret(&attribute.before)
-            || secret(&attribute.after)
-            || secret(&attribute.live),
+        explanation,
+        sensitive: attribute.unknown || sides.into_iter().flatten().any(Stored::is_secret),
         unconfirmed: attribute.unconfirmed,
     }
 }

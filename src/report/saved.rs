@@ -69,12 +69,14 @@ mod tests {
 
     #[test]
     fn what_is_no_plan_of_this_format_is_refused() {
-        let told = |text: &str| SavedPlan::parse(text.as_bytes()).unwrap_err().to_string();
-        assert!(told("").contains("not a report"));
-        assert!(told("[1]").contains("not a report"));
-        assert!(told(r#"{"kind":"saved-plan"}"#).contains("not a report"));
-        assert!(told(r#"{"format_version":"1.0","kind":"plan"}"#).contains("the kind `plan`"));
-        assert!(told(r#"{"format_version":"2.0","kind":"saved-plan"}"#).contains("format 2.0"));
-        assert!(told(r#"{"format_version":"1.7","kind":"saved-plan"}"#).contains("not a report"));
+        let refusal = |text: &str| SavedPlan::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(refusal("").contains("not a report"));
+        assert!(refusal("[1]").contains("not a report"));
+        assert!(refusal(r#"{"kind":"saved-plan"}"#).contains("not a report"));
+        assert!(refusal(r#"{"format_version":"1.0","kind":"plan"}"#).contains("the kind `plan`"));
+        assert!(refusal(r#"{"format_version":"2.0","kind":"saved-plan"}"#).contains("format 2.0"));
+        assert!(
+            refusal(r#"{"format_version":"1.7","kind":"saved-plan"}"#).contains("not a report")
+        );
     }
 }

@@ -23,6 +23,14 @@ pub(super) fn capitalized(word: &str) -> String {
     first.into_iter().chain(chars).collect()
 }
 
+/// `rooms/tea.yaml:4`.
+pub(super) fn place(file: &str, line: Option<u32>) -> String {
+    match line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.to_owned(),
+    }
+}
+
 /// `text` without anything that acts on a terminal or reorders what is read: control characters, and the
 /// marks that change the direction of text, come out as escapes.
 pub(super) fn printable(text: &str) -> String {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{BOLD, DIM, YELLOW, paint};
 use crate::report::show::{ShowReport, ShownAttribute};
-use crate::report::values::{printable, value};
+use crate::report::values::{place, printable, value};
 
 /// The room, one line a setting. `now` is what moments are measured from, in Unix seconds.
 pub(crate) fn show(report: &ShowReport, now: i64) -> String {
@@ -21,7 +21,7 @@ pub(crate) fn show(report: &ShowReport, now: i64) -> String {
     for (attribute, value) in report.attributes.iter().zip(values) {
         let name = format!("{:name_width$}", printable(&attribute.name));
         let value = format!("{value:value_width$}");
-        let _ = write!(text, "  {name}  {value}  {}", paint(DIM, place(attribute)));
+        let _ = write!(text, "  {name}  {value}  {}", paint(DIM, origin(attribute)));
         if !attribute.unset.is_empty() {
             let unset = format!("  not set here: {}", attribute.unset.join(", "));
             text.push_str(&paint(YELLOW, unset));
@@ -31,19 +31,12 @@ pub(crate) fn show(report: &ShowReport, now: i64) -> String {
     text
 }
 
-fn place(attribute: &ShownAttribute) -> String {
-    let mut place = printable(&attribute.file);
-    if let Some(line) = attribute.line {
-        let _ = write!(place, ":{line}");
-    }
+/// Where it stands, and what it stands in front of.
+fn origin(attribute: &ShownAttribute) -> String {
+    let mut text = place(&attribute.file, attribute.line);
     for (index, hidden) in attribute.overrides.iter().enumerate() {
         let before = if index == 0 { ", instead of" } else { " and" };
-        let _ = write!(
-            place,
-            "{before} {}:{}",
-            printable(&hidden.file),
-            hidden.line
-        );
+        let _ = write!(text, "{before} {}", place(&hidden.file, Some(hidden.line)));
     }
-    place
+    printable(&text)
 }

@@ -51,10 +51,6 @@ pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail<'_>) -> Item {
         Outcome::Skipped => (Weight::Warning, "·"),
     };
     Item {
-        weight,
-        sign,
-        action: ending(receipt),
-        name: receipt.room.clone(),
         message: message(receipt),
         lines: receipt
             .overridden
@@ -64,7 +60,7 @@ pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail<'_>) -> Item {
                 ..Line::moved(&o.name, &o.sent, &o.got, detail)
             })
             .collect(),
-        ..Item::default()
+        ..Item::new(weight, sign, &ending(receipt), &receipt.room)
     }
     .printable()
 }

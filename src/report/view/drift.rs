@@ -76,15 +76,11 @@ fn item(room: &RoomReport, detail: Detail<'_>) -> Item {
     let shown = |a: &&AttributeReport| a.cause != Cause::Unobservable || detail.verbose;
     let attributes = room.attributes.iter().filter(shown);
     let mut item = Item {
-        weight,
-        sign,
-        action: action.to_owned(),
-        name: room.room.clone(),
         file: room.file.clone(),
         causes: room.attributes.iter().map(|a| a.cause.name()).collect(),
         message: room.message.clone().or(why.map(str::to_owned)),
         lines: attributes.map(|a| line(&room.room, a, detail)).collect(),
-        ..Item::default()
+        ..Item::new(weight, sign, action, &room.room)
     };
     item.undeclared(&room.undeclared, detail);
     item

@@ -44,10 +44,6 @@ fn item(room: &RoomReport) -> Item {
         Outcome::Refused => (Weight::Error, "✗", "refused"),
     };
     Item {
-        weight,
-        sign,
-        action: action.to_owned(),
-        name: room.room.clone(),
         file: room.file.clone(),
         message: room.message.clone(),
         details: room
@@ -55,6 +51,6 @@ fn item(room: &RoomReport) -> Item {
             .iter()
             .map(|name| format!("refers to {name}"))
             .collect(),
-        ..Item::default()
+        ..Item::new(weight, sign, action, &room.room)
     }
 }

@@ -170,11 +170,19 @@ impl View {
 }
 
 impl Item {
+    fn new(weight: Weight, sign: &'static str, action: &str, name: &str) -> Self {
+        Self {
+            weight,
+            sign,
+            action: action.to_owned(),
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// `rooms/tea.yaml:4`.
     pub(super) fn place(&self) -> Option<String> {
-        let line = self.line.map(|line| format!(":{line}"));
-        let file = self.file.as_ref()?;
-        Some(format!("{file}{}", line.unwrap_or_default()))
+        Some(values::place(self.file.as_ref()?, self.line))
     }
 
     /// Everything that is said about it in sentences.

@@ -10,7 +10,7 @@ use crate::model::Effect;
 use crate::planner::{Action, Cause, Explanation};
 use crate::report::UndeclaredReport;
 use crate::report::plan::{AttributeReport, ChangeReport, PlanReport, UnreadableReport};
-use crate::report::values::plural;
+use crate::report::values::{place, plural};
 
 pub(crate) fn plan(report: &PlanReport, detail: Detail<'_>) -> View {
     let s = report.summary;
@@ -73,12 +73,7 @@ fn items(report: &PlanReport, detail: Detail<'_>) -> Vec<Item> {
         item
     }));
     items.extend(undeclared.into_iter().map(|(room, moved)| {
-        let mut item = Item {
-            sign: "=",
-            action: "unchanged".to_owned(),
-            name: room.to_owned(),
-            ..Item::default()
-        };
+        let mut item = Item::new(Weight::Notice, "=", "unchanged", room);
         item.undeclared(moved, detail);
         item
     }));
@@ -87,13 +82,9 @@ fn items(report: &PlanReport, detail: Detail<'_>) -> Vec<Item> {
 
 fn unreadable(room: &UnreadableReport) -> Item {
     Item {
-        weight: Weight::Error,
-        sign: "?",
-        action: "unreadable".to_owned(),
-        name: room.room.clone(),
         file: room.file.clone(),
         message: Some(format!("nothing is planned: {}", room.message)),
-        ..Item::default()
+        ..Item::new(Weight::Error, "?", "unreadable", &room.room)
     }
 }
 
@@ -107,31 +98,28 @@ fn change_item(change: &ChangeReport, detail: Detail<'_>) -> Item {
         .collect();
     // A room without lines has nothing else to say it with.
     let whole = change.explanation.filter(|_| lines.is_empty());
+    let (sign, why) = match change.action {
+        Action::Add | Action::Create | Action::Adopt => ("+", None),
+        Action::Update => ("~", None),
+        Action::Archive => ("-", Some("in the state, but no file wants it")),
+        Action::Orphan => {
+            let why = "in the state, but no file wants it; left alone";
+            ("?", Some(why))
+        }
+    };
+    let weight = match change.effects.is_empty() && !lines.iter().any(|line| line.surprise) {
+        true => Weight::Notice,
+        false => Weight::Warning,
+    };
     Item {
-        weight: match change.effects.is_empty() && !lines.iter().any(|line| line.surprise) {
-            true => Weight::Notice,
-            false => Weight::Warning,
-        },
-        sign: match change.action {
-            Action::Add | Action::Create | Action::Adopt => "+",
-            Action::Update => "~",
-            Action::Archive => "-",
-            Action::Orphan => "?",
-        },
-        action: change.action.name().to_owned(),
-        name: change.room.clone(),
         file: change.file.clone(),
         line: change.line,
-        column: None,
         effects: change.effects.iter().map(|effect| effect.name()).collect(),
         causes: change.attributes.iter().map(|a| a.cause.name()).collect(),
-        message: match change.action {
-            Action::Orphan => Some("in the state, but no file wants it; left alone".to_owned()),
-            Action::Archive => Some("in the state, but no file wants it".to_owned()),
-            Action::Add | Action::Create | Action::Adopt | Action::Update => None,
-        },
+        message: why.map(str::to_owned),
         details: whole.map(origin).into_iter().collect(),
         lines,
+        ..Item::new(weight, sign, change.action.name(), &change.room)
     }
 }
 
@@ -159,12 +147,7 @@ fn notes(attribute: &AttributeReport, detail: Detail<'_>) -> Vec<String> {
         Cause::Converged if attribute.unconfirmed => "arrived after all: recorded, not sent",
         Cause::Converged => "already so on the service: recorded, not sent",
         Cause::Released => "no longer managed, left as it is",
-        Cause::Change | Cause::Unobservable if attribute.sensitive => {
-            match attribute.before.is_null() {
-                true => "",
-                false => "changed",
-            }
-        }
+        _ if attribute.sensitive && !attribute.before.is_null() => "changed",
         Cause::Change | Cause::Unobservable => "",
     };
     if !cause.is_empty() {
@@ -180,8 +163,7 @@ fn notes(attribute: &AttributeReport, detail: Detail<'_>) -> Vec<String> {
         notes.push("the old value was sent, never confirmed".to_owned());
     }
     if let Some(file) = &attribute.file {
-        let line = attribute.line.map(|line| format!(":{line}"));
-        notes.push(format!("from {file}{}", line.unwrap_or_default()));
+        notes.push(format!("from {}", place(file, attribute.line)));
     }
     notes.extend(attribute.explanation.map(origin));
     notes

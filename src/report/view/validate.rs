@@ -35,15 +35,11 @@ fn item(finding: &FindingReport) -> Item {
         Severity::Note => (Weight::Notice, "·"),
     };
     Item {
-        weight,
-        sign,
-        action: finding.severity.name().to_owned(),
-        name: finding.rule.clone(),
         file: Some(finding.file.clone()),
         line: finding.line,
         column: finding.column,
         message: Some(finding.message.clone()),
         details: finding.help.iter().cloned().collect(),
-        ..Item::default()
+        ..Item::new(weight, sign, finding.severity.name(), &finding.rule)
     }
 }
