@@ -24,7 +24,7 @@ use crate::disk::crash_point::crash_point;
 use crate::files::room_files::Loaded;
 use crate::planner::change::Unreadable;
 use crate::planner::limits::Refusal;
-use crate::planner::{Action, Change, Matched, Options, Outcome, Plan, Receipt, State, matched};
+use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State, narrow};
 use crate::report::apply::Summary;
 use crate::report::saved::{Mode, SavedPlan};
 use crate::report::values::count;
@@ -32,7 +32,6 @@ use crate::report::view::{self, Detail};
 use crate::report::{ApplyReport, PlanReport, text};
 use crate::run::apply::apply;
 use crate::service::stop::StopReason;
-use crate::store::error::StoreError;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -109,10 +108,10 @@ impl Intent {
     }
 
     /// What of `plan`, which was made now, is meant.
-    fn narrow(&self, plan: Plan, files: &Loaded, state: &State, options: &Options) -> Matched {
+    fn narrow(&self, plan: Plan, files: &Loaded, state: &State, options: &Options) -> Narrowed {
         match self {
-            Self::Fresh(_) => Matched::all(plan),
-            Self::Reviewed(saved) => matched(&saved.changes, plan, &files.wanted, state, options),
+            Self::Fresh(_) => Narrowed::all(plan),
+            Self::Reviewed(saved) => narrow(&saved.changes, plan, &files.wanted, state, options),
         }
     }
 }
@@ -127,14 +126,14 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     intent.check(&held.state)?;
     let options = session.options(intent.mode());
     let plan = session.plan(intent.mode(), &files, &held.state)?;
-    let meant = intent.narrow(plan, &files, &held.state, &options);
-    show_stale(&meant, &files, &session, &options, output);
-    if !meant.stale.is_empty() && (!args.partial || meant.is_empty()) {
-        let none = saved_plan::none_done(&meant);
+    let narrowed = intent.narrow(plan, &files, &held.state, &options);
+    show_stale(&narrowed, &files, &session, &options, output);
+    if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
+        let none = saved_plan::none_done(&narrowed);
         print_end(&session, &held.state, &none, args, output)?;
-        return Err(saved_plan::refused(&meant));
+        return Err(saved_plan::refused(&narrowed));
     }
-    let Matched { plan, stale, .. } = meant;
+    let Narrowed { plan, stale, .. } = narrowed;
     let refusals = session.refusals(&plan, &args.planning);
     let report = PlanReport::new(&plan, &files.origins, &refusals, None);
     show(&report, &session, args, output);
@@ -167,19 +166,15 @@ fn show(plan: &PlanReport, session: &Session, args: &ApplyArgs, output: &mut Out
 
 /// Says which rooms of a saved plan are no longer as they were, and what would be done to them now.
 fn show_stale(
-    meant: &Matched,
+    narrowed: &Narrowed,
     files: &Loaded,
     session: &Session,
     options: &Options,
     output: &Output,
 ) {
-    output.note(&saved_plan::notes(meant));
-    let now = PlanReport::new(
-        &saved_plan::instead(meant, options),
-        &files.origins,
-        &[],
-        None,
-    );
+    output.note(&saved_plan::notes(narrowed));
+    let instead = saved_plan::instead(narrowed, options);
+    let now = PlanReport::new(&instead, &files.origins, &[], None);
     if !now.changes.is_empty() {
         let now = text::page(&view::plan(&now, session.detail()));
         output.note(&format!("\nWhat would be done to these now:\n\n{now}\n"));
@@ -218,7 +213,9 @@ fn carry_out(
     let journal = match held.begin() {
         Ok(journal) => journal,
         Err(error) => {
-            let untried = plan.actionable().map(|change| untried(change, &error));
+            let untried = plan
+                .actionable()
+                .map(|c| Receipt::skipped(&c.room, c.action, &error));
             return Ok((untried.collect(), Err(error.into())));
         }
     };
@@ -270,12 +267,6 @@ fn warn_of_deadline(plan: &Plan, args: &ApplyArgs, output: &Output) {
     }
 }
 
-/// The receipt of a room that was not begun.
-fn untried(change: &Change, why: &StoreError) -> Receipt {
-    let why = format!("not tried: {why}");
-    Receipt::new(&change.room, change.action, Outcome::Skipped, Some(why))
-}
-
 /// The receipt of a room that nothing was planned for, since it could not be read.
 fn unread(room: &Unreadable) -> Receipt {
     let action = if room.file.is_some() {
@@ -283,8 +274,7 @@ fn unread(room: &Unreadable) -> Receipt {
     } else {
         Action::Orphan
     };
-    let why = format!("not tried: {}", room.message);
-    Receipt::new(&room.room, action, Outcome::Skipped, Some(why))
+    Receipt::skipped(&room.room, action, &room.message)
 }
 
 /// Prints what happened.
@@ -313,12 +303,9 @@ fn detail(session: &Session) -> Detail<'_> {
 /// The plan goes further than it may.
 fn guarded(refusals: &[Refusal]) -> Failure {
     let mut reasons = refusals.iter().map(ToString::to_string);
-    let failure = Failure::new(Exit::Refused, reasons.next().unwrap_or_default());
-    Failure {
-        causes: reasons.collect(),
-        ..failure
-    }
-    .hint("nothing was sent")
+    Failure::new(Exit::Refused, reasons.next().unwrap_or_default())
+        .causes(reasons)
+        .hint("nothing was sent")
 }
 
 /// Refuses to send rooms with secrets that are not known here: a write without them could reset them.
@@ -341,10 +328,10 @@ fn all_known(plan: &Plan) -> Result<(), Failure> {
     }
     let message = "rooms that would be sent refer to variables that are not set; nothing was sent";
     let names: Vec<&str> = variables.into_iter().collect();
-    let mut failure = Failure::new(Exit::Invalid, message)
-        .hint(format!("set {} in the environment", names.join(", ")));
-    failure.causes = places;
-    Err(failure)
+    let hint = format!("set {} in the environment", names.join(", "));
+    Err(Failure::new(Exit::Invalid, message)
+        .causes(places)
+        .hint(hint))
 }
 
 /// What is about to be done, for whoever approves it.

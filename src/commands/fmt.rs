@@ -75,11 +75,8 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
     findings.sort();
     let report = ValidateReport::new(files.len(), &findings);
     output.note(&text::findings(&report, &text_of, MOST));
-    output.note(&text::format_summary(
-        files.len() as u64,
-        changed,
-        args.check,
-    ));
+    let number = files.len() as u64;
+    output.note(&text::format_summary(number, changed, args.check));
     if unwritten {
         return Ok(Exit::Unexpected);
     }

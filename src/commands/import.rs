@@ -94,9 +94,7 @@ pub(crate) fn run(
     let saved = held.save(held.state != before);
     // Whatever became of the state, the report comes first: it says which files were written.
     let report = ImportReport::new(&held.state, rooms, warning);
-    output.plain(&report, args.format, |report| {
-        text::page(&view::import(report))
-    })?;
+    output.plain(&report, args.format, &text::page(&view::import(&report)))?;
     saved?;
     Ok(exit(report.summary))
 }

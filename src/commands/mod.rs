@@ -128,9 +128,6 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
 fn usage(error: &clap::Error) -> ExitCode {
     // Nothing can be said when even that cannot be printed.
     let _ = error.print();
-    if error.use_stderr() {
-        Exit::Usage.into()
-    } else {
-        Exit::Done.into()
-    }
+    let is_wrong = error.use_stderr();
+    ExitCode::from(if is_wrong { Exit::Usage } else { Exit::Done })
 }

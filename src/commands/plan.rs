@@ -70,9 +70,8 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let mode = args.planning.mode();
     let plan = session.plan(mode, &files, &found.state)?;
     session.close()?;
-    let explained = args.base.as_ref();
-    let explained = explained.map(|base| explained_since(workspace, base, &plan, &files, output));
-    let explained = explained.transpose()?;
+    let since = |base: &String| explained_since(workspace, base, &plan, &files, output);
+    let explained = args.base.as_ref().map(since).transpose()?;
     let refusals = session.refusals(&plan, &args.planning);
     let report = PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {

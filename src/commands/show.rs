@@ -46,9 +46,7 @@ pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Resu
     let findings: Vec<Finding> = loaded.findings.iter().filter(is_about).cloned().collect();
     let findings = ValidateReport::new(1, &findings);
     output.note(&text::findings(&findings, &text_of, MOST));
-    output.plain(&report, args.format, |report| {
-        text::show(report, workspace.now)
-    })?;
+    output.plain(&report, args.format, &text::show(&report, workspace.now))?;
     Ok(Exit::Done)
 }
 

@@ -131,7 +131,7 @@ pub(crate) fn run(
 fn list(workspace: &Workspace, format: PlainFormat, output: &mut Output) -> Result<Exit, Failure> {
     let Found { state, .. } = store::load(workspace, output)?;
     let report = StateListReport::new(&state);
-    output.plain(&report, format, text::state_list)?;
+    output.plain(&report, format, &text::state_list(&report))?;
     Ok(Exit::Done)
 }
 
@@ -144,9 +144,7 @@ fn show(
     let Found { state, .. } = store::load(workspace, output)?;
     let (name, room) = find(&state, room)?;
     let report = StateShowReport::new(&state, name, room);
-    output.plain(&report, format, |report| {
-        text::state_show(report, workspace.now)
-    })?;
+    output.plain(&report, format, &text::state_show(&report, workspace.now))?;
     Ok(Exit::Done)
 }
 
@@ -165,10 +163,9 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
     let files = Files::read(workspace);
     files.warn_of(&old, "adds a room of that name", output);
     if matches!(files.naming(&new), Named::Nowhere) {
-        warn(
-            output,
-            &format!("no file names `{new}`: it is an orphan, which `apply --prune` archives"),
-        );
+        let text =
+            format!("no file names `{new}`: it is an orphan, which `apply --prune` archives");
+        warn(output, &text);
     }
     Ok(Exit::Done)
 }
@@ -263,20 +260,15 @@ impl Files {
 
     /// Warns when a file names `room`, or may: then the next plan does `what`.
     fn warn_of(&self, room: &RoomName, what: &str, output: &Output) {
-        match self.naming(room) {
-            Named::By(file) => warn(
-                output,
-                &format!("{file} still names `{room}`: the next plan {what}"),
+        let text = match self.naming(room) {
+            Named::By(file) => format!("{file} still names `{room}`: the next plan {what}"),
+            Named::Perhaps => format!(
+                "some room files have errors; if one of them names `{room}`, the next plan adds it again \
+                 (`roomctl validate` tells more)"
             ),
-            Named::Perhaps => warn(
-                output,
-                &format!(
-                    "some room files have errors; if one of them names `{room}`, the next plan adds it again \
-                     (`roomctl validate` tells more)"
-                ),
-            ),
-            Named::Nowhere => {}
-        }
+            Named::Nowhere => return,
+        };
+        warn(output, &text);
     }
 
     fn naming(&self, room: &RoomName) -> Named<'_> {

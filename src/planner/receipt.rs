@@ -1,5 +1,7 @@
 //! What happened to one change, and the comparison of an answer with what was sent.
 
+use std::fmt::Display;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +55,12 @@ pub(crate) struct Receipt {
 }
 
 impl Receipt {
+    /// The receipt of a room that was not tried.
+    pub(crate) fn skipped(room: &RoomName, action: Action, why: impl Display) -> Self {
+        let why = format!("not tried: {why}");
+        Self::new(room, action, Outcome::Skipped, Some(why))
+    }
+
     /// The receipt of a room that ended like this, without anything sent.
     pub(crate) fn new(
         room: &RoomName,

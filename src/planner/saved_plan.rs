@@ -1,4 +1,4 @@
-//! What somebody approved, held against what would be done now.
+//! What somebody reviewed, held against what would be done now.
 //!
 //! A plan that is saved is reviewed, and applied later. In between, files, state and service move. Only what is
 //! still exactly what was reviewed may be done.
@@ -43,7 +43,7 @@ pub(crate) struct Stale {
 
 /// A plan made now, held against what was reviewed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Matched {
+pub(crate) struct Narrowed {
     /// What was reviewed and is still the same.
     pub plan: Plan,
     /// What was reviewed and is not, by room.
@@ -54,7 +54,7 @@ pub(crate) struct Matched {
     pub others: Vec<RoomName>,
 }
 
-impl Matched {
+impl Narrowed {
     /// All of a plan that nobody has to have reviewed.
     pub(crate) fn all(plan: Plan) -> Self {
         Self {
@@ -83,23 +83,23 @@ pub(crate) fn review(plan: &Plan, wanted: &Wanted, state: &State) -> Vec<Reviewe
 }
 
 /// Takes of `plan`, which was made now, what was reviewed and is still the same.
-pub(crate) fn matched(
+pub(crate) fn narrow(
     reviewed: &[ReviewedChange],
     plan: Plan,
     wanted: &Wanted,
     state: &State,
     options: &Options,
-) -> Matched {
+) -> Narrowed {
     let mut changes: BTreeMap<RoomName, Change> = BTreeMap::new();
     for change in plan.changes.into_iter().filter(Change::is_actionable) {
         changes.insert(change.room.clone(), change);
     }
     let unread: BTreeSet<&RoomName> = plan.unreadable.iter().map(|room| &room.room).collect();
-    let (mut approved, mut stale, mut done) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut same, mut stale, mut done) = (Vec::new(), Vec::new(), Vec::new());
     for one in reviewed.iter().filter(|one| !unread.contains(&one.room)) {
         let now = changes.remove(&one.room);
         match judge(one, now.as_ref(), wanted, state) {
-            Standing::Same => approved.extend(now),
+            Standing::Same => same.extend(now),
             Standing::Done => done.push(one.room.clone()),
             Standing::Stale(why) => stale.push(Stale {
                 room: one.room.clone(),
@@ -114,12 +114,12 @@ pub(crate) fn matched(
     let unreadable = unreadable.filter(|room| names.contains(&room.room));
     let plan = Plan {
         unreadable: unreadable.cloned().collect(),
-        forecast: options.forecast(&approved),
-        changes: approved,
+        forecast: options.forecast(&same),
+        changes: same,
         undeclared: BTreeMap::new(),
         ..plan
     };
-    Matched {
+    Narrowed {
         plan,
         stale,
         done,
@@ -213,18 +213,24 @@ mod tests {
         plan(wanted, state, None, &pruning())
     }
 
-    fn approved(wanted: &Wanted, state: &State) -> Vec<ReviewedChange> {
+    fn reviewed(wanted: &Wanted, state: &State) -> Vec<ReviewedChange> {
         review(&make(wanted, state), wanted, state)
     }
 
     /// What becomes of each: `=` same, `!` stale, `.` done, `+` not reviewed.
     fn told(reviewed: &[ReviewedChange], wanted: &Wanted, state: &State) -> Vec<String> {
-        let matched = matched(reviewed, make(wanted, state), wanted, state, &pruning());
+        let narrowed = narrow(reviewed, make(wanted, state), wanted, state, &pruning());
         let mut told: Vec<String> = Vec::new();
-        told.extend(matched.plan.changes.iter().map(|c| format!("= {}", c.room)));
-        told.extend(matched.stale.iter().map(|s| format!("! {}", s.room)));
-        told.extend(matched.done.iter().map(|room| format!(". {room}")));
-        told.extend(matched.others.iter().map(|room| format!("+ {room}")));
+        told.extend(
+            narrowed
+                .plan
+                .changes
+                .iter()
+                .map(|c| format!("= {}", c.room)),
+        );
+        told.extend(narrowed.stale.iter().map(|s| format!("! {}", s.room)));
+        told.extend(narrowed.done.iter().map(|room| format!(". {room}")));
+        told.extend(narrowed.others.iter().map(|room| format!("+ {room}")));
         told
     }
 
@@ -232,14 +238,14 @@ mod tests {
     fn what_has_not_moved_is_the_same() {
         let before = applied(&wanted(&[("a", 1), ("gone", 1)]));
         let files = wanted(&[("a", 2), ("new", 1)]);
-        let reviewed = approved(&files, &before);
+        let reviewed = reviewed(&files, &before);
         assert_eq!(told(&reviewed, &files, &before), ["= new", "= a", "= gone"]);
     }
 
     #[test]
     fn whatever_moved_is_stale() {
         let before = applied(&wanted(&[("a", 1), ("b", 1), ("c", 1), ("gone", 1)]));
-        let reviewed = approved(&wanted(&[("a", 2), ("b", 2), ("c", 2)]), &before);
+        let reviewed = reviewed(&wanted(&[("a", 2), ("b", 2), ("c", 2)]), &before);
         // Another value, back to what was applied, and a file that is there again.
         let files = wanted(&[("a", 3), ("b", 1), ("c", 2), ("gone", 1)]);
         assert_eq!(
@@ -265,7 +271,7 @@ mod tests {
     fn what_is_applied_already_is_done_and_the_rest_is_left_alone() {
         let before = applied(&wanted(&[("a", 1), ("gone", 1)]));
         let mut files = wanted(&[("a", 2)]);
-        let reviewed = approved(&files, &before);
+        let reviewed = reviewed(&files, &before);
         files.extend(wanted(&[("later", 1)]));
         let after = applied(&wanted(&[("a", 2)]));
         assert_eq!(
@@ -285,7 +291,7 @@ mod tests {
             [(name("a"), room)].into()
         };
         let fresh = State::fresh("acme");
-        let reviewed = approved(&file(unset(), "${env:KEY}"), &fresh);
+        let reviewed = reviewed(&file(unset(), "${env:KEY}"), &fresh);
         let now = file(secret("key"), "${env:KEY}");
         assert_eq!(told(&reviewed, &now, &fresh), ["= a"]);
         // The first run gives the state its lineage.

@@ -31,7 +31,7 @@ pub(crate) struct SavedPlan {
     pub state: StateId,
     /// How it was made.
     pub mode: Mode,
-    /// What is approved with it, in the order of the plan.
+    /// What is reviewed with it, in the order of the plan.
     pub changes: Vec<ReviewedChange>,
     /// The report of the plan, for `render` and for people.
     #[schemars(with = "Envelope<'_, PlanReport>")]

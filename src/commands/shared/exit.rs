@@ -109,6 +109,12 @@ impl Failure {
         self
     }
 
+    /// Adds what it is made of.
+    pub(crate) fn causes(mut self, causes: impl IntoIterator<Item = String>) -> Self {
+        self.causes.extend(causes);
+        self
+    }
+
     /// Adds the nearest name to the one that is not known; `otherwise` when none is near.
     pub(crate) fn did_you_mean(self, nearest: Option<&str>, otherwise: &str) -> Self {
         match nearest {
@@ -149,20 +155,16 @@ impl From<StoreError> for Failure {
 
 impl From<RenameError> for Failure {
     fn from(error: RenameError) -> Self {
-        let exit = match error {
-            RenameError::Same(_) | RenameError::NotRemembered(_) => Exit::Usage,
-            RenameError::Taken(_) | RenameError::NoId(_) => Exit::Refused,
-        };
-        let failure = Self::because(exit, &error);
-        match error {
-            RenameError::Same(_) => failure,
+        let because = |exit| Self::because(exit, &error);
+        match &error {
+            RenameError::Same(_) => because(Exit::Usage),
             RenameError::NotRemembered(_) => {
-                failure.hint("`roomctl state list` names the rooms that are")
+                because(Exit::Usage).hint("`roomctl state list` names the rooms that are")
             }
-            RenameError::Taken(taken) => failure.hint(format!(
+            RenameError::Taken(taken) => because(Exit::Refused).hint(format!(
                 "if the memory of that room is wrong, `roomctl state forget {taken}` first"
             )),
-            RenameError::NoId(old) => failure.hint(format!(
+            RenameError::NoId(old) => because(Exit::Refused).hint(format!(
                 "`roomctl state forget {old}`, and let a file name the room as it is called now: apply \
                  reads it first, and takes it over"
             )),

@@ -36,14 +36,14 @@ impl Output {
     }
 
     /// Writes a result that has only two forms. `text` is its form for people.
-    pub(crate) fn plain<R: Report>(
+    pub(crate) fn plain(
         &mut self,
-        report: &R,
+        report: &impl Report,
         format: PlainFormat,
-        text: impl FnOnce(&R) -> String,
+        text: &str,
     ) -> Result<(), Failure> {
         match format {
-            PlainFormat::Text => self.result(&text(report)),
+            PlainFormat::Text => self.result(text),
             PlainFormat::Json => self.result(&json(report)?),
         }
         Ok(())

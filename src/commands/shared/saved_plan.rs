@@ -5,7 +5,7 @@ use std::path::Path;
 use super::exit::{Exit, Failure};
 use super::report_file;
 use crate::planner::forecast::forecast;
-use crate::planner::{Change, Matched, Options, Outcome, Plan, Receipt, Stale, State};
+use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::json;
 use crate::report::saved::SavedPlan;
 use crate::report::values::count;
@@ -43,28 +43,28 @@ pub(crate) fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
 }
 
 /// What is said about a plan that is not applied as it was saved; nothing if it is.
-pub(crate) fn notes(matched: &Matched) -> String {
+pub(crate) fn notes(narrowed: &Narrowed) -> String {
     let mut text = String::new();
     let rooms = |number: usize| count(number as u64, "room");
-    if !matched.done.is_empty() {
-        let rooms = rooms(matched.done.len());
+    if !narrowed.done.is_empty() {
+        let rooms = rooms(narrowed.done.len());
         text.push_str(&format!("note: applied already: {rooms} of the plan\n"));
     }
-    if !matched.others.is_empty() {
-        let rooms = rooms(matched.others.len());
+    if !narrowed.others.is_empty() {
+        let rooms = rooms(narrowed.others.len());
         text.push_str(&format!(
             "note: not in the plan, and left alone: {rooms} that would change\n"
         ));
     }
-    for stale in &matched.stale {
+    for stale in &narrowed.stale {
         text.push_str(&format!("stale: {}: {}\n", stale.room, stale.why));
     }
     text
 }
 
 /// What would be done now to the rooms that are no longer as they were reviewed.
-pub(crate) fn instead(matched: &Matched, options: &Options) -> Plan {
-    let changes: Vec<Change> = matched
+pub(crate) fn instead(narrowed: &Narrowed, options: &Options) -> Plan {
+    let changes: Vec<Change> = narrowed
         .stale
         .iter()
         .filter_map(|stale| stale.now.clone())
@@ -77,15 +77,15 @@ pub(crate) fn instead(matched: &Matched, options: &Options) -> Plan {
         ),
         changes,
         unreadable: Vec::new(),
-        ..matched.plan.clone()
+        ..narrowed.plan.clone()
     }
 }
 
 /// Why nothing is applied.
-pub(crate) fn refused(matched: &Matched) -> Failure {
-    let held = matched.plan.changes.len() + matched.plan.unreadable.len();
-    let of = held + matched.stale.len() + matched.done.len();
-    let message = match matched.stale.len() {
+pub(crate) fn refused(narrowed: &Narrowed) -> Failure {
+    let held = narrowed.plan.changes.len() + narrowed.plan.unreadable.len();
+    let of = held + narrowed.stale.len() + narrowed.done.len();
+    let message = match narrowed.stale.len() {
         1 => format!(
             "one of the {of} rooms in the plan is no longer as it was reviewed; nothing was sent"
         ),
@@ -107,12 +107,13 @@ pub(crate) fn skipped(stale: &[Stale]) -> Vec<Receipt> {
 }
 
 /// The receipts of a saved plan of which nothing is applied.
-pub(crate) fn none_done(matched: &Matched) -> Vec<Receipt> {
-    let held_back = |change: &Change| {
-        let why = "not tried: other rooms of the plan are not as they were reviewed".to_owned();
-        Receipt::new(&change.room, change.action, Outcome::Skipped, Some(why))
-    };
-    let mut receipts: Vec<Receipt> = matched.plan.actionable().map(held_back).collect();
-    receipts.extend(skipped(&matched.stale));
+pub(crate) fn none_done(narrowed: &Narrowed) -> Vec<Receipt> {
+    let why = "other rooms of the plan are not as they were reviewed";
+    let held_back = narrowed
+        .plan
+        .actionable()
+        .map(|c| Receipt::skipped(&c.room, c.action, why));
+    let mut receipts: Vec<Receipt> = held_back.collect();
+    receipts.extend(skipped(&narrowed.stale));
     receipts
 }
