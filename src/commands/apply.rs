@@ -23,14 +23,14 @@ use super::shared::workspace::Workspace;
 use crate::disk::crash_point::crash_point;
 use crate::files::room_files::Loaded;
 use crate::planner::change::Unreadable;
-use crate::planner::limits::Refusal;
+use crate::planner::limits::{Limits, Refusal, refusals};
 use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State, narrow};
 use crate::report::apply::Summary;
 use crate::report::saved::{Mode, SavedPlan};
 use crate::report::values::count;
 use crate::report::view::{self, Detail};
 use crate::report::{ApplyReport, PlanReport, text};
-use crate::run::apply::apply;
+use crate::run::apply::{Job, apply};
 use crate::service::stop::StopReason;
 
 #[derive(Debug, Args)]
@@ -134,14 +134,15 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         return Err(saved_plan::refused(&narrowed));
     }
     let Narrowed { plan, stale, .. } = narrowed;
-    let refusals = session.refusals(&plan, &args.planning);
+    let limits = session.limits(&args.planning);
+    let refusals = refusals(&plan, &limits);
     let report = PlanReport::new(&plan, &files.origins, &refusals, None);
     show(&report, &session, args, output);
     let (mut receipts, saved) = if plan.is_empty() {
         (Vec::new(), held.save(false).map_err(Failure::from))
     } else {
         permit(&session, &plan, &refusals, args, output)?;
-        carry_out(&session, &plan, &mut held, args, output)?
+        carry_out(&session, &plan, &limits, &mut held, args, output)?
     };
     receipts.extend(plan.unreadable.iter().map(unread));
     receipts.extend(saved_plan::skipped(&stale));
@@ -150,12 +151,10 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let summary = print_end(&session, &held.state, &receipts, args, output)?;
     saved?;
     closed?;
-    Ok(exit(
-        summary,
-        plan.unreadable.len(),
-        session.stopped().as_ref(),
-        args,
-    ))
+    let held_back = receipts.iter().filter(|receipt| receipt.held_back).count() as u64;
+    let unread = plan.unreadable.len();
+    let stopped = session.stopped();
+    Ok(exit(summary, held_back, unread, stopped.as_ref(), args))
 }
 
 fn show(plan: &PlanReport, session: &Session, args: &ApplyArgs, output: &mut Output) {
@@ -205,6 +204,7 @@ fn permit(
 fn carry_out(
     session: &Session,
     plan: &Plan,
+    limits: &Limits,
     held: &mut Held<'_>,
     args: &ApplyArgs,
     output: &mut Output,
@@ -223,12 +223,16 @@ fn carry_out(
     let rooms = plan.actionable().count();
     let mut progress = Progress::new(rooms, args.report.format, detail(session), output);
     let abandoned = Cell::new(false);
-    let applying = apply(
+    let job = Job {
         plan,
+        limits,
+        parallelism: session.parallelism,
+    };
+    let applying = apply(
+        job,
         &mut held.state,
         service,
         &journal,
-        session.parallelism,
         async {
             interrupt::second(&service.stop).await;
             abandoned.set(true);
@@ -344,7 +348,13 @@ fn question(workspace: &Workspace, plan: &Plan) -> String {
     format!("Change {rooms} of {app} at {}", workspace.base_url(app))
 }
 
-fn exit(summary: Summary, unread: usize, stopped: Option<&StopReason>, args: &ApplyArgs) -> Exit {
+fn exit(
+    summary: Summary,
+    held_back: u64,
+    unread: usize,
+    stopped: Option<&StopReason>,
+    args: &ApplyArgs,
+) -> Exit {
     match stopped {
         Some(StopReason::Interrupted) => return Exit::Interrupted,
         Some(StopReason::Unrecorded(_)) => return Exit::State,
@@ -358,7 +368,7 @@ fn exit(summary: Summary, unread: usize, stopped: Option<&StopReason>, args: &Ap
     match (summary.done(), summary.not_done()) {
         (_, 0) if args.detailed_exitcode && summary.overridden > 0 => Exit::Differences,
         (_, 0) => Exit::Done,
-        (0, _) => Exit::Service,
+        (0, not_done) if held_back < not_done => Exit::Service,
         _ => Exit::Partial,
     }
 }

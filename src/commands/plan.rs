@@ -17,6 +17,7 @@ use crate::files::base;
 use crate::files::discover::as_typed;
 use crate::files::room_files::Loaded;
 use crate::planner::explain::ExplainedChange;
+use crate::planner::limits::refusals;
 use crate::planner::{Explained, Plan, explain, review};
 use crate::report::PlanReport;
 use crate::report::saved::SavedPlan;
@@ -72,7 +73,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     session.close()?;
     let since = |base: &String| explained_since(workspace, base, &plan, &files, output);
     let explained = args.base.as_ref().map(since).transpose()?;
-    let refusals = session.refusals(&plan, &args.planning);
+    let refusals = refusals(&plan, &session.limits(&args.planning));
     let report = PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {
         let changes = review(&plan, &files.wanted, &found.state);

@@ -1,6 +1,12 @@
 //! What a change does to people: privacy, recording, being put out of a meeting, the bill.
+//!
+//! A change is judged by every value that the service may hold, not by the likely one: what was lost before must not
+//! hide an effect.
 
-use super::catalogue::{self, Trait};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalogue::{self, Kind, Trait};
 use super::value::{Stored, StoredSettings};
 use super::words::words;
 
@@ -42,172 +48,287 @@ impl Effect {
     }
 }
 
-/// The effects of bringing a room to `after` at the moment `now` (Unix seconds), sorted. `before` says what the
-/// room holds of an attribute, where that is known.
-///
-/// Switching something on whose value is not known counts as an effect, since the safe reading is that it was
-/// off; switching it off does not.
-pub(crate) fn effects<'a>(
-    before: impl Fn(&str) -> Option<&'a Stored>,
-    after: &'a StoredSettings,
-    now: i64,
-) -> Vec<Effect> {
-    let mut effects = Vec::new();
-    let change = Move { before, after };
-    if change.is("privacy", "private", "public") {
-        effects.push(Effect::PrivacyWidened);
-    }
-    if catalogue::with(Trait::Records).any(|name| change.switches_on(name)) {
-        effects.push(Effect::RecordingOn);
-    }
-    if change.ejects(now) {
-        effects.push(Effect::EjectsParticipants);
-    }
-    if catalogue::with(Trait::Billed)
-        .any(|name| change.switches_on(name) || change.switches_off(name))
-    {
-        effects.push(Effect::BillingChanged);
-    }
-    effects
+/// What the service may hold of a room: for each attribute every value that it may have. An attribute that is not
+/// here may have any.
+pub(crate) type Held = BTreeMap<String, Vec<Stored>>;
+
+/// What moving one attribute from one value to another does.
+type Row = (Effect, &'static str, fn(&Stored, &Stored) -> bool);
+
+/// The table of effects; only the expiry is of two attributes at once.
+fn table() -> impl Iterator<Item = Row> {
+    let all =
+        |effect, of, moves| catalogue::with(of).map(move |name| -> Row { (effect, name, moves) });
+    let privacy: Row = (Effect::PrivacyWidened, "privacy", opens);
+    std::iter::once(privacy)
+        .chain(all(Effect::RecordingOn, Trait::Records, switches_on))
+        .chain(all(Effect::EjectsParticipants, Trait::Ejects, lowers))
+        .chain(all(Effect::BillingChanged, Trait::Billed, switches))
 }
 
-struct Move<'a, Before> {
-    before: Before,
-    after: &'a StoredSettings,
+fn opens(from: &Stored, to: &Stored) -> bool {
+    let public = Stored::from("public");
+    *from != public && *to == public
 }
 
-impl<'a, Before: Fn(&str) -> Option<&'a Stored>> Move<'a, Before> {
-    fn sides(&self, name: &str) -> (Option<&'a Stored>, Option<&'a Stored>) {
-        ((self.before)(name), self.after.get(name))
-    }
+fn switches_on(from: &Stored, to: &Stored) -> bool {
+    !from.is_true() && to.is_true()
+}
 
-    fn is(&self, name: &str, from: &str, to: &str) -> bool {
-        let (before, after) = self.sides(name);
-        before == Some(&from.into()) && after == Some(&to.into())
-    }
+fn switches(from: &Stored, to: &Stored) -> bool {
+    from.is_true() != to.is_true()
+}
 
-    fn switches_on(&self, name: &str) -> bool {
-        let (before, after) = self.sides(name);
-        is_true(after) && !is_true(before)
-    }
+/// Zero is no limit.
+fn lowers(from: &Stored, to: &Stored) -> bool {
+    let limit = |value: &Stored| value.integer().filter(|limit| *limit > 0);
+    limit(to).is_some_and(|to| limit(from).is_none_or(|from| to < from))
+}
 
-    fn switches_off(&self, name: &str) -> bool {
-        let (before, after) = self.sides(name);
-        after == Some(&false.into()) && is_true(before)
+/// The effects that writing `wanted` at the moment `now` (Unix seconds) may have on a room of which the service
+/// holds one of `held`, sorted.
+pub(crate) fn effects(held: &Held, wanted: &StoredSettings, now: i64) -> Vec<Effect> {
+    let moved = table().filter(|(_, name, moves)| {
+        let to = wanted.get(*name);
+        to.is_some_and(|to| possible(held, name).iter().any(|from| moves(from, to)))
+    });
+    let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
+    if expires(held, wanted, now) {
+        effects.insert(Effect::EjectsParticipants);
     }
+    effects.into_iter().collect()
+}
 
-    fn lowers(&self, name: &str) -> bool {
-        let (before, after) = self.sides(name);
-        let number = |value: Option<&Stored>| value.and_then(Stored::integer);
-        match (number(before), number(after)) {
-            (Some(before), Some(after)) => after < before,
-            // Newly limited: somebody inside may be over the limit, if there is an inside.
-            (None, Some(_)) => self.after.keys().any(|name| (self.before)(name).is_some()),
-            _ => false,
+/// The effects of creating a room, sorted. Nobody is in it and nobody has a link to it, so it cannot be opened, nor
+/// anybody put out of it; that it records, and what it costs, is new with it.
+pub(crate) fn effects_of_creating(wanted: &StoredSettings) -> Vec<Effect> {
+    let off = Stored::from(false);
+    let moved = table().filter(|(effect, name, moves)| {
+        matches!(effect, Effect::RecordingOn | Effect::BillingChanged)
+            && wanted.get(*name).is_some_and(|to| moves(&off, to))
+    });
+    let effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
+    effects.into_iter().collect()
+}
+
+/// Every value that makes a difference among those that the service may hold.
+fn possible<'a>(held: &'a Held, name: &str) -> Cow<'a, [Stored]> {
+    let kind = catalogue::kind(name);
+    match held.get(name) {
+        // What no such attribute should hold may mean anything.
+        Some(values)
+            if values
+                .iter()
+                .all(|value| kind.is_some_and(|kind| value.is_of(kind))) =>
+        {
+            Cow::Borrowed(values)
         }
-    }
-
-    fn ejects(&self, now: i64) -> bool {
-        let (ejected, ejects) = self.sides("ejectAtRoomExp");
-        let (before, after) = self.sides("expireUnixSec");
-        let is_over = |moment: Option<&Stored>| {
-            moment
-                .and_then(Stored::integer)
-                .is_some_and(|moment| moment <= now)
-        };
-        let was_over = is_true(ejected) && is_over(before);
-        (is_true(ejects) && is_over(after) && !was_over)
-            || catalogue::with(Trait::Ejects).any(|name| self.lowers(name))
+        _ => Cow::Owned(match kind {
+            Some(Kind::Flag) => vec![false.into(), true.into()],
+            Some(Kind::Words(words)) => words.iter().map(|word| Stored::from(*word)).collect(),
+            // No limit at all, a moment long ago, and one that never comes.
+            _ => vec![0.into(), i64::MAX.into()],
+        }),
     }
 }
 
-fn is_true(value: Option<&Stored>) -> bool {
-    value.is_some_and(Stored::is_true)
+/// Whether a room may be over once it is written, and puts out whoever is in it, that was not before. What is not
+/// written stays as it is.
+fn expires(held: &Held, wanted: &StoredSettings, now: i64) -> bool {
+    let is_over = |ejects: &Stored, moment: &Stored| {
+        ejects.is_true() && moment.integer().is_some_and(|moment| moment <= now)
+    };
+    let [ejects, expiry] = ["ejectAtRoomExp", "expireUnixSec"];
+    let (before_ejects, before_expiry) = (possible(held, ejects), possible(held, expiry));
+    let mut before = before_ejects
+        .iter()
+        .flat_map(|ejects| before_expiry.iter().map(move |moment| (ejects, moment)));
+    before.any(|before| {
+        let after = (
+            wanted.get(ejects).unwrap_or(before.0),
+            wanted.get(expiry).unwrap_or(before.1),
+        );
+        is_over(after.0, after.1) && !is_over(before.0, before.1)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn of(before: Value, after: Value) -> Vec<&'static str> {
-        let read = |value| -> StoredSettings { serde_json::from_value(value).unwrap() };
-        let before = read(before);
-        effects(|name| before.get(name), &read(after), 1_000)
-            .into_iter()
-            .map(Effect::name)
-            .collect()
+    fn read(value: &Value) -> StoredSettings {
+        serde_json::from_value(value.clone()).unwrap()
+    }
+
+    fn held(value: &Value) -> Held {
+        let values = read(value).into_iter();
+        values.map(|(name, value)| (name, vec![value])).collect()
+    }
+
+    fn names(effects: &[Effect]) -> Vec<&'static str> {
+        effects.iter().map(|effect| effect.name()).collect()
     }
 
     #[test]
     fn effects_of_single_moves() {
-        let cases = [
+        let (people, recording) = ("ejects-participants", ["recording-on", "billing-changed"]);
+        let cases: [(Value, Value, &[&str]); 20] = [
             (
                 json!({"privacy": "private"}),
                 json!({"privacy": "public"}),
-                vec!["privacy-widened"],
+                &["privacy-widened"],
+            ),
+            (
+                json!({"privacy": null}),
+                json!({"privacy": "public"}),
+                &["privacy-widened"],
             ),
             (
                 json!({"privacy": "public"}),
                 json!({"privacy": "private"}),
-                vec![],
-            ),
-            (json!({}), json!({"privacy": "public"}), vec![]),
-            (
-                json!({"recordRoom": false}),
-                json!({"recordRoom": true}),
-                vec!["recording-on", "billing-changed"],
+                &[],
             ),
             (
                 json!({}),
-                json!({"enableRecording": true}),
-                vec!["recording-on", "billing-changed"],
+                json!({"privacy": "public"}),
+                &["privacy-widened"],
             ),
+            (json!({}), json!({"privacy": "private"}), &[]),
+            (
+                json!({"recordRoom": false}),
+                json!({"recordRoom": true}),
+                &recording,
+            ),
+            (
+                json!({"recordRoom": true}),
+                json!({"recordRoom": true}),
+                &[],
+            ),
+            (json!({}), json!({"enableRecording": true}), &recording),
             (
                 json!({"enableRecording": true}),
                 json!({"enableRecording": false}),
-                vec!["billing-changed"],
+                &["billing-changed"],
             ),
-            (json!({}), json!({"enableRecording": false}), vec![]),
             (
-                json!({"audioOnlyRoom": true}),
+                json!({}),
+                json!({"enableRecording": false}),
+                &["billing-changed"],
+            ),
+            (
+                json!({"audioOnlyRoom": "true"}),
                 json!({"audioOnlyRoom": false}),
-                vec!["billing-changed"],
+                &["billing-changed"],
             ),
             (
                 json!({"maxParticipants": 5}),
                 json!({"maxParticipants": 4}),
-                vec!["ejects-participants"],
+                &[people],
             ),
             (
                 json!({"maxParticipants": 5}),
                 json!({"maxParticipants": 6}),
-                vec![],
+                &[],
             ),
             (
-                json!({"privacy": "public"}),
-                json!({"privacy": "public", "maxParticipants": 6}),
-                vec!["ejects-participants"],
+                json!({"maxParticipants": 0}),
+                json!({"maxParticipants": 10}),
+                &[people],
             ),
-            (json!({}), json!({"maxParticipants": 6}), vec![]),
+            (
+                json!({"maxParticipants": 10}),
+                json!({"maxParticipants": 0}),
+                &[],
+            ),
+            (json!({}), json!({"maxParticipants": 6}), &[people]),
             (
                 json!({"ejectAtRoomExp": true, "expireUnixSec": 2000}),
                 json!({"ejectAtRoomExp": true, "expireUnixSec": 999}),
-                vec!["ejects-participants"],
+                &[people],
             ),
             (
                 json!({"ejectAtRoomExp": false, "expireUnixSec": 2000}),
                 json!({"ejectAtRoomExp": false, "expireUnixSec": 999}),
-                vec![],
+                &[],
+            ),
+            // What is not written stays as it is.
+            (
+                json!({"ejectAtRoomExp": true, "expireUnixSec": 2000}),
+                json!({"expireUnixSec": 999}),
+                &[people],
+            ),
+            (
+                json!({"expireUnixSec": 999}),
+                json!({"ejectAtRoomExp": false}),
+                &[],
             ),
         ];
         for (before, after, expected) in cases {
-            assert_eq!(
-                of(before.clone(), after.clone()),
-                expected,
-                "{before} -> {after}"
-            );
+            let effects = effects(&held(&before), &read(&after), 1_000);
+            assert_eq!(names(&effects), expected, "{before} -> {after}");
+        }
+    }
+
+    #[test]
+    fn creating_a_room_opens_none_and_puts_nobody_out() {
+        let of = |wanted: Value| names(&effects_of_creating(&read(&wanted)));
+        let over = json!({"privacy": "public", "maxParticipants": 1, "ejectAtRoomExp": true, "expireUnixSec": 1});
+        assert_eq!(of(over), [""; 0]);
+        assert_eq!(
+            of(json!({"recordRoom": true, "audioOnlyRoom": false})),
+            ["recording-on", "billing-changed"]
+        );
+    }
+
+    fn value_of(name: &'static str) -> BoxedStrategy<Stored> {
+        match catalogue::kind(name) {
+            Some(Kind::Flag) => any::<bool>().prop_map(Stored::from).boxed(),
+            Some(Kind::Words(words)) => proptest::sample::select(words.clone())
+                .prop_map(Stored::from)
+                .boxed(),
+            _ => proptest::sample::select(vec![0_i64, 1, 5, 999, 1_001, 9_000])
+                .prop_map(Stored::from)
+                .boxed(),
+        }
+    }
+
+    /// Some of the attributes that have effects, with up to so many values each.
+    fn some(values: usize) -> impl Strategy<Value = Held> {
+        let mut names: BTreeSet<&'static str> = table().map(|(_, name, _)| name).collect();
+        names.extend(["ejectAtRoomExp", "expireUnixSec"]);
+        let one = |name: &'static str| {
+            let values = proptest::collection::vec(value_of(name), 1..=values);
+            proptest::option::of(values).prop_map(move |values| Some((name.to_owned(), values?)))
+        };
+        let all: Vec<_> = names.into_iter().map(one).collect();
+        all.prop_map(|all| all.into_iter().flatten().collect())
+    }
+
+    proptest! {
+        /// Judged by several values, a change has every effect that it has judged by one of them; and by none, whatever
+        /// the value is.
+        #[test]
+        fn more_doubt_is_never_fewer_effects(held in some(3), wanted in some(1), pick in any::<u64>(), hide in any::<u64>()) {
+            let wanted: StoredSettings = wanted.into_iter().map(|(name, mut values)| (name, values.remove(0))).collect();
+            let all = effects(&held, &wanted, 1_000);
+            let one: Held = held.iter().enumerate().map(|(n, (name, values))| {
+                let value = values[(pick >> (2 * n) & 3) as usize % values.len()].clone();
+                (name.clone(), vec![value])
+            }).collect();
+            for effect in effects(&one, &wanted, 1_000) {
+                prop_assert!(all.contains(&effect), "{effect:?} {held:?} {wanted:?}");
+            }
+            let hidden: Held = held.iter().enumerate()
+                .filter(|(n, _)| hide >> n & 1 == 1)
+                .map(|(_, (name, values))| (name.clone(), values.clone()))
+                .collect();
+            let most = effects(&hidden, &wanted, 1_000);
+            for effect in all {
+                prop_assert!(most.contains(&effect), "{effect:?} {held:?} {wanted:?}");
+            }
         }
     }
 }

@@ -207,6 +207,18 @@ impl Stored {
         matches!(self, Self::Secret { .. })
     }
 
+    /// Whether an attribute of that kind can hold it.
+    pub(crate) fn is_of(&self, kind: &Kind) -> bool {
+        match (kind, self) {
+            (Kind::Flag, Self::Plain(Scalar::Bool(_)))
+            | (Kind::Count(_) | Kind::Moment | Kind::Span, Self::Plain(Scalar::Integer(_)))
+            | (Kind::Text, Self::Plain(Scalar::Text(_))) => true,
+            (Kind::Words(words), Self::Plain(Scalar::Text(text))) => words.contains(&text.as_str()),
+            (Kind::SecretUrl, _) => self.is_secret(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn is_true(&self) -> bool {
         *self == Self::Plain(Scalar::Bool(true))
     }

@@ -162,6 +162,8 @@ pub(crate) struct Plan {
     pub managed: u64,
     /// Attributes that no file declares and that moved on the service, as far as it was looked at.
     pub undeclared: BTreeMap<RoomName, Vec<Undeclared>>,
+    /// When it was made, in Unix seconds: whether a moment has passed decides over effects.
+    pub now: i64,
 }
 
 /// A room that nothing is planned for.

@@ -22,7 +22,7 @@ impl Room<'_> {
             return Ok(None);
         }
         Ok(Some(Change {
-            effects: sides.effects(now),
+            effects: self.effects(action, Some(&sides.wanted), now),
             attributes,
             settings: self.restored()?,
             sends: true,

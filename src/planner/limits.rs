@@ -1,11 +1,11 @@
 //! Plans that go too far refuse themselves: too many rooms at once, or an effect that somebody has to allow.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use super::change::{Action, Plan};
-use crate::model::{Effect, RoomName};
+use super::change::{Action, Change, Plan};
+use crate::model::effect::{Held, effects};
+use crate::model::{Effect, RoomName, StoredSettings};
 
 /// Below so many managed rooms a share says nothing: one room of three is a third.
 pub(crate) const FLOOR: u64 = 10;
@@ -56,6 +56,37 @@ pub(crate) struct Limits {
     /// Effects that have to be allowed one by one.
     pub require_allow: Vec<Effect>,
     pub allowed: Vec<Effect>,
+}
+
+impl Limits {
+    /// Whether a room must not be written with this effect.
+    pub(crate) fn forbids(&self, _room: &RoomName, effect: Effect) -> bool {
+        self.require_allow.contains(&effect) && !self.allowed.contains(&effect)
+    }
+
+    /// Why `room` must not be written as `wanted` while the service holds one of `held`, if so: the same judgement as of
+    /// a plan, by what was just read. `now` is in Unix seconds.
+    pub(crate) fn refuse(
+        &self,
+        room: &RoomName,
+        held: &Held,
+        wanted: &StoredSettings,
+        now: i64,
+    ) -> Option<String> {
+        let effects = effects(held, wanted, now);
+        let forbidden = effects.iter().filter(|effect| self.forbids(room, **effect));
+        let reasons: Vec<String> = forbidden.map(|effect| reason(*effect)).collect();
+        (!reasons.is_empty()).then(|| format!("as the room was just read: {}", reasons.join("; ")))
+    }
+}
+
+/// `recording-on: meetings will or may be recorded; allow it with --allow recording-on`
+fn reason(effect: Effect) -> String {
+    let name = effect.name();
+    format!(
+        "{name}: {}; allow it with --allow {name}",
+        effect.sentence()
+    )
 }
 
 /// Why a plan is not applied.
@@ -127,10 +158,10 @@ impl Refusal {
             2 => " and 1 other room".to_owned(),
             _ => format!(" and {} other rooms", rooms - 1),
         };
+        let sentence = effect.sentence();
         write!(
             f,
-            "{name} in `{first}`{more}: {}; allow it with --allow {name}",
-            effect.sentence()
+            "{name} in `{first}`{more}: {sentence}; allow it with --allow {name}"
         )
     }
 }
@@ -162,16 +193,14 @@ pub(crate) fn refusals(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
             }
         }
     }
-    let asked = limits.require_allow.iter().collect::<BTreeSet<_>>();
-    let asked = asked
-        .into_iter()
-        .filter(|effect| !limits.allowed.contains(effect));
-    refusals.extend(asked.filter_map(|effect| not_allowed(plan, *effect)));
+    let effects = Effect::ALL.into_iter();
+    refusals.extend(effects.filter_map(|effect| not_allowed(plan, effect, limits)));
     refusals
 }
 
-fn not_allowed(plan: &Plan, effect: Effect) -> Option<Refusal> {
-    let mut rooms = plan.changes.iter().filter(|c| c.effects.contains(&effect));
+fn not_allowed(plan: &Plan, effect: Effect, limits: &Limits) -> Option<Refusal> {
+    let has = |c: &&Change| c.effects.contains(&effect) && limits.forbids(&c.room, effect);
+    let mut rooms = plan.changes.iter().filter(has);
     let first = rooms.next()?.room.clone();
     Some(Refusal::Effect {
         effect,

@@ -19,6 +19,7 @@ pub(crate) mod drift;
 mod drift_only;
 pub(crate) mod explain;
 pub(crate) mod forecast;
+mod held;
 pub(crate) mod import;
 pub(crate) mod limits;
 pub(crate) mod mutes;

@@ -9,6 +9,7 @@ use super::state::{AppliedRoom, State};
 use super::three_way::RoomSides;
 use super::undeclared::{self, Undeclared};
 use super::world::{Sighting, World, sighting};
+use crate::model::effect::{effects, effects_of_creating};
 use crate::model::value::same;
 use crate::model::{Effect, RoomName, Settings, StoredSettings, Wanted, WantedRoom, digest};
 
@@ -83,6 +84,7 @@ pub(crate) fn plan(
             .filter(|room| room.is_confirmed())
             .count() as u64,
         undeclared,
+        now: options.now,
     }
 }
 
@@ -160,14 +162,33 @@ impl<'a> Room<'a> {
         if attributes.is_empty() && matches!(action, Action::Update | Action::Add) {
             return None;
         }
+        let sends = action == Action::Create || attributes.iter().any(|a| a.cause.needs_a_write());
         Some(Change {
-            effects: sides.effects(now),
-            sends: action == Action::Create || attributes.iter().any(|a| a.cause.needs_a_write()),
+            effects: self.effects(action, sends.then_some(&sides.wanted), now),
+            sends,
             attributes,
             settings: file.settings.clone(),
             source: file.source.clone(),
             ..self.change(action, &file.identity(sides.wanted.into_owned()))
         })
+    }
+
+    /// What sending `body` may do to people.
+    pub(super) fn effects(
+        &self,
+        action: Action,
+        body: Option<&StoredSettings>,
+        now: i64,
+    ) -> Vec<Effect> {
+        let Some(body) = body else { return Vec::new() };
+        match (action, self.seen) {
+            // What a room that is there would be put through, `apply` judges when it has read it.
+            (Action::Add | Action::Create, _) => effects_of_creating(body),
+            (_, Some(Sighting::Present(live))) if self.applied.is_recreated(live) => {
+                effects(&AppliedRoom::never().held(&self.live), body, now)
+            }
+            _ => effects(&self.applied.held(&self.live), body, now),
+        }
     }
 
     /// A room in the state that no file wants: left alone, or archived.

@@ -52,6 +52,8 @@ pub(crate) struct Receipt {
     pub overridden: Vec<Override>,
     /// Wire names of attributes that were sent and are not in the answer.
     pub unobservable: Vec<String>,
+    /// Whether it was not written for a reason of ours: the service did not fail.
+    pub held_back: bool,
 }
 
 impl Receipt {
@@ -77,6 +79,7 @@ impl Receipt {
             message,
             overridden: Vec::new(),
             unobservable: Vec::new(),
+            held_back: false,
         }
     }
 }

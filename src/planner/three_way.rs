@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 
 use super::change::{AttributeChange, Cause};
 use super::state::AppliedRoom;
-use crate::model::effect::effects;
 use crate::model::value::stored;
-use crate::model::{Effect, Stored, StoredSettings, WantedRoom};
+use crate::model::{Stored, StoredSettings, WantedRoom};
 
 /// One room from three sides, in the form that is stored and compared.
 #[derive(Debug)]
@@ -88,12 +87,6 @@ impl<'a> RoomSides<'a> {
             }));
         }
         changes
-    }
-
-    /// What it does to people to make the room as it is wanted.
-    pub(super) fn effects(&self, now: i64) -> Vec<Effect> {
-        let held = |name: &str| self.live.get(name).or(self.applied.settings.get(name));
-        effects(held, &self.wanted, now)
     }
 }
 

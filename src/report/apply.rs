@@ -116,6 +116,7 @@ impl From<&Receipt> for ReceiptReport {
             message,
             overridden,
             unobservable,
+            held_back: _,
         } = receipt;
         Self {
             room: room.to_string(),

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::disk::crash_point::crash_point;
+use crate::planner::limits::Limits;
 use crate::planner::{Event, Plan, Receipt, State};
 use crate::run::queue::{Crew, unrecorded};
 use crate::run::room_run::{Ended, RoomRun};
@@ -28,21 +29,33 @@ struct Done {
     ended: Ended,
 }
 
-/// Carries out `plan` with up to `parallelism` rooms at once, and takes what happened into `state`.
+/// What is carried out, how far it may go, and how many rooms at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub plan: &'a Plan,
+    pub limits: &'a Limits,
+    pub parallelism: usize,
+}
+
+/// Carries out the plan, and takes what happened into `state`.
 /// `on_receipt` is called once for each room, in the order in which they end. When `abandoned` returns, what
 /// is under way is no longer waited for.
 ///
 /// Returns a receipt for each change that can be acted on, in the order of the plan.
 pub(crate) async fn apply<T: Transport>(
-    plan: &Plan,
+    job: Job<'_>,
     state: &mut State,
     service: &Arc<Client<T>>,
     recorder: &Arc<dyn Record>,
-    parallelism: usize,
     abandoned: impl Future<Output = ()>,
     mut on_receipt: impl FnMut(&Receipt),
 ) -> Vec<Receipt> {
-    let crew = Arc::new(Crew::new(plan, state, service, recorder));
+    let Job {
+        plan,
+        limits,
+        parallelism,
+    } = job;
+    let crew = Arc::new(Crew::new(plan, limits, state, service, recorder));
     let (report, mut reports) = mpsc::channel(WAITING);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.clamp(1, crew.rooms().max(1)) {

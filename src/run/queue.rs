@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::model::value::stored;
+use crate::planner::limits::Limits;
 use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
 use crate::service::api::Transport;
 use crate::service::requests::Client;
@@ -35,6 +36,9 @@ pub(super) struct Crew<T> {
     next: AtomicUsize,
     /// What secret digests are salted with.
     pub(super) salt: String,
+    pub(super) limits: Limits,
+    /// When the plan was made, in Unix seconds.
+    pub(super) now: i64,
     /// For how many rooms beyond the one that needs it an intent is recorded.
     ahead: usize,
     intents: Mutex<VecDeque<(usize, Durable)>>,
@@ -47,6 +51,7 @@ pub(super) struct Crew<T> {
 impl<T: Transport> Crew<T> {
     pub(super) fn new(
         plan: &Plan,
+        limits: &Limits,
         state: &State,
         service: &Arc<Client<T>>,
         recorder: &Arc<dyn Record>,
@@ -65,6 +70,8 @@ impl<T: Transport> Crew<T> {
             tasks: plan.actionable().map(task).collect(),
             next: AtomicUsize::new(0),
             salt: state.salt().to_owned(),
+            limits: limits.clone(),
+            now: plan.now,
             ahead: usize::try_from(ahead)
                 .unwrap_or(AHEAD_UNLIMITED)
                 .min(AHEAD_UNLIMITED),

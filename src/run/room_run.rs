@@ -119,6 +119,11 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             if let Some(moved) = seen.moved_until(&now) {
                 return self.refused(format!("moved since the plan: {moved}; plan again"));
             }
+            if let Sighting::Present(live) = &now
+                && let Some(why) = self.forbidden(live)
+            {
+                return self.hold_back(why);
+            }
         }
         if self.action == Action::Create {
             return self.add().await;
@@ -169,10 +174,13 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         loop {
             let room = self.room().clone();
             match self.exchange(&Request::Get(&room), &mut 0).await {
-                End::Room(_) => {
+                End::Room(live) => {
                     // After a POST of ours whose answer was lost, the room is most likely that one.
                     let ours = self.action == Action::Create && self.tally.perhaps_written;
                     self.action = if ours { Action::Create } else { Action::Adopt };
+                    if let Some(why) = self.forbidden(&live) {
+                        return self.hold_back(why);
+                    }
                     let end = self.put().await;
                     return self.confirm(end).await;
                 }
@@ -301,6 +309,26 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             Outcome::Refused
         };
         Ok(self.receipt(outcome, Some(named_otherwise(theirs))))
+    }
+
+    /// Why the room must not be written, now that it was read.
+    fn forbidden(&self, live: &LiveRoom) -> Option<String> {
+        let before = match self.task.before.is_recreated(live) {
+            true => AppliedRoom::never(),
+            false => &self.task.before,
+        };
+        let Crew {
+            limits, now, salt, ..
+        } = self.crew;
+        let held = before.held(&live.stored(salt));
+        limits.refuse(self.room(), &held, &self.remembered(), *now)
+    }
+
+    /// Not written, for a reason of ours.
+    fn hold_back(&mut self, why: String) -> Result<Receipt, StoreError> {
+        let mut receipt = self.refused(why)?;
+        receipt.held_back = true;
+        Ok(receipt)
     }
 
     /// The service took nothing, as far as its last answer goes. An earlier try that was never answered may

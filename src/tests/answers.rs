@@ -9,9 +9,10 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::Builder;
 
 use crate::model::{RoomName, Secret, Wanted};
+use crate::planner::limits::Limits;
 use crate::planner::testing::applied;
 use crate::planner::{Outcome, Rate, Receipt, State};
-use crate::run::apply::apply;
+use crate::run::apply::{Job, apply};
 use crate::service::api::{Answer, Request, Transport, TransportError};
 use crate::service::pace::Pacer;
 use crate::service::requests::Client;
@@ -144,7 +145,13 @@ fn run(mut state: State, answers: &[Kind]) -> (Receipt, Vec<(bool, Kind)>, State
         let service = Arc::new(client);
         let notes: Arc<dyn Record> = Arc::new(Notes::default());
         let never = std::future::pending();
-        let mut receipts = apply(&plan, &mut state, &service, &notes, 1, never, |_| {}).await;
+        let limits = Limits::default();
+        let job = Job {
+            plan: &plan,
+            limits: &limits,
+            parallelism: 1,
+        };
+        let mut receipts = apply(job, &mut state, &service, &notes, never, |_| {}).await;
         let log = std::mem::take(&mut *service.transport.log.lock().unwrap());
         (receipts.remove(0), log)
     });

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::model::{Room, RoomName, Secret, Wanted, WantedRoom, rules};
+use crate::planner::limits::Limits;
 use crate::planner::{Event, Options, Plan, Rate, Receipt, State, plan};
-use crate::run::apply::apply;
+use crate::run::apply::{Job, apply};
 use crate::service::api::{Answer, Request, Transport, TransportError};
 use crate::service::deadline::Deadline;
 use crate::service::pace::Pacer;
@@ -111,6 +112,7 @@ pub(super) fn options() -> Options {
 pub(super) struct Bench {
     pub runtime: Runtime,
     pub rate: Rate,
+    pub limits: Limits,
     /// How long a run may take.
     pub time: Option<Duration>,
     pub state: State,
@@ -139,6 +141,7 @@ impl Bench {
         Self {
             runtime,
             rate: Rate::UNLIMITED,
+            limits: Limits::default(),
             time: None,
             state,
             notes: Arc::default(),
@@ -176,7 +179,12 @@ impl Bench {
         let service = self.service();
         let notes: Arc<dyn Record> = self.notes.clone();
         let never = std::future::pending();
-        let run = apply(plan, &mut self.state, &service, &notes, 4, never, |_| {});
+        let job = Job {
+            plan,
+            limits: &self.limits,
+            parallelism: 4,
+        };
+        let run = apply(job, &mut self.state, &service, &notes, never, |_| {});
         let receipts = self.runtime.block_on(run);
         self.stopped = service.stop.reason();
         receipts

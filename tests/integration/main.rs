@@ -14,6 +14,7 @@ mod apply;
 mod common;
 mod drift;
 mod echo;
+mod effects;
 mod explained;
 mod faults;
 mod fmt;

@@ -16,7 +16,7 @@ use super::progress::bar;
 use super::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::{RoomName, Secret};
-use crate::planner::limits::{Limits, Refusal, refusals};
+use crate::planner::limits::Limits;
 use crate::planner::{Options, Plan, Rate, State, World, plan};
 use crate::report::saved::Mode;
 use crate::report::view::Detail;
@@ -173,14 +173,13 @@ impl Session {
         }
     }
 
-    /// Why the plan must not be applied, if so.
-    pub(crate) fn refusals(&self, plan: &Plan, args: &PlanningArgs) -> Vec<Refusal> {
-        let limits = Limits {
+    /// How far a plan may go.
+    pub(crate) fn limits(&self, args: &PlanningArgs) -> Limits {
+        Limits {
             max_changes: args.max_changes,
             require_allow: self.workspace.require_allow().to_vec(),
             allowed: args.allow.clone(),
-        };
-        refusals(plan, &limits)
+        }
     }
 }
 

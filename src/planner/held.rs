@@ -1,0 +1,27 @@
+//! What the service may hold of a room before it is written, and what may not be done to it then. The same judgement
+//! when a plan is made, and right before a room is written.
+
+use super::state::AppliedRoom;
+use crate::model::StoredSettings;
+use crate::model::effect::Held;
+
+impl AppliedRoom {
+    /// All that the service may hold of the room. What it shows, `live`, settles an attribute; without that it is what
+    /// was confirmed, what the service answered to that, or what was sent since without an answer. An attribute of
+    /// which only a write without an answer is known may still be anything.
+    pub(crate) fn held(&self, live: &StoredSettings) -> Held {
+        let mut held = Held::new();
+        for (name, value) in self.settings.iter().chain(&self.observed) {
+            held.insert(name.clone(), vec![value.clone()]);
+        }
+        for (name, value) in self.overridden.iter().chain(&self.unconfirmed) {
+            if let Some(values) = held.get_mut(name) {
+                values.push(value.clone());
+            }
+        }
+        for (name, value) in live {
+            held.insert(name.clone(), vec![value.clone()]);
+        }
+        held
+    }
+}

@@ -1,0 +1,156 @@
+//! No named effect without its permission: whatever the service may hold by now, whatever was lost before.
+
+use serde_json::{Value, json};
+
+use crate::harness::Site;
+
+/// One room that is applied as `text`; from then on these effects need a permission.
+fn site(text: &str, named: &str) -> Site {
+    let site = Site::new(&[], &[]);
+    site.room(0, text);
+    assert_eq!(site.apply(&[]).code, 0);
+    name(&site, named);
+    site
+}
+
+fn name(site: &Site, effects: &str) {
+    let config = format!("guard:\n  require_allow: [{effects}]\n");
+    site.scratch.write("roomctl.yaml", &config);
+}
+
+/// What the service holds.
+fn held(site: &Site, room: &str, attribute: &str) -> Value {
+    site.simulator().with_world(|world| {
+        let room = world.room(room).unwrap();
+        room.attributes.get(attribute).cloned().unwrap_or_default()
+    })
+}
+
+/// A room that somebody made by hand, private.
+fn made_by_hand(site: &Site, number: usize) {
+    site.simulator().with_world(|world| {
+        let attributes = [("privacy".to_owned(), json!("private"))].into();
+        world.create(&format!("room-{number:02}"), attributes, 0);
+    });
+}
+
+#[test]
+fn a_write_that_was_not_answered_counts_as_held() {
+    let site = site("privacy: public\n", "privacy-widened");
+    site.room(0, "privacy: private\n");
+    site.faults(&["500-after=method:PUT"]);
+    assert_eq!(site.apply(&[]).code, 6);
+    site.faults(&[]);
+    assert_eq!(held(&site, "room-00", "privacy"), "private");
+    site.room(0, "privacy: public\n");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert_eq!(held(&site, "room-00", "privacy"), "private");
+    assert_eq!(site.apply(&["--allow", "privacy-widened"]).code, 0);
+    assert_eq!(held(&site, "room-00", "privacy"), "public");
+}
+
+#[test]
+fn a_value_that_the_service_chose_counts_as_held() {
+    let site = Site::new(&["override=privacy:\"private\""], &[]);
+    site.room(0, "privacy: public\n");
+    assert_eq!(site.apply(&[]).code, 0);
+    name(&site, "privacy-widened");
+    site.room(0, "privacy: public\nenableChat: true\n");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+}
+
+#[test]
+fn an_adopted_room_is_judged_by_what_was_just_read() {
+    let site = Site::new(&[], &[]);
+    name(&site, "privacy-widened");
+    made_by_hand(&site, 0);
+    site.room(0, "privacy: public\n");
+    assert_eq!(site.run(&["plan"]).code, 0);
+    let before = site.log().len();
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    let receipt = &ran.json()["receipts"][0];
+    assert_eq!(
+        (&receipt["action"], &receipt["outcome"]),
+        (&json!("adopt"), &json!("refused"))
+    );
+    let message = receipt["message"].as_str().unwrap();
+    assert!(message.contains("--allow privacy-widened"), "{message}");
+    assert_eq!(
+        site.sent(before),
+        [("GET", "/api/v1/room/room-00".to_owned())]
+    );
+    // Looked at while it is planned, it is known before anything is sent.
+    assert_eq!(site.apply(&["--live"]).code, 4);
+    let before = site.log().len();
+    assert_eq!(site.apply(&["--allow", "privacy-widened"]).code, 0);
+    let methods: Vec<&str> = site
+        .sent(before)
+        .iter()
+        .map(|(method, _)| *method)
+        .collect();
+    assert_eq!(methods, ["GET", "PUT"]);
+    assert_eq!(held(&site, "room-00", "privacy"), "public");
+}
+
+#[test]
+fn a_lost_state_opens_nothing() {
+    let site = Site::with_rooms(&[], &[], 12);
+    assert_eq!(site.apply(&[]).code, 0);
+    name(&site, "privacy-widened");
+    std::fs::remove_dir_all(site.scratch.path(".roomctl")).unwrap();
+    (0..11).for_each(|number| site.room(number, "privacy: public\nmaxParticipants: 5\n"));
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    let summary = &ran.json()["summary"];
+    assert_eq!(
+        (&summary["refused"], &summary["confirmed"]),
+        (&json!(11), &json!(1))
+    );
+    for number in 0..12 {
+        assert_eq!(
+            held(&site, &format!("room-{number:02}"), "privacy"),
+            "private"
+        );
+    }
+    // A refused room is as new as before.
+    assert_eq!(site.state()["rooms"].as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn a_room_that_nobody_had_is_not_opened_by_creating_it() {
+    let site = Site::new(&[], &[]);
+    name(&site, "privacy-widened, ejects-participants, recording-on");
+    site.room(0, "privacy: public\nmaxParticipants: 5\n");
+    assert_eq!(site.apply(&[]).code, 0);
+    // What a meeting in it costs, and whether it is recorded, is new with it.
+    site.room(1, "privacy: public\nrecordRoom: true\n");
+    assert_eq!(site.apply(&[]).code, 4);
+}
+
+#[test]
+fn no_limit_is_more_than_any() {
+    let room = |people: i64| format!("privacy: private\nmaxParticipants: {people}\n");
+    let site = site(&room(0), "ejects-participants");
+    site.room(0, &room(10));
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert_eq!(site.apply(&["--allow", "ejects-participants"]).code, 0);
+    site.room(0, &room(0));
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+}
+
+#[test]
+fn a_key_that_was_not_managed_may_hold_anything() {
+    let site = Site::new(&["echo=sample"], &[]);
+    site.room(0, "privacy: private\n");
+    assert_eq!(site.apply(&[]).code, 0);
+    name(&site, "billing-changed");
+    site.edit("room-00", "enableRTMPOut", json!(true));
+    site.room(0, "privacy: private\nenableRTMPOut: false\n");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+}
