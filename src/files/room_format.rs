@@ -39,12 +39,8 @@ pub(crate) fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> 
     let plain = bare.replace("\r\n", "\n");
     let formatted = match canonical_form(&plain, findings) {
         Ok(formatted) => formatted?,
-        Err(Refusal {
-            place,
-            message,
-            help,
-        }) => {
-            findings.error(place, Rule::Format, message, help);
+        Err(refusal) => {
+            findings.error(refusal.place, Rule::Format, refusal.message, refusal.help);
             return None;
         }
     };
