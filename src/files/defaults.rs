@@ -40,7 +40,7 @@ pub(crate) fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
     };
     if let Some(entry) = entries.iter().find(|entry| entry.key == "roomName") {
         let message = "defaults are for many rooms, and a name is for one";
-        findings.error(
+        findings.report(
             entry.key_at,
             Rule::DefaultsName,
             message,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ignore::WalkBuilder;
 
 use crate::files::defaults::{self, STEM};
-use crate::model::{Finding, Place, Rule, Severity};
+use crate::model::{Finding, Place, Rule};
 
 /// The files of one root.
 #[derive(Debug, Default)]
@@ -114,10 +114,7 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
         if is_yaml {
             let message = "this file is hidden by its name, and not read";
             let help = "take the leading dot away if it is a room";
-            found.findings.push(Finding {
-                severity: Severity::Warning,
-                ..whole_file(path, Rule::Hidden, message, help)
-            });
+            found.in_the_way(path, Rule::Hidden, message, help);
         }
     } else if kind.is_some_and(|kind| kind.is_symlink()) {
         let message = "this is a link, and links are not followed";
@@ -177,7 +174,7 @@ fn is_hidden(path: &Path) -> bool {
 
 /// A finding about a file as a whole.
 pub(crate) fn whole_file(path: &Path, rule: Rule, message: &str, help: &str) -> Finding {
-    Finding::error(as_typed(path), Place::WHOLE_FILE, rule, message, help)
+    Finding::new(as_typed(path), Place::WHOLE_FILE, rule, message, help)
 }
 
 /// The reason alone: the finding names the path.

@@ -9,7 +9,7 @@ use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute, Kind};
 use crate::model::reference::{Template, prefix_of, variable, written};
 use crate::model::suggest::nearest;
-use crate::model::{Finding, Place, Related, Room, Rule, Severity};
+use crate::model::{Finding, Place, Related, Room, Rule};
 
 /// Attributes that only the service sets; seen in its answers.
 const RESPONSE_ONLY: [&str; 6] = ["_id", "app", "created", "__v", "lang", "archived"];
@@ -60,7 +60,7 @@ pub(crate) fn parse(text: &str, owner: &str, findings: &mut Findings<'_>) -> Opt
             // No key is wrong by itself, and still the whole was refused: say at least that.
             let place = entries.first().map(|e| e.key_at).unwrap_or_default();
             let message = format!("these are not settings of a room: {error}");
-            findings.error(place, Rule::WrongType, message, FAULT);
+            findings.report(place, Rule::WrongType, message, FAULT);
         }
     }
     let fine = findings.list.len() == before;
@@ -81,7 +81,7 @@ pub(crate) fn unambiguous(text: &str, findings: &mut Findings<'_>) -> Option<Vec
             Some(entries)
         }
         Err(error) => {
-            findings.error(error.place, Rule::Yaml, error.message, error.help);
+            findings.report(error.place, Rule::Yaml, error.message, error.help);
             None
         }
     }
@@ -105,16 +105,9 @@ fn warn_of_literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_
     }
     let name = attribute.name;
     let reference = written(&variable(&prefix_of(owner), name));
-    findings.add(Finding {
-        severity: Severity::Warning,
-        ..Finding::error(
-            findings.file,
-            entry.value_at,
-            Rule::LiteralSecret,
-            format!("`{name}` is a secret, and this one is written into the file"),
-            format!("write `{name}: {reference}`, and set that variable where roomctl runs"),
-        )
-    });
+    let message = format!("`{name}` is a secret, and this one is written into the file");
+    let help = format!("write `{name}: {reference}`, and set that variable where roomctl runs");
+    findings.report(entry.value_at, Rule::LiteralSecret, message, help);
 }
 
 /// YAML forbids tabs before a key, and its readers disagree on what they make of them.
@@ -129,7 +122,7 @@ fn refuse_tabs(text: &str, findings: &mut Findings<'_>) {
             let column = line[..tab].chars().count() + 1;
             let place = Place::new(index + 1, column, 1);
             let help = "let keys begin at the margin, and indent with blanks where it is needed";
-            findings.error(place, Rule::Tab, "a line begins with a tab", help);
+            findings.report(place, Rule::Tab, "a line begins with a tab", help);
         }
     }
 }
@@ -147,7 +140,7 @@ fn refuse_duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
                     place: first,
                     label: "the first time here".to_owned(),
                 }],
-                ..Finding::error(file, entry.key_at, Rule::DuplicateKey, message, help)
+                ..Finding::new(file, entry.key_at, Rule::DuplicateKey, message, help)
             });
         }
     }
@@ -159,7 +152,7 @@ fn refuse_tag(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     let word = before.trim_end().rsplit([' ', '\t', '\n']).next();
     if word.is_some_and(|word| word.starts_with('!')) {
         let message = "tags (`!`) are not accepted";
-        findings.error(
+        findings.report(
             entry.value_at,
             Rule::Tag,
             message,
@@ -186,7 +179,7 @@ fn check_number_form(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     }
     let message = format!("`{}` is not a plain decimal number", shortened(written));
     let help = format!("write `{number}`");
-    findings.error(entry.value_at, Rule::NumberForm, message, help);
+    findings.report(entry.value_at, Rule::NumberForm, message, help);
 }
 
 /// Checks one key by itself, in the same types as the whole room.
@@ -201,7 +194,7 @@ fn check_entry(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     if entry.value.is_null() {
         let message = format!("`{}` has no value", entry.key);
         let help = "give it a value, or take the key out: an absent key is not managed";
-        findings.error(entry.value_at, Rule::Null, message, help);
+        findings.report(entry.value_at, Rule::Null, message, help);
         return;
     }
     let (message, help) = if attribute.is_secret() {
@@ -215,7 +208,7 @@ fn check_entry(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     } else {
         wrong_type(attribute, entry, text)
     };
-    findings.error(entry.value_at, Rule::WrongType, message, help);
+    findings.report(entry.value_at, Rule::WrongType, message, help);
 }
 
 fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, String) {
@@ -309,7 +302,7 @@ fn unknown_key(entry: &Entry, findings: &mut Findings<'_>) {
         let all = || format!("{TAKE_IT_OUT}; `roomctl schema room` lists all attributes");
         (message, meant(key).map_or_else(all, did_you_mean))
     };
-    findings.error(entry.key_at, Rule::UnknownKey, message, help);
+    findings.report(entry.key_at, Rule::UnknownKey, message, help);
 }
 
 /// The attribute that was probably meant.
@@ -361,15 +354,15 @@ impl<'a> Findings<'a> {
         self.room = Some(name.to_owned());
     }
 
-    /// One more error, in this file.
-    pub(crate) fn error(
+    /// One more, in this file.
+    pub(crate) fn report(
         &mut self,
         place: Place,
         rule: Rule,
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.add(Finding::error(self.file, place, rule, message, help));
+        self.add(Finding::new(self.file, place, rule, message, help));
     }
 
     /// One more, in this file or in one that it builds on.

@@ -104,7 +104,7 @@ fn settings(
     if layers.own.is_empty() && context.defaults.is_empty() {
         let message = "the file declares nothing";
         let help = "add at least `privacy: private` or `privacy: public`";
-        findings.error(Place::START, Rule::EmptyFile, message, help);
+        findings.report(Place::START, Rule::EmptyFile, message, help);
         return None;
     }
     let Some(own) = own else {
@@ -126,7 +126,7 @@ fn settings(
         let message = format!("`{name}`, with the values of its variables: {why}");
         let help = "correct the variable in the environment, or the text around the reference";
         let place = entry.value_at;
-        findings.add(Finding::error(file, place, Rule::Variable, message, help));
+        findings.add(Finding::new(file, place, Rule::Variable, message, help));
     }
     let settings = room.settings();
     check_rules(&settings, layers, context.now, findings);
@@ -224,7 +224,7 @@ fn room_name(
                 ),
                 _ => error.help(),
             };
-            findings.error(place, Rule::RoomName, format!("{error}{origin}"), help);
+            findings.report(place, Rule::RoomName, format!("{error}{origin}"), help);
             None
         }
     }
@@ -262,7 +262,7 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
     findings.add(Finding {
         severity: violation.severity,
         related: related.collect(),
-        ..Finding::error(file, place, rule, message, help)
+        ..Finding::new(file, place, rule, message, help)
     });
 }
 

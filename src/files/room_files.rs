@@ -12,6 +12,7 @@ use crate::files::discover::{Found, as_typed, discover};
 use crate::files::room_file::{self, RoomFile};
 use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
+use crate::model::words::count;
 use crate::model::{
     Finding, Origins, Place, Related, RoomName, RoomOrigins, Rule, Wanted, WantedRoom,
 };
@@ -176,8 +177,8 @@ fn once(findings: &[Finding]) -> Vec<Finding> {
         let mut first = first.clone();
         if !others.is_empty() {
             let room = first.room.as_deref().unwrap_or_default();
-            let noun = if others.len() == 1 { "room" } else { "rooms" };
-            first.message += &format!(" (in room `{room}` and {} other {noun})", others.len());
+            let others = count(others.len() as u64, "other room");
+            first.message += &format!(" (in room `{room}` and {others})");
         }
         Some(first)
     });
@@ -264,7 +265,7 @@ fn twin(room: &RoomFile, first: &First) -> Finding {
             place: first.name_at,
             label: "the first one".to_owned(),
         }],
-        ..Finding::error(&room.file, room.name_at, Rule::DuplicateRoom, message, help)
+        ..Finding::new(&room.file, room.name_at, Rule::DuplicateRoom, message, help)
     }
 }
 

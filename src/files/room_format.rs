@@ -40,7 +40,7 @@ pub(crate) fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> 
     let formatted = match canonical_form(&plain, findings) {
         Ok(formatted) => formatted?,
         Err(refusal) => {
-            findings.error(refusal.place, Rule::Format, refusal.message, refusal.help);
+            findings.report(refusal.place, Rule::Format, refusal.message, refusal.help);
             return None;
         }
     };

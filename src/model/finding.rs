@@ -83,8 +83,8 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    /// An error in `file`, of no room in particular.
-    pub(crate) fn error(
+    /// A finding in `file`, about no room in particular.
+    pub(crate) fn new(
         file: impl Into<String>,
         place: Place,
         rule: Rule,
@@ -95,7 +95,7 @@ impl Finding {
             file: file.into(),
             place,
             rule,
-            severity: Severity::Error,
+            severity: rule.severity(),
             message: message.into(),
             help: Some(help.into()),
             related: Vec::new(),

@@ -45,7 +45,6 @@ pub enum NameError {
     /// A character outside the rule.
     #[error("`{}` is not allowed in a room name", told(*.0))]
     Character(char),
-    /// An upper-case letter under the default rule.
     #[error("upper-case letters are not allowed in a room name")]
     Uppercase,
 }

@@ -46,13 +46,10 @@ fn all() -> String {
 /// Why a policy cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PolicyError {
-    /// Two have the same name.
     #[error("there are two policies called `{0}`")]
     Twice(String),
-    /// The glob is none.
     #[error("policy `{id}`: `rooms` is not a pattern: {why}")]
     Glob { id: String, why: String },
-    /// The expression is none.
     #[error("policy `{id}`: the expression cannot be read: {why}")]
     Expression { id: String, why: String },
 }

@@ -17,7 +17,6 @@ pub(crate) enum ReferenceError {
         "`${{` begins a reference, which reads `${{env:NAME}}`; for the characters as such write `$${{`"
     )]
     Malformed,
-    /// The name is none.
     #[error(
         "the name in `${{env:NAME}}` has letters, digits and `_`, and does not begin with a digit"
     )]

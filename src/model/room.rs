@@ -241,58 +241,51 @@ impl Room {
                 settings.insert(name, value);
             }
         };
-        copy("privacy", plain(privacy));
-        copy("expireUnixSec", plain(expire_unix_sec));
-        copy("ejectAtRoomExp", plain(eject_at_room_exp));
-        copy("notBeforeUnixSec", plain(not_before_unix_sec));
-        copy("maxParticipants", plain(max_participants));
-        copy("autoJoin", plain(auto_join));
-        copy("showInviteBox", plain(show_invite_box));
-        copy("enableRequestToJoin", plain(enable_request_to_join));
-        copy("enableChat", plain(enable_chat));
+        copy("privacy", value(privacy));
+        copy("expireUnixSec", value(expire_unix_sec));
+        copy("ejectAtRoomExp", value(eject_at_room_exp));
+        copy("notBeforeUnixSec", value(not_before_unix_sec));
+        copy("maxParticipants", value(max_participants));
+        copy("autoJoin", value(auto_join));
+        copy("showInviteBox", value(show_invite_box));
+        copy("enableRequestToJoin", value(enable_request_to_join));
+        copy("enableChat", value(enable_chat));
         copy(
             "newChatForMeetingSession",
-            plain(new_chat_for_meeting_session),
+            value(new_chat_for_meeting_session),
         );
-        copy("enableScreenSharing", plain(enable_screen_sharing));
-        copy("joinVideoOn", plain(join_video_on));
-        copy("joinAudioOn", plain(join_audio_on));
-        copy("enableRecording", plain(enable_recording));
-        copy("ownerOnlyBroadcast", plain(owner_only_broadcast));
-        copy("recordRoom", plain(record_room));
+        copy("enableScreenSharing", value(enable_screen_sharing));
+        copy("joinVideoOn", value(join_video_on));
+        copy("joinAudioOn", value(join_audio_on));
+        copy("enableRecording", value(enable_recording));
+        copy("ownerOnlyBroadcast", value(owner_only_broadcast));
+        copy("recordRoom", value(record_room));
         copy(
             "ejectAfterElapsedTimeInSec",
-            plain(eject_after_elapsed_time_in_sec),
+            value(eject_after_elapsed_time_in_sec),
         );
-        copy("meetingJoinWebhook", secret(meeting_join_webhook));
-        copy("meetingLeftWebhook", secret(meeting_left_webhook));
-        copy("meetingStartedWebhook", secret(meeting_started_webhook));
-        copy("meetingEndedWebhook", secret(meeting_ended_webhook));
+        copy("meetingJoinWebhook", value(meeting_join_webhook));
+        copy("meetingLeftWebhook", value(meeting_left_webhook));
+        copy("meetingStartedWebhook", value(meeting_started_webhook));
+        copy("meetingEndedWebhook", value(meeting_ended_webhook));
         copy(
             "endMeetingAfterNoActivityInSec",
-            plain(end_meeting_after_no_activity_in_sec),
+            value(end_meeting_after_no_activity_in_sec),
         );
-        copy("audioOnlyRoom", plain(audio_only_room));
-        copy("enableComposition", plain(enable_composition));
-        copy("compositionLayout", plain(composition_layout));
-        copy("recordComposition", plain(record_composition));
-        copy("enableRTMPOut", plain(enable_rtmp_out));
-        copy("rtmpOutURL", secret(rtmp_out_url));
-        copy("enableLiveStreaming", plain(enable_live_streaming));
-        copy("deleteOnExp", plain(delete_on_exp));
+        copy("audioOnlyRoom", value(audio_only_room));
+        copy("enableComposition", value(enable_composition));
+        copy("compositionLayout", value(composition_layout));
+        copy("recordComposition", value(record_composition));
+        copy("enableRTMPOut", value(enable_rtmp_out));
+        copy("rtmpOutURL", value(rtmp_out_url));
+        copy("enableLiveStreaming", value(enable_live_streaming));
+        copy("deleteOnExp", value(delete_on_exp));
         settings
     }
 }
 
-fn plain<T: Copy + Into<Value>>(managed: &Managed<T>) -> Option<Value> {
-    managed.get().map(|value| (*value).into())
-}
-
-fn secret<'a, T>(managed: &'a Managed<T>) -> Option<Value>
-where
-    Value: From<&'a T>,
-{
-    managed.get().map(Value::from)
+fn value<T: Clone + Into<Value>>(managed: &Managed<T>) -> Option<Value> {
+    managed.get().cloned().map(Into::into)
 }
 
 /// The attributes as a schema, each by itself, without any rule across them. What editors get is made from

@@ -1,7 +1,4 @@
-//! Checks across the attributes of one room: a list of named functions, each with its strength.
-//!
-//! Strength follows the evidence: what the service documents is an error, what we infer is a warning,
-//! what only the wording hints at is a note.
+//! Checks across the attributes of one room: a list of named functions.
 
 use jiff::Timestamp;
 
@@ -15,17 +12,15 @@ use super::value::{Scalar, Settings, Value};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub rule: Rule,
-    /// Its strength.
     pub severity: Severity,
     /// Wire names of the attributes to point at: the one it is about, and those that it does not go with.
     pub attributes: Vec<&'static str>,
-    /// What is wrong.
     pub message: String,
     /// What to write instead.
     pub help: String,
 }
 
-type Check = fn(&Settings, i64, &mut Vec<Violation>);
+type Check = fn(&mut Checked<'_>);
 
 const CHECKS: &[Check] = &[
     privacy_required,
@@ -47,45 +42,55 @@ const MILLISECONDS: i64 = 100_000_000_000;
 
 /// Everything the rules say about a room at the moment `now` (Unix seconds), in the order of the rules.
 pub(crate) fn check(room: &Settings, now: i64) -> Vec<Violation> {
-    let mut found = Vec::new();
+    let mut checked = Checked {
+        room,
+        now,
+        violations: Vec::new(),
+    };
     for check in CHECKS {
-        check(room, now, &mut found);
+        check(&mut checked);
     }
-    found
+    checked.violations
 }
 
-fn violation(
-    rule: Rule,
-    severity: Severity,
-    attribute: &'static str,
-    message: impl Into<String>,
-    help: impl Into<String>,
-) -> Violation {
-    Violation {
-        rule,
-        severity,
-        attributes: vec![attribute],
-        message: message.into(),
-        help: help.into(),
+/// A room, and what was found in it so far.
+struct Checked<'a> {
+    room: &'a Settings,
+    now: i64,
+    violations: Vec<Violation>,
+}
+
+impl Checked<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.room.contains_key(name)
     }
-}
 
-impl Violation {
-    fn with(mut self, other: &'static str) -> Self {
-        self.attributes.push(other);
-        self
+    /// Absent is not false, but it is not true either.
+    fn is_true(&self, name: &str) -> bool {
+        self.room.get(name) == Some(&Value::from(true))
     }
-}
 
-/// Absent is not false, but it is not true either.
-fn is_true(room: &Settings, name: &str) -> bool {
-    room.get(name) == Some(&Value::from(true))
-}
+    fn number(&self, name: &str) -> Option<i64> {
+        match self.room.get(name) {
+            Some(Value::Plain(Scalar::Integer(number))) => Some(*number),
+            _ => None,
+        }
+    }
 
-fn number(room: &Settings, name: &str) -> Option<i64> {
-    match room.get(name) {
-        Some(Value::Plain(Scalar::Integer(number))) => Some(*number),
-        _ => None,
+    fn refuse(
+        &mut self,
+        rule: Rule,
+        attributes: &[&'static str],
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.violations.push(Violation {
+            rule,
+            severity: rule.severity(),
+            attributes: attributes.to_vec(),
+            message: message.into(),
+            help: help.into(),
+        });
     }
 }
 
@@ -98,211 +103,166 @@ fn calendar(moment: i64) -> String {
 }
 
 /// Marked required in the vendor's table; some clients leave it out. Sending it always is right either way.
-fn privacy_required(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    if !room.contains_key("privacy") {
-        found.push(violation(
+fn privacy_required(room: &mut Checked<'_>) {
+    if !room.has("privacy") {
+        room.refuse(
             Rule::MissingPrivacy,
-            Severity::Error,
-            "privacy",
+            &["privacy"],
             "`privacy` is missing",
             "add `privacy: private` or `privacy: public`, here or to a `_defaults.yaml` above",
-        ));
+        );
     }
 }
 
 /// Documented.
-fn rtmp_needs_url(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    if is_true(room, "enableRTMPOut") && !room.contains_key("rtmpOutURL") {
-        found.push(violation(
+fn rtmp_needs_url(room: &mut Checked<'_>) {
+    if room.is_true("enableRTMPOut") && !room.has("rtmpOutURL") {
+        room.refuse(
             Rule::RtmpUrlMissing,
-            Severity::Error,
-            "enableRTMPOut",
+            &["enableRTMPOut"],
             "`enableRTMPOut: true` needs `rtmpOutURL`",
             "add `rtmpOutURL`, or take `enableRTMPOut` out",
-        ));
+        );
     }
 }
 
 /// Documented. The dashboard switches composition on by itself; the file has to say what it means.
-fn composition_needed(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    if is_true(room, "enableComposition") {
+fn composition_needed(room: &mut Checked<'_>) {
+    if room.is_true("enableComposition") {
         return;
     }
-    for name in catalogue::with(Trait::NeedsComposition).filter(|name| is_true(room, name)) {
-        let message = format!("`{name}: true` needs `enableComposition: true`");
-        let help = "add `enableComposition: true` (composition is billed)";
-        found.push(
-            violation(
+    for name in catalogue::with(Trait::NeedsComposition) {
+        if room.is_true(name) {
+            room.refuse(
                 Rule::CompositionNeeded,
-                Severity::Error,
-                name,
-                message,
-                help,
-            )
-            .with("enableComposition"),
-        );
-    }
-}
-
-fn layout_without_composition(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    if room.contains_key("compositionLayout") && !is_true(room, "enableComposition") {
-        found.push(
-            violation(
-                Rule::LayoutUnused,
-                Severity::Warning,
-                "compositionLayout",
-                "`compositionLayout` has no effect without `enableComposition: true`",
-                "add `enableComposition: true`, or take `compositionLayout` out",
-            )
-            .with("enableComposition"),
-        );
-    }
-}
-
-fn rtmp_url_unused(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    if room.contains_key("rtmpOutURL") && !is_true(room, "enableRTMPOut") {
-        found.push(
-            violation(
-                Rule::RtmpUrlUnused,
-                Severity::Warning,
-                "rtmpOutURL",
-                "`rtmpOutURL` is an unused secret while `enableRTMPOut` is not true",
-                "add `enableRTMPOut: true`, or take `rtmpOutURL` out",
-            )
-            .with("enableRTMPOut"),
-        );
-    }
-}
-
-fn expiry_flags_without_expiry(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    if room.contains_key("expireUnixSec") {
-        return;
-    }
-    let flags = ["ejectAtRoomExp", "deleteOnExp"];
-    for name in flags.into_iter().filter(|name| is_true(room, name)) {
-        let message = format!("`{name}` matters only with `expireUnixSec`");
-        let help = "add `expireUnixSec`, or take the flag out";
-        let severity = Severity::Warning;
-        found.push(violation(
-            Rule::ExpiryMissing,
-            severity,
-            name,
-            message,
-            help,
-        ));
-    }
-}
-
-fn window_is_empty(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    let moments = (
-        number(room, "notBeforeUnixSec"),
-        number(room, "expireUnixSec"),
-    );
-    if let (Some(from), Some(until)) = moments
-        && from >= until
-    {
-        let message = format!(
-            "nobody could ever join: the room opens at {} and expires at {}",
-            calendar(from),
-            calendar(until)
-        );
-        let help = "let `notBeforeUnixSec` be earlier than `expireUnixSec`";
-        found.push(
-            violation(
-                Rule::EmptyWindow,
-                Severity::Error,
-                "notBeforeUnixSec",
-                message,
-                help,
-            )
-            .with("expireUnixSec"),
-        );
-    }
-}
-
-fn moment_in_milliseconds(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    for attribute in catalogue::attributes()
-        .iter()
-        .filter(|a| a.kind == Kind::Moment)
-    {
-        let name = attribute.name;
-        if let Some(moment) = number(room, name).filter(|moment| *moment >= MILLISECONDS) {
-            let message = format!("`{name}: {moment}` looks like milliseconds");
-            let help = format!("if it does to you too, write `{name}: {}`", moment / 1000);
-            let severity = Severity::Warning;
-            found.push(violation(Rule::Milliseconds, severity, name, message, help));
+                &[name, "enableComposition"],
+                format!("`{name}: true` needs `enableComposition: true`"),
+                "add `enableComposition: true` (composition is billed)",
+            );
         }
     }
 }
 
-fn expiry_in_the_past(room: &Settings, now: i64, found: &mut Vec<Violation>) {
-    // Zero has a finding of its own.
-    if let Some(moment) = number(room, "expireUnixSec")
-        && moment != 0
-        && moment <= now
+fn layout_without_composition(room: &mut Checked<'_>) {
+    if room.has("compositionLayout") && !room.is_true("enableComposition") {
+        room.refuse(
+            Rule::LayoutUnused,
+            &["compositionLayout", "enableComposition"],
+            "`compositionLayout` has no effect without `enableComposition: true`",
+            "add `enableComposition: true`, or take `compositionLayout` out",
+        );
+    }
+}
+
+fn rtmp_url_unused(room: &mut Checked<'_>) {
+    if room.has("rtmpOutURL") && !room.is_true("enableRTMPOut") {
+        room.refuse(
+            Rule::RtmpUrlUnused,
+            &["rtmpOutURL", "enableRTMPOut"],
+            "`rtmpOutURL` is an unused secret while `enableRTMPOut` is not true",
+            "add `enableRTMPOut: true`, or take `rtmpOutURL` out",
+        );
+    }
+}
+
+fn expiry_flags_without_expiry(room: &mut Checked<'_>) {
+    for name in ["ejectAtRoomExp", "deleteOnExp"] {
+        if room.is_true(name) && !room.has("expireUnixSec") {
+            room.refuse(
+                Rule::ExpiryMissing,
+                &[name],
+                format!("`{name}` matters only with `expireUnixSec`"),
+                "add `expireUnixSec`, or take the flag out",
+            );
+        }
+    }
+}
+
+fn window_is_empty(room: &mut Checked<'_>) {
+    let (from, until) = ("notBeforeUnixSec", "expireUnixSec");
+    if let (Some(opens), Some(expires)) = (room.number(from), room.number(until))
+        && opens >= expires
     {
-        found.push(violation(
-            Rule::Expired,
-            Severity::Warning,
-            "expireUnixSec",
+        room.refuse(
+            Rule::EmptyWindow,
+            &[from, until],
             format!(
-                "the room expired at {}: nobody can join it",
-                calendar(moment)
+                "nobody could ever join: the room opens at {} and expires at {}",
+                calendar(opens),
+                calendar(expires)
             ),
+            "let `notBeforeUnixSec` be earlier than `expireUnixSec`",
+        );
+    }
+}
+
+fn moment_in_milliseconds(room: &mut Checked<'_>) {
+    let attributes = catalogue::attributes().iter();
+    for attribute in attributes.filter(|a| a.kind == Kind::Moment) {
+        let name = attribute.name;
+        if let Some(moment) = room.number(name).filter(|moment| *moment >= MILLISECONDS) {
+            room.refuse(
+                Rule::Milliseconds,
+                &[name],
+                format!("`{name}: {moment}` looks like milliseconds"),
+                format!("if it does to you too, write `{name}: {}`", moment / 1000),
+            );
+        }
+    }
+}
+
+fn expiry_in_the_past(room: &mut Checked<'_>) {
+    // Zero has a finding of its own.
+    if let Some(moment) = room.number("expireUnixSec")
+        && moment != 0
+        && moment <= room.now
+    {
+        let moment = calendar(moment);
+        room.refuse(
+            Rule::Expired,
+            &["expireUnixSec"],
+            format!("the room expired at {moment}: nobody can join it"),
             "move `expireUnixSec` into the future, or delete the file",
-        ));
-    }
-}
-
-fn request_to_join_is_for_private_rooms(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    let public = Value::from(Privacy::Public);
-    if is_true(room, "enableRequestToJoin") && room.get("privacy") == Some(&public) {
-        found.push(
-            violation(
-                Rule::RequestToJoinUnused,
-                Severity::Note,
-                "enableRequestToJoin",
-                "`enableRequestToJoin` is described for private rooms only; this one is public",
-                "take it out, or make the room private",
-            )
-            .with("privacy"),
         );
     }
 }
 
-fn video_flags_in_audio_room(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    if !is_true(room, "audioOnlyRoom") {
-        return;
+fn request_to_join_is_for_private_rooms(room: &mut Checked<'_>) {
+    let is_public = room.room.get("privacy") == Some(&Value::from(Privacy::Public));
+    if is_public && room.is_true("enableRequestToJoin") {
+        room.refuse(
+            Rule::RequestToJoinUnused,
+            &["enableRequestToJoin", "privacy"],
+            "`enableRequestToJoin` is described for private rooms only; this one is public",
+            "take it out, or make the room private",
+        );
     }
-    let flags = ["joinVideoOn", "enableScreenSharing"];
-    for name in flags.into_iter().filter(|name| is_true(room, name)) {
-        let message = format!("`{name}: true` in a room with `audioOnlyRoom: true`");
-        let help = format!("set `{name}: false`, or take `audioOnlyRoom` out");
-        found.push(
-            violation(
+}
+
+fn video_flags_in_audio_room(room: &mut Checked<'_>) {
+    for name in ["joinVideoOn", "enableScreenSharing"] {
+        if room.is_true(name) && room.is_true("audioOnlyRoom") {
+            room.refuse(
                 Rule::VideoInAudioRoom,
-                Severity::Warning,
-                name,
-                message,
-                help,
-            )
-            .with("audioOnlyRoom"),
-        );
+                &[name, "audioOnlyRoom"],
+                format!("`{name}: true` in a room with `audioOnlyRoom: true`"),
+                format!("set `{name}: false`, or take `audioOnlyRoom` out"),
+            );
+        }
     }
 }
 
 /// Clients send 0, apparently for "no limit"; one had to stop sending exactly its zeros. Unknown.
-fn zero_limits(room: &Settings, _: i64, found: &mut Vec<Violation>) {
-    for name in room.keys().filter(|name| number(room, name) == Some(0)) {
-        let message = format!("what the service makes of `{name}: 0` is unknown; it may refuse it");
-        let help = "for \"no limit\" take the key out; keep 0 only if you know that your account accepts it";
-        found.push(violation(
-            Rule::Zero,
-            Severity::Warning,
-            name,
-            message,
-            help,
-        ));
+fn zero_limits(room: &mut Checked<'_>) {
+    for name in room.room.keys().copied() {
+        if room.number(name) == Some(0) {
+            room.refuse(
+                Rule::Zero,
+                &[name],
+                format!("what the service makes of `{name}: 0` is unknown; it may refuse it"),
+                "for \"no limit\" take the key out; keep 0 only if you know that your account accepts it",
+            );
+        }
     }
 }
 

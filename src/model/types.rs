@@ -335,15 +335,13 @@ impl SecretUrl {
     }
 }
 
-impl From<&SecretUrl> for Value {
-    fn from(url: &SecretUrl) -> Self {
+impl From<SecretUrl> for Value {
+    fn from(url: SecretUrl) -> Self {
         match url {
-            SecretUrl::Known(secret) => Self::Secret(secret.clone()),
+            SecretUrl::Known(secret) => Self::Secret(secret),
+            SecretUrl::Unset(variables) => Self::Unset { variables },
             SecretUrl::Referring(template) => Self::Unset {
                 variables: template.variables(),
-            },
-            SecretUrl::Unset(variables) => Self::Unset {
-                variables: variables.clone(),
             },
         }
     }
@@ -468,9 +466,9 @@ macro_rules! secret_url_type {
             }
         }
 
-        impl From<&$name> for Value {
-            fn from(url: &$name) -> Self {
-                Self::from(&url.0)
+        impl From<$name> for Value {
+            fn from(url: $name) -> Self {
+                url.0.into()
             }
         }
     };
@@ -635,7 +633,8 @@ mod tests {
         };
         let resolved = |text: &str| {
             let mut url = read(text).unwrap();
-            url.resolve(&lookup, false).map(|()| Value::from(&url))
+            url.resolve(&lookup, false)
+                .map(|()| Value::from(url.clone()))
         };
         let known = Ok(Value::Secret(Secret::new("rtmp://live.example/k")));
         for text in [

@@ -1,4 +1,5 @@
-//! Words that users and other programs see: each is written once, for JSON, for schemas and for people.
+//! Words that users and other programs see: those of enums, written once for JSON, for schemas and for people,
+//! and those beside a number.
 
 /// An enum whose values are words.
 macro_rules! words {
@@ -24,3 +25,13 @@ macro_rules! words {
 }
 
 pub(crate) use words;
+
+/// `1 room`, `2 rooms`.
+pub(crate) fn count(number: u64, one: &str) -> String {
+    format!("{number} {}", plural(number, one))
+}
+
+/// `room` or `rooms`.
+pub(crate) fn plural(number: u64, one: &str) -> String {
+    format!("{one}{}", if number == 1 { "" } else { "s" })
+}

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::change::{Action, Change, Plan};
 use crate::model::effect::{Held, effects};
+use crate::model::words::count;
 use crate::model::{Effect, RoomName, StoredSettings};
 
 /// Below so many managed rooms a share says nothing: one room of three is a third.
@@ -92,105 +93,89 @@ fn reason(effect: Effect) -> String {
 /// Why a plan is not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// More rooms would be updated than usual.
-    Updated(Share),
-    /// More rooms would be archived than usual.
-    Archived(Share),
-    /// More rooms would be updated or archived than the user allows.
-    Changed(Share),
-    /// An effect is not allowed.
+    /// More rooms would be written or archived than may be.
+    Share {
+        rooms: u64,
+        managed: u64,
+        /// What would happen to them.
+        verb: &'static str,
+        limit: String,
+        /// What would have to be allowed for the plan as a whole.
+        all: u64,
+    },
+    /// An effect that has to be allowed is not.
     Effect {
         effect: Effect,
-        /// The rooms that have it.
+        /// How many rooms have it.
         rooms: u64,
-        /// The first of them.
         first: RoomName,
     },
 }
 
-/// So many of so many rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Share {
-    /// Rooms that would be written or archived, by the rule.
-    pub rooms: u64,
-    /// Rooms that are managed.
-    pub managed: u64,
-    /// What would have to be allowed for the plan as a whole.
-    pub all: u64,
-}
-
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Updated(share) | Self::Archived(share) | Self::Changed(share)) = self else {
-            return self.effect(f);
-        };
-        let Share {
-            rooms,
-            managed,
-            all,
-        } = share;
-        let (verb, limit) = match self {
-            Self::Updated(_) => ("updated", format!("{MAX_UPDATED}%")),
-            Self::Archived(_) => ("archived", format!("{MAX_ARCHIVED}%")),
-            _ => ("updated or archived", "--max-changes allows".to_owned()),
-        };
-        write!(
-            f,
-            "{rooms} of {managed} managed rooms would be {verb}, more than {limit}; \
-             allow it with --max-changes {all}"
-        )
-    }
-}
-
-impl Refusal {
-    fn effect(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Effect {
-            effect,
-            rooms,
-            first,
-        } = self
-        else {
-            return Ok(());
-        };
-        let name = effect.name();
-        let more = match rooms {
-            1 => String::new(),
-            2 => " and 1 other room".to_owned(),
-            _ => format!(" and {} other rooms", rooms - 1),
-        };
-        let sentence = effect.sentence();
-        write!(
-            f,
-            "{name} in `{first}`{more}: {sentence}; allow it with --allow {name}"
-        )
+        match self {
+            Self::Share {
+                rooms,
+                managed,
+                verb,
+                limit,
+                all,
+            } => write!(
+                f,
+                "{rooms} of {managed} managed rooms would be {verb}, more than {limit}; \
+                 allow it with --max-changes {all}"
+            ),
+            Self::Effect {
+                effect,
+                rooms,
+                first,
+            } => {
+                let (name, sentence) = (effect.name(), effect.sentence());
+                let more = match rooms - 1 {
+                    0 => String::new(),
+                    more => format!(" and {}", count(more, "other room")),
+                };
+                write!(
+                    f,
+                    "{name} in `{first}`{more}: {sentence}; allow it with --allow {name}"
+                )
+            }
+        }
     }
 }
 
 /// Whether `plan` goes further than it may. Empty: it may be applied.
 pub(crate) fn refusals(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
-    let count = |action| plan.changes.iter().filter(|c| c.action == action).count() as u64;
+    let planned = |action| plan.changes.iter().filter(|c| c.action == action).count() as u64;
     // Rooms new to the state do not count: they change nothing for anybody yet.
-    let (updated, archived) = (count(Action::Update), count(Action::Archive));
+    let (updated, archived) = (planned(Action::Update), planned(Action::Archive));
     let (managed, all) = (plan.managed, updated + archived);
-    let share = |rooms| Share {
+    let share = |rooms, verb, limit| Refusal::Share {
         rooms,
         managed,
+        verb,
+        limit,
         all,
     };
     let mut refusals = Vec::new();
     match limits.max_changes {
         Some(allowed) if allowed.is_less_than(all, managed) => {
-            refusals.push(Refusal::Changed(share(all)));
+            let limit = "--max-changes allows".to_owned();
+            refusals.push(share(all, "updated or archived", limit));
         }
         Some(_) => {}
         None if managed < FLOOR => {}
         None => {
-            if archived * 100 > managed * MAX_ARCHIVED {
-                refusals.push(Refusal::Archived(share(archived)));
-            }
-            if updated * 100 > managed * MAX_UPDATED {
-                refusals.push(Refusal::Updated(share(updated)));
-            }
+            let usual = [
+                (archived, "archived", MAX_ARCHIVED),
+                (updated, "updated", MAX_UPDATED),
+            ];
+            let over = usual
+                .into_iter()
+                .filter(|(rooms, _, limit)| rooms * 100 > managed * limit);
+            refusals
+                .extend(over.map(|(rooms, verb, limit)| share(rooms, verb, format!("{limit}%"))));
         }
     }
     let effects = Effect::ALL.into_iter();

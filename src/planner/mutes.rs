@@ -21,13 +21,10 @@ pub(crate) struct Mute {
 /// Why something is not a mute.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MuteError {
-    /// The glob is none.
     #[error("`{0}` is not a pattern for room names: {1}")]
     Room(String, String),
-    /// The end is none.
     #[error("`until: {0}` is neither a day (2027-01-31) nor a time (2027-01-31T12:00:00Z)")]
     Until(String),
-    /// There is no reason.
     #[error("a mute needs a reason")]
     Reason,
 }

@@ -210,16 +210,12 @@ impl State {
 /// Why a room cannot be remembered under another name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RenameError {
-    /// It is the same name.
     #[error("`{0}` is its name already")]
     Same(RoomName),
-    /// There is no such room.
     #[error("`{0}` is not in the state")]
     NotRemembered(RoomName),
-    /// This one has the name, or one that differs only by case.
     #[error("`{0}` is in the state already")]
     Taken(RoomName),
-    /// Nothing could tell whether the new name leads to this room.
     #[error(
         "the service's id of `{0}` is not known, so nothing could tell whether the new name leads to this room"
     )]

@@ -5,16 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::model::catalogue::{Kind, kind};
-
-/// `1 room`, `2 rooms`.
-pub(crate) fn count(number: u64, one: &str) -> String {
-    format!("{number} {}", plural(number, one))
-}
-
-/// `room` or `rooms`.
-pub(crate) fn plural(number: u64, one: &str) -> String {
-    format!("{one}{}", if number == 1 { "" } else { "s" })
-}
+use crate::model::words::count;
 
 /// `Room` for `room`.
 pub(super) fn capitalized(word: &str) -> String {

@@ -9,9 +9,9 @@ use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
 use crate::model::Finding;
 use crate::model::policy::Policy;
+use crate::model::words::count;
 use crate::report::ValidateReport;
 use crate::report::text::{self, MOST};
-use crate::report::values::count;
 use crate::report::view::Detail;
 
 /// Most findings in front of a result that they do not prevent.

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::exit::{Exit, Failure};
 use super::report_file;
+use crate::model::words::count;
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::json;
 use crate::report::saved::SavedPlan;
-use crate::report::values::count;
 
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     report_file::write(path, "plan", &json(plan)?)

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use similar::{ChangeTag, TextDiff};
 
 use super::{BLUE, BOLD, DIM, GREEN, RED, paint};
+use crate::model::words::count;
 use crate::report::excerpt;
-use crate::report::values::{count, printable};
+use crate::report::values::printable;
 
 /// One file that is not in its form, or was not.
 pub(crate) fn format_line(file: &str, check: bool) -> String {

@@ -6,8 +6,9 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use super::{BOLD, DIM, YELLOW, paint};
+use crate::model::words::count;
 use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
-use crate::report::values::{count, printable, value};
+use crate::report::values::{printable, value};
 
 /// One line a room.
 pub(crate) fn state_list(report: &StateListReport) -> String {

@@ -3,8 +3,8 @@
 use super::snippet::{Sources, finding};
 use super::{DIM, paint};
 use crate::model::Severity;
+use crate::model::words::count;
 use crate::report::validate::{FindingReport, ValidateReport};
-use crate::report::values::count;
 
 /// The findings, at most so many: what weighs more goes first when they are too many, and the order of
 /// the files is kept.

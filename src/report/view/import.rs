@@ -1,8 +1,8 @@
 //! The view of an import.
 
 use super::{Item, Remark, View, Weight, count, counted};
+use crate::model::words::plural;
 use crate::report::import::{ImportReport, Outcome, RoomReport};
-use crate::report::values::plural;
 
 pub(crate) fn import(report: &ImportReport) -> View {
     let s = report.summary;

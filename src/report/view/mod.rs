@@ -23,8 +23,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::values::{self, count, printable};
+use super::values::{self, printable};
 use super::{AnyReport, StateId, UndeclaredReport};
+use crate::model::words::count;
 
 /// What is known beside the report, and how much of it is wanted.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,10 +7,11 @@ use super::{
     value,
 };
 use crate::model::Effect;
+use crate::model::words::plural;
 use crate::planner::{Action, Cause, Explanation};
 use crate::report::UndeclaredReport;
 use crate::report::plan::{AttributeReport, ChangeReport, PlanReport, UnreadableReport};
-use crate::report::values::{place, plural};
+use crate::report::values::place;
 
 pub(crate) fn plan(report: &PlanReport, detail: Detail<'_>) -> View {
     let s = report.summary;

@@ -2,8 +2,8 @@
 
 use super::{Item, View, Weight};
 use crate::model::Severity;
+use crate::model::words::plural;
 use crate::report::validate::{FindingReport, ValidateReport};
-use crate::report::values::plural;
 
 pub(super) fn validate(report: &ValidateReport) -> View {
     let s = report.summary;
