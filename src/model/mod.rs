@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `room`, `types` | a room as a file declares it, and the types of its attributes: the only list of names |
 //! | `catalogue` | that list as a table, with the kind of each attribute |
-//! | `value`, `digest`, `secret` | what an attribute holds: to be sent, as reported, as stored; what must never be seen |
+//! | `value`, `live`, `digest`, `secret` | what an attribute holds: to be sent and as stored; as the service reports it; what must never be seen |
 //! | `reference` | `${env:NAME}` in secret attributes |
 //! | `wanted`, `origin` | rooms as the files want them, and where each value comes from |
 //! | `name`, `suggest` | which room names are accepted; "did you mean" |
@@ -20,6 +20,7 @@ pub(crate) mod catalogue;
 pub(crate) mod digest;
 pub(crate) mod effect;
 pub(crate) mod finding;
+pub(crate) mod live;
 pub(crate) mod name;
 pub(crate) mod origin;
 pub(crate) mod policy;
@@ -38,11 +39,12 @@ pub(crate) mod words;
 
 pub(crate) use effect::Effect;
 pub(crate) use finding::{Finding, Place, Related, Severity};
+pub(crate) use live::{Live, LiveRoom};
 pub(crate) use name::{NameRule, RoomName};
 pub(crate) use origin::{Origin, Origins, RoomOrigins};
 pub(crate) use reference::Lookup;
 pub(crate) use room::Room;
 pub(crate) use rule::Rule;
 pub(crate) use secret::Secret;
-pub(crate) use value::{Live, LiveRoom, Scalar, Settings, Stored, StoredSettings, Value};
+pub(crate) use value::{Scalar, Settings, Stored, StoredSettings, Value};
 pub(crate) use wanted::{Wanted, WantedRoom};

@@ -1,5 +1,5 @@
-//! What an attribute can hold: [`Value`] on its way to the service, [`Live`] on its way back,
-//! [`Stored`] everywhere else.
+//! What an attribute can hold: [`Value`] on its way to the service, [`Stored`] everywhere else. On its way back it is
+//! a [`Live`](super::Live).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,6 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::catalogue::{self, Kind};
 use super::secret::{Secret, SecretDigest};
 
 /// What is no secret: the same in a file, on the wire, in the state and in a report.
@@ -38,15 +37,6 @@ pub(crate) enum Value {
     },
 }
 
-/// A value as the service reports it; what no attribute should be, such as a list, is its JSON text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Live {
-    Plain(Scalar),
-    /// Text of a secret attribute, or one in which a secret was recognised.
-    Secret(Secret),
-    Null,
-}
-
 /// A value as it is stored in the state and compared: a secret is only its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -67,15 +57,6 @@ pub(crate) type Settings = BTreeMap<&'static str, Value>;
 
 /// The attributes of one room by wire name, in the form that is stored and compared.
 pub(crate) type StoredSettings = BTreeMap<String, Stored>;
-
-/// A room as the service reports it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LiveRoom {
-    /// The service's id of the room, if it tells one that looks like an id.
-    pub id: Option<String>,
-    /// Everything it reports, by wire name. What is not here is unobservable, never false.
-    pub settings: BTreeMap<String, Live>,
-}
 
 impl From<bool> for Scalar {
     fn from(value: bool) -> Self {
@@ -107,12 +88,6 @@ impl<T: Into<Scalar>> From<T> for Value {
     }
 }
 
-impl<T: Into<Scalar>> From<T> for Live {
-    fn from(value: T) -> Self {
-        Self::Plain(value.into())
-    }
-}
-
 impl<T: Into<Scalar>> From<T> for Stored {
     fn from(value: T) -> Self {
         Self::Plain(value.into())
@@ -125,19 +100,6 @@ impl From<&Scalar> for Json {
             Scalar::Bool(value) => Self::from(*value),
             Scalar::Integer(value) => Self::from(*value),
             Scalar::Text(text) => Self::from(text.as_str()),
-        }
-    }
-}
-
-impl Kind {
-    /// A value of the service as this kind takes it. Numbers that come back as text count as numbers: it is
-    /// unknown how strictly the service keeps types, and no write would mend it.
-    pub(crate) fn read(&self, value: &Scalar) -> Scalar {
-        match (self, value) {
-            (Self::Count(_) | Self::Moment | Self::Span, Scalar::Text(text)) => {
-                text.parse().map_or_else(|_| value.clone(), Scalar::Integer)
-            }
-            _ => value.clone(),
         }
     }
 }
@@ -160,41 +122,6 @@ impl Value {
     }
 }
 
-impl Live {
-    /// The form that is stored and compared. Whatever the service puts into a secret attribute is a secret.
-    fn stored(&self, salt: &str, attribute: &str) -> Stored {
-        match (self, catalogue::kind(attribute)) {
-            (Self::Null, _) => Stored::Null(()),
-            (Self::Plain(Scalar::Text(text)), Some(Kind::SecretUrl)) => {
-                Stored::digest(&Secret::new(text.as_str()), salt, attribute)
-            }
-            (Self::Plain(value), Some(kind)) => Stored::Plain(kind.read(value)),
-            (Self::Plain(value), None) => Stored::Plain(value.clone()),
-            // A word that everybody may write gives nothing away, whatever else it is the secret of.
-            (Self::Secret(text), Some(Kind::Words(words))) if words.contains(&text.expose()) => {
-                Stored::from(text.expose())
-            }
-            (Self::Secret(text), _) => Stored::digest(text, salt, attribute),
-        }
-    }
-}
-
-impl LiveRoom {
-    /// Whether it is not the room with that id: that one was archived or deleted, and this one created under
-    /// its name.
-    pub(crate) fn is_another(&self, id: Option<&str>) -> bool {
-        matches!((id, &self.id), (Some(before), Some(now)) if before != now)
-    }
-
-    /// Everything it reports in the form that is stored and compared.
-    pub(crate) fn stored(&self, salt: &str) -> StoredSettings {
-        let settings = self.settings.iter();
-        settings
-            .map(|(name, live)| (name.clone(), live.stored(salt, name)))
-            .collect()
-    }
-}
-
 impl Stored {
     pub(super) fn digest(secret: &Secret, salt: &str, attribute: &str) -> Self {
         Self::Secret {
@@ -205,18 +132,6 @@ impl Stored {
     /// Whether only the fact of a change may be shown.
     pub(crate) fn is_secret(&self) -> bool {
         matches!(self, Self::Secret { .. })
-    }
-
-    /// Whether an attribute of that kind can hold it.
-    pub(crate) fn is_of(&self, kind: &Kind) -> bool {
-        match (kind, self) {
-            (Kind::Flag, Self::Plain(Scalar::Bool(_)))
-            | (Kind::Count(_) | Kind::Moment | Kind::Span, Self::Plain(Scalar::Integer(_)))
-            | (Kind::Text, Self::Plain(Scalar::Text(_))) => true,
-            (Kind::Words(words), Self::Plain(Scalar::Text(text))) => words.contains(&text.as_str()),
-            (Kind::SecretUrl, _) => self.is_secret(),
-            _ => false,
-        }
     }
 
     pub(crate) fn is_true(&self) -> bool {
@@ -364,53 +279,11 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_shows_is_stored_as_what_was_sent() {
-        let text = |text: &str| Live::from(text);
-        let hidden = |text: &str| Live::Secret(Secret::new(text));
-        let url = "https://hooks.example/1";
-        let cases = [
-            ("enableChat", true.into(), true.into(), true),
-            ("enableChat", false.into(), true.into(), false),
-            ("enableChat", Live::Null, false.into(), false),
-            ("maxParticipants", 5.into(), 5.into(), true),
-            ("maxParticipants", text("5"), 5.into(), true),
-            ("expireUnixSec", text("5"), 5.into(), true),
-            ("endMeetingAfterNoActivityInSec", text("5"), 5.into(), true),
-            ("maxParticipants", text("5.5"), 5.into(), false),
-            ("compositionLayout", text("grid"), "grid".into(), true),
-            ("compositionLayout", text("Grid"), "grid".into(), false),
-            ("compositionLayout", hidden("grid"), "grid".into(), true),
-            ("compositionLayout", hidden(url), "grid".into(), false),
-            ("maxParticipants", hidden("5"), 5.into(), false),
-            ("meetingJoinWebhook", text(url), secret(url), true),
-            ("meetingJoinWebhook", hidden(url), secret(url), true),
-            ("meetingJoinWebhook", text("other"), secret(url), false),
-        ];
-        for (name, live, sent, same) in cases {
-            let sent = sent.stored("salt", name, None).unwrap();
-            assert_eq!(live.stored("salt", name) == sent, same, "{name} {live:?}");
-        }
-    }
-
-    #[test]
     fn a_stored_secret_holds_no_clear_text() {
         let url = "rtmp://live.example/abc-key";
-        let room = LiveRoom {
-            id: None,
-            settings: [
-                ("rtmpOutURL".to_owned(), url.into()),
-                ("privacy".to_owned(), Live::Secret(Secret::new(url))),
-            ]
-            .into(),
-        };
-        let sent = stored_alone(&one("rtmpOutURL", &secret(url)));
-        for stored in [sent, room.stored("salt")] {
-            let text = serde_json::to_string(&stored).unwrap();
-            assert!(
-                !text.contains("abc-key") && text.contains("sha256:"),
-                "{text}"
-            );
-        }
+        let stored = stored_alone(&one("rtmpOutURL", &secret(url)));
+        let text = serde_json::to_string(&stored).unwrap();
+        assert!(!text.contains("abc-key") && text.contains("sha256:"));
         assert!(!format!("{:?}", secret(url)).contains("abc-key"));
     }
 }

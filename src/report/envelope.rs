@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::import::ImportReport;
-use super::saved::SavedPlan;
 use super::show::ShowReport;
 use super::state::{StateListReport, StateShowReport};
 use super::{ApplyReport, DriftReport, PlanReport, ValidateReport};
@@ -38,7 +37,6 @@ kinds! {
     DriftReport => "drift",
     ImportReport => "import",
     ValidateReport => "validate",
-    SavedPlan => "saved-plan",
     ShowReport => "show",
     StateListReport => "state-list",
     StateShowReport => "state-show",

@@ -38,6 +38,10 @@ pub(crate) struct SavedPlan {
     pub report: Json,
 }
 
+impl Report for SavedPlan {
+    const KIND: &'static str = "saved-plan";
+}
+
 impl SavedPlan {
     pub(crate) fn new(
         mode: Mode,

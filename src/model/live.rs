@@ -1,0 +1,147 @@
+//! What the service reports, and the one place where it takes the form that is stored and compared.
+
+use std::collections::BTreeMap;
+
+use super::catalogue::{self, Kind};
+use super::secret::Secret;
+use super::value::{Scalar, Stored, StoredSettings};
+
+/// A value as the service reports it; what no attribute should be, such as a list, is its JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Live {
+    Plain(Scalar),
+    /// Text of a secret attribute, or one in which a secret was recognised.
+    Secret(Secret),
+    Null,
+}
+
+/// A room as the service reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LiveRoom {
+    /// The service's id of the room, if it tells one that looks like an id.
+    pub id: Option<String>,
+    /// Everything it reports, by wire name. What is not here is unobservable, never false.
+    pub settings: BTreeMap<String, Live>,
+}
+
+impl<T: Into<Scalar>> From<T> for Live {
+    fn from(value: T) -> Self {
+        Self::Plain(value.into())
+    }
+}
+
+impl Kind {
+    /// A value of the service as this kind takes it. Numbers that come back as text count as numbers: it is
+    /// unknown how strictly the service keeps types, and no write would mend it.
+    pub(crate) fn read(&self, value: &Scalar) -> Scalar {
+        match (self, value) {
+            (Self::Count(_) | Self::Moment | Self::Span, Scalar::Text(text)) => {
+                text.parse().map_or_else(|_| value.clone(), Scalar::Integer)
+            }
+            _ => value.clone(),
+        }
+    }
+}
+
+impl Live {
+    /// The form that is stored and compared. Whatever the service puts into a secret attribute is a secret.
+    fn stored(&self, salt: &str, attribute: &str) -> Stored {
+        match (self, catalogue::kind(attribute)) {
+            (Self::Null, _) => Stored::Null(()),
+            (Self::Plain(Scalar::Text(text)), Some(Kind::SecretUrl)) => {
+                Stored::digest(&Secret::new(text.as_str()), salt, attribute)
+            }
+            (Self::Plain(value), Some(kind)) => Stored::Plain(kind.read(value)),
+            (Self::Plain(value), None) => Stored::Plain(value.clone()),
+            // A word that everybody may write gives nothing away, whatever else it is the secret of.
+            (Self::Secret(text), Some(Kind::Words(words))) if words.contains(&text.expose()) => {
+                Stored::from(text.expose())
+            }
+            (Self::Secret(text), _) => Stored::digest(text, salt, attribute),
+        }
+    }
+}
+
+impl LiveRoom {
+    /// Whether it is not the room with that id: that one was archived or deleted, and this one created under
+    /// its name.
+    pub(crate) fn is_another(&self, id: Option<&str>) -> bool {
+        matches!((id, &self.id), (Some(before), Some(now)) if before != now)
+    }
+
+    /// Everything it reports in the form that is stored and compared.
+    pub(crate) fn stored(&self, salt: &str) -> StoredSettings {
+        let settings = self.settings.iter();
+        settings
+            .map(|(name, live)| (name.clone(), live.stored(salt, name)))
+            .collect()
+    }
+}
+
+impl Stored {
+    /// Whether an attribute of that kind can hold it.
+    pub(crate) fn is_of(&self, kind: &Kind) -> bool {
+        match (kind, self) {
+            (Kind::Flag, Self::Plain(Scalar::Bool(_)))
+            | (Kind::Count(_) | Kind::Moment | Kind::Span, Self::Plain(Scalar::Integer(_)))
+            | (Kind::Text, Self::Plain(Scalar::Text(_))) => true,
+            (Kind::Words(words), Self::Plain(Scalar::Text(text))) => words.contains(&text.as_str()),
+            (Kind::SecretUrl, _) => self.is_secret(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+
+    fn secret(text: &str) -> Value {
+        Value::Secret(Secret::new(text))
+    }
+
+    #[test]
+    fn what_the_service_shows_is_stored_as_what_was_sent() {
+        let text = |text: &str| Live::from(text);
+        let hidden = |text: &str| Live::Secret(Secret::new(text));
+        let url = "https://hooks.example/1";
+        let cases = [
+            ("enableChat", true.into(), true.into(), true),
+            ("enableChat", false.into(), true.into(), false),
+            ("enableChat", Live::Null, false.into(), false),
+            ("maxParticipants", 5.into(), 5.into(), true),
+            ("maxParticipants", text("5"), 5.into(), true),
+            ("expireUnixSec", text("5"), 5.into(), true),
+            ("endMeetingAfterNoActivityInSec", text("5"), 5.into(), true),
+            ("maxParticipants", text("5.5"), 5.into(), false),
+            ("compositionLayout", text("grid"), "grid".into(), true),
+            ("compositionLayout", text("Grid"), "grid".into(), false),
+            ("compositionLayout", hidden("grid"), "grid".into(), true),
+            ("compositionLayout", hidden(url), "grid".into(), false),
+            ("maxParticipants", hidden("5"), 5.into(), false),
+            ("meetingJoinWebhook", text(url), secret(url), true),
+            ("meetingJoinWebhook", hidden(url), secret(url), true),
+            ("meetingJoinWebhook", text("other"), secret(url), false),
+        ];
+        for (name, live, sent, same) in cases {
+            let sent = sent.stored("salt", name, None).unwrap();
+            assert_eq!(live.stored("salt", name) == sent, same, "{name} {live:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_is_stored_as_a_digest_wherever_it_comes_back() {
+        let url = "rtmp://live.example/abc-key";
+        let room = LiveRoom {
+            id: None,
+            settings: [
+                ("rtmpOutURL".to_owned(), url.into()),
+                ("privacy".to_owned(), Live::Secret(Secret::new(url))),
+            ]
+            .into(),
+        };
+        let text = serde_json::to_string(&room.stored("salt")).unwrap();
+        assert!(!text.contains("abc-key") && text.contains("sha256:"));
+    }
+}
