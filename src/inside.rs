@@ -1,4 +1,33 @@
 //! What tests outside of this crate look up inside it. Not an interface: it changes with the code.
+//!
+//! What `plan`, `drift` and `import` hold of the service is a [`Reader`]: it reads.
+//!
+//! ```
+//! use roomctl::inside::{Http, Reader};
+//! let _ = (Reader::<Http>::get, Reader::<Http>::list);
+//! ```
+//!
+//! What carries out a plan makes a [`Writer`] of it.
+//!
+//! ```
+//! use roomctl::inside::{Http, Writer};
+//! let _ = (Writer::<Http>::put, Writer::<Http>::post, Writer::<Http>::delete);
+//! ```
+//!
+//! On a reader there is no PUT, no POST and no DELETE, so a command that holds one cannot write.
+//!
+//! ```compile_fail
+//! use roomctl::inside::{Http, Reader};
+//! let _ = Reader::<Http>::put;
+//! ```
+//! ```compile_fail
+//! use roomctl::inside::{Http, Reader};
+//! let _ = Reader::<Http>::post;
+//! ```
+//! ```compile_fail
+//! use roomctl::inside::{Http, Reader};
+//! let _ = Reader::<Http>::delete;
+//! ```
 
 use std::error::Error;
 use std::io;
@@ -10,6 +39,9 @@ use tokio::runtime::Builder;
 pub use crate::disk::crash_point::{CRASH_POINTS, VARIABLE};
 use crate::model::RoomName;
 use crate::planner::Event;
+pub use crate::service::http::Http;
+pub use crate::service::requests::Reader;
+pub use crate::service::writer::Writer;
 use crate::store::holder::Holder;
 use crate::store::{Location, Locked, Store};
 

@@ -25,8 +25,8 @@ use crate::report::DriftReport;
 use crate::report::drift::Summary;
 use crate::report::metrics::metrics;
 use crate::service::http::Http;
-use crate::service::observe::{doubt_about, list, observe};
-use crate::service::requests::Client;
+use crate::service::observe::{doubt_about, observe};
+use crate::service::requests::Reader;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -89,7 +89,7 @@ struct Seen {
 /// file ends the check at once.
 async fn look(
     session: &Session,
-    service: &Arc<Client<Http>>,
+    service: &Arc<Reader<Http>>,
     state: &State,
     args: &DriftArgs,
     output: &mut Output,
@@ -98,7 +98,7 @@ async fn look(
     let bar = bar(state.rooms.len());
     let read = |names| observe(service, names, session.parallelism, || bar.inc(1));
     let applied = read(state.rooms.keys().cloned().collect());
-    let service_side = async { tokio::join!(applied, list(service)) };
+    let service_side = async { tokio::join!(applied, service.list()) };
     tokio::pin!(service_side);
     let load = || {
         let known = Known::of(state);

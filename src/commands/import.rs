@@ -26,7 +26,7 @@ use crate::planner::import::{Draft, draft, prefix, stem};
 use crate::planner::{Event, Gone, Sighting, State, World, named_otherwise};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::{ImportReport, text, view};
-use crate::service::observe::{doubt_about, list};
+use crate::service::observe::doubt_about;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -108,7 +108,7 @@ fn asked_for(
     if !args.all {
         return Ok((args.names.iter().cloned().collect(), None));
     }
-    let listing = list(session.service(app)?);
+    let listing = session.service(app)?.list();
     let rooms = session.workspace.runtime()?.block_on(listing);
     let rooms = rooms.map_err(|why| {
         let message = format!("the list of rooms could not be read: {why}");

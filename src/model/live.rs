@@ -8,7 +8,7 @@ use super::value::{Scalar, Stored, StoredSettings};
 
 /// A value as the service reports it; what no attribute should be, such as a list, is its JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Live {
+pub enum Live {
     Plain(Scalar),
     /// Text of a secret attribute, or one in which a secret was recognised.
     Secret(Secret),
@@ -17,7 +17,7 @@ pub(crate) enum Live {
 
 /// A room as the service reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LiveRoom {
+pub struct LiveRoom {
     /// The service's id of the room, if it tells one that looks like an id.
     pub id: Option<String>,
     /// Everything it reports, by wire name. What is not here is unobservable, never false.

@@ -13,7 +13,7 @@ use super::digest::hex;
 
 /// A text that is never shown. It is wiped from memory when dropped.
 #[derive(Clone)]
-pub(crate) struct Secret(SecretString);
+pub struct Secret(SecretString);
 
 impl Secret {
     /// Takes the text over.

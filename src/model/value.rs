@@ -16,7 +16,7 @@ use super::secret::{Secret, SecretDigest};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
-pub(crate) enum Scalar {
+pub enum Scalar {
     /// `true` or `false`.
     Bool(bool),
     /// A whole number: seconds, Unix seconds or people.
@@ -27,7 +27,7 @@ pub(crate) enum Scalar {
 /// A value as it is sent. Not serialisable, since it may hold a secret in clear:
 /// only the code that writes a request body takes it apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
+pub enum Value {
     Plain(Scalar),
     /// Text that nobody may read.
     Secret(Secret),

@@ -315,6 +315,35 @@ mod tests {
     }
 
     #[test]
+    fn a_room_that_is_there_under_another_case_is_named() {
+        let mut case = Case::new(None, None);
+        case.wanted = [(name("aB3"), file(5).remove("a").unwrap())].into();
+        case.state.rooms.clear();
+        case.world = [(name("aB3"), Sighting::Absent(Gone::Missing))].into();
+        case.listed = ["ab3".to_owned(), "other".to_owned()].into();
+        let room = case.room();
+        assert_eq!(
+            (room.room.as_str(), room.verdict),
+            ("aB3", Verdict::Pending)
+        );
+        assert_eq!(room.message, Some(named_otherwise("ab3")));
+        case.listed.remove("ab3");
+        assert_eq!(case.room().message.as_deref(), Some("not applied yet"));
+    }
+
+    #[test]
+    fn an_override_that_is_over_is_in_sync_until_it_comes_back() {
+        let mut case = Case::new(Some(5), Some(9));
+        room_of(&mut case.state).overridden = [("maxParticipants".to_owned(), 9.into())].into();
+        assert_eq!(case.room().verdict, Verdict::InSync, "it stands");
+        case.shows("maxParticipants", 5);
+        assert_eq!(case.room().verdict, Verdict::InSync, "it is over");
+        room_of(&mut case.state).overridden.clear();
+        case.shows("maxParticipants", 9);
+        assert_eq!(case.room().verdict, Verdict::Drifted);
+    }
+
+    #[test]
     fn verdicts() {
         use Verdict::{Conflict, Drifted, InSync, Missing, Pending};
         let cases = [

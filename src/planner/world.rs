@@ -8,7 +8,7 @@ use crate::model::{LiveRoom, RoomName, StoredSettings};
 
 /// Why a room is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gone {
+pub enum Gone {
     /// The service says that there is no such room.
     Missing,
     /// The service still shows it, marked as archived.

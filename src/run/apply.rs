@@ -17,7 +17,7 @@ use crate::planner::{Event, Plan, Receipt, State};
 use crate::run::queue::{Crew, unrecorded};
 use crate::run::room_run::{Ended, RoomRun};
 use crate::service::api::Transport;
-use crate::service::requests::Client;
+use crate::service::requests::Reader;
 use crate::store::port::Record;
 
 /// Receipts that may wait for the disk before the workers wait, too.
@@ -45,7 +45,7 @@ pub(crate) struct Job<'a> {
 pub(crate) async fn apply<T: Transport>(
     job: Job<'_>,
     state: &mut State,
-    service: &Arc<Client<T>>,
+    service: &Arc<Reader<T>>,
     recorder: &Arc<dyn Record>,
     abandoned: impl Future<Output = ()>,
     mut on_receipt: impl FnMut(&Receipt),

@@ -11,8 +11,9 @@ use crate::model::value::stored;
 use crate::planner::limits::Limits;
 use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
 use crate::service::api::Transport;
-use crate::service::requests::Client;
+use crate::service::requests::Reader;
 use crate::service::stop::StopReason;
+use crate::service::writer::Writer;
 use crate::store::error::StoreError;
 use crate::store::port::{Durable, Record};
 
@@ -30,7 +31,7 @@ pub(super) struct Task {
 
 /// What all workers share.
 pub(super) struct Crew<T> {
-    pub(super) service: Arc<Client<T>>,
+    pub(super) service: Writer<T>,
     pub(super) recorder: Arc<dyn Record>,
     tasks: Vec<Task>,
     next: AtomicUsize,
@@ -53,7 +54,7 @@ impl<T: Transport> Crew<T> {
         plan: &Plan,
         limits: &Limits,
         state: &State,
-        service: &Arc<Client<T>>,
+        service: &Arc<Reader<T>>,
         recorder: &Arc<dyn Record>,
     ) -> Self {
         let task = |change: &Change| Task {
@@ -65,7 +66,7 @@ impl<T: Transport> Crew<T> {
             None => AHEAD_UNLIMITED as u128,
         };
         Self {
-            service: service.clone(),
+            service: Writer::new(service),
             recorder: recorder.clone(),
             tasks: plan.actionable().map(task).collect(),
             next: AtomicUsize::new(0),

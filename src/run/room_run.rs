@@ -1,6 +1,6 @@
 //! One room of a plan: what is asked of the service about it, in which order, and what its answers mean.
 
-use crate::service::api::{Request, Transport};
+use crate::service::api::Transport;
 
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
@@ -110,7 +110,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     async fn write(&mut self) -> Result<Receipt, StoreError> {
         // Looks again, right before writing, when the plan was made from a look. What moved is not overwritten.
         if let Some(seen) = self.task.change.seen.as_ref() {
-            let now = match self.exchange(&Request::Get(self.room()), &mut 0).await {
+            let now = match self.get().await {
                 End::Room(live) => Sighting::Present(live),
                 End::Missing(gone) => Sighting::Absent(gone),
                 End::Stopped => return self.settle(End::Stopped),
@@ -140,7 +140,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let mut deletes = 0;
         let mut deleted = false;
         loop {
-            match self.exchange(&Request::Get(&room), &mut 0).await {
+            match self.get().await {
                 End::Missing(_) => {
                     self.conclude(Event::Missing { room })?;
                     let message = (deletes == 0).then(|| "was gone already".to_owned());
@@ -159,7 +159,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 End::Stopped => return self.settle(End::Stopped),
                 other => return self.unread(&other.message()),
             }
-            match self.exchange(&Request::Delete(&room), &mut deletes).await {
+            let service = &self.crew.service;
+            let deleting = service.delete(&room, &mut self.tally, &mut deletes);
+            match deleting.await {
                 End::Archived | End::NotShown(_) => deleted = true,
                 End::ReadFirst(_) | End::Missing(_) => {}
                 end => return self.settle(end),
@@ -173,7 +175,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let mut taken: Option<String> = None;
         loop {
             let room = self.room().clone();
-            match self.exchange(&Request::Get(&room), &mut 0).await {
+            match self.get().await {
                 End::Room(live) => {
                     // After a POST of ours whose answer was lost, the room is most likely that one.
                     let ours = self.action == Action::Create && self.tally.perhaps_written;
@@ -196,10 +198,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             }
             self.action = Action::Create;
             let settings = &self.task.change.settings;
-            match self
-                .exchange(&Request::Post(&room, settings), &mut posts)
-                .await
-            {
+            let service = &self.crew.service;
+            let posting = service.post(&room, settings, &mut self.tally, &mut posts);
+            match posting.await {
                 End::Exists(message) => taken = Some(message),
                 End::ReadFirst(_) => {}
                 end => return self.confirm(end).await,
@@ -207,14 +208,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
     }
 
-    async fn put(&mut self) -> End {
-        let request = Request::Put(self.room(), &self.task.change.settings);
-        self.exchange(&request, &mut 0).await
+    async fn get(&mut self) -> End {
+        let service = &self.crew.service;
+        service.get(self.room(), &mut self.tally).await
     }
 
-    async fn exchange(&mut self, request: &Request<'_>, tries: &mut u32) -> End {
+    async fn put(&mut self) -> End {
+        let (room, settings) = (self.room(), &self.task.change.settings);
         let service = &self.crew.service;
-        service.exchange(request, &mut self.tally, tries).await
+        service.put(room, settings, &mut self.tally).await
     }
 
     /// Settles a write. An answer that shows what was sent is enough; for any other success one read decides: it
@@ -228,7 +230,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             end => return self.settle(end),
         };
         self.tally.perhaps_written = true;
-        match self.exchange(&Request::Get(self.room()), &mut 0).await {
+        match self.get().await {
             end @ (End::Room(_) | End::Stopped) => self.settle(end),
             other => {
                 let message = format!("{doubt}; read again: {}", other.message());
@@ -356,7 +358,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// read decides, and then the room is forgotten, so that the next plan adds it again.
     async fn confirm_missing(&mut self) -> Result<Receipt, StoreError> {
         let room = self.room().clone();
-        match self.exchange(&Request::Get(&room), &mut 0).await {
+        match self.get().await {
             End::Missing(_) => {
                 self.conclude(Event::Missing { room })?;
                 let message = "the service no longer has this room; the next plan adds it again";

@@ -16,7 +16,7 @@ pub(crate) enum Try {
 
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     /// The service answered with the room.
     Room(LiveRoom),
     /// The names of all rooms that the service lists.

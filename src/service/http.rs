@@ -31,7 +31,7 @@ pub(crate) enum HttpError {
 }
 
 /// The service at one base URL, with one key.
-pub(crate) struct Http {
+pub struct Http {
     client: Client,
     base: Url,
     key: Secret,

@@ -5,7 +5,8 @@
 //! | `api` | requests and answers as values, and what an answer means; the port that tests replace |
 //! | `http` | that port on the network; no URL leaves this file |
 //! | `end` | how a request ends, and what one try of it leads to |
-//! | `requests` | one request carried through: paced, tried again, timed out, stopped |
+//! | `requests` | what may read, and one request carried through: paced, tried again, timed out, stopped |
+//! | `writer` | what may write, too |
 //! | `pace`, `retry`, `deadline`, `health`, `stop` | when a request may start, whether it starts again, and what ends a run |
 //! | `observe` | rooms as they are now |
 //! | `leaks` | secrets are taken out of what the service says |
@@ -21,3 +22,4 @@ pub(crate) mod pace;
 pub(crate) mod requests;
 pub(crate) mod retry;
 pub(crate) mod stop;
+pub(crate) mod writer;

@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 
 use crate::model::RoomName;
 use crate::planner::{Sighting, World};
-use crate::service::api::{Request, Transport};
+use crate::service::api::Transport;
 use crate::service::end::End;
-use crate::service::requests::{Client, Tally};
+use crate::service::requests::{Reader, Tally};
 
 /// Reads each of `names`, up to `parallelism` at once. `on_room` is called as they come in.
 pub(crate) async fn observe<T: Transport>(
-    service: &Arc<Client<T>>,
+    service: &Arc<Reader<T>>,
     names: Vec<RoomName>,
     parallelism: usize,
     mut on_room: impl FnMut(),
@@ -64,12 +64,9 @@ fn stride(count: usize) -> usize {
     (golden.max(1)..).find(|step| !divides(*step)).unwrap_or(1)
 }
 
-async fn read_room<T: Transport>(service: &Client<T>, name: &RoomName) -> Sighting {
+async fn read_room<T: Transport>(service: &Reader<T>, name: &RoomName) -> Sighting {
     let mut tally = Tally::new(service.seed);
-    match service
-        .exchange(&Request::Get(name), &mut tally, &mut 0)
-        .await
-    {
+    match service.get(name, &mut tally).await {
         End::Room(live) => Sighting::Present(live),
         End::Missing(gone) => Sighting::Absent(gone),
         End::Stopped => {
@@ -77,15 +74,6 @@ async fn read_room<T: Transport>(service: &Client<T>, name: &RoomName) -> Sighti
             Sighting::Unreadable(reason.unwrap_or_default())
         }
         other => Sighting::Unreadable(other.message()),
-    }
-}
-
-/// The names of all rooms that the service lists. Whether a room that is not listed exists is another question.
-pub(crate) async fn list<T: Transport>(service: &Client<T>) -> Result<Vec<String>, String> {
-    let mut tally = Tally::new(service.seed);
-    match service.exchange(&Request::List, &mut tally, &mut 0).await {
-        End::Rooms(rooms) => Ok(rooms),
-        other => Err(other.message()),
     }
 }
 

@@ -19,17 +19,17 @@ use crate::service::pace::Pacer;
 use crate::service::retry::{self, Next, Trouble};
 use crate::service::stop::{Stop, StopReason};
 
-/// The service with a pace and a stop: what rooms are read from and written to.
-pub(crate) struct Client<T> {
-    pub transport: T,
+/// The service with a pace and a stop, to read from. What writes is made of it: [`Writer`](super::writer::Writer).
+pub struct Reader<T> {
+    transport: T,
     /// When requests may start.
-    pub pacer: Pacer,
+    pub(crate) pacer: Pacer,
     /// What ends the run early.
-    pub stop: Stop,
+    pub(crate) stop: Stop,
     /// Where the jitter of the back-off begins.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// By when the run has to be over.
-    pub deadline: Option<Deadline>,
+    pub(crate) deadline: Option<Deadline>,
     filter: SecretFilter,
     health: Health,
     /// The longest time that an answer took, in milliseconds.
@@ -37,7 +37,7 @@ pub(crate) struct Client<T> {
 }
 
 /// What one room has cost so far.
-pub(crate) struct Tally {
+pub struct Tally {
     pub attempts: u32,
     /// Whether any of them was a write.
     pub sent_write: bool,
@@ -61,7 +61,11 @@ impl Tally {
     }
 }
 
-impl<T: Transport> Client<T> {
+#[expect(
+    private_bounds,
+    reason = "public only so that a doc test can show what it lacks"
+)]
+impl<T: Transport> Reader<T> {
     /// A service behind `transport` at the pace of `pacer`. `seed` makes the jitter.
     pub(crate) fn new(transport: T, pacer: Pacer, seed: u64) -> Self {
         Self {
@@ -76,8 +80,22 @@ impl<T: Transport> Client<T> {
         }
     }
 
+    /// Reads a room.
+    pub async fn get(&self, room: &RoomName, tally: &mut Tally) -> End {
+        self.exchange(&Request::Get(room), tally, &mut 0).await
+    }
+
+    /// The names of all rooms that the service lists. Whether a room that is not listed exists is another question.
+    pub async fn list(&self) -> Result<Vec<String>, String> {
+        let mut tally = Tally::new(self.seed);
+        match self.exchange(&Request::List, &mut tally, &mut 0).await {
+            End::Rooms(rooms) => Ok(rooms),
+            other => Err(other.message()),
+        }
+    }
+
     /// Sends `request` until it ends. `tries` counts its tries, also across calls.
-    pub(crate) async fn exchange(
+    pub(super) async fn exchange(
         &self,
         request: &Request<'_>,
         tally: &mut Tally,
@@ -328,26 +346,26 @@ mod tests {
         Err(TransportError::Unanswered("connection closed".into()))
     }
 
-    fn service(answers: Vec<Result<Answer, TransportError>>) -> Client<Script> {
+    fn service(answers: Vec<Result<Answer, TransportError>>) -> Reader<Script> {
         let script = Script {
             answers: Mutex::new(answers.into()),
             sent_at: Mutex::default(),
             start: Instant::now(),
             key: Secret::new("canary-key"),
         };
-        Client::new(script, Pacer::new(&Rate::UNLIMITED, 1), 0)
+        Reader::new(script, Pacer::new(&Rate::UNLIMITED, 1), 0)
     }
 
-    async fn put(service: &Client<Script>) -> (End, Tally) {
+    async fn put(service: &Reader<Script>) -> (End, Tally) {
         send(service, |room, settings| Request::Put(room, settings)).await
     }
 
-    async fn post(service: &Client<Script>) -> (End, Tally) {
+    async fn post(service: &Reader<Script>) -> (End, Tally) {
         send(service, |room, settings| Request::Post(room, settings)).await
     }
 
     async fn send(
-        service: &Client<Script>,
+        service: &Reader<Script>,
         request: impl for<'a> Fn(&'a RoomName, &'a Settings) -> Request<'a>,
     ) -> (End, Tally) {
         let room = RoomName::try_from("a".to_owned()).unwrap();
@@ -358,7 +376,7 @@ mod tests {
         (end, tally)
     }
 
-    fn sent_at(service: &Client<Script>) -> Vec<u128> {
+    fn sent_at(service: &Reader<Script>) -> Vec<u128> {
         service.transport.sent_at.lock().unwrap().clone()
     }
 

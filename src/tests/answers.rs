@@ -15,7 +15,7 @@ use crate::planner::{Outcome, Rate, Receipt, State};
 use crate::run::apply::{Job, apply};
 use crate::service::api::{Answer, Request, Transport, TransportError};
 use crate::service::pace::Pacer;
-use crate::service::requests::Client;
+use crate::service::requests::Reader;
 use crate::store::port::Record;
 
 use super::in_process::{Notes, plan_of, wanted};
@@ -104,7 +104,7 @@ impl Kind {
 struct Script {
     answers: Mutex<VecDeque<Kind>>,
     /// Whether each request was a write, and what it was answered with.
-    log: Mutex<Vec<(bool, Kind)>>,
+    log: Arc<Mutex<Vec<(bool, Kind)>>>,
     key: Secret,
 }
 
@@ -132,29 +132,27 @@ fn files(people: i64) -> Wanted {
 
 /// The receipt of room `a`, all that was asked and answered, and the state that is left.
 fn run(mut state: State, answers: &[Kind]) -> (Receipt, Vec<(bool, Kind)>, State) {
+    let log: Arc<Mutex<Vec<(bool, Kind)>>> = Arc::default();
     let script = Script {
         answers: Mutex::new(answers.iter().copied().collect()),
-        log: Mutex::default(),
+        log: log.clone(),
         key: Secret::new("key-of-a-script"),
     };
     let mut runtime = Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();
     let plan = plan_of(&files(5), &state);
-    let (receipt, log) = runtime.block_on(async {
-        let client = Client::new(script, Pacer::new(&Rate::UNLIMITED, 1), 0);
-        let service = Arc::new(client);
-        let notes: Arc<dyn Record> = Arc::new(Notes::default());
-        let never = std::future::pending();
-        let limits = Limits::default();
-        let job = Job {
-            plan: &plan,
-            limits: &limits,
-            parallelism: 1,
-        };
-        let mut receipts = apply(job, &mut state, &service, &notes, never, |_| {}).await;
-        let log = std::mem::take(&mut *service.transport.log.lock().unwrap());
-        (receipts.remove(0), log)
-    });
+    let service = Arc::new(Reader::new(script, Pacer::new(&Rate::UNLIMITED, 1), 0));
+    let notes: Arc<dyn Record> = Arc::new(Notes::default());
+    let never = std::future::pending();
+    let limits = Limits::default();
+    let job = Job {
+        plan: &plan,
+        limits: &limits,
+        parallelism: 1,
+    };
+    let run = apply(job, &mut state, &service, &notes, never, |_| {});
+    let receipt = runtime.block_on(run).remove(0);
+    let log = std::mem::take(&mut *log.lock().unwrap());
     (receipt, log, state)
 }
 

@@ -11,7 +11,7 @@ use crate::run::apply::{Job, apply};
 use crate::service::api::{Answer, Request, Transport, TransportError};
 use crate::service::deadline::Deadline;
 use crate::service::pace::Pacer;
-use crate::service::requests::Client;
+use crate::service::requests::Reader;
 use crate::service::stop::StopReason;
 use crate::simulator::{self, Delivery, Fault, Quirks, SimKey, World};
 use crate::store::error::StoreError;
@@ -151,8 +151,8 @@ impl Bench {
     }
 
     /// The service, as a new run finds it.
-    pub(super) fn service(&self) -> Arc<Client<InProcess>> {
-        let mut service = Client::new(self.wire.clone(), Pacer::new(&self.rate, 1), 0);
+    pub(super) fn service(&self) -> Arc<Reader<InProcess>> {
+        let mut service = Reader::new(self.wire.clone(), Pacer::new(&self.rate, 1), 0);
         service.deadline = self.time.map(|time| Deadline::new(self.now(), time));
         Arc::new(service)
     }

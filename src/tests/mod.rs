@@ -6,6 +6,7 @@ mod import;
 mod in_process;
 mod outages;
 mod properties;
+mod readings;
 mod room_schema;
 mod store_contract;
 pub(crate) mod stores;

@@ -140,6 +140,25 @@ fn pure_layers_touch_nothing_outside() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// A writer is made by `run` alone, and a command has no other way to write: it sends no request itself.
+#[test]
+fn only_what_carries_out_a_plan_may_write() {
+    let src = root().join("src");
+    let mut wrong = Vec::new();
+    for file in sources(&src) {
+        let place = file.strip_prefix(&src).unwrap();
+        let code = code(&file);
+        let may_write = ["run", "service", "inside.rs"]
+            .iter()
+            .any(|may| place.starts_with(may));
+        let sends = place.starts_with("commands") && code.contains("service::api");
+        if sends || (code.contains("service::writer") && !may_write) {
+            wrong.push(place.to_owned());
+        }
+    }
+    assert_eq!(wrong, Vec::<PathBuf>::new());
+}
+
 #[test]
 fn commands_have_in_common_only_what_they_share() {
     let commands = root().join("src/commands");

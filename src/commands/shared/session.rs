@@ -24,7 +24,7 @@ use crate::service::deadline::Deadline;
 use crate::service::http::Http;
 use crate::service::observe::observe;
 use crate::service::pace::Pacer;
-use crate::service::requests::Client;
+use crate::service::requests::Reader;
 use crate::service::stop::StopReason;
 use crate::simulator::{Running, Settings, SimKey, Simulator, SimulatorOptions};
 
@@ -48,7 +48,7 @@ pub(crate) struct Session {
 
 /// The service that was opened: the account's, or the embedded simulator.
 struct Service {
-    client: Arc<Client<Http>>,
+    client: Arc<Reader<Http>>,
     sandbox: Cell<Option<Running>>,
 }
 
@@ -76,7 +76,7 @@ impl Session {
     }
 
     /// The service of `app`, one for all requests of the run: looks and writes share the pace.
-    pub(crate) fn service(&self, app: &str) -> Result<&Arc<Client<Http>>, Failure> {
+    pub(crate) fn service(&self, app: &str) -> Result<&Arc<Reader<Http>>, Failure> {
         if let Some(service) = self.service.get() {
             return Ok(&service.client);
         }
@@ -92,7 +92,7 @@ impl Session {
             (self.workspace.base_url(app), self.workspace.key()?, None)
         };
         let http = Http::new(&base_url, key, self.timeout)?;
-        let mut client = Client::new(http, Pacer::new(&self.rate, self.burst), seed());
+        let mut client = Reader::new(http, Pacer::new(&self.rate, self.burst), seed());
         client.deadline = self.deadline;
         Ok(Service {
             client: Arc::new(client),
