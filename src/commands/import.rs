@@ -249,7 +249,8 @@ impl Import<'_> {
         let source = self.verified(room, &stem, &text, &draft, &variables)?;
         new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
             .map_err(|error| error.to_string())?;
-        let applied = draft.applied(live, source, state.salt());
+        let remembered = self.workspace.scope.place_of(&place.shown);
+        let applied = draft.applied(live, &remembered, source, state.salt());
         state.record(Event::Applied {
             room: room.clone(),
             applied,

@@ -3,6 +3,7 @@
 //! | File | Is |
 //! |---|---|
 //! | `discover` | which files below the rooms directory are room files and defaults; links are not followed |
+//! | `looked` | where that directory is: the configured one, or a part of it |
 //! | `git` | the files as they were at a revision |
 //! | `base` | what the files wanted at the base of a change |
 //! | `text_file` | the text of a file, within a limit |
@@ -24,6 +25,7 @@ pub(crate) mod defaults;
 pub(crate) mod discover;
 pub(crate) mod entries;
 pub(crate) mod git;
+pub(crate) mod looked;
 pub(crate) mod mutes;
 pub(crate) mod new_file;
 pub(crate) mod room_file;

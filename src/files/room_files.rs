@@ -238,6 +238,7 @@ fn join(rooms: Vec<RoomFile>, loaded: &mut Loaded, findings: &mut Vec<Finding>) 
         by_name.insert(folded, first);
         loaded.origins.insert(room.name.clone(), room.origins);
         let wanted = WantedRoom {
+            place: room.file.clone(),
             file: room.file,
             source: room.source,
             settings: room.settings,

@@ -14,6 +14,7 @@
 //! | `finding` | what a check found, where, and what to write instead |
 //! | `effect` | what a change does to people |
 //! | `room_schema` | the schemas that editors use |
+//! | `unique` | maps in which nothing stands twice |
 //! | `version`, `words` | the version of a format comes first; words are written once, for JSON and for people |
 
 pub(crate) mod catalogue;
@@ -32,6 +33,7 @@ pub(crate) mod rules;
 pub(crate) mod secret;
 pub(crate) mod suggest;
 pub(crate) mod types;
+pub(crate) mod unique;
 pub(crate) mod value;
 pub(crate) mod version;
 pub(crate) mod wanted;

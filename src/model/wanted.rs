@@ -9,6 +9,8 @@ use super::{RoomName, Secret, Settings, Stored, StoredSettings};
 pub(crate) struct WantedRoom {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
+    /// The same from the configuration's directory: what is remembered of it.
+    pub place: String,
     /// Digest of what the settings came from.
     pub source: Option<String>,
     pub settings: Settings,

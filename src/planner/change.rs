@@ -102,6 +102,8 @@ pub(crate) struct Change {
     /// Whether anything is sent. False for an orphan, and when attributes are only released: sending the
     /// rest would change nothing on a merging service, and reset the released ones on a replacing one.
     pub sends: bool,
+    /// The file that it will be remembered to be applied from.
+    pub place: Option<String>,
     /// Digest of what the wanted settings came from.
     pub source: Option<String>,
     /// Digest over room, action, body and applied settings: the identity of what was reviewed.

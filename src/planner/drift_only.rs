@@ -26,6 +26,7 @@ impl Room<'_> {
             attributes,
             settings: self.restored()?,
             sends: true,
+            place: self.applied.file.clone(),
             source: self.applied.source.clone(),
             ..self.change(action, &self.applied.settings)
         }))

@@ -99,21 +99,25 @@ fn lawful(
 }
 
 impl Draft {
-    /// What is remembered of the room that was read as `live` and became a file with the digest `source`.
+    /// What is remembered of the room that was read as `live` and became the file `place` with the digest `source`.
     pub(crate) fn applied(
         &self,
         live: &LiveRoom,
+        place: &str,
         source: Option<String>,
         salt: &str,
     ) -> AppliedRoom {
         let settings = stored(&self.settings, salt, &StoredSettings::new());
         AppliedRoom {
+            asserted: None,
+            file: Some(place.to_owned()),
             id: live.id.clone(),
             observed: observed(&settings, &live.stored(salt)),
             overridden: StoredSettings::new(),
             settings,
             source,
             unconfirmed: StoredSettings::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -206,7 +210,7 @@ mod tests {
             draft.variables("A").into_iter().collect::<Vec<_>>(),
             [("rtmpOutURL", "A_RTMP_OUT_URL".to_owned())]
         );
-        let applied = draft.applied(&live, None, "lineage");
+        let applied = draft.applied(&live, "rooms/a.yaml", None, "lineage");
         assert_eq!(applied.settings.len(), 4);
         assert!(applied.observed.contains_key("deleteOnExp"));
     }

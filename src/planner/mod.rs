@@ -10,6 +10,8 @@
 //! | `drift`, `undeclared` | a verdict for each room; attributes that no file declares |
 //! | `limits` | what is too much at once, or has to be allowed |
 //! | `saved_plan`, `explain` | whether a saved plan still holds; which lines a change to the files explains |
+//! | `held` | every value that the service may hold |
+//! | `scope` | where was looked |
 //! | `state`, `world` | what is remembered, and what was seen |
 //! | `receipt` | what happened to one change |
 //! | `import`, `mutes`, `forecast` | rooms that exist already; drift that is accepted; how long a plan takes |
@@ -26,6 +28,7 @@ pub(crate) mod mutes;
 pub(crate) mod plan;
 pub(crate) mod receipt;
 pub(crate) mod saved_plan;
+pub(crate) mod scope;
 pub(crate) mod state;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -40,6 +43,7 @@ pub(crate) use forecast::Rate;
 pub(crate) use plan::{Options, plan};
 pub(crate) use receipt::{Outcome, Override, Receipt};
 pub(crate) use saved_plan::{Narrowed, ReviewedChange, Stale, narrow, review};
+pub(crate) use scope::Scope;
 pub(crate) use state::{AppliedRoom, Event, State};
 pub(crate) use undeclared::Undeclared;
 pub(crate) use world::{Gone, Sighting, World, named_otherwise};

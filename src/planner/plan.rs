@@ -168,6 +168,7 @@ impl<'a> Room<'a> {
             sends,
             attributes,
             settings: file.settings.clone(),
+            place: Some(file.place.clone()),
             source: file.source.clone(),
             ..self.change(action, &file.identity(sides.wanted.into_owned()))
         })
@@ -222,6 +223,7 @@ impl<'a> Room<'a> {
             attributes: Vec::new(),
             settings: Settings::new(),
             sends: false,
+            place: None,
             source: None,
             digest: digest::of(&(self.name, action, body, settings, unconfirmed)),
             seen: self.seen.cloned(),

@@ -1,15 +1,16 @@
 //! What we remember: the settings last confirmed for each room, and how events change that memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::unique::unique;
 use crate::model::{LiveRoom, RoomName, StoredSettings};
 
-/// The version of the state format that this program reads and writes.
-pub(crate) const VERSION: u64 = 1;
+/// The version of the state format that this program writes. It reads all before it, which knew less of a room.
+pub(crate) const VERSION: u64 = 2;
 
 /// All applied rooms of one app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +18,7 @@ pub(crate) const VERSION: u64 = 1;
 #[schemars(title = "roomctl state")]
 pub(crate) struct State {
     /// Format version. Readers refuse a newer one.
-    #[schemars(range(min = 1, max = 1))]
+    #[schemars(range(min = 1, max = 2))]
     pub version: u64,
     /// Made once, when a state is first written. Two states with different lineages are about different
     /// things, whatever their serials say. Also the salt of secret digests. Never empty in a file.
@@ -28,6 +29,7 @@ pub(crate) struct State {
     /// The app whose rooms these are.
     pub app: String,
     /// The rooms, by name.
+    #[serde(deserialize_with = "unique")]
     pub rooms: BTreeMap<RoomName, AppliedRoom>,
 }
 
@@ -35,19 +37,36 @@ pub(crate) struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AppliedRoom {
+    /// When a write was last confirmed, in Unix seconds. Moves only with a write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub asserted: Option<i64>,
+    /// The file that it was applied from, with `/`, from the configuration's directory: only where that is looked
+    /// at can the room be missed. `None`: a state of version 1 does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub file: Option<String>,
     /// The service's own id of the room, to notice when it was deleted and made anew under its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<String>,
     /// What the service reported of attributes that the file does not manage, when the room was last
     /// written: to notice that one of them moved.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique"
+    )]
     pub observed: StoredSettings,
     /// Values that the service chose over what was sent. Told once, and not sent again until the file moves.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique"
+    )]
     pub overridden: StoredSettings,
     /// The managed settings that were last confirmed to have been sent. Empty: never confirmed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     pub settings: StoredSettings,
     /// Digest of the file that the settings came from, so that a file that did not change need not be
     /// read again.
@@ -55,8 +74,15 @@ pub(crate) struct AppliedRoom {
     #[schemars(with = "String")]
     pub source: Option<String>,
     /// Settings of a write whose answer never came: the service may hold these or `settings`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique"
+    )]
     pub unconfirmed: StoredSettings,
+    /// Managed attributes that the service did not report when the room was last seen.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unseen: BTreeSet<String>,
 }
 
 impl AppliedRoom {
@@ -101,6 +127,7 @@ pub(crate) enum Event {
     Intent {
         room: RoomName,
         /// What will be sent.
+        #[serde(deserialize_with = "unique")]
         settings: StoredSettings,
     },
     /// The service confirmed a write, or nothing needed to be sent.
@@ -113,6 +140,7 @@ pub(crate) enum Event {
     Withdrawn {
         room: RoomName,
         /// What was unconfirmed before it was announced, and still is.
+        #[serde(deserialize_with = "unique")]
         unconfirmed: StoredSettings,
     },
     /// The service said, when asked, that there is no such room.

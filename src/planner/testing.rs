@@ -41,6 +41,7 @@ pub(crate) fn files(rooms: &[(&str, &[(&'static str, Value)])]) -> Wanted {
     let file = |(room, settings): &(&str, &[(&'static str, Value)])| {
         let wanted = WantedRoom {
             file: format!("rooms/{room}.yaml"),
+            place: format!("rooms/{room}.yaml"),
             source: Some("sha256:0".to_owned()),
             settings: settings.iter().cloned().collect(),
             ..WantedRoom::default()

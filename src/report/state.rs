@@ -2,7 +2,7 @@
 //!
 //! Two kinds, neither of them `state`: that is the name of the state file's own schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,6 +53,10 @@ pub(crate) struct StateShowReport {
     pub id: Option<String>,
     /// Whether a write of it was ever confirmed.
     pub confirmed: bool,
+    /// When a write of it was last confirmed, in Unix seconds; null when that is not known.
+    pub asserted: Option<i64>,
+    /// The file that it was applied from; null when that is not known.
+    pub file: Option<String>,
     /// The settings that were last confirmed to have been sent. `****` for a secret, here and below.
     pub settings: BTreeMap<String, Json>,
     /// Values that the service chose over what was sent.
@@ -61,6 +65,8 @@ pub(crate) struct StateShowReport {
     pub unconfirmed: BTreeMap<String, Json>,
     /// What the service reported of attributes that no file manages.
     pub observed: BTreeMap<String, Json>,
+    /// Managed attributes that the service did not report when it was last seen.
+    pub unseen: BTreeSet<String>,
 }
 
 impl StateListReport {
@@ -86,12 +92,15 @@ impl StateShowReport {
     pub(crate) fn new(state: &State, name: &RoomName, room: &AppliedRoom) -> Self {
         // Whoever remembers more must say whether it is shown.
         let AppliedRoom {
+            asserted,
+            file,
             id,
             observed,
             overridden,
             settings,
             source: _,
             unconfirmed,
+            unseen,
         } = room;
         Self {
             app: state.app.clone(),
@@ -99,10 +108,13 @@ impl StateShowReport {
             room: name.to_string(),
             id: id.clone(),
             confirmed: room.is_confirmed(),
+            asserted: *asserted,
+            file: file.clone(),
             settings: values(settings),
             overridden: values(overridden),
             unconfirmed: values(unconfirmed),
             observed: values(observed),
+            unseen: unseen.clone(),
         }
     }
 }

@@ -71,7 +71,7 @@ fn unit(name: &str, seconds: i64, now: i64) -> Option<String> {
 }
 
 /// `2027-01-01 00:00 UTC, in 39 days`.
-fn moment(seconds: i64, now: i64) -> Option<String> {
+pub(crate) fn moment(seconds: i64, now: i64) -> Option<String> {
     let date = Timestamp::from_second(seconds).ok()?;
     let date = date.strftime("%Y-%m-%d %H:%M UTC");
     let distance = now.abs_diff(seconds);

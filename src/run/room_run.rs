@@ -93,13 +93,18 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let settings = self.remembered();
         let mut overridden = self.task.before.overridden.clone();
         overridden.retain(|name, _| settings.contains_key(name));
+        let mut unseen = self.task.before.unseen.clone();
+        unseen.retain(|name| settings.contains_key(name));
         let applied = AppliedRoom {
+            asserted: self.asserted(),
+            file: self.task.change.place.clone(),
             id: self.task.before.id.clone(),
             observed: self.task.before.observed.clone(),
             overridden,
             settings,
             source: self.task.change.source.clone(),
             unconfirmed: StoredSettings::new(),
+            unseen,
         };
         self.remember(applied)?;
         let message = "no longer managed; nothing was sent".to_owned();
@@ -272,6 +277,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let recreated = self.task.before.is_recreated(&live);
         let overridden = comparison.overridden.iter();
         let applied = AppliedRoom {
+            asserted: self.asserted(),
+            file: self.task.change.place.clone(),
             id: live.id.or_else(|| self.task.before.id.clone()),
             observed: observed(&settings, &shown),
             overridden: overridden
@@ -280,6 +287,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             settings,
             source: self.task.change.source.clone(),
             unconfirmed: StoredSettings::new(),
+            unseen: comparison.unobservable.iter().cloned().collect(),
         };
         self.remember(applied)?;
         let outcome = if comparison.overridden.is_empty() {
@@ -410,6 +418,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     fn receipt(&self, outcome: Outcome, message: Option<String>) -> Receipt {
         Receipt::new(self.room(), self.action, outcome, message)
+    }
+
+    /// When a write of the room was last confirmed, by this one if it wrote.
+    fn asserted(&self) -> Option<i64> {
+        if self.tally.sent_write {
+            Some(self.crew.now)
+        } else {
+            self.task.before.asserted
+        }
     }
 
     fn remembered(&self) -> StoredSettings {

@@ -24,8 +24,8 @@ pub(crate) struct Header {
     pub serial: u64,
 }
 
-/// The version of the journal format that this program reads and writes.
-pub(super) const VERSION: u64 = 1;
+/// The version of the journal format that this program writes. It reads all before it.
+pub(super) const VERSION: u64 = 2;
 
 impl Header {
     /// Of a journal that begins now.
@@ -42,6 +42,9 @@ impl Header {
     fn belongs(&self, state: &mut State) -> Result<bool, &'static str> {
         if self.app != state.app {
             return Err("it is about another app");
+        }
+        if self.lineage.is_empty() {
+            return Err("it has no lineage");
         }
         if state.lineage.is_empty() {
             if self.serial > 0 {
@@ -177,11 +180,41 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_twice_in_a_line_is_refused() {
+        let header = encode(&header()).unwrap();
+        for event in [
+            r#"{"intent":{"room":"a","settings":{"privacy":"private","privacy":"public"}}}"#,
+            r#"{"withdrawn":{"room":"a","unconfirmed":{"privacy":"private","privacy":"public"}}}"#,
+            r#"{"applied":{"room":"a","applied":{"settings":{"privacy":1,"privacy":2}}}}"#,
+            r#"{"missing":{"room":"a","room":"b"}}"#,
+        ] {
+            let line = format!("{header}{} {event}\n", checksum(event.as_bytes()));
+            let error = parse(line.as_bytes(), "x").unwrap_err();
+            assert!(error.to_string().contains("line 2"), "{event}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_journal_of_version_1_is_read() {
+        let lines = [
+            r#"{"journal":1,"app":"acme","lineage":"7f0c","serial":0}"#,
+            r#"{"applied":{"room":"a","applied":{"settings":{"privacy":"private"}}}}"#,
+        ];
+        let text = lines.map(|json| format!("{} {json}\n", checksum(json.as_bytes())));
+        let mut state = crate::tests::stores::state();
+        assert_eq!(
+            replay(text.concat().as_bytes(), "x", &mut state).unwrap(),
+            1
+        );
+        assert!(state.rooms.contains_key("a"));
+    }
+
+    #[test]
     fn a_newer_journal_is_refused() {
-        let line = encode(&serde_json::json!({"journal": 2, "new": true})).unwrap();
+        let line = encode(&serde_json::json!({"journal": 3, "new": true})).unwrap();
         let error = parse(line.as_bytes(), "x").unwrap_err();
         assert!(
-            error.to_string().contains("journal x has version 2"),
+            error.to_string().contains("journal x has version 3"),
             "{error}"
         );
     }

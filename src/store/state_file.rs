@@ -15,8 +15,15 @@ use crate::store::error::StoreError;
 /// may be large.
 pub(super) fn parse(bytes: &[u8], at: &str) -> Result<State, StoreError> {
     let problem = match serde_json::from_slice::<State>(bytes) {
-        Ok(state) if state.version == VERSION && !state.lineage.is_empty() => return Ok(state),
-        Ok(_) => serde::de::Error::custom("it has no lineage, or a version that never was"),
+        Ok(state) => match fault(&state) {
+            None => {
+                return Ok(State {
+                    version: VERSION,
+                    ..state
+                });
+            }
+            Some(fault) => serde::de::Error::custom(fault),
+        },
         Err(error) => error,
     };
     Err(match newer(bytes, VERSION) {
@@ -30,6 +37,19 @@ pub(super) fn parse(bytes: &[u8], at: &str) -> Result<State, StoreError> {
             source: Arc::new(problem),
         },
     })
+}
+
+/// What is wrong with a state that can be read.
+fn fault(state: &State) -> Option<&'static str> {
+    match state {
+        State { version: 0, .. } => Some("its version never was"),
+        State { version, .. } if *version > VERSION => Some("its version is newer"),
+        State { lineage, .. } if lineage.is_empty() => Some("it has no lineage"),
+        State {
+            serial: u64::MAX, ..
+        } => Some("its serial is the highest there is, so nothing could be saved after it"),
+        _ => None,
+    }
 }
 
 /// The text of a state file: sorted, two spaces a level, one attribute a line, so that it reads well in a diff.
@@ -127,7 +147,7 @@ mod tests {
             text,
             format!(
                 r#"{{
-  "version": 1,
+  "version": 2,
   "lineage": "7f0c",
   "serial": 0,
   "app": "acme",

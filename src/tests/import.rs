@@ -82,7 +82,7 @@ proptest! {
             }
         };
         let mut state = State::fresh("acme");
-        state.rooms.insert(room.clone(), draft.applied(&live, None, "acme"));
+        state.rooms.insert(room.clone(), draft.applied(&live, "rooms/a.yaml", None, "acme"));
         let unset = |_: &str| None;
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, variables) in lookups.into_iter().enumerate() {

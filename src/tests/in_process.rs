@@ -207,6 +207,7 @@ pub(super) fn wanted(name: &str, value: Value) -> WantedRoom {
     assert_eq!(errors, [], "{value}");
     WantedRoom {
         file: format!("rooms/{name}.yaml"),
+        place: format!("rooms/{name}.yaml"),
         source: None,
         settings: room.settings(),
         ..WantedRoom::default()

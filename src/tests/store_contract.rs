@@ -216,7 +216,7 @@ async fn what_cannot_be_trusted_is_refused_and_kept(site: impl Site) {
             r#"{"version":1,"lineage":"x","serial":1,"app":"acme","rooms":{},"more":1}"#,
             "damaged",
         ),
-        (r#"{"version":2,"anything":"else"}"#, "has version 2"),
+        (r#"{"version":3,"anything":"else"}"#, "has version 3"),
         (
             r#"{"version":1,"lineage":"x","serial":1,"app":"other","rooms":{}}"#,
             "belongs to the app `other`",

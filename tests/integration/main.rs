@@ -35,4 +35,5 @@ mod saved;
 mod schemas;
 mod shells;
 mod state;
+mod state_format;
 mod switches;

@@ -20,7 +20,11 @@ const MOST_DOUBTS: usize = 10;
 /// Reads the rooms, and asks `policies` about them.
 pub(crate) fn load(workspace: &Workspace, policies: &[Policy]) -> Loaded {
     let roots = std::slice::from_ref(&workspace.rooms);
-    room_files::load(&workspace.rooms, roots, &workspace.context(policies))
+    let mut loaded = room_files::load(&workspace.whole, roots, &workspace.context(policies));
+    for room in loaded.wanted.values_mut() {
+        room.place = workspace.scope.place_of(&room.file);
+    }
+    loaded
 }
 
 /// Reads the rooms, whatever the policies say; none where there is no directory for them yet.

@@ -11,10 +11,11 @@ use super::exit::{Exit, Failure};
 use crate::files::config::{self, Config};
 use crate::files::context::Context;
 use crate::files::defaults::Defaults;
+use crate::files::looked;
 use crate::files::text_file::load;
 use crate::model::policy::{self, Policy};
 use crate::model::{Effect, NameRule, Place, Secret};
-use crate::planner::Rate;
+use crate::planner::{Rate, Scope};
 use crate::store::{Found, Location, LocationError, Store};
 
 /// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
@@ -30,8 +31,12 @@ pub(crate) struct Workspace {
     /// Where the state is kept.
     pub store: Store,
     runtime: OnceLock<Runtime>,
-    /// Directory of the room files.
+    /// Directory of the room files: the configured one, or what `--rooms` names.
     pub rooms: PathBuf,
+    /// The configured directory of the room files, from which on defaults hold.
+    pub whole: PathBuf,
+    /// What of it is looked at.
+    pub scope: Scope,
     /// Whether the service is the embedded simulator.
     pub sandbox: bool,
     /// Now, in Unix seconds.
@@ -55,14 +60,24 @@ impl Workspace {
         if let Some(app) = &app {
             check_app(app)?;
         }
-        let rooms = global.rooms.clone().or_else(|| config.rooms.get().cloned());
+        let default = PathBuf::from("rooms");
+        let configured = config.rooms.get().cloned();
+        let whole = match &global.rooms {
+            // Nobody says that there is more than this.
+            Some(named) if configured.is_none() && !default.exists() => named.clone(),
+            _ => configured.unwrap_or(default),
+        };
+        let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
+        let base = global.config.as_deref().and_then(Path::parent);
         Ok(Self {
             app,
             base_url: set(&global.base_url, config.base_url.get()),
             secret_key_file: global.secret_key_file.clone(),
             store: Store::open(&location(global, &config)?),
             runtime: OnceLock::new(),
-            rooms: rooms.unwrap_or_else(|| PathBuf::from("rooms")),
+            scope: looked::scope(base.unwrap_or(Path::new("")), &whole, &rooms),
+            rooms,
+            whole,
             sandbox: global.sandbox,
             now: global.now.map_or_else(clock, |now| now.0),
             config,

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::{BOLD, DIM, YELLOW, paint};
 use crate::model::words::count;
 use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
-use crate::report::values::{printable, value};
+use crate::report::values::{moment, printable, value};
 
 /// One line a room.
 pub(crate) fn state_list(report: &StateListReport) -> String {
@@ -63,6 +63,12 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
         paint(BOLD, printable(&report.room)),
         paint(DIM, id)
     );
+    if let Some(file) = &report.file {
+        let _ = writeln!(text, "  applied from {}", printable(file));
+    }
+    if let Some(written) = report.asserted.and_then(|at| moment(at, now)) {
+        let _ = writeln!(text, "  last written {written}");
+    }
     if !report.confirmed {
         let _ = writeln!(text, "  {}", paint(YELLOW, "never confirmed"));
     }

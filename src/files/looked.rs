@@ -1,0 +1,84 @@
+//! Where the rooms directory of a run is: as a part of the configured one, and from the configuration's directory.
+
+use std::path::{Component, Path, PathBuf, absolute};
+
+use crate::files::discover::as_typed;
+use crate::planner::Scope;
+
+/// The scope of a run over `looked`. `whole` is the configured rooms directory, and `base` the directory of the
+/// configuration.
+pub(crate) fn scope(base: &Path, whole: &Path, looked: &Path) -> Scope {
+    let typed = as_typed(looked);
+    let alone = |whole| Scope::new(&typed, &place(base, looked), whole);
+    // By where they really are: the user may have typed them in different ways.
+    let (Ok(real_whole), Ok(real_looked)) = (whole.canonicalize(), looked.canonicalize()) else {
+        return alone(whole == looked);
+    };
+    match real_looked.strip_prefix(&real_whole) {
+        Ok(inner) => {
+            let is_whole = inner.as_os_str().is_empty();
+            Scope::new(&typed, &place(base, &whole.join(inner)), is_whole)
+        }
+        Err(_) => alone(real_whole.starts_with(&real_looked)),
+    }
+}
+
+/// The path of `target` from `base`, with `/`. Links are left as they are written: where they lead differs from
+/// machine to machine.
+fn place(base: &Path, target: &Path) -> String {
+    let (base, target) = (tidy(base), tidy(target));
+    let common = base.components().zip(target.components());
+    let common = common.take_while(|(one, other)| one == other).count();
+    let up = base.components().skip(common).map(|_| Component::ParentDir);
+    let down = target.components().skip(common);
+    as_typed(&up.chain(down).collect::<PathBuf>())
+}
+
+/// The absolute path, without `.` and `..`.
+fn tidy(path: &Path) -> PathBuf {
+    // Fails for an empty path only, which is the working directory.
+    let path = absolute(path).or_else(|_| absolute("."));
+    let mut tidy = PathBuf::new();
+    for part in path.unwrap_or_default().components() {
+        if part == Component::ParentDir {
+            tidy.pop();
+        } else {
+            tidy.push(part);
+        }
+    }
+    tidy
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::create_dir_all;
+
+    use super::*;
+
+    #[test]
+    fn a_part_is_known_however_it_is_typed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        create_dir_all(at("rooms/sales/emea")).unwrap();
+        create_dir_all(at("other")).unwrap();
+        let cases = [
+            ("rooms", "rooms/a.yaml", true),
+            ("rooms/../rooms/", "rooms/a.yaml", true),
+            ("", "a.yaml", true),
+            ("rooms/sales", "rooms/sales/a.yaml", false),
+            ("rooms/sales/emea/..", "rooms/sales/a.yaml", false),
+            ("other", "other/a.yaml", false),
+            ("nowhere", "nowhere/a.yaml", false),
+        ];
+        for (looked, expected, whole) in cases {
+            let looked = at(looked);
+            let scope = scope(dir.path(), &at("rooms"), &looked);
+            assert_eq!(scope.whole, whole, "{}", looked.display());
+            let file = as_typed(&looked.join("a.yaml"));
+            assert_eq!(scope.place_of(&file), expected, "{}", looked.display());
+        }
+        let elsewhere = scope(&at("etc/roomctl"), &at("rooms"), &at("rooms"));
+        let file = as_typed(&at("rooms/a.yaml"));
+        assert_eq!(elsewhere.place_of(&file), "../../rooms/a.yaml");
+    }
+}
