@@ -83,7 +83,7 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
     Ok(exit(refused, changed > 0, args))
 }
 
-/// The files below `paths`, or below the rooms directory. What else is in the way is for `validate` to tell.
+/// The files below `paths`, or below the rooms directory. What else is in the way is for `validate` to report.
 fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<PathBuf> {
     let whole = [rooms.to_owned()];
     let roots = if paths.is_empty() { &whole[..] } else { paths };
@@ -102,10 +102,10 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
         let found = discover(rooms, root);
         let nothing = found.rooms.is_empty() && found.defaults.is_empty();
         let is_named = nothing && root.is_file();
-        let tells = |finding: &Finding| {
+        let concerns = |finding: &Finding| {
             is_named || [Rule::NoRooms, Rule::Unreadable].contains(&finding.rule)
         };
-        findings.extend(found.findings.into_iter().filter(tells));
+        findings.extend(found.findings.into_iter().filter(concerns));
         files.extend(found.rooms);
         files.extend(found.defaults.into_values());
     }

@@ -75,7 +75,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     let session = Session::begin(global, &args.network, None)?;
     let workspace = &session.workspace;
-    // They must be right: which rooms a broken file declares, nobody can tell.
+    // They must be right: which rooms a broken file declares, nobody knows.
     let files = accept(load_any(workspace), &args.format.into(), output)?;
     let mut held = lock(workspace, output)?;
     let (names, warning) = asked_for(&session, args, &held.state.app)?;
@@ -212,17 +212,17 @@ impl Import<'_> {
         prefix: &str,
         state: &mut State,
     ) -> RoomReport {
-        let told = |outcome, why: &str| RoomReport::not_imported(room.as_str(), outcome, why);
+        let name = room.as_str();
+        let refused = |why: &str| RoomReport::not_imported(name, Outcome::Refused, why);
         match sighting {
-            Sighting::Unreadable(why) => told(Outcome::Unreadable, why),
-            Sighting::Absent(Gone::Archived) => told(Outcome::Refused, "it is archived"),
-            Sighting::Absent(Gone::Missing) => told(
-                Outcome::Refused,
-                "the service says that there is no such room",
-            ),
+            Sighting::Unreadable(why) => RoomReport::not_imported(name, Outcome::Unreadable, why),
+            Sighting::Absent(Gone::Archived) => refused("it is archived"),
+            Sighting::Absent(Gone::Missing) => {
+                refused("the service says that there is no such room")
+            }
             Sighting::Present(live) => self
                 .import(room, live, prefix, state)
-                .unwrap_or_else(|why| told(Outcome::Refused, &why)),
+                .unwrap_or_else(|why| refused(&why)),
         }
     }
 
@@ -344,9 +344,8 @@ fn doubts(draft: &Draft, has_defaults: bool) -> Option<String> {
         doubts.push(format!("without {}; the file says why", names.join(", ")));
     }
     if has_defaults {
-        doubts.push(
-            "there are defaults above it, which may set more: `roomctl plan` tells".to_owned(),
-        );
+        let above = "there are defaults above it, which may set more: `roomctl plan` shows it";
+        doubts.push(above.to_owned());
     }
     (!doubts.is_empty()).then(|| doubts.join("; "))
 }

@@ -139,7 +139,7 @@ fn make(root: &Path, file: &str, content: &str) -> Result<String, Failure> {
     }
 }
 
-/// Whether git is told to leave the lock and the journal alone.
+/// Whether git leaves the lock and the journal alone.
 fn ignores(root: &Path) -> bool {
     std::fs::read_to_string(root.join(".gitignore")).is_ok_and(|text| text.contains(".roomctl"))
 }

@@ -52,13 +52,13 @@ struct Cli {
 enum Command {
     /// Make a repository for rooms: configuration, an example, schemas; replaces nothing
     Init(init::InitArgs),
-    /// Check the room files and tell everything that is wrong
+    /// Check the room files and report everything that is wrong
     Validate(validate::ValidateArgs),
     /// Show what apply would change; contacts nobody without --live
     Plan(plan::PlanArgs),
     /// Make the service's rooms what the files say
     Apply(apply::ApplyArgs),
-    /// Tell who moved what on the service; never writes
+    /// Report who moved what on the service; never writes
     Drift(drift::DriftArgs),
     /// Take rooms over that exist already: a file each, and the state
     Import(import::ImportArgs),

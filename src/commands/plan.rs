@@ -33,7 +33,7 @@ pub(crate) enum Deny {
 #[command(after_help = "\
 Examples:
   roomctl plan
-  roomctl plan --live                   reads the rooms, and tells drift from changes
+  roomctl plan --live                   reads the rooms, and sets drift apart from changes
   roomctl plan --base origin/main       shows what is this change's, and what others merged
   roomctl plan --detailed-exitcode      exits 2 when apply has something to do
   roomctl plan --format json > plan.json

@@ -66,7 +66,7 @@ Examples:
     /// no way to change it, so roomctl renames no room. This is only right when the room has the new name
     /// there already, because somebody renamed it by hand.
     ///
-    /// The service's id of the room stays with it, so that `drift` and `plan --live` tell when the new name
+    /// The service's id of the room stays with it, so that `drift` and `plan --live` show when the new name
     /// leads to another room, and `--prune` leaves that one alone. A room whose id is not known is refused;
     /// forget it instead, and let a file name the room as it is called now.
     ///
@@ -158,7 +158,7 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
     held.save(true)?;
     output.result(&format!(
         "`{old}` is now remembered as `{new}`. Nothing was renamed on the service: this is right only if \
-         the room has that name there by now, which `roomctl drift` tells.\n"
+         the room has that name there by now, which `roomctl drift` shows.\n"
     ));
     let files = Files::read(workspace);
     files.warn_of(&old, "adds a room of that name", output);
@@ -264,7 +264,7 @@ impl Files {
             Named::By(file) => format!("{file} still names `{room}`: the next plan {what}"),
             Named::Perhaps => format!(
                 "some room files have errors; if one of them names `{room}`, the next plan adds it again \
-                 (`roomctl validate` tells more)"
+                 (`roomctl validate` shows them)"
             ),
             Named::Nowhere => return,
         };

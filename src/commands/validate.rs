@@ -34,13 +34,11 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
-    let roots = if args.paths.is_empty() {
-        vec![workspace.rooms.clone()]
-    } else {
-        args.paths.clone()
-    };
+    let whole = [workspace.rooms.clone()];
+    let named = &args.paths[..];
+    let roots = if named.is_empty() { &whole } else { named };
     let policies = workspace.policies()?;
-    let loaded = room_files::load(&workspace.rooms, &roots, &workspace.context(&policies));
+    let loaded = room_files::load(&workspace.rooms, roots, &workspace.context(&policies));
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     print_report(report, &args.report, Detail::default(), output)?;
     if Finding::any_error(&loaded.findings) {

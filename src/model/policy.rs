@@ -29,12 +29,12 @@ pub(crate) struct PolicyConfig {
     #[schemars(default = "all")]
     pub rooms: String,
     /// A CEL expression that is true for every room that keeps to the policy. `room` holds the wanted settings by
-    /// wire name, and `room.roomName`; a secret reads `****`. `has(room.maxParticipants)` tells whether a key is
+    /// wire name, and `room.roomName`; a secret reads `****`. `has(room.maxParticipants)` says whether a key is
     /// managed. `file` is the path of the room's file, `now` the time in Unix seconds.
     pub expression: String,
-    /// What is told about a room that does not.
+    /// What is reported about a room that does not.
     pub message: String,
-    /// How much that weighs: `error` forbids to go on. Default: `error`.
+    /// How much that weighs: with `error` nothing is planned or sent. Default: `error`.
     #[serde(default)]
     pub severity: Severity,
 }

@@ -9,9 +9,10 @@ pub(crate) fn approve(yes: bool, what: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
+    let refused = |message: &str| Failure::new(Exit::Refused, message);
     if !stdin().is_terminal() || !stderr().is_terminal() {
         let message = format!("not approved, and nobody can be asked: {what}?");
-        return Err(Failure::new(Exit::Refused, message).hint("pass --yes to go on without asking"));
+        return Err(refused(&message).hint("pass --yes to go on without asking"));
     }
     let mut answer = String::new();
     let asked = write!(stderr(), "\n{what}? Only `yes` will do: ")
@@ -19,10 +20,7 @@ pub(crate) fn approve(yes: bool, what: &str) -> Result<(), Failure> {
         .and_then(|()| stdin().lock().read_line(&mut answer));
     match asked {
         Ok(_) if answer.trim() == "yes" => Ok(()),
-        Ok(_) => Err(Failure::new(
-            Exit::Refused,
-            "not approved; nothing was done",
-        )),
+        Ok(_) => Err(refused("not approved; nothing was done")),
         Err(error) => Err(Failure::because(Exit::Unexpected, &error)),
     }
 }

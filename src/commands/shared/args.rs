@@ -135,7 +135,7 @@ pub(crate) struct NetworkArgs {
 /// What a plan looks at, and how far it may go.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PlanningArgs {
-    /// Look at the service too: tell who moved what, and create from adopt
+    /// Look at the service too: show who moved what, and which rooms are created or adopted
     #[arg(long)]
     pub live: bool,
     /// Archive rooms that are in the state and in no file

@@ -18,7 +18,6 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Streams that colour as told.
     pub(crate) fn new(color: ColorChoice) -> Self {
         Self {
             color,
@@ -26,7 +25,7 @@ impl Output {
         }
     }
 
-    /// Writes a part of the result. A failure is remembered and told at the end: a reader that went away
+    /// Writes a part of the result. A failure is kept and reported at the end: a reader that went away
     /// must not stop a run half-way.
     pub(crate) fn result(&mut self, text: &str) {
         if self.failed.is_some() {
@@ -87,7 +86,7 @@ impl Output {
     }
 }
 
-/// Our own rule instead of the library's, which also colours pipes when told so by other variables.
+/// Our own rule instead of the library's, which also colours pipes when other variables ask for it.
 fn choice(color: ColorChoice, terminal: bool) -> anstream::ColorChoice {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
