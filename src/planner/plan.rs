@@ -248,7 +248,7 @@ mod tests {
     use crate::planner::testing::{
         applied, file, files, live_of, name, options, pruning, room_of, secret, shown, unset,
     };
-    use crate::planner::{Cause, Gone};
+    use crate::planner::{AttributeChange, Cause, Gone};
 
     fn offline(wanted: &Wanted, state: &State) -> Plan {
         plan(wanted, state, None, &options())
@@ -487,6 +487,17 @@ mod tests {
         // Already as wanted: recorded, nothing is sent.
         let plan = online(&file(5), &new, &shown(&file(5)));
         assert!(!plan.changes[0].sends);
+    }
+
+    #[test]
+    fn a_room_that_is_gone_is_created_with_everything() {
+        let gone: World = [(name("a"), Sighting::Absent(Gone::Missing))].into();
+        let plan = online(&file(6), &applied(&file(5)), &gone);
+        assert_eq!(actions(&plan), [(Action::Create, "a")]);
+        let attributes = &plan.changes[0].attributes;
+        assert_eq!(attributes.len(), 3);
+        let is_new = |a: &AttributeChange| a.before.is_none() && a.cause == Cause::Change;
+        assert!(attributes.iter().all(is_new));
     }
 
     #[test]
