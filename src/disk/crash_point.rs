@@ -41,7 +41,7 @@ pub const VARIABLE: &str = "ROOMCTL_CRASH_AT";
 /// Ends the process without a trace if a test asked for it to die here. Does nothing in release builds.
 #[cfg(not(debug_assertions))]
 #[inline]
-pub fn crash_point(_name: &str) {}
+pub(crate) fn crash_point(_name: &str) {}
 
 /// Ends the process without a trace if a test asked for it to die here. Does nothing in release builds.
 #[cfg(debug_assertions)]
