@@ -152,9 +152,14 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     saved?;
     closed?;
     let held_back = receipts.iter().filter(|receipt| receipt.held_back).count() as u64;
-    let unread = plan.unreadable.len();
     let stopped = session.stopped();
-    Ok(exit(summary, held_back, unread, stopped.as_ref(), args))
+    Ok(exit(
+        summary,
+        held_back,
+        plan.any_unread(),
+        stopped.as_ref(),
+        args,
+    ))
 }
 
 fn show(plan: &PlanReport, session: &Session, args: &ApplyArgs, output: &mut Output) {
@@ -278,7 +283,10 @@ fn unread(room: &Unreadable) -> Receipt {
     } else {
         Action::Orphan
     };
-    Receipt::skipped(&room.room, action, &room.message)
+    Receipt {
+        held_back: room.was_read,
+        ..Receipt::skipped(&room.room, action, &room.message)
+    }
 }
 
 /// Prints what happened.
@@ -351,7 +359,7 @@ fn question(workspace: &Workspace, plan: &Plan) -> String {
 fn exit(
     summary: Summary,
     held_back: u64,
-    unread: usize,
+    any_unread: bool,
     stopped: Option<&StopReason>,
     args: &ApplyArgs,
 ) -> Exit {
@@ -362,7 +370,7 @@ fn exit(
         Some(StopReason::Deadline) if summary.not_done() > 0 => return Exit::Partial,
         _ => {}
     }
-    if unread > 0 {
+    if any_unread {
         return Exit::Service;
     }
     match (summary.done(), summary.not_done()) {

@@ -90,7 +90,7 @@ fn exit(plan: &Plan, explained: Option<&Explained>, args: &PlanArgs) -> Exit {
     let any_open = explained.is_some_and(|explained| explained.values().any(is_open));
     if any_open && args.deny == Some(Deny::Unexplained) {
         Exit::Refused
-    } else if !plan.unreadable.is_empty() {
+    } else if plan.any_unread() {
         Exit::Service
     } else if args.detailed_exitcode && !plan.is_empty() {
         Exit::Differences

@@ -171,6 +171,8 @@ pub(crate) struct Plan {
 /// A room that nothing is planned for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
+    /// Whether it was read after all, and only cannot be put back.
+    pub was_read: bool,
     pub room: RoomName,
     /// The file that wants it.
     pub file: Option<String>,
@@ -181,6 +183,11 @@ impl Plan {
     /// The changes that `apply` carries out.
     pub(crate) fn actionable(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.is_actionable())
+    }
+
+    /// Whether the service failed for one of the rooms.
+    pub(crate) fn any_unread(&self) -> bool {
+        self.unreadable.iter().any(|room| !room.was_read)
     }
 
     /// Whether `apply` has nothing to do.

@@ -59,6 +59,7 @@ pub(crate) fn plan(
             Ok(Some(change)) => changes.push(change),
             Ok(None) => unchanged += 1,
             Err(message) => unreadable.push(Unreadable {
+                was_read: !matches!(room.seen, Some(Sighting::Unreadable(_))),
                 room: name.clone(),
                 file: room.wanted.map(|wanted| wanted.file.clone()),
                 message,
@@ -565,6 +566,7 @@ mod tests {
         let plan = back(&Wanted::new(), &world);
         assert_eq!(plan.changes, []);
         assert!(plan.unreadable[0].message.contains("meetingJoinWebhook"));
+        assert!(plan.unreadable[0].was_read);
         // The file still has it.
         let plan = back(&file(5), &world);
         assert_eq!(plan.changes[0].settings, file(5)[&name("a")].settings);

@@ -51,6 +51,9 @@ pub(crate) struct UnreadableReport {
     pub file: Option<String>,
     /// Why.
     pub message: String,
+    /// Whether it was read, and only cannot be put back, as `apply --drift-only` would.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_read: bool,
 }
 
 /// How many rooms of each kind.
@@ -148,6 +151,7 @@ impl PlanReport {
             change_report(change, origins, explained)
         });
         let unreadable = plan.unreadable.iter().map(|room| UnreadableReport {
+            was_read: room.was_read,
             room: room.room.to_string(),
             file: room.file.clone(),
             message: room.message.clone(),

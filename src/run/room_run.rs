@@ -337,7 +337,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// Not written, for a reason of ours.
     fn hold_back(&mut self, why: String) -> Result<Receipt, StoreError> {
         let mut receipt = self.refused(why)?;
-        receipt.held_back = true;
+        receipt.held_back = receipt.outcome == Outcome::Refused;
         Ok(receipt)
     }
 

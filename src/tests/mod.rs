@@ -4,6 +4,7 @@ mod answers;
 mod any_text;
 mod import;
 mod in_process;
+mod nothing_moves;
 mod outages;
 mod properties;
 mod readings;

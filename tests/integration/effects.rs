@@ -154,3 +154,33 @@ fn a_key_that_was_not_managed_may_hold_anything() {
     let ran = site.apply(&[]);
     assert_eq!(ran.code, 4, "{}", ran.all());
 }
+
+#[test]
+fn a_secret_that_cannot_be_put_back_is_said_beforehand_and_no_failed_read() {
+    let site = Site::new(&[], &[]);
+    site.room(
+        0,
+        "privacy: private\nmeetingJoinWebhook: https://hooks.example/one\n",
+    );
+    assert_eq!(site.apply(&[]).code, 0);
+    site.room(
+        0,
+        "privacy: private\nmeetingJoinWebhook: https://hooks.example/two\n",
+    );
+    site.edit(
+        "room-00",
+        "meetingJoinWebhook",
+        json!("https://hooks.example/three"),
+    );
+    let plan = site.run(&["plan", "--drift-only", "--rate", "unlimited"]);
+    assert_eq!(plan.code, 0, "{}", plan.all());
+    assert!(
+        plan.stdout.contains("cannot be put back"),
+        "{}",
+        plan.stdout
+    );
+    let ran = site.apply(&["--drift-only"]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    let receipt = &ran.json()["receipts"][0];
+    assert_eq!(receipt["outcome"], "skipped");
+}

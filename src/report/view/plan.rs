@@ -15,6 +15,11 @@ use crate::report::values::place;
 
 pub(crate) fn plan(report: &PlanReport, detail: Detail<'_>) -> View {
     let s = report.summary;
+    let left = report
+        .unreadable
+        .iter()
+        .filter(|room| room.was_read)
+        .count() as u64;
     let orphans = format!("{} left alone", plural(s.orphan, "orphan"));
     let counts = counted(&[
         ("to add", s.add),
@@ -23,7 +28,8 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail<'_>) -> View {
         ("to update", s.update),
         ("to archive", s.archive),
         (&orphans, s.orphan),
-        ("unreadable", s.unreadable),
+        ("that cannot be put back", left),
+        ("unreadable", s.unreadable - left),
         ("unchanged", s.unchanged),
     ]);
     let idle = s.add + s.create + s.adopt + s.update + s.archive == 0;
@@ -82,10 +88,19 @@ fn items(report: &PlanReport, detail: Detail<'_>) -> Vec<Item> {
 }
 
 fn unreadable(room: &UnreadableReport) -> Item {
+    let what = match room.was_read {
+        true => "cannot be put back",
+        false => "nothing is planned",
+    };
     Item {
         file: room.file.clone(),
-        message: Some(format!("nothing is planned: {}", room.message)),
-        ..Item::new(Weight::Error, "?", "unreadable", &room.room)
+        message: Some(format!("{what}: {}", room.message)),
+        ..Item::new(
+            Weight::Error,
+            "?",
+            if room.was_read { "left" } else { "unreadable" },
+            &room.room,
+        )
     }
 }
 

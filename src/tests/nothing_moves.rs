@@ -1,0 +1,240 @@
+//! No named effect happens without its permission, whatever was lost before: generated files, rooms made by hand, lost
+//! answers and lost states, run by the real engine, and what the service holds before and after held against an own
+//! small table of what each effect means.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::in_process::{Bench, options, quirks, wanted};
+use crate::model::{Effect, RoomName, Wanted};
+use crate::planner::limits::{Limits, refusals};
+use crate::planner::{Outcome, State, plan};
+use crate::service::observe::observe;
+
+const ROOMS: [&str; 3] = ["a", "b", "c"];
+
+/// What somebody may write into a file, or into a room by hand.
+fn room() -> impl Strategy<Value = Map<String, Value>> {
+    let flag = || proptest::option::of(any::<bool>());
+    let limit = || proptest::option::of(proptest::sample::select(vec![0, 1, 10, 500]));
+    let expiry = proptest::option::of((any::<bool>(), any::<bool>()));
+    (any::<bool>(), flag(), flag(), limit(), limit(), expiry).prop_map(
+        |(public, records, audio_only, most, idle, expiry)| {
+            let mut room = Map::new();
+            let mut set = |name: &str, value: Value| room.insert(name.to_owned(), value);
+            set("privacy", json!(if public { "public" } else { "private" }));
+            records.map(|on| set("enableRecording", json!(on)));
+            audio_only.map(|on| set("audioOnlyRoom", json!(on)));
+            most.map(|number| set("maxParticipants", json!(number)));
+            idle.map(|number| set("endMeetingAfterNoActivityInSec", json!(number)));
+            if let Some((ejects, is_over)) = expiry {
+                let moment = options().now + if is_over { -1000 } else { 1000 };
+                set("ejectAtRoomExp", json!(ejects));
+                set("expireUnixSec", json!(moment));
+            }
+            room
+        },
+    )
+}
+
+/// What one run begins with.
+#[derive(Clone, Debug)]
+struct Turn {
+    files: BTreeMap<&'static str, Map<String, Value>>,
+    /// What somebody writes into rooms that the state does not know.
+    by_hand: Vec<Map<String, Value>>,
+    state_is_lost: bool,
+    live: bool,
+    faults: Vec<String>,
+    named: Vec<Effect>,
+    allowed: Vec<Effect>,
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    let files = proptest::sample::subsequence(ROOMS.to_vec(), 1..=3).prop_flat_map(|names| {
+        let rooms = proptest::collection::vec(room(), names.len());
+        rooms.prop_map(move |rooms| names.iter().copied().zip(rooms).collect())
+    });
+    let fault = || {
+        let kinds = [
+            "500-after=method:PUT|POST",
+            "drop-after=method:PUT,first:1",
+            "500=method:PUT|POST",
+            "500-after=method:POST",
+            "500=method:GET,share:30%",
+            "truncated=method:PUT|POST,share:50%",
+        ];
+        proptest::sample::select(kinds.to_vec()).prop_map(str::to_owned)
+    };
+    let effects = || proptest::sample::subsequence(Effect::ALL[..4].to_vec(), 0..=4);
+    (
+        files,
+        proptest::collection::vec(room(), 0..3),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.3),
+        proptest::collection::vec(fault(), 0..2),
+        effects(),
+        effects(),
+    )
+        .prop_map(
+            |(files, by_hand, state_is_lost, live, faults, named, allowed)| Turn {
+                files,
+                by_hand,
+                state_is_lost,
+                live,
+                faults,
+                named,
+                allowed,
+            },
+        )
+}
+
+type Held = BTreeMap<String, BTreeMap<String, Value>>;
+
+fn held(bench: &Bench) -> Held {
+    let world = bench.world();
+    let rooms = world.rooms().filter(|room| !room.archived);
+    rooms
+        .map(|room| (room.name.clone(), room.attributes.clone()))
+        .collect()
+}
+
+/// What each effect means, said a second time.
+fn happened(
+    before: &BTreeMap<String, Value>,
+    after: &BTreeMap<String, Value>,
+    now: i64,
+) -> Vec<Effect> {
+    let on = |room: &BTreeMap<String, Value>, name: &str| room.get(name) == Some(&json!(true));
+    let limit =
+        |room: &BTreeMap<String, Value>, name: &str| match room.get(name).and_then(Value::as_i64) {
+            None | Some(0) => i64::MAX,
+            Some(limit) => limit,
+        };
+    let is_over = |room: &BTreeMap<String, Value>| {
+        on(room, "ejectAtRoomExp")
+            && room
+                .get("expireUnixSec")
+                .and_then(Value::as_i64)
+                .is_some_and(|moment| moment <= now)
+    };
+    let turned = |name: &str| on(before, name) != on(after, name);
+    let lowered = |name: &str| limit(after, name) < limit(before, name);
+    let mut effects = Vec::new();
+    if before["privacy"] != "public" && after["privacy"] == "public" {
+        effects.push(Effect::PrivacyWidened);
+    }
+    if !on(before, "enableRecording") && on(after, "enableRecording") {
+        effects.push(Effect::RecordingOn);
+    }
+    if lowered("maxParticipants")
+        || lowered("endMeetingAfterNoActivityInSec")
+        || (is_over(after) && !is_over(before))
+    {
+        effects.push(Effect::EjectsParticipants);
+    }
+    if turned("enableRecording") || turned("audioOnlyRoom") {
+        effects.push(Effect::BillingChanged);
+    }
+    effects
+}
+
+fn name(text: &str) -> RoomName {
+    RoomName::try_from(text.to_owned()).unwrap()
+}
+
+/// Somebody fills rooms that the state knows nothing of: what moves in others by hand, an apply without a look cannot
+/// know.
+fn fill_by_hand(bench: &Bench, turn: &Turn) {
+    let mut rooms = turn.by_hand.iter();
+    for room in ROOMS {
+        if bench.state.rooms.contains_key(&name(room)) {
+            continue;
+        }
+        let Some(attributes) = rooms.next() else {
+            return;
+        };
+        let mut world = bench.world();
+        if world.room(room).is_none() {
+            world.create(room, attributes.clone().into_iter().collect(), 0);
+        } else {
+            for (attribute, value) in attributes {
+                world.edit(room, attribute, value.clone()).unwrap();
+            }
+        }
+    }
+}
+
+/// One run as `apply` makes it: planned, refused as a whole if it must be, carried out.
+fn run(bench: &mut Bench, turn: &Turn) {
+    let files: Wanted = turn
+        .files
+        .iter()
+        .map(|(room, settings)| (name(room), wanted(room, Value::Object(settings.clone()))))
+        .collect();
+    bench.limits = Limits {
+        require_allow: turn.named.clone(),
+        allowed: turn.allowed.clone(),
+        ..Limits::default()
+    };
+    let world = turn.live.then(|| {
+        let names = ROOMS.map(name).to_vec();
+        let service = bench.service();
+        bench.runtime.block_on(observe(&service, names, 1, || {}))
+    });
+    let plan = plan(&files, &bench.state, world.as_ref(), &options());
+    if refusals(&plan, &bench.limits).is_empty() {
+        for receipt in bench.carry_out(&plan) {
+            assert!(
+                !receipt.held_back || receipt.outcome == Outcome::Refused,
+                "{receipt:?}"
+            );
+        }
+    }
+}
+
+fn is_forbidden(turn: &Turn, effect: Effect) -> bool {
+    turn.named.contains(&effect) && !turn.allowed.contains(&effect)
+}
+
+const PERSONALITIES: [&[&str]; 5] = [
+    &[],
+    &["echo=sample"],
+    &["numbers=string"],
+    &[
+        "hide=privacy",
+        "hide=maxParticipants",
+        "hide=enableRecording",
+    ],
+    &["missing=404", "numbers=float", "extra-fields=on"],
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_named_effect_without_its_permission(
+        turns in proptest::collection::vec(turn(), 1..6),
+        personality in 0..PERSONALITIES.len(),
+    ) {
+        let mut bench = Bench::new(quirks(PERSONALITIES[personality]));
+        for turn in &turns {
+            if turn.state_is_lost {
+                bench.state = State { lineage: "lineage".to_owned(), ..State::fresh("acme") };
+            }
+            fill_by_hand(&bench, turn);
+            bench.faults(&turn.faults.iter().map(String::as_str).collect::<Vec<_>>());
+            let before = held(&bench);
+            run(&mut bench, turn);
+            bench.faults(&[]);
+            for (room, after) in held(&bench) {
+                let Some(before) = before.get(&room) else { continue };
+                for effect in happened(before, &after, options().now) {
+                    prop_assert!(!is_forbidden(turn, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
+                }
+            }
+        }
+    }
+}
