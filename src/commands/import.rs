@@ -330,8 +330,8 @@ impl Import<'_> {
         };
         let (parsed, _) = room_file::parse("", stem, text, &context);
         parsed
-            .filter(|parsed| parsed.name == *room && parsed.settings == draft.settings)
-            .map(|parsed| parsed.source)
+            .filter(|parsed| parsed.name == *room && parsed.wanted.settings == draft.settings)
+            .map(|parsed| parsed.wanted.source)
             .ok_or_else(|| "no file could be made that says what the service reports".to_owned())
     }
 }

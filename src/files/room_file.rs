@@ -17,24 +17,18 @@ use crate::model::name::{NameError, NameRule, RoomName};
 use crate::model::policy::Subject;
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
-use crate::model::{Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Secret, Settings};
+use crate::model::{
+    Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Secret, Settings, WantedRoom,
+};
 
 /// A room as one file declares it.
 #[derive(Clone, Debug)]
 pub(crate) struct RoomFile {
-    /// Path of the file, with `/`, as the user would type it.
-    pub file: String,
-    /// Its name: `roomName`, or the file's stem.
+    /// `roomName`, or the file's stem.
     pub name: RoomName,
     /// Where the name comes from.
     pub name_at: Place,
-    pub settings: Settings,
-    /// The secrets that refer to variables, by wire name, as they are written.
-    pub references: BTreeMap<&'static str, Secret>,
-    /// What it was read from ([`crate::files::unchanged`]). `None`: reading it found something, which has to be
-    /// reported the next time, too. Policies do not count: whoever relies on the source does not ask them.
-    pub source: Option<String>,
-    /// Where each key comes from.
+    pub wanted: WantedRoom,
     pub origins: RoomOrigins,
 }
 
@@ -68,6 +62,8 @@ pub(crate) fn parse(
         // The defaults' own findings say why.
         return (None, findings.list);
     };
+    // What was found has to be reported the next time, too. Policies do not count: whoever relies on the source
+    // does not ask them.
     let clean = findings.list.is_empty();
     let source = clean.then(|| unchanged::source(stem, text, context, &name, &settings));
     let subject = Subject {
@@ -80,12 +76,15 @@ pub(crate) fn parse(
         add_violation(violation, &layers, &mut findings);
     }
     let room = RoomFile {
-        file: file.to_owned(),
-        name_at,
-        source,
         name,
-        settings,
-        references: layers.references(),
+        name_at,
+        wanted: WantedRoom {
+            file: file.to_owned(),
+            place: file.to_owned(),
+            source,
+            settings,
+            references: layers.references(),
+        },
         origins: layers.origins(),
     };
     (Some(room), findings.list)
@@ -213,17 +212,15 @@ fn room_name(
     match RoomName::parse(text, rule) {
         Ok(name) => Some((name, place)),
         Err(error) => {
-            let origin = match (declared, &error) {
-                (Some(_), _) => String::new(),
-                (None, _) => format!(" (the room is named after its file, `{}`)", shortened(stem)),
-            };
-            let help = match (&error, declared) {
-                (NameError::Uppercase, None) => format!(
-                    "rename the file to `{}`, or set `roomName`",
-                    shortened(&stem.to_ascii_lowercase())
-                ),
-                _ => error.help(),
-            };
+            let mut origin = String::new();
+            let mut help = error.help().to_owned();
+            if declared.is_none() {
+                origin = format!(" (the room is named after its file, `{}`)", shortened(stem));
+                if error == NameError::Uppercase {
+                    let lower = shortened(&stem.to_ascii_lowercase());
+                    help = format!("rename the file to `{lower}`, or set `roomName`");
+                }
+            }
             findings.report(place, Rule::RoomName, format!("{error}{origin}"), help);
             None
         }
@@ -310,7 +307,7 @@ mod tests {
         assert_eq!(findings, []);
         let room = room.unwrap();
         assert_eq!(room.name.as_str(), "stand-up");
-        assert_eq!(room.settings.len(), 2);
+        assert_eq!(room.wanted.settings.len(), 2);
         assert_eq!(room.origins["maxParticipants"].line, 3);
     }
 
@@ -423,7 +420,7 @@ mod tests {
         let settings = |text: &str| {
             let (room, findings) = parse("rooms/a.yaml", "a", text, &CONTEXT);
             assert_eq!(findings, [], "{text}");
-            room.unwrap().settings
+            room.unwrap().wanted.settings
         };
         let hook = |value: &str| format!("privacy: private\nmeetingJoinWebhook: {value}\n");
         let set = settings(&hook("https://a.example/${env:KEY}?x=$$1"));
@@ -497,7 +494,7 @@ mod tests {
         );
         let room = room.unwrap();
         assert!(
-            room.source.is_some(),
+            room.wanted.source.is_some(),
             "a check that asks no policy finds nothing"
         );
         let at = |file: &str, place: Place| {

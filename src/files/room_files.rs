@@ -200,13 +200,15 @@ fn read_room(
         .unwrap_or_default();
     if let Some((name, settings)) = known.room(stem, &text, context) {
         let room = RoomFile {
-            file: as_typed(path),
             name,
             name_at: Place::default(),
-            // Nothing is applied from here.
-            source: None,
-            settings,
-            references: BTreeMap::new(),
+            // No source: nothing is applied from here.
+            wanted: WantedRoom {
+                file: as_typed(path),
+                place: as_typed(path),
+                settings,
+                ..WantedRoom::default()
+            },
             origins: RoomOrigins::new(),
         };
         return (Some(room), Vec::new());
@@ -214,42 +216,24 @@ fn read_room(
     room_file::parse(&as_typed(path), stem, &text, context)
 }
 
-/// Where a room was declared first.
-struct First {
-    file: String,
-    name: RoomName,
-    name_at: Place,
-}
-
 /// Brings the rooms together; two files for one room, or for two names that differ only by case, are errors.
 fn join(rooms: Vec<RoomFile>, loaded: &mut Loaded, findings: &mut Vec<Finding>) {
-    let mut by_name: HashMap<String, First> = HashMap::with_capacity(rooms.len());
+    let mut first_at: HashMap<String, (RoomName, Place)> = HashMap::with_capacity(rooms.len());
     for room in rooms {
         let folded = room.name.folded();
-        if let Some(first) = by_name.get(&folded) {
-            findings.push(twin(&room, first));
+        if let Some((name, place)) = first_at.get(&folded) {
+            let file = &loaded.wanted[name].file;
+            findings.push(twin(&room, name, file, *place));
             continue;
         }
-        let first = First {
-            file: room.file.clone(),
-            name: room.name.clone(),
-            name_at: room.name_at,
-        };
-        by_name.insert(folded, first);
+        first_at.insert(folded, (room.name.clone(), room.name_at));
         loaded.origins.insert(room.name.clone(), room.origins);
-        let wanted = WantedRoom {
-            place: room.file.clone(),
-            file: room.file,
-            source: room.source,
-            settings: room.settings,
-            references: room.references,
-        };
-        loaded.wanted.insert(room.name, wanted);
+        loaded.wanted.insert(room.name, room.wanted);
     }
 }
 
-fn twin(room: &RoomFile, first: &First) -> Finding {
-    let (name, file) = (&first.name, &first.file);
+/// `name` is that of the first, at `place` in `file`.
+fn twin(room: &RoomFile, name: &RoomName, file: &str, place: Place) -> Finding {
     let message = if *name == room.name {
         format!("`{name}` is declared twice; the first time in {file}")
     } else {
@@ -262,11 +246,17 @@ fn twin(room: &RoomFile, first: &First) -> Finding {
     Finding {
         room: Some(room.name.to_string()),
         related: vec![Related {
-            file: file.clone(),
-            place: first.name_at,
+            file: file.to_owned(),
+            place,
             label: "the first one".to_owned(),
         }],
-        ..Finding::new(&room.file, room.name_at, Rule::DuplicateRoom, message, help)
+        ..Finding::new(
+            &room.wanted.file,
+            room.name_at,
+            Rule::DuplicateRoom,
+            message,
+            help,
+        )
     }
 }
 

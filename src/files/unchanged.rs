@@ -147,8 +147,8 @@ mod tests {
         let (room, _) = parse("rooms/a.yaml", "a", text, &CONTEXT);
         let room = room.unwrap();
         let applied = AppliedRoom {
-            settings: stored(&room.settings, "salt", &StoredSettings::new()),
-            source: room.source,
+            settings: stored(&room.wanted.settings, "salt", &StoredSettings::new()),
+            source: room.wanted.source,
             ..AppliedRoom::default()
         };
         let mut state = State::fresh("acme");
@@ -167,7 +167,7 @@ mod tests {
         let (read, _) = parse("rooms/a.yaml", "a", TEXT, &CONTEXT);
         let read = read.unwrap();
         let room = known.room("a", TEXT, &CONTEXT);
-        assert_eq!(room, Some((read.name, read.settings)));
+        assert_eq!(room, Some((read.name, read.wanted.settings)));
     }
 
     #[test]
@@ -208,11 +208,12 @@ mod tests {
         let (room, _) = parse("rooms/a.yaml", "a", TEXT, &with(&before));
         let mut state = state(TEXT);
         let room = room.unwrap();
-        applied(&mut state).settings = stored(&room.settings, "salt", &StoredSettings::new());
-        applied(&mut state).source = room.source;
+        applied(&mut state).settings =
+            stored(&room.wanted.settings, "salt", &StoredSettings::new());
+        applied(&mut state).source = room.wanted.source;
         let known = Known::of(&state);
         let read = known.room("a", TEXT, &with(&before));
-        assert_eq!(read, Some((room.name, room.settings)));
+        assert_eq!(read, Some((room.name, room.wanted.settings)));
         assert!(known.room("a", TEXT, &with(&after)).is_none());
         assert!(known.room("a", TEXT, &CONTEXT).is_none());
     }

@@ -36,13 +36,11 @@ pub struct RoomName(String);
 pub enum NameError {
     #[error("a room name cannot be empty")]
     Empty,
-    /// More than [`MAX_LENGTH`] characters.
     #[error("a room name of {0} characters is too long; at most {MAX_LENGTH} are accepted")]
     TooLong(usize),
     /// Only dots: a URL path would swallow it.
     #[error("`{0}` is a path, not a room name")]
     Dots(String),
-    /// A character outside the rule.
     #[error("`{}` is not allowed in a room name", told(*.0))]
     Character(char),
     #[error("upper-case letters are not allowed in a room name")]
@@ -59,19 +57,17 @@ fn told(character: char) -> String {
 
 impl NameError {
     /// What to write instead.
-    pub fn help(&self) -> String {
+    pub fn help(&self) -> &'static str {
         match self {
             Self::Uppercase => {
                 "write it in lower case: clients of the service differ on whether case counts \
                  (`names: url-safe` in roomctl.yaml allows it)"
-                    .to_owned()
             }
             Self::Character(_) => {
                 "use lower-case letters, digits, `-` and `_`; the name becomes part of the join URL"
-                    .to_owned()
             }
             Self::Empty | Self::TooLong(_) | Self::Dots(_) => {
-                "name the file after the room, or set `roomName`".to_owned()
+                "name the file after the room, or set `roomName`"
             }
         }
     }
@@ -90,23 +86,18 @@ impl RoomName {
         if text.chars().all(|c| c == '.') {
             return Err(NameError::Dots(text.to_owned()));
         }
-        let plain =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-        let wide = |c: char| c.is_ascii_uppercase() || matches!(c, '.' | '~');
-        match text.chars().find(|&c| !plain(c)) {
+        let is_allowed = |c: char| match c {
+            'a'..='z' | '0'..='9' | '-' | '_' => true,
+            'A'..='Z' | '.' | '~' => rule == NameRule::UrlSafe,
+            _ => false,
+        };
+        match text.chars().find(|&c| !is_allowed(c)) {
             None => Ok(Self(text.to_owned())),
-            Some(_) if rule == NameRule::UrlSafe => {
-                match text.chars().find(|&c| !plain(c) && !wide(c)) {
-                    None => Ok(Self(text.to_owned())),
-                    Some(c) => Err(NameError::Character(c)),
-                }
-            }
             Some(c) if c.is_ascii_uppercase() => Err(NameError::Uppercase),
             Some(c) => Err(NameError::Character(c)),
         }
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

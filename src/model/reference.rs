@@ -12,7 +12,6 @@ const OPENING: &str = "${env:";
 /// Why a text with a reference cannot be read. Repeats nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReferenceError {
-    /// `${` that is not `${env:NAME}`.
     #[error(
         "`${{` begins a reference, which reads `${{env:NAME}}`; for the characters as such write `$${{`"
     )]
@@ -65,14 +64,7 @@ impl Template {
 
     /// The variables it refers to, each once, by name.
     pub(crate) fn variables(&self) -> Vec<String> {
-        let names = self.0.iter().filter_map(|part| match part {
-            Part::Variable(name) => Some(name.clone()),
-            Part::Text(_) => None,
-        });
-        let mut names: Vec<String> = names.collect();
-        names.sort();
-        names.dedup();
-        names
+        self.resolve(&|_| None).err().unwrap_or_default()
     }
 
     /// The text before the first reference, if it begins with text.
@@ -83,7 +75,7 @@ impl Template {
         }
     }
 
-    /// The text that it stands for.
+    /// The text that it stands for; otherwise the variables that are not set, each once, by name.
     pub(crate) fn resolve(&self, lookup: Lookup<'_>) -> Result<Secret, Vec<String>> {
         let mut text = String::new();
         let mut unset = Vec::new();
@@ -117,11 +109,9 @@ fn reference(text: &str) -> Result<(&str, &str), ReferenceError> {
         .strip_prefix(OPENING)
         .and_then(|inside| inside.split_once('}'))
         .ok_or(ReferenceError::Malformed)?;
-    if is_variable(name) {
-        Ok((name, rest))
-    } else {
-        Err(ReferenceError::Name)
-    }
+    is_variable(name)
+        .then_some((name, rest))
+        .ok_or(ReferenceError::Name)
 }
 
 /// Whether `name` can be the name of a variable.

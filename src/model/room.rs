@@ -167,6 +167,17 @@ pub(crate) struct Room {
     pub delete_on_exp: Managed<bool>,
 }
 
+/// The settings of a room, from the wire name of each field.
+macro_rules! settings_of {
+    ($room:expr, { $($field:ident: $name:literal,)* }) => {{
+        // Without `..`, so that a new attribute cannot be forgotten.
+        let Room { room_name: _, $($field),* } = $room;
+        let settings = [$(($name, $field.get().cloned().map(Value::from))),*];
+        let managed = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        managed.collect()
+    }};
+}
+
 impl Room {
     /// Puts the values of variables into the secret attributes, made up ones if so told, and says which
     /// attributes come out wrong.
@@ -201,91 +212,39 @@ impl Room {
     /// `roomName` is not among them: it is the room's address. In a PUT body it reads like a rename,
     /// and the vendor's samples contradict each other about it.
     pub(crate) fn settings(&self) -> Settings {
-        // Without `..`, so that a new attribute cannot be forgotten.
-        let Self {
-            room_name: _,
-            privacy,
-            expire_unix_sec,
-            eject_at_room_exp,
-            not_before_unix_sec,
-            max_participants,
-            auto_join,
-            show_invite_box,
-            enable_request_to_join,
-            enable_chat,
-            new_chat_for_meeting_session,
-            enable_screen_sharing,
-            join_video_on,
-            join_audio_on,
-            enable_recording,
-            owner_only_broadcast,
-            record_room,
-            eject_after_elapsed_time_in_sec,
-            meeting_join_webhook,
-            meeting_left_webhook,
-            meeting_started_webhook,
-            meeting_ended_webhook,
-            end_meeting_after_no_activity_in_sec,
-            audio_only_room,
-            enable_composition,
-            composition_layout,
-            record_composition,
-            enable_rtmp_out,
-            rtmp_out_url,
-            enable_live_streaming,
-            delete_on_exp,
-        } = self;
-        let mut settings = Settings::new();
-        let mut copy = |name, value: Option<Value>| {
-            if let Some(value) = value {
-                settings.insert(name, value);
-            }
-        };
-        copy("privacy", value(privacy));
-        copy("expireUnixSec", value(expire_unix_sec));
-        copy("ejectAtRoomExp", value(eject_at_room_exp));
-        copy("notBeforeUnixSec", value(not_before_unix_sec));
-        copy("maxParticipants", value(max_participants));
-        copy("autoJoin", value(auto_join));
-        copy("showInviteBox", value(show_invite_box));
-        copy("enableRequestToJoin", value(enable_request_to_join));
-        copy("enableChat", value(enable_chat));
-        copy(
-            "newChatForMeetingSession",
-            value(new_chat_for_meeting_session),
-        );
-        copy("enableScreenSharing", value(enable_screen_sharing));
-        copy("joinVideoOn", value(join_video_on));
-        copy("joinAudioOn", value(join_audio_on));
-        copy("enableRecording", value(enable_recording));
-        copy("ownerOnlyBroadcast", value(owner_only_broadcast));
-        copy("recordRoom", value(record_room));
-        copy(
-            "ejectAfterElapsedTimeInSec",
-            value(eject_after_elapsed_time_in_sec),
-        );
-        copy("meetingJoinWebhook", value(meeting_join_webhook));
-        copy("meetingLeftWebhook", value(meeting_left_webhook));
-        copy("meetingStartedWebhook", value(meeting_started_webhook));
-        copy("meetingEndedWebhook", value(meeting_ended_webhook));
-        copy(
-            "endMeetingAfterNoActivityInSec",
-            value(end_meeting_after_no_activity_in_sec),
-        );
-        copy("audioOnlyRoom", value(audio_only_room));
-        copy("enableComposition", value(enable_composition));
-        copy("compositionLayout", value(composition_layout));
-        copy("recordComposition", value(record_composition));
-        copy("enableRTMPOut", value(enable_rtmp_out));
-        copy("rtmpOutURL", value(rtmp_out_url));
-        copy("enableLiveStreaming", value(enable_live_streaming));
-        copy("deleteOnExp", value(delete_on_exp));
-        settings
+        settings_of!(self, {
+            privacy: "privacy",
+            expire_unix_sec: "expireUnixSec",
+            eject_at_room_exp: "ejectAtRoomExp",
+            not_before_unix_sec: "notBeforeUnixSec",
+            max_participants: "maxParticipants",
+            auto_join: "autoJoin",
+            show_invite_box: "showInviteBox",
+            enable_request_to_join: "enableRequestToJoin",
+            enable_chat: "enableChat",
+            new_chat_for_meeting_session: "newChatForMeetingSession",
+            enable_screen_sharing: "enableScreenSharing",
+            join_video_on: "joinVideoOn",
+            join_audio_on: "joinAudioOn",
+            enable_recording: "enableRecording",
+            owner_only_broadcast: "ownerOnlyBroadcast",
+            record_room: "recordRoom",
+            eject_after_elapsed_time_in_sec: "ejectAfterElapsedTimeInSec",
+            meeting_join_webhook: "meetingJoinWebhook",
+            meeting_left_webhook: "meetingLeftWebhook",
+            meeting_started_webhook: "meetingStartedWebhook",
+            meeting_ended_webhook: "meetingEndedWebhook",
+            end_meeting_after_no_activity_in_sec: "endMeetingAfterNoActivityInSec",
+            audio_only_room: "audioOnlyRoom",
+            enable_composition: "enableComposition",
+            composition_layout: "compositionLayout",
+            record_composition: "recordComposition",
+            enable_rtmp_out: "enableRTMPOut",
+            rtmp_out_url: "rtmpOutURL",
+            enable_live_streaming: "enableLiveStreaming",
+            delete_on_exp: "deleteOnExp",
+        })
     }
-}
-
-fn value<T: Clone + Into<Value>>(managed: &Managed<T>) -> Option<Value> {
-    managed.get().cloned().map(Into::into)
 }
 
 /// The attributes as a schema, each by itself, without any rule across them. What editors get is made from

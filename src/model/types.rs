@@ -20,15 +20,12 @@ use super::words::words;
 /// since the service documents no way to clear a setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Managed<T> {
-    /// The key is not in the file.
     #[default]
     Absent,
-    /// The key is there with this value.
     Set(T),
 }
 
 impl<T> Managed<T> {
-    /// The value, if the key is there.
     pub(crate) fn get(&self) -> Option<&T> {
         match self {
             Self::Absent => None,
@@ -124,18 +121,9 @@ fn whole_number<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Whole(expecting, from_text))
 }
 
-macro_rules! whole_number_type {
-    ($(#[$doc:meta])* $name:ident, $expecting:literal, $from_text:expr, $schema:tt) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub(crate) struct $name(pub i64);
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                whole_number(deserializer, $expecting, $from_text).map(Self)
-            }
-        }
-
+/// What editors know of a type. It stands with each attribute, which has a text of its own.
+macro_rules! described {
+    ($name:ident, $schema:tt) => {
         impl JsonSchema for $name {
             fn inline_schema() -> bool {
                 true
@@ -149,6 +137,22 @@ macro_rules! whole_number_type {
                 json_schema!($schema)
             }
         }
+    };
+}
+
+macro_rules! whole_number_type {
+    ($(#[$doc:meta])* $name:ident, $expecting:literal, $from_text:expr, $schema:tt) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) struct $name(pub i64);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                whole_number(deserializer, $expecting, $from_text).map(Self)
+            }
+        }
+
+        described!($name, $schema);
 
         impl From<$name> for Scalar {
             fn from(number: $name) -> Self {
@@ -199,9 +203,6 @@ whole_number_type!(
 
 impl UnixSeconds {
     /// Reads whole seconds, or RFC 3339 with an offset.
-    ///
-    /// # Errors
-    /// What is wrong with the text as RFC 3339, when it is no number either.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         match text.parse::<i64>() {
             Ok(seconds) if seconds >= 0 => Ok(Self(seconds)),
@@ -337,13 +338,12 @@ impl SecretUrl {
 
 impl From<SecretUrl> for Value {
     fn from(url: SecretUrl) -> Self {
-        match url {
-            SecretUrl::Known(secret) => Self::Secret(secret),
-            SecretUrl::Unset(variables) => Self::Unset { variables },
-            SecretUrl::Referring(template) => Self::Unset {
-                variables: template.variables(),
-            },
-        }
+        let variables = match url {
+            SecretUrl::Known(secret) => return Self::Secret(secret),
+            SecretUrl::Referring(template) => template.variables(),
+            SecretUrl::Unset(variables) => variables,
+        };
+        Self::Unset { variables }
     }
 }
 
@@ -380,13 +380,11 @@ fn secret_url<'de, D: Deserializer<'de>>(
 
 /// What can be said of a URL before its variables are known.
 fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static str> {
-    let Some(beginning) = template.beginning() else {
-        return Ok(());
-    };
-    if begins_well(beginning.expose(), schemes) {
-        Ok(())
-    } else {
-        Err("this is neither a reference alone nor one inside such a URL")
+    match template.beginning() {
+        Some(beginning) if !begins_well(beginning.expose(), schemes) => {
+            Err("this is neither a reference alone nor one inside such a URL")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -446,25 +444,13 @@ macro_rules! secret_url_type {
             }
         }
 
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({
-                    "type": "string",
-                    "pattern": url_pattern($scheme),
-                    "patternErrorMessage":
-                        concat!("Write ", $expecting, ", with or without ${env:NAME} inside, or ${env:NAME} alone"),
-                    "x-secret": true,
-                })
-            }
-        }
+        described!($name, {
+            "type": "string",
+            "pattern": url_pattern($scheme),
+            "patternErrorMessage":
+                concat!("Write ", $expecting, ", with or without ${env:NAME} inside, or ${env:NAME} alone"),
+            "x-secret": true,
+        });
 
         impl From<$name> for Value {
             fn from(url: $name) -> Self {
@@ -633,8 +619,7 @@ mod tests {
         };
         let resolved = |text: &str| {
             let mut url = read(text).unwrap();
-            url.resolve(&lookup, false)
-                .map(|()| Value::from(url.clone()))
+            url.resolve(&lookup, false).map(|()| Value::from(url))
         };
         let known = Ok(Value::Secret(Secret::new("rtmp://live.example/k")));
         for text in [

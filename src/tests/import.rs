@@ -92,8 +92,8 @@ proptest! {
             prop_assert_eq!(&parsed.name, &room);
             let formatted = format(&text, &mut Findings::new(""));
             prop_assert_eq!(formatted.as_deref(), Some(text.as_str()));
-            prop_assert!(n == 1 || parsed.settings == draft.settings, "{text}");
-            let wanted = WantedRoom { settings: parsed.settings, ..WantedRoom::default() };
+            prop_assert!(n == 1 || parsed.wanted.settings == draft.settings, "{text}");
+            let wanted = WantedRoom { settings: parsed.wanted.settings, ..WantedRoom::default() };
             let options = Options::default();
             let plan = plan(&[(room.clone(), wanted)].into(), &state, None, &options);
             prop_assert!(plan.is_empty(), "{text}");
