@@ -77,7 +77,6 @@ fn span(text: &str) -> Result<Duration, String> {
     Ok(span)
 }
 
-/// What is to be applied.
 enum Intent {
     /// What files, state and service come to now.
     Fresh(Mode),
@@ -289,7 +288,6 @@ fn unread(room: &Unreadable) -> Receipt {
     }
 }
 
-/// Prints what happened.
 fn print_end(
     session: &Session,
     state: &State,

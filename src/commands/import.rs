@@ -178,7 +178,6 @@ struct Import<'a> {
     loaded: &'a Loaded,
 }
 
-/// Where the file of a room goes.
 struct Place {
     /// Below the rooms directory.
     relative: PathBuf,
@@ -264,7 +263,6 @@ impl Import<'_> {
         })
     }
 
-    /// Whether there are defaults above the file.
     fn has_defaults(&self, place: &Place) -> bool {
         let is_defaults = |directory: &Path| {
             let files = defaults::paths_in(directory);

@@ -41,7 +41,6 @@ const WORKFLOWS: [(&str, &str); 8] = own![
     ".github/actions/roomctl/github.py",
 ];
 
-/// The schemas that the files name.
 const SCHEMAS: [(&str, SchemaName); 4] = [
     ("schema/room.schema.json", SchemaName::Room),
     (

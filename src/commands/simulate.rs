@@ -33,7 +33,6 @@ pub(crate) struct SimulateArgs {
     pub seed: u64,
 }
 
-/// The key it accepts when none is set.
 const DEFAULT_KEY: &str = "simulated-key";
 
 pub(crate) fn run(

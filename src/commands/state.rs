@@ -237,11 +237,9 @@ fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit,
 /// What the room files say, as far as they can be read. Only for warnings, so errors in them stop nothing.
 struct Files {
     loaded: Loaded,
-    /// Whether every file could be read.
     complete: bool,
 }
 
-/// Whether a file names a room.
 enum Named<'a> {
     By(&'a str),
     /// One that could not be read may.
@@ -291,7 +289,6 @@ fn warn(output: &Output, text: &str) {
     output.note(&format!("warning: {text}\n"));
 }
 
-/// The room of that name.
 fn find<'a>(state: &'a State, name: &str) -> Result<(&'a RoomName, &'a AppliedRoom), Failure> {
     if let Some(found) = state.rooms.get_key_value(name) {
         return Ok(found);

@@ -6,7 +6,6 @@ use crate::model::{Lookup, NameRule};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
-    /// Which names are accepted.
     pub names: NameRule,
     /// Now, in Unix seconds.
     pub now: i64,
@@ -14,7 +13,6 @@ pub(crate) struct Context<'a> {
     pub variables: Lookup<'a>,
     /// Whether it is for the sandbox, where secrets whose variables are not set are made up.
     pub sandbox: bool,
-    /// The defaults that hold where the file is.
     pub defaults: &'a Defaults,
     /// What the repository demands of its rooms beyond the rules of the service.
     pub policies: &'a [Policy],

@@ -9,7 +9,6 @@ use crate::files::yaml::Entry;
 use crate::model::digest::sha256;
 use crate::model::{Finding, Rule};
 
-/// The stem of the files that hold defaults.
 pub(crate) const STEM: &str = "_defaults";
 
 /// Where the defaults of a directory may be.
@@ -18,15 +17,13 @@ pub(crate) fn paths_in(dir: &Path) -> [PathBuf; 2] {
 }
 
 /// What one file of defaults says.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Layer {
-    /// Path of the file, with `/`, as the user would type it.
     pub file: Arc<str>,
     /// Its keys, in the order of the file.
     pub entries: Vec<Entry>,
     /// Whether anything is wrong with it, so that no room below it can be made.
     broken: bool,
-    /// Digest of its text.
     digest: String,
 }
 
@@ -62,9 +59,8 @@ impl Layer {
     pub(crate) fn unreadable(file: &str) -> Self {
         Self {
             file: file.into(),
-            entries: Vec::new(),
             broken: true,
-            digest: String::new(),
+            ..Self::default()
         }
     }
 }
@@ -78,7 +74,6 @@ pub(crate) struct Defaults {
 }
 
 impl Defaults {
-    /// Where there are none.
     pub(crate) const NONE: &'static Self = &Self {
         layers: Vec::new(),
         identity: String::new(),
@@ -97,12 +92,10 @@ impl Defaults {
         self.layers.iter().map(Arc::as_ref)
     }
 
-    /// Whether any of them cannot be used.
     pub(crate) fn broken(&self) -> bool {
         self.layers().any(|layer| layer.broken)
     }
 
-    /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }

@@ -9,15 +9,12 @@ use ignore::WalkBuilder;
 use crate::files::defaults::{self, STEM};
 use crate::model::{Finding, Place, Rule};
 
-/// The files of one root.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub rooms: Vec<PathBuf>,
-    /// The defaults, by their directory.
     pub defaults: BTreeMap<PathBuf, PathBuf>,
     /// Defaults of the directories above the root, outermost first.
     pub above: Vec<PathBuf>,
-    /// What is in the way.
     pub findings: Vec<Finding>,
 }
 
@@ -157,7 +154,6 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
     }
 }
 
-/// Whether a file is YAML by its name.
 pub(crate) fn is_yaml(path: &Path) -> bool {
     // A file called `.yaml` has no extension, as far as the library goes.
     let ending = path.extension().or(path.file_name()).unwrap_or_default();
@@ -172,7 +168,6 @@ fn is_hidden(path: &Path) -> bool {
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// A finding about a file as a whole.
 pub(crate) fn whole_file(path: &Path, rule: Rule, message: &str, help: &str) -> Finding {
     Finding::new(as_typed(path), Place::WHOLE_FILE, rule, message, help)
 }

@@ -27,7 +27,6 @@ const MISTAKEN: [(&str, Option<&str>); 4] = [
 
 const TAKE_IT_OUT: &str = "take the key out";
 
-/// What to do about something that cannot be.
 pub(crate) const FAULT: &str =
     "this is a fault of roomctl: please report it with the shape of the file";
 
@@ -261,7 +260,6 @@ fn wrong_type_help(attribute: &Attribute, value: &Value) -> String {
     }
 }
 
-/// A value that would do.
 fn example(kind: &Kind) -> &'static str {
     match kind {
         Kind::Text => "stand-up",
@@ -305,7 +303,6 @@ fn unknown_key(entry: &Entry, findings: &mut Findings<'_>) {
     findings.report(entry.key_at, Rule::UnknownKey, message, help);
 }
 
-/// The attribute that was probably meant.
 fn meant(key: &str) -> Option<&'static str> {
     match key {
         "name" | "room" => Some("roomName"),
@@ -332,12 +329,10 @@ pub(crate) fn shortened(text: &str) -> String {
 pub(crate) struct Findings<'a> {
     file: &'a str,
     room: Option<String>,
-    /// What was found so far.
     pub list: Vec<Finding>,
 }
 
 impl<'a> Findings<'a> {
-    /// None yet, of the file at that path.
     pub(crate) fn new(file: &'a str) -> Self {
         Self {
             file,

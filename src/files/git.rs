@@ -14,7 +14,6 @@ use crate::files::text_file::MAX_FILE_BYTES;
 /// Why the files of a revision are not known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitError {
-    /// The program is not there.
     #[error("cannot run `git`")]
     Missing(#[source] io::Error),
     #[error("git does not know the revision `{revision}` here: {message}")]
@@ -40,7 +39,6 @@ pub(crate) struct History {
 /// The YAML files that a directory had at a commit.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    /// Copies of them.
     pub files: TempDir,
     pub unread: Unread,
 }

@@ -6,26 +6,21 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::disk::whole_file::{Way, write_whole};
 
-/// Why a file is not written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NewFileError {
     /// The path leads out of the directory, or to a name that is not read.
     #[error("{} is not a place for a room file", .0.display())]
     Outside(PathBuf),
-    /// A link is on the way.
     #[error("{} is a link, and links are not followed", .0.display())]
     Link(PathBuf),
-    /// Something else is there.
     #[error("{} exists, and is no {kind}", .path.display())]
     Other {
         path: PathBuf,
         /// What should be there.
         kind: &'static str,
     },
-    /// The file is there already.
     #[error("{} exists", .0.display())]
     Exists(PathBuf),
-    /// It cannot be looked at or written.
     #[error("cannot write {}: {source}", .path.display())]
     Io { path: PathBuf, source: io::Error },
 }

@@ -21,12 +21,10 @@ use crate::model::{
     Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Secret, Settings, WantedRoom,
 };
 
-/// A room as one file declares it.
 #[derive(Clone, Debug)]
 pub(crate) struct RoomFile {
     /// `roomName`, or the file's stem.
     pub name: RoomName,
-    /// Where the name comes from.
     pub name_at: Place,
     pub wanted: WantedRoom,
     pub origins: RoomOrigins,
@@ -154,7 +152,6 @@ impl<'a> Layers<'a> {
         entries
     }
 
-    /// Where a key is taken from.
     fn find(&self, key: &str) -> Option<(&'a str, &'a Entry)> {
         let own = self.own.iter().find(|entry| entry.key == key);
         own.map(|entry| (self.file, entry)).or_else(|| {

@@ -17,12 +17,9 @@ use crate::model::{
     Finding, Origins, Place, Related, RoomName, RoomOrigins, Rule, Wanted, WantedRoom,
 };
 
-/// What the files say.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    /// The rooms they want.
     pub wanted: Wanted,
-    /// Where each key comes from, by room.
     pub origins: Origins,
     /// Everything that is wrong or doubtful, sorted by file and place.
     pub findings: Vec<Finding>,

@@ -82,14 +82,12 @@ fn canonical_form(text: &str, findings: &mut Findings<'_>) -> Result<Option<Stri
     })
 }
 
-/// Why a file is left as it is.
 struct Refusal {
     place: Place,
     message: &'static str,
     help: &'static str,
 }
 
-/// A file in its parts.
 struct Arranged<'a> {
     header: &'a [&'a str],
     /// In the order of the catalogue.
@@ -139,7 +137,6 @@ impl Arranged<'_> {
     }
 }
 
-/// Takes a file apart.
 fn arrange<'a>(
     text: &str,
     lines: &'a [&'a str],
@@ -218,7 +215,6 @@ fn is_remark(line: &str) -> bool {
     is_blank(line) || line.trim_start_matches(BLANKS).starts_with('#')
 }
 
-/// A text and its lines.
 struct Source<'a> {
     text: &'a str,
     lines: &'a [&'a str],

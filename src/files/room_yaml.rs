@@ -10,7 +10,6 @@ use crate::model::catalogue::{Kind, attributes, kind};
 use crate::model::{RoomName, Scalar, Value, reference};
 use crate::planner::import::Draft;
 
-/// What a room file is written from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoomYaml<'a> {
     pub room: &'a RoomName,
@@ -19,7 +18,6 @@ pub(crate) struct RoomYaml<'a> {
     /// Path to the schema, as seen from the file, for editors.
     pub schema: Option<&'a str>,
     pub draft: &'a Draft,
-    /// The variable that stands for each secret.
     pub variables: &'a BTreeMap<&'static str, String>,
 }
 
@@ -62,10 +60,10 @@ fn written(name: &str, value: &Value, variables: &BTreeMap<&str, String>) -> Opt
 }
 
 fn moment(seconds: i64) -> String {
-    match Timestamp::from_second(seconds) {
-        Ok(moment) => format!("{seconds}  # {moment}"),
-        Err(_) => seconds.to_string(),
-    }
+    Timestamp::from_second(seconds).map_or_else(
+        |_| seconds.to_string(),
+        |moment| format!("{seconds}  # {moment}"),
+    )
 }
 
 /// The path from the file at `file` back to `target`; both are seen from the same directory. `None` when the

@@ -10,13 +10,10 @@ use crate::model::{Finding, Place, Rule};
 /// Largest room file that is read, in bytes. A room with every attribute and a comment on each is about 4 KiB.
 pub(crate) const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// What is wrong with a file of ours.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// It could not be read.
     #[error("cannot read {}", .path.display())]
     Io { path: PathBuf, source: io::Error },
-    /// It is not what it should be.
     #[error("{}:{}:{}: {message}", .path.display(), .place.line, .place.column)]
     Invalid {
         path: PathBuf,
@@ -30,7 +27,6 @@ pub(crate) fn text_of(file: &str) -> Option<String> {
     read_text(Path::new(file)).ok()
 }
 
-/// The text of a room file.
 pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
     let wrong = |rule, message: &str, help| Box::new(whole_file(path, rule, message, help));
     let mut bytes = Vec::new();

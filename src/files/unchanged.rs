@@ -44,7 +44,6 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.rooms.is_empty()
     }

@@ -20,12 +20,9 @@ use crate::model::Place;
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub key: String,
-    /// Where the key is.
     pub key_at: Place,
-    /// The bytes of the key in the file.
     pub key_span: Range<usize>,
     pub value: Value,
-    /// Where the value is.
     pub value_at: Place,
     /// The bytes of the value in the file.
     pub span: Range<usize>,
@@ -36,7 +33,6 @@ pub(crate) struct Entry {
 pub(crate) struct YamlError {
     pub place: Place,
     pub message: String,
-    /// What to write instead.
     pub help: &'static str,
 }
 

@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::room;
 
-/// One attribute of a room.
 #[derive(Debug)]
 pub(crate) struct Attribute {
     pub name: &'static str,
@@ -30,10 +29,8 @@ pub(crate) enum Kind {
     Moment,
     /// Seconds.
     Span,
-    /// One of these.
     Words(Vec<&'static str>),
     Text,
-    /// Never shown.
     SecretUrl,
 }
 
@@ -70,7 +67,6 @@ pub(crate) fn attributes() -> &'static [Attribute] {
     &TABLE
 }
 
-/// The attribute of that wire name.
 pub(crate) fn attribute(name: &str) -> Option<&'static Attribute> {
     // Asked for every key of every file.
     static BY_NAME: LazyLock<HashMap<&str, &Attribute>> =
@@ -78,7 +74,6 @@ pub(crate) fn attribute(name: &str) -> Option<&'static Attribute> {
     BY_NAME.get(name).copied()
 }
 
-/// What the attribute of that wire name holds.
 pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
     attribute(name).map(|attribute| &attribute.kind)
 }
@@ -92,7 +87,6 @@ pub(crate) fn with(wanted: Trait) -> impl Iterator<Item = &'static str> {
 }
 
 impl Attribute {
-    /// Whether its values are never shown.
     pub(crate) fn is_secret(&self) -> bool {
         self.kind == Kind::SecretUrl
     }

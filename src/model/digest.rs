@@ -3,7 +3,6 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// Lower-case hexadecimal digits of `bytes`.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     // A table, not `write!`: a plan of 10,000 rooms makes 30,000 digests.
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -14,7 +13,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// `sha256:` and the hex digest of `bytes`.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&Sha256::digest(bytes)))
 }

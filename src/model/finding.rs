@@ -39,7 +39,6 @@ impl Place {
         }
     }
 
-    /// The point at the beginning of a file.
     pub(crate) const START: Self = Self {
         line: 1,
         column: 1,
@@ -71,12 +70,10 @@ pub(crate) struct Finding {
     pub file: String,
     pub place: Place,
     pub rule: Rule,
-    /// How much it weighs.
     pub severity: Severity,
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// Other places that have to do with it.
     pub related: Vec<Related>,
     /// The room it is about, when that much is known. Of a finding in defaults, the first one it concerns.
     pub room: Option<String>,
@@ -103,7 +100,6 @@ impl Finding {
         }
     }
 
-    /// Whether `findings` forbid to go on.
     pub(crate) fn any_error(findings: &[Self]) -> bool {
         findings.iter().any(|f| f.severity == Severity::Error)
     }

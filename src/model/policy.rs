@@ -43,7 +43,6 @@ fn all() -> String {
     "*".to_owned()
 }
 
-/// Why a policy cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PolicyError {
     #[error("there are two policies called `{0}`")]
@@ -54,7 +53,6 @@ pub(crate) enum PolicyError {
     Expression { id: String, why: String },
 }
 
-/// A policy that is ready to be asked.
 #[derive(Debug)]
 pub(crate) struct Policy {
     config: PolicyConfig,
@@ -66,14 +64,12 @@ pub(crate) struct Policy {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub room: &'a RoomName,
-    /// The path of its file.
     pub file: &'a str,
     pub settings: &'a Settings,
     /// In Unix seconds.
     pub now: i64,
 }
 
-/// Makes the policies ready.
 pub(crate) fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyError> {
     let mut policies: Vec<Policy> = Vec::with_capacity(configs.len());
     for config in configs {

@@ -26,7 +26,6 @@ pub(crate) enum ReferenceError {
 enum Part {
     /// Text beside the references; secret, as the whole is.
     Text(Secret),
-    /// A reference to this variable.
     Variable(String),
 }
 

@@ -61,7 +61,6 @@ pub(crate) fn defaults() -> Schema {
     schema
 }
 
-/// The attributes in the words of editors.
 fn attributes() -> Schema {
     let mut schema = room::schema();
     if let Some(Value::String(text)) = schema.get_mut("description") {

@@ -16,7 +16,6 @@ pub(crate) struct Violation {
     /// Wire names of the attributes to point at: the one it is about, and those that it does not go with.
     pub attributes: Vec<&'static str>,
     pub message: String,
-    /// What to write instead.
     pub help: String,
 }
 
@@ -94,7 +93,6 @@ impl Checked<'_> {
     }
 }
 
-/// A moment as people read it.
 fn calendar(moment: i64) -> String {
     match Timestamp::from_second(moment) {
         Ok(moment) => moment.to_string(),

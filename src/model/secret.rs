@@ -16,7 +16,6 @@ use super::digest::hex;
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes the text over.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }

@@ -211,7 +211,6 @@ impl UnixSeconds {
     }
 }
 
-/// The whole seconds of an RFC 3339 timestamp.
 fn moment(text: &str) -> Result<i64, &'static str> {
     if !has_the_form_of_a_moment(text) {
         return Err(
@@ -257,7 +256,6 @@ fn has_the_form_of_a_moment(text: &str) -> bool {
     matches!(offset, "Z" | "z" | "+00:00" | "-00:00")
 }
 
-/// The seconds of a duration with units.
 fn span(text: &str) -> Result<i64, &'static str> {
     const FORM: &str = "write a duration like `2h`, `90m` or `1h30m`";
     let mut units = [('h', 3600), ('m', 60), ('s', 1)].into_iter();
@@ -288,7 +286,6 @@ fn span(text: &str) -> Result<i64, &'static str> {
 const MOMENT: &str = "^(1969|19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\
     [Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.]0{1,9})?([Zz]|[+-][0-9]{2}:[0-5][0-9])$";
 
-/// How a span is written, as a pattern.
 const SPAN: &str = "^([0-9]+h( ?[0-9]+m)?( ?[0-9]+s)?|[0-9]+m( ?[0-9]+s)?|[0-9]+s)$";
 
 /// How a URL with one of these schemes is written, or a reference that may stand for one, as a pattern. A

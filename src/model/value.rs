@@ -29,7 +29,6 @@ pub enum Scalar {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Plain(Scalar),
-    /// Text that nobody may read.
     Secret(Secret),
     /// A secret that is not known here: these variables are not set. Never sent.
     Unset {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{RoomName, Secret, Settings, Stored, StoredSettings};
 
-/// A room as a file wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WantedRoom {
     /// Path of the file, with `/`, as the user would type it.
@@ -18,7 +17,6 @@ pub(crate) struct WantedRoom {
     pub references: BTreeMap<&'static str, Secret>,
 }
 
-/// All rooms that the files want, by name.
 pub(crate) type Wanted = BTreeMap<RoomName, WantedRoom>;
 
 impl WantedRoom {

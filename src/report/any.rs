@@ -30,7 +30,6 @@ impl AnyReport {
         })
     }
 
-    /// The report as JSON.
     pub(crate) fn json(&self) -> serde_json::Result<String> {
         match self {
             Self::Plan(report) => json(report.as_ref()),

@@ -8,7 +8,6 @@ use std::ops::Range;
 use super::MASK;
 use crate::model::catalogue::{attribute, attributes};
 
-/// A line that may be shown.
 #[derive(Debug, Default)]
 pub(crate) struct Excerpt {
     pub text: String,

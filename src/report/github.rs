@@ -82,7 +82,6 @@ fn data(text: &str) -> String {
         .replace('\n', "%0A")
 }
 
-/// A text in the place of a property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -9,7 +9,6 @@ use std::fmt::Write;
 use super::values::{capitalized, printable};
 use super::view::{Item, Line, View, Weight};
 
-/// How a report is shown as markdown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Markdown<'a> {
     /// Most bytes; `None`: as many as it takes.

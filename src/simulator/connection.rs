@@ -81,7 +81,6 @@ enum Cut {
     Request(#[source] hyper::Error),
 }
 
-/// One request and its answer.
 async fn exchange(
     request: hyper::Request<Incoming>,
     desk: &Shared,

@@ -50,7 +50,6 @@ impl Desk {
         result
     }
 
-    /// Lets go of the data file.
     pub(super) fn close(&mut self) -> Result<(), StorageError> {
         self.storage = None;
         self.broken.take().map_or(Ok(()), Err)

@@ -18,7 +18,6 @@ use super::seed;
 /// How a `Retry-After` header names the end of the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RetryAfter {
-    /// In seconds from now.
     Seconds(u32),
     /// As an HTTP date so many seconds from now.
     Date(u32),
@@ -61,7 +60,6 @@ pub struct FaultItem {
     take: Take,
 }
 
-/// How an item is taken.
 #[derive(Clone, Copy, Debug)]
 enum Take {
     Count(fn(&mut Fault, u64)),
@@ -93,7 +91,6 @@ impl FaultItem {
         Some(())
     }
 
-    /// How it should have been written.
     fn wanted(&self) -> String {
         let form = self.form;
         match self.take {
@@ -243,7 +240,6 @@ impl Fault {
         ),
     ];
 
-    /// This fault for every request.
     fn always(kind: FaultKind) -> Self {
         Self {
             kind,
@@ -313,7 +309,6 @@ impl FromStr for Fault {
     }
 }
 
-/// What befalls one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fate {
     /// What goes wrong, other than `slow`.
@@ -358,7 +353,6 @@ impl Armed {
     }
 }
 
-/// All faults, in the order given.
 pub(super) struct Faults {
     armed: Vec<Armed>,
     seed: u64,

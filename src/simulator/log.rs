@@ -16,7 +16,6 @@ pub struct Counts {
     pub post: u64,
     pub put: u64,
     pub delete: u64,
-    /// Requests with another verb.
     pub other: u64,
     /// Requests that changed a room.
     pub written: u64,
@@ -51,7 +50,7 @@ pub struct Record {
     pub sequence: u64,
     /// When it arrived, in Unix milliseconds.
     pub at_ms: i64,
-    /// Its verb.
+    /// Its method.
     pub method: Method,
     /// Its path as sent, without the query.
     pub path: String,

@@ -48,9 +48,7 @@ fn known_names() -> String {
 
 /// What a switch can be set to.
 trait Setting: Sized {
-    /// As [`QuirkRow::values`].
     const VALUES: &'static str;
-    /// As [`QuirkRow::default`].
     const DEFAULT: &'static str;
 
     /// Sets the switch of that name, or adds to it.
@@ -241,7 +239,6 @@ impl Setting for PerSecond {
     }
 }
 
-/// Values by attribute.
 pub(super) type Overrides = BTreeMap<String, Value>;
 
 impl Setting for Overrides {
@@ -258,7 +255,6 @@ impl Setting for Overrides {
     }
 }
 
-/// Attributes.
 pub(super) type Hidden = BTreeSet<String>;
 
 impl Setting for Hidden {

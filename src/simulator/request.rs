@@ -121,14 +121,11 @@ impl fmt::Debug for Request {
 pub(super) enum Body {
     /// No byte was sent, or only white space.
     Empty,
-    /// A JSON value of any kind.
     Json(Value),
-    /// Not JSON.
     Unreadable,
 }
 
 impl Body {
-    /// Reads the bytes of a request.
     pub(super) fn read(bytes: &[u8]) -> Self {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Self::Empty;

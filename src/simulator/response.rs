@@ -32,12 +32,10 @@ pub struct Response {
 const JSON: &str = "application/json; charset=utf-8";
 
 impl Response {
-    /// A JSON answer.
     pub(super) fn json(status: u16, body: &Value) -> Self {
         Self::text(status, JSON, body.to_string())
     }
 
-    /// An answer of any type.
     pub(super) fn text(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -58,7 +56,6 @@ impl Response {
         Self::json(500, &json!({"eventCode": "SIM-500", "message": message}))
     }
 
-    /// The same with another header.
     pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

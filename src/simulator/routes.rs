@@ -12,7 +12,6 @@ use super::validate::{self, Accepted};
 use super::wire;
 use super::world::World;
 
-/// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// `GET /api/v1/rooms`
@@ -75,7 +74,6 @@ impl Route {
 /// What was done, or why nothing was.
 type Answer = Result<Response, Response>;
 
-/// Carries out a request.
 pub(super) fn carry_out(
     world: &mut World,
     route: &Route,

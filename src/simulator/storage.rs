@@ -17,14 +17,12 @@ use super::world::{Change, World};
 /// The only format that is read. The first was one JSON object with a journal beside it.
 const VERSION: u64 = 2;
 
-/// The first line.
 #[derive(Deserialize, Serialize)]
 struct Header {
     version: u64,
     app: String,
 }
 
-/// What is wrong with the data file.
 #[derive(Debug, Error)]
 pub enum StorageError {
     #[error("failed to {doing} {}", path.display())]
@@ -40,7 +38,6 @@ pub enum StorageError {
     Unusable { path: PathBuf, reason: String },
 }
 
-/// An open data file.
 pub(super) struct Storage {
     path: PathBuf,
     file: File,

@@ -14,7 +14,6 @@ use super::wire::{self, Kind};
 /// The largest integer that JavaScript holds exactly.
 const MAX_SAFE: i64 = 9_007_199_254_740_991;
 
-/// A body that was accepted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Accepted {
     /// The `roomName` in it, where it has a meaning.
@@ -141,7 +140,6 @@ fn room_name(method: Method, value: &Value, quirks: &Quirks) -> Result<Option<St
     }
 }
 
-/// The value to keep.
 fn attribute(row: &wire::Attribute, value: &Value, quirks: &Quirks) -> Result<Value, Detail> {
     let wrong = |says: &str, rule| Err(Detail::new(row.name, says, rule));
     match (row.kind, value) {

@@ -26,7 +26,6 @@ pub(super) enum Shown {
     Text(&'static str),
 }
 
-/// One settable attribute.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attribute {
     /// Its name on the wire (documented).
@@ -55,7 +54,6 @@ const fn unsampled(name: &'static str, kind: Kind) -> Attribute {
     sampled(name, kind, Shown::Nothing)
 }
 
-/// The name itself.
 pub(super) const ROOM_NAME: &str = "roomName";
 
 /// Settable in the vendor's NodeJs sample and in two clients, yet missing from the parameter table.
@@ -106,7 +104,6 @@ pub(super) const SETTABLE: &[Attribute] = &[
 /// Fields of the documented 200 answer that cannot be set.
 const RESPONSE_ONLY: [&str; 6] = ["_id", "app", "created", "__v", "lang", "archived"];
 
-/// The settable attribute of that name.
 pub(super) fn attribute(name: &str) -> Option<&'static Attribute> {
     SETTABLE.iter().find(|attribute| attribute.name == name)
 }

@@ -151,7 +151,6 @@ impl World {
         request.parameter("secretKey").as_deref() == Some(&self.settings.key.0)
     }
 
-    /// A name that no room has.
     pub(super) fn invent_name(&self) -> String {
         let start = seed::mix(self.settings.seed).wrapping_add(self.serial);
         let mut tries = (0..).map(|extra: u64| seed::room_name(start.wrapping_add(extra << 32)));

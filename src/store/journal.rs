@@ -16,7 +16,6 @@ use crate::store::error::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Header {
-    /// Version of the journal's format.
     pub journal: u64,
     pub app: String,
     pub lineage: String,

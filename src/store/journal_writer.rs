@@ -22,7 +22,6 @@ use crate::store::port::{Durable, Record};
 /// them, in which events gather. One that comes alone is synced at once.
 const GATHER: Duration = Duration::from_millis(3);
 
-/// The writer of a journal file.
 pub(super) struct Recorder {
     shared: Arc<Shared>,
     synced: watch::Receiver<Synced>,
@@ -39,11 +38,9 @@ struct Shared {
 /// The side of the file that grows.
 struct Written {
     file: File,
-    /// Bytes written so far.
     bytes: u64,
     /// Why nothing more is written: a line may be torn, and only the last one may be.
     failed: Option<StoreError>,
-    /// Nobody writes any more.
     ended: bool,
     /// The thread that syncs has nothing to do, and waits to be woken.
     idle: bool,

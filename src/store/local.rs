@@ -18,7 +18,6 @@ pub(super) struct Local {
     pub(super) path: PathBuf,
 }
 
-/// The lock of a local state.
 #[derive(Debug)]
 struct LocalLease {
     place: Local,

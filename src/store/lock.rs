@@ -105,7 +105,6 @@ impl Watch {
         })
     }
 
-    /// Makes sure that nobody took the lock away.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let Some(taken) = self.identity else {
             // This system does not let a file be removed that somebody has open.

@@ -37,7 +37,6 @@ use port::{Contents, Lease, Place, Record};
 /// How often state and journal are read again when they do not belong together.
 const LOOKS: usize = 3;
 
-/// What `--state` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
     File(PathBuf),

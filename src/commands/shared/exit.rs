@@ -81,7 +81,6 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A failure without an error behind it.
     pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self {
             exit,
@@ -91,7 +90,6 @@ impl Failure {
         }
     }
 
-    /// A failure because of `error` and its causes.
     pub(crate) fn because(exit: Exit, error: &dyn Error) -> Self {
         let mut failure = Self::new(exit, error);
         let mut cause = error.source();
@@ -102,7 +100,6 @@ impl Failure {
         failure
     }
 
-    /// Adds what to do next.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -11,7 +11,6 @@ use super::args::PlainFormat;
 use super::exit::{Exit, Failure};
 use crate::report::{Report, json};
 
-/// The two streams of the program.
 pub(crate) struct Output {
     color: ColorChoice,
     failed: Option<io::Error>,
@@ -48,7 +47,6 @@ impl Output {
         Ok(())
     }
 
-    /// Writes something that is not the result.
     pub(crate) fn note(&self, text: &str) {
         // There is nowhere left to complain.
         let _ = self.write(io::stderr().lock(), text);

@@ -11,7 +11,6 @@ use crate::planner::Receipt;
 use crate::report::text;
 use crate::report::view::{self, Detail};
 
-/// The progress of one run.
 pub(crate) struct Progress<'a> {
     bar: ProgressBar,
     output: &'a mut Output,
@@ -21,7 +20,6 @@ pub(crate) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Progress over `rooms` rooms.
     pub(crate) fn new(
         rooms: usize,
         format: Format,
@@ -36,7 +34,6 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// A room has ended.
     pub(crate) fn ended(&mut self, receipt: &Receipt) {
         let line = text::item(&view::receipt(&receipt.into(), self.detail));
         let (output, to_result) = (&mut *self.output, self.to_result);
@@ -50,7 +47,6 @@ impl<'a> Progress<'a> {
         self.bar.inc(1);
     }
 
-    /// All rooms have ended.
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
     }

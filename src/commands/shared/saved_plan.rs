@@ -14,7 +14,6 @@ pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     report_file::write(path, "plan", &json(plan)?)
 }
 
-/// Reads a plan from a file.
 pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
     let bytes = report_file::read(path, "plan")?;
     SavedPlan::parse(&bytes).map_err(|error| {
@@ -81,7 +80,6 @@ pub(crate) fn instead(narrowed: &Narrowed, options: &Options) -> Plan {
     }
 }
 
-/// Why nothing is applied.
 pub(crate) fn refused(narrowed: &Narrowed) -> Failure {
     let held = narrowed.plan.changes.len() + narrowed.plan.unreadable.len();
     let of = held + narrowed.stale.len() + narrowed.done.len();

@@ -28,19 +28,15 @@ use crate::service::requests::Reader;
 use crate::service::stop::StopReason;
 use crate::simulator::{Running, Settings, SimKey, Simulator, SimulatorOptions};
 
-/// Where the sandbox keeps its rooms.
 const SANDBOX_FILE: &str = ".roomctl/sandbox.json";
 
 pub(crate) struct Session {
     pub workspace: Workspace,
     verbose: bool,
     rate: Rate,
-    /// The rate as it is shown.
     rate_text: String,
     burst: u32,
-    /// How many rooms are worked on at once.
     pub parallelism: usize,
-    /// How long to wait for one answer.
     timeout: Duration,
     deadline: Option<Deadline>,
     service: OnceCell<Service>,
@@ -118,7 +114,6 @@ impl Session {
         self.service.get()?.client.stop.reason()
     }
 
-    /// Ends the embedded simulator, if there is one.
     pub(crate) fn close(&self) -> Result<(), Failure> {
         match self
             .service
@@ -130,7 +125,6 @@ impl Session {
         }
     }
 
-    /// Reads rooms from the service.
     pub(crate) fn look(&self, app: &str, names: Vec<RoomName>) -> Result<World, Failure> {
         let service = self.service(app)?;
         let bar = bar(names.len());

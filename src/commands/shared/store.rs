@@ -32,7 +32,6 @@ pub(crate) fn noted(found: Found, output: &Output) -> Found {
     found
 }
 
-/// The state under its lock.
 pub(crate) struct Held<'a> {
     runtime: &'a Runtime,
     store: Locked,
@@ -67,7 +66,6 @@ impl Held<'_> {
         self.runtime.block_on(self.store.begin(&self.state))
     }
 
-    /// Gives a new state its lineage.
     pub(crate) fn start_lineage(&mut self) {
         if self.state.lineage.is_empty() {
             self.state.lineage = Uuid::new_v4().to_string();

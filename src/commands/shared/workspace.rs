@@ -28,7 +28,6 @@ pub(crate) struct Workspace {
     app: Option<String>,
     base_url: Option<String>,
     secret_key_file: Option<PathBuf>,
-    /// Where the state is kept.
     pub store: Store,
     runtime: OnceLock<Runtime>,
     /// Directory of the room files: the configured one, or what `--rooms` names.
@@ -105,13 +104,11 @@ impl Workspace {
         Ok(found)
     }
 
-    /// Address of the service.
     pub(crate) fn base_url(&self, app: &str) -> String {
         let default = || format!("https://{app}.metered.live");
         self.base_url.clone().unwrap_or_else(default)
     }
 
-    /// Which room names are accepted.
     pub(crate) fn names(&self) -> NameRule {
         self.config.names.get().copied().unwrap_or_default()
     }
@@ -128,7 +125,6 @@ impl Workspace {
         }
     }
 
-    /// The rate of requests and the burst.
     pub(crate) fn pace(&self, args: &PaceArgs) -> Result<(Rate, u32), Failure> {
         let configured = self.config.rate.get().map(|text| text.parse::<Rate>());
         let configured = configured
@@ -142,7 +138,6 @@ impl Workspace {
         Ok((args.rate.or(configured).unwrap_or_default(), burst))
     }
 
-    /// What the repository demands of its rooms.
     pub(crate) fn policies(&self) -> Result<Vec<Policy>, Failure> {
         let declared = self.config.policies.get().map_or(&[][..], Vec::as_slice);
         policy::compile(declared).map_err(|error| {
@@ -158,7 +153,6 @@ impl Workspace {
             .map_or(&[], |guard| &guard.require_allow)
     }
 
-    /// How many rooms are worked on at once.
     pub(crate) fn parallelism(&self, flag: Option<u32>) -> Result<usize, Failure> {
         let number = flag
             .or_else(|| self.config.parallelism.get().copied())

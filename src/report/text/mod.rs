@@ -39,7 +39,6 @@ fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The report as a screen of text.
 pub(crate) fn text(report: &AnyReport, detail: Detail<'_>, sources: Sources<'_>) -> String {
     let view = View::new(report, detail);
     match report {

@@ -10,7 +10,6 @@ use crate::model::words::count;
 use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
 use crate::report::values::{moment, printable, value};
 
-/// One line a room.
 pub(crate) fn state_list(report: &StateListReport) -> String {
     let mut text = String::new();
     let names = report.rooms.iter().map(|room| room.room.len());

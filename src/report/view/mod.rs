@@ -40,7 +40,6 @@ pub(crate) struct Detail<'a> {
     pub rooms_shown: bool,
 }
 
-/// A report in the shape that is shown.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct View {
     pub kind: &'static str,
@@ -48,9 +47,7 @@ pub(crate) struct View {
     pub title: String,
     /// What it was held against: `state serial 4`.
     pub against: Option<String>,
-    /// What it does to people.
     pub effects: Vec<EffectView>,
-    /// The rooms or findings.
     pub items: Vec<Item>,
     /// How many of each kind; none of them 0.
     pub counts: Vec<(String, u64)>,
@@ -59,12 +56,10 @@ pub(crate) struct View {
     pub remarks: Vec<Remark>,
 }
 
-/// One effect on people.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct EffectView {
     pub name: &'static str,
     pub sentence: &'static str,
-    /// The rooms that have it.
     pub rooms: Names,
 }
 
@@ -94,7 +89,6 @@ pub(crate) enum Weight {
     Notice,
 }
 
-/// One room, or one finding.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Item {
     pub weight: Weight,
@@ -107,18 +101,15 @@ pub(crate) struct Item {
     pub file: Option<String>,
     pub line: Option<u32>,
     pub column: Option<u32>,
-    /// Names of its effects.
     pub effects: Vec<&'static str>,
     /// Who moved its attributes.
     pub causes: BTreeSet<&'static str>,
-    /// Why it is so.
     pub message: Option<String>,
     /// What else there is to say, one line each.
     pub details: Vec<String>,
     pub lines: Vec<Line>,
 }
 
-/// One attribute.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Line {
     pub name: String,
@@ -284,7 +275,6 @@ fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {
     }
 }
 
-/// The value, if there is one.
 fn value(name: &str, json: &Json, detail: Detail<'_>) -> Option<String> {
     (!json.is_null()).then(|| values::value(name, json, detail.now))
 }
