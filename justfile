@@ -27,7 +27,7 @@ bless NAME='':
     ROOMCTL_BLESS=1 cargo test --test cases {{ NAME }}
     git --no-pager diff --stat -- tests/cases
 
-# Writes the schemas anew, from the code.
+# Writes the schemas again, from the code.
 schemas:
     #!/usr/bin/env bash
     set -euo pipefail

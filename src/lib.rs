@@ -3,7 +3,7 @@
 //! ```text
 //! rooms/*.yaml ─ files ─► wanted rooms ─┐
 //! state and journal ─ store ─► State ───┼─ planner ─► Plan, Drift ─► report ─► text, markdown, html, github, json
-//! service ─ observe ─► World ───────────┘              │ approved
+//! service ─ observe ─► World ───────────┘              │ confirmed
 //!                                             run ─► Receipt ─► journal ─► State
 //! ```
 //!

@@ -38,7 +38,7 @@ use crate::service::stop::StopReason;
 Examples:
   roomctl apply                         asks before it changes anything
   roomctl apply --yes --rate 300/m      for pipelines
-  roomctl apply plan.roomctl --yes      exactly what was reviewed
+  roomctl apply plan.roomctl --yes      exactly what the saved plan holds
   roomctl apply --yes --deadline 8m     for a runner that is stopped after ten minutes
   roomctl apply --sandbox --yes         the whole job, without an account")]
 pub(crate) struct ApplyArgs {
@@ -80,14 +80,14 @@ fn span(text: &str) -> Result<Duration, String> {
 enum Intent {
     /// What files, state and service come to now.
     Fresh(Mode),
-    /// What was saved and reviewed, as far as it is still the same.
-    Reviewed(Box<SavedPlan>),
+    /// A saved plan, as far as it is still the same.
+    Saved(Box<SavedPlan>),
 }
 
 impl Intent {
     fn of(args: &ApplyArgs) -> Result<Self, Failure> {
         match &args.plan {
-            Some(path) => Ok(Self::Reviewed(Box::new(saved_plan::read(path)?))),
+            Some(path) => Ok(Self::Saved(Box::new(saved_plan::read(path)?))),
             None => Ok(Self::Fresh(args.planning.mode())),
         }
     }
@@ -95,14 +95,14 @@ impl Intent {
     fn mode(&self) -> Mode {
         match self {
             Self::Fresh(mode) => *mode,
-            Self::Reviewed(saved) => saved.mode,
+            Self::Saved(saved) => saved.mode,
         }
     }
 
     fn check(&self, state: &State) -> Result<(), Failure> {
         match self {
             Self::Fresh(_) => Ok(()),
-            Self::Reviewed(saved) => saved_plan::check(saved, state),
+            Self::Saved(saved) => saved_plan::check(saved, state),
         }
     }
 
@@ -110,7 +110,7 @@ impl Intent {
     fn narrow(&self, plan: Plan, files: &Loaded, state: &State, options: &Options) -> Narrowed {
         match self {
             Self::Fresh(_) => Narrowed::all(plan),
-            Self::Reviewed(saved) => narrow(&saved.changes, plan, &files.wanted, state, options),
+            Self::Saved(saved) => narrow(&saved.changes, plan, &files.wanted, state, options),
         }
     }
 }

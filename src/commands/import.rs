@@ -168,7 +168,7 @@ fn managed_by(name: &RoomName, loaded: &Loaded, state: &State) -> Option<String>
         ));
     }
     let managed = state.rooms.contains_key(name);
-    managed.then(|| "it is in the state; --force imports it anew".to_owned())
+    managed.then(|| "it is in the state; --force imports it again".to_owned())
 }
 
 /// One run: what it was asked, and what was there before.

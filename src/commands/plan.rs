@@ -18,7 +18,7 @@ use crate::files::discover::as_typed;
 use crate::files::room_files::Loaded;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::refusals;
-use crate::planner::{Explained, Plan, explain, review};
+use crate::planner::{Explained, Plan, explain, saved_changes};
 use crate::report::PlanReport;
 use crate::report::saved::SavedPlan;
 
@@ -76,7 +76,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let refusals = refusals(&plan, &session.limits(&args.planning));
     let report = PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {
-        let changes = review(&plan, &files.wanted, &found.state);
+        let changes = saved_changes(&plan, &files.wanted, &found.state);
         saved_plan::write(path, &SavedPlan::new(mode, changes, &report)?)?;
     }
     print_report(report, &args.report, session.detail(), output)?;

@@ -15,7 +15,7 @@ pub const CRASH_POINTS: [&str; 27] = [
     "event-written",
     "sync-due",
     "synced",
-    "sync-told",
+    "sync-announced",
     "intent-recorded",
     "request-due",
     "request-answered",

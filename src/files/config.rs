@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_place() {
+    fn mistakes_are_reported_with_their_place() {
         for (text, line, words) in [
             ("app: acme\nrates: 5/s", 2, "unknown field `rates`"),
             ("app: acme\nparallelism: many", 2, "`parallelism`"),

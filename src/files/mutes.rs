@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn mistakes_are_reported() {
         for (text, words) in [
             ("mute: []", "write `mutes:`"),
             ("mutes: 3", "is a list of"),

@@ -102,7 +102,7 @@ fn check_what_is_there(path: &Path, is_last: bool, replace: bool) -> Result<(), 
 mod tests {
     use super::*;
 
-    fn told(root: &Path, relative: &str, replace: bool) -> String {
+    fn outcome(root: &Path, relative: &str, replace: bool) -> String {
         match write(root, Path::new(relative), "new", replace) {
             Ok(()) => "written".to_owned(),
             Err(error) => error.to_string(),
@@ -115,11 +115,11 @@ mod tests {
         let root = dir.path();
         fs::write(root.join("old.yaml"), "old").unwrap();
         fs::create_dir(root.join("dir.yaml")).unwrap();
-        assert_eq!(told(root, "new.yaml", false), "written");
-        assert_eq!(told(root, "a/b/new.yaml", false), "written");
-        assert!(told(root, "old.yaml", false).ends_with("old.yaml exists"));
+        assert_eq!(outcome(root, "new.yaml", false), "written");
+        assert_eq!(outcome(root, "a/b/new.yaml", false), "written");
+        assert!(outcome(root, "old.yaml", false).ends_with("old.yaml exists"));
         assert_eq!(fs::read_to_string(root.join("old.yaml")).unwrap(), "old");
-        assert_eq!(told(root, "old.yaml", true), "written");
+        assert_eq!(outcome(root, "old.yaml", true), "written");
         for bad in [
             "../x.yaml",
             "a/../../x.yaml",
@@ -129,11 +129,11 @@ mod tests {
             "a.yaml/x.yaml",
             "",
         ] {
-            assert!(told(root, bad, true).contains("not a place"), "{bad}");
+            assert!(outcome(root, bad, true).contains("not a place"), "{bad}");
         }
-        assert!(told(root, "dir.yaml", true).contains("is no file"));
+        assert!(outcome(root, "dir.yaml", true).contains("is no file"));
         fs::write(root.join("note"), "old").unwrap();
-        assert!(told(root, "note/x.yaml", true).contains("is no directory"));
+        assert!(outcome(root, "note/x.yaml", true).contains("is no directory"));
     }
 
     #[cfg(unix)]
@@ -150,7 +150,10 @@ mod tests {
         link(outside.path(), "team");
         link(Path::new("nowhere"), "dangling.yaml");
         for bad in ["a.yaml", "team/file.yaml", "team/new.yaml", "dangling.yaml"] {
-            assert!(told(dir.path(), bad, true).contains("is a link"), "{bad}");
+            assert!(
+                outcome(dir.path(), bad, true).contains("is a link"),
+                "{bad}"
+            );
         }
         assert_eq!(fs::read_to_string(&target).unwrap(), "old");
     }

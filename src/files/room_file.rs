@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once() {
+    fn everything_wrong_is_reported_at_once() {
         assert_eq!(
             found(
                 "enableChat: yes\nmaxParticipant: 5\nautoJoin: true\nautoJoin: false\nmaxParticipants: 1_000\n"
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_references_are_told_at_their_place() {
+    fn wrong_references_are_reported_at_their_place() {
         let cases = [
             (
                 "privacy: private\nmeetingJoinWebhook: https://a.example/${env:BLANK}",

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_file_is_told_and_not_read() {
+    fn a_hidden_file_is_reported_and_not_read() {
         let dir = tree(&[(".a.yaml", "not: read"), ("b.yaml", "privacy: public")]);
         let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
         assert_eq!((loaded.files, loaded.wanted.len()), (1, 1));
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn twins_are_told_with_both_files() {
+    fn twins_are_reported_with_both_files() {
         let dir = tree(&[
             ("a.yaml", "privacy: public"),
             ("b/a.yaml", "privacy: public"),
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_room_file_is_told() {
+    fn what_is_no_room_file_is_reported() {
         let dir = tree(&[
             ("big.yaml", &"#".repeat(MAX_FILE_BYTES as usize + 1)),
             ("dir.yaml/in.yaml", "privacy: public"),
@@ -449,24 +449,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_defaults_is_told_once_and_keeps_all_rooms_back() {
+    fn what_is_wrong_with_defaults_is_reported_once_and_keeps_all_rooms_back() {
         let dir = tree(&[
             ("_defaults.yaml", "privacy: open\nroomName: x"),
             ("a.yaml", "maxParticipants: 3"),
             ("b.yaml", "maxParticipants: many"),
         ]);
-        let told = [
+        let expected = [
             ("_defaults.yaml".to_owned(), Rule::WrongType),
             ("_defaults.yaml".to_owned(), Rule::DefaultsName),
             ("b.yaml".to_owned(), Rule::WrongType),
         ];
-        assert_eq!(rules(&dir), told);
+        assert_eq!(rules(&dir), expected);
         let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
         assert!(loaded.wanted.is_empty());
     }
 
     #[test]
-    fn a_rule_that_defaults_break_in_many_rooms_is_told_once() {
+    fn a_rule_that_defaults_break_in_many_rooms_is_reported_once() {
         let dir = tree(&[
             (
                 "_defaults.yaml",
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_look_like_defaults_are_told() {
+    fn files_that_look_like_defaults_are_reported() {
         let dir = tree(&[
             ("_defaults.yaml", "privacy: private"),
             ("_defaults.yml", "privacy: private"),
@@ -503,13 +503,13 @@ mod tests {
             ("y/_Defaults.yaml", "privacy: private"),
             ("z/_defaults.yaml/a.yaml", "privacy: private"),
         ]);
-        let told = [
+        let expected = [
             ("_defaults.yml".to_owned(), Rule::DefaultsTwice),
             ("_default.yaml".to_owned(), Rule::DefaultsFileName),
             ("_Defaults.yaml".to_owned(), Rule::DefaultsFileName),
             ("_defaults.yaml".to_owned(), Rule::Directory),
         ];
-        assert_eq!(rules(&dir), told);
+        assert_eq!(rules(&dir), expected);
     }
 
     #[test]

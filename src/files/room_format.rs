@@ -580,8 +580,8 @@ enableChat: true   # behind chat
             ("privacy: [\n", "1: a bracket"),
             ("privacy: private\n...\n", "2: directives"),
         ] {
-            let told = formatted(text).expect_err(text);
-            assert!(told.starts_with(expected), "{text:?}: {told}");
+            let error = formatted(text).expect_err(text);
+            assert!(error.starts_with(expected), "{text:?}: {error}");
         }
     }
 

@@ -18,7 +18,7 @@ pub enum Live {
 /// A room as the service reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LiveRoom {
-    /// The service's id of the room, if it tells one that looks like an id.
+    /// The service's id of the room, if it shows one that looks like an id.
     pub id: Option<String>,
     /// Everything it reports, by wire name. What is not here is unobservable, never false.
     pub settings: BTreeMap<String, Live>,

@@ -41,14 +41,14 @@ pub enum NameError {
     /// Only dots: a URL path would swallow it.
     #[error("`{0}` is a path, not a room name")]
     Dots(String),
-    #[error("`{}` is not allowed in a room name", told(*.0))]
+    #[error("`{}` is not allowed in a room name", named(*.0))]
     Character(char),
     #[error("upper-case letters are not allowed in a room name")]
     Uppercase,
 }
 
 /// A character by itself, without acting on a terminal.
-fn told(character: char) -> String {
+fn named(character: char) -> String {
     match character {
         '\'' | '"' | '\\' => character.to_string(),
         _ => character.escape_debug().to_string(),

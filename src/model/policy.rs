@@ -185,12 +185,12 @@ mod tests {
             id: "p".into(),
             rooms: rooms.into(),
             expression: expression.into(),
-            message: "told".into(),
+            message: "reason".into(),
             severity: Severity::Warning,
         }
     }
 
-    fn told(rooms: &str, expression: &str) -> Option<String> {
+    fn checked(rooms: &str, expression: &str) -> Option<String> {
         let settings: Settings = [
             ("privacy", Value::from("private")),
             ("maxParticipants", Value::from(12)),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_that_keep_to_it_are_not_told() {
+    fn rooms_that_keep_to_it_are_not_reported() {
         for expression in [
             "true",
             "room.privacy == 'private'",
@@ -226,20 +226,20 @@ mod tests {
             "!has(room.expireUnixSec) || room.expireUnixSec > now",
             "has(room.rtmpOutURL) && room.rtmpOutURL == '****'",
         ] {
-            assert_eq!(told("*", expression), None, "{expression}");
+            assert_eq!(checked("*", expression), None, "{expression}");
         }
-        assert_eq!(told("marketing-*", "false"), None, "another room");
+        assert_eq!(checked("marketing-*", "false"), None, "another room");
     }
 
     #[test]
-    fn others_are_told_with_what_the_policy_looks_at() {
+    fn others_are_reported_with_what_the_policy_looks_at() {
         assert_eq!(
-            told(
+            checked(
                 "sales-*",
                 "room.maxParticipants < 10 || room.privacy == 'public'"
             )
             .unwrap(),
-            "Warning told [p] [\"privacy\", \"maxParticipants\"]"
+            "Warning reason [p] [\"privacy\", \"maxParticipants\"]"
         );
     }
 
@@ -251,13 +251,13 @@ mod tests {
             ("nobody == 1", "nobody"),
             ("room.privacy < 3", ""),
         ] {
-            let told = told("*", expression).unwrap();
+            let breach = checked("*", expression).unwrap();
             assert!(
-                told.starts_with("Error the policy `p` cannot be asked"),
-                "{told}"
+                breach.starts_with("Error the policy `p` cannot be asked"),
+                "{breach}"
             );
-            assert!(told.contains(why), "{expression}: {told}");
-            assert!(!told.contains("canary"));
+            assert!(breach.contains(why), "{expression}: {breach}");
+            assert!(!breach.contains("canary"));
         }
     }
 

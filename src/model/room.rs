@@ -179,7 +179,7 @@ macro_rules! settings_of {
 }
 
 impl Room {
-    /// Puts the values of variables into the secret attributes, made up ones if so told, and says which
+    /// Puts the values of variables into the secret attributes, made up ones where asked for, and says which
     /// attributes come out wrong.
     pub(crate) fn resolve(
         &mut self,

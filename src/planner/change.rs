@@ -106,7 +106,7 @@ pub(crate) struct Change {
     pub place: Option<String>,
     /// Digest of what the wanted settings came from.
     pub source: Option<String>,
-    /// Digest over room, action, body and applied settings: the identity of what was reviewed.
+    /// Digest over room, action, body and applied settings: the identity of a change in a saved plan.
     pub digest: String,
     /// What the service showed when this was planned; `None`: it was not looked at. `apply` looks again,
     /// and refuses what moved.

@@ -185,7 +185,7 @@ impl Evidence<'_> {
             .collect();
         let recreated = applied.is_recreated(live);
         let message = recreated
-            .then(|| "it was archived or deleted, and made anew under its name".to_owned());
+            .then(|| "it was archived or deleted, and recreated under its name".to_owned());
         let mut room = RoomDrift {
             file: file.map(|file| file.file.clone()),
             undeclared: undeclared::moved(file, applied, &shown),
@@ -251,7 +251,7 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, recreated: bool
     }
 }
 
-/// A room that archives itself when it expires is told apart from one that somebody archived.
+/// A room that archives itself when it expires is distinguished from one that somebody archived.
 fn why_gone(gone: Gone, applied: &AppliedRoom, now: i64) -> String {
     let setting = |name: &str| applied.settings.get(name);
     let moment = setting("expireUnixSec").and_then(Stored::integer);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn expired_is_told_apart_from_archived() {
+    fn expired_is_distinguished_from_archived() {
         let mut case = Case::new(Some(5), None);
         let message = |case: &Case| case.room().message.unwrap();
         assert!(message(&case).contains("no such room"));
@@ -392,11 +392,11 @@ mod tests {
         live_of(&mut case.world).id = Some("f00d".into());
         let room = case.room();
         assert_eq!(room.verdict, Verdict::Drifted);
-        assert!(room.message.unwrap().contains("made anew"));
+        assert!(room.message.unwrap().contains("recreated"));
     }
 
     #[test]
-    fn undeclared_attributes_that_moved_are_told_apart() {
+    fn undeclared_attributes_that_moved_are_shown_apart() {
         let mut case = Case::new(Some(5), Some(5));
         let observed = &mut room_of(&mut case.state).observed;
         observed.insert("autoJoin".into(), false.into());
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mute_mutes_until_it_ends_and_is_told_when_idle() {
+    fn a_mute_mutes_until_it_ends_and_is_reported_when_idle() {
         let mute = |room: &str, attribute: &str, until: &str| {
             Mute::new(room, attribute, "known", until).unwrap()
         };

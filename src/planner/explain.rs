@@ -243,20 +243,20 @@ mod tests {
         for room in applied.values_mut() {
             room.settings.insert("privacy", "private".into());
         }
-        let told = explained(&applied, &base, &now);
-        assert!(told.contains(&"gone: this change".to_owned()), "{told:?}");
+        let lines = explained(&applied, &base, &now);
+        assert!(lines.contains(&"gone: this change".to_owned()), "{lines:?}");
         assert!(
-            told.contains(&"left: merged earlier, not applied".to_owned()),
-            "{told:?}"
+            lines.contains(&"left: merged earlier, not applied".to_owned()),
+            "{lines:?}"
         );
-        assert!(told.contains(&"new: this change".to_owned()), "{told:?}");
+        assert!(lines.contains(&"new: this change".to_owned()), "{lines:?}");
         assert!(
-            told.contains(&"  maxParticipants: this change".to_owned()),
-            "{told:?}"
+            lines.contains(&"  maxParticipants: this change".to_owned()),
+            "{lines:?}"
         );
         assert!(
-            told.contains(&"  privacy: merged earlier, not applied".to_owned()),
-            "{told:?}"
+            lines.contains(&"  privacy: merged earlier, not applied".to_owned()),
+            "{lines:?}"
         );
     }
 
@@ -287,8 +287,8 @@ mod tests {
     fn where_files_had_errors_nothing_is_known_to_be_new() {
         let now = rooms(&[("a", &[("maxParticipants", 1)])]);
         let plan = plan(&now, &State::fresh("acme"), None, &options());
-        let told = explain(&plan, &now, &Base::default());
-        assert_eq!(told[&name("a")].change, Explanation::Unread);
+        let explained = explain(&plan, &now, &Base::default());
+        assert_eq!(explained[&name("a")].change, Explanation::Unread);
     }
 
     fn trees() -> impl Strategy<Value = Wanted> {

@@ -72,7 +72,7 @@ impl FromStr for Rate {
         let wrong = || RateError(text.to_owned());
         let (number, unit) = text.split_once('/').ok_or_else(wrong)?;
         let number: f64 = number.trim().parse().map_err(|_| wrong())?;
-        // The bounds keep every interval within what a clock can tell: a day down to a microsecond.
+        // The bounds keep every interval within what a clock can measure: a day down to a microsecond.
         if !(number.is_finite() && number > 0.0) {
             return Err(wrong());
         }

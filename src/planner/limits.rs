@@ -259,11 +259,13 @@ mod tests {
         );
         let mut both = updating(10, 4);
         both.changes.extend(archiving(10, 8).changes);
-        let told = refused(&both, None);
-        assert_eq!(told.len(), 2);
+        let messages = refused(&both, None);
+        assert_eq!(messages.len(), 2);
         assert!(
-            told.iter().all(|told| told.ends_with("--max-changes 6")),
-            "{told:?}"
+            messages
+                .iter()
+                .all(|message| message.ends_with("--max-changes 6")),
+            "{messages:?}"
         );
         assert!(refused(&both, Some("6")).is_empty());
     }
@@ -297,9 +299,9 @@ mod tests {
         assert_eq!(refusals(&plan, &limits(&[privacy], &[])), []);
         assert_eq!(refusals(&plan, &limits(&[recording], &[recording])), []);
         let refusals = refusals(&plan, &limits(&[recording, recording], &[privacy]));
-        let told: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        let messages: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         assert_eq!(
-            told,
+            messages,
             [
                 "recording-on in `r7` and 2 other rooms: meetings will or may be recorded; allow it with --allow recording-on"
             ]

@@ -196,7 +196,7 @@ impl<'a> Room<'a> {
     /// A room in the state that no file wants: left alone, or archived.
     ///
     /// A room whose first write was never answered is left alone in any case: it may have been there before,
-    /// made by somebody else, and no id is known that could tell.
+    /// made by somebody else, and no id is known that could show it.
     fn left_over(&self, prune: bool) -> Change {
         let nothing = StoredSettings::new();
         if !prune || !self.applied.is_confirmed() {

@@ -1,7 +1,7 @@
-//! What somebody reviewed, held against what would be done now.
+//! A saved plan, held against what would be done now.
 //!
-//! A plan that is saved is reviewed, and applied later. In between, files, state and service move. Only what is
-//! still exactly what was reviewed may be done.
+//! A saved plan is applied later. In between, files, state and service move. Only what is still exactly as in the
+//! saved plan may be done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +14,9 @@ use super::state::State;
 use crate::model::value::stored;
 use crate::model::{RoomName, StoredSettings, Wanted, WantedRoom, digest};
 
-/// The identity of one change that was reviewed. Holds no value of any attribute.
+/// The identity of one change of a saved plan. Holds no value of any attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct ReviewedChange {
+pub(crate) struct SavedChange {
     /// The room.
     pub room: RoomName,
     /// What is done to it.
@@ -29,7 +29,7 @@ pub(crate) struct ReviewedChange {
     pub wanted: String,
 }
 
-/// A change that is no longer what was reviewed.
+/// A change that is no longer as in the saved plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stale {
     pub room: RoomName,
@@ -41,21 +41,21 @@ pub(crate) struct Stale {
     pub now: Option<Change>,
 }
 
-/// A plan made now, held against what was reviewed.
+/// A plan made now, held against a saved plan.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Narrowed {
-    /// What was reviewed and is still the same.
+    /// What is still as in the saved plan.
     pub plan: Plan,
-    /// What was reviewed and is not, by room.
+    /// What is in the saved plan and no longer the same, by room.
     pub stale: Vec<Stale>,
-    /// What was reviewed and has been applied since.
+    /// What is in the saved plan and has been applied since.
     pub done: Vec<RoomName>,
-    /// What would be done now, and was not reviewed.
+    /// What would be done now, and is not in the saved plan.
     pub others: Vec<RoomName>,
 }
 
 impl Narrowed {
-    /// All of a plan that nobody has to have reviewed.
+    /// All of a plan that need not be in a saved one.
     pub(crate) fn all(plan: Plan) -> Self {
         Self {
             plan,
@@ -71,20 +71,20 @@ impl Narrowed {
     }
 }
 
-/// What of `plan` is to be reviewed, in its order.
-pub(crate) fn review(plan: &Plan, wanted: &Wanted, state: &State) -> Vec<ReviewedChange> {
-    let reviewed = |change: &Change| ReviewedChange {
+/// What of `plan` is saved, in its order.
+pub(crate) fn saved_changes(plan: &Plan, wanted: &Wanted, state: &State) -> Vec<SavedChange> {
+    let saved = |change: &Change| SavedChange {
         room: change.room.clone(),
         action: change.action,
         digest: shown(change, wanted.get(&change.room)),
         wanted: wanted_digest(&change.room, wanted, state),
     };
-    plan.actionable().map(reviewed).collect()
+    plan.actionable().map(saved).collect()
 }
 
-/// Takes of `plan`, which was made now, what was reviewed and is still the same.
+/// Takes of `plan`, which was made now, what is still as in the saved plan.
 pub(crate) fn narrow(
-    reviewed: &[ReviewedChange],
+    saved: &[SavedChange],
     plan: Plan,
     wanted: &Wanted,
     state: &State,
@@ -96,7 +96,7 @@ pub(crate) fn narrow(
     }
     let unread: BTreeSet<&RoomName> = plan.unreadable.iter().map(|room| &room.room).collect();
     let (mut same, mut stale, mut done) = (Vec::new(), Vec::new(), Vec::new());
-    for one in reviewed.iter().filter(|one| !unread.contains(&one.room)) {
+    for one in saved.iter().filter(|one| !unread.contains(&one.room)) {
         let now = changes.remove(&one.room);
         match judge(one, now.as_ref(), wanted, state) {
             Standing::Same => same.extend(now),
@@ -109,7 +109,7 @@ pub(crate) fn narrow(
             }),
         }
     }
-    let names: BTreeSet<&RoomName> = reviewed.iter().map(|one| &one.room).collect();
+    let names: BTreeSet<&RoomName> = saved.iter().map(|one| &one.room).collect();
     let unreadable = plan.unreadable.iter();
     let unreadable = unreadable.filter(|room| names.contains(&room.room));
     let plan = Plan {
@@ -127,25 +127,19 @@ pub(crate) fn narrow(
     }
 }
 
-/// How a change that was reviewed stands now.
+/// How a change of a saved plan stands now.
 enum Standing {
     Same,
     Done,
     Stale(&'static str),
 }
 
-fn judge(
-    reviewed: &ReviewedChange,
-    now: Option<&Change>,
-    wanted: &Wanted,
-    state: &State,
-) -> Standing {
+fn judge(saved: &SavedChange, now: Option<&Change>, wanted: &Wanted, state: &State) -> Standing {
     let Some(now) = now else {
-        let gone =
-            !state.rooms.contains_key(&reviewed.room) && !wanted.contains_key(&reviewed.room);
-        let is_done = match reviewed.action {
+        let gone = !state.rooms.contains_key(&saved.room) && !wanted.contains_key(&saved.room);
+        let is_done = match saved.action {
             Action::Archive => gone,
-            _ => wanted_digest(&reviewed.room, wanted, state) == reviewed.wanted,
+            _ => wanted_digest(&saved.room, wanted, state) == saved.wanted,
         };
         return if is_done {
             Standing::Done
@@ -153,19 +147,17 @@ fn judge(
             Standing::Stale("its file moved, and there is nothing left to do")
         };
     };
-    if now.action != reviewed.action {
+    if now.action != saved.action {
         return Standing::Stale("something else would be done to it now");
     }
-    if shown(now, wanted.get(&now.room)) == reviewed.digest {
+    if shown(now, wanted.get(&now.room)) == saved.digest {
         return Standing::Same;
     }
-    Standing::Stale(
-        if wanted_digest(&now.room, wanted, state) == reviewed.wanted {
-            "what it would change has moved since: the state, or the room on the service"
-        } else {
-            "its file has moved since"
-        },
-    )
+    Standing::Stale(if wanted_digest(&now.room, wanted, state) == saved.wanted {
+        "what it would change has moved since: the state, or the room on the service"
+    } else {
+        "its file has moved since"
+    })
 }
 
 /// Digest over what a reviewer saw of a change.
@@ -213,56 +205,59 @@ mod tests {
         plan(wanted, state, None, &pruning())
     }
 
-    fn reviewed(wanted: &Wanted, state: &State) -> Vec<ReviewedChange> {
-        review(&make(wanted, state), wanted, state)
+    fn saved(wanted: &Wanted, state: &State) -> Vec<SavedChange> {
+        saved_changes(&make(wanted, state), wanted, state)
     }
 
-    /// What becomes of each: `=` same, `!` stale, `.` done, `+` not reviewed.
-    fn told(reviewed: &[ReviewedChange], wanted: &Wanted, state: &State) -> Vec<String> {
-        let narrowed = narrow(reviewed, make(wanted, state), wanted, state, &pruning());
-        let mut told: Vec<String> = Vec::new();
-        told.extend(
+    /// What becomes of each: `=` same, `!` stale, `.` done, `+` not in it.
+    fn standings(saved: &[SavedChange], wanted: &Wanted, state: &State) -> Vec<String> {
+        let narrowed = narrow(saved, make(wanted, state), wanted, state, &pruning());
+        let mut standings: Vec<String> = Vec::new();
+        standings.extend(
             narrowed
                 .plan
                 .changes
                 .iter()
                 .map(|c| format!("= {}", c.room)),
         );
-        told.extend(narrowed.stale.iter().map(|s| format!("! {}", s.room)));
-        told.extend(narrowed.done.iter().map(|room| format!(". {room}")));
-        told.extend(narrowed.others.iter().map(|room| format!("+ {room}")));
-        told
+        standings.extend(narrowed.stale.iter().map(|s| format!("! {}", s.room)));
+        standings.extend(narrowed.done.iter().map(|room| format!(". {room}")));
+        standings.extend(narrowed.others.iter().map(|room| format!("+ {room}")));
+        standings
     }
 
     #[test]
     fn what_has_not_moved_is_the_same() {
         let before = applied(&wanted(&[("a", 1), ("gone", 1)]));
         let files = wanted(&[("a", 2), ("new", 1)]);
-        let reviewed = reviewed(&files, &before);
-        assert_eq!(told(&reviewed, &files, &before), ["= new", "= a", "= gone"]);
+        let saved = saved(&files, &before);
+        assert_eq!(
+            standings(&saved, &files, &before),
+            ["= new", "= a", "= gone"]
+        );
     }
 
     #[test]
     fn whatever_moved_is_stale() {
         let before = applied(&wanted(&[("a", 1), ("b", 1), ("c", 1), ("gone", 1)]));
-        let reviewed = reviewed(&wanted(&[("a", 2), ("b", 2), ("c", 2)]), &before);
+        let saved = saved(&wanted(&[("a", 2), ("b", 2), ("c", 2)]), &before);
         // Another value, back to what was applied, and a file that is there again.
         let files = wanted(&[("a", 3), ("b", 1), ("c", 2), ("gone", 1)]);
         assert_eq!(
-            told(&reviewed, &files, &before),
+            standings(&saved, &files, &before),
             ["= c", "! a", "! b", "! gone"]
         );
         // What was applied moved.
         let other = applied(&wanted(&[("a", 7), ("b", 1), ("c", 1), ("gone", 1)]));
         let files = wanted(&[("a", 2), ("b", 2), ("c", 2)]);
         assert_eq!(
-            told(&reviewed, &files, &other),
+            standings(&saved, &files, &other),
             ["= b", "= c", "= gone", "! a"]
         );
         // The room is not there any more, as far as the state knows.
         let other = applied(&wanted(&[("b", 1), ("c", 1), ("gone", 1)]));
         assert_eq!(
-            told(&reviewed, &files, &other),
+            standings(&saved, &files, &other),
             ["= b", "= c", "= gone", "! a"]
         );
     }
@@ -271,11 +266,11 @@ mod tests {
     fn what_is_applied_already_is_done_and_the_rest_is_left_alone() {
         let before = applied(&wanted(&[("a", 1), ("gone", 1)]));
         let mut files = wanted(&[("a", 2)]);
-        let reviewed = reviewed(&files, &before);
+        let saved = saved(&files, &before);
         files.extend(wanted(&[("later", 1)]));
         let after = applied(&wanted(&[("a", 2)]));
         assert_eq!(
-            told(&reviewed, &files, &after),
+            standings(&saved, &files, &after),
             [". a", ". gone", "+ later"]
         );
     }
@@ -291,14 +286,14 @@ mod tests {
             [(name("a"), room)].into()
         };
         let fresh = State::fresh("acme");
-        let reviewed = reviewed(&file(unset(), "${env:KEY}"), &fresh);
+        let saved = saved(&file(unset(), "${env:KEY}"), &fresh);
         let now = file(secret("key"), "${env:KEY}");
-        assert_eq!(told(&reviewed, &now, &fresh), ["= a"]);
+        assert_eq!(standings(&saved, &now, &fresh), ["= a"]);
         // The first run gives the state its lineage.
-        assert_eq!(told(&reviewed, &now, &applied(&now)), [". a"]);
+        assert_eq!(standings(&saved, &now, &applied(&now)), [". a"]);
         let other = file(secret("key"), "${env:OTHER}");
-        assert_eq!(told(&reviewed, &other, &fresh), ["! a"]);
-        let told = format!("{reviewed:?}{}", serde_json::to_string(&reviewed).unwrap());
-        assert!(!told.contains("canary"));
+        assert_eq!(standings(&saved, &other, &fresh), ["! a"]);
+        let text = format!("{saved:?}{}", serde_json::to_string(&saved).unwrap());
+        assert!(!text.contains("canary"));
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub file: Option<String>,
-    /// The service's own id of the room, to notice when it was deleted and made anew under its name.
+    /// The service's own id of the room, to notice when it was deleted and recreated under its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<String>,
@@ -193,7 +193,7 @@ impl State {
     ///
     /// A name is an address there, so this claims that what was confirmed under one address holds under
     /// another. Nothing here can check that; the id can, on the next look. So it is kept, and a room
-    /// without one is not moved: nothing would tell `new` from somebody else's room, and as an orphan that
+    /// without one is not moved: nothing would distinguish `new` from somebody else's room, and as an orphan that
     /// one would be archived. Secret digests are salted with lineage and attribute, not with the name, so
     /// they hold. So does a write that was never answered: the same room got it, or did not.
     ///
@@ -245,7 +245,7 @@ pub(crate) enum RenameError {
     #[error("`{0}` is in the state already")]
     Taken(RoomName),
     #[error(
-        "the service's id of `{0}` is not known, so nothing could tell whether the new name leads to this room"
+        "the service's id of `{0}` is not known, so nothing could show whether the new name leads to this room"
     )]
     NoId(RoomName),
 }

@@ -110,7 +110,7 @@ pub(super) struct AttributeSides<'a> {
 
 impl<'a> AttributeSides<'a> {
     /// What counts as applied, and whether it was sent without an answer. Such a value counts when the service
-    /// shows it. While nobody can tell, the value that differs from what is wanted counts.
+    /// shows it. While nobody knows, the value that differs from what is wanted counts.
     pub(super) fn applied(&self) -> (Option<&'a Stored>, bool) {
         let confirmed_differs = self.confirmed.is_some() && self.confirmed != self.wanted;
         match (self.unconfirmed, self.live) {
@@ -247,8 +247,8 @@ mod tests {
             (A, B, C, Some(Conflict)),
         ];
         for (applied, wanted, live, expected) in table {
-            let told = of(applied, wanted, live);
-            assert_eq!(told, expected, "{applied:?} {wanted:?} {live:?}");
+            let cause = of(applied, wanted, live);
+            assert_eq!(cause, expected, "{applied:?} {wanted:?} {live:?}");
         }
     }
 
@@ -264,8 +264,8 @@ mod tests {
             (2, 5, Some(Conflict)),
         ];
         for (wanted, live, expected) in cases {
-            let told = overridden(1, 9, wanted, live);
-            assert_eq!(told, expected, "{wanted} {live}");
+            let cause = overridden(1, 9, wanted, live);
+            assert_eq!(cause, expected, "{wanted} {live}");
         }
     }
 
@@ -289,25 +289,25 @@ mod tests {
 
     #[test]
     fn an_unanswered_write_is_settled_by_what_the_service_shows() {
-        let told = |wanted, live| sides([Some(1), None, Some(2), Some(wanted), live]);
-        assert_eq!(told(2, Some(2)), None, "it arrived");
-        assert_eq!(told(2, Some(1)), Some(Cause::Change), "it did not arrive");
+        let cause = |wanted, live| sides([Some(1), None, Some(2), Some(wanted), live]);
+        assert_eq!(cause(2, Some(2)), None, "it arrived");
+        assert_eq!(cause(2, Some(1)), Some(Cause::Change), "it did not arrive");
         assert_eq!(
-            told(1, Some(2)),
+            cause(1, Some(2)),
             Some(Cause::Change),
             "it arrived, and the file moved back"
         );
         assert_eq!(
-            told(1, Some(1)),
+            cause(1, Some(1)),
             None,
             "it did not arrive, and the file moved back"
         );
         assert_eq!(
-            told(2, Some(5)),
+            cause(2, Some(5)),
             Some(Cause::Conflict),
             "somebody else was faster"
         );
-        assert_eq!(told(1, None), Some(Cause::Change), "nobody can tell");
+        assert_eq!(cause(1, None), Some(Cause::Change), "nobody knows");
         let unseen = |sent| sides([Some(1), None, Some(sent), Some(1), None]);
         assert_eq!(
             unseen(1),
@@ -315,7 +315,7 @@ mod tests {
             "it was the same, arrived or not"
         );
         let new = sides([None, None, Some(1), Some(1), None]);
-        assert_eq!(new, Some(Cause::Change), "nobody can tell");
+        assert_eq!(new, Some(Cause::Change), "nobody knows");
     }
 
     proptest! {
@@ -336,11 +336,11 @@ mod tests {
             prop_assert_eq!(of(Some(wanted), Some(wanted), Some(wanted)), None);
         }
 
-        /// A drift is told whatever the service moved to, as long as it moved.
+        /// A drift is reported whatever the service moved to, as long as it moved.
         #[test]
         fn drift_is_a_move_of_the_service_alone(applied in 0_i64..5, live in 0_i64..5) {
-            let told = of(Some(applied), Some(applied), Some(live));
-            prop_assert_eq!(told == Some(Cause::Drift), applied != live);
+            let cause = of(Some(applied), Some(applied), Some(live));
+            prop_assert_eq!(cause == Some(Cause::Drift), applied != live);
         }
     }
 }

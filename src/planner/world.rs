@@ -21,7 +21,7 @@ pub(crate) enum Sighting {
     Present(LiveRoom),
     /// It is not there.
     Absent(Gone),
-    /// Nobody can tell, for this reason.
+    /// Nobody knows, for this reason.
     Unreadable(String),
 }
 
@@ -61,7 +61,7 @@ impl Sighting {
             (Self::Present(_), Self::Absent(_)) => Some("the room is gone".to_owned()),
             (Self::Present(then), Self::Present(now)) => {
                 if now.is_another(then.id.as_deref()) {
-                    return Some("the room was made anew".to_owned());
+                    return Some("the room was recreated".to_owned());
                 }
                 let names = attributes().iter().map(|attribute| attribute.name);
                 let moved =

@@ -7,7 +7,7 @@
 //! | File | What is in it |
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `import`, `validate`, `show`, `state` | the reports, one file a command |
-//! | `saved` | a plan in a file, to be reviewed and applied later |
+//! | `saved` | a saved plan: a plan in a file, to be applied later |
 //! | `parts` | what several reports have in common |
 //! | `envelope` | what each begins with: version and kind; JSON and schema |
 //! | `any` | a report of any kind, read from its JSON |

@@ -1,4 +1,4 @@
-//! A plan in a file, to be reviewed and applied later.
+//! A saved plan: a plan in a file, to be applied later.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::envelope::{self, Envelope, ReadError, Report};
 use super::{PlanReport, StateId};
-use crate::planner::ReviewedChange;
+use crate::planner::SavedChange;
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,8 +31,8 @@ pub(crate) struct SavedPlan {
     pub state: StateId,
     /// How it was made.
     pub mode: Mode,
-    /// What is reviewed with it, in the order of the plan.
-    pub changes: Vec<ReviewedChange>,
+    /// Its changes, in the order of the plan.
+    pub changes: Vec<SavedChange>,
     /// The report of the plan, for `render` and for people.
     #[schemars(with = "Envelope<'_, PlanReport>")]
     pub report: Json,
@@ -45,7 +45,7 @@ impl Report for SavedPlan {
 impl SavedPlan {
     pub(crate) fn new(
         mode: Mode,
-        changes: Vec<ReviewedChange>,
+        changes: Vec<SavedChange>,
         report: &PlanReport,
     ) -> serde_json::Result<Self> {
         Ok(Self {

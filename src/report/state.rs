@@ -49,7 +49,7 @@ pub(crate) struct StateShowReport {
     pub state: StateId,
     /// Its name.
     pub room: String,
-    /// The service's id of it; null when it told none.
+    /// The service's id of it; null when it showed none.
     pub id: Option<String>,
     /// Whether a write of it was ever confirmed.
     pub confirmed: bool,

@@ -109,7 +109,7 @@ async fn work<T: Transport>(crew: Arc<Crew<T>>, report: mpsc::Sender<Done>) {
     }
 }
 
-/// Waits until what `done` tells is durable. When it cannot be made so, the room's end is not known to the
+/// Waits until what `done` reports is durable. When it cannot be made so, the room's end is not known to the
 /// next run, and so not to this one.
 async fn recorded<T: Transport>(crew: &Crew<T>, done: Done) -> (usize, Receipt, Vec<Event>) {
     let Done { index, ended } = done;

@@ -157,7 +157,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 }
                 End::Room(live) if self.task.before.is_recreated(&live) => {
                     let message =
-                        "somebody made it anew under its name, so it is not ours to archive";
+                        "somebody recreated it under its name, so it is not ours to archive";
                     return self.refused(message.to_owned());
                 }
                 End::Room(_) => {}
@@ -297,7 +297,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         };
         // An offline run only learns it now, when the room is written; at least it says so.
         let message = recreated.then(|| {
-            "written; but the service's id of it has changed: it was made anew, or is another room".to_owned()
+            "written; but the service's id of it has changed: it was recreated, or is another room".to_owned()
         });
         let mut receipt = self.receipt(outcome, message);
         receipt.overridden = comparison.overridden;
@@ -362,7 +362,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         self.refused(message)
     }
 
-    /// A PUT was told that the room is missing. That answer has too many shapes to be believed alone; a
+    /// A PUT was answered that the room is missing. That answer has too many shapes to be believed alone; a
     /// read decides, and then the room is forgotten, so that the next plan adds it again.
     async fn confirm_missing(&mut self) -> Result<Receipt, StoreError> {
         let room = self.room().clone();

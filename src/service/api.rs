@@ -626,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_in_every_known_shape_are_told() {
+    fn errors_in_every_known_shape_are_reported() {
         let cases = [
             (
                 400,
@@ -645,8 +645,11 @@ mod tests {
                 "HTTP 418 with JSON that does not parse (6 bytes) instead of a room",
             ),
         ];
-        for (status, body, told) in cases {
-            assert_eq!(put(status, body), Try::Ended(End::Refused(told.to_owned())));
+        for (status, body, message) in cases {
+            assert_eq!(
+                put(status, body),
+                Try::Ended(End::Refused(message.to_owned()))
+            );
         }
         assert_eq!(
             put(500, r#"{"eventCode":"E1","message":"broken"}"#),
@@ -701,8 +704,9 @@ mod tests {
                     // Debug output escapes once more, so the forms that could be decoded are looked for by
                     // a piece that has nothing to escape.
                     let piece: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
-                    let told: String = reply.chars().filter(char::is_ascii_alphanumeric).collect();
-                    assert!(!told.contains(&piece[4..16]), "{status} {body}: {reply}");
+                    let letters: String =
+                        reply.chars().filter(char::is_ascii_alphanumeric).collect();
+                    assert!(!letters.contains(&piece[4..16]), "{status} {body}: {reply}");
                 }
             }
         }

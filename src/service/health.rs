@@ -6,7 +6,7 @@ use crate::model::RoomName;
 
 /// So many rooms in a row that met nothing but 5xx and silence, each to the end of its tries, make the service
 /// look as if it were down. There may also be many rooms that it cannot digest, while the others are fine: only
-/// a room that it answered for before can tell.
+/// a room that it answered for before can show.
 pub(crate) const FAILING: u32 = 10;
 
 /// What is known of the service from how rooms ended.

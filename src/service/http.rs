@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unreachable_service_is_told_without_the_key() {
+    async fn an_unreachable_service_is_reported_without_the_key() {
         // A port that was just free: nobody listens there.
         let free = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()

@@ -542,7 +542,7 @@ fn faults_that_spoil_the_answer() {
 }
 
 #[test]
-fn waits_are_told_in_both_forms() {
+fn waits_are_reported_in_both_forms() {
     let wait = |fault: &str| faulty(fault).0.header("retry-after").map(ToOwned::to_owned);
     assert_eq!(wait("429"), None);
     assert_eq!(wait("429=retry-after:3").as_deref(), Some("3"));

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_told_apart() {
+    fn bodies_are_distinguished() {
         assert_eq!(Body::read(b" \n"), Body::Empty);
         assert_eq!(Body::read(b"{\"a\":"), Body::Unreadable);
         assert_eq!(Body::read(b"{\"a\":1}").member("a"), Some(&json!(1)));

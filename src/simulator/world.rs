@@ -122,7 +122,7 @@ impl World {
         self.serial += 1;
     }
 
-    /// Puts other faults in place of those there were; their counting begins anew.
+    /// Puts other faults in place of those there were; their counting begins again.
     pub fn set_faults(&mut self, faults: Vec<Fault>) {
         self.faults = Faults::new(faults, self.settings.seed);
     }

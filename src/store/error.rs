@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::store::holder::{Holder, describe};
 
-/// Can be cloned, since all who wait for a record to become durable are told the same.
+/// Can be cloned, since all who wait for a record to become durable get the same one.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// The place did not do what it was asked.

@@ -131,7 +131,7 @@ impl Drop for Recorder {
         self.shared.lock().ended = true;
         self.shared.more.notify_one();
         if let Some(syncer) = self.syncer.take() {
-            // If it panicked, all who wait have been told that the journal stopped.
+            // If it panicked, all who wait know that the journal stopped.
             let _ = syncer.join();
         }
     }
@@ -195,7 +195,7 @@ fn sync(file: &File, shared: &Shared, lock: &Watch, report: &watch::Sender<Synce
         }
         synced = bytes;
         report.send_modify(|reported| reported.bytes = synced);
-        crash_point("sync-told");
+        crash_point("sync-announced");
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_full_disk_is_told_at_once_and_stops_the_journal() {
+    async fn a_full_disk_is_reported_at_once_and_stops_the_journal() {
         let scratch = Scratch::new();
         let recorder = scratch.begin().unwrap();
         recorder.record(&[missing("a")]).unwrap().await.unwrap();

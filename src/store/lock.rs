@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_is_told_who_holds_it() {
+    fn the_second_learns_who_holds_it() {
         let (_dir, path) = scratch();
         let lock = Lock::take(&path, &holder()).unwrap();
         let error = Lock::take(&path, &holder()).unwrap_err();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_record_does_not_lock_and_is_told_once() {
+    fn an_old_record_does_not_lock_and_is_reported_once() {
         let (_dir, path) = scratch();
         let record = serde_json::to_string(&holder()).unwrap();
         std::fs::write(&path, &record).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_refused_is_told_by_whom() {
+    fn whoever_is_refused_learns_by_whom() {
         let (_dir, path) = scratch();
         let take_and_let_go = || {
             for _ in 0..2000 {

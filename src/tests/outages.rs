@@ -29,7 +29,7 @@ fn bench() -> Bench {
     bench
 }
 
-fn told(receipt: &Receipt) -> &str {
+fn message(receipt: &Receipt) -> &str {
     receipt.message.as_deref().unwrap_or_default()
 }
 
@@ -39,7 +39,7 @@ fn a_write_that_happened_behind_a_500_is_unknown_and_settled_by_the_next_run() {
     bench.faults(&["500-after=method:PUT"]);
     let receipt = bench.apply(&files(6)).remove(0);
     assert_eq!(receipt.outcome, Outcome::Unknown, "{receipt:?}");
-    assert_eq!(told(&receipt), "HTTP 500: internal server error");
+    assert_eq!(message(&receipt), "HTTP 500: internal server error");
     assert!(!bench.state.rooms[&name("a")].unconfirmed.is_empty());
     bench.faults(&[]);
     // The file goes back to what was confirmed before; the doubt is planned all the same.
@@ -54,10 +54,10 @@ fn a_refusal_after_a_lost_answer_is_unknown() {
         bench.faults(&["drop-after=method:PUT,first:1", refusal]);
         let receipt = bench.apply(&files(6)).remove(0);
         assert_eq!(receipt.outcome, Outcome::Unknown, "{receipt:?}");
-        let told = told(&receipt);
+        let message = message(&receipt);
         assert!(
-            told.ends_with("; an earlier try may have been carried out"),
-            "{told}"
+            message.ends_with("; an earlier try may have been carried out"),
+            "{message}"
         );
         assert!(!bench.state.rooms[&name("a")].unconfirmed.is_empty());
     }
@@ -95,7 +95,8 @@ fn a_service_that_is_down_is_not_asked_for_every_room() {
     let not_tried = count(&receipts, Outcome::Skipped);
     assert!(not_tried >= 86, "{not_tried}");
     assert!(receipts.iter().any(|r| {
-        told(r) == "not tried: the service failed 10 rooms in a row, each to the end of its tries"
+        message(r)
+            == "not tried: the service failed 10 rooms in a row, each to the end of its tries"
     }));
 }
 
@@ -242,11 +243,11 @@ fn night() -> impl Strategy<Value = (Vec<String>, Option<u64>, i64)> {
     )
 }
 
-/// What one run tells adds up to its plan, and is true.
+/// What one run reports adds up to its plan, and is true.
 fn check(bench: &Bench, plan: &Plan, receipts: &[Receipt], files: &Wanted) {
     let planned: Vec<&RoomName> = plan.actionable().map(|change| &change.room).collect();
-    let told: Vec<&RoomName> = receipts.iter().map(|receipt| &receipt.room).collect();
-    assert_eq!(told, planned);
+    let reported: Vec<&RoomName> = receipts.iter().map(|receipt| &receipt.room).collect();
+    assert_eq!(reported, planned);
     let is_confirmed = |room: &&RoomName| {
         let receipt = receipts.iter().find(|receipt| receipt.room == **room);
         receipt.is_some_and(|receipt| receipt.outcome == Outcome::Confirmed)
@@ -294,7 +295,7 @@ fn held(bench: &Bench, files: &Wanted) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever goes wrong in however many runs: each tells the truth about every room of its plan, and when
+    /// Whatever goes wrong in however many runs: each reports the truth about every room of its plan, and when
     /// the service is well again, one run is enough.
     #[test]
     fn bad_nights_end(nights in proptest::collection::vec(night(), 1..5), replaces in any::<bool>()) {

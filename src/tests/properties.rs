@@ -172,11 +172,11 @@ proptest! {
             let moves = change.attributes.iter().filter(|a| !(secret(&a.before) && secret(&a.after)));
             plain.extend(moves.map(|a| (change.room.clone(), a.name.clone())));
         }
-        let mut told = Vec::new();
+        let mut shown = Vec::new();
         for change in &plan_of(&blind(&second), &bench.state).changes {
-            told.extend(change.attributes.iter().map(|a| (change.room.clone(), a.name.clone())));
+            shown.extend(change.attributes.iter().map(|a| (change.room.clone(), a.name.clone())));
         }
-        prop_assert_eq!(told, plain);
+        prop_assert_eq!(shown, plain);
     }
 
     /// What was confirmed is what the service holds, attribute by attribute.
@@ -221,7 +221,7 @@ proptest! {
         let mut blind = plan(&second, &state, None, &options);
         let mut seen = plan(&second, &state, Some(&world), &options);
         for change in blind.changes.iter_mut().chain(&mut seen.changes) {
-            // What only a look can tell: which rooms are to be created, and what the service shows.
+            // What only a look can show: which rooms are to be created, and what the service shows.
             if matches!(change.action, Action::Add | Action::Create) {
                 change.action = Action::Add;
                 change.digest.clear();
@@ -312,7 +312,7 @@ fn what_moved_since_the_plan_is_not_overwritten() {
 }
 
 #[test]
-fn an_override_is_told_once() {
+fn an_override_is_reported_once() {
     let mut bench = Bench::new(quirks(&["override=enableChat:true"]));
     let files: Wanted = [(
         RoomName::try_from("a".to_owned()).unwrap(),

@@ -85,30 +85,36 @@ fn corpus(folder: &str) -> Vec<(String, String)> {
 }
 
 /// Wrong, and no schema can say so.
-const ONLY_TOLD_BY_THE_PROGRAM: [(&str, &str); 8] = [
-    ("only-told-day", "a pattern knows no calendar"),
+const ONLY_FOUND_BY_THE_PROGRAM: [(&str, &str); 8] = [
+    ("only-roomctl-day", "a pattern knows no calendar"),
     (
-        "only-told-duplicate-key",
+        "only-roomctl-duplicate-key",
         "a schema sees one value of each key; editors see it in the YAML",
     ),
-    ("only-told-host", "a pattern does not parse hosts and ports"),
     (
-        "only-told-longer-than-63-bits",
+        "only-roomctl-host",
+        "a pattern does not parse hosts and ports",
+    ),
+    (
+        "only-roomctl-longer-than-63-bits",
         "a pattern does not multiply",
     ),
     (
-        "only-told-number-form",
+        "only-roomctl-number-form",
         "a schema sees the number, not how it is written",
     ),
     (
-        "only-told-upper-case-name",
+        "only-roomctl-upper-case-name",
         "a schema does not know roomctl.yaml",
     ),
     (
-        "only-told-whole-float",
+        "only-roomctl-whole-float",
         "15.0 is an integer for JSON Schema",
     ),
-    ("only-told-window", "a schema does not compare two values"),
+    (
+        "only-roomctl-window",
+        "a schema does not compare two values",
+    ),
 ];
 
 #[test]
@@ -135,7 +141,7 @@ fn valid_files_are_taken_by_both() {
 fn invalid_files_are_refused_by_both() {
     let files = corpus("invalid");
     assert!(files.len() >= 35);
-    let mut only_told = Vec::new();
+    let mut only_found = Vec::new();
     for (name, text) in files {
         let why = text.lines().next().unwrap();
         assert!(why.starts_with("# ") && !why.contains("schema="), "{name}");
@@ -147,7 +153,7 @@ fn invalid_files_are_refused_by_both() {
             continue;
         };
         if ROOM.is_valid(&room) {
-            only_told.push(name);
+            only_found.push(name);
             continue;
         }
         // What a room lacks may come from defaults, and what they contradict may be set right in a room.
@@ -155,7 +161,7 @@ fn invalid_files_are_refused_by_both() {
         assert_eq!(ROOM_WITH_DEFAULTS.is_valid(&room), lacks, "{name}");
         assert_eq!(DEFAULTS.is_valid(&room), taken_as_defaults(&text), "{name}");
     }
-    assert_eq!(only_told, ONLY_TOLD_BY_THE_PROGRAM.map(|(name, _)| name));
+    assert_eq!(only_found, ONLY_FOUND_BY_THE_PROGRAM.map(|(name, _)| name));
 }
 
 /// The hostile and the odd files of the other tests, too.

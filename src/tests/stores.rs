@@ -260,7 +260,7 @@ impl Record for Unsent {
 
 impl Drop for Unsent {
     fn drop(&mut self) {
-        // Whoever waits for it is told.
+        // Whoever waits for it learns of it.
         let _ = send(&self.place, self.owner, &self.lines);
     }
 }

@@ -195,7 +195,7 @@ fn a_refused_key_stops_the_run() {
 }
 
 #[test]
-fn overrides_and_hidden_attributes_are_told_and_not_fought_over() {
+fn overrides_and_hidden_attributes_are_reported_and_not_fought_over() {
     let site = Site::with_rooms(&["override=maxParticipants:3", "hide=enableChat"], &[], 1);
     let ran = site.apply(&["--detailed-exitcode"]);
     assert_eq!(ran.code, 2);
@@ -212,7 +212,7 @@ fn overrides_and_hidden_attributes_are_told_and_not_fought_over() {
 }
 
 #[test]
-fn a_room_that_went_away_is_told_and_added_again_by_the_next_run() {
+fn a_room_that_went_away_is_reported_and_added_again_by_the_next_run() {
     let site = Site::applied(&["archived-name=reusable"], 2);
     site.simulator()
         .with_world(|world| world.archive("room-00").unwrap());

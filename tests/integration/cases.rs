@@ -4,7 +4,7 @@
 //! `steps` has one step a line: `roomctl ARGS`, `overlay DIR` (copies a folder of the case over it) or
 //! `remove FILE`,
 //! `fill FILE BYTES` or `link TARGET NAME` (neither can be kept in a repository that everybody can check out).
-//! `expected` has every line with its output. Write it anew with `ROOMCTL_BLESS=1`, and
+//! `expected` has every line with its output. Write it again with `ROOMCTL_BLESS=1`, and
 //! then read it: a snapshot that nobody read proves nothing.
 
 // The whole program is a test.

@@ -207,7 +207,7 @@ mod slow {
     }
 
     #[test]
-    fn a_service_that_cannot_be_reached_is_told_as_such() {
+    fn a_service_that_cannot_be_reached_is_reported_as_such() {
         let service = HostileService::new(&["a"], |_| Way::Well);
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let nobody = format!("http://{}", free.local_addr().unwrap());
@@ -378,7 +378,7 @@ fn a_state_directory_that_vanishes_ends_the_run_and_the_next_one_recovers() {
 }
 
 #[test]
-fn a_place_that_cannot_hold_a_state_is_told_before_anything_is_sent() {
+fn a_place_that_cannot_hold_a_state_is_reported_before_anything_is_sent() {
     let service = HostileService::new(&["a"], |_| Way::Well);
     service.scratch.write(".roomctl", "in the way");
     let ran = service.apply(&[]);

@@ -118,7 +118,7 @@ fn names_of_files_do_not_act_on_the_terminal() {
 }
 
 #[test]
-fn a_file_that_is_named_and_not_read_is_told() {
+fn a_file_that_is_named_and_not_read_is_reported() {
     let scratch = Scratch::new();
     scratch.write("rooms/_Defaults.yaml", ODD);
     let ran = scratch.run(&["fmt", "rooms/_Defaults.yaml"]);

@@ -241,7 +241,7 @@ fn only_reads_and_one_get_for_each_room() {
 }
 
 #[test]
-fn names_that_cannot_be_managed_are_told() {
+fn names_that_cannot_be_managed_are_reported() {
     let site = Site::new(&[], &[]);
     let room = || [("privacy".to_owned(), json!("private"))].into();
     site.simulator().with_world(|world| {

@@ -101,7 +101,7 @@ fn the_first_interrupt_finishes_what_is_under_way() {
 }
 
 #[test]
-fn the_second_interrupt_leaves_at_once_and_tells_what_it_knows() {
+fn the_second_interrupt_leaves_at_once_and_reports_what_it_knows() {
     let site = Site::with_rooms(&[], &["slow=ms:60000,method:POST,skip:4"], 8);
     // Four rooms are made, and two POSTs wait for their answers.
     let mut child = running(&site, 12);

@@ -44,7 +44,7 @@ fn changes(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn who_moved_is_told_and_put_right_under_every_personality() {
+fn who_moved_is_reported_and_put_right_under_every_personality() {
     for personality in PERSONALITIES {
         let site = Site::applied(personality, 4);
         assert_eq!(
@@ -266,7 +266,7 @@ fn undeclared_attributes_that_moved_are_counted_and_named_on_demand() {
 }
 
 #[test]
-fn a_room_under_another_id_is_told_when_it_is_written() {
+fn a_room_under_another_id_is_reported_when_it_is_written() {
     let site = Site::applied(&[], 1);
     site.simulator().with_world(|world| {
         world.archive("room-00").unwrap();
@@ -278,13 +278,13 @@ fn a_room_under_another_id_is_told_when_it_is_written() {
     assert_eq!(ran.code, 0, "{}", ran.all());
     let message = ran.json()["receipts"][0]["message"].to_string();
     assert!(
-        message.contains("made anew, or is another room"),
+        message.contains("recreated, or is another room"),
         "{message}"
     );
 }
 
 #[test]
-fn a_deadline_that_comes_while_rooms_are_read_is_told() {
+fn a_deadline_that_comes_while_rooms_are_read_is_reported() {
     let site = Site::applied(&[], 6);
     site.faults(&["slow=method:GET,ms:400"]);
     let ran = site.apply(&["--live", "--deadline", "1s", "--parallelism", "1"]);

@@ -187,7 +187,7 @@ fn what_is_no_report_is_refused() {
 }
 
 #[test]
-fn invalid_files_are_told_in_the_form_that_was_asked_for() {
+fn invalid_files_are_reported_in_the_form_that_was_asked_for() {
     let scratch = Scratch::new();
     scratch.write("rooms/a.yaml", "privacy: open\n");
     let args = [

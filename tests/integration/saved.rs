@@ -1,4 +1,4 @@
-//! A plan is saved, reviewed, and applied as it was: by the built program.
+//! A plan is saved, and applied as it was: by the built program.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn a_plan_is_applied_as_it_was_saved_and_only_once() {
     let saved: Value = serde_json::from_str(&site.scratch.read("plan.roomctl")).unwrap();
     check("saved-plan", &saved);
     check("plan", &saved["report"]);
-    // Merged meanwhile, and not reviewed with this plan.
+    // Merged meanwhile, and not in the saved plan.
     site.room(1, MORE);
     let puts = site.count("PUT");
     let ran = apply(&site, &[]);
@@ -97,7 +97,7 @@ fn a_plan_is_bound_to_how_it_was_made() {
 }
 
 #[test]
-fn what_the_service_showed_is_part_of_what_was_reviewed() {
+fn what_the_service_showed_is_part_of_the_saved_plan() {
     let site = site();
     edited(&site, 9);
     site.run(&["plan", "--drift-only", "--out", "plan.roomctl"]);

@@ -61,7 +61,7 @@ pub(crate) fn notes(narrowed: &Narrowed) -> String {
     text
 }
 
-/// What would be done now to the rooms that are no longer as they were reviewed.
+/// What would be done now to the rooms that are no longer as in the saved plan.
 pub(crate) fn instead(narrowed: &Narrowed, options: &Options) -> Plan {
     let changes: Vec<Change> = narrowed
         .stale
@@ -85,10 +85,10 @@ pub(crate) fn refused(narrowed: &Narrowed) -> Failure {
     let of = held + narrowed.stale.len() + narrowed.done.len();
     let message = match narrowed.stale.len() {
         1 => format!(
-            "one of the {of} rooms in the plan is no longer as it was reviewed; nothing was sent"
+            "one of the {of} rooms in the saved plan is no longer as it was; nothing was sent"
         ),
         stale => format!(
-            "{stale} of the {of} rooms in the plan are no longer as they were reviewed; nothing was sent"
+            "{stale} of the {of} rooms in the saved plan are no longer as they were; nothing was sent"
         ),
     };
     Failure::new(Exit::Refused, message)
@@ -98,7 +98,7 @@ pub(crate) fn refused(narrowed: &Narrowed) -> Failure {
 /// The receipts of rooms that are not done for that reason.
 pub(crate) fn skipped(stale: &[Stale]) -> Vec<Receipt> {
     let skipped = |stale: &Stale| {
-        let why = format!("not as it was reviewed: {}", stale.why);
+        let why = format!("not as in the saved plan: {}", stale.why);
         Receipt::new(&stale.room, stale.action, Outcome::Skipped, Some(why))
     };
     stale.iter().map(skipped).collect()
@@ -106,7 +106,7 @@ pub(crate) fn skipped(stale: &[Stale]) -> Vec<Receipt> {
 
 /// The receipts of a saved plan of which nothing is applied.
 pub(crate) fn none_done(narrowed: &Narrowed) -> Vec<Receipt> {
-    let why = "other rooms of the plan are not as they were reviewed";
+    let why = "other rooms are not as in the saved plan";
     let held_back = narrowed
         .plan
         .actionable()

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_are_told_where_they_change() {
+    fn line_ends_are_reported_where_they_change() {
         assert_eq!(
             shown("a: 1 \r\nb: 2\r\n", "a: 1\r\nb: 2\r\n"),
             "--- rooms/a.yaml\n+++ rooms/a.yaml\n@@ -1,2 +1,2 @@\n-a: 1 \n+a: 1\n b: 2\n"
