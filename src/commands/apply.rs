@@ -124,7 +124,10 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let mut held = lock(&session.workspace, output)?;
     intent.check(&held.state)?;
     let options = session.options(intent.mode());
-    let plan = session.plan(intent.mode(), &files, &held.state)?;
+    let moved = held.state.follow_files(&files.wanted);
+    let allow_empty = args.planning.allow_empty;
+    let part = session.part(intent.mode(), allow_empty, &files, &held.state, output)?;
+    let plan = session.plan(intent.mode(), &files, &part)?;
     let narrowed = intent.narrow(plan, &files, &held.state, &options);
     show_stale(&narrowed, &files, &session, &options, output);
     if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
@@ -138,7 +141,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let report = PlanReport::new(&plan, &files.origins, &refusals, None);
     show(&report, &session, args, output);
     let (mut receipts, saved) = if plan.is_empty() {
-        (Vec::new(), held.save(false).map_err(Failure::from))
+        (Vec::new(), held.save(moved).map_err(Failure::from))
     } else {
         permit(&session, &plan, &refusals, args, output)?;
         carry_out(&session, &plan, &limits, &mut held, args, output)?

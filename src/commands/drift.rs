@@ -102,7 +102,12 @@ async fn look(
     tokio::pin!(service_side);
     let load = || {
         let known = Known::of(state);
-        room_files::load_unless_known(&workspace.rooms, &workspace.context(&[]), &known)
+        room_files::load_unless_known(
+            &workspace.whole,
+            &workspace.rooms,
+            &workspace.context(&[]),
+            &known,
+        )
     };
     let files = async { tokio::task::block_in_place(|| on_half(load)) };
     let (loaded, early) = tokio::select! {

@@ -69,7 +69,9 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let files = accept(files, &args.report, output)?;
     let found = noted(found?, output);
     let mode = args.planning.mode();
-    let plan = session.plan(mode, &files, &found.state)?;
+    let allow_empty = args.planning.allow_empty;
+    let state = session.part(mode, allow_empty, &files, &found.state, output)?;
+    let plan = session.plan(mode, &files, &state)?;
     session.close()?;
     let since = |base: &String| explained_since(workspace, base, &plan, &files, output);
     let explained = args.base.as_ref().map(since).transpose()?;

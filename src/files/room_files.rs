@@ -33,8 +33,13 @@ pub(crate) fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Lo
 }
 
 /// Reads all rooms, without parsing the files that are `known`. Of these there are no origins.
-pub(crate) fn load_unless_known(rooms: &Path, context: &Context<'_>, known: &Known<'_>) -> Loaded {
-    let roots = [rooms.to_owned()];
+pub(crate) fn load_unless_known(
+    rooms: &Path,
+    root: &Path,
+    context: &Context<'_>,
+    known: &Known<'_>,
+) -> Loaded {
+    let roots = [root.to_owned()];
     let loaded = read_all(rooms, &roots, context, known);
     if known.is_empty() || !Finding::any_error(&loaded.findings) {
         return loaded;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::unique::unique;
-use crate::model::{LiveRoom, RoomName, StoredSettings};
+use crate::model::{LiveRoom, RoomName, StoredSettings, Wanted};
 
 /// The version of the state format that this program writes. It reads all before it, which knew less of a room.
 pub(crate) const VERSION: u64 = 2;
@@ -218,6 +218,21 @@ impl State {
         }
         self.rooms.insert(new.clone(), room);
         Ok(())
+    }
+
+    /// Remembers where the files are by now that declare the rooms. Returns whether any was elsewhere.
+    pub(crate) fn follow_files(&mut self, wanted: &Wanted) -> bool {
+        let mut moved = false;
+        for (name, file) in wanted {
+            if let Some(room) = self.rooms.get_mut(name)
+                && room.is_confirmed()
+                && room.file.as_ref() != Some(&file.place)
+            {
+                room.file = Some(file.place.clone());
+                moved = true;
+            }
+        }
+        moved
     }
 
     /// Forgets a room: no longer managed, and nothing else.

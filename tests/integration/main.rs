@@ -33,6 +33,7 @@ mod references;
 mod render;
 mod saved;
 mod schemas;
+mod scope;
 mod shells;
 mod state;
 mod state_format;

@@ -141,6 +141,9 @@ pub(crate) struct PlanningArgs {
     /// Archive rooms that are in the state and in no file
     #[arg(long)]
     pub prune: bool,
+    /// With --prune: go on although only a part of the rooms directory is looked at, or it holds no room
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Only put back what the service moved; newer files wait
     #[arg(long, conflicts_with = "prune")]
     pub drift_only: bool,

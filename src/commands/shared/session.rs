@@ -1,6 +1,7 @@
 //! One run of a command that compares files, state and service: its pace, and the service, opened when it is first
 //! needed.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,10 +12,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::args::{Global, NetworkArgs, PlanningArgs};
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
+use super::output::Output;
 use super::progress::bar;
+use super::rooms::elsewhere;
 use super::workspace::Workspace;
 use crate::files::room_files::Loaded;
+use crate::model::words::count;
 use crate::model::{RoomName, Secret};
 use crate::planner::limits::Limits;
 use crate::planner::{Options, Plan, Rate, State, World, plan};
@@ -132,6 +136,49 @@ impl Session {
         let world = self.workspace.runtime()?.block_on(looking);
         bar.finish_and_clear();
         Ok(world)
+    }
+
+    /// What of `state` the run is about. Says what it leaves out, and refuses to take the absence of files for a wish
+    /// unless `allow_empty` says so.
+    pub(crate) fn part<'a>(
+        &self,
+        mode: Mode,
+        allow_empty: bool,
+        files: &Loaded,
+        state: &'a State,
+        output: &Output,
+    ) -> Result<Cow<'a, State>, Failure> {
+        let scope = &self.workspace.scope;
+        let elsewhere = elsewhere(&self.workspace);
+        let part = scope.of(state, &files.wanted, elsewhere.as_ref());
+        let left_out = (state.rooms.len() - part.rooms.len()) as u64;
+        if left_out > 0 {
+            output.note(&format!(
+                "note: not considered, since applied from elsewhere: {} of the state\n",
+                count(left_out, "room")
+            ));
+        }
+        let rooms = self.workspace.rooms.display();
+        let is_empty = files.wanted.is_empty() && !part.rooms.is_empty();
+        let why = if is_empty {
+            let known = count(part.rooms.len() as u64, "room");
+            format!("{rooms} holds no room, and the state knows {known}")
+        } else if scope.whole {
+            return Ok(part);
+        } else {
+            format!(
+                "{rooms} is only a part of {}",
+                self.workspace.whole.display()
+            )
+        };
+        if mode.prune && !allow_empty {
+            let failure = Failure::new(Exit::Refused, format!("--prune is refused: {why}"));
+            return Err(failure.hint("if that is right, pass --allow-empty as well"));
+        }
+        if is_empty {
+            output.note(&format!("warning: {why}: all of them are orphans\n"));
+        }
+        Ok(part)
     }
 
     /// What is to be done, after a look at every room it could be about if `mode` asks for one.
