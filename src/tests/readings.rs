@@ -97,8 +97,8 @@ proptest! {
                 prop_assert!(room.attributes.iter().all(|a| a.cause == Cause::Unobservable));
                 prop_assert!(room.undeclared.is_empty());
                 let plan = plan(&moved, &state, Some(&world), &options);
-                let told = plan.changes.into_iter().map(|change| (change.effects, change.attributes));
-                changes.push(told.collect::<Vec<_>>());
+                let shown = plan.changes.into_iter().map(|change| (change.effects, change.attributes));
+                changes.push(shown.collect::<Vec<_>>());
             }
             prop_assert!(changes.iter().all(|one| *one == changes[0]), "{:?}", changes);
         }
