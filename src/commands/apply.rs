@@ -17,6 +17,7 @@ use super::shared::print_report::print_report;
 use super::shared::progress::Progress;
 use super::shared::rooms::{accept, load};
 use super::shared::saved_plan;
+use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
 use super::shared::store::{Held, lock};
 use super::shared::workspace::Workspace;
@@ -25,7 +26,9 @@ use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::planner::change::Unreadable;
 use crate::planner::limits::{Limits, Refusal, refusals};
-use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State, narrow};
+use crate::planner::{
+    Action, LeftOut, Narrowed, Options, Plan, Receipt, SavedChange, Selection, State, narrow,
+};
 use crate::report::apply::Summary;
 use crate::report::saved::{Mode, SavedPlan};
 use crate::report::view::{self, Detail};
@@ -38,13 +41,15 @@ use crate::service::stop::StopReason;
 Examples:
   roomctl apply                         asks before it changes anything
   roomctl apply --yes --rate 300/m      for pipelines
+  roomctl apply --target 'sales-*'      only these rooms; the others are not even read
   roomctl apply plan.roomctl --yes      exactly what the saved plan holds
   roomctl apply --yes --deadline 8m     for a runner that is stopped after ten minutes
   roomctl apply --sandbox --yes         the whole job, without an account")]
 pub(crate) struct ApplyArgs {
     /// Apply exactly this plan, which `plan --out` saved: nothing that was not in it, and nothing if one of its
-    /// rooms is no longer as it was (exit 4)
-    #[arg(value_name = "PLAN", conflicts_with_all = ["live", "prune", "drift_only"])]
+    /// rooms is no longer as it was (exit 4). It keeps the selection it was made for; --target and --exclude leave
+    /// out more of its rooms, for a later run. What was planned with --prune or --drift-only needs the flag here too
+    #[arg(value_name = "PLAN", conflicts_with = "live")]
     pub plan: Option<PathBuf>,
     /// Of a saved plan, apply the rooms that are still as they were (exit 5 when there are others)
     #[arg(long, requires = "plan")]
@@ -56,6 +61,8 @@ pub(crate) struct ApplyArgs {
     pub report: ReportArgs,
     #[command(flatten)]
     pub planning: PlanningArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Be over by then, with everything saved: what has not been started stays for the next run (exit 5)
@@ -99,40 +106,75 @@ impl Intent {
         }
     }
 
-    fn check(&self, state: &State) -> Result<(), Failure> {
+    /// What it is about, beside what the user selects.
+    fn selection(&self) -> Selection {
+        match self {
+            Self::Fresh(_) => Selection::default(),
+            Self::Saved(saved) => saved.selection.clone(),
+        }
+    }
+
+    fn check(&self, state: &State, args: &PlanningArgs) -> Result<(), Failure> {
         match self {
             Self::Fresh(_) => Ok(()),
-            Self::Saved(saved) => saved_plan::check(saved, state),
+            Self::Saved(saved) => saved_plan::check(saved, state, args),
         }
     }
 
     /// What of `plan`, which was made now, is meant.
-    fn narrow(&self, plan: Plan, files: &Loaded, state: &State, options: &Options) -> Narrowed {
+    fn narrow(
+        &self,
+        plan: Plan,
+        selection: &Selection,
+        files: &Loaded,
+        state: &State,
+        options: &Options,
+    ) -> Narrowed {
+        let Self::Saved(saved) = self else {
+            return Narrowed::all(plan);
+        };
+        let selected = saved.changes.iter();
+        let selected = selected.filter(|change| selection.takes(change.room.as_str()));
+        let selected: Vec<SavedChange> = selected.cloned().collect();
+        narrow(&selected, plan, &files.wanted, state, options)
+    }
+
+    /// The rooms that it names.
+    fn rooms(&self) -> BTreeSet<String> {
         match self {
-            Self::Fresh(_) => Narrowed::all(plan),
-            Self::Saved(saved) => narrow(&saved.changes, plan, &files.wanted, state, options),
+            Self::Fresh(_) => BTreeSet::new(),
+            Self::Saved(saved) => saved.changes.iter().map(|c| c.room.to_string()).collect(),
         }
     }
 }
 
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let session = Session::begin(global, &args.network, args.deadline)?;
+    let mut session = Session::begin(global, &args.network, &args.selection, args.deadline)?;
     let intent = Intent::of(args)?;
+    session.workspace.scope.planned = intent.selection();
     let policies = session.workspace.policies()?;
     let files = load(&session.workspace, &policies);
-    let files = accept(files, &args.report, output)?;
+    let mut files = accept(files, &args.report, output)?;
     let mut held = lock(&session.workspace, output)?;
-    intent.check(&held.state)?;
+    intent.check(&held.state, &args.planning)?;
     let options = session.options(intent.mode());
+    let considered = session.consider(&mut files, &held.state, &intent.rooms(), output)?;
+    session.check_absence(&args.planning, &considered, output)?;
+    let plan = session.plan(intent.mode(), &files, &considered)?;
     let moved = held.state.follow_files(&files.wanted);
-    let allow_empty = args.planning.allow_empty;
-    let part = session.part(intent.mode(), allow_empty, &files, &held.state, output)?;
-    let plan = session.plan(intent.mode(), &files, &part)?;
-    let narrowed = intent.narrow(plan, &files, &held.state, &options);
+    let selection = &session.workspace.scope.selection;
+    let narrowed = intent.narrow(plan, selection, &files, &held.state, &options);
     show_stale(&narrowed, &files, &session, &options, output);
     if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
         let none = saved_plan::none_done(&narrowed);
-        print_end(&session, &held.state, &none, args, output)?;
+        print_end(
+            &session,
+            &held.state,
+            &none,
+            narrowed.plan.left_out,
+            args,
+            output,
+        )?;
         return Err(saved_plan::refused(&narrowed));
     }
     let Narrowed { plan, stale, .. } = narrowed;
@@ -150,7 +192,14 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     receipts.extend(saved_plan::skipped(&stale));
     let closed = session.close();
     // Whatever became of state and sandbox, the report comes first: it says what was done.
-    let summary = print_end(&session, &held.state, &receipts, args, output)?;
+    let summary = print_end(
+        &session,
+        &held.state,
+        &receipts,
+        plan.left_out,
+        args,
+        output,
+    )?;
     saved?;
     closed?;
     let held_back = receipts.iter().filter(|receipt| receipt.held_back).count() as u64;
@@ -295,11 +344,12 @@ fn print_end(
     session: &Session,
     state: &State,
     receipts: &[Receipt],
+    left_out: LeftOut,
     args: &ApplyArgs,
     output: &mut Output,
 ) -> Result<Summary, Failure> {
     let stopped = session.stopped().as_ref().map(StopReason::sentence);
-    let report = ApplyReport::new(state, receipts, stopped);
+    let report = ApplyReport::new(state, receipts, stopped, left_out);
     let summary = report.summary;
     print_report(report, &args.report, detail(session), output)?;
     Ok(summary)

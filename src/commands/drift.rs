@@ -14,13 +14,15 @@ use super::shared::print_report::print_report;
 use super::shared::progress::bar;
 use super::shared::report_file;
 use super::shared::rooms::accept;
+use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
 use super::shared::workspace::settings;
 use crate::files::mutes;
 use crate::files::room_files::{self, Loaded};
 use crate::files::unchanged::Known;
+use crate::model::RoomName;
 use crate::planner::drift::Evidence;
-use crate::planner::{State, World, drift};
+use crate::planner::{Considered, Scope, State, World, drift};
 use crate::report::DriftReport;
 use crate::report::drift::Summary;
 use crate::report::metrics::metrics;
@@ -34,6 +36,7 @@ Exits with 2 on drift, missing rooms or conflicts, with 6 when a room could not 
 
 Examples:
   roomctl drift
+  roomctl drift --target 'sales-*'      only these rooms; the others are not read
   roomctl drift --format markdown --exit-zero
   roomctl drift --metrics-file /var/lib/node_exporter/roomctl.prom")]
 pub(crate) struct DriftArgs {
@@ -49,56 +52,59 @@ pub(crate) struct DriftArgs {
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
     #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
     pub network: NetworkArgs,
 }
 
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let session = Session::begin(global, &args.network, None)?;
+    let session = Session::begin(global, &args.network, &args.selection, None)?;
     let workspace = &session.workspace;
     let mutes = settings(args.mutes.as_deref(), "mutes.yaml", mutes::parse)?;
     let state = workspace.load_state()?.state;
     let service = session.service(&state.app)?;
     let looking = look(&session, service, &state, args, output);
-    let (loaded, seen) = workspace.runtime()?.block_on(looking)?;
+    let (loaded, considered, seen) = workspace.runtime()?.block_on(looking)?;
     session.close()?;
     let drift = drift(&Evidence {
         wanted: &loaded.wanted,
-        state: &state,
+        state: &considered.state,
         world: &seen.world,
-        listed: &seen.listed,
+        listed: &considered.unmanaged,
+        others: &considered.others,
         mutes: &mutes,
         now: workspace.now,
     });
-    let report = DriftReport::new(&drift, &state, &mutes, seen.warning);
+    let report = DriftReport::new(&drift, &state, &mutes, seen.warning, considered.left_out());
     let exit = exit(report.summary, args);
     let counted = write_metrics(args, workspace.now, &report);
     print_report(report, &args.report, session.detail(), output)?;
     counted?;
-    leave((drift, loaded, state, seen.world));
+    leave((drift, loaded, considered, seen.world));
+    leave(state);
     Ok(exit)
 }
 
 /// What was found on the service.
 struct Seen {
     world: World,
-    listed: BTreeSet<String>,
     warning: Option<String>,
 }
 
 /// Reads the rooms of the state while the files are parsed, then those that only a file names. An invalid
 /// file ends the check at once.
-async fn look(
+async fn look<'a>(
     session: &Session,
     service: &Arc<Reader<Http>>,
-    state: &State,
+    state: &'a State,
     args: &DriftArgs,
     output: &mut Output,
-) -> Result<(Loaded, Seen), Failure> {
+) -> Result<(Loaded, Considered<'a>, Seen), Failure> {
     let workspace = &session.workspace;
     let bar = bar(state.rooms.len());
     let read = |names| observe(service, names, session.parallelism, || bar.inc(1));
-    let applied = read(state.rooms.keys().cloned().collect());
-    let service_side = async { tokio::join!(applied, service.list()) };
+    let early = read(known_early(&workspace.scope, state));
+    let service_side = async { tokio::join!(early, service.list()) };
     tokio::pin!(service_side);
     let load = || {
         let known = Known::of(state);
@@ -115,18 +121,26 @@ async fn look(
         seen = &mut service_side => (load(), Some(seen)),
         loaded = files => (loaded, None),
     };
-    let loaded = accept(loaded, &args.report, output)?;
+    let mut loaded = accept(loaded, &args.report, output)?;
     let (mut world, listed) = match early {
         Some(seen) => seen,
         None => service_side.await,
     };
-    let newer = loaded
-        .wanted
-        .keys()
-        .filter(|name| !state.rooms.contains_key(*name));
-    world.extend(read(newer.cloned().collect()).await);
+    let (listed, warning) = names(listed);
+    let considered = session.consider(&mut loaded, state, &listed, output)?;
+    let managed = loaded.wanted.keys().chain(considered.state.rooms.keys());
+    let later: BTreeSet<&RoomName> = managed.filter(|name| !world.contains_key(*name)).collect();
+    world.extend(read(later.into_iter().cloned().collect()).await);
     bar.finish_and_clear();
-    Ok((loaded, seen(world, listed)))
+    Ok((loaded, considered, Seen { world, warning }))
+}
+
+/// The rooms that are looked at whatever the files say. Of a part of the rooms directory nobody knows before: a room may
+/// have moved out of it.
+fn known_early(scope: &Scope, state: &State) -> Vec<RoomName> {
+    let rooms = state.rooms.iter().filter(|_| scope.whole);
+    let considered = rooms.filter(|(name, room)| scope.may_consider(name.as_str(), room));
+    considered.map(|(name, _)| name.clone()).collect()
 }
 
 /// Runs `work` on half of the processors: the other half talks to the service meanwhile.
@@ -140,8 +154,8 @@ fn on_half<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// The list only finds rooms that nobody manages, so a check goes on without it.
-fn seen(world: World, listed: Result<Vec<String>, String>) -> Seen {
-    let (listed, warning) = match listed {
+fn names(listed: Result<Vec<String>, String>) -> (BTreeSet<String>, Option<String>) {
+    match listed {
         Ok(rooms) => {
             let cut = doubt_about(rooms.len(), "unmanaged rooms are missing here");
             (rooms.into_iter().collect(), cut)
@@ -152,11 +166,6 @@ fn seen(world: World, listed: Result<Vec<String>, String>) -> Seen {
             );
             (BTreeSet::new(), Some(warning))
         }
-    };
-    Seen {
-        world,
-        listed,
-        warning,
     }
 }
 

@@ -10,7 +10,8 @@ use super::shared::args::{Global, NetworkArgs, PlainFormat};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
-use super::shared::rooms::{accept, load_any};
+use super::shared::rooms::{accept, elsewhere, load_any};
+use super::shared::selection::{self, SelectionArgs};
 use super::shared::session::Session;
 use super::shared::store::lock;
 use super::shared::workspace::Workspace;
@@ -21,9 +22,11 @@ use crate::files::new_file;
 use crate::files::room_file;
 use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
-use crate::model::{LiveRoom, NameRule, RoomName, Value};
+use crate::model::{LiveRoom, NameRule, RoomName, Value, Wanted};
 use crate::planner::import::{Draft, draft, prefix, stem};
-use crate::planner::{Event, Gone, Sighting, State, World, named_otherwise};
+use crate::planner::{
+    Event, Gone, LeftOut, LeftOutBy, Scope, Sighting, State, World, named_otherwise,
+};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::{ImportReport, text, view};
 use crate::service::observe::doubt_about;
@@ -35,6 +38,7 @@ Exits with 5 when some rooms were not imported, with 6 or 4 when none was.
 
 Examples:
   roomctl import --all
+  roomctl import --all --exclude 'trial-*'
   roomctl import stand-up all-hands --dir company
   roomctl import stand-up --force       replaces its file by what the service has now")]
 pub(crate) struct ImportArgs {
@@ -59,6 +63,8 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
     #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
     pub network: NetworkArgs,
 }
 
@@ -73,13 +79,23 @@ pub(crate) fn run(
     args: &ImportArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let session = Session::begin(global, &args.network, None)?;
+    let session = Session::begin(global, &args.network, &args.selection, None)?;
     let workspace = &session.workspace;
     // They must be right: which rooms a broken file declares, nobody knows.
     let files = accept(load_any(workspace), &args.format.into(), output)?;
     let mut held = lock(workspace, output)?;
-    let (names, warning) = asked_for(&session, args, &held.state.app)?;
-    let (names, mut rooms) = sort_out(&names, workspace.names(), args, &files, &held.state);
+    let (mut names, warning) = asked_for(&session, args, &held.state.app)?;
+    let (mut rooms, left_out) = select(&mut names, &workspace.scope, args, output)?;
+    let elsewhere = elsewhere(workspace, &files.wanted).ok_or_else(|| hidden(workspace))?;
+    let (names, others) = sort_out(
+        &names,
+        workspace.names(),
+        args,
+        &files,
+        &elsewhere,
+        &held.state,
+    );
+    rooms.extend(others);
     let world = session.look(&held.state.app, names)?;
     session.close()?;
     held.start_lineage();
@@ -88,12 +104,13 @@ pub(crate) fn run(
         workspace,
         args,
         loaded: &files,
+        elsewhere: &elsewhere,
     };
     rooms.extend(import.all(&world, &mut held.state));
     // A crash before this leaves files whose rooms the next plan adds, and apply adopts.
     let saved = held.save(held.state != before);
     // Whatever became of the state, the report comes first: it says which files were written.
-    let report = ImportReport::new(&held.state, rooms, warning);
+    let report = ImportReport::new(&held.state, rooms, warning, left_out);
     output.plain(&report, args.format, &text::page(&view::import(&report)))?;
     saved?;
     Ok(exit(report.summary))
@@ -118,15 +135,50 @@ fn asked_for(
     Ok((rooms.into_iter().collect(), doubt))
 }
 
+/// Leaves out of `names` the rooms that the run is not about. One that the user names and others own is refused.
+fn select(
+    names: &mut BTreeSet<String>,
+    scope: &Scope,
+    args: &ImportArgs,
+    output: &Output,
+) -> Result<(Vec<RoomReport>, LeftOut), Failure> {
+    let why = |name: &String| Some((name.clone(), scope.leaves_out(name)?));
+    let others: BTreeMap<String, LeftOutBy> = names.iter().filter_map(why).collect();
+    let known = names.iter().map(String::as_str).collect();
+    selection::check(&scope.selection, &known, &others, output)?;
+    names.retain(|name| !others.contains_key(name));
+    let (mut refused, mut left_out) = (Vec::new(), LeftOut::default());
+    for (name, why) in others {
+        if why == LeftOutBy::Claim && !args.all {
+            let why = "`owns` in roomctl.yaml leaves this room to others";
+            refused.push(RoomReport::not_imported(&name, Outcome::Refused, why));
+        } else {
+            left_out.add(why);
+        }
+    }
+    Ok((refused, left_out))
+}
+
+/// Files that cannot be read may declare any room.
+fn hidden(workspace: &Workspace) -> Failure {
+    let (whole, rooms) = (workspace.whole.display(), workspace.rooms.display());
+    let message = format!(
+        "room files of {whole} outside of {rooms} have errors, so nobody knows which rooms they declare"
+    );
+    Failure::new(Exit::Invalid, message).hint(format!("`roomctl validate {whole}` shows them"))
+}
+
 /// The rooms to read, and those that are not to be imported whatever the service says.
 fn sort_out(
     names: &BTreeSet<String>,
     rule: NameRule,
     args: &ImportArgs,
     loaded: &Loaded,
+    elsewhere: &Wanted,
     state: &State,
 ) -> (Vec<RoomName>, Vec<RoomReport>) {
-    let managed = loaded.wanted.keys().chain(state.rooms.keys());
+    let files = loaded.wanted.keys().chain(elsewhere.keys());
+    let managed = files.chain(state.rooms.keys());
     let known: BTreeSet<&str> = names
         .iter()
         .map(String::as_str)
@@ -142,6 +194,11 @@ fn sort_out(
         let twin = spellings[&text.to_lowercase()]
             .iter()
             .find(|other| *other != text);
+        if let Some(wanted) = elsewhere.get(text.as_str()) {
+            let why = format!("{} declares it, where this run does not look", wanted.file);
+            rooms.push(refused(why));
+            continue;
+        }
         match (RoomName::parse(text, rule), twin) {
             (_, Some(twin)) => {
                 let by_case = format!("its name differs only by case from `{twin}`");
@@ -176,6 +233,8 @@ struct Import<'a> {
     workspace: &'a Workspace,
     args: &'a ImportArgs,
     loaded: &'a Loaded,
+    /// What files declare where this run does not look.
+    elsewhere: &'a Wanted,
 }
 
 struct Place {
@@ -192,7 +251,7 @@ impl Import<'_> {
     fn all(&self, world: &World, state: &mut State) -> Vec<RoomReport> {
         let mut taken = BTreeSet::new();
         // Rooms that are left alone keep the variables that an import gave them.
-        for room in self.loaded.wanted.keys() {
+        for room in self.loaded.wanted.keys().chain(self.elsewhere.keys()) {
             if !world.contains_key(room) {
                 prefix(room, &mut taken);
             }

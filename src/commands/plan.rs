@@ -1,5 +1,6 @@
 //! `plan`: what apply would change. Writes nothing; without `--live` makes no connection either.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -10,11 +11,13 @@ use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::rooms::{accept, load};
 use super::shared::saved_plan;
+use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
 use super::shared::store::noted;
 use super::shared::workspace::Workspace;
 use crate::files::base;
 use crate::files::discover::as_typed;
+use crate::files::looked::surroundings;
 use crate::files::room_files::Loaded;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::refusals;
@@ -35,6 +38,7 @@ Examples:
   roomctl plan
   roomctl plan --live                   reads the rooms, and sets drift apart from changes
   roomctl plan --base origin/main       shows what is this change's, and what others merged
+  roomctl plan --target 'sales-*' --exclude sales-demo
   roomctl plan --detailed-exitcode      exits 2 when apply has something to do
   roomctl plan --format json > plan.json
   roomctl plan --out plan.roomctl       for `roomctl apply plan.roomctl`, after a review")]
@@ -43,6 +47,8 @@ pub(crate) struct PlanArgs {
     pub report: ReportArgs,
     #[command(flatten)]
     pub planning: PlanningArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Say of each line whether it comes from the change since the branch left this git revision, was merged earlier
@@ -61,17 +67,17 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let session = Session::begin(global, &args.network, None)?;
+    let session = Session::begin(global, &args.network, &args.selection, None)?;
     let workspace = &session.workspace;
     let policies = workspace.policies()?;
     // The state is parsed while the files are.
     let (files, found) = rayon::join(|| load(workspace, &policies), || workspace.load_state());
-    let files = accept(files, &args.report, output)?;
+    let mut files = accept(files, &args.report, output)?;
     let found = noted(found?, output);
     let mode = args.planning.mode();
-    let allow_empty = args.planning.allow_empty;
-    let state = session.part(mode, allow_empty, &files, &found.state, output)?;
-    let plan = session.plan(mode, &files, &state)?;
+    let considered = session.consider(&mut files, &found.state, &BTreeSet::new(), output)?;
+    session.check_absence(&args.planning, &considered, output)?;
+    let plan = session.plan(mode, &files, &considered)?;
     session.close()?;
     let since = |base: &String| explained_since(workspace, base, &plan, &files, output);
     let explained = args.base.as_ref().map(since).transpose()?;
@@ -79,7 +85,8 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let report = PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {
         let changes = saved_changes(&plan, &files.wanted, &found.state);
-        saved_plan::write(path, &SavedPlan::new(mode, changes, &report)?)?;
+        let selection = args.selection.selection();
+        saved_plan::write(path, &SavedPlan::new(mode, selection, changes, &report)?)?;
     }
     print_report(report, &args.report, session.detail(), output)?;
     let exit = exit(&plan, explained.as_ref(), args);
@@ -109,14 +116,15 @@ fn explained_since(
     files: &Loaded,
     output: &Output,
 ) -> Result<Explained, Failure> {
-    let read = base::read(&workspace.rooms, revision, &workspace.context(&[]));
+    let rooms = surroundings(&workspace.whole, &workspace.rooms);
+    let read = base::read(rooms, revision, &workspace.context(&[]));
     let (base, unread) = read.map_err(|error| {
         Failure::because(Exit::Usage, &error)
             .hint("in a pipeline, check out the whole history first (`fetch-depth: 0`)")
     })?;
     if let Some((path, why)) = unread.first_key_value() {
         // Without the `/` that the rooms directory itself would get at its end.
-        let path: PathBuf = workspace.rooms.join(path).components().collect();
+        let path: PathBuf = rooms.join(path).components().collect();
         let (number, path) = (unread.len(), as_typed(&path));
         let text = format!(
             "files that could not be read at the base `{revision}`: {number}, the first {path}: {why}"

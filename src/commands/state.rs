@@ -1,6 +1,6 @@
 //! `state`: looks at what is remembered, and corrects it. The service is never contacted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
@@ -10,12 +10,13 @@ use super::shared::args::{Global, PlainFormat};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
-use super::shared::rooms::load_any;
+use super::shared::rooms::{elsewhere, load_any};
+use super::shared::selection::{self, SelectionArgs};
 use super::shared::store;
 use super::shared::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::suggest::nearest;
-use crate::model::{Finding, RoomName};
+use crate::model::{Finding, RoomName, Wanted};
 use crate::planner::{AppliedRoom, State};
 use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::text;
@@ -41,8 +42,11 @@ pub(crate) enum StateCommand {
     #[command(after_help = "\
 Examples:
   roomctl state list
+  roomctl state list --target 'sales-*'
   roomctl state list --format json | jq -r '.rooms[] | select(.unconfirmed > 0).room'")]
     List {
+        #[command(flatten)]
+        selection: SelectionArgs,
         /// Form of the result
         #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
         format: PlainFormat,
@@ -120,7 +124,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
     match command {
-        StateCommand::List { format } => list(&workspace, *format, output),
+        StateCommand::List { selection, format } => list(&workspace, selection, *format, output),
         StateCommand::Show { room, format } => show(&workspace, room, *format, output),
         StateCommand::Mv { old, new } => mv(&workspace, old, new, output),
         StateCommand::Forget { names, yes } => forget(&workspace, names, *yes, output),
@@ -128,9 +132,17 @@ pub(crate) fn run(
     }
 }
 
-fn list(workspace: &Workspace, format: PlainFormat, output: &mut Output) -> Result<Exit, Failure> {
+fn list(
+    workspace: &Workspace,
+    selection: &SelectionArgs,
+    format: PlainFormat,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let Found { state, .. } = store::load(workspace, output)?;
-    let report = StateListReport::new(&state);
+    let selection = selection.selection();
+    let known = state.rooms.keys().map(RoomName::as_str).collect();
+    selection::check(&selection, &known, &BTreeMap::new(), output)?;
+    let report = StateListReport::new(&state, &selection);
     output.plain(&report, format, &text::state_list(&report))?;
     Ok(Exit::Done)
 }
@@ -237,6 +249,8 @@ fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit,
 /// What the room files say, as far as they can be read. Only for warnings, so errors in them stop nothing.
 struct Files {
     loaded: Loaded,
+    /// The rooms of files where this run does not look.
+    elsewhere: Wanted,
     complete: bool,
 }
 
@@ -250,8 +264,10 @@ enum Named<'a> {
 impl Files {
     fn read(workspace: &Workspace) -> Self {
         let loaded = load_any(workspace);
+        let elsewhere = elsewhere(workspace, &loaded.wanted);
         Self {
-            complete: !Finding::any_error(&loaded.findings),
+            complete: !Finding::any_error(&loaded.findings) && elsewhere.is_some(),
+            elsewhere: elsewhere.unwrap_or_default(),
             loaded,
         }
     }
@@ -273,7 +289,7 @@ impl Files {
         let Loaded {
             wanted, findings, ..
         } = &self.loaded;
-        if let Some(wanted) = wanted.get(room) {
+        if let Some(wanted) = wanted.get(room).or_else(|| self.elsewhere.get(room)) {
             return Named::By(&wanted.file);
         }
         let about = |finding: &&Finding| finding.room.as_deref() == Some(room.as_str());

@@ -41,7 +41,12 @@ fn snapshot(
 ) -> Result<(Snapshot, Unread), GitError> {
     let tree = git::files_at(rooms, commit)?;
     let root = tree.files.path();
-    let loaded = room_files::load(root, &[root.to_owned()], context);
+    // Which rooms are owned is a question about what the files say now.
+    let context = Context {
+        owns: None,
+        ..*context
+    };
+    let loaded = room_files::load(root, &[root.to_owned()], &context);
     let below = format!("{}/", as_typed(root));
     let within = |file: &str| file.strip_prefix(&below).unwrap_or_default().to_owned();
     let mut unread = tree.unread;

@@ -9,7 +9,7 @@ use crate::files::yaml;
 use crate::model::Place;
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
-use crate::model::{Effect, NameRule};
+use crate::model::{Effect, Glob, NameRule};
 
 /// Settings of a repository. Flags and environment variables win over them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -34,6 +34,12 @@ pub(crate) struct Config {
     pub parallelism: Managed<u32>,
     /// What `apply` refuses unless it is allowed.
     pub guard: Managed<Guard>,
+    /// The rooms that are this repository's, as globs over their names: a file of another room is an error, and
+    /// other rooms are left alone, whatever the state knows of them. Default: all.
+    pub owns: Managed<Vec<Glob>>,
+    /// Rooms that are never archived, and that no effect on people happens to without `--allow EFFECT`, as globs over
+    /// their names. Default: none.
+    pub protected: Managed<Vec<Glob>>,
     /// What every room has to keep to, beyond the rules of the service; `validate`, `plan` and `apply` report breaches.
     pub policies: Managed<Vec<PolicyConfig>>,
     /// Which room names are accepted. Default: `lowercase`.
@@ -87,6 +93,12 @@ mod tests {
             ("app: acme\nburst: -1", 2, "`burst`"),
             ("app: acme\napp: other", 2, "set twice"),
             ("app:", 1, "null"),
+            ("app: acme\nowns: sales-*", 2, "`owns`"),
+            (
+                "app: acme\nprotected: [\"[\"]",
+                2,
+                "not a pattern for room names",
+            ),
             ("- app", 1, "key: value"),
         ] {
             let (place, message) = parse(text).unwrap_err();

@@ -2,7 +2,7 @@
 
 use crate::files::defaults::Defaults;
 use crate::model::policy::Policy;
-use crate::model::{Lookup, NameRule};
+use crate::model::{Glob, Lookup, NameRule};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -14,6 +14,8 @@ pub(crate) struct Context<'a> {
     /// Whether it is for the sandbox, where secrets whose variables are not set are made up.
     pub sandbox: bool,
     pub defaults: &'a Defaults,
+    /// The rooms that are the repository's. `None`: all.
+    pub owns: Option<&'a [Glob]>,
     /// What the repository demands of its rooms beyond the rules of the service.
     pub policies: &'a [Policy],
 }

@@ -1,8 +1,12 @@
-//! Where the rooms directory of a run is: as a part of the configured one, and from the configuration's directory.
+//! Where the rooms directory of a run is: as a part of the configured one, and from the configuration's directory; and
+//! which rooms are declared elsewhere.
 
 use std::path::{Component, Path, PathBuf, absolute};
 
+use crate::files::context::Context;
 use crate::files::discover::as_typed;
+use crate::files::room_files;
+use crate::model::{Finding, Wanted};
 use crate::planner::Scope;
 
 /// The scope of a run over `looked`. `whole` is the configured rooms directory, and `base` the directory of the
@@ -21,6 +25,38 @@ pub(crate) fn scope(base: &Path, whole: &Path, looked: &Path) -> Scope {
         }
         Err(_) => alone(real_whole.starts_with(&real_looked)),
     }
+}
+
+/// The directory with all that counts for `looked`: the configured one, `whole`, if it holds it.
+pub(crate) fn surroundings<'a>(whole: &'a Path, looked: &'a Path) -> &'a Path {
+    match (whole.canonicalize(), looked.canonicalize()) {
+        (Ok(real_whole), Ok(real_looked)) if real_looked.starts_with(&real_whole) => whole,
+        _ => looked,
+    }
+}
+
+/// The rooms that files of the configured directory, `whole`, declare beyond those that are `wanted` from what is looked
+/// at, whoever owns them. `None`: nobody can tell, since one has an error.
+pub(crate) fn elsewhere(
+    scope: &Scope,
+    whole: &Path,
+    wanted: &Wanted,
+    context: &Context<'_>,
+) -> Option<Wanted> {
+    if scope.whole {
+        return Some(Wanted::new());
+    }
+    let context = Context {
+        owns: None,
+        policies: &[],
+        ..*context
+    };
+    let all = room_files::load(whole, &[whole.to_owned()], &context);
+    let mut elsewhere = Some(all)
+        .filter(|all| !Finding::any_error(&all.findings))?
+        .wanted;
+    elsewhere.retain(|name, _| !wanted.contains_key(name));
+    Some(elsewhere)
 }
 
 /// The path of `target` from `base`, with `/`. Links are left as they are written: where they lead differs from
@@ -77,6 +113,9 @@ mod tests {
             let file = as_typed(&looked.join("a.yaml"));
             assert_eq!(scope.place_of(&file), expected, "{}", looked.display());
         }
+        let (whole, part, other) = (at("rooms"), at("rooms/sales"), at("other"));
+        assert_eq!(surroundings(&whole, &part), whole);
+        assert_eq!(surroundings(&whole, &other), other);
         let elsewhere = scope(&at("etc/roomctl"), &at("rooms"), &at("rooms"));
         let file = as_typed(&at("rooms/a.yaml"));
         assert_eq!(elsewhere.place_of(&file), "../../rooms/a.yaml");

@@ -272,6 +272,7 @@ mod tests {
         now: 1_790_000_000,
         defaults: Defaults::NONE,
         sandbox: false,
+        owns: None,
         policies: &[],
         variables: &|name| match name {
             "KEY" => Some("canary-key".to_owned()),

@@ -14,7 +14,7 @@ use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
 use crate::model::words::count;
 use crate::model::{
-    Finding, Origins, Place, Related, RoomName, RoomOrigins, Rule, Wanted, WantedRoom,
+    Finding, Origins, Place, Related, RoomName, RoomOrigins, Rule, Wanted, WantedRoom, glob,
 };
 
 #[derive(Debug, Default)]
@@ -200,7 +200,7 @@ fn read_room(
         .file_stem()
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
-    if let Some((name, settings)) = known.room(stem, &text, context) {
+    let (room, mut findings) = if let Some((name, settings)) = known.room(stem, &text, context) {
         let room = RoomFile {
             name,
             name_at: Place::default(),
@@ -213,9 +213,28 @@ fn read_room(
             },
             origins: RoomOrigins::new(),
         };
-        return (Some(room), Vec::new());
-    }
-    room_file::parse(&as_typed(path), stem, &text, context)
+        (Some(room), Vec::new())
+    } else {
+        room_file::parse(&as_typed(path), stem, &text, context)
+    };
+    findings.extend(room.as_ref().and_then(|room| not_owned(room, context)));
+    (room, findings)
+}
+
+/// A room of somebody else.
+fn not_owned(room: &RoomFile, context: &Context<'_>) -> Option<Finding> {
+    let name = room.name.as_str();
+    context.owns.filter(|owns| !glob::any(owns, name))?;
+    let place = match room.name_at {
+        Place::WHOLE_FILE => Place::START,
+        named => named,
+    };
+    let message = format!("`{name}` is not a room that `owns` in roomctl.yaml names");
+    let help = "give the room a name that is owned here, move the file to the repository that owns it, or widen `owns`";
+    Some(Finding {
+        room: Some(name.to_owned()),
+        ..Finding::new(&room.wanted.file, place, Rule::NotOwned, message, help)
+    })
 }
 
 /// Brings the rooms together; two files for one room, or for two names that differ only by case, are errors.
@@ -276,6 +295,7 @@ mod tests {
         variables: &|_| None,
         defaults: Defaults::NONE,
         sandbox: false,
+        owns: None,
         policies: &[],
     };
 

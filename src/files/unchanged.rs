@@ -137,6 +137,7 @@ mod tests {
         variables: &|_| None,
         defaults: Defaults::NONE,
         sandbox: false,
+        owns: None,
         policies: &[],
     };
     const TEXT: &str = "privacy: private\nmaxParticipants: 5 # people\nexpireUnixSec: 1893456000\n";

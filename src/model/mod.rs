@@ -9,7 +9,7 @@
 //! | `value`, `live`, `digest`, `secret` | what an attribute holds: to be sent and as stored; as the service reports it; what must never be seen |
 //! | `reference` | `${env:NAME}` in secret attributes |
 //! | `wanted`, `origin` | rooms as the files want them, and where each value comes from |
-//! | `name`, `suggest` | which room names are accepted; "did you mean" |
+//! | `name`, `glob`, `suggest` | which room names are accepted; patterns over them; "did you mean" |
 //! | `rule`, `rules`, `policy` | the checks and why each is one; those across attributes; a company's own |
 //! | `finding` | what a check found, where, and what to write instead |
 //! | `effect` | what a change does to people |
@@ -21,6 +21,7 @@ pub(crate) mod catalogue;
 pub(crate) mod digest;
 pub(crate) mod effect;
 pub(crate) mod finding;
+pub(crate) mod glob;
 pub(crate) mod live;
 pub(crate) mod name;
 pub(crate) mod origin;
@@ -41,6 +42,7 @@ pub(crate) mod words;
 
 pub(crate) use effect::Effect;
 pub(crate) use finding::{Finding, Place, Related, Severity};
+pub(crate) use glob::Glob;
 pub(crate) use live::{Live, LiveRoom};
 pub(crate) use name::{NameRule, RoomName};
 pub(crate) use origin::{Origin, Origins, RoomOrigins};

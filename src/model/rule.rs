@@ -61,6 +61,7 @@ rules! {
     Milliseconds = "milliseconds", Warning: "the service counts in seconds; this one is thousands of years away";
     MissingPrivacy = "missing-privacy", Error: "every write sends `privacy`, so that no write can open or close a room by leaving it out";
     NoRooms = "no-rooms", Error;
+    NotOwned = "not-owned", Error: "roomctl.yaml says which rooms are this repository's; another one may have this room, and the two would undo each other's settings";
     Null = "null", Error: "nothing is not a value: the service documents no way to clear a setting, and a key that is not managed is left out";
     NumberForm = "number-form", Error: "readers of YAML disagree on numbers that are not written in plain decimal digits";
     Policy = "policy", Error: "this repository demands it of its rooms";

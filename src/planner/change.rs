@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::forecast::Forecast;
+use super::scope::LeftOut;
 use super::undeclared::Undeclared;
 use super::world::Sighting;
 use crate::model::words::words;
@@ -160,8 +161,10 @@ pub(crate) struct Plan {
     pub forecast: Forecast,
     /// Rooms that could not be read, so that nothing is planned for them.
     pub unreadable: Vec<Unreadable>,
-    /// How many rooms were applied before: what shares are measured against.
+    /// How many of the rooms considered were applied before: what shares are measured against.
     pub managed: u64,
+    /// The rooms that were not considered.
+    pub left_out: LeftOut,
     /// Attributes that no file declares and that moved on the service, as far as it was looked at.
     pub undeclared: BTreeMap<RoomName, Vec<Undeclared>>,
     /// When it was made, in Unix seconds: whether a moment has passed decides over effects.

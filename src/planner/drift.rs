@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Cause;
 use super::mutes::{Idle, Mute};
+use super::scope::LeftOutBy;
 use super::state::{AppliedRoom, State};
 use super::three_way::{AttributeSides, RoomSides};
 use super::undeclared::{self, Undeclared};
@@ -84,6 +85,8 @@ pub(crate) struct Evidence<'a> {
     pub world: &'a World,
     /// Names on the service, from its list; those that are in neither file nor state are unmanaged.
     pub listed: &'a BTreeSet<String>,
+    /// Rooms that the check is not about.
+    pub others: &'a BTreeMap<String, LeftOutBy>,
     pub mutes: &'a [Mute],
     /// Now, in Unix seconds.
     pub now: i64,
@@ -217,8 +220,10 @@ impl Evidence<'_> {
             attributes.map(|a| (room.room.as_str(), a.name.as_str()))
         });
         let moved: Vec<(&str, &str)> = moved.collect();
+        let is_about_others = |mute: &Mute| self.others.keys().any(|name| mute.room.matches(name));
         let idle = |mute: &Mute| match mute.is_active(self.now) {
             false => Some(Idle::Expired),
+            true if is_about_others(mute) => None,
             true if moved.iter().any(|(room, name)| mute.covers(room, name)) => None,
             true => Some(Idle::Unused),
         };
@@ -302,6 +307,7 @@ mod tests {
                 state: &self.state,
                 world: &self.world,
                 listed: &self.listed,
+                others: &BTreeMap::new(),
                 mutes: &self.mutes,
                 now: options().now,
             });

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::change::{Action, Change, Plan};
 use crate::model::effect::{Held, effects};
 use crate::model::words::count;
-use crate::model::{Effect, RoomName, StoredSettings};
+use crate::model::{Effect, Glob, RoomName, StoredSettings, glob};
 
 /// Below so many managed rooms a share says nothing: one room of three is a third.
 pub(crate) const FLOOR: u64 = 10;
@@ -57,12 +57,29 @@ pub(crate) struct Limits {
     /// Effects that have to be allowed one by one.
     pub require_allow: Vec<Effect>,
     pub allowed: Vec<Effect>,
+    /// Rooms that are never archived, and of which every effect has to be allowed.
+    pub protected: Vec<Glob>,
+}
+
+/// Why a room must not be written with an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ban {
+    /// Nobody allowed the effect.
+    NotAllowed,
+    /// The room is protected, and nothing allows it.
+    Protected,
 }
 
 impl Limits {
-    /// Whether a room must not be written with this effect.
-    pub(crate) fn forbids(&self, _room: &RoomName, effect: Effect) -> bool {
-        self.require_allow.contains(&effect) && !self.allowed.contains(&effect)
+    /// What speaks against this effect on a room, if anything: the one answer for plans, and for rooms that are about
+    /// to be written.
+    pub(crate) fn ban(&self, room: &RoomName, effect: Effect) -> Option<Ban> {
+        let is_protected = glob::any(&self.protected, room.as_str());
+        if is_protected && effect == Effect::Archived {
+            return Some(Ban::Protected);
+        }
+        let is_named = is_protected || self.require_allow.contains(&effect);
+        (is_named && !self.allowed.contains(&effect)).then_some(Ban::NotAllowed)
     }
 
     /// Why `room` must not be written as `wanted` while the service holds one of `held`, if so: the same judgement as of
@@ -75,19 +92,28 @@ impl Limits {
         now: i64,
     ) -> Option<String> {
         let effects = effects(held, wanted, now);
-        let forbidden = effects.iter().filter(|effect| self.forbids(room, **effect));
-        let reasons: Vec<String> = forbidden.map(|effect| reason(*effect)).collect();
+        let banned = effects
+            .into_iter()
+            .filter_map(|effect| Some((effect, self.ban(room, effect)?)));
+        let reasons: Vec<String> = banned
+            .map(|(effect, ban)| format!("{}: {}", effect.name(), ban.reason(effect)))
+            .collect();
         (!reasons.is_empty()).then(|| format!("as the room was just read: {}", reasons.join("; ")))
     }
 }
 
-/// `recording-on: meetings will or may be recorded; allow it with --allow recording-on`
-fn reason(effect: Effect) -> String {
-    let name = effect.name();
-    format!(
-        "{name}: {}; allow it with --allow {name}",
-        effect.sentence()
-    )
+impl Ban {
+    /// `meetings will or may be recorded; allow it with --allow recording-on`
+    pub(crate) fn reason(self, effect: Effect) -> String {
+        let sentence = effect.sentence();
+        match self {
+            Self::NotAllowed => format!("{sentence}; allow it with --allow {}", effect.name()),
+            Self::Protected => format!(
+                "{sentence}, and `protected` in roomctl.yaml forbids it; bring its file back, or leave it out \
+                 with --exclude"
+            ),
+        }
+    }
 }
 
 /// Why a plan is not applied.
@@ -103,9 +129,10 @@ pub(crate) enum Refusal {
         /// What would have to be allowed for the plan as a whole.
         all: u64,
     },
-    /// An effect that has to be allowed is not.
+    /// An effect that must not be.
     Effect {
         effect: Effect,
+        ban: Ban,
         /// How many rooms have it.
         rooms: u64,
         first: RoomName,
@@ -128,18 +155,16 @@ impl fmt::Display for Refusal {
             ),
             Self::Effect {
                 effect,
+                ban,
                 rooms,
                 first,
             } => {
-                let (name, sentence) = (effect.name(), effect.sentence());
+                let (name, reason) = (effect.name(), ban.reason(*effect));
                 let more = match rooms - 1 {
                     0 => String::new(),
                     more => format!(" and {}", count(more, "other room")),
                 };
-                write!(
-                    f,
-                    "{name} in `{first}`{more}: {sentence}; allow it with --allow {name}"
-                )
+                write!(f, "{name} in `{first}`{more}: {reason}")
             }
         }
     }
@@ -178,17 +203,23 @@ pub(crate) fn refusals(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
                 .extend(over.map(|(rooms, verb, limit)| share(rooms, verb, format!("{limit}%"))));
         }
     }
-    let effects = Effect::ALL.into_iter();
-    refusals.extend(effects.filter_map(|effect| not_allowed(plan, effect, limits)));
+    for effect in Effect::ALL {
+        let bans = [Ban::NotAllowed, Ban::Protected];
+        refusals.extend(
+            bans.iter()
+                .filter_map(|ban| banned(plan, effect, *ban, limits)),
+        );
+    }
     refusals
 }
 
-fn not_allowed(plan: &Plan, effect: Effect, limits: &Limits) -> Option<Refusal> {
-    let has = |c: &&Change| c.effects.contains(&effect) && limits.forbids(&c.room, effect);
+fn banned(plan: &Plan, effect: Effect, ban: Ban, limits: &Limits) -> Option<Refusal> {
+    let has = |c: &&Change| c.effects.contains(&effect) && limits.ban(&c.room, effect) == Some(ban);
     let mut rooms = plan.changes.iter().filter(has);
     let first = rooms.next()?.room.clone();
     Some(Refusal::Effect {
         effect,
+        ban,
         rooms: 1 + rooms.count() as u64,
         first,
     })
@@ -306,5 +337,28 @@ mod tests {
                 "recording-on in `r7` and 2 other rooms: meetings will or may be recorded; allow it with --allow recording-on"
             ]
         );
+    }
+
+    #[test]
+    fn a_protected_room_is_never_archived_and_has_every_effect_allowed() {
+        let refused = |plan: &Plan, protected: &str, allowed: &[Effect]| -> Vec<String> {
+            let limits = Limits {
+                protected: vec![protected.parse().unwrap()],
+                allowed: allowed.to_vec(),
+                ..Limits::default()
+            };
+            let refusals = refusals(plan, &limits);
+            refusals.iter().map(ToString::to_string).collect()
+        };
+        let (gone, moved) = (archiving(5, 3), updating(5, 2));
+        assert_eq!(refused(&gone, "r0", &[]), [""; 0], "another room");
+        let archived = "archived in `r4`: the room will be archived, and `protected` in roomctl.yaml forbids it; \
+                        bring its file back, or leave it out with --exclude";
+        assert_eq!(refused(&gone, "R4", &[]), [archived]);
+        assert_eq!(refused(&gone, "R4", &[Effect::Archived]), [archived]);
+        let recorded = "recording-on in `r3` and 1 other room: meetings will or may be recorded; allow it with \
+                        --allow recording-on";
+        assert_eq!(refused(&moved, "r[3-4]", &[]), [recorded]);
+        assert_eq!(refused(&moved, "r*", &[Effect::RecordingOn]), [""; 0]);
     }
 }

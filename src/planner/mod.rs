@@ -11,7 +11,7 @@
 //! | `limits` | what is too much at once, or has to be allowed |
 //! | `saved_plan`, `explain` | whether a saved plan still holds; which lines a change to the files explains |
 //! | `held` | every value that the service may hold |
-//! | `scope` | where was looked |
+//! | `scope` | which rooms are considered, and why not the others |
 //! | `state`, `world` | what is remembered, and what was seen |
 //! | `receipt` | what happened to one change |
 //! | `import`, `mutes`, `forecast` | rooms that exist already; drift that is accepted; how long a plan takes |
@@ -43,7 +43,7 @@ pub(crate) use forecast::Rate;
 pub(crate) use plan::{Options, plan};
 pub(crate) use receipt::{Outcome, Override, Receipt};
 pub(crate) use saved_plan::{Narrowed, SavedChange, Stale, narrow, saved_changes};
-pub(crate) use scope::Scope;
+pub(crate) use scope::{Considered, Doubt, LeftOut, LeftOutBy, Scope, Selection};
 pub(crate) use state::{AppliedRoom, Event, State};
 pub(crate) use undeclared::Undeclared;
 pub(crate) use world::{Gone, Sighting, World, named_otherwise};

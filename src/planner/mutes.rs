@@ -1,19 +1,20 @@
 //! Mutes: drift that is known, accepted for a reason, and only until a day.
 
-use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use crate::model::Glob;
+use crate::model::glob::GlobError;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Mute {
     /// Which rooms, as a glob over names.
-    pub room: String,
+    pub room: Glob,
     /// Which attribute, by wire name; `*` for all.
     pub attribute: String,
     /// Until when, as written.
     pub until: String,
-    matcher: GlobMatcher,
     /// The first Unix second at which it is over.
     ends: i64,
 }
@@ -21,8 +22,8 @@ pub(crate) struct Mute {
 /// Why something is not a mute.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MuteError {
-    #[error("`{0}` is not a pattern for room names: {1}")]
-    Room(String, String),
+    #[error(transparent)]
+    Room(#[from] GlobError),
     #[error("`until: {0}` is neither a day (2027-01-31) nor a time (2027-01-31T12:00:00Z)")]
     Until(String),
     #[error("a mute needs a reason")]
@@ -46,16 +47,14 @@ impl Mute {
         reason: &str,
         until: &str,
     ) -> Result<Self, MuteError> {
-        let glob = Glob::new(room)
-            .map_err(|error| MuteError::Room(room.to_owned(), error.kind().to_string()))?;
+        let room = room.parse()?;
         if reason.trim().is_empty() {
             return Err(MuteError::Reason);
         }
         Ok(Self {
-            room: room.to_owned(),
+            room,
             attribute: attribute.to_owned(),
             until: until.to_owned(),
-            matcher: glob.compile_matcher(),
             ends: ends(until).ok_or_else(|| MuteError::Until(until.to_owned()))?,
         })
     }
@@ -67,7 +66,7 @@ impl Mute {
 
     /// Whether it is about this attribute of this room.
     pub(crate) fn covers(&self, room: &str, attribute: &str) -> bool {
-        (self.attribute == "*" || self.attribute == attribute) && self.matcher.is_match(room)
+        (self.attribute == "*" || self.attribute == attribute) && self.room.matches(room)
     }
 }
 

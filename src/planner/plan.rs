@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::change::{Action, Change, Plan, Unreadable};
 use super::forecast::{Forecast, Rate, forecast};
+use super::scope::LeftOut;
 use super::state::{AppliedRoom, State};
 use super::three_way::RoomSides;
 use super::undeclared::{self, Undeclared};
@@ -85,6 +86,7 @@ pub(crate) fn plan(
             .filter(|room| room.is_confirmed())
             .count() as u64,
         undeclared,
+        left_out: LeftOut::default(),
         now: options.now,
     }
 }

@@ -1,12 +1,96 @@
-//! Where was looked. What is not there proves nothing about what is elsewhere.
+//! Which rooms a run considers, and why not the others. What is not there proves nothing about what is elsewhere.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::state::{AppliedRoom, State};
-use crate::model::{RoomName, Wanted};
+use crate::model::words::count;
+use crate::model::{Glob, Wanted, glob};
 
-/// The rooms directory of a run, and whether that is all there is.
+/// The rooms that a user selects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Selection {
+    /// Only rooms that one of these matches. Empty: all.
+    pub target: Vec<Glob>,
+    /// No room that one of these matches.
+    pub exclude: Vec<Glob>,
+}
+
+impl Selection {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.target.is_empty() && self.exclude.is_empty()
+    }
+
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        let is_target = self.target.is_empty() || glob::any(&self.target, name);
+        is_target && !glob::any(&self.exclude, name)
+    }
+}
+
+/// Why a room is not considered. Then it is planned nothing for, counted nowhere else, and not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeftOutBy {
+    /// `owns` of the configuration.
+    Claim,
+    /// The selection of the user, or of the saved plan.
+    Selection,
+    /// The rooms directory of the run: its file is, or was, elsewhere.
+    Place,
+}
+
+/// How many rooms were not considered, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct LeftOut {
+    /// Rooms that `owns` in `roomctl.yaml` leaves to others.
+    pub not_owned: u64,
+    /// Rooms that `--target` and `--exclude` leave out.
+    pub not_selected: u64,
+    /// Rooms whose file is, or was when they were applied, where was not looked.
+    pub elsewhere: u64,
+}
+
+impl LeftOut {
+    pub(crate) fn add(&mut self, why: LeftOutBy) {
+        *match why {
+            LeftOutBy::Claim => &mut self.not_owned,
+            LeftOutBy::Selection => &mut self.not_selected,
+            LeftOutBy::Place => &mut self.elsewhere,
+        } += 1;
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `2 rooms not selected, 1 room applied from elsewhere`.
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            not_owned,
+            not_selected,
+            elsewhere,
+        } = *self;
+        let parts = [
+            (not_selected, "not selected"),
+            (not_owned, "not owned here"),
+            (elsewhere, "of files elsewhere"),
+        ];
+        let parts = parts.into_iter().filter(|(rooms, _)| *rooms > 0);
+        let parts: Vec<String> = parts
+            .map(|(rooms, why)| format!("{} {why}", count(rooms, "room")))
+            .collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// Which rooms a run is about: where it looks, what its configuration claims, and what the user selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scope {
     /// How the paths of its room files begin, as the user typed it.
@@ -15,6 +99,41 @@ pub(crate) struct Scope {
     place: String,
     /// Whether the whole configured directory is looked at.
     pub whole: bool,
+    /// The rooms that are this configuration's. `None`: all.
+    pub owns: Option<Vec<Glob>>,
+    /// What the user selected.
+    pub selection: Selection,
+    /// What the saved plan was made for.
+    pub planned: Selection,
+}
+
+/// The rooms that a run is about, and what it leaves out. Their files are what is left of all files.
+#[derive(Debug)]
+pub(crate) struct Considered<'a> {
+    pub state: Cow<'a, State>,
+    /// The names on the service that neither a file nor the state has.
+    pub unmanaged: BTreeSet<String>,
+    /// The rooms that the run is not about.
+    pub others: BTreeMap<String, LeftOutBy>,
+    /// Why the absence of files need not be a wish, if there is a reason.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why the absence of files need not be a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// There is no room file at all, but rooms in the state.
+    Empty,
+    /// Only a part of the configured directory was looked at.
+    Part,
+}
+
+impl Considered<'_> {
+    pub(crate) fn left_out(&self) -> LeftOut {
+        let mut left_out = LeftOut::default();
+        self.others.values().for_each(|why| left_out.add(*why));
+        left_out
+    }
 }
 
 impl Scope {
@@ -28,6 +147,7 @@ impl Scope {
             typed: directory(typed),
             place: directory(place),
             whole,
+            ..Self::default()
         }
     }
 
@@ -38,38 +158,87 @@ impl Scope {
             None => file.to_owned(),
         }
     }
-}
 
-impl Scope {
-    /// The part of `state` that a run over the files of this scope is about: the rooms that are `wanted`, and those
-    /// that would be, since their file was where it looked. A room that a file `elsewhere` declares only moved there.
-    /// `None`: nobody can tell what the files elsewhere declare.
-    pub(crate) fn of<'a>(
-        &self,
-        state: &'a State,
-        wanted: &Wanted,
-        elsewhere: Option<&BTreeSet<RoomName>>,
-    ) -> Cow<'a, State> {
-        let is_missed = |name: &RoomName, room: &AppliedRoom| {
-            self.looked_for(room) && elsewhere.is_some_and(|names| !names.contains(name))
-        };
-        let is_meant = |name: &RoomName, room: &AppliedRoom| {
-            wanted.contains_key(name) || is_missed(name, room)
-        };
-        if state.rooms.iter().all(|(name, room)| is_meant(name, room)) {
-            return Cow::Borrowed(state);
+    /// Why a room of this name is not considered, wherever it is.
+    pub(crate) fn leaves_out(&self, name: &str) -> Option<LeftOutBy> {
+        let is_owned = self.owns.as_ref().is_none_or(|own| glob::any(own, name));
+        if !is_owned {
+            return Some(LeftOutBy::Claim);
         }
-        let mut part = state.clone();
-        part.rooms.retain(|name, room| is_meant(name, room));
-        Cow::Owned(part)
+        let is_selected = self.selection.takes(name) && self.planned.takes(name);
+        (!is_selected).then_some(LeftOutBy::Selection)
     }
 
-    /// Whether the place was looked at that the room was applied from.
-    fn looked_for(&self, room: &AppliedRoom) -> bool {
-        match &room.file {
-            Some(file) => within(file, &self.place).is_some(),
-            None => self.whole,
+    /// Whether a room of the state may be considered, as far as can be said before the files are read.
+    pub(crate) fn may_consider(&self, name: &str, room: &AppliedRoom) -> bool {
+        self.leaves_out(name).is_none() && self.looked_for(room)
+    }
+
+    /// Leaves out of `wanted`, and of what is returned of `state` and of the names that the service lists, all rooms
+    /// that the run is not about.
+    ///
+    /// It is about the rooms that are wanted, and about those that would be, since their file was where it looked. A
+    /// room that a file `elsewhere` declares only moved there. `None`: nobody can tell what the files elsewhere declare.
+    pub(crate) fn consider<'a>(
+        &self,
+        wanted: &mut Wanted,
+        state: &'a State,
+        listed: &BTreeSet<String>,
+        elsewhere: Option<&Wanted>,
+    ) -> Considered<'a> {
+        let any_file = !wanted.is_empty();
+        let is_there = |name: &str| match state.rooms.get(name) {
+            _ if wanted.contains_key(name) => true,
+            Some(room) if !self.looked_for(room) => false,
+            _ => elsewhere.is_some_and(|files| !files.contains_key(name)),
+        };
+        let managed: BTreeSet<&str> = wanted
+            .keys()
+            .chain(state.rooms.keys())
+            .map(|name| name.as_str())
+            .collect();
+        let listed = listed.iter().map(String::as_str);
+        let mut unmanaged: BTreeSet<&str> = listed.filter(|name| !managed.contains(name)).collect();
+        let names = managed.iter().chain(&unmanaged);
+        let others = names.filter_map(|name| {
+            let elsewhere = || (!is_there(name)).then_some(LeftOutBy::Place);
+            let why = self.leaves_out(name).or_else(elsewhere)?;
+            Some(((*name).to_owned(), why))
+        });
+        let others: BTreeMap<String, LeftOutBy> = others.collect();
+        unmanaged.retain(|name| !others.contains_key(*name));
+        wanted.retain(|name, _| !others.contains_key(name.as_str()));
+        let mut state = Cow::Borrowed(state);
+        if state
+            .rooms
+            .keys()
+            .any(|name| others.contains_key(name.as_str()))
+        {
+            let part = state.to_mut();
+            part.rooms
+                .retain(|name, _| !others.contains_key(name.as_str()));
         }
+        let doubt = match (any_file, self.whole) {
+            (false, _) if !state.rooms.is_empty() => Some(Doubt::Empty),
+            (_, false) => Some(Doubt::Part),
+            _ => None,
+        };
+        Considered {
+            state,
+            unmanaged: unmanaged.into_iter().map(str::to_owned).collect(),
+            others,
+            doubt,
+        }
+    }
+
+    /// Whether the place was looked at that the room was applied from. What is hidden is passed over below the
+    /// directory of a run, and read where it is that directory itself.
+    fn looked_for(&self, room: &AppliedRoom) -> bool {
+        let Some(file) = &room.file else {
+            return self.whole;
+        };
+        let is_hidden = |part: &str| part.starts_with('.') && part != "." && part != "..";
+        within(file, &self.place).is_some_and(|rest| !rest.split('/').any(is_hidden))
     }
 }
 
@@ -91,32 +260,48 @@ fn join(directory: &str, rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::testing::{applied, files, name, options};
-    use crate::planner::{Action, Options, plan};
+    use crate::model::RoomName;
+    use crate::planner::testing::{applied, files, pruning};
+    use crate::planner::{Action, plan};
 
-    /// Two rooms that were applied from two directories, and one of which nobody remembers from where.
+    /// Rooms that were applied from two directories and a hidden one, and one of which nobody remembers from where.
     fn state() -> State {
         let settings = [("privacy", "private".into())];
         let rooms = files(&[
             ("emea", &settings),
             ("payroll", &settings),
             ("old", &settings),
+            ("attic", &settings),
         ]);
         let mut state = applied(&rooms);
         for (room, file) in [
             ("emea", "rooms/sales/emea.yaml"),
             ("payroll", "rooms/hr/p.yaml"),
+            ("attic", "rooms/.attic/a.yaml"),
         ] {
             state.rooms.get_mut(room).unwrap().file = Some(file.to_owned());
         }
         state
     }
 
+    fn considered<'a>(
+        scope: &Scope,
+        wanted: &mut Wanted,
+        state: &'a State,
+        elsewhere: Option<&Wanted>,
+    ) -> Considered<'a> {
+        scope.consider(wanted, state, &BTreeSet::new(), elsewhere)
+    }
+
+    fn names(state: &State) -> Vec<&str> {
+        state.rooms.keys().map(RoomName::as_str).collect()
+    }
+
     #[test]
     fn only_what_was_looked_for_can_be_missed() {
         let state = state();
-        let none = BTreeSet::new();
-        let moved = BTreeSet::from([name("emea")]);
+        let none = Wanted::new();
+        let moved = files(&[("emea", &[])]);
         let cases = [
             ("rooms", true, Some(&none), &["emea", "old", "payroll"][..]),
             (".", true, Some(&none), &["emea", "old", "payroll"]),
@@ -128,15 +313,13 @@ mod tests {
             ("rooms/sales", false, None, &[]),
             // The configured directory has another name by now.
             ("meetings", true, Some(&none), &["old"]),
+            // Read as a directory of its own, and passed over as a part.
+            ("rooms/.attic", false, Some(&none), &["attic"]),
         ];
         for (place, whole, elsewhere, expected) in cases {
             let scope = Scope::new(place, place, whole);
-            let part = scope.of(&state, &Wanted::new(), elsewhere);
-            let pruning = Options {
-                prune: true,
-                ..options()
-            };
-            let plan = plan(&Wanted::new(), &part, None, &pruning);
+            let part = considered(&scope, &mut Wanted::new(), &state, elsewhere).state;
+            let plan = plan(&Wanted::new(), &part, None, &pruning());
             let archived: Vec<&str> = plan
                 .changes
                 .iter()
@@ -150,12 +333,94 @@ mod tests {
 
     #[test]
     fn what_a_file_wants_is_meant_wherever_it_was_applied_from() {
-        let wanted = files(&[("payroll", &[])]);
+        let mut wanted = files(&[("payroll", &[])]);
         let scope = Scope::new("rooms/sales", "rooms/sales", false);
         let state = state();
-        let part = scope.of(&state, &wanted, Some(&BTreeSet::new()));
-        let names: Vec<&str> = part.rooms.keys().map(RoomName::as_str).collect();
-        assert_eq!(names, ["emea", "payroll"]);
+        let found = considered(&scope, &mut wanted, &state, Some(&Wanted::new()));
+        assert_eq!(names(&found.state), ["emea", "payroll"]);
+        assert_eq!(
+            (found.left_out().elsewhere, found.doubt),
+            (2, Some(Doubt::Part))
+        );
+    }
+
+    #[test]
+    fn claims_and_selections_leave_rooms_out_of_everything() {
+        let globs = |text: &str| -> Vec<Glob> {
+            let globs = text.split_whitespace();
+            globs.map(|glob| glob.parse().unwrap()).collect()
+        };
+        let state = state();
+        // Claims, targets, exclusions; the rooms of the state and of the files that are left; why the others are not.
+        let cases = [
+            (
+                "*",
+                "",
+                "",
+                &["attic", "emea", "old", "payroll"][..],
+                &["emea", "tea"][..],
+                (0, 0, 0),
+            ),
+            ("*", "e*", "", &["emea"], &["emea"], (0, 4, 0)),
+            ("*", "e* OLD", "", &["emea", "old"], &["emea"], (0, 3, 0)),
+            (
+                "*",
+                "",
+                "emea",
+                &["attic", "old", "payroll"],
+                &["tea"],
+                (0, 1, 0),
+            ),
+            ("*", "e*", "emea", &[], &[], (0, 5, 0)),
+            ("?ea payroll", "", "", &["payroll"], &["tea"], (3, 0, 0)),
+            ("?ea payroll", "e* p*", "", &["payroll"], &[], (3, 1, 0)),
+            ("", "", "", &[], &[], (5, 0, 0)),
+        ];
+        for (owns, target, exclude, of_state, of_files, left_out) in cases {
+            let mut scope = Scope::new("", "", true);
+            scope.owns = Some(globs(owns));
+            scope.selection.target = globs(target);
+            scope.selection.exclude = globs(exclude);
+            let mut wanted = files(&[("emea", &[]), ("tea", &[])]);
+            let mut state = state.clone();
+            // Nobody remembers from where.
+            state.rooms.values_mut().for_each(|room| room.file = None);
+            let found = considered(&scope, &mut wanted, &state, Some(&Wanted::new()));
+            let case = format!("{owns} / {target} / {exclude}");
+            assert_eq!(names(&found.state), of_state, "{case}");
+            let wanted: Vec<&str> = wanted.keys().map(RoomName::as_str).collect();
+            assert_eq!(wanted, of_files, "{case}");
+            let LeftOut {
+                not_owned,
+                not_selected,
+                elsewhere,
+            } = found.left_out();
+            assert_eq!((not_owned, not_selected, elsewhere), left_out, "{case}");
+        }
+    }
+
+    #[test]
+    fn unmanaged_are_rooms_that_nobody_has_anywhere() {
+        let state = state();
+        let listed = ["attic", "emea", "payroll", "sales-new", "tea", "hr-new"];
+        let listed = listed.map(str::to_owned).into();
+        let unmanaged = |scope: &Scope, elsewhere| {
+            let mut wanted = files(&[("emea", &[])]);
+            let found = scope.consider(&mut wanted, &state, &listed, elsewhere);
+            found.unmanaged.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        let elsewhere = files(&[("tea", &[])]);
+        let mut scope = Scope::new("rooms/sales", "rooms/sales", false);
+        assert_eq!(unmanaged(&scope, Some(&elsewhere)), "hr-new sales-new");
+        assert_eq!(
+            unmanaged(&scope, None),
+            "",
+            "a file with an error may declare it"
+        );
+        scope.owns = Some(vec!["sales-*".parse().unwrap()]);
+        assert_eq!(unmanaged(&scope, Some(&elsewhere)), "sales-new");
+        scope.selection.exclude = vec!["*new".parse().unwrap()];
+        assert_eq!(unmanaged(&scope, Some(&elsewhere)), "");
     }
 
     #[test]

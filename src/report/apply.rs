@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{StateId, shown};
-use crate::planner::{Action, Outcome, Override, Receipt, State};
+use crate::planner::{Action, LeftOut, Outcome, Override, Receipt, State};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +17,9 @@ pub(crate) struct ApplyReport {
     pub state: StateId,
     /// How many rooms ended in which way.
     pub summary: Summary,
+    /// How many rooms were not considered, and why; absent when there are none.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
     /// Why the run stopped before its end; null when it did not.
     pub stopped: Option<String>,
     /// What happened to each room, in the order of the plan.
@@ -133,11 +136,17 @@ impl From<&Receipt> for ReceiptReport {
 
 impl ApplyReport {
     /// The report of a run that left `state`.
-    pub(crate) fn new(state: &State, receipts: &[Receipt], stopped: Option<String>) -> Self {
+    pub(crate) fn new(
+        state: &State,
+        receipts: &[Receipt],
+        stopped: Option<String>,
+        left_out: LeftOut,
+    ) -> Self {
         Self {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             summary: Summary::new(receipts),
+            left_out,
             stopped,
             receipts: receipts.iter().map(ReceiptReport::from).collect(),
         }

@@ -8,7 +8,7 @@ use super::{StateId, UndeclaredReport, shown_or_null};
 use crate::model::Stored;
 use crate::planner::drift::{AttributeDrift, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
-use crate::planner::{Cause, Drift, State, Verdict};
+use crate::planner::{Cause, Drift, LeftOut, State, Verdict};
 
 /// Who moved what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub(crate) struct DriftReport {
     pub state: StateId,
     /// How many rooms of each verdict.
     pub summary: Summary,
+    /// How many rooms were not considered, and why; absent when there are none.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
     /// All rooms, by name.
     pub rooms: Vec<RoomReport>,
     /// Mutes that mute nothing.
@@ -150,11 +153,13 @@ impl DriftReport {
         state: &State,
         mutes: &[Mute],
         warning: Option<String>,
+        left_out: LeftOut,
     ) -> Self {
         Self {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             summary: Summary::new(drift),
+            left_out,
             rooms: drift.rooms.iter().map(RoomReport::from).collect(),
             idle_mutes: drift
                 .idle
@@ -172,7 +177,7 @@ fn idle_mute(mute: &Mute, idle: Idle) -> IdleMute {
         Idle::Unused => "unused",
     };
     IdleMute {
-        room: mute.room.clone(),
+        room: mute.room.as_str().to_owned(),
         attribute: mute.attribute.clone(),
         until: mute.until.clone(),
         problem: problem.to_owned(),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::StateId;
-use crate::planner::State;
+use crate::planner::{LeftOut, State};
 
 /// What became of each room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub(crate) struct ImportReport {
     pub state: StateId,
     /// How many rooms ended in which way.
     pub summary: Summary,
+    /// How many rooms were not considered, and why; absent when there are none.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
     /// What became of each room, by name.
     pub rooms: Vec<RoomReport>,
     /// All variables that the new files refer to, by name.
@@ -81,7 +84,12 @@ impl RoomReport {
 
 impl ImportReport {
     /// The report of a run that left `state`.
-    pub(crate) fn new(state: &State, mut rooms: Vec<RoomReport>, warning: Option<String>) -> Self {
+    pub(crate) fn new(
+        state: &State,
+        mut rooms: Vec<RoomReport>,
+        warning: Option<String>,
+        left_out: LeftOut,
+    ) -> Self {
         rooms.sort_by(|a, b| a.room.cmp(&b.room));
         let mut variables: Vec<String> = rooms.iter().flat_map(|r| r.variables.clone()).collect();
         variables.sort();
@@ -89,6 +97,7 @@ impl ImportReport {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             summary: summary(&rooms),
+            left_out,
             rooms,
             variables,
             warning,

@@ -54,6 +54,7 @@ fn last_success(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::planner::LeftOut;
     use crate::report::StateId;
     use crate::report::drift::Summary;
 
@@ -66,6 +67,7 @@ mod tests {
                 unreadable,
                 ..Summary::default()
             },
+            left_out: LeftOut::default(),
             rooms: Vec::new(),
             idle_mutes: Vec::new(),
             warning: None,

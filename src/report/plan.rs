@@ -8,7 +8,9 @@ use super::{MASK, StateId, UndeclaredReport, shown_or_null};
 use crate::model::{Effect, Origin, Origins, RoomOrigins, Stored};
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
-use crate::planner::{Action, AttributeChange, Cause, Change, Explained, Explanation, Plan};
+use crate::planner::{
+    Action, AttributeChange, Cause, Change, Explained, Explanation, LeftOut, Plan,
+};
 
 /// What would change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +22,9 @@ pub(crate) struct PlanReport {
     pub state: StateId,
     /// How many rooms of each kind.
     pub summary: Summary,
+    /// How many rooms were not considered, and why; absent when there are none.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
     /// What it will cost.
     pub forecast: ForecastReport,
     /// The changes, in the order in which `apply` makes them.
@@ -165,6 +170,7 @@ impl PlanReport {
             app: plan.app.clone(),
             state: StateId::new(&plan.lineage, plan.serial),
             summary: summary(plan),
+            left_out: plan.left_out,
             forecast: ForecastReport {
                 requests: plan.forecast.requests,
                 seconds: plan.forecast.seconds,

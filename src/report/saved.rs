@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::envelope::{self, Envelope, ReadError, Report};
 use super::{PlanReport, StateId};
-use crate::planner::SavedChange;
+use crate::planner::{SavedChange, Selection};
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,9 @@ pub(crate) struct SavedPlan {
     pub state: StateId,
     /// How it was made.
     pub mode: Mode,
+    /// The rooms that it was made for.
+    #[serde(default, skip_serializing_if = "Selection::is_empty")]
+    pub selection: Selection,
     /// Its changes, in the order of the plan.
     pub changes: Vec<SavedChange>,
     /// The report of the plan, for `render` and for people.
@@ -45,6 +48,7 @@ impl Report for SavedPlan {
 impl SavedPlan {
     pub(crate) fn new(
         mode: Mode,
+        selection: Selection,
         changes: Vec<SavedChange>,
         report: &PlanReport,
     ) -> serde_json::Result<Self> {
@@ -53,6 +57,7 @@ impl SavedPlan {
             app: report.app.clone(),
             state: report.state.clone(),
             mode,
+            selection,
             changes,
             report: envelope::json_value(report)?,
         })

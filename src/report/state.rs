@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::{StateId, shown};
 use crate::model::{RoomName, StoredSettings};
-use crate::planner::{AppliedRoom, State};
+use crate::planner::{AppliedRoom, LeftOut, Selection, State};
 
 /// All rooms of a state, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub(crate) struct StateListReport {
     pub app: String,
     /// The state.
     pub state: StateId,
+    /// How many rooms were not considered, and why; absent when there are none.
+    #[serde(default, skip_serializing_if = "LeftOut::is_none")]
+    pub left_out: LeftOut,
     /// The rooms, by name.
     pub rooms: Vec<ListedRoom>,
 }
@@ -70,8 +73,8 @@ pub(crate) struct StateShowReport {
 }
 
 impl StateListReport {
-    /// The rooms of `state`.
-    pub(crate) fn new(state: &State) -> Self {
+    /// The rooms of `state` that are selected.
+    pub(crate) fn new(state: &State, selection: &Selection) -> Self {
         let listed = |(name, room): (&RoomName, &AppliedRoom)| ListedRoom {
             room: name.to_string(),
             confirmed: room.is_confirmed(),
@@ -79,10 +82,17 @@ impl StateListReport {
             overridden: room.overridden.len() as u64,
             unconfirmed: room.unconfirmed.len() as u64,
         };
+        let selected = state.rooms.iter();
+        let selected = selected.filter(|(name, _)| selection.takes(name.as_str()));
+        let rooms: Vec<ListedRoom> = selected.map(listed).collect();
         Self {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
-            rooms: state.rooms.iter().map(listed).collect(),
+            left_out: LeftOut {
+                not_selected: (state.rooms.len() - rooms.len()) as u64,
+                ..LeftOut::default()
+            },
+            rooms,
         }
     }
 }

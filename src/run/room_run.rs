@@ -4,7 +4,7 @@ use crate::service::api::Transport;
 
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
-use crate::model::{LiveRoom, RoomName, StoredSettings};
+use crate::model::{Effect, LiveRoom, RoomName, StoredSettings};
 use crate::planner::receipt::{Comparison, compare};
 use crate::planner::undeclared::observed;
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
@@ -142,6 +142,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// Reads the room, archives it, and reads it again: only a room that is gone is reported as archived.
     async fn archive(&mut self) -> Result<Receipt, StoreError> {
         let room = self.room().clone();
+        if let Some(ban) = self.crew.limits.ban(&room, Effect::Archived) {
+            return self.hold_back(ban.reason(Effect::Archived));
+        }
         let mut deletes = 0;
         let mut deleted = false;
         loop {

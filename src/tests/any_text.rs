@@ -13,6 +13,7 @@ const CONTEXT: Context = Context {
     variables: &|_| None,
     defaults: Defaults::NONE,
     sandbox: false,
+    owns: None,
     policies: &[],
 };
 

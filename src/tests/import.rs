@@ -86,7 +86,7 @@ proptest! {
         let unset = |_: &str| None;
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, variables) in lookups.into_iter().enumerate() {
-            let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false, policies: &[] };
+            let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false, owns: None, policies: &[] };
             let (parsed, findings) = parse("", &stem, &text, &context);
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));
             prop_assert_eq!(&parsed.name, &room);

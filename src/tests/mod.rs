@@ -11,3 +11,5 @@ mod readings;
 mod room_schema;
 mod store_contract;
 pub(crate) mod stores;
+#[cfg(unix)]
+mod who_may_write;

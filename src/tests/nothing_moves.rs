@@ -50,6 +50,7 @@ struct Turn {
     faults: Vec<String>,
     named: Vec<Effect>,
     allowed: Vec<Effect>,
+    protected: Vec<&'static str>,
 }
 
 fn turn() -> impl Strategy<Value = Turn> {
@@ -77,9 +78,10 @@ fn turn() -> impl Strategy<Value = Turn> {
         proptest::collection::vec(fault(), 0..2),
         effects(),
         effects(),
+        proptest::sample::subsequence(ROOMS.to_vec(), 0..=2),
     )
         .prop_map(
-            |(files, by_hand, state_is_lost, live, faults, named, allowed)| Turn {
+            |(files, by_hand, state_is_lost, live, faults, named, allowed, protected)| Turn {
                 files,
                 by_hand,
                 state_is_lost,
@@ -87,6 +89,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 faults,
                 named,
                 allowed,
+                protected,
             },
         )
 }
@@ -177,6 +180,11 @@ fn run(bench: &mut Bench, turn: &Turn) {
     bench.limits = Limits {
         require_allow: turn.named.clone(),
         allowed: turn.allowed.clone(),
+        protected: turn
+            .protected
+            .iter()
+            .map(|room| room.parse().unwrap())
+            .collect(),
         ..Limits::default()
     };
     let world = turn.live.then(|| {
@@ -195,8 +203,9 @@ fn run(bench: &mut Bench, turn: &Turn) {
     }
 }
 
-fn is_forbidden(turn: &Turn, effect: Effect) -> bool {
-    turn.named.contains(&effect) && !turn.allowed.contains(&effect)
+fn is_forbidden(turn: &Turn, room: &str, effect: Effect) -> bool {
+    let is_named = turn.named.contains(&effect) || turn.protected.contains(&room);
+    is_named && !turn.allowed.contains(&effect)
 }
 
 const PERSONALITIES: [&[&str]; 5] = [
@@ -232,7 +241,7 @@ proptest! {
             for (room, after) in held(&bench) {
                 let Some(before) = before.get(&room) else { continue };
                 for effect in happened(before, &after, options().now) {
-                    prop_assert!(!is_forbidden(turn, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
+                    prop_assert!(!is_forbidden(turn, &room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
                 }
             }
         }

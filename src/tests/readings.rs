@@ -89,6 +89,7 @@ proptest! {
                     state: &state,
                     world: &world,
                     listed: &BTreeSet::new(),
+                    others: &BTreeMap::new(),
                     mutes: &[],
                     now: options.now,
                 });

@@ -37,6 +37,7 @@ fn findings_below(text: &str, names: NameRule, defaults: &Defaults) -> Vec<Findi
         now: 1_790_000_000,
         variables: &|_| None,
         sandbox: false,
+        owns: None,
         policies: &[],
         defaults,
     };

@@ -89,9 +89,12 @@ fn a_plan_is_bound_to_how_it_was_made() {
     let site = site();
     site.remove(2);
     site.run(&["plan", "--prune", "--out", "plan.roomctl"]);
-    let ran = apply(&site, &["--prune"]);
+    let ran = apply(&site, &["--prune", "--live"]);
     assert_eq!(ran.code, 64, "{}", ran.all());
+    // What it does beyond the files is asked for where it is applied.
     let ran = apply(&site, &[]);
+    assert_eq!((ran.code, site.count("DELETE")), (4, 0), "{}", ran.all());
+    let ran = apply(&site, &["--prune"]);
     assert_eq!(ran.code, 0, "{}", ran.all());
     assert_eq!(site.count("DELETE"), 1, "{}", ran.all());
 }
@@ -103,11 +106,12 @@ fn what_the_service_showed_is_part_of_the_saved_plan() {
     site.run(&["plan", "--drift-only", "--out", "plan.roomctl"]);
     edited(&site, 8);
     let puts = site.count("PUT");
-    let ran = apply(&site, &[]);
+    let ran = apply(&site, &["--drift-only"]);
     assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(ran.stderr.contains("stale: room-00"), "{}", ran.stderr);
     assert_eq!(site.count("PUT"), puts);
     site.run(&["plan", "--drift-only", "--out", "plan.roomctl"]);
-    let ran = apply(&site, &[]);
+    let ran = apply(&site, &["--drift-only"]);
     assert_eq!(ran.code, 0, "{}", ran.all());
     assert_eq!(site.count("PUT"), puts + 1);
 }

@@ -1,6 +1,13 @@
-//! Where a run looks: rooms that were applied from elsewhere are none of its business.
+//! Which rooms a run is about: those where it looks, that its configuration owns and that were selected. The others are
+//! none of its business: never written, never counted, never even read.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
 
 use crate::harness::Site;
+use crate::schemas::check;
 
 const ROOM: &str = "privacy: private\nmaxParticipants: 5\n";
 
@@ -48,7 +55,7 @@ fn a_part_of_the_rooms_archives_nothing_elsewhere_and_keeps_its_defaults() {
         refused.stderr
     );
 
-    std::fs::remove_file(site.scratch.path("rooms/sales/apac.yaml")).unwrap();
+    fs::remove_file(site.scratch.path("rooms/sales/apac.yaml")).unwrap();
     let ran = site.apply(&["--prune", "--allow-empty", sales[0], sales[1]]);
     assert_eq!((ran.code, site.count("DELETE")), (0, 1), "{}", ran.all());
     let rooms = site.state()["rooms"].as_object().unwrap().clone();
@@ -60,7 +67,7 @@ fn a_part_of_the_rooms_archives_nothing_elsewhere_and_keeps_its_defaults() {
 fn a_room_that_moved_elsewhere_is_not_missed_where_it_was() {
     let site = two_teams();
     let path = |file: &str| site.scratch.path(&format!("rooms/{file}.yaml"));
-    std::fs::rename(path("sales/apac"), path("hr/apac")).unwrap();
+    fs::rename(path("sales/apac"), path("hr/apac")).unwrap();
     let ran = site.apply(&["--prune", "--allow-empty", "--rooms", "rooms/sales"]);
     assert_eq!((ran.code, site.count("DELETE")), (0, 0), "{}", ran.all());
     // A run that sees the file remembers where it is by now.
@@ -71,8 +78,8 @@ fn a_room_that_moved_elsewhere_is_not_missed_where_it_was() {
 #[test]
 fn an_empty_directory_is_said_and_prunes_nothing() {
     let site = two_teams();
-    std::fs::remove_dir_all(site.scratch.path("rooms")).unwrap();
-    std::fs::create_dir(site.scratch.path("rooms")).unwrap();
+    fs::remove_dir_all(site.scratch.path("rooms")).unwrap();
+    fs::create_dir(site.scratch.path("rooms")).unwrap();
     let plan = site.run(&["plan"]);
     assert!(
         plan.stderr
@@ -82,4 +89,507 @@ fn an_empty_directory_is_said_and_prunes_nothing() {
     );
     let ran = site.apply(&["--prune"]);
     assert_eq!((ran.code, site.count("DELETE")), (4, 0), "{}", ran.all());
+}
+
+const MOVED: &str = "privacy: private\nmaxParticipants: 7\n";
+
+/// The rooms that are named in requests since the one at `from`.
+fn named(site: &Site, from: usize) -> Vec<String> {
+    let log = site.log();
+    let paths = log[from..].iter().map(|record| record.path.as_str());
+    let rooms = paths.filter_map(|path| path.strip_prefix("/api/v1/room/"));
+    let rooms: BTreeSet<String> = rooms.map(str::to_owned).collect();
+    rooms.into_iter().collect()
+}
+
+/// The rooms of the two teams, every file of which moved since.
+fn moved() -> Site {
+    let site = two_teams();
+    for file in ["sales/emea", "sales/apac", "hr/payroll", "hr/hiring"] {
+        site.scratch.write(&format!("rooms/{file}.yaml"), MOVED);
+    }
+    site
+}
+
+fn rooms_in(report: &Value, list: &str) -> Vec<String> {
+    let rooms = report[list].as_array().unwrap().iter();
+    rooms
+        .map(|room| room["room"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+const SELECTED: [&str; 6] = [
+    "--target",
+    "PAY*",
+    "--target",
+    "*a[cp]*",
+    "--exclude",
+    "payroll",
+];
+
+#[test]
+fn only_what_is_selected_is_named_to_the_service() {
+    let site = moved();
+    for (command, kind, list) in [
+        (&["plan", "--live"][..], "plan", "changes"),
+        (&["drift"], "drift", "rooms"),
+        (&["apply", "--yes", "--live"], "apply", "receipts"),
+    ] {
+        let from = site.log().len();
+        let how = ["--rate", "unlimited", "--format", "json"];
+        let ran = site.run(&[command, &how, &SELECTED].concat());
+        let report = ran.json();
+        check(kind, &report);
+        assert_eq!(rooms_in(&report, list), ["apac"], "{}", ran.all());
+        assert_eq!(
+            report["left_out"],
+            json!({"not_owned": 0, "not_selected": 3, "elsewhere": 0})
+        );
+        assert_eq!(named(&site, from), ["apac"], "{command:?}");
+    }
+    let text = site.run(&[&["plan"][..], &SELECTED].concat());
+    assert!(
+        text.stdout.contains("Left out: 3 rooms not selected."),
+        "{}",
+        text.all()
+    );
+    let list = site.run(&["state", "list", "--format", "json", "--exclude", "*i*"]);
+    check("state-list", &list.json());
+    assert_eq!(rooms_in(&list.json(), "rooms"), ["apac", "emea", "payroll"]);
+    assert_eq!(list.json()["left_out"]["not_selected"], 1);
+
+    let from = site.log().len();
+    let ran = site.run(&[
+        "import",
+        "--all",
+        "--force",
+        "--format",
+        "json",
+        "--rate",
+        "unlimited",
+        "--exclude",
+        "e*",
+        "--exclude",
+        "h*",
+    ]);
+    check("import", &ran.json());
+    assert_eq!(
+        rooms_in(&ran.json(), "rooms"),
+        ["apac", "payroll"],
+        "{}",
+        ran.all()
+    );
+    assert_eq!(named(&site, from), ["apac", "payroll"]);
+    assert_eq!(site.scratch.read("rooms/hr/hiring.yaml"), MOVED);
+}
+
+#[test]
+fn a_target_that_there_is_not_is_wrong_usage_and_names_the_nearest() {
+    let site = two_teams();
+    let from = site.log().len();
+    for command in [
+        &["plan"][..],
+        &["apply", "--yes", "--prune"],
+        &["state", "list"],
+    ] {
+        let ran = site.run(&[command, &["--target", "emea", "--target", "pay-rol"]].concat());
+        assert_eq!(ran.code, 64, "{}", ran.all());
+        assert!(
+            ran.stderr.contains("did you mean `payroll`?"),
+            "{}",
+            ran.stderr
+        );
+    }
+    let elsewhere = site.run(&["plan", "--rooms", "rooms/sales", "--target", "payroll"]);
+    assert_eq!(elsewhere.code, 64, "{}", elsewhere.all());
+    assert!(
+        elsewhere.stderr.contains("there is `payroll`"),
+        "{}",
+        elsewhere.stderr
+    );
+    assert_eq!(site.run(&["plan", "--target", "["]).code, 64);
+    assert_eq!(site.log().len(), from);
+    for command in [&["drift"][..], &["import", "--all"]] {
+        let ran = site.run(&[command, &["--target", "pay-rol"]].concat());
+        assert_eq!(ran.code, 64, "{}", ran.all());
+    }
+    assert_eq!(named(&site, from), [""; 0]);
+    let ran = site.run(&["plan", "--exclude", "pay-rol"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(
+        ran.stderr.contains("did you mean `payroll`?"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn pruning_keeps_to_the_selection() {
+    let site = two_teams();
+    for file in ["sales/emea", "sales/apac", "hr/hiring"] {
+        fs::remove_file(site.scratch.path(&format!("rooms/{file}.yaml"))).unwrap();
+    }
+    let from = site.log().len();
+    let ran = site.apply(&["--prune", "--target", "apac"]);
+    assert_eq!((ran.code, site.count("DELETE")), (0, 1), "{}", ran.all());
+    assert_eq!(named(&site, from), ["apac"]);
+    let ran = site.apply(&["--prune", "--exclude", "hiring"]);
+    assert_eq!((ran.code, site.count("DELETE")), (0, 2), "{}", ran.all());
+    assert_eq!(named(&site, from), ["apac", "emea"]);
+    let rooms: Vec<String> = site.state()["rooms"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    assert_eq!(rooms, ["hiring", "payroll"]);
+}
+
+#[test]
+fn guards_count_what_is_selected() {
+    let site = Site::applied(&[], 12);
+    (0..4).for_each(|number| site.room(number, MOVED));
+    let refused = site.apply(&["--exclude", "room-1?"]);
+    assert_eq!(refused.code, 4, "{}", refused.all());
+    assert!(
+        refused.stderr.contains("4 of 10 managed rooms"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(
+        site.apply(&["--exclude", "room-00", "--exclude", "room-1?"])
+            .code,
+        0
+    );
+}
+
+#[test]
+fn an_unfinished_run_is_settled_whatever_is_selected() {
+    let site = moved();
+    let mut dying = site.command(&["apply", "--yes", "--rate", "unlimited", "--target", "emea"]);
+    dying.env(roomctl::inside::VARIABLE, "intent-recorded");
+    assert!(!dying.output().unwrap().status.success());
+    let ran = site.apply(&["--target", "apac"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(
+        site.state()["rooms"]["emea"]["unconfirmed"]["maxParticipants"],
+        7
+    );
+    assert_eq!(
+        site.state()["rooms"]["emea"]["settings"]["maxParticipants"],
+        5
+    );
+    assert_eq!(site.apply(&["--target", "emea"]).code, 0);
+    assert_eq!(site.state()["rooms"]["emea"]["unconfirmed"], Value::Null);
+}
+
+#[test]
+fn a_saved_plan_keeps_its_selection_and_may_be_narrowed_further() {
+    let site = moved();
+    let saved = "plan.roomctl";
+    let made = site.run(&[
+        "plan",
+        "--live",
+        "--rate",
+        "unlimited",
+        "--out",
+        saved,
+        "--exclude",
+        "payroll",
+    ]);
+    assert_eq!(made.code, 0, "{}", made.all());
+    check(
+        "saved-plan",
+        &serde_json::from_str(&site.scratch.read(saved)).unwrap(),
+    );
+    let from = site.log().len();
+    let ran = site.apply(&[saved, "--target", "emea", "--target", "payroll"]);
+    assert_eq!(ran.code, 64, "of the plan, payroll is none: {}", ran.all());
+    let ran = site.apply(&[saved, "--target", "emea"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(rooms_in(&ran.json(), "receipts"), ["emea"]);
+    assert_eq!(ran.json()["left_out"]["not_selected"], 3);
+    assert_eq!(named(&site, from), ["emea"]);
+    let ran = site.apply(&[saved]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(named(&site, from), ["apac", "emea", "hiring"]);
+}
+
+#[test]
+fn what_a_saved_plan_does_beyond_the_files_is_said_where_it_is_applied() {
+    let site = two_teams();
+    fs::remove_file(site.scratch.path("rooms/sales/apac.yaml")).unwrap();
+    let part = ["--rooms", "rooms/sales"];
+    let plan = |args: &[&str]| {
+        let ran = site.run(
+            &[
+                &["plan", "--out", "plan.roomctl", "--rate", "unlimited"],
+                args,
+            ]
+            .concat(),
+        );
+        assert_eq!(ran.code, 0, "{}", ran.all());
+    };
+    let refused = |args: &[&str], why: &str| {
+        let ran = site.apply(&[&["plan.roomctl"], args].concat());
+        assert_eq!((ran.code, site.count("DELETE")), (4, 0), "{}", ran.all());
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    };
+    plan(&["--prune", "--allow-empty", part[0], part[1]]);
+    refused(&part, "made with --prune");
+    refused(&["--prune", part[0], part[1]], "--allow-empty");
+    plan(&[]);
+    refused(&["--prune"], "made without --prune");
+    site.edit("emea", "maxParticipants", json!(9));
+    plan(&["--drift-only"]);
+    refused(&[], "made with --drift-only");
+    plan(&["--prune"]);
+    assert_eq!(site.apply(&["plan.roomctl", "--prune"]).code, 0);
+    assert_eq!(site.count("DELETE"), 1);
+}
+
+#[test]
+fn drift_keeps_to_the_part_that_is_looked_at() {
+    let site = two_teams();
+    let path = |file: &str| site.scratch.path(&format!("rooms/{file}.yaml"));
+    fs::rename(path("sales/apac"), path("hr/apac")).unwrap();
+    site.scratch.write("rooms/hr/new.yaml", ROOM);
+    site.simulator().with_world(|world| {
+        world.create("new", [("privacy".to_owned(), json!("private"))].into(), 0);
+        world.create(
+            "theirs",
+            [("privacy".to_owned(), json!("private"))].into(),
+            0,
+        );
+    });
+    let from = site.log().len();
+    let part = [
+        "drift",
+        "--rooms",
+        "rooms/sales",
+        "--format",
+        "json",
+        "--rate",
+        "unlimited",
+    ];
+    let ran = site.run(&part);
+    assert_eq!(
+        rooms_in(&ran.json(), "rooms"),
+        ["emea", "theirs"],
+        "{}",
+        ran.all()
+    );
+    assert_eq!(ran.json()["summary"]["unmanaged"], 1);
+    assert_eq!(ran.json()["left_out"]["elsewhere"], 4);
+    assert_eq!(named(&site, from), ["emea"]);
+    // Whatever a file elsewhere declares, nobody knows: perhaps the room that the service lists.
+    site.scratch.write("rooms/hr/new.yaml", "privacy: [");
+    let ran = site.run(&part);
+    assert_eq!(rooms_in(&ran.json(), "rooms"), ["emea"], "{}", ran.all());
+    let mute =
+        "mutes:\n  - {room: payroll, attribute: enableChat, reason: trial, until: 2099-01-01}\n";
+    site.scratch.write("mutes.yaml", mute);
+    assert_eq!(site.run(&part).json()["idle_mutes"], json!([]));
+}
+
+#[test]
+fn import_and_the_state_know_the_files_where_they_do_not_look() {
+    let site = two_teams();
+    site.scratch.write("rooms/hr/new.yaml", ROOM);
+    site.simulator().with_world(|world| {
+        world.create("new", [("privacy".to_owned(), json!("private"))].into(), 0)
+    });
+    for force in [&[][..], &["--force"]] {
+        let ran = site.run(
+            &[
+                &["import", "new", "payroll", "--rooms", "rooms/sales"],
+                force,
+            ]
+            .concat(),
+        );
+        assert_eq!(ran.code, 4, "{}", ran.all());
+        assert!(
+            ran.stdout.contains("rooms/hr/new.yaml declares it"),
+            "{}",
+            ran.all()
+        );
+        assert!(!site.scratch.path("rooms/sales/new.yaml").exists());
+        assert!(!site.scratch.path("rooms/sales/payroll.yaml").exists());
+    }
+    let mv = ["state", "mv", "emea", "new", "--rooms", "rooms/sales"];
+    let ran = site.run(&mv);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(
+        !ran.stderr.contains("no file names `new`"),
+        "{}",
+        ran.stderr
+    );
+    let ran = site.run(&[
+        "state",
+        "forget",
+        "payroll",
+        "--yes",
+        "--rooms",
+        "rooms/sales",
+    ]);
+    assert!(
+        ran.stderr.contains("rooms/hr/payroll.yaml still names"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_hidden_directory_that_was_applied_by_itself_is_not_missed() {
+    let site = two_teams();
+    site.scratch.write("rooms/.attic/old.yaml", ROOM);
+    assert_eq!(site.apply(&["--rooms", "rooms/.attic"]).code, 0);
+    let ran = site.apply(&["--prune"]);
+    assert_eq!((ran.code, site.count("DELETE")), (0, 0), "{}", ran.all());
+    assert_eq!(ran.json()["left_out"]["elsewhere"], 1);
+}
+
+#[test]
+fn validate_keeps_the_defaults_above_a_part() {
+    let site = Site::new(&[], &[]);
+    site.scratch
+        .write("rooms/_defaults.yaml", "privacy: private\n");
+    site.scratch
+        .write("rooms/sales/a.yaml", "enableChat: true\n");
+    let ran = site.run(&["validate", "--rooms", "rooms/sales"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+}
+
+/// Rooms of ours, of which one lost its file, and rooms of others, in one state.
+fn shared() -> Site {
+    let site = two_teams();
+    fs::remove_dir_all(site.scratch.path("rooms/hr")).unwrap();
+    fs::remove_file(site.scratch.path("rooms/sales/apac.yaml")).unwrap();
+    site.scratch
+        .write("roomctl.yaml", "owns: [emea, apac, \"sales-*\"]\n");
+    site
+}
+
+#[test]
+fn rooms_of_others_are_left_alone() {
+    let site = shared();
+    site.simulator().with_world(|world| {
+        for room in ["sales-new", "hr-new"] {
+            world.create(room, [("privacy".to_owned(), json!("private"))].into(), 0);
+        }
+    });
+    let from = site.log().len();
+    let drift = site.run(&["drift", "--format", "json", "--rate", "unlimited"]);
+    assert_eq!(
+        rooms_in(&drift.json(), "rooms"),
+        ["apac", "emea", "sales-new"],
+        "{}",
+        drift.all()
+    );
+    assert_eq!(
+        drift.json()["left_out"],
+        json!({"not_owned": 3, "not_selected": 0, "elsewhere": 0})
+    );
+    let plan = site.run(&["plan", "--format", "json"]);
+    assert_eq!(plan.json()["summary"]["orphan"], 1, "{}", plan.all());
+    let ran = site.run(&["import", "hr-new", "--rate", "unlimited"]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(
+        ran.stdout.contains("leaves this room to others"),
+        "{}",
+        ran.all()
+    );
+    let ran = site.apply(&["--prune"]);
+    assert_eq!((ran.code, site.count("DELETE")), (0, 1), "{}", ran.all());
+    let ran = site.run(&["import", "--all", "--format", "json", "--rate", "unlimited"]);
+    assert_eq!(
+        rooms_in(&ran.json(), "rooms"),
+        ["emea", "sales-new"],
+        "{}",
+        ran.all()
+    );
+    assert_eq!(named(&site, from), ["apac", "emea", "sales-new"]);
+    let rooms: Vec<String> = site.state()["rooms"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    assert_eq!(rooms, ["emea", "hiring", "payroll", "sales-new"]);
+}
+
+#[test]
+fn a_file_of_a_room_of_others_is_an_error_with_its_line() {
+    let site = shared();
+    site.scratch.write(
+        "rooms/sales/theirs.yaml",
+        "privacy: private\nroomName: payroll\n",
+    );
+    for command in [
+        &["validate"][..],
+        &["plan"],
+        &["apply", "--yes"],
+        &["drift"],
+        &["import", "--all"],
+    ] {
+        let ran = site.run(&[command, &["--format", "json"]].concat());
+        assert_eq!(ran.code, 3, "{command:?}: {}", ran.all());
+        let report = ran.json();
+        check("validate", &report);
+        let finding = &report["findings"][0];
+        assert_eq!(finding["rule"], "not-owned");
+        assert_eq!(
+            (&finding["file"], &finding["line"]),
+            (&json!("rooms/sales/theirs.yaml"), &json!(2))
+        );
+        assert!(finding["help"].as_str().unwrap().contains("widen `owns`"));
+    }
+    fs::remove_file(site.scratch.path("rooms/sales/theirs.yaml")).unwrap();
+    site.scratch.write("rooms/sales/payroll.yaml", ROOM);
+    let finding = &site.run(&["validate", "--format", "json"]).json()["findings"][0];
+    assert_eq!(
+        (&finding["rule"], &finding["line"]),
+        (&json!("not-owned"), &json!(1))
+    );
+    site.scratch.write("roomctl.yaml", "owns: [\"[\"]\n");
+    assert_eq!(site.run(&["plan"]).code, 3);
+}
+
+#[test]
+fn a_protected_room_is_never_archived_and_never_opened_unasked() {
+    let site = two_teams();
+    site.scratch
+        .write("roomctl.yaml", "protected: [Emea, payroll]\n");
+    fs::remove_file(site.scratch.path("rooms/sales/emea.yaml")).unwrap();
+    for allowed in [&[][..], &["--allow", "archived", "--max-changes", "100%"]] {
+        let ran = site.apply(&[&["--prune"], allowed].concat());
+        assert_eq!((ran.code, site.count("DELETE")), (4, 0), "{}", ran.all());
+        assert!(ran.stderr.contains("archived in `emea`"), "{}", ran.stderr);
+    }
+    let ran = site.apply(&["--prune", "--exclude", "emea"]);
+    assert_eq!((ran.code, site.count("DELETE")), (0, 0), "{}", ran.all());
+    let puts = site.count("PUT");
+    site.scratch.write("rooms/sales/emea.yaml", ROOM);
+    site.scratch.write(
+        "rooms/hr/payroll.yaml",
+        "privacy: public\nmaxParticipants: 5\n",
+    );
+    let ran = site.apply(&[]);
+    assert_eq!((ran.code, site.count("PUT")), (4, puts), "{}", ran.all());
+    assert!(
+        ran.stderr.contains("privacy-widened in `payroll`"),
+        "{}",
+        ran.stderr
+    );
+    // What is only seen when the room is read is refused then, alone.
+    fs::remove_dir_all(site.scratch.path(".roomctl")).unwrap();
+    site.scratch.write(
+        "rooms/hr/hiring.yaml",
+        "privacy: public\nmaxParticipants: 5\n",
+    );
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert_eq!(ran.json()["summary"]["refused"], 1, "{}", ran.all());
+    let ran = site.apply(&["--allow", "privacy-widened"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
 }

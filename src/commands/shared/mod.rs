@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the options that several commands take |
 //! | `workspace` | flags over environment over configuration: what a command works with |
+//! | `selection` | the rooms that a user selects |
 //! | `rooms` | the room files, read, and refused when one has an error |
 //! | `store` | the state, loaded, and locked in the name of this process |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
@@ -27,6 +28,7 @@ pub(crate) mod room_names;
 pub(crate) mod rooms;
 pub(crate) mod saved_plan;
 pub(crate) mod schemas;
+pub(crate) mod selection;
 pub(crate) mod session;
 pub(crate) mod store;
 pub(crate) mod workspace;

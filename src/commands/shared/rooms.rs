@@ -1,17 +1,16 @@
 //! The room files as a command reads them, and what it does when one has an error.
 
-use std::collections::BTreeSet;
-
 use super::args::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::print_report::{keep, print_report};
 use super::workspace::Workspace;
+use crate::files::looked;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
 use crate::model::policy::Policy;
 use crate::model::words::count;
-use crate::model::{Finding, RoomName};
+use crate::model::{Finding, Wanted};
 use crate::report::ValidateReport;
 use crate::report::text::{self, MOST};
 use crate::report::view::Detail;
@@ -38,15 +37,10 @@ pub(crate) fn load_any(workspace: &Workspace) -> Loaded {
     }
 }
 
-/// The rooms that files outside of what is looked at declare. `None`: nobody can tell, since one has an error.
-pub(crate) fn elsewhere(workspace: &Workspace) -> Option<BTreeSet<RoomName>> {
-    if workspace.scope.whole {
-        return Some(BTreeSet::new());
-    }
-    let all = std::slice::from_ref(&workspace.whole);
-    let all = room_files::load(&workspace.whole, all, &workspace.context(&[]));
-    let all = Some(all).filter(|all| !Finding::any_error(&all.findings))?;
-    Some(all.wanted.into_keys().collect())
+/// The rooms that files declare beyond the `wanted` ones, which were looked at. `None`: nobody can tell.
+pub(crate) fn elsewhere(workspace: &Workspace, wanted: &Wanted) -> Option<Wanted> {
+    let Workspace { scope, whole, .. } = workspace;
+    looked::elsewhere(scope, whole, wanted, &workspace.context(&[]))
 }
 
 /// Prints the findings on standard error, and gives the rooms out if there is no error among them. If there is,

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use super::args::PlanningArgs;
 use super::exit::{Exit, Failure};
 use super::report_file;
 use crate::model::words::count;
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::json;
-use crate::report::saved::SavedPlan;
+use crate::report::saved::{Mode, SavedPlan};
 
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     report_file::write(path, "plan", &json(plan)?)
@@ -23,8 +24,8 @@ pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
     })
 }
 
-/// Whether a plan is about this state at all.
-pub(crate) fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
+/// Whether a plan is about this state at all, and what it may do is wanted where it is applied.
+pub(crate) fn check(plan: &SavedPlan, state: &State, args: &PlanningArgs) -> Result<(), Failure> {
     if plan.app != state.app {
         let message = format!(
             "the plan is for the app `{}`, and this is `{}`",
@@ -37,8 +38,26 @@ pub(crate) fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
             let message = "the plan was made against another state: their lineages differ";
             Err(Failure::new(Exit::Refused, message).hint("make the plan again with this state"))
         }
-        _ => Ok(()),
+        _ => check_mode(plan.mode, args),
     }
+}
+
+/// What goes beyond the files is said by whoever applies it, not only by a file.
+fn check_mode(planned: Mode, args: &PlanningArgs) -> Result<(), Failure> {
+    let flags = [
+        ("--prune", planned.prune, args.prune),
+        ("--drift-only", planned.drift_only, args.drift_only),
+    ];
+    let Some((flag, planned, _)) = flags.into_iter().find(|(_, planned, here)| planned != here)
+    else {
+        return Ok(());
+    };
+    let (message, hint) = match planned {
+        true => ("with", "pass it here, too, if that is meant"),
+        false => ("without", "leave it out, or make the plan again with it"),
+    };
+    let message = format!("the plan was made {message} {flag}");
+    Err(Failure::new(Exit::Refused, message).hint(hint))
 }
 
 /// What is said about a plan that is not applied as it was saved; nothing if it is.

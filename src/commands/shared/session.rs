@@ -1,7 +1,6 @@
 //! One run of a command that compares files, state and service: its pace, and the service, opened when it is first
 //! needed.
 
-use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,12 +15,13 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::progress::bar;
 use super::rooms::elsewhere;
+use super::selection::{self, SelectionArgs};
 use super::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::model::{RoomName, Secret};
 use crate::planner::limits::Limits;
-use crate::planner::{Options, Plan, Rate, State, World, plan};
+use crate::planner::{Considered, Doubt, Options, Plan, Rate, State, World, plan};
 use crate::report::saved::Mode;
 use crate::report::view::Detail;
 use crate::service::deadline::Deadline;
@@ -53,14 +53,16 @@ struct Service {
 }
 
 impl Session {
-    /// Begins a run that has to be over after `time`.
+    /// Begins a run about the rooms of `selection` that has to be over after `time`.
     pub(crate) fn begin(
         global: &Global,
         network: &NetworkArgs,
+        selection: &SelectionArgs,
         time: Option<Duration>,
     ) -> Result<Self, Failure> {
         let begun = Instant::now();
-        let workspace = Workspace::new(global)?;
+        let mut workspace = Workspace::new(global)?;
+        workspace.scope.selection = selection.selection();
         let (rate, burst) = workspace.pace(&network.pace)?;
         Ok(Self {
             parallelism: workspace.parallelism(network.parallelism)?,
@@ -138,59 +140,80 @@ impl Session {
         Ok(world)
     }
 
-    /// What of `state` the run is about. Says what it leaves out, and refuses to take the absence of files for a wish
-    /// unless `allow_empty` says so.
-    pub(crate) fn part<'a>(
+    /// Leaves out of the files, of `state` and of the names that the service lists all rooms that the run is not about.
+    pub(crate) fn consider<'a>(
         &self,
-        mode: Mode,
-        allow_empty: bool,
-        files: &Loaded,
+        files: &mut Loaded,
         state: &'a State,
+        listed: &BTreeSet<String>,
         output: &Output,
-    ) -> Result<Cow<'a, State>, Failure> {
-        let scope = &self.workspace.scope;
-        let elsewhere = elsewhere(&self.workspace);
-        let part = scope.of(state, &files.wanted, elsewhere.as_ref());
-        let left_out = (state.rooms.len() - part.rooms.len()) as u64;
-        if left_out > 0 {
+    ) -> Result<Considered<'a>, Failure> {
+        let Workspace { scope, .. } = &self.workspace;
+        let elsewhere = elsewhere(&self.workspace, &files.wanted);
+        let considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
+        let managed = files.wanted.keys().chain(considered.state.rooms.keys());
+        let others = considered.unmanaged.iter().chain(considered.others.keys());
+        let known = managed
+            .map(RoomName::as_str)
+            .chain(others.map(String::as_str));
+        // Of a saved plan only its own rooms can be meant.
+        let known = known.filter(|name| scope.planned.takes(name)).collect();
+        selection::check(&scope.selection, &known, &considered.others, output)?;
+        Ok(considered)
+    }
+
+    /// Refuses to take the absence of files for a wish unless it is said to be one, and says what may look like it.
+    pub(crate) fn check_absence(
+        &self,
+        args: &PlanningArgs,
+        considered: &Considered<'_>,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let elsewhere = considered.left_out().elsewhere;
+        if elsewhere > 0 {
             output.note(&format!(
                 "note: not considered, since applied from elsewhere: {} of the state\n",
-                count(left_out, "room")
+                count(elsewhere, "room")
             ));
         }
-        let rooms = self.workspace.rooms.display();
-        let is_empty = files.wanted.is_empty() && !part.rooms.is_empty();
-        let why = if is_empty {
-            let known = count(part.rooms.len() as u64, "room");
-            format!("{rooms} holds no room, and the state knows {known}")
-        } else if scope.whole {
-            return Ok(part);
-        } else {
-            format!(
-                "{rooms} is only a part of {}",
-                self.workspace.whole.display()
-            )
+        let Workspace { rooms, whole, .. } = &self.workspace;
+        let (rooms, whole) = (rooms.display(), whole.display());
+        let why = match considered.doubt {
+            None => return Ok(()),
+            Some(Doubt::Part) => format!("{rooms} is only a part of {whole}"),
+            Some(Doubt::Empty) => {
+                let known = count(considered.state.rooms.len() as u64, "room");
+                format!("{rooms} holds no room, and the state knows {known}")
+            }
         };
-        if mode.prune && !allow_empty {
+        if args.prune && !args.allow_empty {
             let failure = Failure::new(Exit::Refused, format!("--prune is refused: {why}"));
             return Err(failure.hint("if that is right, pass --allow-empty as well"));
         }
-        if is_empty {
+        if considered.doubt == Some(Doubt::Empty) {
             output.note(&format!("warning: {why}: all of them are orphans\n"));
         }
-        Ok(part)
+        Ok(())
     }
 
     /// What is to be done, after a look at every room it could be about if `mode` asks for one.
-    pub(crate) fn plan(&self, mode: Mode, files: &Loaded, state: &State) -> Result<Plan, Failure> {
-        let wanted = &files.wanted;
+    pub(crate) fn plan(
+        &self,
+        mode: Mode,
+        files: &Loaded,
+        considered: &Considered<'_>,
+    ) -> Result<Plan, Failure> {
+        let (wanted, state) = (&files.wanted, &*considered.state);
         let world = if mode.live || mode.drift_only {
             let names: BTreeSet<&RoomName> = wanted.keys().chain(state.rooms.keys()).collect();
             Some(self.look(&state.app, names.into_iter().cloned().collect())?)
         } else {
             None
         };
-        Ok(plan(wanted, state, world.as_ref(), &self.options(mode)))
+        Ok(Plan {
+            left_out: considered.left_out(),
+            ..plan(wanted, state, world.as_ref(), &self.options(mode))
+        })
     }
 
     /// What a plan depends on besides files, state and service.
@@ -220,6 +243,7 @@ impl Session {
             max_changes: args.max_changes,
             require_allow: self.workspace.require_allow().to_vec(),
             allowed: args.allow.clone(),
+            protected: self.workspace.protected().to_vec(),
         }
     }
 }

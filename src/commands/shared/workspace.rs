@@ -14,7 +14,7 @@ use crate::files::defaults::Defaults;
 use crate::files::looked;
 use crate::files::text_file::load;
 use crate::model::policy::{self, Policy};
-use crate::model::{Effect, NameRule, Place, Secret};
+use crate::model::{Effect, Glob, NameRule, Place, Secret};
 use crate::planner::{Rate, Scope};
 use crate::store::{Found, Location, LocationError, Store};
 
@@ -68,13 +68,15 @@ impl Workspace {
         };
         let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
         let base = global.config.as_deref().and_then(Path::parent);
+        let mut scope = looked::scope(base.unwrap_or(Path::new("")), &whole, &rooms);
+        scope.owns = config.owns.get().cloned();
         Ok(Self {
             app,
             base_url: set(&global.base_url, config.base_url.get()),
             secret_key_file: global.secret_key_file.clone(),
             store: Store::open(&location(global, &config)?),
             runtime: OnceLock::new(),
-            scope: looked::scope(base.unwrap_or(Path::new("")), &whole, &rooms),
+            scope,
             rooms,
             whole,
             sandbox: global.sandbox,
@@ -114,8 +116,9 @@ impl Workspace {
     }
 
     /// What room files are read with. Who goes on with the rooms asks the policies about them.
-    pub(crate) fn context<'a>(&self, policies: &'a [Policy]) -> Context<'a> {
+    pub(crate) fn context<'a>(&'a self, policies: &'a [Policy]) -> Context<'a> {
         Context {
+            owns: self.scope.owns.as_deref(),
             policies,
             defaults: Defaults::NONE,
             sandbox: self.sandbox,
@@ -151,6 +154,11 @@ impl Workspace {
             .guard
             .get()
             .map_or(&[], |guard| &guard.require_allow)
+    }
+
+    /// Rooms that `apply` never archives, and for which it wants every effect to be allowed.
+    pub(crate) fn protected(&self) -> &[Glob] {
+        self.config.protected.get().map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn parallelism(&self, flag: Option<u32>) -> Result<usize, Failure> {

@@ -30,6 +30,9 @@ pub(crate) fn state_list(report: &StateListReport) -> String {
         printable(&report.app),
         report.state.serial
     );
+    if !report.left_out.is_none() {
+        let _ = writeln!(text, "Left out: {}.", report.left_out);
+    }
     text
 }
 

@@ -2,7 +2,9 @@
 
 use jiff::{Timestamp, ToSpan};
 
-use super::{Detail, Item, Line, Names, Remark, View, Weight, against, counted, joined, value};
+use super::{
+    Detail, Item, Line, Names, Remark, View, Weight, against, counted, joined, left_out, value,
+};
 use crate::planner::{Cause, Verdict};
 use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
 
@@ -153,7 +155,9 @@ fn remarks(report: &DriftReport, detail: Detail<'_>) -> Vec<Remark> {
         let text = format!("on the service, and in no file: {names}; -v names all");
         Remark::new(Weight::Notice, "Unmanaged", text)
     });
-    idle.chain(warning).chain(unmanaged).collect()
+    let left_out = left_out(report.left_out);
+    let remarks = idle.chain(warning).chain(unmanaged);
+    remarks.chain(left_out).collect()
 }
 
 #[cfg(test)]
@@ -161,6 +165,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::planner::LeftOut;
     use crate::report::StateId;
     use crate::report::drift::Summary;
 
@@ -169,6 +174,7 @@ mod tests {
             app: "acme".into(),
             state: StateId::new("lineage", 4),
             summary: Summary::default(),
+            left_out: LeftOut::default(),
             rooms,
             idle_mutes: Vec::new(),
             warning: None,

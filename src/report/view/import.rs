@@ -1,6 +1,6 @@
 //! The view of an import.
 
-use super::{Item, Remark, View, Weight, count, counted};
+use super::{Item, Remark, View, Weight, count, counted, left_out};
 use crate::model::words::plural;
 use crate::report::import::{ImportReport, Outcome, RoomReport};
 
@@ -11,6 +11,7 @@ pub(crate) fn import(report: &ImportReport) -> View {
     let mut remarks: Vec<Remark> = warning
         .map(|text| Remark::new(Weight::Warning, "Warning", text.as_str()))
         .collect();
+    remarks.extend(left_out(report.left_out));
     let variables = report.variables.len() as u64;
     if variables > 0 {
         let text = format!(

@@ -26,6 +26,7 @@ use serde_json::Value as Json;
 use super::values::{self, printable};
 use super::{AnyReport, StateId, UndeclaredReport};
 use crate::model::words::count;
+use crate::planner::LeftOut;
 
 /// What is known beside the report, and how much of it is wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -267,6 +268,12 @@ impl Remark {
             text,
         }
     }
+}
+
+/// What the report leaves out.
+fn left_out(rooms: LeftOut) -> Option<Remark> {
+    let remark = || Remark::new(Weight::Notice, "Left out", rooms.to_string());
+    (!rooms.is_none()).then(remark)
 }
 
 fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {

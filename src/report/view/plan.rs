@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, count, counted, joined,
-    value,
+    left_out, value,
 };
 use crate::model::Effect;
 use crate::model::words::plural;
@@ -208,6 +208,7 @@ fn remarks(report: &PlanReport, detail: Detail<'_>, idle: bool) -> Vec<Remark> {
         };
         remarks.push(Remark::new(Weight::Notice, "Forecast", forecast));
     }
+    remarks.extend(left_out(report.left_out));
     remarks.extend(unexplained(report));
     let reasons = report.guard.iter().flat_map(|guard| guard.lines());
     remarks.extend(reasons.map(|reason| {
