@@ -59,7 +59,7 @@ struct Checked<'a> {
     violations: Vec<Violation>,
 }
 
-impl Checked<'_> {
+impl<'a> Checked<'a> {
     fn has(&self, name: &str) -> bool {
         self.room.contains_key(name)
     }
@@ -70,10 +70,13 @@ impl Checked<'_> {
     }
 
     fn number(&self, name: &str) -> Option<i64> {
-        match self.room.get(name) {
-            Some(Value::Plain(Scalar::Integer(number))) => Some(*number),
-            _ => None,
-        }
+        number(self.room.get(name)?)
+    }
+
+    /// Each whole number, by name.
+    fn numbers(&self) -> impl Iterator<Item = (&'static str, i64)> + use<'a> {
+        let values = self.room.iter();
+        values.filter_map(|(name, value)| Some((*name, number(value)?)))
     }
 
     fn refuse(
@@ -90,6 +93,13 @@ impl Checked<'_> {
             message: message.into(),
             help: help.into(),
         });
+    }
+}
+
+fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Plain(Scalar::Integer(number)) => Some(*number),
+        _ => None,
     }
 }
 
@@ -195,10 +205,8 @@ fn window_is_empty(room: &mut Checked<'_>) {
 }
 
 fn moment_in_milliseconds(room: &mut Checked<'_>) {
-    let attributes = catalogue::attributes().iter();
-    for attribute in attributes.filter(|a| a.kind == Kind::Moment) {
-        let name = attribute.name;
-        if let Some(moment) = room.number(name).filter(|moment| *moment >= MILLISECONDS) {
+    for (name, moment) in room.numbers() {
+        if moment >= MILLISECONDS && catalogue::kind(name) == Some(&Kind::Moment) {
             room.refuse(
                 Rule::Milliseconds,
                 &[name],
@@ -252,8 +260,8 @@ fn video_flags_in_audio_room(room: &mut Checked<'_>) {
 
 /// Clients send 0, apparently for "no limit"; one had to stop sending exactly its zeros. Unknown.
 fn zero_limits(room: &mut Checked<'_>) {
-    for name in room.room.keys().copied() {
-        if room.number(name) == Some(0) {
+    for (name, number) in room.numbers() {
+        if number == 0 {
             room.refuse(
                 Rule::Zero,
                 &[name],

@@ -26,15 +26,18 @@ where
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut read = BTreeMap::new();
-            while let Some((key, value)) = map.next_entry::<K, V>()? {
-                if read.contains_key(&key) {
-                    let twice = format!("`{}` stands there twice", key.to_string().escape_debug());
-                    return Err(A::Error::custom(twice));
-                }
-                read.insert(key, value);
+            let mut read = Vec::new();
+            while let Some(entry) = map.next_entry::<K, V>()? {
+                read.push(entry);
             }
-            Ok(read)
+            // Nearly all are sorted already, as we write them.
+            read.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let twice = read.windows(2).find(|pair| pair[0].0 == pair[1].0);
+            if let Some((key, _)) = twice.map(|pair| &pair[0]) {
+                let twice = format!("`{}` stands there twice", key.to_string().escape_debug());
+                return Err(A::Error::custom(twice));
+            }
+            Ok(read.into_iter().collect())
         }
     }
     deserializer.deserialize_map(Unique(PhantomData))

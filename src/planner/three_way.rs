@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::change::{AttributeChange, Cause};
 use super::state::AppliedRoom;
-use crate::model::value::stored;
+use crate::model::value::{same, stored};
 use crate::model::{Stored, StoredSettings, WantedRoom};
 
 /// One room from three sides, in the form that is stored and compared.
@@ -28,6 +28,9 @@ impl<'a> RoomSides<'a> {
         live: &'a StoredSettings,
         salt: &str,
     ) -> Self {
+        if same(&file.settings, salt, &applied.settings) {
+            return Self::back(applied, live);
+        }
         let wanted = stored(&file.settings, salt, &applied.settings);
         let names = file.settings.keys().copied();
         Self {
@@ -56,7 +59,9 @@ impl<'a> RoomSides<'a> {
         let names = known
             .map(String::as_str)
             .chain(self.unknown.iter().copied());
-        let names: BTreeSet<&str> = names.collect();
+        let mut names: Vec<&str> = names.collect();
+        names.sort_unstable();
+        names.dedup();
         names.into_iter().map(move |name| AttributeSides {
             name,
             confirmed: applied.settings.get(name),

@@ -37,7 +37,17 @@ pub(crate) struct SecretFilter {
 
 /// What to look for: each answer of a large account is searched for hundreds of runs, in one pass.
 #[derive(Default)]
-struct Runs(BTreeMap<usize, HashSet<Run>>);
+struct Runs(BTreeMap<usize, Known>);
+
+/// Runs of one length. Nearly everything that is asked for is not among them, and most of that shows in the
+/// `sieve`, at the place that some bits of a run name.
+struct Known {
+    runs: HashSet<Run>,
+    sieve: Box<[bool; 1 << SIEVE]>,
+}
+
+/// How many bits of a run the sieve goes by.
+const SIEVE: u32 = 12;
 
 /// The runs are parts of secrets.
 impl fmt::Debug for SecretFilter {
@@ -110,9 +120,9 @@ impl Runs {
             if length == 0 {
                 continue;
             }
+            let known = runs.0.entry(length).or_default();
             for form in forms(secret) {
-                let found = runs_of(&form, length);
-                runs.0.entry(length).or_default().extend(found);
+                runs_of(&form, length).for_each(|run| known.add(run));
             }
         }
         runs
@@ -120,8 +130,33 @@ impl Runs {
 
     fn are_in(&self, text: &[u8]) -> bool {
         let mut lengths = self.0.iter();
-        lengths.any(|(length, runs)| runs_of(text, *length).any(|run| runs.contains(&run)))
+        lengths.any(|(length, known)| runs_of(text, *length).any(|run| known.has(run)))
     }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            runs: HashSet::new(),
+            sieve: Box::new([false; 1 << SIEVE]),
+        }
+    }
+}
+
+impl Known {
+    fn add(&mut self, run: Run) {
+        self.runs.insert(run);
+        self.sieve[slot(run)] = true;
+    }
+
+    fn has(&self, run: Run) -> bool {
+        self.sieve[slot(run)] && self.runs.contains(&run)
+    }
+}
+
+/// Any spread of the bits will do; this one is Fibonacci hashing.
+fn slot(run: Run) -> usize {
+    (run.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (Run::BITS - SIEVE)) as usize
 }
 
 /// The letters and digits of `text`, in lower case.
