@@ -27,7 +27,7 @@ use crate::model::words::count;
 use crate::planner::change::Unreadable;
 use crate::planner::limits::{Limits, Refusal, refusals};
 use crate::planner::{
-    Action, LeftOut, Narrowed, Options, Plan, Receipt, SavedChange, Selection, State, narrow,
+    Action, Narrowed, Options, Plan, Receipt, SavedChange, Selection, State, narrow,
 };
 use crate::report::apply::Summary;
 use crate::report::saved::{Mode, SavedPlan};
@@ -166,16 +166,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let narrowed = intent.narrow(plan, selection, &files, &held.state, &options);
     show_stale(&narrowed, &files, &session, &options, output);
     if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
-        let none = saved_plan::none_done(&narrowed);
-        print_end(
-            &session,
-            &held.state,
-            &none,
-            narrowed.plan.left_out,
-            args,
-            output,
-        )?;
-        return Err(saved_plan::refused(&narrowed));
+        return refuse_stale(&session, &held.state, &narrowed, args, output);
     }
     let Narrowed { plan, stale, .. } = narrowed;
     let limits = session.limits(&args.planning);
@@ -192,25 +183,10 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     receipts.extend(saved_plan::skipped(&stale));
     let closed = session.close();
     // Whatever became of state and sandbox, the report comes first: it says what was done.
-    let summary = print_end(
-        &session,
-        &held.state,
-        &receipts,
-        plan.left_out,
-        args,
-        output,
-    )?;
+    let summary = print_end(&session, &held.state, &receipts, &plan, args, output)?;
     saved?;
     closed?;
-    let held_back = receipts.iter().filter(|receipt| receipt.held_back).count() as u64;
-    let stopped = session.stopped();
-    Ok(exit(
-        summary,
-        held_back,
-        plan.any_unread(),
-        stopped.as_ref(),
-        args,
-    ))
+    Ok(exit(summary, &receipts, &plan, &session, args))
 }
 
 fn show(plan: &PlanReport, session: &Session, args: &ApplyArgs, output: &mut Output) {
@@ -234,6 +210,19 @@ fn show_stale(
         let now = text::page(&view::plan(&now, session.detail()));
         output.note(&format!("\nWhat would be done to these now:\n\n{now}\n"));
     }
+}
+
+/// Nothing of a saved plan is done when a part of it is stale, unless that was asked for.
+fn refuse_stale(
+    session: &Session,
+    state: &State,
+    narrowed: &Narrowed,
+    args: &ApplyArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let none = saved_plan::none_done(narrowed);
+    print_end(session, state, &none, &narrowed.plan, args, output)?;
+    Err(saved_plan::refused(narrowed))
 }
 
 /// Whether the plan may be carried out: within its limits, with every secret known, and approved.
@@ -344,12 +333,12 @@ fn print_end(
     session: &Session,
     state: &State,
     receipts: &[Receipt],
-    left_out: LeftOut,
+    plan: &Plan,
     args: &ApplyArgs,
     output: &mut Output,
 ) -> Result<Summary, Failure> {
     let stopped = session.stopped().as_ref().map(StopReason::sentence);
-    let report = ApplyReport::new(state, receipts, stopped, left_out);
+    let report = ApplyReport::new(state, receipts, stopped, plan.left_out);
     let summary = report.summary;
     print_report(report, &args.report, detail(session), output)?;
     Ok(summary)
@@ -409,21 +398,22 @@ fn question(workspace: &Workspace, plan: &Plan) -> String {
 
 fn exit(
     summary: Summary,
-    held_back: u64,
-    any_unread: bool,
-    stopped: Option<&StopReason>,
+    receipts: &[Receipt],
+    plan: &Plan,
+    session: &Session,
     args: &ApplyArgs,
 ) -> Exit {
-    match stopped {
+    match session.stopped() {
         Some(StopReason::Interrupted) => return Exit::Interrupted,
         Some(StopReason::Unrecorded(_)) => return Exit::State,
         // It did what it could in its time, even if that was nothing.
         Some(StopReason::Deadline) if summary.not_done() > 0 => return Exit::Partial,
         _ => {}
     }
-    if any_unread {
+    if plan.any_unread() {
         return Exit::Service;
     }
+    let held_back = receipts.iter().filter(|receipt| receipt.held_back).count() as u64;
     match (summary.done(), summary.not_done()) {
         (_, 0) if args.detailed_exitcode && summary.overridden > 0 => Exit::Differences,
         (_, 0) => Exit::Done,
