@@ -47,6 +47,9 @@ pub(crate) enum StoreError {
     /// The lock was lost while it was held; how, in the words of the place.
     #[error("{0}")]
     Evicted(&'static str),
+    /// The state that was read is no longer there; another one is.
+    #[error("the state was replaced while this run went on; it is kept as it is")]
+    Replaced,
     #[error("the journal stopped after an earlier error")]
     Stopped,
 }

@@ -2,7 +2,8 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::disk::crash_point::crash_point;
 use crate::disk::whole_file::{Way, create_parent, remove, write_whole};
@@ -16,6 +17,17 @@ use crate::store::port::{Answer, Contents, Lease, Place, Record};
 #[derive(Clone, Debug)]
 pub(super) struct Local {
     pub(super) path: PathBuf,
+    /// Of the state file when it was read last, or written by us since.
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// Whether a state file was looked at, and which one it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Seen {
+    #[default]
+    Never,
+    Nothing,
+    File(u64, Option<SystemTime>),
 }
 
 #[derive(Debug)]
@@ -30,7 +42,27 @@ impl Local {
         let target = path.is_symlink().then(|| path.canonicalize().ok());
         Self {
             path: target.flatten().unwrap_or_else(|| path.to_owned()),
+            seen: Arc::default(),
         }
+    }
+
+    /// What is there now.
+    fn look(&self) -> Seen {
+        let file = std::fs::metadata(&self.path);
+        file.map_or(Seen::Nothing, |file| {
+            Seen::File(file.len(), file.modified().ok())
+        })
+    }
+
+    fn remember(&self, seen: Seen) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    /// Whether a save would replace a state that nobody here has read.
+    fn is_replaced(&self) -> bool {
+        let (now, seen) = (self.look(), self.seen.lock());
+        let seen = seen.unwrap_or_else(PoisonError::into_inner);
+        !matches!(now, Seen::Nothing) && !matches!(*seen, Seen::Never) && *seen != now
     }
 
     fn beside(&self, ending: &str) -> PathBuf {
@@ -48,6 +80,8 @@ impl Local {
 impl Place for Local {
     fn load(&self) -> Answer<'_, Contents> {
         Box::pin(async {
+            // Before it is read: what comes between is found out by the save.
+            self.remember(self.look());
             Ok(Contents {
                 state: read(&self.path, "read the state")?,
                 journal: read(&self.beside("journal"), "use the journal")?,
@@ -82,9 +116,15 @@ impl Lease for LocalLease {
     fn save<'a>(&'a self, state: &'a str) -> Answer<'a, ()> {
         Box::pin(async {
             self.lock.watch.check()?;
-            let beside = self.place.beside("new");
-            write_whole(&self.place.path, state.as_bytes(), Way::Alone(&beside))
-                .map_err(|source| self.place.unwritten(source))
+            let place = &self.place;
+            if place.is_replaced() {
+                return Err(StoreError::Replaced);
+            }
+            let beside = place.beside("new");
+            write_whole(&place.path, state.as_bytes(), Way::Alone(&beside))
+                .map_err(|source| place.unwritten(source))?;
+            place.remember(place.look());
+            Ok(())
         })
     }
 

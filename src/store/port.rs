@@ -36,7 +36,8 @@ pub(crate) trait Lease: fmt::Debug + Send + Sync {
     /// Begins the journal, which must not be there yet.
     fn begin<'a>(&'a self, header: &'a Header) -> Answer<'a, Arc<dyn Record>>;
 
-    /// Replaces the state that was loaded last, whole or not at all.
+    /// Replaces the state that was loaded last, whole or not at all. Fails when another one is there by now: not
+    /// everybody asks for the lock, such as whoever restores a backup.
     fn save<'a>(&'a self, state: &'a str) -> Answer<'a, ()>;
 
     /// Removes the journal, if there is one.

@@ -31,6 +31,7 @@ contract!(
     only_one_holds_the_lock_and_is_named,
     what_a_dead_run_left_does_not_lock_and_is_named_once,
     whoever_lost_the_lock_overwrites_nothing,
+    a_state_that_nobody_here_has_read_is_not_overwritten,
     a_dead_run_is_taken_in_and_folded_once,
     a_first_run_that_died_is_known_from_its_journal_alone,
     a_journal_that_is_there_is_not_begun_again,
@@ -147,6 +148,32 @@ async fn whoever_lost_the_lock_overwrites_nothing(site: impl Site) {
     let after = site.contents();
     assert_eq!((after.state, after.journal), (before.state, before.journal));
     assert!(site.store().lock(&holder()).await.is_err(), "still theirs");
+}
+
+async fn a_state_that_nobody_here_has_read_is_not_overwritten(site: impl Site) {
+    let theirs = Some(b"{\"version\": 2}".to_vec());
+    for _ in ["nothing was there", "a state was there"] {
+        let store = site.store();
+        let locked = store.lock(&holder()).await.unwrap();
+        let mut state = store.load(Some("acme")).await.unwrap().unwrap().state;
+        state.lineage = "7f0c".into();
+        let (before, serial) = (site.contents(), state.serial);
+        site.put(Contents {
+            state: theirs.clone(),
+            ..Contents::default()
+        });
+        let refused = locked.save(&mut state).await;
+        assert!(matches!(refused, Err(StoreError::Replaced)), "{refused:?}");
+        assert_eq!(site.contents().state, theirs);
+        assert_eq!(state.serial, serial);
+
+        // One's own is replaced as often as one likes.
+        site.put(before);
+        store.load(Some("acme")).await.unwrap();
+        for _ in 0..2 {
+            locked.save(&mut state).await.unwrap();
+        }
+    }
 }
 
 async fn a_dead_run_is_taken_in_and_folded_once(site: impl Site) {

@@ -112,11 +112,17 @@ const EVERY: Duration = Duration::from_secs(2);
 /// A place that behaves like objects behind a network: the lock is a record with an owner, and what is recorded is
 /// sent from time to time.
 #[derive(Clone, Debug, Default)]
-pub(super) struct InMemory(Arc<Mutex<Objects>>);
+pub(super) struct InMemory {
+    objects: Arc<Mutex<Objects>>,
+    /// The version of the state that this process read last.
+    read: Arc<Mutex<Option<u64>>>,
+}
 
 #[derive(Debug, Default)]
 struct Objects {
     contents: Contents,
+    /// Of the state: rises whenever it is written.
+    version: u64,
     lock: Option<LockObject>,
     /// Owners so far.
     owners: u64,
@@ -146,7 +152,7 @@ struct Unsent {
 
 impl InMemory {
     fn objects(&self) -> MutexGuard<'_, Objects> {
-        self.0.lock().unwrap()
+        self.objects.lock().unwrap()
     }
 
     /// The objects, if the lock is still that of `owner`.
@@ -161,7 +167,11 @@ impl InMemory {
 
 impl Place for InMemory {
     fn load(&self) -> Answer<'_, Contents> {
-        Box::pin(async { Ok(self.objects().contents.clone()) })
+        Box::pin(async {
+            let objects = self.objects();
+            *self.read.lock().unwrap() = Some(objects.version);
+            Ok(objects.contents.clone())
+        })
     }
 
     fn lock<'a>(&'a self, holder: &'a Holder) -> Answer<'a, (Box<dyn Lease>, Option<Holder>)> {
@@ -225,7 +235,13 @@ impl Lease for MemoryLease {
             if objects.full {
                 return Err(StoreError::Stopped);
             }
+            let mut read = self.place.read.lock().unwrap();
+            if read.is_some_and(|read| read != objects.version) {
+                return Err(StoreError::Replaced);
+            }
             objects.contents.state = Some(state.as_bytes().to_vec());
+            objects.version += 1;
+            *read = Some(objects.version);
             Ok(())
         })
     }
@@ -274,7 +290,11 @@ fn send(place: &InMemory, owner: u64, lines: &Mutex<Vec<u8>>) -> Result<(), Stor
 
 impl Site for InMemory {
     fn store(&self) -> Store {
-        Store::new("memory".into(), Box::new(self.clone()))
+        let place = Self {
+            objects: self.objects.clone(),
+            ..Self::default()
+        };
+        Store::new("memory".into(), Box::new(place))
     }
 
     fn contents(&self) -> Contents {
@@ -282,7 +302,9 @@ impl Site for InMemory {
     }
 
     fn put(&self, contents: Contents) {
-        self.objects().contents = contents;
+        let mut objects = self.objects();
+        objects.contents = contents;
+        objects.version += 1;
     }
 
     fn leave_lock(&self, holder: &Holder) {
