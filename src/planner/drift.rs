@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Cause;
-use super::mutes::{Idle, Mute};
+use super::mutes::{Idle, Mute, Mutes};
 use super::scope::LeftOutBy;
 use super::state::{AppliedRoom, State};
+use super::status::Status;
 use super::three_way::{AttributeSides, RoomSides};
 use super::undeclared::{self, Undeclared};
 use super::world::{Gone, Sighting, World, named_otherwise, sighting};
@@ -49,8 +50,14 @@ pub(crate) struct AttributeDrift {
     /// What the service reports; `None`: it does not.
     pub live: Option<Stored>,
     pub cause: Cause,
-    /// Whether an active mute accepts it.
+    /// Whether a mute is about what moved.
     pub muted: bool,
+}
+
+impl AttributeDrift {
+    fn status(&self) -> Status {
+        Status::of(Some(self.cause), self.muted)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,8 +215,8 @@ impl Evidence<'_> {
     }
 
     fn mutes(&self, room: &str, attribute: &str) -> bool {
-        let mut active = self.mutes.iter().filter(|mute| mute.is_active(self.now));
-        active.any(|mute| mute.covers(room, attribute))
+        let mutes = Mutes::at(self.now, self.mutes);
+        mutes.of(room, attribute).is_some()
     }
 
     /// The mutes that mute nothing.
@@ -238,18 +245,16 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, recreated: bool
     if !applied.is_confirmed() {
         return Verdict::Pending;
     }
-    let any = |cause: Cause, muted: bool| {
-        attributes
-            .iter()
-            .any(|a| a.cause == cause && a.muted == muted)
-    };
-    if any(Cause::Conflict, false) {
+    let any = |status| attributes.iter().any(|a| a.status() == status);
+    let is_conflict =
+        |a: &AttributeDrift| a.status() == Status::Drifted && a.cause == Cause::Conflict;
+    if attributes.iter().any(is_conflict) {
         Verdict::Conflict
-    } else if any(Cause::Drift, false) || recreated {
+    } else if any(Status::Drifted) || recreated {
         Verdict::Drifted
-    } else if any(Cause::Conflict, true) || any(Cause::Drift, true) {
+    } else if any(Status::Muted) {
         Verdict::Muted
-    } else if attributes.iter().any(|a| a.cause != Cause::Unobservable) {
+    } else if any(Status::Pending) {
         Verdict::Pending
     } else {
         Verdict::InSync
@@ -439,6 +444,12 @@ mod tests {
         let drift = case.drift();
         assert_eq!(drift.rooms[0].verdict, Verdict::Muted);
         assert_eq!(drift.idle, [(1, Idle::Unused), (2, Idle::Expired)]);
+        // An edit of the file is not muted: it waits to be applied.
+        case.wanted = file(6);
+        let room = case.room();
+        assert_eq!(room.verdict, Verdict::Pending);
+        assert!(room.attributes[0].muted && room.attributes[0].cause == Cause::Conflict);
+        case.wanted = file(5);
         case.mutes.remove(0);
         assert_eq!(case.drift().rooms[0].verdict, Verdict::Drifted);
     }

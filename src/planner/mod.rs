@@ -14,7 +14,8 @@
 //! | `scope` | which rooms are considered, and why not the others |
 //! | `state`, `world` | what is remembered, and what was seen |
 //! | `receipt` | what happened to one change |
-//! | `import`, `mutes`, `forecast` | rooms that exist already; drift that is accepted; how long a plan takes |
+//! | `import`, `forecast` | rooms that exist already; how long a plan takes |
+//! | `status`, `mutes` | how an attribute stands; drift that is accepted |
 
 pub(crate) mod change;
 pub(crate) mod drift;
@@ -30,6 +31,7 @@ pub(crate) mod receipt;
 pub(crate) mod saved_plan;
 pub(crate) mod scope;
 pub(crate) mod state;
+pub(crate) mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 mod three_way;

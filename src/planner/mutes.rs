@@ -13,6 +13,8 @@ pub(crate) struct Mute {
     pub room: Glob,
     /// Which attribute, by wire name; `*` for all.
     pub attribute: String,
+    /// Why it is accepted.
+    pub reason: String,
     /// Until when, as written.
     pub until: String,
     /// The first Unix second at which it is over.
@@ -54,6 +56,7 @@ impl Mute {
         Ok(Self {
             room,
             attribute: attribute.to_owned(),
+            reason: reason.trim().to_owned(),
             until: until.to_owned(),
             ends: ends(until).ok_or_else(|| MuteError::Until(until.to_owned()))?,
         })
@@ -67,6 +70,29 @@ impl Mute {
     /// Whether it is about this attribute of this room.
     pub(crate) fn covers(&self, room: &str, attribute: &str) -> bool {
         (self.attribute == "*" || self.attribute == attribute) && self.room.matches(room)
+    }
+}
+
+/// The mutes that count at a moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mutes<'a> {
+    all: &'a [Mute],
+    now: i64,
+}
+
+impl<'a> Mutes<'a> {
+    /// Those of `all` that are not over at `now`, in Unix seconds.
+    pub(crate) fn at(now: i64, all: &'a [Mute]) -> Self {
+        Self { all, now }
+    }
+
+    /// The mute of an attribute of a room; of several the one that lasts longest.
+    pub(crate) fn of(&self, room: &str, attribute: &str) -> Option<&'a Mute> {
+        let covers = |mute: &&Mute| mute.is_active(self.now) && mute.covers(room, attribute);
+        self.all
+            .iter()
+            .filter(covers)
+            .max_by_key(|mute| mute.ends)
     }
 }
 
@@ -112,5 +138,18 @@ mod tests {
         assert!(!mute.covers("presales-emea", "enableChat"));
         assert!(Mute::new("[", "*", "why", "2027-01-01").is_err());
         assert!(Mute::new("a", "*", " ", "2027-01-01").is_err());
+    }
+
+    #[test]
+    fn of_several_mutes_the_one_counts_that_lasts_longest() {
+        let mute = |reason, until| Mute::new("a", "*", reason, until).unwrap();
+        let all = [
+            mute("short", "2027-01-01"),
+            mute("long", "2028-01-01T00:00:00Z"),
+            mute("over", "2020-01-01"),
+        ];
+        let at = |now| Mutes::at(now, &all).of("a", "privacy").map(|mute| &*mute.reason);
+        assert_eq!(at(1_798_761_600), Some("long"));
+        assert_eq!(at(1_900_000_000), None);
     }
 }

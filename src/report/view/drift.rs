@@ -117,7 +117,11 @@ fn notes(attribute: &AttributeReport, detail: Detail<'_>) -> Vec<String> {
         Cause::Released => "no longer in the file".to_owned(),
         Cause::Unobservable => "not reported by the service".to_owned(),
     };
-    let muted = attribute.muted.then(|| "muted".to_owned());
+    let muted = match attribute.cause {
+        Cause::Conflict => "muted, yet the file moved too and will be applied",
+        _ => "muted",
+    };
+    let muted = attribute.muted.then(|| muted.to_owned());
     let changed = attribute.sensitive && matches!(attribute.cause, Cause::Drift | Cause::Conflict);
     let cause = if changed {
         format!("changed {cause}")
