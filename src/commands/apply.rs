@@ -128,7 +128,7 @@ impl Intent {
         selection: &Selection,
         files: &Loaded,
         state: &State,
-        options: &Options,
+        options: &Options<'_>,
     ) -> Narrowed {
         let Self::Saved(saved) = self else {
             return Narrowed::all(plan);
@@ -150,6 +150,7 @@ impl Intent {
 
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let mut session = Session::begin(global, &args.network, &args.selection, args.deadline)?;
+    session = session.with_mutes(args.planning.mutes.as_deref())?;
     let intent = Intent::of(args)?;
     session.workspace.scope.planned = intent.selection();
     let policies = session.workspace.policies()?;
@@ -200,7 +201,7 @@ fn show_stale(
     narrowed: &Narrowed,
     files: &Loaded,
     session: &Session,
-    options: &Options,
+    options: &Options<'_>,
     output: &Output,
 ) {
     output.note(&saved_plan::notes(narrowed));

@@ -16,8 +16,6 @@ use super::shared::report_file;
 use super::shared::rooms::accept;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
-use super::shared::workspace::settings;
-use crate::files::mutes;
 use crate::files::room_files::{self, Loaded};
 use crate::files::unchanged::Known;
 use crate::model::RoomName;
@@ -59,8 +57,8 @@ pub(crate) struct DriftArgs {
 
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = Session::begin(global, &args.network, &args.selection, None)?;
+    let session = session.with_mutes(args.mutes.as_deref())?;
     let workspace = &session.workspace;
-    let mutes = settings(args.mutes.as_deref(), "mutes.yaml", mutes::parse)?;
     let state = workspace.load_state()?.state;
     let service = session.service(&state.app)?;
     let looking = look(&session, service, &state, args, output);
@@ -72,10 +70,16 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         world: &seen.world,
         listed: &considered.unmanaged,
         others: &considered.others,
-        mutes: &mutes,
+        mutes: &session.mutes,
         now: workspace.now,
     });
-    let report = DriftReport::new(&drift, &state, &mutes, seen.warning, considered.left_out());
+    let report = DriftReport::new(
+        &drift,
+        &state,
+        &session.mutes,
+        seen.warning,
+        considered.left_out(),
+    );
     let exit = exit(report.summary, args);
     let counted = write_metrics(args, workspace.now, &report);
     print_report(report, &args.report, session.detail(), output)?;

@@ -68,6 +68,7 @@ pub(crate) struct PlanArgs {
 
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = Session::begin(global, &args.network, &args.selection, None)?;
+    let session = session.with_mutes(args.planning.mutes.as_deref())?;
     let workspace = &session.workspace;
     let policies = workspace.policies()?;
     // The state is parsed while the files are.

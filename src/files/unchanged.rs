@@ -234,7 +234,7 @@ mod tests {
         let mut doubted = state(TEXT);
         applied(&mut doubted)
             .unconfirmed
-            .insert("maxParticipants".into(), people);
+            .insert("maxParticipants".into(), people.into());
         assert!(Known::of(&doubted).is_empty());
     }
 

@@ -45,7 +45,7 @@ impl Kind {
 
 impl Live {
     /// The form that is stored and compared. Whatever the service puts into a secret attribute is a secret.
-    fn stored(&self, salt: &str, attribute: &str) -> Stored {
+    pub(crate) fn stored(&self, salt: &str, attribute: &str) -> Stored {
         match (self, catalogue::kind(attribute)) {
             (Self::Null, _) => Stored::Null(()),
             (Self::Plain(Scalar::Text(text)), Some(Kind::SecretUrl)) => {

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::secret::{Secret, SecretDigest};
 
 /// What is no secret: the same in a file, on the wire, in the state and in a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
 pub enum Scalar {
@@ -37,7 +37,7 @@ pub enum Value {
 }
 
 /// A value as it is stored in the state and compared: a secret is only its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Stored {
     /// What anyone may read.

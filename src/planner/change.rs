@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::forecast::Forecast;
+use super::muted::Muted;
 use super::scope::LeftOut;
 use super::undeclared::Undeclared;
 use super::world::Sighting;
@@ -98,7 +99,9 @@ pub(crate) struct Change {
     pub effects: Vec<Effect>,
     /// The attributes that move, by name.
     pub attributes: Vec<AttributeChange>,
-    /// The full wanted set; empty for an orphan.
+    /// The attributes that a mute is about, by name.
+    pub muted: Vec<Muted>,
+    /// The full wanted set; empty for an orphan. What is sent holds what a mute accepts as it is.
     pub settings: Settings,
     /// Whether anything is sent. False for an orphan, and when attributes are only released: sending the
     /// rest would change nothing on a merging service, and reset the released ones on a replacing one.
@@ -123,7 +126,7 @@ impl Change {
             // Read, archived, and read again to be sure.
             Action::Archive => 3,
             _ if !self.sends => 0,
-            _ if self.seen.is_some() => 2,
+            _ if self.seen.is_some() || self.reads_first() => 2,
             _ => 1,
         }
     }
@@ -133,6 +136,7 @@ impl Change {
         let sent = self.sends.then_some(&self.settings);
         sent.into_iter()
             .flatten()
+            .filter(|(name, _)| !self.leaves_alone(name))
             .filter_map(|(name, value)| match value {
                 Value::Unset { variables } => Some((*name, variables.as_slice())),
                 _ => None,
@@ -163,6 +167,8 @@ pub(crate) struct Plan {
     pub unreadable: Vec<Unreadable>,
     /// How many of the rooms considered were applied before: what shares are measured against.
     pub managed: u64,
+    /// What a mute accepts in rooms that nothing is done to, as far as it was looked at.
+    pub muted: BTreeMap<RoomName, Vec<Muted>>,
     /// The rooms that were not considered.
     pub left_out: LeftOut,
     /// Attributes that no file declares and that moved on the service, as far as it was looked at.

@@ -173,9 +173,10 @@ impl Evidence<'_> {
         let salt = self.state.salt();
         let shown = live.stored(salt);
         // An orphan has no file: it is held against what was applied.
+        let mutes = Mutes::at(self.now, self.mutes).of(name);
         let sides = match file {
-            Some(file) => RoomSides::toward(file, applied, &shown, salt),
-            None => RoomSides::back(applied, &shown),
+            Some(file) => RoomSides::toward(file, applied, &shown, salt, mutes),
+            None => RoomSides::back(applied, &shown, mutes),
         };
         // What is not known here differs from nothing, and an orphan releases nothing.
         let counts = |a: &AttributeSides<'_>| !a.unknown && (file.is_some() || a.wanted.is_some());
@@ -189,7 +190,7 @@ impl Evidence<'_> {
                     wanted: a.wanted.cloned(),
                     live: a.live.cloned(),
                     cause,
-                    muted: cause.is_a_move_of_the_service() && self.mutes(name.as_str(), a.name),
+                    muted: cause.is_a_move_of_the_service() && a.is_muted,
                 })
             })
             .collect();
@@ -212,11 +213,6 @@ impl Evidence<'_> {
         }
         room.attributes = attributes;
         room
-    }
-
-    fn mutes(&self, room: &str, attribute: &str) -> bool {
-        let mutes = Mutes::at(self.now, self.mutes);
-        mutes.of(room, attribute).is_some()
     }
 
     /// The mutes that mute nothing.

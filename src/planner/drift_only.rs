@@ -3,7 +3,6 @@
 use super::change::{Action, Change};
 use super::plan::Room;
 use super::state::AppliedRoom;
-use super::three_way::RoomSides;
 use super::world::Sighting;
 use crate::model::catalogue::attribute;
 use crate::model::{Live, Settings, Stored, Value};
@@ -11,7 +10,7 @@ use crate::model::{Live, Settings, Stored, Value};
 impl Room<'_> {
     /// What makes it as it was applied, if the service moved.
     pub(super) fn put_back(&self, now: i64) -> Result<Option<Change>, String> {
-        let mut sides = RoomSides::back(self.applied, &self.live);
+        let mut sides = self.back();
         let mut action = Action::Update;
         if let Some(Sighting::Absent(_)) = self.seen {
             sides.applied = AppliedRoom::never();
@@ -21,24 +20,30 @@ impl Room<'_> {
         if !attributes.iter().any(|a| a.cause.needs_a_write()) {
             return Ok(None);
         }
+        let muted = sides.muted(true, self.seen);
+        let change = self.change(action, &self.applied.settings, muted);
         Ok(Some(Change {
-            effects: self.effects(action, Some(&sides.wanted), now),
+            effects: self.effects(action, Some(&sides.wanted), &change.muted, now),
             attributes,
-            settings: self.restored()?,
+            settings: self.restored(&change)?,
             sends: true,
             place: self.applied.file.clone(),
             source: self.applied.source.clone(),
-            ..self.change(action, &self.applied.settings)
+            ..change
         }))
     }
 
     /// The applied settings as they can be sent. Of a secret only the digest is known; it can be sent again only
     /// when the file or the service still has it.
-    fn restored(&self) -> Result<Settings, String> {
+    fn restored(&self, change: &Change) -> Result<Settings, String> {
         let mut settings = Settings::new();
         for (name, kept) in &self.applied.settings {
             let value = match kept {
                 Stored::Plain(value) => Some(Value::Plain(value.clone())),
+                // Another is sent, and this one stays remembered.
+                Stored::Secret { .. } if change.leaves_alone(name) => Some(Value::Unset {
+                    variables: Vec::new(),
+                }),
                 Stored::Secret { .. } => self.secret(name, kept),
                 Stored::Null(()) => None,
             };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
+use super::doubts::Doubts;
 use super::state::AppliedRoom;
 use super::undeclared::observed;
 use crate::model::catalogue::{Attribute, attributes};
@@ -51,7 +52,7 @@ pub(crate) fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
 }
 
 /// The value as a file would give it, if the attribute's own type takes it.
-fn accept(attribute: &Attribute, live: &Live) -> Result<Json, &'static str> {
+pub(super) fn accept(attribute: &Attribute, live: &Live) -> Result<Json, &'static str> {
     let undocumented = "the service reports a value that is not documented";
     let value = match live {
         Live::Null => return Err("the service reports no value"),
@@ -116,7 +117,7 @@ impl Draft {
             overridden: StoredSettings::new(),
             settings,
             source,
-            unconfirmed: StoredSettings::new(),
+            unconfirmed: Doubts::new(),
             unseen: BTreeSet::new(),
         }
     }

@@ -10,14 +10,15 @@
 //! | `drift`, `undeclared` | a verdict for each room; attributes that no file declares |
 //! | `limits` | what is too much at once, or has to be allowed |
 //! | `saved_plan`, `explain` | whether a saved plan still holds; which lines a change to the files explains |
-//! | `held` | every value that the service may hold |
+//! | `held`, `doubts` | every value that the service may hold; what was sent without an answer |
 //! | `scope` | which rooms are considered, and why not the others |
 //! | `state`, `world` | what is remembered, and what was seen |
 //! | `receipt` | what happened to one change |
 //! | `import`, `forecast` | rooms that exist already; how long a plan takes |
-//! | `status`, `mutes` | how an attribute stands; drift that is accepted |
+//! | `status`, `mutes`, `muted` | how an attribute stands; drift that is accepted; what becomes of it in a plan |
 
 pub(crate) mod change;
+pub(crate) mod doubts;
 pub(crate) mod drift;
 mod drift_only;
 pub(crate) mod explain;
@@ -25,6 +26,7 @@ pub(crate) mod forecast;
 mod held;
 pub(crate) mod import;
 pub(crate) mod limits;
+pub(crate) mod muted;
 pub(crate) mod mutes;
 pub(crate) mod plan;
 pub(crate) mod receipt;

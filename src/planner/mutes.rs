@@ -4,8 +4,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::model::Glob;
 use crate::model::glob::GlobError;
+use crate::model::{Glob, RoomName};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Mute {
@@ -69,7 +69,11 @@ impl Mute {
 
     /// Whether it is about this attribute of this room.
     pub(crate) fn covers(&self, room: &str, attribute: &str) -> bool {
-        (self.attribute == "*" || self.attribute == attribute) && self.room.matches(room)
+        (self.attribute == "*" || self.attribute == attribute) && self.is_about(room)
+    }
+
+    fn is_about(&self, room: &str) -> bool {
+        self.room.matches(room)
     }
 }
 
@@ -86,13 +90,27 @@ impl<'a> Mutes<'a> {
         Self { all, now }
     }
 
-    /// The mute of an attribute of a room; of several the one that lasts longest.
-    pub(crate) fn of(&self, room: &str, attribute: &str) -> Option<&'a Mute> {
-        let covers = |mute: &&Mute| mute.is_active(self.now) && mute.covers(room, attribute);
-        self.all
-            .iter()
-            .filter(covers)
-            .max_by_key(|mute| mute.ends)
+    pub(super) fn of(&self, room: &RoomName) -> RoomMutes<'a> {
+        let mutes = self.all.iter();
+        let mutes = mutes.filter(|mute| mute.is_active(self.now) && mute.is_about(room.as_str()));
+        RoomMutes(mutes.collect())
+    }
+}
+
+/// The mutes of one room that count.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RoomMutes<'a>(Vec<&'a Mute>);
+
+impl<'a> RoomMutes<'a> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The mute of an attribute; of several the one that lasts longest.
+    pub(super) fn of(&self, attribute: &str) -> Option<&'a Mute> {
+        let mutes = self.0.iter().copied();
+        let mutes = mutes.filter(|mute| mute.attribute == "*" || mute.attribute == attribute);
+        mutes.max_by_key(|mute| mute.ends)
     }
 }
 
@@ -115,6 +133,7 @@ fn ends(until: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::planner::testing::name;
 
     #[test]
     fn a_day_counts_to_its_end_and_a_time_to_the_second() {
@@ -148,8 +167,12 @@ mod tests {
             mute("long", "2028-01-01T00:00:00Z"),
             mute("over", "2020-01-01"),
         ];
-        let at = |now| Mutes::at(now, &all).of("a", "privacy").map(|mute| &*mute.reason);
-        assert_eq!(at(1_798_761_600), Some("long"));
-        assert_eq!(at(1_900_000_000), None);
+        let reason = |now, room| {
+            let mutes = Mutes::at(now, &all).of(&name(room));
+            mutes.of("privacy").map(|mute| mute.reason.as_str())
+        };
+        assert_eq!(reason(1_798_761_600, "a"), Some("long"));
+        assert_eq!(reason(1_798_761_600, "b"), None);
+        assert_eq!(reason(1_900_000_000, "a"), None);
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::change::{Action, Change, Plan, Unreadable};
 use super::forecast::{Forecast, Rate, forecast};
+use super::muted::{self, Muted};
+use super::mutes::{Mute, Mutes};
 use super::scope::LeftOut;
 use super::state::{AppliedRoom, State};
 use super::three_way::RoomSides;
@@ -12,11 +14,13 @@ use super::undeclared::{self, Undeclared};
 use super::world::{Sighting, World, sighting};
 use crate::model::effect::{effects, effects_of_creating};
 use crate::model::value::same;
-use crate::model::{Effect, RoomName, Settings, StoredSettings, Wanted, WantedRoom, digest};
+use crate::model::{
+    Effect, LiveRoom, RoomName, Settings, StoredSettings, Wanted, WantedRoom, digest,
+};
 
 /// What a plan depends on besides files, state and service.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Options {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options<'a> {
     /// The rate of requests, for the forecast.
     pub rate: Rate,
     /// How many may start at once.
@@ -27,9 +31,11 @@ pub(crate) struct Options {
     pub prune: bool,
     /// Whether only what the service moved is put back, and newer files wait.
     pub drift_only: bool,
+    /// Drift that is accepted.
+    pub mutes: &'a [Mute],
 }
 
-impl Options {
+impl Options<'_> {
     /// What carrying out `changes` will cost.
     pub(crate) fn forecast(&self, changes: &[Change]) -> Forecast {
         let requests = changes.iter().map(Change::requests).sum();
@@ -43,22 +49,30 @@ pub(crate) fn plan(
     wanted: &Wanted,
     state: &State,
     world: Option<&World>,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Plan {
     let (mut changes, mut unchanged) = (Vec::new(), 0);
     let (mut unreadable, mut undeclared) = (Vec::new(), BTreeMap::new());
+    let mut accepted = BTreeMap::new();
+    let mutes = Mutes::at(options.now, options.mutes);
     let leftover = state
         .rooms
         .keys()
         .filter(|name| !wanted.contains_key(*name));
     for name in wanted.keys().chain(leftover) {
-        let room = Room::new(name, wanted, state, world);
+        let room = Room::new(name, wanted, state, world, mutes);
         if options.drift_only && !room.applied.is_confirmed() {
             continue;
         }
         match room.step(options) {
             Ok(Some(change)) => changes.push(change),
-            Ok(None) => unchanged += 1,
+            Ok(None) => {
+                unchanged += 1;
+                let muted = room.muted(options);
+                if !muted.is_empty() {
+                    accepted.insert(name.clone(), muted);
+                }
+            }
             Err(message) => unreadable.push(Unreadable {
                 was_read: !matches!(room.seen, Some(Sighting::Unreadable(_))),
                 room: name.clone(),
@@ -85,6 +99,7 @@ pub(crate) fn plan(
             .values()
             .filter(|room| room.is_confirmed())
             .count() as u64,
+        muted: accepted,
         undeclared,
         left_out: LeftOut::default(),
         now: options.now,
@@ -101,6 +116,7 @@ pub(super) struct Room<'a> {
     /// What the service shows of it, in the form that is compared.
     pub live: StoredSettings,
     pub salt: &'a str,
+    pub mutes: Mutes<'a>,
 }
 
 impl<'a> Room<'a> {
@@ -109,6 +125,7 @@ impl<'a> Room<'a> {
         wanted: &'a Wanted,
         state: &'a State,
         world: Option<&'a World>,
+        mutes: Mutes<'a>,
     ) -> Self {
         let seen = world.map(|world| sighting(world, name));
         let salt = state.salt();
@@ -119,11 +136,12 @@ impl<'a> Room<'a> {
             seen,
             live: seen.map(|seen| seen.stored(salt)).unwrap_or_default(),
             salt,
+            mutes,
         }
     }
 
     /// What is to be done about it, if anything; or why nothing can be planned.
-    fn step(&self, options: &Options) -> Result<Option<Change>, String> {
+    fn step(&self, options: &Options<'_>) -> Result<Option<Change>, String> {
         let is_left_alone = self.wanted.is_none() && !options.prune && !options.drift_only;
         if let Some(Sighting::Unreadable(why)) = self.seen
             && !is_left_alone
@@ -147,7 +165,7 @@ impl<'a> Room<'a> {
         {
             return None;
         }
-        let mut sides = RoomSides::toward(file, applied, &self.live, self.salt);
+        let mut sides = self.toward(file);
         let is_ours = applied.is_confirmed();
         let action = match self.seen {
             Some(Sighting::Absent(_)) => {
@@ -166,15 +184,48 @@ impl<'a> Room<'a> {
             return None;
         }
         let sends = action == Action::Create || attributes.iter().any(|a| a.cause.needs_a_write());
+        let muted = sides.muted(sends, self.seen);
+        let body = sends.then_some(&*sides.wanted);
+        let effects = self.effects(action, body, &muted, now);
+        let identity = file.identity(sides.wanted.into_owned());
         Some(Change {
-            effects: self.effects(action, sends.then_some(&sides.wanted), now),
+            effects,
             sends,
             attributes,
             settings: file.settings.clone(),
             place: Some(file.place.clone()),
             source: file.source.clone(),
-            ..self.change(action, &file.identity(sides.wanted.into_owned()))
+            ..self.change(action, &identity, muted)
         })
+    }
+
+    /// The room as it was seen, if it is there.
+    pub(super) fn present(&self) -> Option<&'a LiveRoom> {
+        match self.seen {
+            Some(Sighting::Present(live)) => Some(live),
+            _ => None,
+        }
+    }
+
+    fn toward<'s>(&'s self, file: &WantedRoom) -> RoomSides<'s> {
+        let mutes = self.mutes.of(self.name);
+        RoomSides::toward(file, self.applied, &self.live, self.salt, mutes)
+    }
+
+    pub(super) fn back(&self) -> RoomSides<'_> {
+        RoomSides::back(self.applied, &self.live, self.mutes.of(self.name))
+    }
+
+    /// What a mute accepts of a room that nothing is done to.
+    fn muted(&self, options: &Options<'_>) -> Vec<Muted> {
+        if self.present().is_none() || options.mutes.is_empty() {
+            return Vec::new();
+        }
+        let sides = match self.wanted {
+            Some(file) if !options.drift_only => self.toward(file),
+            _ => self.back(),
+        };
+        sides.muted(false, self.seen)
     }
 
     /// What sending `body` may do to people.
@@ -182,17 +233,20 @@ impl<'a> Room<'a> {
         &self,
         action: Action,
         body: Option<&StoredSettings>,
+        muted: &[Muted],
         now: i64,
     ) -> Vec<Effect> {
         let Some(body) = body else { return Vec::new() };
-        match (action, self.seen) {
-            // What a room that is there would be put through, `apply` judges when it has read it.
-            (Action::Add | Action::Create, _) => effects_of_creating(body),
-            (_, Some(Sighting::Present(live))) if self.applied.is_recreated(live) => {
-                effects(&AppliedRoom::never().held(&self.live), body, now)
-            }
-            _ => effects(&self.applied.held(&self.live), body, now),
+        // What a room that is there would be put through, `apply` judges when it has read it.
+        if matches!(action, Action::Add | Action::Create) {
+            return effects_of_creating(body);
         }
+        let applied = match self.present() {
+            Some(live) if self.applied.is_recreated(live) => AppliedRoom::never(),
+            _ => self.applied,
+        };
+        let held = applied.held(&self.live, muted);
+        effects(&held, &muted::moving(body, muted), now)
     }
 
     /// A room in the state that no file wants: left alone, or archived.
@@ -202,17 +256,22 @@ impl<'a> Room<'a> {
     fn left_over(&self, prune: bool) -> Change {
         let nothing = StoredSettings::new();
         if !prune || !self.applied.is_confirmed() {
-            return self.change(Action::Orphan, &nothing);
+            return self.change(Action::Orphan, &nothing, Vec::new());
         }
         Change {
             effects: vec![Effect::Archived],
             sends: true,
-            ..self.change(Action::Archive, &nothing)
+            ..self.change(Action::Archive, &nothing, Vec::new())
         }
     }
 
-    /// A change that sends nothing yet. `body` is what will be sent, for the digest.
-    pub(super) fn change(&self, action: Action, body: &StoredSettings) -> Change {
+    /// A change that sends nothing yet. `body` is what will be sent, for the digest, but for what is muted.
+    pub(super) fn change(
+        &self,
+        action: Action,
+        body: &StoredSettings,
+        muted: Vec<Muted>,
+    ) -> Change {
         let AppliedRoom {
             settings,
             unconfirmed,
@@ -228,15 +287,19 @@ impl<'a> Room<'a> {
             sends: false,
             place: None,
             source: None,
-            digest: digest::of(&(self.name, action, body, settings, unconfirmed)),
+            digest: muted::identity(
+                digest::of(&(self.name, action, body, settings, unconfirmed)),
+                &muted,
+            ),
+            muted,
             seen: self.seen.cloned(),
         }
     }
 
     /// What moved on the service that nothing is planned for, since no file declares it.
     fn undeclared(&self) -> Vec<Undeclared> {
-        match self.seen {
-            Some(Sighting::Present(live)) if !self.applied.is_recreated(live) => {
+        match self.present() {
+            Some(live) if !self.applied.is_recreated(live) => {
                 undeclared::moved(self.wanted, self.applied, &self.live)
             }
             _ => Vec::new(),
@@ -249,7 +312,7 @@ mod tests {
     use super::*;
     use crate::model::{Stored, Value};
     use crate::planner::testing::{
-        applied, file, files, live_of, name, options, pruning, room_of, secret, shown, unset,
+        applied, file, files, live_of, name, options, pruning, room_of, secret, sent, shown, unset,
     };
     use crate::planner::{AttributeChange, Cause, Gone};
 
@@ -377,7 +440,7 @@ mod tests {
         let wanted = a(&[("privacy", "private".into()), ("enableChat", true.into())]);
         let mut state = applied(&a(&[("privacy", "private".into())]));
         let room = room_of(&mut state);
-        room.unconfirmed = applied(&wanted).applied(&name("a")).settings.clone();
+        room.unconfirmed = sent(&wanted);
         let plan = offline(&wanted, &state);
         assert_eq!(causes(&plan), [("enableChat", Cause::Change)]);
         assert!(plan.changes[0].attributes[0].unconfirmed && plan.changes[0].sends);
@@ -387,7 +450,8 @@ mod tests {
     fn an_unanswered_first_write_is_added_again() {
         let mut state = applied(&file(5));
         let room = room_of(&mut state);
-        room.unconfirmed = std::mem::take(&mut room.settings);
+        room.settings.clear();
+        room.unconfirmed = sent(&file(5));
         let plan = offline(&file(5), &state);
         assert_eq!(actions(&plan), [(Action::Add, "a")]);
         assert_eq!(plan.changes[0].attributes.len(), 3);
@@ -396,7 +460,7 @@ mod tests {
     #[test]
     fn an_unanswered_write_that_arrived_is_recorded_and_not_sent() {
         let mut state = applied(&file(5));
-        room_of(&mut state).unconfirmed = applied(&file(6)).applied(&name("a")).settings.clone();
+        room_of(&mut state).unconfirmed = sent(&file(6));
         let plan = online(&file(6), &state, &shown(&file(6)));
         assert!(
             causes(&plan)
@@ -535,7 +599,7 @@ mod tests {
         }
     }
 
-    fn drift_only() -> Options {
+    fn drift_only() -> Options<'static> {
         Options {
             drift_only: true,
             ..options()

@@ -88,7 +88,7 @@ pub(crate) fn narrow(
     plan: Plan,
     wanted: &Wanted,
     state: &State,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Narrowed {
     let mut changes: BTreeMap<RoomName, Change> = BTreeMap::new();
     for change in plan.changes.into_iter().filter(Change::is_actionable) {
@@ -116,6 +116,7 @@ pub(crate) fn narrow(
         unreadable: unreadable.cloned().collect(),
         forecast: options.forecast(&same),
         changes: same,
+        muted: BTreeMap::new(),
         undeclared: BTreeMap::new(),
         ..plan
     };
@@ -154,7 +155,7 @@ fn judge(saved: &SavedChange, now: Option<&Change>, wanted: &Wanted, state: &Sta
         return Standing::Same;
     }
     Standing::Stale(if wanted_digest(&now.room, wanted, state) == saved.wanted {
-        "what it would change has moved since: the state, or the room on the service"
+        "what it would change has moved since: the state, a mute, or the room on the service"
     } else {
         "its file has moved since"
     })

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::doubts::Doubts;
 use crate::model::unique::unique;
 use crate::model::{LiveRoom, RoomName, StoredSettings, Wanted};
 
@@ -50,8 +51,8 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<String>,
-    /// What the service reported of attributes that the file does not manage, when the room was last
-    /// written: to notice that one of them moved.
+    /// What the service reported of attributes that were not written when the room last was, since the file does not
+    /// manage them or a mute left them alone: to notice that one of them moved.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
@@ -73,13 +74,14 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub source: Option<String>,
-    /// Settings of a write whose answer never came: the service may hold these or `settings`.
+    /// What was sent without an answer since a write was last confirmed, every value of it: the service may hold any
+    /// of these, or `settings`.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "unique"
     )]
-    pub unconfirmed: StoredSettings,
+    pub unconfirmed: Doubts,
     /// Managed attributes that the service did not report when the room was last seen.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unseen: BTreeSet<String>,
@@ -101,34 +103,18 @@ impl AppliedRoom {
     pub(crate) fn is_confirmed(&self) -> bool {
         !self.settings.is_empty()
     }
-
-    /// What is in doubt once `sending` is on its way: for each attribute a value other than the confirmed one
-    /// that the service may hold by then.
-    ///
-    /// An earlier write that was never answered stays in doubt when the confirmed value is sent again: until
-    /// that is answered, the service may hold either.
-    pub(crate) fn in_doubt_with(&self, sending: &StoredSettings) -> StoredSettings {
-        let mut doubts = self.unconfirmed.clone();
-        for (name, value) in sending {
-            let is_confirmed = self.settings.get(name) == Some(value);
-            if !(is_confirmed && doubts.contains_key(name)) {
-                doubts.insert(name.clone(), value.clone());
-            }
-        }
-        doubts
-    }
 }
 
 /// Something that happened to a room during `apply`. The journal is a list of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Event {
-    /// These settings are about to be written.
+    /// The room is about to be written.
     Intent {
         room: RoomName,
-        /// What will be sent.
+        /// What is in doubt by then: what will be sent, and what was sent before without an answer.
         #[serde(deserialize_with = "unique")]
-        settings: StoredSettings,
+        settings: Doubts,
     },
     /// The service confirmed a write, or nothing needed to be sent.
     Applied {
@@ -141,7 +127,7 @@ pub(crate) enum Event {
         room: RoomName,
         /// What was unconfirmed before it was announced, and still is.
         #[serde(deserialize_with = "unique")]
-        unconfirmed: StoredSettings,
+        unconfirmed: Doubts,
     },
     /// The service said, when asked, that there is no such room.
     Missing { room: RoomName },
@@ -240,7 +226,7 @@ impl State {
         self.rooms.remove(room);
     }
 
-    fn withdraw(&mut self, room: RoomName, unconfirmed: StoredSettings) {
+    fn withdraw(&mut self, room: RoomName, unconfirmed: Doubts) {
         if let Some(applied) = self.rooms.get_mut(&room) {
             applied.unconfirmed = unconfirmed;
             if !applied.is_confirmed() && applied.unconfirmed.is_empty() {
@@ -277,6 +263,10 @@ mod tests {
         [("maxParticipants".to_owned(), count.into())].into()
     }
 
+    fn doubts(count: i64) -> Doubts {
+        [("maxParticipants".to_owned(), count.into())].into()
+    }
+
     fn applied(count: i64) -> AppliedRoom {
         AppliedRoom {
             settings: settings(count),
@@ -289,10 +279,10 @@ mod tests {
         let mut state = State::fresh("acme");
         state.record(Event::Intent {
             room: room("a"),
-            settings: settings(5),
+            settings: doubts(5),
         });
         assert!(!state.rooms[&room("a")].is_confirmed());
-        assert_eq!(state.rooms[&room("a")].unconfirmed, settings(5));
+        assert_eq!(state.rooms[&room("a")].unconfirmed, doubts(5));
     }
 
     #[test]
@@ -301,7 +291,7 @@ mod tests {
         let events = [
             Event::Intent {
                 room: room("a"),
-                settings: settings(5),
+                settings: doubts(5),
             },
             Event::Applied {
                 room: room("a"),
@@ -321,29 +311,14 @@ mod tests {
         for name in ["a", "new"] {
             state.record(Event::Intent {
                 room: room(name),
-                settings: settings(6),
+                settings: doubts(6),
             });
             state.record(Event::Withdrawn {
                 room: room(name),
-                unconfirmed: StoredSettings::new(),
+                unconfirmed: Doubts::new(),
             });
         }
         assert_eq!(state.rooms, [(room("a"), applied(5))].into());
-    }
-
-    #[test]
-    fn a_doubt_outlives_a_write_of_the_confirmed_value() {
-        let in_doubt = |unconfirmed, sending| {
-            let room = AppliedRoom {
-                unconfirmed,
-                ..applied(5)
-            };
-            room.in_doubt_with(&settings(sending))
-        };
-        assert_eq!(in_doubt(StoredSettings::new(), 6), settings(6));
-        assert_eq!(in_doubt(StoredSettings::new(), 5), settings(5));
-        assert_eq!(in_doubt(settings(6), 5), settings(6));
-        assert_eq!(in_doubt(settings(6), 7), settings(7));
     }
 
     #[test]
@@ -351,7 +326,7 @@ mod tests {
         let mut state = State::fresh("acme");
         let known = AppliedRoom {
             id: Some("c0ffee".into()),
-            unconfirmed: settings(7),
+            unconfirmed: doubts(7),
             ..applied(5)
         };
         state.rooms.insert(room("a"), known.clone());

@@ -31,3 +31,194 @@ impl Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+    use proptest::sample::subsequence;
+
+    use super::*;
+    use crate::model::{RoomName, Stored, StoredSettings, Value};
+    use crate::planner::drift::{Evidence, RoomDrift};
+    use crate::planner::muted::Fate;
+    use crate::planner::mutes::Mute;
+    use crate::planner::testing::{applied, files, live, name, options, room_of};
+    use crate::planner::{Change, Options, Sighting, State, World, drift, plan};
+
+    const NAMES: [&str; 3] = [
+        "maxParticipants",
+        "ejectAfterElapsedTimeInSec",
+        "endMeetingAfterNoActivityInSec",
+    ];
+
+    /// One attribute from all sides.
+    #[derive(Clone, Debug)]
+    struct Sides {
+        confirmed: Option<i64>,
+        sent: BTreeSet<i64>,
+        chosen: Option<i64>,
+        wanted: Option<i64>,
+        live: Option<i64>,
+        is_muted: bool,
+    }
+
+    fn sides() -> impl Strategy<Value = Sides> {
+        let value = || proptest::option::weighted(0.8, 1_i64..4);
+        let sent = subsequence(vec![1_i64, 2, 3], 0..=2);
+        (value(), sent, value(), value(), value(), any::<bool>()).prop_map(
+            |(confirmed, sent, chosen, wanted, live, is_muted)| Sides {
+                confirmed,
+                sent: sent.into_iter().collect(),
+                chosen: chosen.filter(|chosen| confirmed.is_some_and(|sent| sent != *chosen)),
+                wanted,
+                live,
+                is_muted,
+            },
+        )
+    }
+
+    /// The same said a second time.
+    fn expected(sides: &Sides) -> Status {
+        let is_ours = sides.live.is_none_or(|live| sides.sent.contains(&live));
+        let Some(wanted) = sides.wanted else {
+            let is_managed = sides.confirmed.is_some() || (is_ours && !sides.sent.is_empty());
+            return if is_managed {
+                Status::Pending
+            } else {
+                Status::InSync
+            };
+        };
+        let Some(live) = sides.live else {
+            let settled =
+                sides.confirmed == Some(wanted) && sides.sent.iter().all(|s| *s == wanted);
+            return if settled {
+                Status::NotVisible
+            } else {
+                Status::Pending
+            };
+        };
+        let before = if is_ours { Some(live) } else { sides.confirmed };
+        let is_edited = before != Some(wanted);
+        let is_moved = before.is_some_and(|before| before != live) && sides.chosen != Some(live);
+        match (is_edited, is_moved && live != wanted) {
+            (false, false) => Status::InSync,
+            (false, true) if sides.is_muted => Status::Muted,
+            (true, true) if !sides.is_muted => Status::Drifted,
+            (false, true) => Status::Drifted,
+            (true, _) => Status::Pending,
+        }
+    }
+
+    struct Case {
+        wanted: BTreeMap<RoomName, crate::model::WantedRoom>,
+        state: State,
+        world: World,
+        mutes: Vec<Mute>,
+    }
+
+    impl Case {
+        fn new(all: &BTreeMap<&'static str, Sides>) -> Self {
+            let of = |side: fn(&Sides) -> Option<i64>| {
+                let plain = ("privacy", Value::from("private"));
+                let some = all
+                    .iter()
+                    .filter_map(|(name, sides)| Some((*name, side(sides)?.into())));
+                let settings: Vec<(&'static str, Value)> = some.chain([plain]).collect();
+                files(&[("a", &settings)])
+            };
+            let mut state = applied(&of(|sides| sides.confirmed));
+            let room = room_of(&mut state);
+            for (name, sides) in all {
+                if let Some(chosen) = sides.chosen {
+                    room.overridden.insert((*name).to_owned(), chosen.into());
+                }
+                for sent in &sides.sent {
+                    let sending: StoredSettings =
+                        [((*name).to_owned(), Stored::from(*sent))].into();
+                    let before = std::mem::take(&mut room.unconfirmed);
+                    room.unconfirmed = crate::planner::doubts::with(before, &sending);
+                }
+            }
+            let shown = live(&of(|sides| sides.live)["a"].settings);
+            let muted = all.iter().filter(|(_, sides)| sides.is_muted);
+            Self {
+                wanted: of(|sides| sides.wanted),
+                state,
+                world: [(name("a"), Sighting::Present(shown))].into(),
+                mutes: muted
+                    .map(|(name, _)| Mute::new("a", name, "known", "2100-01-01").unwrap())
+                    .collect(),
+            }
+        }
+
+        fn drift(&self) -> RoomDrift {
+            let drift = drift(&Evidence {
+                wanted: &self.wanted,
+                state: &self.state,
+                world: &self.world,
+                listed: &BTreeSet::new(),
+                others: &BTreeMap::new(),
+                mutes: &self.mutes,
+                now: options().now,
+            });
+            drift.rooms.into_iter().next().unwrap()
+        }
+
+        /// The change of the room, and what a mute accepts of it.
+        fn plan(&self) -> (Option<Change>, BTreeMap<&'static str, Fate>) {
+            let options = Options {
+                mutes: &self.mutes,
+                ..options()
+            };
+            let plan = plan(&self.wanted, &self.state, Some(&self.world), &options);
+            let change = plan.changes.into_iter().next();
+            let muted = match &change {
+                Some(change) => change.muted.clone(),
+                None => plan.muted.into_values().next().unwrap_or_default(),
+            };
+            (
+                change,
+                muted.into_iter().map(|m| (m.name, m.fate)).collect(),
+            )
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Drift and plan put every attribute into the same one of five.
+        #[test]
+        fn every_attribute_is_exactly_one(all in proptest::collection::vec(sides(), NAMES.len())) {
+            let all: BTreeMap<&'static str, Sides> = NAMES.into_iter().zip(all).collect();
+            let case = Case::new(&all);
+            let room = case.drift();
+            let (change, fates) = case.plan();
+            for (name, sides) in &all {
+                let expected = expected(sides);
+                let moved = room.attributes.iter().find(|a| a.name == *name);
+                let status = Status::of(moved.map(|a| a.cause), moved.is_some_and(|a| a.muted));
+                prop_assert_eq!(status, expected, "drift: {} {:?}", name, sides);
+                let planned = change.iter().flat_map(|c| &c.attributes).find(|a| a.name == *name);
+                let planned = planned.map(|attribute| attribute.cause);
+                let fits = match (planned, fates.get(name)) {
+                    (None, Some(Fate::LeftAlone)) => expected == Status::Muted,
+                    (Some(Cause::Drift | Cause::Conflict), None) => expected == Status::Drifted,
+                    (Some(Cause::Change | Cause::Conflict), Some(Fate::Edited))
+                    | (Some(Cause::Change | Cause::Released), None) => expected == Status::Pending,
+                    // What was in doubt is recorded as settled.
+                    (Some(Cause::Converged), fate) => {
+                        expected != Status::Drifted && fate.is_none_or(|fate| *fate == Fate::LeftAlone)
+                    }
+                    (None, None) => matches!(expected, Status::InSync | Status::NotVisible),
+                    (_, Some(Fate::NotReported)) => {
+                        matches!(expected, Status::NotVisible | Status::Pending)
+                    }
+                    _ => false,
+                };
+                prop_assert!(fits, "plan: {name} {sides:?} {planned:?} {:?} {expected:?}", fates.get(name));
+            }
+        }
+    }
+}

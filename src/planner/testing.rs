@@ -1,5 +1,6 @@
 //! What tests of the planner begin with: files, a state that remembers them, and a service that shows them.
 
+use super::doubts::{self, Doubts};
 use super::{AppliedRoom, Options, Sighting, State, World};
 use crate::model::value::stored;
 use crate::model::{
@@ -10,14 +11,14 @@ pub(crate) fn name(text: &str) -> RoomName {
     RoomName::try_from(text.to_owned()).unwrap()
 }
 
-pub(crate) fn options() -> Options {
+pub(crate) fn options() -> Options<'static> {
     Options {
         now: 1_790_000_000,
         ..Options::default()
     }
 }
 
-pub(crate) fn pruning() -> Options {
+pub(crate) fn pruning() -> Options<'static> {
     Options {
         prune: true,
         ..options()
@@ -76,6 +77,11 @@ pub(crate) fn applied(files: &Wanted) -> State {
         state.rooms.insert(name.clone(), room);
     }
     state
+}
+
+/// What is in doubt when `a` was sent like this without an answer.
+pub(crate) fn sent(files: &Wanted) -> Doubts {
+    doubts::with(Doubts::new(), &applied(files).applied(&name("a")).settings)
 }
 
 /// The state of `a` to change something in it.

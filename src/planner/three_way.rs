@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::change::{AttributeChange, Cause};
+use super::doubts::Sent;
+use super::mutes::RoomMutes;
 use super::state::AppliedRoom;
+use super::status::Status;
 use crate::model::value::{same, stored};
 use crate::model::{Stored, StoredSettings, WantedRoom};
 
@@ -18,6 +21,7 @@ pub(super) struct RoomSides<'a> {
     pub unknown: BTreeSet<&'static str>,
     /// What the service shows. Empty: it was not looked at, or there is no such room.
     pub live: &'a StoredSettings,
+    pub mutes: RoomMutes<'a>,
 }
 
 impl<'a> RoomSides<'a> {
@@ -27,9 +31,10 @@ impl<'a> RoomSides<'a> {
         applied: &'a AppliedRoom,
         live: &'a StoredSettings,
         salt: &str,
+        mutes: RoomMutes<'a>,
     ) -> Self {
         if same(&file.settings, salt, &applied.settings) {
-            return Self::back(applied, live);
+            return Self::back(applied, live, mutes);
         }
         let wanted = stored(&file.settings, salt, &applied.settings);
         let names = file.settings.keys().copied();
@@ -38,25 +43,31 @@ impl<'a> RoomSides<'a> {
             unknown: names.filter(|name| !wanted.contains_key(*name)).collect(),
             wanted: Cow::Owned(wanted),
             live,
+            mutes,
         }
     }
 
     /// The sides of a room that is to be as it was applied.
-    pub(super) fn back(applied: &'a AppliedRoom, live: &'a StoredSettings) -> Self {
+    pub(super) fn back(
+        applied: &'a AppliedRoom,
+        live: &'a StoredSettings,
+        mutes: RoomMutes<'a>,
+    ) -> Self {
         Self {
             applied,
             wanted: Cow::Borrowed(&applied.settings),
             unknown: BTreeSet::new(),
             live,
+            mutes,
         }
     }
 
     /// Each attribute that anybody knows of, by name.
     pub(super) fn attributes(&self) -> impl Iterator<Item = AttributeSides<'_>> {
         let applied = self.applied;
-        let known = [&*self.wanted, &applied.settings, &applied.unconfirmed];
-        let known = known.into_iter().flat_map(StoredSettings::keys);
+        let known = self.wanted.keys().chain(applied.settings.keys());
         let names = known
+            .chain(applied.unconfirmed.keys())
             .map(String::as_str)
             .chain(self.unknown.iter().copied());
         let mut names: Vec<&str> = names.collect();
@@ -70,14 +81,17 @@ impl<'a> RoomSides<'a> {
             wanted: self.wanted.get(name),
             unknown: self.unknown.contains(name),
             live: self.live.get(name),
+            is_muted: self.mutes.of(name).is_some(),
+            is_new: !applied.is_confirmed(),
         })
     }
 
     /// The attributes that a plan has to do with, by name.
     pub(super) fn changes(&self) -> Vec<AttributeChange> {
         let changes = self.attributes().filter_map(|sides| {
-            let cause = sides.cause().filter(|c| *c != Cause::Unobservable)?;
-            Some(sides.change(cause))
+            let cause = sides.cause()?;
+            let is_planned = matches!(sides.status(), Status::Drifted | Status::Pending);
+            is_planned.then(|| sides.change(cause))
         });
         let mut changes: Vec<AttributeChange> = changes.collect();
         if changes.is_empty() && !self.live.is_empty() {
@@ -103,14 +117,17 @@ pub(super) struct AttributeSides<'a> {
     pub confirmed: Option<&'a Stored>,
     /// What the service answered to it, if that was something else.
     pub overridden: Option<&'a Stored>,
-    /// A value that was sent since, without an answer.
-    pub unconfirmed: Option<&'a Stored>,
+    /// What was sent since, without an answer.
+    pub unconfirmed: Option<&'a Sent>,
     /// `None`: not managed from now on, or not known.
     pub wanted: Option<&'a Stored>,
     /// Whether it is wanted, and not known.
     pub unknown: bool,
     /// `None`: the service does not report it, or was not looked at.
     pub live: Option<&'a Stored>,
+    pub is_muted: bool,
+    /// Whether nothing of its room was ever confirmed.
+    pub is_new: bool,
 }
 
 impl<'a> AttributeSides<'a> {
@@ -119,8 +136,8 @@ impl<'a> AttributeSides<'a> {
     pub(super) fn applied(&self) -> (Option<&'a Stored>, bool) {
         let confirmed_differs = self.confirmed.is_some() && self.confirmed != self.wanted;
         match (self.unconfirmed, self.live) {
-            (Some(sent), Some(live)) if sent == live => (Some(sent), false),
-            (Some(sent), None) if !confirmed_differs => (Some(sent), true),
+            (Some(sent), Some(live)) if sent.contains(live) => (Some(live), false),
+            (Some(sent), None) if !confirmed_differs => (sent.other_than(self.wanted), true),
             _ => (self.confirmed, false),
         }
     }
@@ -139,9 +156,8 @@ impl<'a> AttributeSides<'a> {
         };
         let Some(live) = self.live else {
             // Whatever the service may hold has to be what is wanted.
-            let is_wanted = |sent| sent == wanted;
-            let settled =
-                self.confirmed.is_some_and(is_wanted) && self.unconfirmed.is_none_or(is_wanted);
+            let settled = self.confirmed == Some(wanted)
+                && self.unconfirmed.is_none_or(|sent| sent.is_only(wanted));
             return Some(if settled {
                 Cause::Unobservable
             } else {
@@ -149,8 +165,11 @@ impl<'a> AttributeSides<'a> {
             });
         };
         let Some(applied) = applied else {
+            // Of a room that nobody remembers, what differs from the file counts as moved where a mute accepts that.
             return Some(if live == wanted {
                 Cause::Converged
+            } else if self.is_new && self.is_muted {
+                Cause::Drift
             } else {
                 Cause::Change
             });
@@ -164,6 +183,10 @@ impl<'a> AttributeSides<'a> {
             (true, false) => Some(Cause::Change),
             (true, true) => Some(Cause::Conflict),
         }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        Status::of(self.cause(), self.is_muted)
     }
 
     /// Whether the service, which chose another value once, shows what is wanted. What it chose is forgotten then:
@@ -203,16 +226,18 @@ mod tests {
     /// Of what was confirmed, chosen by the service, sent without an answer, wanted, and shown.
     fn sides(values: [Option<i64>; 5]) -> Option<Cause> {
         let values = values.map(|number| number.map(Stored::from));
-        let [confirmed, overridden, unconfirmed, wanted, live] =
-            values.each_ref().map(Option::as_ref);
+        let [confirmed, overridden, sent, wanted, live] = values.each_ref().map(Option::as_ref);
+        let unconfirmed = sent.cloned().map(Sent::from);
         let sides = AttributeSides {
             name: "maxParticipants",
             confirmed,
             overridden,
-            unconfirmed,
+            unconfirmed: unconfirmed.as_ref(),
             wanted,
             unknown: false,
             live,
+            is_muted: false,
+            is_new: false,
         };
         sides.cause()
     }
@@ -284,7 +309,7 @@ mod tests {
             ..AppliedRoom::default()
         };
         let causes = |live: &StoredSettings| -> Vec<Cause> {
-            let sides = RoomSides::back(&applied, live);
+            let sides = RoomSides::back(&applied, live, RoomMutes::default());
             sides.changes().iter().map(|change| change.cause).collect()
         };
         assert_eq!(causes(&settings("public")), [], "it stands");

@@ -1,13 +1,16 @@
 //! The report of a plan.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{MASK, StateId, UndeclaredReport, shown_or_null};
-use crate::model::{Effect, Origin, Origins, RoomOrigins, Stored};
+use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
+use crate::planner::muted::{Fate, Muted};
 use crate::planner::{
     Action, AttributeChange, Cause, Change, Explained, Explanation, LeftOut, Plan,
 };
@@ -31,6 +34,9 @@ pub(crate) struct PlanReport {
     pub changes: Vec<ChangeReport>,
     /// Rooms that could not be read, so that nothing is planned for them.
     pub unreadable: Vec<UnreadableReport>,
+    /// What becomes of attributes that a mute is about, as far as that makes a difference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub muted: Vec<MutedRoom>,
     /// Attributes that no file declares and that moved on the service since the room was last written. Nothing
     /// is planned for them. Empty when the service was not looked at.
     pub undeclared: Vec<UndeclaredRoom>,
@@ -45,6 +51,49 @@ pub(crate) struct UndeclaredRoom {
     pub room: String,
     /// The attributes, by name.
     pub attributes: Vec<UndeclaredReport>,
+}
+
+/// A room with attributes that a mute is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct MutedRoom {
+    /// Name of the room.
+    pub room: String,
+    /// The attributes, by name.
+    pub attributes: Vec<MutedReport>,
+}
+
+/// An attribute that a mute is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct MutedReport {
+    /// Wire name.
+    pub name: String,
+    /// The wanted value; null: not known here. `****` for a secret.
+    pub wanted: Json,
+    /// What the service reports; null: it does not, or was not looked at. `****` for a secret.
+    pub live: Json,
+    /// Whether its values are never shown.
+    pub sensitive: bool,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Why it is muted.
+    pub reason: String,
+    /// Until when it is muted.
+    pub until: String,
+}
+
+impl From<&Muted> for MutedReport {
+    fn from(muted: &Muted) -> Self {
+        let sides = [&muted.wanted, &muted.live];
+        Self {
+            name: muted.name.to_owned(),
+            wanted: shown_or_null(&muted.wanted),
+            live: shown_or_null(&muted.live),
+            sensitive: sides.into_iter().flatten().any(Stored::is_secret),
+            fate: muted.fate,
+            reason: muted.reason.clone(),
+            until: muted.until.clone(),
+        }
+    }
 }
 
 /// A room that nothing is planned for.
@@ -177,10 +226,24 @@ impl PlanReport {
             },
             changes: changes.collect(),
             unreadable: unreadable.collect(),
+            muted: muted(plan),
             undeclared: undeclared.collect(),
             guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
         }
     }
+}
+
+/// The rooms that are written, and those that nothing is done to, by name.
+fn muted(plan: &Plan) -> Vec<MutedRoom> {
+    let changes = plan.changes.iter();
+    let changes = changes.map(|change| (&change.room, &change.muted));
+    let all: BTreeMap<&RoomName, &Vec<Muted>> = changes.chain(&plan.muted).collect();
+    let some = all.into_iter().filter(|(_, muted)| !muted.is_empty());
+    some.map(|(room, muted)| MutedRoom {
+        room: room.to_string(),
+        attributes: muted.iter().map(MutedReport::from).collect(),
+    })
+    .collect()
 }
 
 fn summary(plan: &Plan) -> Summary {

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::{StateId, shown};
 use crate::model::{RoomName, StoredSettings};
+use crate::planner::doubts::Doubts;
 use crate::planner::{AppliedRoom, LeftOut, Selection, State};
 
 /// All rooms of a state, in short.
@@ -38,7 +39,7 @@ pub(crate) struct ListedRoom {
     pub attributes: u64,
     /// For how many of them the service chose another value.
     pub overridden: u64,
-    /// How many attributes a write held whose answer never came. 0: there is no such write.
+    /// How many attributes were sent without an answer since. 0: none.
     pub unconfirmed: u64,
 }
 
@@ -64,9 +65,9 @@ pub(crate) struct StateShowReport {
     pub settings: BTreeMap<String, Json>,
     /// Values that the service chose over what was sent.
     pub overridden: BTreeMap<String, Json>,
-    /// Settings of a write whose answer never came.
-    pub unconfirmed: BTreeMap<String, Json>,
-    /// What the service reported of attributes that no file manages.
+    /// What was sent without an answer since, every value of it; null alone stands for any.
+    pub unconfirmed: BTreeMap<String, Vec<Json>>,
+    /// What the service reported of attributes that were not written: no file manages them, or a mute left them alone.
     pub observed: BTreeMap<String, Json>,
     /// Managed attributes that the service did not report when it was last seen.
     pub unseen: BTreeSet<String>,
@@ -122,11 +123,18 @@ impl StateShowReport {
             file: file.clone(),
             settings: values(settings),
             overridden: values(overridden),
-            unconfirmed: values(unconfirmed),
+            unconfirmed: sent(unconfirmed),
             observed: values(observed),
             unseen: unseen.clone(),
         }
     }
+}
+
+fn sent(doubts: &Doubts) -> BTreeMap<String, Vec<Json>> {
+    doubts
+        .iter()
+        .map(|(name, sent)| (name.clone(), sent.values().map(shown).collect()))
+        .collect()
 }
 
 fn values(settings: &StoredSettings) -> BTreeMap<String, Json> {

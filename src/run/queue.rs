@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use crate::model::StoredSettings;
 use crate::model::value::stored;
+use crate::planner::doubts;
 use crate::planner::limits::Limits;
 use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
 use crate::service::api::Transport;
@@ -191,11 +193,20 @@ impl Task {
 
     /// That it is about to be written.
     pub(super) fn intent(&self, salt: &str) -> Option<Event> {
-        let sending = || stored(&self.change.settings, salt, &self.before.settings);
         self.is_announced().then(|| Event::Intent {
             room: self.change.room.clone(),
-            settings: self.before.in_doubt_with(&sending()),
+            settings: doubts::with(self.before.unconfirmed.clone(), &self.sending(salt)),
         })
+    }
+
+    /// What the service may hold of the room because of it. What a mute accepts is not moved: it is sent as it is
+    /// there, or as it was confirmed. Of a room that is new, all of it.
+    fn sending(&self, salt: &str) -> StoredSettings {
+        let mut sending = stored(&self.change.settings, salt, &self.before.settings);
+        if self.before.is_confirmed() {
+            sending.retain(|name, _| !self.change.spares(name));
+        }
+        sending
     }
 
     /// That it was not written after all.

@@ -1,10 +1,13 @@
 //! One room of a plan: what is asked of the service about it, in which order, and what its answers mean.
 
+use std::borrow::Cow;
+
 use crate::service::api::Transport;
 
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
-use crate::model::{Effect, LiveRoom, RoomName, StoredSettings};
+use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
+use crate::planner::doubts::Doubts;
 use crate::planner::receipt::{Comparison, compare};
 use crate::planner::undeclared::observed;
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
@@ -20,6 +23,8 @@ pub(super) struct RoomRun<'a, T> {
     task: &'a Task,
     index: usize,
     action: Action,
+    /// What is sent.
+    body: Cow<'a, Settings>,
     tally: Tally,
     events: Vec<Event>,
     /// When the last of the events is durable.
@@ -41,6 +46,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             task,
             index,
             action: task.change.action,
+            body: Cow::Borrowed(&task.change.settings),
             tally: Tally::new(crew.service.seed.wrapping_add(index as u64)),
             events: Vec::new(),
             durable: None,
@@ -103,7 +109,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             overridden,
             settings,
             source: self.task.change.source.clone(),
-            unconfirmed: StoredSettings::new(),
+            unconfirmed: Doubts::new(),
             unseen,
         };
         self.remember(applied)?;
@@ -113,29 +119,52 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// The plan knows what to do: a PUT, or a POST if it saw that the room is not there.
     async fn write(&mut self) -> Result<Receipt, StoreError> {
-        // Looks again, right before writing, when the plan was made from a look. What moved is not overwritten.
-        if let Some(seen) = self.task.change.seen.as_ref() {
-            let now = match self.get().await {
-                End::Room(live) => Sighting::Present(live),
-                End::Missing(gone) => Sighting::Absent(gone),
-                End::Stopped => return self.settle(End::Stopped),
-                other => Sighting::Unreadable(other.message()),
-            };
-            if let Some(moved) = seen.moved_until(&now) {
-                return self.refused(format!("moved since the plan: {moved}; plan again"));
-            }
-            if let Sighting::Present(live) = &now
-                && let Some(why) = self.forbidden(live)
-            {
-                return self.hold_back(why);
-            }
+        let change = &self.task.change;
+        if change.seen.is_none() && !change.reads_first() {
+            return self.put_and_confirm().await;
         }
-        if self.action == Action::Create {
-            return self.add().await;
+        let now = match self.get().await {
+            End::Room(live) => Sighting::Present(live),
+            End::Missing(gone) => Sighting::Absent(gone),
+            End::Stopped => return self.settle(End::Stopped),
+            other => Sighting::Unreadable(other.message()),
+        };
+        // Looked at again, right before it is written, when the plan was made from a look. What moved is not overwritten.
+        let moved = change.seen.as_ref().and_then(|seen| seen.moved_until(&now));
+        if let Some(moved) = moved {
+            return self.refused(format!("moved since the plan: {moved}; plan again"));
         }
+        match now {
+            _ if self.action == Action::Create => self.add().await,
+            Sighting::Present(live) => match self.forbidden(&live) {
+                Some(why) => self.hold_back(why),
+                None => {
+                    self.leave_alone(&live);
+                    self.put_and_confirm().await
+                }
+            },
+            Sighting::Absent(_) => self.gone(),
+            Sighting::Unreadable(why) => self.unread(&why),
+        }
+    }
+
+    async fn put_and_confirm(&mut self) -> Result<Receipt, StoreError> {
         match self.put().await {
             End::Missing(_) => self.confirm_missing().await,
             end => self.confirm(end).await,
+        }
+    }
+
+    /// From now on what a mute accepts is sent as the room shows it.
+    fn leave_alone(&mut self, live: &LiveRoom) {
+        self.body = self.body_for(live);
+    }
+
+    fn body_for(&self, live: &LiveRoom) -> Cow<'a, Settings> {
+        let Task { change, before } = self.task;
+        match change.muted.is_empty() {
+            true => Cow::Borrowed(&change.settings),
+            false => Cow::Owned(change.body(before, live, &self.crew.salt)),
         }
     }
 
@@ -191,6 +220,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                     if let Some(why) = self.forbidden(&live) {
                         return self.hold_back(why);
                     }
+                    self.leave_alone(&live);
                     let end = self.put().await;
                     return self.confirm(end).await;
                 }
@@ -222,16 +252,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     async fn put(&mut self) -> End {
-        let (room, settings) = (self.room(), &self.task.change.settings);
-        let service = &self.crew.service;
-        service.put(room, settings, &mut self.tally).await
+        let (room, service) = (self.room(), &self.crew.service);
+        service.put(room, &self.body, &mut self.tally).await
     }
 
     /// Settles a write. An answer that shows what was sent is enough; for any other success one read decides: it
     /// may show no room at all, or the room as it was before the write, as storages like the service's do.
     async fn confirm(&mut self, end: End) -> Result<Receipt, StoreError> {
         let doubt = match end {
-            End::Room(live) if !self.comparison(&live).overridden.is_empty() => {
+            End::Room(live) if self.is_otherwise(&live) => {
                 "the answer showed other values than were sent".to_owned()
             }
             End::NotShown(message) => message,
@@ -276,20 +305,20 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
         let settings = self.remembered();
         let shown = live.stored(&self.crew.salt);
-        let comparison = compare(&settings, &shown);
+        let comparison = self.comparison(&shown);
         let recreated = self.task.before.is_recreated(&live);
         let overridden = comparison.overridden.iter();
         let applied = AppliedRoom {
             asserted: self.asserted(),
             file: self.task.change.place.clone(),
             id: live.id.or_else(|| self.task.before.id.clone()),
-            observed: observed(&settings, &shown),
+            observed: observed(&self.asserted_of(&settings, &shown), &shown),
             overridden: overridden
                 .map(|o| (o.name.clone(), o.got.clone()))
                 .collect(),
             settings,
             source: self.task.change.source.clone(),
-            unconfirmed: StoredSettings::new(),
+            unconfirmed: Doubts::new(),
             unseen: comparison.unobservable.iter().cloned().collect(),
         };
         self.remember(applied)?;
@@ -302,14 +331,37 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let message = recreated.then(|| {
             "written; but the service's id of it has changed: it was recreated, or is another room".to_owned()
         });
+        let left_alone = self.task.change.left_alone(&self.body);
+        let message: Vec<String> = message.into_iter().chain(left_alone).collect();
+        let message = (!message.is_empty()).then(|| message.join("; "));
         let mut receipt = self.receipt(outcome, message);
         receipt.overridden = comparison.overridden;
         receipt.unobservable = comparison.unobservable;
         Ok(receipt)
     }
 
-    fn comparison(&self, live: &LiveRoom) -> Comparison {
-        compare(&self.remembered(), &live.stored(&self.crew.salt))
+    /// What the service shows, held against what was applied. What a mute accepts is no override: nobody chose it when
+    /// it was asked for something else.
+    fn comparison(&self, shown: &StoredSettings) -> Comparison {
+        let mut comparison = compare(&self.remembered(), shown);
+        let change = &self.task.change;
+        comparison
+            .overridden
+            .retain(|one| !change.spares(&one.name));
+        comparison
+    }
+
+    /// What of the applied settings the service was to hold: not what a mute left alone.
+    fn asserted_of(&self, settings: &StoredSettings, shown: &StoredSettings) -> StoredSettings {
+        let mut asserted = settings.clone();
+        let change = &self.task.change;
+        asserted.retain(|name, value| shown.get(name) == Some(value) || !change.spares(name));
+        asserted
+    }
+
+    fn is_otherwise(&self, live: &LiveRoom) -> bool {
+        let shown = live.stored(&self.crew.salt);
+        !self.comparison(&shown).overridden.is_empty()
     }
 
     /// The service keeps no room of that name, so none of it is remembered unless it was confirmed before.
@@ -333,8 +385,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let Crew {
             limits, now, salt, ..
         } = self.crew;
-        let held = before.held(&live.stored(salt));
-        limits.refuse(self.room(), &held, &self.remembered(), *now)
+        let Task { change, .. } = self.task;
+        let held = before.held(&live.stored(salt), &change.muted);
+        let body = stored(&self.body_for(live), salt, &self.task.before.settings);
+        limits.refuse(self.room(), &held, &body, *now)
     }
 
     /// Not written, for a reason of ours.
@@ -368,19 +422,21 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// A PUT was answered that the room is missing. That answer has too many shapes to be believed alone; a
     /// read decides, and then the room is forgotten, so that the next plan adds it again.
     async fn confirm_missing(&mut self) -> Result<Receipt, StoreError> {
-        let room = self.room().clone();
         match self.get().await {
-            End::Missing(_) => {
-                self.conclude(Event::Missing { room })?;
-                let message = "the service no longer has this room; the next plan adds it again";
-                Ok(self.receipt(Outcome::Refused, Some(message.to_owned())))
-            }
+            End::Missing(_) => self.gone(),
             _ => {
                 let message =
                     "the service said that there is no such room, and a read did not confirm it";
                 self.refused(message.to_owned())
             }
         }
+    }
+
+    fn gone(&mut self) -> Result<Receipt, StoreError> {
+        let room = self.room().clone();
+        self.conclude(Event::Missing { room })?;
+        let message = "the service no longer has this room; the next plan adds it again";
+        Ok(self.receipt(Outcome::Refused, Some(message.to_owned())))
     }
 
     /// Takes the announcement back: certainly nothing was written.

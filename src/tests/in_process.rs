@@ -100,7 +100,7 @@ pub(super) fn plan_of(wanted: &Wanted, state: &State) -> Plan {
     plan(wanted, state, None, &options())
 }
 
-pub(super) fn options() -> Options {
+pub(super) fn options() -> Options<'static> {
     Options {
         rate: Rate::UNLIMITED,
         now: 1_790_000_000,

@@ -1,16 +1,19 @@
-//! No named effect happens without its permission, whatever was lost before: generated files, rooms made by hand, lost
-//! answers and lost states, run by the real engine, and what the service holds before and after held against an own
-//! small table of what each effect means.
+//! No named effect happens without its permission, nothing that a mute accepts is moved, and whatever the service may
+//! hold is remembered, whatever was lost before: generated files, rooms made by hand, moves that are muted, lost answers
+//! and lost states, run by the real engine, and what the service holds before and after held against an own small table
+//! of what each effect means.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::in_process::{Bench, options, quirks, wanted};
-use crate::model::{Effect, RoomName, Wanted};
+use crate::model::{Effect, RoomName, StoredSettings, Wanted};
 use crate::planner::limits::{Limits, refusals};
-use crate::planner::{Outcome, State, plan};
+use crate::planner::mutes::Mute;
+use crate::planner::{Options, Outcome, State, plan};
 use crate::service::observe::observe;
 
 const ROOMS: [&str; 3] = ["a", "b", "c"];
@@ -45,6 +48,8 @@ struct Turn {
     files: BTreeMap<&'static str, Map<String, Value>>,
     /// What somebody writes into rooms that the state does not know.
     by_hand: Vec<Map<String, Value>>,
+    /// What somebody moves by hand where a mute accepts it.
+    moves: Vec<(&'static str, &'static str, Value)>,
     state_is_lost: bool,
     live: bool,
     faults: Vec<String>,
@@ -69,10 +74,13 @@ fn turn() -> impl Strategy<Value = Turn> {
         ];
         proptest::sample::select(kinds.to_vec()).prop_map(str::to_owned)
     };
+    let moved = (select(&ROOMS[..]), select(&MOVED[..]));
+    let moved = moved.prop_map(|(room, (attribute, value))| (room, attribute, by_hand(value)));
     let effects = || proptest::sample::subsequence(Effect::ALL[..4].to_vec(), 0..=4);
     (
         files,
         proptest::collection::vec(room(), 0..3),
+        proptest::collection::vec(moved, 0..3),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.3),
         proptest::collection::vec(fault(), 0..2),
@@ -81,17 +89,58 @@ fn turn() -> impl Strategy<Value = Turn> {
         proptest::sample::subsequence(ROOMS.to_vec(), 0..=2),
     )
         .prop_map(
-            |(files, by_hand, state_is_lost, live, faults, named, allowed, protected)| Turn {
-                files,
-                by_hand,
-                state_is_lost,
-                live,
-                faults,
-                named,
-                allowed,
-                protected,
+            |(files, by_hand, moves, state_is_lost, live, faults, named, allowed, protected)| {
+                Turn {
+                    files,
+                    by_hand,
+                    moves,
+                    state_is_lost,
+                    live,
+                    faults,
+                    named,
+                    allowed,
+                    protected,
+                }
             },
         )
+}
+
+/// Values that no file has.
+const HAND_MADE: [i64; 2] = [901, 902];
+
+/// Attributes, and what somebody may make of them by hand.
+const MOVED: [(&str, &str); 6] = [
+    ("maxParticipants", "901"),
+    ("maxParticipants", "902"),
+    ("endMeetingAfterNoActivityInSec", "901"),
+    ("endMeetingAfterNoActivityInSec", "902"),
+    ("privacy", "public"),
+    ("privacy", "private"),
+];
+
+fn by_hand(value: &str) -> Value {
+    value
+        .parse::<i64>()
+        .map_or_else(|_| json!(value), |number| json!(number))
+}
+
+/// Which room and attribute a case may mute.
+const MUTES: [(&str, &str); 3] = [
+    ("a", "maxParticipants"),
+    ("*", "endMeetingAfterNoActivityInSec"),
+    ("b", "*"),
+];
+
+fn mutes() -> impl Strategy<Value = Vec<Mute>> {
+    let some = proptest::sample::subsequence(MUTES.to_vec(), 0..=3);
+    some.prop_map(|some| {
+        let mute = |(room, name)| Mute::new(room, name, "known", "2100-01-01").unwrap();
+        some.into_iter().map(mute).collect()
+    })
+}
+
+fn is_muted(mutes: &[Mute], room: &str, attribute: &str) -> bool {
+    mutes.iter().any(|mute| mute.covers(room, attribute))
 }
 
 type Held = BTreeMap<String, BTreeMap<String, Value>>;
@@ -170,8 +219,20 @@ fn fill_by_hand(bench: &Bench, turn: &Turn) {
     }
 }
 
-/// One run as `apply` makes it: planned, refused as a whole if it must be, carried out.
-fn run(bench: &mut Bench, turn: &Turn) {
+fn move_by_hand(bench: &Bench, turn: &Turn, mutes: &[Mute]) {
+    let mut world = bench.world();
+    for (room, attribute, value) in &turn.moves {
+        if world.room(room).is_some() && is_muted(mutes, room, attribute) {
+            world.edit(room, attribute, value.clone()).unwrap();
+        }
+    }
+}
+
+/// What the files said when each room was last done, as far as a run can know.
+type Done = BTreeMap<String, Map<String, Value>>;
+
+/// One run as `apply` makes it: planned, refused as a whole if it must be, carried out. Returns the rooms that it did.
+fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute]) -> Done {
     let files: Wanted = turn
         .files
         .iter()
@@ -192,15 +253,73 @@ fn run(bench: &mut Bench, turn: &Turn) {
         let service = bench.service();
         bench.runtime.block_on(observe(&service, names, 1, || {}))
     });
-    let plan = plan(&files, &bench.state, world.as_ref(), &options());
+    let options = Options { mutes, ..options() };
+    let plan = plan(&files, &bench.state, world.as_ref(), &options);
+    let mut done = Done::new();
     if refusals(&plan, &bench.limits).is_empty() {
         for receipt in bench.carry_out(&plan) {
             assert!(
                 !receipt.held_back || receipt.outcome == Outcome::Refused,
                 "{receipt:?}"
             );
+            if matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden) {
+                let room = receipt.room.as_str();
+                done.insert(room.to_owned(), turn.files[room].clone());
+            }
         }
     }
+    done
+}
+
+/// Whatever the service holds of a managed attribute is among what is remembered that it may hold, unless a mute is
+/// about it.
+fn check_held(bench: &Bench, mutes: &[Mute]) -> Result<(), TestCaseError> {
+    for (room, attributes) in held(bench) {
+        let Some(applied) = bench.state.rooms.get(room.as_str()) else {
+            continue;
+        };
+        let known = applied.held(&StoredSettings::new(), &[]);
+        let known = known
+            .iter()
+            .filter(|(name, _)| applied.settings.contains_key(*name));
+        for (name, values) in known.filter(|(name, _)| !is_muted(mutes, &room, name)) {
+            let values: Vec<Value> = values.iter().map(|value| json!(value)).collect();
+            // What was never written is whatever the service shows instead.
+            let Some(real) = attributes.get(name) else {
+                continue;
+            };
+            prop_assert!(
+                values.contains(real),
+                "{room} {name}: {real} is none of {values:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What somebody made by hand, and a mute accepts, is as it was: unless the file asks for something else than when the
+/// room was last done.
+fn check_muted(
+    turn: &Turn,
+    mutes: &[Mute],
+    done: &Done,
+    before: &Held,
+    after: &Held,
+) -> Result<(), TestCaseError> {
+    for (room, attributes) in before {
+        for (name, value) in attributes {
+            let is_hand_made = value.as_i64().is_some_and(|n| HAND_MADE.contains(&n));
+            let asked = turn.files.get(room.as_str()).map(|file| file.get(name));
+            let is_asked = match done.get(room) {
+                Some(done) => asked.is_some_and(|asked| asked != done.get(name)),
+                None => false,
+            };
+            if is_hand_made && is_muted(mutes, room, name) && !is_asked {
+                prop_assert_eq!(&after[room][name], value, "{} of {}", name, room);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_forbidden(turn: &Turn, room: &str, effect: Effect) -> bool {
@@ -224,24 +343,35 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_named_effect_without_its_permission(
+    fn nothing_moves_that_was_not_asked_for(
         turns in proptest::collection::vec(turn(), 1..6),
+        mutes in mutes(),
         personality in 0..PERSONALITIES.len(),
     ) {
         let mut bench = Bench::new(quirks(PERSONALITIES[personality]));
+        let is_shown = !PERSONALITIES[personality].iter().any(|quirk| quirk.starts_with("hide") || quirk.starts_with("echo"));
+        let mut done = Done::new();
         for turn in &turns {
             if turn.state_is_lost {
                 bench.state = State { lineage: "lineage".to_owned(), ..State::fresh("acme") };
+                done.clear();
             }
             fill_by_hand(&bench, turn);
+            move_by_hand(&bench, turn, &mutes);
             bench.faults(&turn.faults.iter().map(String::as_str).collect::<Vec<_>>());
             let before = held(&bench);
-            run(&mut bench, turn);
+            let now_done = run(&mut bench, turn, &mutes);
             bench.faults(&[]);
-            for (room, after) in held(&bench) {
-                let Some(before) = before.get(&room) else { continue };
-                for effect in happened(before, &after, options().now) {
-                    prop_assert!(!is_forbidden(turn, &room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
+            let after = held(&bench);
+            if is_shown {
+                check_muted(turn, &mutes, &done, &before, &after)?;
+            }
+            done.extend(now_done);
+            check_held(&bench, &mutes)?;
+            for (room, after) in &after {
+                let Some(before) = before.get(room) else { continue };
+                for effect in happened(before, after, options().now) {
+                    prop_assert!(!is_forbidden(turn, room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
                 }
             }
         }

@@ -286,7 +286,7 @@ fn unconfirmed(applied: &Json) -> Map<String, Json> {
 /// Whether the memory claims to know what the service holds: no announced write could have changed it.
 fn is_certain(applied: &Json) -> bool {
     let mut doubts = unconfirmed(applied).into_iter();
-    doubts.all(|(name, sent)| applied["settings"].get(name) == Some(&sent))
+    doubts.all(|(name, sent)| sent == json!([applied["settings"][name]]))
 }
 
 /// Whatever is remembered as confirmed, the service once took.

@@ -28,6 +28,7 @@ mod init;
 mod interrupts;
 mod layers;
 mod live;
+mod mutes;
 mod policies;
 mod references;
 mod render;

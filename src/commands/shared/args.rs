@@ -147,6 +147,9 @@ pub(crate) struct PlanningArgs {
     /// Only put back what the service moved; newer files wait
     #[arg(long, conflicts_with = "prune")]
     pub drift_only: bool,
+    /// Mutes: drift in them is left as it is [default: mutes.yaml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub mutes: Option<PathBuf>,
     /// Allow so many rooms, or such a share, to be updated or archived at once [default: 30% updated and 10%
     /// archived, of 10 or more]
     #[arg(long, value_name = "N|P%")]

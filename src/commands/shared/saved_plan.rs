@@ -1,5 +1,6 @@
 //! Saved plans: written by `plan --out`, and held against what would be done now by `apply FILE`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::args::PlanningArgs;
@@ -81,7 +82,7 @@ pub(crate) fn notes(narrowed: &Narrowed) -> String {
 }
 
 /// What would be done now to the rooms that are no longer as in the saved plan.
-pub(crate) fn instead(narrowed: &Narrowed, options: &Options) -> Plan {
+pub(crate) fn instead(narrowed: &Narrowed, options: &Options<'_>) -> Plan {
     let changes: Vec<Change> = narrowed
         .stale
         .iter()
@@ -95,6 +96,7 @@ pub(crate) fn instead(narrowed: &Narrowed, options: &Options) -> Plan {
         ),
         changes,
         unreadable: Vec::new(),
+        muted: BTreeMap::new(),
         ..narrowed.plan.clone()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +16,13 @@ use super::output::Output;
 use super::progress::bar;
 use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
-use super::workspace::Workspace;
+use super::workspace::{Workspace, settings};
+use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::model::{RoomName, Secret};
 use crate::planner::limits::Limits;
+use crate::planner::mutes::Mute;
 use crate::planner::{Considered, Doubt, Options, Plan, Rate, State, World, plan};
 use crate::report::saved::Mode;
 use crate::report::view::Detail;
@@ -43,6 +45,8 @@ pub(crate) struct Session {
     pub parallelism: usize,
     timeout: Duration,
     deadline: Option<Deadline>,
+    /// Drift that is accepted.
+    pub mutes: Vec<Mute>,
     service: OnceCell<Service>,
 }
 
@@ -73,8 +77,15 @@ impl Session {
             burst,
             timeout: network.timeout,
             deadline: time.map(|time| Deadline::new(begun, time)),
+            mutes: Vec::new(),
             service: OnceCell::new(),
         })
+    }
+
+    /// Reads the mutes: those that the user `named`, or the usual ones.
+    pub(crate) fn with_mutes(self, named: Option<&Path>) -> Result<Self, Failure> {
+        let mutes = settings(named, "mutes.yaml", mutes::parse)?;
+        Ok(Self { mutes, ..self })
     }
 
     /// The service of `app`, one for all requests of the run: looks and writes share the pace.
@@ -217,13 +228,14 @@ impl Session {
     }
 
     /// What a plan depends on besides files, state and service.
-    pub(crate) fn options(&self, mode: Mode) -> Options {
+    pub(crate) fn options(&self, mode: Mode) -> Options<'_> {
         Options {
             rate: self.rate,
             burst: self.burst,
             now: self.workspace.now,
             prune: mode.prune,
             drift_only: mode.drift_only,
+            mutes: &self.mutes,
         }
     }
 

@@ -75,24 +75,35 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
         let _ = writeln!(text, "  {}", paint(YELLOW, "never confirmed"));
     }
     for (title, values) in [
-        ("sent and confirmed", &report.settings),
-        ("chosen by the service instead", &report.overridden),
-        ("sent and never answered", &report.unconfirmed),
-        ("reported by the service, in no file", &report.observed),
+        ("sent and confirmed", single(&report.settings)),
+        ("chosen by the service instead", single(&report.overridden)),
+        ("sent and never answered", report.unconfirmed.clone()),
+        (
+            "reported by the service, not written",
+            single(&report.observed),
+        ),
     ] {
-        block(&mut text, title, values, now);
+        block(&mut text, title, &values, now);
     }
     text
 }
 
-fn block(text: &mut String, title: &str, values: &BTreeMap<String, Json>, now: i64) {
+fn single(values: &BTreeMap<String, Json>) -> BTreeMap<String, Vec<Json>> {
+    let values = values.iter();
+    values
+        .map(|(name, json)| (name.clone(), vec![json.clone()]))
+        .collect()
+}
+
+fn block(text: &mut String, title: &str, values: &BTreeMap<String, Vec<Json>>, now: i64) {
     if values.is_empty() {
         return;
     }
     let _ = writeln!(text, "  {title}");
     let width = values.keys().map(String::len).max().unwrap_or(0);
     for (name, json) in values {
-        let value = value(name, json, now);
-        let _ = writeln!(text, "    {:width$}  {value}", printable(name));
+        let values: Vec<String> = json.iter().map(|json| value(name, json, now)).collect();
+        let values = values.join(" or ");
+        let _ = writeln!(text, "    {:width$}  {values}", printable(name));
     }
 }

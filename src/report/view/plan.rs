@@ -1,6 +1,8 @@
 //! The view of a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
 
 use super::{
     Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, count, counted, joined,
@@ -8,9 +10,12 @@ use super::{
 };
 use crate::model::Effect;
 use crate::model::words::plural;
+use crate::planner::muted::Fate;
 use crate::planner::{Action, Cause, Explanation};
 use crate::report::UndeclaredReport;
-use crate::report::plan::{AttributeReport, ChangeReport, PlanReport, UnreadableReport};
+use crate::report::plan::{
+    AttributeReport, ChangeReport, MutedReport, PlanReport, UnreadableReport,
+};
 use crate::report::values::place;
 
 pub(crate) fn plan(report: &PlanReport, detail: Detail<'_>) -> View {
@@ -69,22 +74,72 @@ fn items(report: &PlanReport, detail: Detail<'_>) -> Vec<Item> {
         .iter()
         .map(|room| (room.room.as_str(), room.attributes.as_slice()))
         .collect();
+    let mut muted: BTreeMap<&str, &[MutedReport]> = report
+        .muted
+        .iter()
+        .map(|room| (room.room.as_str(), room.attributes.as_slice()))
+        .collect();
     // What the change to the files does not explain was not reviewed with it. Otherwise the order of apply.
     let mut changes: Vec<&ChangeReport> = report.changes.iter().collect();
     changes.sort_by_key(|change| !is_open(change.explanation));
     let mut items: Vec<Item> = report.unreadable.iter().map(unreadable).collect();
     items.extend(changes.into_iter().map(|change| {
         let mut item = change_item(change, detail);
+        let muted = muted.remove(change.room.as_str());
+        add_muted(&mut item, muted.unwrap_or_default(), detail);
         let moved = undeclared.remove(change.room.as_str());
         item.undeclared(moved.unwrap_or_default(), detail);
         item
     }));
-    items.extend(undeclared.into_iter().map(|(room, moved)| {
+    let rest: BTreeSet<&str> = muted.keys().chain(undeclared.keys()).copied().collect();
+    items.extend(rest.into_iter().map(|room| {
         let mut item = Item::new(Weight::Notice, "=", "unchanged", room);
+        let muted = muted.get(room).copied().unwrap_or_default();
+        add_muted(&mut item, muted, detail);
+        let moved = undeclared.get(room).copied().unwrap_or_default();
         item.undeclared(moved, detail);
         item
     }));
     items
+}
+
+/// What becomes of muted attributes: noted on the line that there is, otherwise on one of its own.
+fn add_muted(item: &mut Item, muted: &[MutedReport], detail: Detail<'_>) {
+    for attribute in muted {
+        let note = muted_note(attribute);
+        let line = item
+            .lines
+            .iter_mut()
+            .find(|line| line.name == attribute.name);
+        if let Some(line) = line {
+            let notes = line.note.take().into_iter().chain([note]);
+            line.note = joined(notes.collect());
+            continue;
+        }
+        // What stays is what the service holds.
+        let value = match attribute.live {
+            Json::Null => &attribute.wanted,
+            _ => &attribute.live,
+        };
+        item.lines.push(Line {
+            note: Some(note),
+            ..Line::moved(&attribute.name, &Json::Null, value, detail)
+        });
+    }
+}
+
+fn muted_note(attribute: &MutedReport) -> String {
+    let MutedReport { reason, until, .. } = attribute;
+    let fate = match attribute.fate {
+        Fate::LeftAlone => "left as it is on the service",
+        Fate::ReadFirst => {
+            "apply reads the room first, and leaves it as it is if it moved and the service reports it"
+        }
+        Fate::NotReported => "and overwritten, since the service does not report it",
+        Fate::NotSendable => "and overwritten, since what the service shows cannot be sent",
+        Fate::Edited => "and overwritten, since the file moved",
+    };
+    format!("muted until {until} ({reason}), {fate}")
 }
 
 fn unreadable(room: &UnreadableReport) -> Item {
@@ -234,7 +289,7 @@ fn unexplained(report: &PlanReport) -> Option<Remark> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
 
