@@ -1,7 +1,7 @@
 //! Compares what the files want with what was applied and, where it was looked at, with what the service shows:
 //! what would change, why, and exactly what would be sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::change::{Action, Change, Plan, Unreadable};
 use super::forecast::{Forecast, Rate, forecast};
@@ -55,6 +55,9 @@ pub(crate) fn plan(
     let (mut unreadable, mut undeclared) = (Vec::new(), BTreeMap::new());
     let mut accepted = BTreeMap::new();
     let mutes = Mutes::at(options.now, options.mutes);
+    // Names that differ only by case may be one room, of which a file only changed the spelling.
+    let pruning = wanted.keys().filter(|_| options.prune);
+    let spelled: HashSet<String> = pruning.map(RoomName::folded).collect();
     let leftover = state
         .rooms
         .keys()
@@ -64,11 +67,15 @@ pub(crate) fn plan(
         if options.drift_only && !room.applied.is_confirmed() {
             continue;
         }
-        match room.step(options) {
+        let options = Options {
+            prune: options.prune && !spelled.contains(&name.folded()),
+            ..*options
+        };
+        match room.step(&options) {
             Ok(Some(change)) => changes.push(change),
             Ok(None) => {
                 unchanged += 1;
-                let muted = room.muted(options);
+                let muted = room.muted(&options);
                 if !muted.is_empty() {
                     accepted.insert(name.clone(), muted);
                 }

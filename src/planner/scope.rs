@@ -1,7 +1,7 @@
 //! Which rooms a run considers, and why not the others. What is not there proves nothing about what is elsewhere.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{AppliedRoom, State};
 use crate::model::words::count;
-use crate::model::{Glob, Wanted, glob};
+use crate::model::{Glob, RoomName, Wanted, glob};
 
 /// The rooms that a user selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -187,10 +187,15 @@ impl Scope {
         elsewhere: Option<&Wanted>,
     ) -> Considered<'a> {
         let any_file = !wanted.is_empty();
-        let is_there = |name: &str| match state.rooms.get(name) {
+        // However it is spelled there: names that differ only by case may be one room.
+        let elsewhere: Option<HashSet<String>> =
+            elsewhere.map(|files| files.keys().map(RoomName::folded).collect());
+        let is_there = |name: &str| match (state.rooms.get(name), &elsewhere) {
             _ if wanted.contains_key(name) => true,
-            Some(room) if !self.looked_for(room) => false,
-            _ => elsewhere.is_some_and(|files| !files.contains_key(name)),
+            (Some(room), _) if !self.looked_for(room) => false,
+            (_, elsewhere) => elsewhere
+                .as_ref()
+                .is_some_and(|files| !files.contains(&name.to_ascii_lowercase())),
         };
         let managed: BTreeSet<&str> = wanted
             .keys()
@@ -260,7 +265,6 @@ fn join(directory: &str, rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RoomName;
     use crate::planner::testing::{applied, files, pruning};
     use crate::planner::{Action, plan};
 
@@ -302,6 +306,7 @@ mod tests {
         let state = state();
         let none = Wanted::new();
         let moved = files(&[("emea", &[])]);
+        let spelled = files(&[("Emea", &[])]);
         let cases = [
             ("rooms", true, Some(&none), &["emea", "old", "payroll"][..]),
             (".", true, Some(&none), &["emea", "old", "payroll"]),
@@ -310,6 +315,7 @@ mod tests {
             ("rooms/hr", false, Some(&none), &["payroll"]),
             ("rooms/hr/p.yaml", false, Some(&none), &["payroll"]),
             ("rooms/sales", false, Some(&moved), &[]),
+            ("rooms/sales", false, Some(&spelled), &[]),
             ("rooms/sales", false, None, &[]),
             // The configured directory has another name by now.
             ("meetings", true, Some(&none), &["old"]),

@@ -12,7 +12,7 @@ use super::in_process::{Bench, options, quirks};
 use crate::files::context::Context;
 use crate::files::defaults::Defaults;
 use crate::files::{looked, room_files};
-use crate::model::{Finding, Glob, NameRule, RoomName};
+use crate::model::{Effect, Finding, Glob, NameRule, RoomName};
 use crate::planner::limits::{Limits, refusals};
 use crate::planner::{Options, Plan, Selection, State, plan};
 use crate::service::observe::observe;
@@ -132,11 +132,11 @@ fn turn() -> impl Strategy<Value = Turn> {
     );
     (
         files,
-        proptest::option::weighted(0.15, proptest::sample::select(PLACES.to_vec())),
+        proptest::option::weighted(0.3, proptest::sample::select(PLACES.to_vec())),
         proptest::sample::select(LOOKED.to_vec()),
         (
-            proptest::option::weighted(0.3, globs(3)),
-            globs(2),
+            proptest::option::weighted(0.2, globs(3)),
+            globs(1),
             globs(1),
             globs(1),
         ),
@@ -196,6 +196,12 @@ impl Turn {
         }
     }
 
+    /// Whether nobody could say that files are absent because somebody wants it so.
+    fn is_doubtful(&self) -> bool {
+        let any_file = self.files.values().any(|(place, _)| self.is_below(place));
+        !self.allow_empty && (!self.looked.1.is_empty() || !any_file)
+    }
+
     /// Whether the run ends before anything is planned.
     fn is_in_error(&self) -> bool {
         let of_others = |(room, (place, _)): (&&str, &(&str, u32))| {
@@ -214,7 +220,7 @@ impl Turn {
     }
 
     fn may(&self, room: &str, state: &State) -> May {
-        if self.is_in_error() {
+        if self.is_in_error() || (self.prune && self.is_doubtful()) {
             return May::Nothing;
         }
         let is_selected =
@@ -309,6 +315,8 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
     });
     let plan = plan(&loaded.wanted, &considered.state, world.as_ref(), &options);
     bench.limits = Limits {
+        // Whatever is allowed.
+        allowed: Effect::ALL.to_vec(),
         protected: parsed(&turn.protected),
         ..Limits::default()
     };
@@ -338,7 +346,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn only_what_the_table_says(turns in proptest::collection::vec(turn(), 2..7)) {
+    fn only_what_the_table_says(turns in proptest::collection::vec(turn(), 2..8)) {
         let root = tempfile::tempdir().unwrap();
         symlink("real", root.path().join("rooms")).unwrap();
         symlink("real", root.path().join("link")).unwrap();

@@ -441,3 +441,37 @@ fn git_is_not_given_the_key() {
     assert!(site.scratch.read("rooms/environment.txt").contains("PATH="));
     site.check_files();
 }
+
+#[test]
+fn a_part_of_the_rooms_has_its_defaults_at_the_base_too() {
+    let site = Site::new(&[], &[]);
+    git(&site, &["init", "-q", "-b", "main"]);
+    site.scratch
+        .write("rooms/_defaults.yaml", "privacy: private\n");
+    site.scratch
+        .write("rooms/team/a.yaml", "enableChat: true\n");
+    site.scratch.write("rooms/b.yaml", "enableChat: true\n");
+    commit(&site);
+    git(&site, &["checkout", "-q", "-b", "change"]);
+    site.scratch
+        .write("rooms/team/a.yaml", "enableChat: false\n");
+    commit(&site);
+    let part = ["--rooms", "rooms/team"];
+    let selected = ["--target", "a"];
+    for args in [&part[..], &selected, &[]] {
+        let base = [&["plan", "--base", "main", "--format", "json"], args].concat();
+        let report = site.run(&base).json();
+        let change = &report["changes"][0];
+        let lines = change["attributes"].as_array().unwrap().iter();
+        let lines: Vec<_> = lines
+            .map(|a| json!([change["room"], a["name"], a["explanation"]]))
+            .collect();
+        let expected = [
+            json!(["a", "enableChat", "this-change"]),
+            json!(["a", "privacy", "merged-earlier"]),
+        ];
+        assert_eq!(lines, expected, "{args:?}");
+        let rooms = report["changes"].as_array().unwrap().len();
+        assert_eq!(rooms, if args.is_empty() { 2 } else { 1 });
+    }
+}

@@ -553,6 +553,16 @@ fn a_file_of_a_room_of_others_is_an_error_with_its_line() {
     );
     site.scratch.write("roomctl.yaml", "owns: [\"[\"]\n");
     assert_eq!(site.run(&["plan"]).code, 3);
+    // Also of a file that a check would not read again, since nothing in it moved.
+    let site = two_teams();
+    site.scratch.write("roomctl.yaml", "owns: [\"*a*\"]\n");
+    let ran = site.run(&["drift", "--format", "json"]);
+    assert_eq!(ran.code, 3, "{}", ran.all());
+    let finding = &ran.json()["findings"][0];
+    assert_eq!(
+        (&finding["room"], &finding["line"]),
+        (&json!("hiring"), &json!(1))
+    );
 }
 
 #[test]
@@ -592,4 +602,29 @@ fn a_protected_room_is_never_archived_and_never_opened_unasked() {
     assert_eq!(ran.json()["summary"]["refused"], 1, "{}", ran.all());
     let ran = site.apply(&["--allow", "privacy-widened"]);
     assert_eq!(ran.code, 0, "{}", ran.all());
+}
+
+/// A file that only changed the case of its name, on a service that does not keep it.
+#[test]
+fn another_spelling_of_a_name_archives_nothing() {
+    for quirks in [&[][..], &["lowercase-names=on"]] {
+        let site = Site::new(quirks, &[]);
+        site.scratch.write("roomctl.yaml", "names: url-safe\n");
+        site.scratch.write("rooms/sales/tea.yaml", ROOM);
+        site.scratch.write("rooms/other.yaml", ROOM);
+        assert_eq!(site.apply(&[]).code, 0);
+        fs::remove_file(site.scratch.path("rooms/sales/tea.yaml")).unwrap();
+        site.scratch.write("rooms/hr/Tea.yaml", ROOM);
+        let sales = ["--prune", "--allow-empty", "--rooms", "rooms/sales"];
+        fs::create_dir_all(site.scratch.path("rooms/sales")).unwrap();
+        for args in [&["--prune"][..], &sales] {
+            let ran = site.apply(args);
+            assert_eq!(
+                site.count("DELETE"),
+                0,
+                "{quirks:?} {args:?}: {}",
+                ran.all()
+            );
+        }
+    }
 }
