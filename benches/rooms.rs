@@ -119,8 +119,8 @@ fn write_rooms(dir: &Path, rooms: usize, participants: u32) -> Result<()> {
              enableScreenSharing: true\njoinVideoOn: false\njoinAudioOn: true\nenableRecording: false\n\
              ownerOnlyBroadcast: false\nenableRequestToJoin: true\nexpireUnixSec: 1893456000\n\
              ejectAtRoomExp: true\nejectAfterElapsedTimeInSec: 7200\n\
-             meetingStartedWebhook: https://hooks.example.com/${{env:BENCH_TOKEN}}/started/{number}\n\
-             meetingEndedWebhook: https://hooks.example.com/${{env:BENCH_TOKEN}}/ended/{number}\n"
+             meetingStartedWebhook: https://hooks.example.com/${{env:ROOM_BENCH_TOKEN}}/started/{number}\n\
+             meetingEndedWebhook: https://hooks.example.com/${{env:ROOM_BENCH_TOKEN}}/ended/{number}\n"
         );
         fs::write(team.join(format!("room-{number:05}.yaml")), text)?;
     }
@@ -175,7 +175,7 @@ fn program(dir: &Path, args: &[&str]) -> Command {
         .args(args)
         .current_dir(dir)
         .env("METERED_SECRET_KEY", "simulated-key")
-        .env("BENCH_TOKEN", "simulated-token")
+        .env("ROOM_BENCH_TOKEN", "simulated-token")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -26,6 +26,7 @@ use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::planner::change::Unreadable;
 use crate::planner::limits::{Limits, Refusal, refusals};
+use crate::planner::receipt::set_aside;
 use crate::planner::{
     Action, Narrowed, Options, Plan, Receipt, SavedChange, Selection, State, narrow,
 };
@@ -121,6 +122,14 @@ impl Intent {
         }
     }
 
+    /// Whether it shows what is done. `now` is the report of what is still the same.
+    fn verify(&self, now: &PlanReport, files: &Loaded) -> Result<(), Failure> {
+        match self {
+            Self::Fresh(_) => Ok(()),
+            Self::Saved(saved) => saved_plan::verify(saved, now, files),
+        }
+    }
+
     /// What of `plan`, which was made now, is meant.
     fn narrow(
         &self,
@@ -169,11 +178,14 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
         return refuse_stale(&session, &held.state, &narrowed, args, output);
     }
-    let Narrowed { plan, stale, .. } = narrowed;
+    let mut skipped = saved_plan::skipped(&narrowed);
+    let mut plan = narrowed.plan;
     let limits = session.limits(&args.planning);
     let refusals = refusals(&plan, &limits);
     let report = PlanReport::new(&plan, &files.origins, &refusals, None);
+    intent.verify(&report, &files)?;
     show(&report, &session, args, output);
+    skipped.extend(set_aside(&mut plan));
     let (mut receipts, saved) = if plan.is_empty() {
         (Vec::new(), held.save(moved).map_err(Failure::from))
     } else {
@@ -181,7 +193,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         carry_out(&session, &plan, &limits, &mut held, args, output)?
     };
     receipts.extend(plan.unreadable.iter().map(unread));
-    receipts.extend(saved_plan::skipped(&stale));
+    receipts.extend(skipped);
     let closed = session.close();
     // Whatever became of state and sandbox, the report comes first: it says what was done.
     let summary = print_end(&session, &held.state, &receipts, &plan, args, output)?;
@@ -226,7 +238,7 @@ fn refuse_stale(
     Err(saved_plan::refused(narrowed))
 }
 
-/// Whether the plan may be carried out: within its limits, with every secret known, and approved.
+/// Whether the plan may be carried out: within its limits, and approved.
 fn permit(
     session: &Session,
     plan: &Plan,
@@ -237,7 +249,6 @@ fn permit(
     if !refusals.is_empty() {
         return Err(guarded(refusals));
     }
-    all_known(plan)?;
     // Before anybody is asked: without a key and an address there is nothing to approve.
     session.service(&plan.app)?;
     warn_of_deadline(plan, args, output);
@@ -346,7 +357,7 @@ fn print_end(
 }
 
 /// Each room is shown when it ends.
-fn detail(session: &Session) -> Detail<'_> {
+fn detail(session: &Session) -> Detail {
     Detail {
         rooms_shown: true,
         ..session.detail()
@@ -359,32 +370,6 @@ fn guarded(refusals: &[Refusal]) -> Failure {
     Failure::new(Exit::Refused, reasons.next().unwrap_or_default())
         .causes(reasons)
         .hint("nothing was sent")
-}
-
-/// Refuses to send rooms with secrets that are not known here: a write without them could reset them.
-fn all_known(plan: &Plan) -> Result<(), Failure> {
-    let mut variables = BTreeSet::new();
-    let mut places = Vec::new();
-    for change in plan.actionable() {
-        for (attribute, unset) in change.unset() {
-            for variable in unset {
-                places.push(format!(
-                    "{}, {attribute}: {variable} is not set",
-                    change.room
-                ));
-                variables.insert(variable.as_str());
-            }
-        }
-    }
-    if variables.is_empty() {
-        return Ok(());
-    }
-    let message = "rooms that would be sent refer to variables that are not set; nothing was sent";
-    let names: Vec<&str> = variables.into_iter().collect();
-    let hint = format!("set {} in the environment", names.join(", "));
-    Err(Failure::new(Exit::Invalid, message)
-        .causes(places)
-        .hint(hint))
 }
 
 /// What is about to be done, for whoever approves it.

@@ -22,8 +22,8 @@ use crate::files::new_file;
 use crate::files::room_file;
 use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
-use crate::model::{LiveRoom, NameRule, RoomName, Value, Wanted};
-use crate::planner::import::{Draft, draft, prefix, stem};
+use crate::model::{LiveRoom, NameRule, RoomName, Value, Variables, Wanted};
+use crate::planner::import::{Draft, VariableNames, draft, stem};
 use crate::planner::{
     Event, Gone, LeftOut, LeftOutBy, Scope, Sighting, State, World, named_otherwise,
 };
@@ -249,25 +249,19 @@ struct Place {
 impl Import<'_> {
     /// Writes a file for each room that was seen, and takes the rooms into `state`.
     fn all(&self, world: &World, state: &mut State) -> Vec<RoomReport> {
-        let mut taken = BTreeSet::new();
-        // Rooms that are left alone keep the variables that an import gave them.
-        for room in self.loaded.wanted.keys().chain(self.elsewhere.keys()) {
-            if !world.contains_key(room) {
-                prefix(room, &mut taken);
-            }
-        }
-        let rooms = world.iter().map(|(room, sighting)| {
-            let prefix = prefix(room, &mut taken);
-            self.one(room, sighting, &prefix, state)
-        });
-        rooms.collect()
+        let files = [&self.loaded.wanted, self.elsewhere];
+        let mut names = VariableNames::new(&self.workspace.env_prefix, files);
+        let rooms = world.iter();
+        rooms
+            .map(|(room, sighting)| self.one(room, sighting, &mut names, state))
+            .collect()
     }
 
     fn one(
         &self,
         room: &RoomName,
         sighting: &Sighting,
-        prefix: &str,
+        names: &mut VariableNames<'_>,
         state: &mut State,
     ) -> RoomReport {
         let name = room.as_str();
@@ -279,7 +273,7 @@ impl Import<'_> {
                 refused("the service says that there is no such room")
             }
             Sighting::Present(live) => self
-                .import(room, live, prefix, state)
+                .import(room, live, names, state)
                 .unwrap_or_else(|why| refused(&why)),
         }
     }
@@ -288,11 +282,11 @@ impl Import<'_> {
         &self,
         room: &RoomName,
         live: &LiveRoom,
-        prefix: &str,
+        names: &mut VariableNames<'_>,
         state: &mut State,
     ) -> Result<RoomReport, String> {
         let draft = draft(live, self.workspace.now)?;
-        let variables = draft.variables(prefix);
+        let variables = draft.variables(room, names);
         let place = self.place(room)?;
         let stem = place.relative.file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy();
@@ -381,9 +375,13 @@ impl Import<'_> {
                 _ => None,
             }
         };
+        let context = self.workspace.context(&[]);
         let context = Context {
-            variables: &lookup,
-            ..self.workspace.context(&[])
+            variables: Variables {
+                values: &lookup,
+                ..context.variables
+            },
+            ..context
         };
         let (parsed, _) = room_file::parse("", stem, text, &context);
         parsed

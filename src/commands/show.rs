@@ -39,7 +39,7 @@ pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Resu
     };
     let nowhere = RoomOrigins::new();
     let origins = loaded.origins.get(name).unwrap_or(&nowhere);
-    let report = ShowReport::new(name, &wanted.file, &wanted.settings, origins);
+    let report = ShowReport::new(name, wanted, origins);
     // Other rooms may be wrong; that is for other commands to report.
     let is_about =
         |f: &&Finding| report.attributes.iter().any(|a| a.file == f.file) || f.file == wanted.file;

@@ -2,7 +2,7 @@
 
 use crate::files::defaults::Defaults;
 use crate::model::policy::Policy;
-use crate::model::{Glob, Lookup, NameRule};
+use crate::model::{Glob, NameRule, Variables};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -10,7 +10,7 @@ pub(crate) struct Context<'a> {
     /// Now, in Unix seconds.
     pub now: i64,
     /// The variables that secret attributes may refer to.
-    pub variables: Lookup<'a>,
+    pub variables: Variables<'a>,
     /// Whether it is for the sandbox, where secrets whose variables are not set are made up.
     pub sandbox: bool,
     pub defaults: &'a Defaults,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::files::entries::{self, Findings, SettingsFile};
 use crate::files::yaml::Entry;
 use crate::model::digest::sha256;
-use crate::model::{Finding, Rule};
+use crate::model::{EnvPrefix, Finding, Rule};
 
 pub(crate) const STEM: &str = "_defaults";
 
@@ -28,21 +28,20 @@ pub(crate) struct Layer {
 }
 
 /// Reads a file of defaults, with everything that is wrong with it.
-pub(crate) fn parse(file: &str, text: &str) -> (Layer, Vec<Finding>) {
+pub(crate) fn parse(file: &str, text: &str, prefix: &EnvPrefix) -> (Layer, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let read = entries::parse(text, "default", &mut findings);
+    let read = entries::parse(text, "default", prefix, &mut findings);
     let (entries, mut broken) = match read {
         Some(SettingsFile { entries, room }) => (entries, room.is_none()),
         None => (Vec::new(), true),
     };
     if let Some(entry) = entries.iter().find(|entry| entry.key == "roomName") {
         let message = "defaults are for many rooms, and a name is for one";
-        findings.report(
-            entry.key_at,
-            Rule::DefaultsName,
-            message,
-            "take `roomName` out",
-        );
+        let help = "take `roomName` out";
+        findings.add(Finding {
+            attribute: Some("roomName"),
+            ..Finding::new(file, entry.key_at, Rule::DefaultsName, message, help)
+        });
         broken = true;
     }
     let layer = Layer {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute, Kind};
-use crate::model::reference::{Template, prefix_of, variable, written};
+use crate::model::reference::{EnvPrefix, Template, variable, written};
 use crate::model::suggest::nearest;
 use crate::model::{Finding, Place, Related, Room, Rule};
 
@@ -40,8 +40,13 @@ pub(crate) struct SettingsFile {
 }
 
 /// Reads the keys of `text` and checks each one by itself. Nothing when it is not even a mapping. `owner` is
-/// what the variables for secrets in it would be named after.
-pub(crate) fn parse(text: &str, owner: &str, findings: &mut Findings<'_>) -> Option<SettingsFile> {
+/// what the variables for secrets in it would be named after, behind `prefix`.
+pub(crate) fn parse(
+    text: &str,
+    owner: &str,
+    prefix: &EnvPrefix,
+    findings: &mut Findings<'_>,
+) -> Option<SettingsFile> {
     let before = findings.list.len();
     let entries = unambiguous(text, findings)?;
     for entry in &entries {
@@ -62,12 +67,26 @@ pub(crate) fn parse(text: &str, owner: &str, findings: &mut Findings<'_>) -> Opt
             findings.report(place, Rule::WrongType, message, FAULT);
         }
     }
+    for entry in &entries {
+        refuse_variables(entry, prefix, findings);
+    }
     let fine = findings.list.len() == before;
     for entry in &entries {
-        warn_of_literal_secret(entry, owner, findings);
+        warn_of_literal_secret(entry, &prefix.of(owner), findings);
     }
     let room = alone.ok().filter(|_| fine);
+    name_attributes(&entries, &mut findings.list[before..]);
     Some(SettingsFile { entries, room })
+}
+
+/// Names the attribute that each finding points at.
+pub(crate) fn name_attributes(entries: &[Entry], findings: &mut [Finding]) {
+    for finding in findings.iter_mut().filter(|f| f.attribute.is_none()) {
+        let mut entries = entries.iter();
+        let entry = entries.find(|e| [e.key_at, e.value_at].contains(&finding.place));
+        let attribute = entry.and_then(|entry| catalogue::attribute(&entry.key));
+        finding.attribute = attribute.map(|attribute| attribute.name);
+    }
 }
 
 /// The keys of `text`, if every reader of YAML would see the same ones; there may be some twice. Nothing when it
@@ -86,16 +105,39 @@ pub(crate) fn unambiguous(text: &str, findings: &mut Findings<'_>) -> Option<Vec
     }
 }
 
+/// The secret that `text` holds with its references, if it is one.
+pub(crate) fn secret(entry: &Entry) -> Option<(&'static Attribute, Template)> {
+    // All secrets are URLs or references; most values are not even texts.
+    let text = entry.value.as_str();
+    let text = text.filter(|text| text.contains("://") || text.contains("${"))?;
+    let attribute = catalogue::attribute(&entry.key).filter(|a| a.is_secret())?;
+    Some((attribute, Template::parse(text).ok()?))
+}
+
+/// Refuses references to what files have no business with. The names are no secret.
+fn refuse_variables(entry: &Entry, prefix: &EnvPrefix, findings: &mut Findings<'_>) {
+    let Some((attribute, template)) = secret(entry) else {
+        return;
+    };
+    let variables = template.variables();
+    for name in variables.iter().filter(|name| !prefix.permits(name)) {
+        let shown = shortened(name);
+        let message = format!(
+            "`{}` asks for the variable `{shown}`, which a room may not have",
+            attribute.name
+        );
+        findings.report(
+            entry.value_at,
+            Rule::VariableName,
+            message,
+            prefix.help(&shown),
+        );
+    }
+}
+
 /// A secret in a repository is everyone's who can read it, and stays in its history.
-fn warn_of_literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_>) {
-    // All secrets are URLs; most values are not even texts.
-    let Some(text) = entry.value.as_str().filter(|text| text.contains("://")) else {
-        return;
-    };
-    let Some(attribute) = catalogue::attribute(&entry.key).filter(|a| a.is_secret()) else {
-        return;
-    };
-    let Ok(template) = Template::parse(text) else {
+fn warn_of_literal_secret(entry: &Entry, prefix: &str, findings: &mut Findings<'_>) {
+    let Some((attribute, template)) = secret(entry) else {
         return;
     };
     let is_wrong = findings.list.iter().any(|f| f.place == entry.value_at);
@@ -103,7 +145,7 @@ fn warn_of_literal_secret(entry: &Entry, owner: &str, findings: &mut Findings<'_
         return;
     }
     let name = attribute.name;
-    let reference = written(&variable(&prefix_of(owner), name));
+    let reference = written(&variable(prefix, name));
     let message = format!("`{name}` is a secret, and this one is written into the file");
     let help = format!("write `{name}: {reference}`, and set that variable where roomctl runs");
     findings.report(entry.value_at, Rule::LiteralSecret, message, help);
@@ -350,6 +392,10 @@ impl<'a> Findings<'a> {
             finding.room = Some(name.to_owned());
         }
         self.room = Some(name.to_owned());
+    }
+
+    pub(crate) fn file(&self) -> &'a str {
+        self.file
     }
 
     /// One more, in this file.

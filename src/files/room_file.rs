@@ -15,7 +15,7 @@ use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
 use crate::model::policy::Subject;
-use crate::model::reference::Template;
+use crate::model::reference::Outline;
 use crate::model::rules::{self, Violation};
 use crate::model::{
     Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Secret, Settings, WantedRoom,
@@ -40,7 +40,8 @@ pub(crate) fn parse(
     context: &Context<'_>,
 ) -> (Option<RoomFile>, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let Some(own) = entries::parse(text, stem, &mut findings) else {
+    let prefix = context.variables.prefix;
+    let Some(own) = entries::parse(text, stem, prefix, &mut findings) else {
         return (None, findings.list);
     };
     let name = room_name(&own.entries, stem, context.names, &mut findings);
@@ -64,10 +65,12 @@ pub(crate) fn parse(
     // does not ask them.
     let clean = findings.list.is_empty();
     let source = clean.then(|| unchanged::source(stem, text, context, &name, &settings));
+    let (references, outlines) = layers.secrets();
     let subject = Subject {
         room: &name,
         file,
         settings: &settings,
+        outlines: &outlines,
         now: context.now,
     };
     for violation in context.policies.iter().filter_map(|one| one.check(subject)) {
@@ -81,7 +84,8 @@ pub(crate) fn parse(
             place: file.to_owned(),
             source,
             settings,
-            references: layers.references(),
+            references,
+            outlines,
         },
         origins: layers.origins(),
     };
@@ -118,12 +122,16 @@ fn settings(
         let entries = layers.entries();
         yaml::typed(entries.iter().map(|(_, entry)| *entry)).ok()?
     };
-    for (name, why) in room.resolve(context.variables, context.sandbox) {
+    let variables = |name: &str| context.variables.get(name);
+    for (name, why) in room.resolve(&variables, context.sandbox) {
         let (file, entry) = layers.find(name)?;
         let message = format!("`{name}`, with the values of its variables: {why}");
         let help = "correct the variable in the environment, or the text around the reference";
         let place = entry.value_at;
-        findings.add(Finding::new(file, place, Rule::Variable, message, help));
+        findings.add(Finding {
+            attribute: Some(name),
+            ..Finding::new(file, place, Rule::Variable, message, help)
+        });
     }
     let settings = room.settings();
     check_rules(&settings, layers, context.now, findings);
@@ -162,17 +170,26 @@ impl<'a> Layers<'a> {
         })
     }
 
-    fn references(&self) -> BTreeMap<&'static str, Secret> {
-        let entries = self.entries().into_iter();
-        let references = entries.filter_map(|(_, entry)| {
-            // Only a text that holds a reference can be one; most values are not even texts.
-            let text = entry.value.as_str().filter(|text| text.contains("${"))?;
-            let attribute = catalogue::attribute(&entry.key).filter(|a| a.is_secret())?;
-            let is_reference = |template: Template| !template.variables().is_empty();
-            let refers = Template::parse(text).is_ok_and(is_reference);
-            refers.then(|| (attribute.name, Secret::new(text)))
-        });
-        references.collect()
+    /// Its secrets that refer to variables, as they are written, and what may be seen of all of them.
+    fn secrets(
+        &self,
+    ) -> (
+        BTreeMap<&'static str, Secret>,
+        BTreeMap<&'static str, Outline>,
+    ) {
+        let (mut references, mut outlines) = (BTreeMap::new(), BTreeMap::new());
+        for (_, entry) in self.entries() {
+            let Some((attribute, template)) = entries::secret(entry) else {
+                continue;
+            };
+            let outline = template.outline();
+            if !outline.variables.is_empty() {
+                let written = Secret::new(entry.value.as_str().unwrap_or_default());
+                references.insert(attribute.name, written);
+            }
+            outlines.insert(attribute.name, outline);
+        }
+        (references, outlines)
     }
 
     fn origins(&self) -> RoomOrigins {
@@ -218,7 +235,11 @@ fn room_name(
                     help = format!("rename the file to `{lower}`, or set `roomName`");
                 }
             }
-            findings.report(place, Rule::RoomName, format!("{error}{origin}"), help);
+            let message = format!("{error}{origin}");
+            findings.add(Finding {
+                attribute: Some("roomName"),
+                ..Finding::new(findings.file(), place, Rule::RoomName, message, help)
+            });
             None
         }
     }
@@ -232,12 +253,14 @@ fn check_rules(room: &Settings, layers: &Layers<'_>, now: i64, findings: &mut Fi
 
 /// Points at the room's own file if it has any part in it: the defaults also serve rooms that they fit.
 fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findings<'_>) {
+    let wanted = violation.attributes.first().copied();
     let attributes = violation.attributes.into_iter();
     let mut places: Vec<_> = attributes
         .filter_map(|name| Some((name, layers.find(name)?)))
         .collect();
     // Stable: among its own, and among the others, the attribute itself comes first.
     places.sort_by_key(|(_, (file, _))| *file != layers.file);
+    let attribute = places.first().map(|(name, _)| *name).or(wanted);
     let mut places = places.into_iter();
     let (file, place) = match places.next() {
         Some((_, (file, entry))) => (file, entry.key_at),
@@ -256,6 +279,7 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
     findings.add(Finding {
         severity: violation.severity,
         related: related.collect(),
+        attribute,
         ..Finding::new(file, place, rule, message, help)
     });
 }
@@ -264,8 +288,8 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
 mod tests {
     use super::*;
     use crate::files::defaults;
-    use crate::model::Value;
     use crate::model::policy::{self, PolicyConfig};
+    use crate::model::{EnvPrefix, Value, Variables};
 
     const CONTEXT: Context = Context {
         names: NameRule::Lowercase,
@@ -274,10 +298,13 @@ mod tests {
         sandbox: false,
         owns: None,
         policies: &[],
-        variables: &|name| match name {
-            "KEY" => Some("canary-key".to_owned()),
-            "BLANK" => Some("canary key".to_owned()),
-            _ => None,
+        variables: Variables {
+            prefix: EnvPrefix::ROOM,
+            values: &|name| match name {
+                "ROOM_KEY" => Some("canary-key".to_owned()),
+                "ROOM_BLANK" => Some("canary key".to_owned()),
+                _ => None,
+            },
         },
     };
 
@@ -421,15 +448,15 @@ mod tests {
             room.unwrap().wanted.settings
         };
         let hook = |value: &str| format!("privacy: private\nmeetingJoinWebhook: {value}\n");
-        let set = settings(&hook("https://a.example/${env:KEY}?x=$$1"));
+        let set = settings(&hook("https://a.example/${env:ROOM_KEY}?x=$$1"));
         let secret = Secret::new("https://a.example/canary-key?x=$1");
         assert_eq!(set["meetingJoinWebhook"], Value::Secret(secret));
-        let unset = settings(&hook("\"${env:NONE}\""));
-        let variables = vec!["NONE".to_owned()];
+        let unset = settings(&hook("\"${env:ROOM_NONE}\""));
+        let variables = vec!["ROOM_NONE".to_owned()];
         assert_eq!(unset["meetingJoinWebhook"], Value::Unset { variables });
         // A known value or not, the rules see that there is one.
         settings(
-            "privacy: private\nenableComposition: true\nenableRTMPOut: true\nrtmpOutURL: ${env:NONE}\n",
+            "privacy: private\nenableComposition: true\nenableRTMPOut: true\nrtmpOutURL: ${env:ROOM_NONE}\n",
         );
     }
 
@@ -437,12 +464,20 @@ mod tests {
     fn wrong_references_are_reported_at_their_place() {
         let cases = [
             (
-                "privacy: private\nmeetingJoinWebhook: https://a.example/${env:BLANK}",
+                "privacy: private\nmeetingJoinWebhook: https://a.example/${env:ROOM_BLANK}",
                 "2:21 variable: `meetingJoinWebhook`, with the values of its variables: a URL cannot hold blanks or control characters; expected an absolute http or https URL | correct the variable in the environment, or the text around the reference",
             ),
             (
                 "privacy: private\nrtmpOutURL: rtmp://a/${KEY}",
                 "2:13 wrong-type: `rtmpOutURL`: `${` begins a reference, which reads `${env:NAME}`; for the characters as such write `$${` | write the whole URL, or `${env:NAME}` and set that variable where roomctl runs",
+            ),
+            (
+                "privacy: private\nmeetingJoinWebhook: https://a.example/${env:KEY}",
+                "2:21 variable-name: `meetingJoinWebhook` asks for the variable `KEY`, which a room may not have | call it `ROOM_KEY`, here and where roomctl runs; rooms have variables that begin with `ROOM_`, and only --env-prefix or ROOMCTL_ENV_PREFIX can name another beginning",
+            ),
+            (
+                "privacy: private\nrtmpOutURL: ${env:GITHUB_TOKEN}",
+                "2:13 variable-name: `rtmpOutURL` asks for the variable `GITHUB_TOKEN`, which a room may not have | variables that begin with `GITHUB_` are for no room; what the room needs can be in one that begins with `ROOM_`",
             ),
             (
                 "privacy: ${env:KEY}",
@@ -477,7 +512,7 @@ mod tests {
         ]))
         .unwrap();
         let policies = policy::compile(&declared).unwrap();
-        let (layer, _) = defaults::parse("_defaults.yaml", "\nprivacy: private\n");
+        let (layer, _) = defaults::parse("_defaults.yaml", "\nprivacy: private\n", EnvPrefix::ROOM);
         let defaults = Defaults::default().below(Arc::new(layer));
         let context = Context {
             policies: &policies,

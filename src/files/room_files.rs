@@ -14,7 +14,8 @@ use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
 use crate::model::words::count;
 use crate::model::{
-    Finding, Origins, Place, Related, RoomName, RoomOrigins, Rule, Wanted, WantedRoom, glob,
+    EnvPrefix, Finding, Origins, Place, Related, RoomName, RoomOrigins, Rule, Wanted, WantedRoom,
+    glob,
 };
 
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ pub(crate) fn load_unless_known(
 
 fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Known<'_>) -> Loaded {
     let mut findings = Vec::new();
-    let mut files = Files::default();
+    let mut files = Files::new(context.variables.prefix);
     for root in roots {
         let found = discover(rooms, root);
         files.add(root, found, &mut findings);
@@ -83,13 +84,22 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
 }
 
 /// The files to read, each room with the defaults that hold for it.
-#[derive(Default)]
-struct Files {
+struct Files<'a> {
+    /// What the variables begin with that they may refer to.
+    prefix: &'a EnvPrefix,
     rooms: Vec<(PathBuf, Arc<Defaults>)>,
     layers: BTreeMap<PathBuf, Arc<Layer>>,
 }
 
-impl Files {
+impl<'a> Files<'a> {
+    fn new(prefix: &'a EnvPrefix) -> Self {
+        Self {
+            prefix,
+            rooms: Vec::new(),
+            layers: BTreeMap::new(),
+        }
+    }
+
     fn add(&mut self, root: &Path, mut found: Found, findings: &mut Vec<Finding>) {
         findings.append(&mut found.findings);
         let mut top = Defaults::default();
@@ -150,7 +160,7 @@ impl Files {
         let file = as_typed(&path);
         let layer = match read_text(&path) {
             Ok(text) => {
-                let (layer, mut found) = defaults::parse(&file, &text);
+                let (layer, mut found) = defaults::parse(&file, &text, self.prefix);
                 findings.append(&mut found);
                 layer
             }
@@ -287,12 +297,12 @@ mod tests {
 
     use super::*;
     use crate::files::text_file::MAX_FILE_BYTES;
-    use crate::model::{NameRule, Severity, Value};
+    use crate::model::{NameRule, Severity, Value, Variables};
 
     const CONTEXT: Context = Context {
         names: NameRule::UrlSafe,
         now: 1_790_000_000,
-        variables: &|_| None,
+        variables: Variables::NONE,
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,

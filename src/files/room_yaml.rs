@@ -103,7 +103,7 @@ mod tests {
             stem: "other",
             schema: Some("../schema/room.schema.json"),
             draft: &draft,
-            variables: &draft.variables("ROOM_123"),
+            variables: &[("rtmpOutURL", "ROOM_123_RTMP_OUT_URL".to_owned())].into(),
         });
         assert_eq!(
             text,

@@ -127,14 +127,14 @@ mod tests {
     use super::*;
     use crate::files::defaults::{Defaults, parse as parse_defaults};
     use crate::files::room_file::parse;
-    use crate::model::NameRule;
     use crate::model::value::stored;
+    use crate::model::{EnvPrefix, NameRule, Variables};
 
     const NOW: i64 = 1_790_000_000;
     const CONTEXT: Context = Context {
         names: NameRule::Lowercase,
         now: NOW,
-        variables: &|_| None,
+        variables: Variables::NONE,
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn defaults_that_moved_make_it_unknown() {
         let chain = |text: &str| {
-            let (layer, _) = parse_defaults("_defaults.yaml", text);
+            let (layer, _) = parse_defaults("_defaults.yaml", text, EnvPrefix::ROOM);
             Defaults::default().below(Arc::new(layer))
         };
         let (before, after) = (chain("autoJoin: true"), chain("autoJoin: true # why"));

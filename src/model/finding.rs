@@ -77,6 +77,8 @@ pub(crate) struct Finding {
     pub related: Vec<Related>,
     /// The room it is about, when that much is known. Of a finding in defaults, the first one it concerns.
     pub room: Option<String>,
+    /// Wire name of the attribute it is about, if it is about one.
+    pub attribute: Option<&'static str>,
 }
 
 impl Finding {
@@ -97,6 +99,7 @@ impl Finding {
             help: Some(help.into()),
             related: Vec::new(),
             room: None,
+            attribute: None,
         }
     }
 

@@ -31,12 +31,15 @@ impl<T: Into<Scalar>> From<T> for Live {
 }
 
 impl Kind {
-    /// A value of the service as this kind takes it. Numbers that come back as text count as numbers: it is
+    /// A value of the service as this kind takes it. Numbers and flags that come back as text count as such: it is
     /// unknown how strictly the service keeps types, and no write would mend it.
     pub(crate) fn read(&self, value: &Scalar) -> Scalar {
         match (self, value) {
             (Self::Count(_) | Self::Moment | Self::Span, Scalar::Text(text)) => {
                 text.parse().map_or_else(|_| value.clone(), Scalar::Integer)
+            }
+            (Self::Flag, Scalar::Text(text)) => {
+                text.parse().map_or_else(|_| value.clone(), Scalar::Bool)
             }
             _ => value.clone(),
         }
@@ -44,20 +47,41 @@ impl Kind {
 }
 
 impl Live {
+    /// The value as an attribute of this kind takes it, for import, effects, plans and drift alike. `None`: there is
+    /// none, or it is a secret.
+    pub(crate) fn read(&self, kind: &Kind) -> Option<Scalar> {
+        match (self, kind) {
+            (Self::Null, _) | (_, Kind::SecretUrl) => None,
+            (Self::Plain(value), kind) => Some(kind.read(value)),
+            // A word that everybody may write gives nothing away, whatever else it is the secret of.
+            (Self::Secret(text), Kind::Words(words)) if words.contains(&text.expose()) => {
+                Some(text.expose().into())
+            }
+            (Self::Secret(_), _) => None,
+        }
+    }
+
+    /// What it is as a text; secret, since it may be anything. `None`: the service reports no value.
+    pub(crate) fn text(&self) -> Option<Secret> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Plain(Scalar::Text(text)) => Secret::new(text.as_str()),
+            Self::Plain(Scalar::Integer(number)) => Secret::new(number.to_string()),
+            Self::Plain(Scalar::Bool(flag)) => Secret::new(flag.to_string()),
+            Self::Secret(text) => text.clone(),
+        })
+    }
+
     /// The form that is stored and compared. Whatever the service puts into a secret attribute is a secret.
     pub(crate) fn stored(&self, salt: &str, attribute: &str) -> Stored {
-        match (self, catalogue::kind(attribute)) {
-            (Self::Null, _) => Stored::Null(()),
-            (Self::Plain(Scalar::Text(text)), Some(Kind::SecretUrl)) => {
-                Stored::digest(&Secret::new(text.as_str()), salt, attribute)
-            }
-            (Self::Plain(value), Some(kind)) => Stored::Plain(kind.read(value)),
-            (Self::Plain(value), None) => Stored::Plain(value.clone()),
-            // A word that everybody may write gives nothing away, whatever else it is the secret of.
-            (Self::Secret(text), Some(Kind::Words(words))) if words.contains(&text.expose()) => {
-                Stored::from(text.expose())
-            }
-            (Self::Secret(text), _) => Stored::digest(text, salt, attribute),
+        let plain = match (self, catalogue::kind(attribute)) {
+            (Self::Plain(value), None) => Some(value.clone()),
+            (_, kind) => kind.and_then(|kind| self.read(kind)),
+        };
+        match (plain, self.text()) {
+            (Some(value), _) => Stored::Plain(value),
+            (None, Some(text)) => Stored::digest(&text, salt, attribute),
+            (None, None) => Stored::Null(()),
         }
     }
 }
@@ -110,6 +134,9 @@ mod tests {
             ("enableChat", true.into(), true.into(), true),
             ("enableChat", false.into(), true.into(), false),
             ("enableChat", Live::Null, false.into(), false),
+            ("enableChat", text("true"), true.into(), true),
+            ("enableChat", text("false"), true.into(), false),
+            ("enableChat", text("1"), true.into(), false),
             ("maxParticipants", 5.into(), 5.into(), true),
             ("maxParticipants", text("5"), 5.into(), true),
             ("expireUnixSec", text("5"), 5.into(), true),
@@ -137,11 +164,13 @@ mod tests {
             id: None,
             settings: [
                 ("rtmpOutURL".to_owned(), url.into()),
+                ("meetingJoinWebhook".to_owned(), 7_654_321.into()),
                 ("privacy".to_owned(), Live::Secret(Secret::new(url))),
             ]
             .into(),
         };
         let text = serde_json::to_string(&room.stored("salt")).unwrap();
         assert!(!text.contains("abc-key") && text.contains("sha256:"));
+        assert!(!text.contains("7654321"), "{text}");
     }
 }

@@ -7,7 +7,7 @@
 //! | `room`, `types` | a room as a file declares it, and the types of its attributes: the only list of names |
 //! | `catalogue` | that list as a table, with the kind of each attribute |
 //! | `value`, `live`, `digest`, `secret` | what an attribute holds: to be sent and as stored; as the service reports it; what must never be seen |
-//! | `reference` | `${env:NAME}` in secret attributes |
+//! | `reference` | `${env:NAME}` in secret attributes, and which variables those may be |
 //! | `wanted`, `origin` | rooms as the files want them, and where each value comes from |
 //! | `name`, `glob`, `suggest` | which room names are accepted; patterns over them; "did you mean" |
 //! | `rule`, `rules`, `policy` | the checks and why each is one; those across attributes; a company's own |
@@ -46,7 +46,7 @@ pub(crate) use glob::Glob;
 pub(crate) use live::{Live, LiveRoom};
 pub(crate) use name::{NameRule, RoomName};
 pub(crate) use origin::{Origin, Origins, RoomOrigins};
-pub(crate) use reference::Lookup;
+pub(crate) use reference::{EnvPrefix, Variables};
 pub(crate) use room::Room;
 pub(crate) use rule::Rule;
 pub(crate) use secret::Secret;

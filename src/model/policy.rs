@@ -1,6 +1,6 @@
 //! Policies: what a company demands of its rooms beyond the rules of the service, as CEL expressions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cel::{Context, Program, Value as Cel};
@@ -10,13 +10,12 @@ use serde::Deserialize;
 use super::catalogue::attributes;
 use super::finding::Severity;
 use super::glob::Glob;
+use super::reference::Outline;
 use super::rule::Rule;
 use super::rules::Violation;
+use super::secret::MASK;
 use super::value::Scalar;
 use super::{RoomName, Settings, Value};
-
-/// What stands for a secret: expressions see that there is one, and nothing of it.
-const MASK: &str = "****";
 
 /// One policy, as `roomctl.yaml` declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -28,7 +27,8 @@ pub(crate) struct PolicyConfig {
     #[serde(default)]
     pub rooms: Glob,
     /// A CEL expression that is true for every room that keeps to the policy. `room` holds the wanted settings by
-    /// wire name, and `room.roomName`; a secret reads `****`. `has(room.maxParticipants)` says whether a key is
+    /// wire name, and `room.roomName`; of a secret, scheme, host and variables: `https://hooks.example/****
+    /// (ROOM_TOKEN)`. `has(room.maxParticipants)` says whether a key is
     /// managed. `file` is the path of the room's file, `now` the time in Unix seconds.
     pub expression: String,
     /// What is reported about a room that does not.
@@ -58,6 +58,8 @@ pub(crate) struct Subject<'a> {
     pub room: &'a RoomName,
     pub file: &'a str,
     pub settings: &'a Settings,
+    /// What it may see of the secrets among them.
+    pub outlines: &'a BTreeMap<&'static str, Outline>,
     /// In Unix seconds.
     pub now: i64,
 }
@@ -152,7 +154,10 @@ fn room(subject: Subject<'_>) -> HashMap<String, Cel> {
             Value::Plain(Scalar::Bool(value)) => Cel::from(*value),
             Value::Plain(Scalar::Integer(value)) => Cel::from(*value),
             Value::Plain(Scalar::Text(text)) => Cel::from(text.as_str()),
-            Value::Secret(_) | Value::Unset { .. } => Cel::from(MASK),
+            Value::Secret(_) | Value::Unset { .. } => {
+                let outline = subject.outlines.get(name);
+                Cel::from(outline.map_or_else(|| MASK.to_owned(), Outline::to_string))
+            }
         };
         ((*name).to_owned(), value)
     });
@@ -186,10 +191,16 @@ mod tests {
         ]
         .into();
         let room = RoomName::try_from("sales-demo".to_owned()).unwrap();
+        let outline = Outline {
+            address: "rtmp://live.example/****".to_owned(),
+            variables: vec!["ROOM_KEY".to_owned()],
+        };
+        let outlines = [("rtmpOutURL", outline)].into();
         let subject = Subject {
             room: &room,
             file: "rooms/sales/demo.yaml",
             settings: &settings,
+            outlines: &outlines,
             now: 1_000,
         };
         let policies = compile(&[config(rooms, expression)]).unwrap();
@@ -211,7 +222,7 @@ mod tests {
             "room.roomName.matches('^[a-z-]+$')",
             "file.startsWith('rooms/sales/')",
             "!has(room.expireUnixSec) || room.expireUnixSec > now",
-            "has(room.rtmpOutURL) && room.rtmpOutURL == '****'",
+            "room.rtmpOutURL == 'rtmp://live.example/**** (ROOM_KEY)'",
         ] {
             assert_eq!(checked("*", expression), None, "{expression}");
         }
@@ -262,7 +273,7 @@ mod tests {
             if let Ok(policies) = compile(&[config("*", &expression)]) {
                 let room = RoomName::try_from("a".to_owned()).unwrap();
                 let settings = Settings::new();
-                let subject = Subject { room: &room, file: "a", settings: &settings, now: 0 };
+                let subject = Subject { room: &room, file: "a", settings: &settings, outlines: &BTreeMap::new(), now: 0 };
                 let _ = policies[0].check(subject);
             }
         }

@@ -1,13 +1,121 @@
-//! `${env:NAME}` in secret attributes: how it is written, and what it stands for.
+//! `${env:NAME}` in secret attributes: how it is written, which names it may have, and what it stands for.
 //!
 //! Pure: the values of variables come in through a [`Lookup`].
 
-use super::secret::Secret;
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::secret::{MASK, Secret};
 
 /// The value of a variable, if it is set.
 pub(crate) type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 const OPENING: &str = "${env:";
+
+/// Beginnings of variables that the account, a pipeline, a cloud or this program keep for themselves. Whoever may propose
+/// a room file must not have them sent anywhere, whatever prefix somebody chose.
+const KEPT: [&str; 8] = [
+    "METERED_", "GITHUB_", "ACTIONS_", "RUNNER_", "AWS_", "AZURE_", "GOOGLE_", "ROOMCTL_",
+];
+
+/// What the names of the variables begin with that files may refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EnvPrefix(Cow<'static, str>);
+
+/// Why a text is no prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PrefixError {
+    #[error(
+        "it begins with a letter, ends with `_`, and has capital letters, digits and `_`, such as `TEAM_`"
+    )]
+    Form,
+    #[error("no room may have variables that begin with `{0}`")]
+    Kept(&'static str),
+}
+
+impl EnvPrefix {
+    pub(crate) const ROOM: &'static Self = &Self(Cow::Borrowed("ROOM_"));
+
+    /// Whether a file may refer to the variable `name`.
+    pub(crate) fn permits(&self, name: &str) -> bool {
+        is_variable(name) && name.starts_with(&*self.0) && kept(name).is_none()
+    }
+
+    /// What to do about a variable that is not permitted.
+    pub(crate) fn help(&self, name: &str) -> String {
+        let prefix = &self.0;
+        match kept(name) {
+            Some(kept) => format!(
+                "variables that begin with `{kept}` are for no room; what the room needs can be in one that begins with \
+                 `{prefix}`"
+            ),
+            None => format!(
+                "call it `{prefix}{}`, here and where roomctl runs; rooms have variables that begin with `{prefix}`, \
+                 and only --env-prefix or ROOMCTL_ENV_PREFIX can name another beginning",
+                name.trim_start_matches('_')
+            ),
+        }
+    }
+
+    /// What the names of a room's own variables begin with: `ROOM_STAND_UP` for `stand-up`.
+    pub(crate) fn of(&self, room: &str) -> String {
+        let plain = |c: char| match c {
+            c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
+            _ => '_',
+        };
+        let room: String = room.chars().map(plain).collect();
+        format!("{}{room}", self.0)
+    }
+}
+
+impl FromStr for EnvPrefix {
+    type Err = PrefixError;
+
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
+        let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        let begins = text.starts_with(|c: char| c.is_ascii_uppercase());
+        // Ended by `_`, it is a word by itself, and not the first letters of somebody else's.
+        if !(begins && text.ends_with('_') && text.chars().all(plain)) {
+            return Err(PrefixError::Form);
+        }
+        match kept(text) {
+            Some(kept) => Err(PrefixError::Kept(kept)),
+            None => Ok(Self(Cow::Owned(text.to_owned()))),
+        }
+    }
+}
+
+/// Whose variable `name` is, if it is kept. There are systems on which `github_token` is `GITHUB_TOKEN`.
+fn kept(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_uppercase();
+    KEPT.into_iter().find(|kept| name.starts_with(kept))
+}
+
+/// The variables that files may refer to, and their values.
+#[derive(Clone, Copy)]
+pub(crate) struct Variables<'a> {
+    pub prefix: &'a EnvPrefix,
+    pub values: Lookup<'a>,
+}
+
+impl Variables<'_> {
+    #[cfg(test)]
+    pub(crate) const NONE: Variables<'static> = Variables {
+        prefix: EnvPrefix::ROOM,
+        values: &|_| None,
+    };
+
+    /// The value of a variable that is permitted and set. What is not permitted is a finding where it is written; here
+    /// it has no value in any case.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.prefix.permits(name).then(|| (self.values)(name))?
+    }
+}
 
 /// Why a text with a reference cannot be read. Repeats nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +174,40 @@ impl Template {
         self.resolve(&|_| None).err().unwrap_or_default()
     }
 
+    /// The variable that stands for the whole text, if one does.
+    pub(crate) fn alone(&self) -> Option<&str> {
+        match &*self.0 {
+            [Part::Variable(name)] => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What may be seen of it.
+    pub(crate) fn outline(&self) -> Outline {
+        Outline {
+            address: self.address().unwrap_or_else(|| MASK.to_owned()),
+            variables: self.variables(),
+        }
+    }
+
+    /// Scheme and host, if the text has all of them. Where a variable could be a part of the host, or end it, so that
+    /// what is beside it is user info or path, nothing is shown.
+    fn address(&self) -> Option<String> {
+        let beginning = self.beginning()?.expose();
+        let (scheme, rest) = beginning.split_once("://")?;
+        let end = rest.find(['/', '\\', '?', '#']);
+        let host = match end {
+            // Readers disagree on whether it ends a host.
+            Some(end) if rest[end..].starts_with('\\') => return None,
+            Some(end) => &rest[..end],
+            None if self.0.len() == 1 => rest,
+            None => return None,
+        };
+        // As a reader of URLs understands it: without user info and port.
+        let url = Url::parse(&format!("{scheme}://{host}/")).ok()?;
+        Some(format!("{}://{}/{MASK}", url.scheme(), url.host_str()?))
+    }
+
     /// The text before the first reference, if it begins with text.
     pub(crate) fn beginning(&self) -> Option<&Secret> {
         match self.0.first() {
@@ -93,6 +235,26 @@ impl Template {
         unset.sort();
         unset.dedup();
         Err(unset)
+    }
+}
+
+/// What may be seen of a secret URL: enough to judge where it leads, and whose secret is sent there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Outline {
+    /// Scheme and host, as far as the file says them: `https://hooks.example/****`.
+    pub address: String,
+    /// The variables in it, by name.
+    pub variables: Vec<String>,
+}
+
+impl fmt::Display for Outline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)?;
+        match self.variables.join(", ") {
+            names if names.is_empty() => Ok(()),
+            names => write!(f, " ({names})"),
+        }
     }
 }
 
@@ -124,22 +286,7 @@ pub(crate) fn written(name: &str) -> String {
     format!("{OPENING}{name}}}")
 }
 
-/// What the names of a room's variables begin with: `STAND_UP` for `stand-up`.
-pub(crate) fn prefix_of(room: &str) -> String {
-    let plain = |c: char| match c {
-        c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
-        _ => '_',
-    };
-    let base: String = room.chars().map(plain).collect();
-    // No variable begins with a digit, and services keep names that begin with `_` for themselves.
-    if base.starts_with(|c: char| c.is_ascii_uppercase()) {
-        base
-    } else {
-        format!("ROOM_{base}")
-    }
-}
-
-/// The variable that holds a secret attribute: `STAND_UP_RTMP_OUT_URL`.
+/// The variable that holds a secret attribute: `ROOM_STAND_UP_RTMP_OUT_URL`.
 pub(crate) fn variable(prefix: &str, attribute: &str) -> String {
     format!("{prefix}_{}", snake(attribute))
 }
@@ -197,13 +344,117 @@ mod tests {
 
     #[test]
     fn variables_are_named_after_room_and_attribute() {
-        let named = |room: &str| variable(&prefix_of(room), "rtmpOutURL");
-        assert_eq!(named("stand-up"), "STAND_UP_RTMP_OUT_URL");
+        let named = |room: &str| variable(&EnvPrefix::ROOM.of(room), "rtmpOutURL");
+        assert_eq!(named("stand-up"), "ROOM_STAND_UP_RTMP_OUT_URL");
         assert_eq!(named("1a"), "ROOM_1A_RTMP_OUT_URL");
         assert_eq!(
             variable("X", "meetingJoinWebhook"),
             "X_MEETING_JOIN_WEBHOOK"
         );
+    }
+
+    #[test]
+    fn a_prefix_is_a_word_of_its_own_that_nobody_keeps() {
+        for text in ["TEAM_", "A_", "MY_ROOM_", "R2_D2_"] {
+            assert!(text.parse::<EnvPrefix>().is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "_",
+            "R",
+            "GIT",
+            "ROOM",
+            "room_",
+            "1_",
+            "A-_",
+            "A =_",
+            "\u{c4}_",
+            "GITHUB_",
+            "GITHUB_X_",
+            "AWS_",
+            "METERED_",
+            "ROOMCTL_",
+        ] {
+            assert!(text.parse::<EnvPrefix>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_permitted_variables_have_a_value() {
+        let everything = |_: &str| Some("canary".to_owned());
+        let value = |prefix: &EnvPrefix, name: &str| {
+            let values: Lookup<'_> = &everything;
+            Variables { prefix, values }.get(name)
+        };
+        assert!(value(EnvPrefix::ROOM, "ROOM_KEY").is_some());
+        for name in [
+            "KEY",
+            "room_key",
+            "Room_KEY",
+            "ROOMKEY",
+            "ROOM_A=B",
+            "ROOM_\u{e4}",
+            "",
+            "PATH",
+        ] {
+            assert_eq!(value(EnvPrefix::ROOM, name), None, "{name}");
+        }
+        // However a prefix came about.
+        for prefix in ["", "G", "GIT", "R", "A", "github_", "GITHUB_", "ROOMCTL_"] {
+            let prefix = EnvPrefix(prefix.into());
+            for kept in KEPT {
+                for name in [
+                    format!("{kept}TOKEN"),
+                    format!("{kept}TOKEN").to_lowercase(),
+                ] {
+                    assert_eq!(value(&prefix, &name), None, "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_outline_shows_scheme_host_and_variables() {
+        let cases = [
+            (
+                "https://hooks.example/canary?x=${env:ROOM_B}${env:ROOM_A}",
+                "https://hooks.example/**** (ROOM_A, ROOM_B)",
+            ),
+            (
+                "HTTPS://canary:canary@Hooks.example:8443/canary",
+                "https://hooks.example/****",
+            ),
+            (
+                "https://${env:ROOM_USER}:canary@hooks.example/",
+                "**** (ROOM_USER)",
+            ),
+            ("rtmp://live.example?canary", "rtmp://live.example/****"),
+            ("rtmp://live.example#canary", "rtmp://live.example/****"),
+            ("https://hooks.example\\canary", "****"),
+            ("https://hooks.example", "https://hooks.example/****"),
+            ("https://[::1]:8443/canary", "https://[::1]/****"),
+            // A variable may end user info or host.
+            ("https://canary${env:ROOM_A}/canary", "**** (ROOM_A)"),
+            (
+                "https://canary:canary${env:ROOM_A}@hooks.example/",
+                "**** (ROOM_A)",
+            ),
+            ("https://${env:ROOM_A}canary/", "**** (ROOM_A)"),
+            (
+                "https://hooks.example:${env:ROOM_PORT}/",
+                "**** (ROOM_PORT)",
+            ),
+            ("${env:ROOM_A}", "**** (ROOM_A)"),
+            ("${env:ROOM_A}/canary", "**** (ROOM_A)"),
+            ("canary", "****"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                Template::parse(text).unwrap().outline().to_string(),
+                expected,
+                "{text}"
+            );
+        }
     }
 
     #[test]
@@ -237,6 +488,17 @@ mod tests {
     }
 
     proptest! {
+        /// However a URL is put together: nothing of path, query, fragment or user info.
+        #[test]
+        fn an_outline_shows_nothing_else(
+            text in "(https|rtmp)://(canary|:|@|h\\.example|\\$\\{env:ROOM_A\\}|/|\\\\|[?]|#|canary/|canary@){0,8}",
+        ) {
+            let Ok(url) = Url::parse(&text.replace("${env:ROOM_A}", "x@y/")) else { return Ok(()) };
+            prop_assume!(url.host_str().is_some_and(|host| !host.contains("canary")));
+            let shown = Template::parse(&text).unwrap().outline().to_string();
+            prop_assert!(!shown.contains("canary"), "{shown}");
+        }
+
         #[test]
         fn doubling_dollars_escapes_any_text(text in ".{0,40}") {
             prop_assert_eq!(resolved(&text.replace('$', "$$")).unwrap(), text);

@@ -103,19 +103,19 @@ pub(crate) struct Room {
     pub eject_after_elapsed_time_in_sec: Managed<Seconds>,
 
     /// URL that the service calls when a participant joins. Secret: it may hold a token.
-    #[schemars(title = "Webhook: participant joined", extend("examples" = ["${env:JOIN_WEBHOOK}", "https://hooks.example.com/joined?token=${env:HOOK_TOKEN}"]))]
+    #[schemars(title = "Webhook: participant joined", extend("examples" = ["${env:ROOM_JOIN_WEBHOOK}", "https://hooks.example.com/joined?token=${env:ROOM_HOOK_TOKEN}"]))]
     pub meeting_join_webhook: Managed<WebhookUrl>,
 
     /// URL that the service calls when a participant leaves. Secret: it may hold a token.
-    #[schemars(title = "Webhook: participant left", extend("examples" = ["${env:LEFT_WEBHOOK}", "https://hooks.example.com/left?token=${env:HOOK_TOKEN}"]))]
+    #[schemars(title = "Webhook: participant left", extend("examples" = ["${env:ROOM_LEFT_WEBHOOK}", "https://hooks.example.com/left?token=${env:ROOM_HOOK_TOKEN}"]))]
     pub meeting_left_webhook: Managed<WebhookUrl>,
 
     /// URL that the service calls when a meeting starts. Secret: it may hold a token.
-    #[schemars(title = "Webhook: meeting started", extend("examples" = ["${env:STARTED_WEBHOOK}", "https://hooks.example.com/started?token=${env:HOOK_TOKEN}"]))]
+    #[schemars(title = "Webhook: meeting started", extend("examples" = ["${env:ROOM_STARTED_WEBHOOK}", "https://hooks.example.com/started?token=${env:ROOM_HOOK_TOKEN}"]))]
     pub meeting_started_webhook: Managed<WebhookUrl>,
 
     /// URL that the service calls when a meeting ends. Secret: it may hold a token.
-    #[schemars(title = "Webhook: meeting ended", extend("examples" = ["${env:ENDED_WEBHOOK}", "https://hooks.example.com/ended?token=${env:HOOK_TOKEN}"]))]
+    #[schemars(title = "Webhook: meeting ended", extend("examples" = ["${env:ROOM_ENDED_WEBHOOK}", "https://hooks.example.com/ended?token=${env:ROOM_HOOK_TOKEN}"]))]
     pub meeting_ended_webhook: Managed<WebhookUrl>,
 
     /// Time without any shared microphone, camera or screen after which the meeting ends: seconds, or a
@@ -151,7 +151,7 @@ pub(crate) struct Room {
 
     /// Where the mixed picture is pushed. Required with `enableRTMPOut: true`, here or in a `_defaults.yaml`
     /// above. Secret: the stream key is part of it. That it must be an rtmp or rtmps URL is our conclusion, not documented.
-    #[schemars(title = "RTMP address", extend("examples" = ["${env:RTMP_OUT_URL}", "rtmps://live.example.com/app/${env:STREAM_KEY}"]))]
+    #[schemars(title = "RTMP address", extend("examples" = ["${env:ROOM_RTMP_OUT_URL}", "rtmps://live.example.com/app/${env:ROOM_STREAM_KEY}"]))]
     #[serde(rename = "rtmpOutURL")]
     pub rtmp_out_url: Managed<RtmpUrl>,
 
@@ -325,14 +325,14 @@ mod tests {
     #[test]
     fn every_secret_can_be_a_reference() {
         for attribute in catalogue::attributes().iter().filter(|a| a.is_secret()) {
-            let reference = json!({attribute.name: "${env:CANARY}"});
+            let reference = json!({attribute.name: "${env:ROOM_CANARY}"});
             let mut room: Room = serde_json::from_value(reference).unwrap();
             assert_eq!(room.resolve(&|_| None, false), []);
             let unset = Value::Unset {
-                variables: vec!["CANARY".to_owned()],
+                variables: vec!["ROOM_CANARY".to_owned()],
             };
             assert_eq!(room.settings()[attribute.name], unset);
-            let reference = json!({attribute.name: "${env:CANARY}"});
+            let reference = json!({attribute.name: "${env:ROOM_CANARY}"});
             let mut room: Room = serde_json::from_value(reference).unwrap();
             let wrong = room.resolve(&|_| Some("not a URL".to_owned()), false);
             assert_eq!(wrong[0].0, attribute.name);

@@ -170,7 +170,7 @@ fn snippets() -> Value {
                 "compositionLayout": "${1:grid}",
                 "enableLiveStreaming": true,
                 "enableRTMPOut": true,
-                "rtmpOutURL": "\\${env:${2:RTMP_OUT_URL}\\}",
+                "rtmpOutURL": "\\${env:${2:ROOM_RTMP_OUT_URL}\\}",
             },
         },
     ])
@@ -247,7 +247,7 @@ mod tests {
             ("recordComposition", flag().into()),
             ("enableRTMPOut", flag().into()),
             ("enableLiveStreaming", flag().into()),
-            ("rtmpOutURL", vec![None, Some(json!("${env:STREAM}"))]),
+            ("rtmpOutURL", vec![None, Some(json!("${env:ROOM_STREAM}"))]),
             ("compositionLayout", vec![None, Some(json!("grid"))]),
             ("ejectAtRoomExp", vec![None, Some(json!(true))]),
             ("enableRequestToJoin", vec![None, Some(json!(true))]),

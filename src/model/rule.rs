@@ -74,6 +74,7 @@ rules! {
     UnknownKey = "unknown-key", Error: "a key that is never sent would look managed without being so";
     Unreadable = "unreadable", Error;
     Variable = "variable", Error: "the value is checked like one that stands in the file, and never shown";
+    VariableName = "variable-name", Error: "whoever may propose a room file could send any other variable of the machine to an address of their own";
     VideoInAudioRoom = "video-in-audio-room", Warning;
     WrongType = "wrong-type", Error;
     Yaml = "yaml", Error;

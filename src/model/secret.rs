@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::digest::hex;
 
+/// What stands for a secret wherever there is one.
+pub(crate) const MASK: &str = "****";
+
 /// A text that is never shown. It is wiped from memory when dropped.
 #[derive(Clone)]
 pub struct Secret(SecretString);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::reference::Outline;
 use super::{RoomName, Secret, Settings, Stored, StoredSettings};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) struct WantedRoom {
     pub settings: Settings,
     /// Secrets that refer to variables, by wire name, as they are written: part of them may be clear text.
     pub references: BTreeMap<&'static str, Secret>,
+    /// What may be seen of all its secrets, by wire name.
+    pub outlines: BTreeMap<&'static str, Outline>,
 }
 
 pub(crate) type Wanted = BTreeMap<RoomName, WantedRoom>;

@@ -1,12 +1,13 @@
 //! The nouns of a plan: what is done to which room, why, and exactly what would be sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::forecast::Forecast;
 use super::muted::Muted;
 use super::scope::LeftOut;
 use super::undeclared::Undeclared;
 use super::world::Sighting;
+use crate::model::reference::Outline;
 use crate::model::words::words;
 use crate::model::{Effect, RoomName, Settings, Stored, Value};
 
@@ -85,6 +86,8 @@ pub(crate) struct AttributeChange {
     pub cause: Cause,
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
     pub unconfirmed: bool,
+    /// What may be seen of the wanted value, if it is a secret of a file.
+    pub outline: Option<Outline>,
 }
 
 /// One room, one action, the attributes before and after, and exactly what will be sent.
@@ -106,6 +109,8 @@ pub(crate) struct Change {
     /// Whether anything is sent. False for an orphan, and when attributes are only released: sending the
     /// rest would change nothing on a merging service, and reset the released ones on a replacing one.
     pub sends: bool,
+    /// The variables that sending it takes, whether they are set here or not.
+    pub needs: BTreeSet<String>,
     /// The file that it will be remembered to be applied from.
     pub place: Option<String>,
     /// Digest of what the wanted settings came from.

@@ -13,6 +13,7 @@ use super::status::Status;
 use super::three_way::{AttributeSides, RoomSides};
 use super::undeclared::{self, Undeclared};
 use super::world::{Gone, Sighting, World, named_otherwise, sighting};
+use crate::model::reference::Outline;
 use crate::model::{LiveRoom, RoomName, Stored, Wanted};
 
 /// How one room stands.
@@ -50,6 +51,8 @@ pub(crate) struct AttributeDrift {
     /// What the service reports; `None`: it does not.
     pub live: Option<Stored>,
     pub cause: Cause,
+    /// What may be seen of the wanted value, if it is a secret of a file.
+    pub outline: Option<Outline>,
     /// Whether a mute is about what moved.
     pub muted: bool,
 }
@@ -190,6 +193,7 @@ impl Evidence<'_> {
                     wanted: a.wanted.cloned(),
                     live: a.live.cloned(),
                     cause,
+                    outline: a.outline.cloned(),
                     muted: cause.is_a_move_of_the_service() && a.is_muted,
                 })
             })

@@ -27,6 +27,7 @@ impl Room<'_> {
             attributes,
             settings: self.restored(&change)?,
             sends: true,
+            needs: self.variables(|name| self.only_in_file(name) && !change.leaves_alone(name)),
             place: self.applied.file.clone(),
             source: self.applied.source.clone(),
             ..change
@@ -57,24 +58,31 @@ impl Room<'_> {
         Ok(settings)
     }
 
-    /// The secret with the digest `kept`, from whoever still has it.
+    /// The secret with the digest `kept`, from whoever still has it. What the service shows takes no variable.
     fn secret(&self, name: &str, kept: &Stored) -> Option<Value> {
-        let is_kept =
-            |value: &Value| value.stored(self.salt, name, Some(kept)).as_ref() == Some(kept);
-        let in_file = self.wanted.and_then(|file| file.settings.get(name));
-        let in_file = in_file.filter(|value| is_kept(value));
-        let on_service = match self.seen {
-            Some(Sighting::Present(live)) => match live.settings.get(name) {
-                Some(Live::Secret(secret)) => Some(Value::Secret(secret.clone())),
-                _ => None,
-            },
-            _ => None,
+        self.on_service(name, kept).or_else(|| {
+            let in_file = self.wanted?.settings.get(name)?;
+            self.is_kept(name, in_file, kept).then(|| in_file.clone())
+        })
+    }
+
+    fn on_service(&self, name: &str, kept: &Stored) -> Option<Value> {
+        let Some(Sighting::Present(live)) = self.seen else {
+            return None;
         };
-        match (in_file, on_service.filter(is_kept)) {
-            // Its variable is not set, and apply would ask for it.
-            (Some(Value::Unset { .. }), Some(value)) => Some(value),
-            (Some(value), _) => Some(value.clone()),
-            (None, value) => value,
-        }
+        let Some(Live::Secret(secret)) = live.settings.get(name) else {
+            return None;
+        };
+        let value = Value::Secret(secret.clone());
+        self.is_kept(name, &value, kept).then_some(value)
+    }
+
+    fn is_kept(&self, name: &str, value: &Value, kept: &Stored) -> bool {
+        value.stored(self.salt, name, Some(kept)).as_ref() == Some(kept)
+    }
+
+    fn only_in_file(&self, name: &str) -> bool {
+        let kept = self.applied.settings.get(name);
+        kept.is_some_and(|kept| self.on_service(name, kept).is_none())
     }
 }

@@ -104,6 +104,8 @@ pub(crate) struct Forecast {
     pub requests: u64,
     /// Seconds at the set rate, without the time the service takes; `None` when the rate is unlimited.
     pub seconds: Option<f64>,
+    /// The set rate.
+    pub rate: Rate,
 }
 
 /// How long `requests` take at `rate`, when `burst` of them may start at once.
@@ -113,7 +115,11 @@ pub(crate) fn forecast(requests: u64, rate: &Rate, burst: u32) -> Forecast {
         // A tenth of a second is as much as anyone can use.
         (interval.as_secs_f64() * waits as f64 * 10.0).round() / 10.0
     });
-    Forecast { requests, seconds }
+    Forecast {
+        requests,
+        seconds,
+        rate: *rate,
+    }
 }
 
 #[cfg(test)]

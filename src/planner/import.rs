@@ -8,10 +8,11 @@ use super::doubts::Doubts;
 use super::state::AppliedRoom;
 use super::undeclared::observed;
 use crate::model::catalogue::{Attribute, attributes};
-use crate::model::reference::{self, prefix_of};
+use crate::model::reference::{Template, variable};
 use crate::model::value::stored;
 use crate::model::{
-    Live, LiveRoom, Room, RoomName, Scalar, Settings, Severity, StoredSettings, Value, rules,
+    EnvPrefix, Live, LiveRoom, Room, RoomName, Settings, Severity, StoredSettings, Value, Wanted,
+    rules,
 };
 
 /// What of a room becomes its file.
@@ -32,7 +33,7 @@ pub(crate) fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
             continue;
         };
         // A strict service might refuse it, so it is taken over only where somebody has switched it on.
-        if attribute.undocumented && *value == Live::from(false) {
+        if attribute.undocumented && value.read(&attribute.kind) == Some(false.into()) {
             continue;
         }
         match accept(attribute, value) {
@@ -54,12 +55,11 @@ pub(crate) fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
 /// The value as a file would give it, if the attribute's own type takes it.
 pub(super) fn accept(attribute: &Attribute, live: &Live) -> Result<Json, &'static str> {
     let undocumented = "the service reports a value that is not documented";
-    let value = match live {
-        Live::Null => return Err("the service reports no value"),
-        Live::Secret(_) if !attribute.is_secret() => return Err(undocumented),
-        Live::Secret(text) => escaped(text.expose()),
-        Live::Plain(Scalar::Text(text)) if attribute.is_secret() => escaped(text),
-        Live::Plain(value) => Json::from(&attribute.kind.read(value)),
+    let text = live.text().ok_or("the service reports no value")?;
+    let value = match live.read(&attribute.kind) {
+        _ if attribute.is_secret() => escaped(text.expose()),
+        Some(value) => Json::from(&value),
+        None => return Err(undocumented),
     };
     let alone: Map<String, Json> = [(attribute.name.to_owned(), value.clone())]
         .into_iter()
@@ -122,13 +122,95 @@ impl Draft {
         }
     }
 
-    /// The variable for each of the secrets. `prefix` is the room's part of their names.
-    pub(crate) fn variables(&self, prefix: &str) -> BTreeMap<&'static str, String> {
+    /// The variable for each of the secrets: the one that stands for it in the room's file already and nowhere else, so
+    /// that no value changes hands, or one that is named after room and attribute.
+    pub(crate) fn variables(
+        &self,
+        room: &RoomName,
+        names: &mut VariableNames<'_>,
+    ) -> BTreeMap<&'static str, String> {
         let settings = self.settings.iter();
         let secrets = settings.filter(|(_, value)| matches!(value, Value::Secret(_)));
-        secrets
-            .map(|(name, _)| (*name, reference::variable(prefix, name)))
-            .collect()
+        let mut variables = names.of(room);
+        variables.retain(|name, _| self.settings.contains_key(name));
+        let new: Vec<&'static str> = secrets
+            .map(|(name, _)| *name)
+            .filter(|name| !variables.contains_key(name))
+            .collect();
+        variables.extend(names.take(room, &new));
+        variables
+    }
+}
+
+/// The variables that rooms have already, so that no two rooms ever share one by accident: `a-b` and `a_b` would both
+/// be `A_B`.
+#[derive(Debug)]
+pub(crate) struct VariableNames<'a> {
+    prefix: &'a EnvPrefix,
+    files: [&'a Wanted; 2],
+    /// With how often they are referred to.
+    taken: BTreeMap<String, usize>,
+}
+
+impl<'a> VariableNames<'a> {
+    /// With those that `files` refer to, here and elsewhere.
+    pub(crate) fn new(prefix: &'a EnvPrefix, files: [&'a Wanted; 2]) -> Self {
+        let mut taken = BTreeMap::new();
+        let rooms = files.into_iter().flat_map(Wanted::values);
+        for written in rooms.flat_map(|room| room.references.values()) {
+            let template = Template::parse(written.expose());
+            for name in template.map(|one| one.variables()).unwrap_or_default() {
+                *taken.entry(name).or_default() += 1;
+            }
+        }
+        Self {
+            prefix,
+            files,
+            taken,
+        }
+    }
+
+    /// Those that stand for a whole secret in the room's file, and nowhere else.
+    fn of(&self, room: &RoomName) -> BTreeMap<&'static str, String> {
+        let files = self.files.into_iter().filter_map(|files| files.get(room));
+        let references = files.map(|file| file.references.iter());
+        let alone = references
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, written)| {
+                let template = Template::parse(written.expose()).ok()?;
+                let variable = template
+                    .alone()
+                    .filter(|one| self.taken.get(*one) == Some(&1))?;
+                Some((*name, variable.to_owned()))
+            });
+        alone.collect()
+    }
+
+    /// New ones for these attributes of a room. When one is taken, all have a number.
+    fn take(
+        &mut self,
+        room: &RoomName,
+        attributes: &[&'static str],
+    ) -> BTreeMap<&'static str, String> {
+        let base = self.prefix.of(room.as_str());
+        let mut of_room = base.clone();
+        let mut number = 2;
+        let is_taken = |of_room: &str| {
+            let mut names = attributes.iter().map(|name| variable(of_room, name));
+            names.any(|name| self.taken.contains_key(&name))
+        };
+        while is_taken(&of_room) {
+            of_room = format!("{base}_{number}");
+            number += 1;
+        }
+        let named = attributes
+            .iter()
+            .map(|name| (*name, variable(&of_room, name)));
+        let named: BTreeMap<_, _> = named.collect();
+        self.taken
+            .extend(named.values().map(|name| (name.clone(), 1)));
+        named
     }
 }
 
@@ -141,22 +223,11 @@ pub(crate) fn stem(room: &RoomName) -> String {
     name.to_owned()
 }
 
-/// The room's part of the names of its variables, different from all that are `taken`. Takes it.
-pub(crate) fn prefix(room: &RoomName, taken: &mut BTreeSet<String>) -> String {
-    let base = prefix_of(room.as_str());
-    let mut candidate = base.clone();
-    let mut number = 2;
-    while !taken.insert(candidate.clone()) {
-        candidate = format!("{base}_{number}");
-        number += 1;
-    }
-    candidate
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Secret;
+    use crate::model::{Secret, WantedRoom};
+    use crate::planner::testing::name;
 
     fn live(settings: &[(&str, Live)]) -> LiveRoom {
         LiveRoom {
@@ -178,7 +249,8 @@ mod tests {
             ("expireUnixSec", 1_869_642_000.into()),
             ("compositionLayout", "broadcaster".into()),
             ("enableChat", Live::Null),
-            ("autoJoin", "true".into()),
+            ("autoJoin", "yes".into()),
+            ("showInviteBox", "false".into()),
             ("deleteOnExp", false.into()),
             ("rtmpOutURL", "rtmp://a.example/k$1${env:X}".into()),
             ("meetingJoinWebhook", "".into()),
@@ -188,6 +260,7 @@ mod tests {
         let expected: Settings = [
             ("privacy", "private".into()),
             ("maxParticipants", 12.into()),
+            ("showInviteBox", false.into()),
             ("expireUnixSec", 1_869_642_000.into()),
             (
                 "rtmpOutURL",
@@ -207,12 +280,17 @@ mod tests {
                 "recordComposition"
             ]
         );
+        let nothing = Wanted::new();
+        let mut names = VariableNames::new(EnvPrefix::ROOM, [&nothing; 2]);
         assert_eq!(
-            draft.variables("A").into_iter().collect::<Vec<_>>(),
-            [("rtmpOutURL", "A_RTMP_OUT_URL".to_owned())]
+            draft
+                .variables(&name("a"), &mut names)
+                .into_iter()
+                .collect::<Vec<_>>(),
+            [("rtmpOutURL", "ROOM_A_RTMP_OUT_URL".to_owned())]
         );
         let applied = draft.applied(&live, "rooms/a.yaml", None, "lineage");
-        assert_eq!(applied.settings.len(), 4);
+        assert_eq!(applied.settings.len(), 5);
         assert!(applied.observed.contains_key("deleteOnExp"));
     }
 
@@ -223,26 +301,46 @@ mod tests {
         assert!(draft(&odd, 0).is_err());
     }
 
-    #[test]
-    fn names_of_variables_differ() {
-        let mut taken = BTreeSet::new();
-        let mut of = |name: &str| {
-            let name = RoomName::try_from(name.to_owned()).unwrap();
-            prefix(&name, &mut taken)
+    /// A draft with an address for its stream.
+    fn streaming() -> Draft {
+        let url = Value::Secret(Secret::new("rtmp://a.example/canary"));
+        Draft {
+            settings: [("rtmpOutURL", url)].into(),
+            left_out: BTreeMap::new(),
+        }
+    }
+
+    /// A file of `room` that refers to `variable`.
+    fn referring(room: &str, written: &str) -> (RoomName, WantedRoom) {
+        let references = [("rtmpOutURL", Secret::new(written))].into();
+        let file = WantedRoom {
+            references,
+            ..WantedRoom::default()
         };
-        let names = ["stand-up", "stand_up", "stand.up", "1a", "room-1a", "_x"];
-        let prefixes = names.map(&mut of);
-        assert_eq!(
-            prefixes,
-            [
-                "STAND_UP",
-                "STAND_UP_2",
-                "STAND_UP_3",
-                "ROOM_1A",
-                "ROOM_1A_2",
-                "ROOM__X"
-            ]
-        );
+        (name(room), file)
+    }
+
+    #[test]
+    fn no_two_rooms_share_a_variable() {
+        let files = [
+            referring("a-b", "${env:ROOM_A_B_2_RTMP_OUT_URL}"),
+            referring("c", "rtmp://x/${env:ROOM_KEY}"),
+            referring("d", "${env:ROOM_SHARED}"),
+            referring("e", "${env:ROOM_SHARED}"),
+            referring("other", "${env:ROOM_C_RTMP_OUT_URL}"),
+        ];
+        let (files, nothing) = (files.into(), Wanted::new());
+        let mut names = VariableNames::new(EnvPrefix::ROOM, [&files, &nothing]);
+        let mut of =
+            |room: &str| streaming().variables(&name(room), &mut names)["rtmpOutURL"].clone();
+        // Its own stays its own.
+        assert_eq!(of("a-b"), "ROOM_A_B_2_RTMP_OUT_URL");
+        assert_eq!(of("a.b"), "ROOM_A_B_RTMP_OUT_URL");
+        assert_eq!(of("a_b"), "ROOM_A_B_3_RTMP_OUT_URL");
+        assert_eq!(of("c"), "ROOM_C_2_RTMP_OUT_URL");
+        assert_eq!(of("d"), "ROOM_D_RTMP_OUT_URL");
+        assert_eq!(of("1a"), "ROOM_1A_RTMP_OUT_URL");
+        assert_eq!(of("room-1a"), "ROOM_ROOM_1A_RTMP_OUT_URL");
     }
 
     #[test]

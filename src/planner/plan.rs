@@ -1,7 +1,7 @@
 //! Compares what the files want with what was applied and, where it was looked at, with what the service shows:
 //! what would change, why, and exactly what would be sent.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::change::{Action, Change, Plan, Unreadable};
 use super::forecast::{Forecast, Rate, forecast};
@@ -195,15 +195,25 @@ impl<'a> Room<'a> {
         let body = sends.then_some(&*sides.wanted);
         let effects = self.effects(action, body, &muted, now);
         let identity = file.identity(sides.wanted.into_owned());
+        let change = self.change(action, &identity, muted);
         Some(Change {
             effects,
             sends,
+            needs: self.variables(|name| sends && !change.leaves_alone(name)),
             attributes,
             settings: file.settings.clone(),
             place: Some(file.place.clone()),
             source: file.source.clone(),
-            ..self.change(action, &identity, muted)
+            ..change
         })
+    }
+
+    /// The variables in those of the file's secrets that are sent from it.
+    pub(super) fn variables(&self, is_sent: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        let outlines = self.wanted.into_iter().flat_map(|file| &file.outlines);
+        let sent = outlines.filter(|(name, _)| is_sent(name));
+        sent.flat_map(|(_, outline)| outline.variables.clone())
+            .collect()
     }
 
     /// The room as it was seen, if it is there.
@@ -214,7 +224,7 @@ impl<'a> Room<'a> {
         }
     }
 
-    fn toward<'s>(&'s self, file: &WantedRoom) -> RoomSides<'s> {
+    fn toward<'s>(&'s self, file: &'s WantedRoom) -> RoomSides<'s> {
         let mutes = self.mutes.of(self.name);
         RoomSides::toward(file, self.applied, &self.live, self.salt, mutes)
     }
@@ -292,6 +302,7 @@ impl<'a> Room<'a> {
             attributes: Vec::new(),
             settings: Settings::new(),
             sends: false,
+            needs: BTreeSet::new(),
             place: None,
             source: None,
             digest: muted::identity(

@@ -1,11 +1,13 @@
 //! What happened to one change, and the comparison of an answer with what was sent.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::Action;
+use super::change::{Action, Plan};
+use crate::model::words::plural;
 use crate::model::{RoomName, Stored, StoredSettings};
 
 /// How a change ended.
@@ -63,6 +65,22 @@ impl Receipt {
         Self::new(room, action, Outcome::Skipped, Some(why))
     }
 
+    /// The receipt of a room whose secrets are not all known here. A write without them could reset them.
+    pub(crate) fn unset<'a>(
+        room: &RoomName,
+        action: Action,
+        variables: impl IntoIterator<Item = &'a String>,
+    ) -> Self {
+        let names: BTreeSet<&str> = variables.into_iter().map(String::as_str).collect();
+        let variables = plural(names.len() as u64, "variable");
+        let names: Vec<&str> = names.into_iter().collect();
+        let why = format!("{variables} not set: {}", names.join(", "));
+        Self {
+            held_back: true,
+            ..Self::skipped(room, action, why)
+        }
+    }
+
     /// The receipt of a room that ended like this, without anything sent.
     pub(crate) fn new(
         room: &RoomName,
@@ -82,6 +100,23 @@ impl Receipt {
             held_back: false,
         }
     }
+}
+
+/// Takes the rooms out of a plan whose secrets are not all known here, and gives their receipts out.
+pub(crate) fn set_aside(plan: &mut Plan) -> Vec<Receipt> {
+    let mut receipts = Vec::new();
+    plan.changes.retain(|change| {
+        let unset: Vec<&String> = change.unset().flat_map(|(_, names)| names).collect();
+        if !unset.is_empty() {
+            receipts.push(Receipt::unset(
+                &change.room,
+                change.action,
+                unset.iter().copied(),
+            ));
+        }
+        unset.is_empty()
+    });
+    receipts
 }
 
 /// An answer held against what was sent.

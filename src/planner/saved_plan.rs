@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Action, AttributeChange, Change, Plan};
 use super::plan::Options;
+use super::receipt::Receipt;
 use super::state::State;
 use crate::model::value::stored;
-use crate::model::{RoomName, StoredSettings, Wanted, WantedRoom, digest};
+use crate::model::{RoomName, StoredSettings, Value, Wanted, WantedRoom, digest};
 
 /// The identity of one change of a saved plan. Holds no value of any attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,8 @@ pub(crate) struct Narrowed {
     pub stale: Vec<Stale>,
     /// What is in the saved plan and has been applied since.
     pub done: Vec<RoomName>,
+    /// What is in the saved plan and cannot be judged here, since variables are not set.
+    pub unset: Vec<Receipt>,
     /// What would be done now, and is not in the saved plan.
     pub others: Vec<RoomName>,
 }
@@ -61,6 +64,7 @@ impl Narrowed {
             plan,
             stale: Vec::new(),
             done: Vec::new(),
+            unset: Vec::new(),
             others: Vec::new(),
         }
     }
@@ -95,9 +99,15 @@ pub(crate) fn narrow(
         changes.insert(change.room.clone(), change);
     }
     let unread: BTreeSet<&RoomName> = plan.unreadable.iter().map(|room| &room.room).collect();
-    let (mut same, mut stale, mut done) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut same, mut stale) = (Vec::new(), Vec::new());
+    let (mut done, mut unset) = (Vec::new(), Vec::new());
     for one in saved.iter().filter(|one| !unread.contains(&one.room)) {
         let now = changes.remove(&one.room);
+        let variables = unset_variables(wanted.get(&one.room));
+        if now.is_none() && !options.drift_only && !variables.is_empty() {
+            unset.push(Receipt::unset(&one.room, one.action, variables));
+            continue;
+        }
         match judge(one, now.as_ref(), wanted, state) {
             Standing::Same => same.extend(now),
             Standing::Done => done.push(one.room.clone()),
@@ -124,6 +134,7 @@ pub(crate) fn narrow(
         plan,
         stale,
         done,
+        unset,
         others: changes.into_keys().collect(),
     }
 }
@@ -151,14 +162,25 @@ fn judge(saved: &SavedChange, now: Option<&Change>, wanted: &Wanted, state: &Sta
     if now.action != saved.action {
         return Standing::Stale("something else would be done to it now");
     }
-    if shown(now, wanted.get(&now.room)) == saved.digest {
+    let is_wanted = wanted_digest(&now.room, wanted, state) == saved.wanted;
+    if is_wanted && shown(now, wanted.get(&now.room)) == saved.digest {
         return Standing::Same;
     }
-    Standing::Stale(if wanted_digest(&now.room, wanted, state) == saved.wanted {
+    Standing::Stale(if is_wanted {
         "what it would change has moved since: the state, a mute, or the room on the service"
     } else {
         "its file has moved since"
     })
+}
+
+/// The variables of a room that are not set here. Whether its secrets moved, nobody can say without them.
+fn unset_variables(room: Option<&WantedRoom>) -> Vec<&String> {
+    let values = room.into_iter().flat_map(|room| room.settings.values());
+    let unset = values.filter_map(|value| match value {
+        Value::Unset { variables } => Some(variables),
+        _ => None,
+    });
+    unset.flatten().collect()
 }
 
 /// Digest over what a reviewer saw of a change.

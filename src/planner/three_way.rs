@@ -9,6 +9,7 @@ use super::doubts::Sent;
 use super::mutes::RoomMutes;
 use super::state::AppliedRoom;
 use super::status::Status;
+use crate::model::reference::Outline;
 use crate::model::value::{same, stored};
 use crate::model::{Stored, StoredSettings, WantedRoom};
 
@@ -19,6 +20,8 @@ pub(super) struct RoomSides<'a> {
     pub wanted: Cow<'a, StoredSettings>,
     /// Secrets that are wanted from now on and not known here: their variables are not set.
     pub unknown: BTreeSet<&'static str>,
+    /// The file that wants it so.
+    file: Option<&'a WantedRoom>,
     /// What the service shows. Empty: it was not looked at, or there is no such room.
     pub live: &'a StoredSettings,
     pub mutes: RoomMutes<'a>,
@@ -27,7 +30,7 @@ pub(super) struct RoomSides<'a> {
 impl<'a> RoomSides<'a> {
     /// The sides of a room that is to be as its file says.
     pub(super) fn toward(
-        file: &WantedRoom,
+        file: &'a WantedRoom,
         applied: &'a AppliedRoom,
         live: &'a StoredSettings,
         salt: &str,
@@ -42,6 +45,7 @@ impl<'a> RoomSides<'a> {
             applied,
             unknown: names.filter(|name| !wanted.contains_key(*name)).collect(),
             wanted: Cow::Owned(wanted),
+            file: Some(file),
             live,
             mutes,
         }
@@ -57,6 +61,7 @@ impl<'a> RoomSides<'a> {
             applied,
             wanted: Cow::Borrowed(&applied.settings),
             unknown: BTreeSet::new(),
+            file: None,
             live,
             mutes,
         }
@@ -80,6 +85,7 @@ impl<'a> RoomSides<'a> {
             unconfirmed: applied.unconfirmed.get(name),
             wanted: self.wanted.get(name),
             unknown: self.unknown.contains(name),
+            outline: self.file.and_then(|file| file.outlines.get(name)),
             live: self.live.get(name),
             is_muted: self.mutes.of(name).is_some(),
             is_new: !applied.is_confirmed(),
@@ -123,6 +129,8 @@ pub(super) struct AttributeSides<'a> {
     pub wanted: Option<&'a Stored>,
     /// Whether it is wanted, and not known.
     pub unknown: bool,
+    /// What may be seen of the wanted value, if it is a secret of a file.
+    pub outline: Option<&'a Outline>,
     /// `None`: the service does not report it, or was not looked at.
     pub live: Option<&'a Stored>,
     pub is_muted: bool,
@@ -205,6 +213,7 @@ impl<'a> AttributeSides<'a> {
             unknown: self.unknown,
             cause,
             unconfirmed,
+            outline: self.outline.cloned(),
         }
     }
 }
@@ -235,6 +244,7 @@ mod tests {
             unconfirmed: unconfirmed.as_ref(),
             wanted,
             unknown: false,
+            outline: None,
             live,
             is_muted: false,
             is_new: false,

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::{StateId, UndeclaredReport, shown_or_null};
 use crate::model::Stored;
+use crate::model::reference::Outline;
 use crate::planner::drift::{AttributeDrift, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
 use crate::planner::{Cause, Drift, LeftOut, State, Verdict};
@@ -129,6 +130,9 @@ pub(crate) struct AttributeReport {
     pub cause: Cause,
     /// Whether its values are never shown.
     pub sensitive: bool,
+    /// What may be seen of the wanted value; only of a secret that a file holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Outline>,
     /// Whether an active mute accepts it.
     pub muted: bool,
 }
@@ -214,6 +218,7 @@ impl From<&AttributeDrift> for AttributeReport {
             wanted: shown_or_null(&drift.wanted),
             live: shown_or_null(&drift.live),
             cause: drift.cause,
+            secret: drift.outline.clone(),
             sensitive: all.into_iter().flatten().any(Stored::is_secret),
             muted: drift.muted,
         }

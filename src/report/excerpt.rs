@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::MASK;
 use crate::model::catalogue::{attribute, attributes};
+use crate::model::secret::MASK;
 
 #[derive(Debug, Default)]
 pub(crate) struct Excerpt {

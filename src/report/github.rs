@@ -2,19 +2,21 @@
 
 use std::fmt::Write;
 
-use super::view::{Item, View, Weight};
+use super::view::{Item, Remark, View, Weight};
 
 /// Annotations of one kind; GitHub shows no more of them for a step.
 const MOST: usize = 10;
 
-/// The annotations, at most ten of each kind, and one that counts everything.
+/// The annotations, at most ten of each kind, and one that counts everything and says what else there is to know.
 pub(crate) fn github(view: &View) -> String {
     let mut text = String::new();
-    for remark in &view.remarks {
-        if remark.weight != Weight::Notice {
-            let said = format!("{}: {}", remark.label, remark.text);
-            command(&mut text, remark.weight, None, &view.title, &said);
-        }
+    let said = |remark: &Remark| format!("{}: {}", remark.label, remark.text);
+    let (notices, doubts): (Vec<&Remark>, Vec<&Remark>) = view
+        .remarks
+        .iter()
+        .partition(|remark| remark.weight == Weight::Notice);
+    for remark in doubts {
+        command(&mut text, remark.weight, None, &view.title, &said(remark));
     }
     let mut more = view.items.len();
     for weight in [Weight::Error, Weight::Warning, Weight::Notice] {
@@ -31,6 +33,9 @@ pub(crate) fn github(view: &View) -> String {
     let mut summary = view.summary();
     if more > 0 {
         let _ = write!(summary, "; {more} more are not shown as annotations");
+    }
+    for remark in notices {
+        let _ = write!(summary, "\n{}", said(remark));
     }
     command(&mut text, Weight::Notice, None, &view.title, &summary);
     text

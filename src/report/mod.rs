@@ -44,7 +44,7 @@ pub(crate) use apply::ApplyReport;
 pub(crate) use drift::DriftReport;
 pub(crate) use envelope::{Report, json};
 pub(crate) use import::ImportReport;
-pub(crate) use parts::{MASK, StateId, UndeclaredReport};
+pub(crate) use parts::{StateId, UndeclaredReport};
 pub(crate) use plan::PlanReport;
 pub(crate) use validate::ValidateReport;
 

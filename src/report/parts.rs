@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::model::Stored;
+use crate::model::secret::MASK;
 use crate::planner::Undeclared;
-
-/// What stands for a secret in every report.
-pub(crate) const MASK: &str = "****";
 
 /// Which state a report is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

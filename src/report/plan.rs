@@ -1,12 +1,14 @@
 //! The report of a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{MASK, StateId, UndeclaredReport, shown_or_null};
+use super::{StateId, UndeclaredReport, shown_or_null};
+use crate::model::reference::Outline;
+use crate::model::secret::MASK;
 use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
@@ -42,6 +44,10 @@ pub(crate) struct PlanReport {
     pub undeclared: Vec<UndeclaredRoom>,
     /// Why `apply` would refuse the plan, one reason a line; null when it would not.
     pub guard: Option<String>,
+    /// The variables that `apply` needs for what it would send, by name, whether they are set here or not. It leaves
+    /// out the rooms of those that are not set.
+    #[serde(default)]
+    pub needs: Vec<String>,
 }
 
 /// A room of which attributes moved that no file declares.
@@ -132,12 +138,14 @@ pub(crate) struct Summary {
 }
 
 /// What a plan will cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ForecastReport {
     /// Requests, without retries.
     pub requests: u64,
     /// Seconds at the set rate; null when the rate is unlimited.
     pub seconds: Option<f64>,
+    /// The set rate: `5/s`, `300/m` or `unlimited`.
+    pub rate: String,
 }
 
 /// One room that changes.
@@ -185,6 +193,9 @@ pub(crate) struct AttributeReport {
     pub explanation: Option<Explanation>,
     /// Whether its values are never shown.
     pub sensitive: bool,
+    /// What may be seen of the wanted value; only of a secret that a file holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Outline>,
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
     pub unconfirmed: bool,
 }
@@ -215,20 +226,42 @@ impl PlanReport {
             attributes: moved.iter().map(UndeclaredReport::from).collect(),
         });
         let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        Self {
+        let mut report = Self {
             app: plan.app.clone(),
             state: StateId::new(&plan.lineage, plan.serial),
-            summary: summary(plan),
+            summary: Summary {
+                unchanged: plan.unchanged,
+                ..Summary::default()
+            },
             left_out: plan.left_out,
             forecast: ForecastReport {
                 requests: plan.forecast.requests,
                 seconds: plan.forecast.seconds,
+                rate: plan.forecast.rate.to_string(),
             },
             changes: changes.collect(),
             unreadable: unreadable.collect(),
             muted: muted(plan),
             undeclared: undeclared.collect(),
             guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
+            needs: needs(plan),
+        };
+        report.summary = report.counted();
+        report
+    }
+
+    /// Its summary, of which only the rooms without changes are not in it.
+    pub(super) fn counted(&self) -> Summary {
+        let of = |action| self.changes.iter().filter(|c| c.action == action).count() as u64;
+        Summary {
+            add: of(Action::Add),
+            create: of(Action::Create),
+            adopt: of(Action::Adopt),
+            update: of(Action::Update),
+            archive: of(Action::Archive),
+            orphan: of(Action::Orphan),
+            unchanged: self.summary.unchanged,
+            unreadable: self.unreadable.len() as u64,
         }
     }
 }
@@ -246,18 +279,9 @@ fn muted(plan: &Plan) -> Vec<MutedRoom> {
     .collect()
 }
 
-fn summary(plan: &Plan) -> Summary {
-    let of = |action| plan.changes.iter().filter(|c| c.action == action).count() as u64;
-    Summary {
-        add: of(Action::Add),
-        create: of(Action::Create),
-        adopt: of(Action::Adopt),
-        update: of(Action::Update),
-        archive: of(Action::Archive),
-        orphan: of(Action::Orphan),
-        unchanged: plan.unchanged,
-        unreadable: plan.unreadable.len() as u64,
-    }
+fn needs(plan: &Plan) -> Vec<String> {
+    let names: BTreeSet<&String> = plan.actionable().flat_map(|change| &change.needs).collect();
+    names.into_iter().cloned().collect()
 }
 
 fn change_report(
@@ -271,16 +295,10 @@ fn change_report(
         attribute_report(attribute, origin, explanation.copied())
     });
     let attributes: Vec<AttributeReport> = attributes.collect();
-    let own = attributes.iter().filter(|a| a.file.is_none());
-    let first = own.filter_map(|a| a.line).min();
-    let any = || {
-        let own = origins.values().filter(|origin| origin.file().is_none());
-        own.map(|origin| origin.line).min()
-    };
     ChangeReport {
         room: change.room.to_string(),
         action: change.action,
-        line: first.or_else(any),
+        line: first_line(&attributes, origins),
         file: change.file.clone(),
         effects: change.effects.clone(),
         explanation: explained.map(|explained| explained.change),
@@ -289,11 +307,28 @@ fn change_report(
     }
 }
 
+/// The line of the room's own file to point at.
+pub(super) fn first_line(attributes: &[AttributeReport], origins: &RoomOrigins) -> Option<u32> {
+    let own = attributes.iter().filter(|a| a.file.is_none());
+    let first = own.filter_map(|a| a.line).min();
+    first.or_else(|| {
+        let own = origins.values().filter(|origin| origin.file().is_none());
+        own.map(|origin| origin.line).min()
+    })
+}
+
+/// The file of defaults that an attribute is from, if it is, and its line.
+pub(super) fn place(origin: Option<&Origin>) -> (Option<String>, Option<u32>) {
+    let file = origin.and_then(|origin| origin.file().map(str::to_owned));
+    (file, origin.map(|origin| origin.line))
+}
+
 fn attribute_report(
     attribute: &AttributeChange,
     origin: Option<&Origin>,
     explanation: Option<Explanation>,
 ) -> AttributeReport {
+    let (file, line) = place(origin);
     let sides = [&attribute.before, &attribute.after, &attribute.live];
     AttributeReport {
         name: attribute.name.clone(),
@@ -305,9 +340,10 @@ fn attribute_report(
         live: shown_or_null(&attribute.live),
         unknown: attribute.unknown,
         cause: attribute.cause,
-        file: origin.and_then(|origin| origin.file().map(str::to_owned)),
-        line: origin.map(|origin| origin.line),
+        file,
+        line,
         explanation,
+        secret: attribute.outline.clone(),
         sensitive: attribute.unknown || sides.into_iter().flatten().any(Stored::is_secret),
         unconfirmed: attribute.unconfirmed,
     }

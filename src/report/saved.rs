@@ -1,12 +1,18 @@
 //! A saved plan: a plan in a file, to be applied later.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::envelope::{self, Envelope, ReadError, Report};
+use super::envelope::{self, Envelope, ReadError, Report, json};
+use super::plan::{AttributeReport, ChangeReport, MutedRoom, first_line, place};
 use super::{PlanReport, StateId};
-use crate::planner::{SavedChange, Selection};
+use crate::model::reference::Outline;
+use crate::model::secret::MASK;
+use crate::model::{Origins, RoomOrigins, Wanted, WantedRoom, digest};
+use crate::planner::{Action, SavedChange, Selection};
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +45,17 @@ pub(crate) struct SavedPlan {
     /// The report of the plan, for `render` and for people.
     #[schemars(with = "Envelope<'_, PlanReport>")]
     pub report: Json,
+    /// Digest over all of the above.
+    pub seal: String,
+}
+
+/// Why a file is no saved plan that can be applied.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SavedPlanError {
+    #[error(transparent)]
+    Other(#[from] ReadError),
+    #[error("it is not as roomctl {0} wrote it: somebody changed it since, or another version did")]
+    Edited(String),
 }
 
 impl Report for SavedPlan {
@@ -52,7 +69,7 @@ impl SavedPlan {
         changes: Vec<SavedChange>,
         report: &PlanReport,
     ) -> serde_json::Result<Self> {
-        Ok(Self {
+        let plan = Self {
             roomctl: env!("CARGO_PKG_VERSION").to_owned(),
             app: report.app.clone(),
             state: report.state.clone(),
@@ -60,15 +77,153 @@ impl SavedPlan {
             selection,
             changes,
             report: envelope::json_value(report)?,
-        })
+            seal: String::new(),
+        };
+        Ok(plan.sealed())
     }
 
-    /// Reads a file. The version is looked at before the rest.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
-        match envelope::kind(bytes)?.as_str() {
-            Self::KIND => Ok(serde_json::from_slice(bytes)?),
-            other => Err(ReadError::kind(other)),
+    fn sealed(self) -> Self {
+        let seal = digest::of(&Self {
+            seal: String::new(),
+            ..self.clone()
+        });
+        Self { seal, ..self }
+    }
+
+    /// Reads a file exactly as it was written. The version is looked at before the rest.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, SavedPlanError> {
+        let kind = envelope::kind(bytes)?;
+        if kind != Self::KIND {
+            return Err(ReadError::kind(&kind).into());
         }
+        let read: Self = serde_json::from_slice(bytes).map_err(ReadError::from)?;
+        // The text, too: of what stands in it twice, two readers could see two things.
+        let text = json(&read).map_err(ReadError::from)?;
+        let is_sealed = read.clone().sealed() == read && text.as_bytes() == bytes;
+        if is_sealed && read.lists_what_it_shows() {
+            return Ok(read);
+        }
+        Err(SavedPlanError::Edited(read.roomctl))
+    }
+
+    /// The report in it, if nothing else is in its place.
+    fn plan(&self) -> Option<PlanReport> {
+        let report = PlanReport::deserialize(&self.report).ok()?;
+        let again = envelope::json_value(&report).ok()?;
+        (again == self.report).then_some(report)
+    }
+
+    /// Whether its report is about the same app, state and changes as the rest of it.
+    fn lists_what_it_shows(&self) -> bool {
+        let Some(report) = self.plan() else {
+            return false;
+        };
+        let shown = report.changes.iter();
+        let shown = shown.filter(|change| change.action != Action::Orphan);
+        let shown = shown.map(|change| (change.room.as_str(), change.action));
+        let listed = self
+            .changes
+            .iter()
+            .map(|one| (one.room.as_str(), one.action));
+        report.app == self.app
+            && report.state == self.state
+            && report.summary == report.counted()
+            && shown.eq(listed)
+    }
+
+    /// What it shows otherwise than it is done: `now` is the report of those of its changes that are still the same.
+    /// Whoever changes a plan can seal it again, so what a reviewer relied on is made a second time and compared.
+    pub(crate) fn untrue(
+        &self,
+        now: &PlanReport,
+        wanted: &Wanted,
+        origins: &Origins,
+    ) -> Vec<String> {
+        let Some(report) = self.plan() else {
+            return vec!["the report as a whole".to_owned()];
+        };
+        let mut untrue = Vec::new();
+        let nowhere = RoomOrigins::new();
+        for change in &now.changes {
+            let room = change.room.as_str();
+            let origins = origins.get(room).unwrap_or(&nowhere);
+            let shown = report.changes.iter().find(|shown| shown.room == room);
+            let is_true = |shown| made_again(change, shown, wanted.get(room), origins) == *shown;
+            if !shown.is_some_and(is_true) {
+                untrue.push(format!("what is done to {room}"));
+            }
+        }
+        let rooms: BTreeSet<&str> = now.changes.iter().map(|c| c.room.as_str()).collect();
+        if muted(&report, &rooms, wanted) != muted(now, &rooms, wanted) {
+            untrue.push("what is muted".to_owned());
+        }
+        if now.changes.len() == self.changes.len() {
+            if report.forecast.requests != now.forecast.requests {
+                untrue.push("the number of requests".to_owned());
+            }
+            if report.needs != now.needs {
+                untrue.push("the variables that apply needs".to_owned());
+            }
+        }
+        untrue
+    }
+}
+
+/// What may be seen of a secret that refers to variables.
+fn referring<'a>(file: Option<&'a WantedRoom>, attribute: &str) -> Option<&'a Outline> {
+    let outline = file?.outlines.get(attribute)?;
+    (!outline.variables.is_empty()).then_some(outline)
+}
+
+fn is_masked(value: &Json) -> bool {
+    value.is_null() || value == MASK
+}
+
+/// What becomes of muted attributes of `rooms`, without whether variables are set.
+fn muted(report: &PlanReport, rooms: &BTreeSet<&str>, wanted: &Wanted) -> Vec<MutedRoom> {
+    let muted = report.muted.iter();
+    let muted = muted.filter(|room| rooms.contains(room.room.as_str()));
+    let mut muted: Vec<MutedRoom> = muted.cloned().collect();
+    for room in &mut muted {
+        let file = wanted.get(room.room.as_str());
+        for attribute in &mut room.attributes {
+            if referring(file, &attribute.name).is_some() && is_masked(&attribute.wanted) {
+                (attribute.wanted, attribute.sensitive) = (Json::Null, true);
+            }
+        }
+    }
+    muted
+}
+
+/// The change `now` as it would be `shown` on the machine of the plan. Only there it was known where lines come from, and
+/// whether a secret that refers to variables moved: such lines are taken over if they show nothing that depends on it.
+fn made_again(
+    now: &ChangeReport,
+    shown: &ChangeReport,
+    file: Option<&WantedRoom>,
+    origins: &RoomOrigins,
+) -> ChangeReport {
+    let outline = |attribute: &AttributeReport| referring(file, &attribute.name);
+    let shows_nothing = |attribute: &&AttributeReport| {
+        let values = [&attribute.before, &attribute.after, &attribute.live];
+        let (file, line) = place(origins.get(attribute.name.as_str()));
+        outline(attribute).is_some_and(|outline| attribute.secret.as_ref() == Some(outline))
+            && attribute.sensitive
+            && values.into_iter().all(is_masked)
+            && (attribute.file == file && attribute.line == line)
+    };
+    let mut attributes = now.attributes.clone();
+    attributes.retain(|attribute| outline(attribute).is_none());
+    attributes.extend(shown.attributes.iter().filter(shows_nothing).cloned());
+    attributes.sort_by(|a, b| a.name.cmp(&b.name));
+    for (attribute, shown) in attributes.iter_mut().zip(&shown.attributes) {
+        attribute.explanation = shown.explanation;
+    }
+    ChangeReport {
+        line: first_line(&attributes, origins),
+        attributes,
+        explanation: shown.explanation,
+        ..now.clone()
     }
 }
 

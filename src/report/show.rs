@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::MASK;
-use crate::model::{Origin, RoomName, RoomOrigins, Settings, Value};
+use crate::model::reference::Outline;
+use crate::model::secret::MASK;
+use crate::model::{Origin, RoomName, RoomOrigins, Value, WantedRoom};
 
 /// A room with its defaults: what `apply` would send.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -28,6 +29,9 @@ pub(crate) struct ShownAttribute {
     pub value: Json,
     /// Whether the value is never shown.
     pub sensitive: bool,
+    /// What may be seen of it; only of a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Outline>,
     /// Variables that the value needs and that are not set here.
     pub unset: Vec<String>,
     /// The file it stands in: the room's own, or one of defaults.
@@ -49,18 +53,15 @@ pub(crate) struct OverriddenDefault {
 
 impl ShowReport {
     /// The report of one room.
-    pub(crate) fn new(
-        room: &RoomName,
-        file: &str,
-        settings: &Settings,
-        origins: &RoomOrigins,
-    ) -> Self {
-        let attribute =
-            |(name, value): (&&str, &Value)| attribute(name, value, file, origins.get(*name));
+    pub(crate) fn new(room: &RoomName, wanted: &WantedRoom, origins: &RoomOrigins) -> Self {
+        let attribute = |(name, value): (&&str, &Value)| ShownAttribute {
+            secret: wanted.outlines.get(*name).cloned(),
+            ..attribute(name, value, &wanted.file, origins.get(*name))
+        };
         Self {
             room: room.to_string(),
-            file: file.to_owned(),
-            attributes: settings.iter().map(attribute).collect(),
+            file: wanted.file.clone(),
+            attributes: wanted.settings.iter().map(attribute).collect(),
         }
     }
 }
@@ -77,6 +78,7 @@ fn attribute(name: &str, value: &Value, file: &str, origin: Option<&Origin>) -> 
         name: name.to_owned(),
         value: shown,
         sensitive,
+        secret: None,
         unset: unset.to_vec(),
         file: defaults.unwrap_or(file).to_owned(),
         line: origin.map(|origin| origin.line),

@@ -46,6 +46,8 @@ pub(crate) struct FindingReport {
     pub severity: Severity,
     /// The room it is about; null when that is not known.
     pub room: Option<String>,
+    /// Wire name of the attribute it is about; null when it is about none.
+    pub attribute: Option<String>,
     /// What is wrong.
     pub message: String,
     /// Why that is wrong or doubtful.
@@ -101,6 +103,7 @@ impl From<&Finding> for FindingReport {
             rule: finding.rule.name().to_owned(),
             severity: finding.severity,
             room: finding.room.clone(),
+            attribute: finding.attribute.map(str::to_owned),
             message: finding.message.clone(),
             note: finding.rule.why().map(str::to_owned),
             help: finding.help.clone(),

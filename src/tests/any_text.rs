@@ -5,12 +5,12 @@ use proptest::prelude::*;
 use crate::files::context::Context;
 use crate::files::defaults::Defaults;
 use crate::files::room_file::parse;
-use crate::model::{NameRule, Severity};
+use crate::model::{NameRule, Severity, Variables};
 
 const CONTEXT: Context = Context {
     names: NameRule::Lowercase,
     now: 1_790_000_000,
-    variables: &|_| None,
+    variables: Variables::NONE,
     defaults: Defaults::NONE,
     sandbox: false,
     owns: None,

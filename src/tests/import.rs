@@ -11,10 +11,12 @@ use crate::files::room_file::parse;
 use crate::files::room_format::format;
 use crate::files::room_yaml::{RoomYaml, room_yaml};
 use crate::model::catalogue::attributes;
+use crate::model::reference::Lookup;
 use crate::model::{
-    Live, LiveRoom, Lookup, NameRule, RoomName, Secret, Value as Setting, WantedRoom,
+    EnvPrefix, Live, LiveRoom, NameRule, RoomName, Secret, Value as Setting, Variables, Wanted,
+    WantedRoom,
 };
-use crate::planner::import::{draft, prefix, stem};
+use crate::planner::import::{VariableNames, draft, stem};
 use crate::planner::{Options, State, plan};
 
 /// Anything that a service could report of an attribute.
@@ -69,7 +71,8 @@ proptest! {
     fn a_file_says_what_was_taken_over(live in live_room(), name in name(), is_its_own in any::<bool>()) {
         let Ok(room) = RoomName::try_from(name) else { return Ok(()) };
         let draft = draft(&live, 1_790_000_000).unwrap();
-        let variables = draft.variables(&prefix(&room, &mut Default::default()));
+        let nothing = Wanted::new();
+        let variables = draft.variables(&room, &mut VariableNames::new(EnvPrefix::ROOM, [&nothing; 2]));
         let stem = if is_its_own { stem(&room) } else { "another".to_owned() };
         let yaml = RoomYaml { room: &room, stem: &stem, schema: None, draft: &draft, variables: &variables };
         let text = room_yaml(&yaml);
@@ -85,7 +88,8 @@ proptest! {
         state.rooms.insert(room.clone(), draft.applied(&live, "rooms/a.yaml", None, "acme"));
         let unset = |_: &str| None;
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
-        for (n, variables) in lookups.into_iter().enumerate() {
+        for (n, values) in lookups.into_iter().enumerate() {
+            let variables = Variables { prefix: EnvPrefix::ROOM, values };
             let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false, owns: None, policies: &[] };
             let (parsed, findings) = parse("", &stem, &text, &context);
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));

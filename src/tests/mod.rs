@@ -9,6 +9,7 @@ mod outages;
 mod properties;
 mod readings;
 mod room_schema;
+mod saved_plans;
 mod store_contract;
 pub(crate) mod stores;
 #[cfg(unix)]

@@ -1,5 +1,5 @@
-//! One reading of an answer: a whole number is the same number, however the service writes it, for import, for a plan
-//! with its effects, and for drift.
+//! One reading of an answer: a value is the same value, however the service writes it, for import, for a plan with its
+//! effects, and for drift.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,13 @@ use proptest::sample::select;
 use serde_json::{Map, Value as Json, json};
 
 use crate::model::catalogue::{Kind, attributes};
-use crate::model::{LiveRoom, RoomName, Secret, Wanted, WantedRoom};
+use crate::model::effect::effects;
+use crate::model::{
+    LiveRoom, RoomName, Secret, Settings, StoredSettings, Value, Wanted, WantedRoom,
+};
 use crate::planner::drift::Evidence;
 use crate::planner::import::draft;
-use crate::planner::testing::options;
+use crate::planner::testing::{applied, options};
 use crate::planner::{Cause, Sighting, State, Verdict, World, drift, plan};
 use crate::service::api::{Answer, Request, interpret};
 use crate::service::end::{End, Try};
@@ -41,14 +44,16 @@ fn name() -> RoomName {
 
 /// The room as it is read when each number is written in `form`.
 fn read(numbers: &BTreeMap<&'static str, i64>, form: fn(i64) -> Json) -> LiveRoom {
+    let numbers = numbers.iter();
+    answered(numbers.map(|(name, number)| ((*name).to_owned(), form(*number))))
+}
+
+/// The room as it is read from an answer with these attributes.
+fn answered(attributes: impl Iterator<Item = (String, Json)>) -> LiveRoom {
     let mut body: Map<String, Json> = Map::new();
     body.insert("roomName".into(), json!("a"));
     body.insert("privacy".into(), json!("private"));
-    body.extend(
-        numbers
-            .iter()
-            .map(|(name, number)| ((*name).to_owned(), form(*number))),
-    );
+    body.extend(attributes);
     let answer = Answer {
         status: 200,
         retry_after: None,
@@ -102,6 +107,105 @@ proptest! {
                 changes.push(shown.collect::<Vec<_>>());
             }
             prop_assert!(changes.iter().all(|one| *one == changes[0]), "{:?}", changes);
+        }
+    }
+}
+
+/// Odd and plain forms of a value in an answer.
+fn forms() -> [Json; 12] {
+    [
+        json!(5),
+        json!("5"),
+        json!(5.0),
+        json!(0),
+        json!("0"),
+        json!(0.0),
+        Json::Null,
+        json!(""),
+        json!(true),
+        json!("true"),
+        json!("false"),
+        json!("private"),
+    ]
+}
+
+/// What a file may say of an attribute.
+fn sayable(kind: &Kind) -> Vec<Value> {
+    match kind {
+        Kind::Flag => vec![true.into(), false.into()],
+        Kind::Count(_) | Kind::Moment | Kind::Span => vec![0.into(), 5.into(), 6.into()],
+        Kind::Words(words) => words.iter().map(|word| Value::from(*word)).collect(),
+        Kind::Text => Vec::new(),
+        Kind::SecretUrl => vec![Value::Secret(Secret::new("https://hooks.example/x"))],
+    }
+}
+
+#[test]
+fn import_effects_plan_and_drift_agree_on_every_form() {
+    let options = options();
+    for attribute in attributes().iter().filter(|a| a.name != "roomName") {
+        for (form, said) in forms().iter().flat_map(|form| {
+            let sayable = sayable(&attribute.kind).into_iter();
+            sayable.map(move |said| (form, said))
+        }) {
+            let live = answered([(attribute.name.to_owned(), form.clone())].into_iter());
+            let told = format!("{} {form} {said:?}", attribute.name);
+            let mut settings: Settings = [("privacy", "private".into())].into();
+            settings.insert(attribute.name, said.clone());
+            let file = WantedRoom {
+                settings,
+                ..WantedRoom::default()
+            };
+            let files: Wanted = [(name(), file)].into();
+            let state = applied(&files);
+            let salt = state.salt();
+            let world: World = [(name(), Sighting::Present(live.clone()))].into();
+            let planned = plan(&files, &state, Some(&world), &options);
+            let planned = planned.changes.iter().flat_map(|change| &change.attributes);
+            let is_planned = planned.clone().any(|a| a.name == attribute.name);
+            let drift = drift(&Evidence {
+                wanted: &files,
+                state: &state,
+                world: &world,
+                listed: &BTreeSet::new(),
+                others: &BTreeMap::new(),
+                mutes: &[],
+                now: options.now,
+            });
+            let mut drifted = drift.rooms[0].attributes.iter();
+            assert_eq!(
+                drifted.any(|a| a.name == attribute.name),
+                is_planned,
+                "{told}"
+            );
+            // Import would write exactly what is in sync, or leaves it out for a rule's sake.
+            let draft = draft(&live, options.now).ok();
+            let imported = draft
+                .as_ref()
+                .and_then(|draft| draft.settings.get(attribute.name));
+            let against_a_rule = draft.as_ref().is_some_and(|draft| {
+                let why = draft.left_out.get(attribute.name);
+                why.is_some_and(|why| !why.starts_with("the service reports"))
+            });
+            let is_left_off = attribute.undocumented && said == false.into();
+            if !against_a_rule && !is_left_off {
+                assert_eq!(imported == Some(&said), !is_planned, "{told} {imported:?}");
+            }
+            // What is there already has no effect, and what was imported counts as what was read.
+            let body: StoredSettings = applied(&files).applied(&name()).settings.clone();
+            let of = |stored: StoredSettings| {
+                let held = stored.into_iter().map(|(name, value)| (name, vec![value]));
+                effects(&held.collect(), &body, options.now)
+            };
+            if !is_planned {
+                assert_eq!(of(live.stored(salt)), of(body.clone()), "{told}");
+            }
+            if let Some(imported) = imported {
+                let mut stored = live.stored(salt);
+                let value = imported.stored(salt, attribute.name, None).unwrap();
+                stored.insert(attribute.name.to_owned(), value);
+                assert_eq!(of(live.stored(salt)), of(stored), "{told}");
+            }
         }
     }
 }

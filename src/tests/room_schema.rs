@@ -10,7 +10,7 @@ use crate::files::defaults::{self, Defaults};
 use crate::files::room_file;
 use crate::files::yaml;
 use crate::model::catalogue::{Attribute, Kind, attributes};
-use crate::model::{Finding, NameRule, Rule, Severity};
+use crate::model::{EnvPrefix, Finding, NameRule, Rule, Severity, Variables};
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ fn findings_below(text: &str, names: NameRule, defaults: &Defaults) -> Vec<Findi
     let context = Context {
         names,
         now: 1_790_000_000,
-        variables: &|_| None,
+        variables: Variables::NONE,
         sandbox: false,
         owns: None,
         policies: &[],
@@ -54,7 +54,7 @@ fn taken(text: &str) -> bool {
 }
 
 fn taken_as_defaults(text: &str) -> bool {
-    !Finding::any_error(&defaults::parse("rooms/_defaults.yaml", text).1)
+    !Finding::any_error(&defaults::parse("rooms/_defaults.yaml", text, EnvPrefix::ROOM).1)
 }
 
 /// What an editor would underline.
@@ -269,7 +269,7 @@ fn room() -> impl Strategy<Value = Value> {
         json!({"privacy": "private"}),
         json!({"privacy": "private"}),
         json!({"privacy": "public", "enableComposition": true}),
-        json!({"privacy": "public", "enableComposition": true, "rtmpOutURL": "${env:A}"}),
+        json!({"privacy": "public", "enableComposition": true, "rtmpOutURL": "${env:ROOM_A}"}),
     ]);
     (pairs, helped, any::<bool>()).prop_map(|(pairs, helped, first)| {
         let helped = helped.as_object().unwrap().clone();
@@ -316,7 +316,7 @@ proptest! {
     #[test]
     fn an_editor_is_never_the_stricter_one_about_defaults(room in room(), above in room()) {
         let (text, above_text) = (file(&room), file(&above));
-        let (layer, wrong) = defaults::parse("rooms/_defaults.yaml", &above_text);
+        let (layer, wrong) = defaults::parse("rooms/_defaults.yaml", &above_text, EnvPrefix::ROOM);
         let underlined_above = underlined(&DEFAULTS, &above);
         let taken_above = !Finding::any_error(&wrong);
         prop_assert!(underlined_above.is_empty() || !taken_above, "{above_text} {underlined_above:?}");
@@ -339,7 +339,8 @@ proptest! {
         let looks_free: Vec<&str> = attributes().iter().filter(free).map(|a| a.name).collect();
         if !errors.is_empty() && ROOM.is_valid(&room) {
             let known = errors.iter().all(|f| match f.rule {
-                Rule::EmptyWindow => true,
+                // What variables begin with, a flag says.
+                Rule::EmptyWindow | Rule::VariableName => true,
                 // A day, a host or a sum that only looks like one.
                 Rule::WrongType => looks_free.iter().any(|name| f.message.contains(name)),
                 _ => false,
@@ -397,7 +398,7 @@ fn each_snippet_is_a_room_without_findings() {
             .collect();
         assert!(!text.contains('\\') && !text.contains('^'), "{text}");
         assert_eq!(
-            text.contains("${env:RTMP_OUT_URL}"),
+            text.contains("${env:ROOM_RTMP_OUT_URL}"),
             label.starts_with("live")
         );
         let room = seen(&text).unwrap();

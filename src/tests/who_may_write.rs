@@ -12,7 +12,7 @@ use super::in_process::{Bench, options, quirks};
 use crate::files::context::Context;
 use crate::files::defaults::Defaults;
 use crate::files::{looked, room_files};
-use crate::model::{Effect, Finding, Glob, NameRule, RoomName};
+use crate::model::{Effect, Finding, Glob, NameRule, RoomName, Variables};
 use crate::planner::limits::{Limits, refusals};
 use crate::planner::{Options, Plan, Selection, State, plan};
 use crate::service::observe::observe;
@@ -275,7 +275,7 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
     let context = Context {
         names: NameRule::Lowercase,
         now: options().now,
-        variables: &|_| None,
+        variables: Variables::NONE,
         defaults: Defaults::NONE,
         sandbox: false,
         owns: owns.as_deref(),

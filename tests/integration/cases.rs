@@ -67,6 +67,9 @@ fn run(case: &Path) -> String {
             ("roomctl", args) => {
                 let args: Vec<&str> = args.split_whitespace().collect();
                 printed.push_str(&shown(&scratch.run(&args)));
+                if ["plan", "drift", "validate"].contains(&args[0]) {
+                    renders_alike(&scratch, &args);
+                }
             }
             ("overlay", dir) => scratch.copy(&case.join(dir), ""),
             ("remove", file) => fs::remove_file(scratch.path(file)).unwrap(),
@@ -82,6 +85,28 @@ fn run(case: &Path) -> String {
         }
     }
     printed
+}
+
+/// What a command that writes nothing prints in each form is what `render` makes of its JSON, byte for byte.
+fn renders_alike(scratch: &Scratch, args: &[&str]) {
+    let mut run = args.to_vec();
+    if let Some(at) = run.iter().position(|arg| *arg == "--format") {
+        run.drain(at..at + 2);
+    }
+    let now = match run.iter().position(|arg| *arg == "--now") {
+        Some(at) => run.drain(at..at + 2).collect(),
+        None => vec!["--now", "2026-11-24T09:00:00Z"],
+    };
+    for form in ["text", "json", "markdown", "html", "github"] {
+        let how = [&["--format", form], &now[..]].concat();
+        let direct = scratch.run(&[&run, &how[..], &["--report-file", "kept.json"]].concat());
+        // Findings that keep a plan back are text on standard error.
+        if fs::exists(scratch.path("kept.json")).unwrap() && !direct.stdout.is_empty() {
+            let kept = scratch.run(&[&["render", "kept.json"], &how[..]].concat());
+            assert_eq!(direct.stdout, kept.stdout, "{args:?} as {form}");
+            fs::remove_file(scratch.path("kept.json")).unwrap();
+        }
+    }
 }
 
 #[cfg(unix)]

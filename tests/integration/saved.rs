@@ -1,6 +1,7 @@
 //! A plan is saved, and applied as it was: by the built program.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::harness::Site;
 use crate::schemas::check;
@@ -147,18 +148,99 @@ fn a_fork_without_secrets_plans_what_is_applied_with_them() {
     let site = Site::new(&[], &[]);
     site.room(
         0,
-        "privacy: private\nmeetingEndedWebhook: https://h.example/${env:CANARY_TOKEN}\n",
+        "privacy: private\nmeetingEndedWebhook: https://h.example/${env:ROOM_CANARY_TOKEN}\n",
     );
     assert_eq!(site.run(&["plan", "--out", "plan.roomctl"]).code, 0);
-    let set = [("CANARY_TOKEN".to_owned(), "canary-value".to_owned())];
+    let set = [("ROOM_CANARY_TOKEN".to_owned(), "canary-value".to_owned())];
     let fixed = ["apply", "--yes", "--rate", "unlimited", "plan.roomctl"];
     let ran = site.run_with(&set, &fixed);
     assert_eq!(ran.code, 0, "{}", ran.all());
     site.room(
         0,
-        "privacy: public\nmeetingEndedWebhook: https://h.example/${env:CANARY_TOKEN}\n",
+        "privacy: public\nmeetingEndedWebhook: https://h.example/${env:ROOM_CANARY_TOKEN}\n",
     );
     site.run_with(&set, &["plan", "--out", "plan.roomctl"]);
     assert!(!site.scratch.read("plan.roomctl").contains("canary-value"));
+    // Without its variable the room is left out, also when the secret is all that moved.
+    let ran = site.run(&fixed);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    let why = "variable not set: ROOM_CANARY_TOKEN";
+    assert!(ran.stdout.contains(why), "{}", ran.stdout);
     assert_eq!(site.run_with(&set, &fixed).code, 0);
+    let moved = [(set[0].0.clone(), "canary-other".to_owned())];
+    site.run_with(&moved, &["plan", "--out", "plan.roomctl"]);
+    let ran = site.run(&fixed);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert!(ran.stdout.contains(why), "{}", ran.stdout);
+    assert_eq!(site.run_with(&moved, &fixed).code, 0);
+}
+
+/// A saved plan as somebody leaves it who has changed it and knows how it is made.
+fn sealed(text: &str) -> String {
+    let mut plan: Value = serde_json::from_str(text).unwrap();
+    plan["seal"] = json!("");
+    let mut inside = plan.clone();
+    let fields = inside.as_object_mut().unwrap();
+    fields.retain(|name, _| !["format_version", "kind"].contains(&name.as_str()));
+    let digest = Sha256::digest(serde_json::to_vec(&inside).unwrap());
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    plan["seal"] = json!(format!("sha256:{hex}"));
+    serde_json::to_string_pretty(&plan).unwrap() + "\n"
+}
+
+/// What is left besides is what only the machine of the plan could know.
+fn is_made_again(text: &str) -> bool {
+    !["unchanged", "guard", "prune"]
+        .iter()
+        .any(|other| text.contains(other))
+}
+
+/// Whatever is changed in a saved plan, by whoever: nothing of it is applied.
+#[test]
+fn a_saved_plan_that_was_changed_is_refused() {
+    let site = site();
+    site.room(0, "privacy: private\n# why\nmaxParticipants: 505\n");
+    site.run(&["plan", "--out", "plan.roomctl"]);
+    let saved = site.scratch.read("plan.roomctl");
+    let puts = site.count("PUT");
+    let edits = [
+        ("\"after\": 505", "\"after\": 999"),
+        ("\"before\": 5", "\"before\": 504"),
+        ("\"effects\": []", "\"effects\": [\"archived\"]"),
+        ("\"effects\": []", "\"effects\":[]"),
+        ("\"line\": 3", "\"line\": 2"),
+        ("rooms/room-00.yaml", "rooms/room-01.yaml"),
+        ("\"cause\": \"change\"", "\"cause\": \"drift\""),
+        ("\"update\": 1", "\"update\": 2"),
+        ("\"unchanged\": 2", "\"unchanged\": 1"),
+        ("\"requests\": 1", "\"requests\": 2"),
+        ("\"guard\": null", "\"guard\": \"none\""),
+        ("\"prune\": false", "\"prune\": true"),
+        ("\"after\": 505", "\"after\": 999, \"after\": 505"),
+    ];
+    for (from, to) in edits {
+        assert!(saved.contains(from), "{from}: {saved}");
+        site.scratch
+            .write("plan.roomctl", &saved.replacen(from, to, 1));
+        let ran = apply(&site, &[]);
+        assert_eq!(ran.code, 4, "{to}: {}", ran.all());
+        assert!(
+            ran.stderr.contains("somebody changed it"),
+            "{to}: {}",
+            ran.stderr
+        );
+    }
+    // Sealed again by somebody who knows how: it is made a second time and compared.
+    assert_eq!(sealed(&saved), saved);
+    for (from, to) in edits.iter().filter(|(from, _)| is_made_again(from)) {
+        let edited = sealed(&saved.replacen(from, to, 1));
+        if edited != saved {
+            site.scratch.write("plan.roomctl", &edited);
+            let ran = apply(&site, &[]);
+            assert_eq!(ran.code, 4, "{to}: {}", ran.all());
+        }
+    }
+    assert_eq!(site.count("PUT"), puts);
+    site.scratch.write("plan.roomctl", &saved);
+    assert_eq!(apply(&site, &[]).code, 0);
 }

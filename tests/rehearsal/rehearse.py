@@ -111,7 +111,7 @@ class Rehearsal:
 
     def apply(self, sha):
         # The secrets of the rooms are set for the environment, beside the key.
-        self.runner.environment = {**self.plain, "HOOK_TOKEN": HOOK}
+        self.runner.environment = {**self.plain, "ROOM_HOOK_TOKEN": HOOK}
         ok, _ = self.runner.job("apply.yml", sha, {}, self.secrets)
         self.runner.environment = self.plain
         return ok
@@ -128,7 +128,7 @@ class Rehearsal:
 
     def by_hand(self, *arguments):
         """Runs the program in the clone, with the state of its branch."""
-        environment = {**self.plain, "METERED_SECRET_KEY": KEY, "HOOK_TOKEN": HOOK, "BRANCH": "roomctl-state"}
+        environment = {**self.plain, "METERED_SECRET_KEY": KEY, "ROOM_HOOK_TOKEN": HOOK, "BRANCH": "roomctl-state"}
         environment["RUNNER_TEMP"] = str(self.work / "hand")
         Path(environment["RUNNER_TEMP"]).mkdir(exist_ok=True)
         script = ROOT / ".github/actions/roomctl/state.sh"
@@ -156,7 +156,7 @@ def rehearse(r):
     r.push("main")
 
     step("a pull request is planned without a secret, and commented once")
-    hook = "meetingEndedWebhook: https://hooks.example.com/${env:HOOK_TOKEN}\n"
+    hook = "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_HOOK_TOKEN}\n"
     pull = r.pull_request({"rooms/tea.yaml": "maxParticipants: 5\n", "rooms/board.yaml": hook})
     (comment,) = r.hub.comments
     check(comment["issue"] == 1 and "| to add | 2 |" in comment["body"], comment)

@@ -34,6 +34,9 @@ pub(crate) struct Global {
     /// File that holds the account's secret key (otherwise: METERED_SECRET_KEY)
     #[arg(long, global = true, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
+    /// Beginning of the variables that room files may refer to (otherwise: ROOMCTL_ENV_PREFIX) [default: ROOM_]
+    #[arg(long, global = true, value_name = "PREFIX")]
+    pub env_prefix: Option<String>,
     /// Use an embedded simulator of the service: no account, no key, no network
     #[arg(long, global = true)]
     pub sandbox: bool,

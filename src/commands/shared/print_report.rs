@@ -16,7 +16,7 @@ use crate::report::{AnyReport, github, html, text};
 pub(crate) fn print_report(
     report: impl Into<AnyReport>,
     args: &ReportArgs,
-    detail: Detail<'_>,
+    detail: Detail,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let report = report.into();
@@ -29,16 +29,9 @@ pub(crate) fn print_report(
 pub(crate) fn shown(
     report: &AnyReport,
     args: &ReportArgs,
-    detail: Detail<'_>,
+    detail: Detail,
 ) -> Result<String, Failure> {
-    let view = || {
-        // The report does not hold the rate, and a form is the same from a run as from its JSON.
-        let detail = Detail {
-            rate: None,
-            ..detail
-        };
-        View::new(report, detail)
-    };
+    let view = || View::new(report, detail);
     Ok(match args.format {
         Format::Text => text::text(report, detail, &text_of),
         Format::Json => report.json()?,

@@ -16,14 +16,14 @@ pub(crate) struct Progress<'a> {
     output: &'a mut Output,
     /// With JSON on standard output, the lines go to standard error.
     to_result: bool,
-    detail: Detail<'a>,
+    detail: Detail,
 }
 
 impl<'a> Progress<'a> {
     pub(crate) fn new(
         rooms: usize,
         format: Format,
-        detail: Detail<'a>,
+        detail: Detail,
         output: &'a mut Output,
     ) -> Self {
         Self {

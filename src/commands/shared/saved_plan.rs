@@ -6,11 +6,12 @@ use std::path::Path;
 use super::args::PlanningArgs;
 use super::exit::{Exit, Failure};
 use super::report_file;
+use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
-use crate::report::json;
-use crate::report::saved::{Mode, SavedPlan};
+use crate::report::saved::{Mode, SavedPlan, SavedPlanError};
+use crate::report::{PlanReport, json};
 
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     report_file::write(path, "plan", &json(plan)?)
@@ -19,10 +20,26 @@ pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
 pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
     let bytes = report_file::read(path, "plan")?;
     SavedPlan::parse(&bytes).map_err(|error| {
-        let mut failure = Failure::because(Exit::Invalid, &error);
+        let exit = match error {
+            SavedPlanError::Other(_) => Exit::Invalid,
+            SavedPlanError::Edited(_) => Exit::Refused,
+        };
+        let mut failure = Failure::because(exit, &error);
         failure.message = format!("{} cannot be applied: {}", path.display(), failure.message);
         failure.hint("`roomctl plan --out FILE` makes one")
     })
+}
+
+/// Whether what a plan showed to its reviewers is what is done. `now` is what of it is still the same.
+pub(crate) fn verify(plan: &SavedPlan, now: &PlanReport, files: &Loaded) -> Result<(), Failure> {
+    let untrue = plan.untrue(now, &files.wanted, &files.origins);
+    if untrue.is_empty() {
+        return Ok(());
+    }
+    let message = "the saved plan shows something else than would be done now; nothing was sent";
+    Err(Failure::new(Exit::Refused, message)
+        .causes(untrue)
+        .hint("make a new plan and have it reviewed"))
 }
 
 /// Whether a plan is about this state at all, and what it may do is wanted where it is applied.
@@ -116,13 +133,14 @@ pub(crate) fn refused(narrowed: &Narrowed) -> Failure {
         .hint("make a new plan and have it reviewed; `--partial` applies those that are the same")
 }
 
-/// The receipts of rooms that are not done for that reason.
-pub(crate) fn skipped(stale: &[Stale]) -> Vec<Receipt> {
+/// The receipts of rooms that are not done, since they are not as in the saved plan, or cannot be judged here.
+pub(crate) fn skipped(narrowed: &Narrowed) -> Vec<Receipt> {
     let skipped = |stale: &Stale| {
         let why = format!("not as in the saved plan: {}", stale.why);
         Receipt::new(&stale.room, stale.action, Outcome::Skipped, Some(why))
     };
-    stale.iter().map(skipped).collect()
+    let stale = narrowed.stale.iter().map(skipped);
+    stale.chain(narrowed.unset.iter().cloned()).collect()
 }
 
 /// The receipts of a saved plan of which nothing is applied.
@@ -133,6 +151,6 @@ pub(crate) fn none_done(narrowed: &Narrowed) -> Vec<Receipt> {
         .actionable()
         .map(|c| Receipt::skipped(&c.room, c.action, why));
     let mut receipts: Vec<Receipt> = held_back.collect();
-    receipts.extend(skipped(&narrowed.stale));
+    receipts.extend(skipped(narrowed));
     receipts
 }

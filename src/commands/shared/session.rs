@@ -40,7 +40,6 @@ pub(crate) struct Session {
     pub workspace: Workspace,
     verbose: bool,
     rate: Rate,
-    rate_text: String,
     burst: u32,
     pub parallelism: usize,
     timeout: Duration,
@@ -72,7 +71,6 @@ impl Session {
             parallelism: workspace.parallelism(network.parallelism)?,
             workspace,
             verbose: global.verbose > 0,
-            rate_text: rate.to_string(),
             rate,
             burst,
             timeout: network.timeout,
@@ -240,11 +238,10 @@ impl Session {
     }
 
     /// How reports of the run are shown.
-    pub(crate) fn detail(&self) -> Detail<'_> {
+    pub(crate) fn detail(&self) -> Detail {
         Detail {
             now: self.workspace.now,
             verbose: self.verbose,
-            rate: Some(&self.rate_text),
             rooms_shown: false,
         }
     }

@@ -14,7 +14,8 @@ use crate::files::defaults::Defaults;
 use crate::files::looked;
 use crate::files::text_file::load;
 use crate::model::policy::{self, Policy};
-use crate::model::{Effect, Glob, NameRule, Place, Secret};
+use crate::model::reference::PrefixError;
+use crate::model::{Effect, EnvPrefix, Glob, NameRule, Place, Secret, Variables};
 use crate::planner::{Rate, Scope};
 use crate::store::{Found, Location, LocationError, Store};
 
@@ -28,6 +29,7 @@ pub(crate) struct Workspace {
     app: Option<String>,
     base_url: Option<String>,
     secret_key_file: Option<PathBuf>,
+    pub env_prefix: EnvPrefix,
     pub store: Store,
     runtime: OnceLock<Runtime>,
     /// Directory of the room files: the configured one, or what `--rooms` names.
@@ -74,6 +76,7 @@ impl Workspace {
             app,
             base_url: set(&global.base_url, config.base_url.get()),
             secret_key_file: global.secret_key_file.clone(),
+            env_prefix: env_prefix(global)?,
             store: Store::open(&location(global, &config)?),
             runtime: OnceLock::new(),
             scope,
@@ -124,7 +127,10 @@ impl Workspace {
             sandbox: self.sandbox,
             names: self.names(),
             now: self.now,
-            variables: &variable,
+            variables: Variables {
+                prefix: &self.env_prefix,
+                values: &variable,
+            },
         }
     }
 
@@ -229,6 +235,18 @@ pub(crate) fn clock() -> i64 {
 /// that it withholds.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What the variables begin with that files may refer to. Never from a file: whoever may propose one would choose.
+fn env_prefix(global: &Global) -> Result<EnvPrefix, Failure> {
+    let named = global.env_prefix.clone();
+    let Some(text) = named.or_else(|| variable("ROOMCTL_ENV_PREFIX")) else {
+        return Ok(EnvPrefix::ROOM.clone());
+    };
+    text.parse().map_err(|error: PrefixError| {
+        let message = format!("`{}` is no prefix for variables", text.escape_debug());
+        Failure::new(Exit::Usage, message).hint(error.to_string())
+    })
 }
 
 fn location(global: &Global, config: &Config) -> Result<Location, Failure> {

@@ -39,7 +39,7 @@ fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-pub(crate) fn text(report: &AnyReport, detail: Detail<'_>, sources: Sources<'_>) -> String {
+pub(crate) fn text(report: &AnyReport, detail: Detail, sources: Sources<'_>) -> String {
     let view = View::new(report, detail);
     match report {
         AnyReport::Apply(_) if detail.rooms_shown && view.items.is_empty() => String::new(),

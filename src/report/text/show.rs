@@ -13,7 +13,10 @@ pub(crate) fn show(report: &ShowReport, now: i64) -> String {
     let values: Vec<String> = report
         .attributes
         .iter()
-        .map(|a| value(&a.name, &a.value, now))
+        .map(|a| match &a.secret {
+            Some(secret) => printable(&secret.to_string()),
+            None => value(&a.name, &a.value, now),
+        })
         .collect();
     let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
     let name_width = widest(&mut report.attributes.iter().map(|a| a.name.len()));

@@ -4,7 +4,7 @@ use super::{Detail, Item, Line, Remark, View, Weight, count, counted, left_out};
 use crate::planner::{Action, Outcome};
 use crate::report::apply::{ApplyReport, ReceiptReport};
 
-pub(super) fn apply(report: &ApplyReport, detail: Detail<'_>) -> View {
+pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     let s = report.summary;
     let receipts = report.receipts.iter();
     let mut items: Vec<Item> = receipts.map(|one| receipt(one, detail)).collect();
@@ -43,7 +43,7 @@ pub(in crate::report) fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail<'_>) -> Item {
+pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail) -> Item {
     let (weight, sign) = match receipt.outcome {
         Outcome::Confirmed => (Weight::Notice, "✓"),
         Outcome::Overridden => (Weight::Warning, "!"),

@@ -1,6 +1,7 @@
 //! The view of a drift check.
 
 use jiff::{Timestamp, ToSpan};
+use serde_json::Value as Json;
 
 use super::{
     Detail, Item, Line, Names, Remark, View, Weight, against, counted, joined, left_out, value,
@@ -8,7 +9,7 @@ use super::{
 use crate::planner::{Cause, Verdict};
 use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
 
-pub(super) fn drift(report: &DriftReport, detail: Detail<'_>) -> View {
+pub(super) fn drift(report: &DriftReport, detail: Detail) -> View {
     let counts = report.summary.counts();
     let counts = counts.map(|(name, number)| (name.replace('_', " "), number));
     let counts: Vec<(&str, u64)> = counts
@@ -33,7 +34,7 @@ pub(super) fn drift(report: &DriftReport, detail: Detail<'_>) -> View {
 
 /// What is as it should be, and rooms that are not ours to manage, of which there may be thousands, only when
 /// everything is asked for.
-fn is_shown(room: &RoomReport, detail: Detail<'_>) -> bool {
+fn is_shown(room: &RoomReport, detail: Detail) -> bool {
     match room.verdict {
         Verdict::InSync if detail.verbose => {
             !room.attributes.is_empty() || !room.undeclared.is_empty()
@@ -58,7 +59,7 @@ fn urgency(verdict: Verdict) -> u8 {
     }
 }
 
-fn item(room: &RoomReport, detail: Detail<'_>) -> Item {
+fn item(room: &RoomReport, detail: Detail) -> Item {
     let (weight, sign, action, why) = match room.verdict {
         Verdict::Missing => (Weight::Error, "-", "missing", None),
         Verdict::Conflict => {
@@ -88,22 +89,25 @@ fn item(room: &RoomReport, detail: Detail<'_>) -> Item {
     item
 }
 
-fn line(room: &str, attribute: &AttributeReport, detail: Detail<'_>) -> Line {
-    let after = match attribute.cause {
-        Cause::Drift | Cause::Conflict => &attribute.live,
-        Cause::Change | Cause::Converged => &attribute.wanted,
-        Cause::Released | Cause::Unobservable => &serde_json::Value::Null,
+fn line(room: &str, attribute: &AttributeReport, detail: Detail) -> Line {
+    let (before, after) = match (attribute.cause, &attribute.secret) {
+        (Cause::Drift | Cause::Conflict, _) => (&attribute.applied, attribute.live.clone()),
+        (Cause::Change | Cause::Converged, Some(secret)) => {
+            (&Json::Null, Json::from(secret.to_string()))
+        }
+        (Cause::Change | Cause::Converged, None) => (&attribute.applied, attribute.wanted.clone()),
+        (Cause::Released | Cause::Unobservable, _) => (&attribute.applied, Json::Null),
     };
     let moved = matches!(attribute.cause, Cause::Drift | Cause::Conflict) && !attribute.muted;
     Line {
         note: joined(notes(attribute, detail)),
         surprise: moved,
         mute: moved.then(|| mute(room, &attribute.name, detail.now)),
-        ..Line::moved(&attribute.name, &attribute.applied, after, detail)
+        ..Line::moved(&attribute.name, before, &after, detail)
     }
 }
 
-fn notes(attribute: &AttributeReport, detail: Detail<'_>) -> Vec<String> {
+fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
     let wanted = value(&attribute.name, &attribute.wanted, detail);
     let cause = match attribute.cause {
         Cause::Drift => "on the service".to_owned(),
@@ -138,7 +142,7 @@ fn mute(room: &str, attribute: &str, now: i64) -> String {
     format!("- {{room: \"{room}\", attribute: {attribute}, reason: \"why\", until: {until}}}")
 }
 
-fn remarks(report: &DriftReport, detail: Detail<'_>) -> Vec<Remark> {
+fn remarks(report: &DriftReport, detail: Detail) -> Vec<Remark> {
     let idle = report.idle_mutes.iter().map(|mute| {
         let text = format!(
             "the mute of {} in {} (until {}) is {}; take it out",
@@ -203,6 +207,7 @@ mod tests {
             wanted: json!(1_893_456_000),
             live: json!(2_000_000_000),
             cause,
+            secret: None,
             sensitive: false,
             muted: false,
         }

@@ -30,13 +30,11 @@ use crate::planner::LeftOut;
 
 /// What is known beside the report, and how much of it is wanted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Detail<'a> {
+pub(crate) struct Detail {
     /// What moments are measured from, in Unix seconds.
     pub now: i64,
     /// Whether everything is named that is otherwise counted.
     pub verbose: bool,
-    /// The rate that a forecast is made with.
-    pub rate: Option<&'a str>,
     /// Whether the rooms were shown already, each when it ended.
     pub rooms_shown: bool,
 }
@@ -126,7 +124,7 @@ pub(crate) struct Line {
 }
 
 impl View {
-    pub(crate) fn new(report: &AnyReport, detail: Detail<'_>) -> Self {
+    pub(crate) fn new(report: &AnyReport, detail: Detail) -> Self {
         match report {
             AnyReport::Plan(report) => plan::plan(report, detail),
             AnyReport::Apply(report) => apply::apply(report, detail),
@@ -199,7 +197,7 @@ impl Item {
     }
 
     /// Attributes that no file declares and that moved: counted or, with `verbose`, one line each.
-    fn undeclared(&mut self, moved: &[UndeclaredReport], detail: Detail<'_>) {
+    fn undeclared(&mut self, moved: &[UndeclaredReport], detail: Detail) {
         if moved.is_empty() {
             return;
         }
@@ -220,7 +218,7 @@ impl Item {
 impl Line {
     /// An attribute that goes from one value to another; null stands for none. Of secrets that differ only the
     /// one is shown, since both look the same.
-    fn moved(name: &str, before: &Json, after: &Json, detail: Detail<'_>) -> Self {
+    fn moved(name: &str, before: &Json, after: &Json, detail: Detail) -> Self {
         let before = value(name, before, detail);
         let after = value(name, after, detail);
         Self {
@@ -282,7 +280,7 @@ fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {
     }
 }
 
-fn value(name: &str, json: &Json, detail: Detail<'_>) -> Option<String> {
+fn value(name: &str, json: &Json, detail: Detail) -> Option<String> {
     (!json.is_null()).then(|| values::value(name, json, detail.now))
 }
 

@@ -18,7 +18,7 @@ use crate::report::plan::{
 };
 use crate::report::values::place;
 
-pub(crate) fn plan(report: &PlanReport, detail: Detail<'_>) -> View {
+pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
     let s = report.summary;
     let left = report
         .unreadable
@@ -49,7 +49,7 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail<'_>) -> View {
         items: items(report, detail),
         counts,
         nothing: idle.then_some("nothing to do"),
-        remarks: remarks(report, detail, idle),
+        remarks: remarks(report, idle),
     }
     .printable()
 }
@@ -68,7 +68,7 @@ fn effect_view(report: &PlanReport, effect: Effect) -> Option<EffectView> {
 }
 
 /// What could not be read, the changes, and the rooms of which only something moved that nobody declared.
-fn items(report: &PlanReport, detail: Detail<'_>) -> Vec<Item> {
+fn items(report: &PlanReport, detail: Detail) -> Vec<Item> {
     let mut undeclared: BTreeMap<&str, &[UndeclaredReport]> = report
         .undeclared
         .iter()
@@ -104,7 +104,7 @@ fn items(report: &PlanReport, detail: Detail<'_>) -> Vec<Item> {
 }
 
 /// What becomes of muted attributes: noted on the line that there is, otherwise on one of its own.
-fn add_muted(item: &mut Item, muted: &[MutedReport], detail: Detail<'_>) {
+fn add_muted(item: &mut Item, muted: &[MutedReport], detail: Detail) {
     for attribute in muted {
         let note = muted_note(attribute);
         let line = item
@@ -159,7 +159,7 @@ fn unreadable(room: &UnreadableReport) -> Item {
     }
 }
 
-fn change_item(change: &ChangeReport, detail: Detail<'_>) -> Item {
+fn change_item(change: &ChangeReport, detail: Detail) -> Item {
     // What somebody else moved comes first: nobody reviewed that.
     let mut attributes: Vec<&AttributeReport> = change.attributes.iter().collect();
     attributes.sort_by_key(|a| (!is_moved(a), !is_open(a.explanation)));
@@ -194,22 +194,26 @@ fn change_item(change: &ChangeReport, detail: Detail<'_>) -> Item {
     }
 }
 
-fn line(action: Action, attribute: &AttributeReport, detail: Detail<'_>) -> Line {
+fn line(action: Action, attribute: &AttributeReport, detail: Detail) -> Line {
     // What goes away is what the service holds.
     let before = match is_moved(attribute) {
         true => &attribute.live,
         false => &attribute.before,
     };
     let own = attribute.file.is_none() && action == Action::Update;
+    let (before, after) = match &attribute.secret {
+        Some(secret) => (&Json::Null, Json::from(secret.to_string())),
+        None => (before, attribute.after.clone()),
+    };
     Line {
         note: joined(notes(attribute, detail)),
         line: attribute.line.filter(|_| own),
         surprise: is_moved(attribute) || is_open(attribute.explanation),
-        ..Line::moved(&attribute.name, before, &attribute.after, detail)
+        ..Line::moved(&attribute.name, before, &after, detail)
     }
 }
 
-fn notes(attribute: &AttributeReport, detail: Detail<'_>) -> Vec<String> {
+fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
     let mut notes = Vec::new();
     let cause = match attribute.cause {
         _ if attribute.unknown => "unknown until apply: its variable is not set here",
@@ -252,18 +256,22 @@ fn origin(explanation: Explanation) -> String {
     format!("[{}]", explanation.words())
 }
 
-fn remarks(report: &PlanReport, detail: Detail<'_>, idle: bool) -> Vec<Remark> {
+fn remarks(report: &PlanReport, idle: bool) -> Vec<Remark> {
     let mut remarks = Vec::new();
     if !idle {
         let requests = count(report.forecast.requests, "request");
-        let forecast = match (report.forecast.seconds, detail.rate) {
-            (Some(seconds), Some(rate)) => format!("{requests}, about {seconds} s at {rate}"),
-            (Some(seconds), None) => format!("{requests}, about {seconds} s"),
-            (None, _) => format!("{requests} at an unlimited rate"),
+        let rate = &report.forecast.rate;
+        let forecast = match report.forecast.seconds {
+            Some(seconds) => format!("{requests}, about {seconds} s at {rate}"),
+            None => format!("{requests} at an unlimited rate"),
         };
         remarks.push(Remark::new(Weight::Notice, "Forecast", forecast));
     }
     remarks.extend(left_out(report.left_out));
+    if !report.needs.is_empty() {
+        let needs = format!("apply needs: {}", report.needs.join(", "));
+        remarks.push(Remark::new(Weight::Notice, "Variables", needs));
+    }
     remarks.extend(unexplained(report));
     let reasons = report.guard.iter().flat_map(|guard| guard.lines());
     remarks.extend(reasons.map(|reason| {
@@ -293,10 +301,9 @@ mod tests {
 
     use super::*;
 
-    const NOW: Detail<'_> = Detail {
+    const NOW: Detail = Detail {
         now: 1_795_392_000,
         verbose: false,
-        rate: None,
         rooms_shown: false,
     };
 
@@ -312,6 +319,7 @@ mod tests {
             line: Some(3),
             live: json!(9),
             sensitive: false,
+            secret: None,
             unconfirmed: false,
         }
     }
