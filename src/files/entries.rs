@@ -49,8 +49,11 @@ pub(crate) fn parse(
 ) -> Option<SettingsFile> {
     let before = findings.list.len();
     let entries = unambiguous(text, findings)?;
+    let may_have_tags = text.contains('!');
     for entry in &entries {
-        refuse_tag(entry, text, findings);
+        if may_have_tags {
+            refuse_tag(entry, text, findings);
+        }
         if entry.value.is_number() {
             check_number_form(entry, text, findings);
         }
@@ -189,9 +192,6 @@ fn refuse_duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
 
 /// The library lets the tags of the YAML standard through: `!!binary cHJpdmF0ZQ==` reads as `private`.
 fn refuse_tag(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
-    if !text.contains('!') {
-        return;
-    }
     let before = text.get(..entry.span.start).unwrap_or_default();
     let word = before.trim_end().rsplit([' ', '\t', '\n']).next();
     if word.is_some_and(|word| word.starts_with('!')) {

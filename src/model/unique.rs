@@ -26,7 +26,8 @@ where
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut read = Vec::new();
+            // Nobody knows how many there are; a room has about so many attributes.
+            let mut read = Vec::with_capacity(32);
             while let Some(entry) = map.next_entry::<K, V>()? {
                 read.push(entry);
             }

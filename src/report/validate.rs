@@ -20,7 +20,7 @@ pub(crate) struct ValidateReport {
 pub(crate) struct Summary {
     /// Files looked at.
     pub files: u64,
-    /// Findings that forbid to go on.
+    /// Errors: while there is one, nothing is planned.
     pub errors: u64,
     /// Findings that probably were not meant.
     pub warnings: u64,
