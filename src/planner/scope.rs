@@ -197,18 +197,17 @@ impl Scope {
                 .as_ref()
                 .is_some_and(|files| !files.contains(&name.to_ascii_lowercase())),
         };
-        let managed: BTreeSet<&str> = wanted
-            .keys()
-            .chain(state.rooms.keys())
-            .map(|name| name.as_str())
-            .collect();
+        let is_managed = |name: &str| wanted.contains_key(name) || state.rooms.contains_key(name);
         let listed = listed.iter().map(String::as_str);
-        let mut unmanaged: BTreeSet<&str> = listed.filter(|name| !managed.contains(name)).collect();
-        let names = managed.iter().chain(&unmanaged);
+        let mut unmanaged: BTreeSet<&str> = listed.filter(|name| !is_managed(name)).collect();
+        let managed = wanted.keys().chain(state.rooms.keys());
+        let names = managed
+            .map(RoomName::as_str)
+            .chain(unmanaged.iter().copied());
         let others = names.filter_map(|name| {
             let elsewhere = || (!is_there(name)).then_some(LeftOutBy::Place);
             let why = self.leaves_out(name).or_else(elsewhere)?;
-            Some(((*name).to_owned(), why))
+            Some((name.to_owned(), why))
         });
         let others: BTreeMap<String, LeftOutBy> = others.collect();
         unmanaged.retain(|name| !others.contains_key(*name));

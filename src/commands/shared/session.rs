@@ -160,6 +160,9 @@ impl Session {
         let Workspace { scope, .. } = &self.workspace;
         let elsewhere = elsewhere(&self.workspace, &files.wanted);
         let considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
+        if scope.selection.is_empty() {
+            return Ok(considered);
+        }
         let managed = files.wanted.keys().chain(considered.state.rooms.keys());
         let others = considered.unmanaged.iter().chain(considered.others.keys());
         let known = managed
