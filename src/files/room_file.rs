@@ -65,6 +65,7 @@ pub(crate) fn parse(
     // does not ask them.
     let clean = findings.list.is_empty();
     let source = clean.then(|| unchanged::source(stem, text, context, &name, &settings));
+    let source = source.flatten();
     let (references, outlines) = layers.secrets();
     let subject = Subject {
         room: &name,

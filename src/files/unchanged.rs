@@ -13,17 +13,17 @@ use crate::planner::{AppliedRoom, State};
 
 /// Part of every source, so that another program's reading is never relied on. Raise the number when the
 /// reading of files or the rules change within a version.
-const READER: &str = concat!("roomctl ", env!("CARGO_PKG_VERSION"), "/2");
+const READER: &str = concat!("roomctl ", env!("CARGO_PKG_VERSION"), "/3");
 
 const PREFIX: &str = "sha256:";
 
-/// Length of each of the two parts of a source, in hexadecimal digits.
-const PART: usize = 32;
+/// Length of a digest in hexadecimal digits.
+const DIGITS: usize = 64;
 
 /// The rooms of a state whose files may be known.
 #[derive(Debug, Default)]
 pub(crate) struct Known<'a> {
-    /// By the part of the source that the text makes.
+    /// By the first half of the source, which the text makes.
     rooms: HashMap<&'a str, (&'a RoomName, &'a AppliedRoom)>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Known<'a> {
             rooms: rooms
                 .filter_map(|(name, room)| {
                     let source = room.source.as_deref()?.strip_prefix(PREFIX)?;
-                    Some((source.get(..PART)?, (name, room)))
+                    Some((source.get(..DIGITS)?, (name, room)))
                 })
                 .collect(),
         }
@@ -59,10 +59,11 @@ impl<'a> Known<'a> {
         if self.rooms.is_empty() {
             return None;
         }
-        let (name, room) = self.rooms.get(text_part(stem, text, context).as_str())?;
-        // The settings could have been edited since, by hand or by a merge.
-        let noted = room.source.as_deref()?.strip_prefix(PREFIX)?.get(PART..)?;
-        if noted != settings_part(name, &room.settings) {
+        let read = text_digest(stem, text, context);
+        let (name, room) = self.rooms.get(read.as_str())?;
+        // Source, name or settings could have been edited since, by hand or by a merge. That is not refused: whoever
+        // resolved a conflict in a state meant no harm, and reading the file gives the truth.
+        if room.source.as_ref() != Some(&bound(&read, name, &room.settings)) {
             return None;
         }
         // The only finding that comes with time.
@@ -81,43 +82,40 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The identity of what a room was read from: the text with all that its reading depends on, and the name and
-/// settings that came out. Of settings with secrets only the text counts; such files are always read.
+/// The identity of what a room was read from: the text with all that its reading depends on, bound to the name and
+/// settings that came out. None of settings with secrets: such files are always read.
 pub(crate) fn source(
     stem: &str,
     text: &str,
     context: &Context<'_>,
     name: &RoomName,
     settings: &Settings,
-) -> String {
+) -> Option<String> {
     let plain = settings.iter().map(|(name, value)| {
         let Value::Plain(value) = value else {
             return None;
         };
         Some(((*name).to_owned(), Stored::Plain(value.clone())))
     });
-    let settings = plain.collect::<Option<StoredSettings>>();
-    let settings = settings.map_or_else(|| "0".repeat(PART), |plain| settings_part(name, &plain));
-    format!("{PREFIX}{}{settings}", text_part(stem, text, context))
+    let settings = plain.collect::<Option<StoredSettings>>()?;
+    Some(bound(&text_digest(stem, text, context), name, &settings))
 }
 
 fn is_plain(kept: &Stored) -> bool {
     matches!(kept, Stored::Plain(_))
 }
 
-fn text_part(stem: &str, text: &str, context: &Context<'_>) -> String {
+fn text_digest(stem: &str, text: &str, context: &Context<'_>) -> String {
     let (names, defaults) = (context.names, context.defaults.identity());
     let text = format!("{READER}\n{names:?}\n{defaults}\n{stem}\n{text}");
-    part(&digest::sha256(text.as_bytes()))
+    digest::sha256(text.as_bytes()).split_off(PREFIX.len())
 }
 
-/// The name counts, too: `state mv` remembers a room under another one.
-fn settings_part(name: &RoomName, settings: &StoredSettings) -> String {
-    part(&digest::of(&(name, settings)))
-}
-
-fn part(digest: &str) -> String {
-    digest[PREFIX.len()..][..PART].to_owned()
+/// The text and, over it and all that came out, a second digest: halves of two sources make no third one. The name
+/// counts, too: `state mv` remembers a room under another one.
+fn bound(text: &str, name: &RoomName, settings: &StoredSettings) -> String {
+    let all = digest::of(&(text, name, settings));
+    format!("{PREFIX}{text}{}", &all[PREFIX.len()..])
 }
 
 #[cfg(test)]

@@ -128,3 +128,44 @@ fn what_stands_twice_in_a_state_is_refused() {
         assert_eq!(site.log().len(), 0);
     }
 }
+
+/// The source of a room is bound to the settings beside it: no part of another one makes a file unread.
+#[test]
+fn a_source_that_was_edited_is_not_believed() {
+    let site = Site::with_rooms(&[], &[], 1);
+    let applied = |people: u64| {
+        site.room(0, &format!("privacy: private\nmaxParticipants: {people}\n"));
+        assert_eq!(site.apply(&[]).code, 0);
+        site.state()
+    };
+    let (newer, mut state) = (applied(9), applied(5));
+    site.room(0, "privacy: private\nmaxParticipants: 9\n");
+    let of = |state: &Value| {
+        state["rooms"]["room-00"]["source"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (theirs, ours) = (of(&newer), of(&state));
+    let half = "sha256:".len() + (ours.len() - "sha256:".len()) / 2;
+    for source in [
+        theirs.clone(),
+        format!("{}{}", &theirs[..half], &ours[half..]),
+        format!("{}{}", &ours[..half], &theirs[half..]),
+    ] {
+        state["rooms"]["room-00"]["source"] = json!(source);
+        site.scratch
+            .write(".roomctl/state.json", &state.to_string());
+        let drift = site.run(&["drift", "--format", "json"]).json();
+        assert_eq!(drift["summary"]["pending"], 1, "{source}: {drift}");
+    }
+    // Settings that were edited beside an unchanged source: the file is ahead of them.
+    site.room(0, "privacy: private\nmaxParticipants: 5\n");
+    state["rooms"]["room-00"]["source"] = json!(ours);
+    state["rooms"]["room-00"]["settings"]["maxParticipants"] = json!(9);
+    site.scratch
+        .write(".roomctl/state.json", &state.to_string());
+    site.edit("room-00", "maxParticipants", json!(9));
+    let drift = site.run(&["drift", "--format", "json"]).json();
+    assert_eq!(drift["summary"]["pending"], 1, "{drift}");
+}
