@@ -15,7 +15,7 @@ use super::shared::interrupt;
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::progress::Progress;
-use super::shared::rooms::{accept, load};
+use super::shared::rooms::{accept, clean_up, load};
 use super::shared::saved_plan;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
@@ -166,6 +166,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let files = load(&session.workspace, &policies);
     let mut files = accept(files, &args.report, output)?;
     let mut held = lock(&session.workspace, output)?;
+    clean_up(&session.workspace, &files);
     intent.check(&held.state, &args.planning)?;
     let options = session.options(intent.mode());
     let considered = session.consider(&mut files, &held.state, &intent.rooms(), output)?;

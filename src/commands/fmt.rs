@@ -9,7 +9,7 @@ use super::shared::args::Global;
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::workspace::Workspace;
-use crate::disk::whole_file::{Way, write_whole};
+use crate::disk::whole_file::{Way, parent, sweep, write_whole};
 use crate::files::discover::{as_typed, discover, whole_file};
 use crate::files::entries::Findings;
 use crate::files::room_format::format;
@@ -50,6 +50,9 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
     let mut changed: u64 = 0;
     let mut unwritten = false;
     for path in &files {
+        if !args.check {
+            sweep(parent(path));
+        }
         let Some((before, after)) = formatted(path, &mut findings) else {
             continue;
         };

@@ -1,6 +1,7 @@
 //! `import`: rooms that exist already become files, and are remembered as they are. Only reads the service.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,7 +11,7 @@ use super::shared::args::{Global, NetworkArgs, PlainFormat};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
-use super::shared::rooms::{accept, elsewhere, load_any};
+use super::shared::rooms::{accept, clean_up, elsewhere, load_any};
 use super::shared::selection::{self, SelectionArgs};
 use super::shared::session::Session;
 use super::shared::store::lock;
@@ -22,7 +23,7 @@ use crate::files::new_file;
 use crate::files::room_file;
 use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
-use crate::model::{LiveRoom, NameRule, RoomName, Value, Variables, Wanted};
+use crate::model::{LiveRoom, NameRule, RoomName, Value, Variables, Wanted, WantedRoom};
 use crate::planner::import::{Draft, VariableNames, draft, stem};
 use crate::planner::{
     Event, Gone, LeftOut, LeftOutBy, Scope, Sighting, State, World, named_otherwise,
@@ -34,7 +35,8 @@ use crate::service::observe::doubt_about;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes one file a room, with `${env:…}` in place of secrets, and never writes to the service.
-Exits with 5 when some rooms were not imported, with 6 or 4 when none was.
+Exits with 5 when some rooms were not imported, with 6 or 4 when none was. One that was killed is finished by
+running it again: files that hold exactly what it would write are taken in.
 
 Examples:
   roomctl import --all
@@ -84,6 +86,7 @@ pub(crate) fn run(
     // They must be right: which rooms a broken file declares, nobody knows.
     let files = accept(load_any(workspace), &args.format.into(), output)?;
     let mut held = lock(workspace, output)?;
+    clean_up(workspace, &files);
     let (mut names, warning) = asked_for(&session, args, &held.state.app)?;
     let (mut rooms, left_out) = select(&mut names, &workspace.scope, args, output)?;
     let elsewhere = elsewhere(workspace, &files.wanted).ok_or_else(|| hidden(workspace))?;
@@ -107,7 +110,7 @@ pub(crate) fn run(
         elsewhere: &elsewhere,
     };
     rooms.extend(import.all(&world, &mut held.state));
-    // A crash before this leaves files whose rooms the next plan adds, and apply adopts.
+    // A crash before this leaves files that the next import takes in.
     let saved = held.save(held.state != before);
     // Whatever became of the state, the report comes first: it says which files were written.
     let report = ImportReport::new(&held.state, rooms, warning, left_out);
@@ -216,16 +219,18 @@ fn sort_out(
     (read, rooms)
 }
 
-/// Why a room is left alone, if it is managed already.
+/// Why a room is left alone that is managed already: it is in the state. Of one that only a file declares, perhaps an
+/// import that was killed wrote that file.
 fn managed_by(name: &RoomName, loaded: &Loaded, state: &State) -> Option<String> {
-    if let Some(wanted) = loaded.wanted.get(name) {
-        return Some(format!(
-            "{} declares it; --force replaces the file",
-            wanted.file
-        ));
-    }
     let managed = state.rooms.contains_key(name);
-    managed.then(|| "it is in the state; --force imports it again".to_owned())
+    managed.then(|| match loaded.wanted.get(name) {
+        Some(wanted) => declared_by(wanted),
+        None => "it is in the state; --force imports it again".to_owned(),
+    })
+}
+
+fn declared_by(wanted: &WantedRoom) -> String {
+    format!("{} declares it; --force replaces the file", wanted.file)
 }
 
 /// One run: what it was asked, and what was there before.
@@ -242,7 +247,9 @@ struct Place {
     relative: PathBuf,
     /// As the user would type it.
     shown: String,
-    /// Whether the room's own file is there, to be replaced.
+    /// Whether it is the room's own file, which is there.
+    is_its_own: bool,
+    /// Whether that is to be replaced.
     replace: bool,
 }
 
@@ -265,17 +272,25 @@ impl Import<'_> {
         state: &mut State,
     ) -> RoomReport {
         let name = room.as_str();
-        let refused = |why: &str| RoomReport::not_imported(name, Outcome::Refused, why);
-        match sighting {
-            Sighting::Unreadable(why) => RoomReport::not_imported(name, Outcome::Unreadable, why),
-            Sighting::Absent(Gone::Archived) => refused("it is archived"),
+        let not_imported = |outcome, why: &str| RoomReport::not_imported(name, outcome, why);
+        let imported = match sighting {
+            Sighting::Unreadable(why) => return not_imported(Outcome::Unreadable, why),
+            Sighting::Absent(Gone::Archived) => Err("it is archived".to_owned()),
             Sighting::Absent(Gone::Missing) => {
-                refused("the service says that there is no such room")
+                Err("the service says that there is no such room".to_owned())
             }
-            Sighting::Present(live) => self
-                .import(room, live, names, state)
-                .unwrap_or_else(|why| refused(&why)),
+            Sighting::Present(live) => self.import(room, live, names, state),
+        };
+        match (imported, self.declared(room)) {
+            (Ok(report), _) => report,
+            (Err(_), Some(wanted)) => not_imported(Outcome::Skipped, &declared_by(wanted)),
+            (Err(why), None) => not_imported(Outcome::Refused, &why),
         }
+    }
+
+    /// The file of the room, if it has one that must not be replaced.
+    fn declared(&self, room: &RoomName) -> Option<&WantedRoom> {
+        self.loaded.wanted.get(room).filter(|_| !self.args.force)
     }
 
     fn import(
@@ -299,8 +314,11 @@ impl Import<'_> {
             variables: &variables,
         });
         let source = self.verified(room, &stem, &text, &draft, &variables)?;
-        new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
-            .map_err(|error| error.to_string())?;
+        let taken_in = self.is_there(&place, &text);
+        if !taken_in {
+            new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
+                .map_err(|error| error.to_string())?;
+        }
         let remembered = self.workspace.scope.place_of(&place.shown);
         let applied = draft.applied(live, &remembered, source, state.salt());
         state.record(Event::Applied {
@@ -310,10 +328,16 @@ impl Import<'_> {
         Ok(RoomReport {
             room: room.to_string(),
             outcome: Outcome::Imported,
-            message: doubts(&draft, self.has_defaults(&place)),
+            message: remarks(&draft, taken_in, self.has_defaults(&place)),
             file: Some(place.shown),
             variables: variables.into_values().collect(),
         })
+    }
+
+    /// Whether its file holds exactly this already, as after an import that was killed.
+    fn is_there(&self, place: &Place, text: &str) -> bool {
+        let path = self.workspace.rooms.join(&place.relative);
+        place.is_its_own && fs::read(path).is_ok_and(|bytes| bytes == text.as_bytes())
     }
 
     fn has_defaults(&self, place: &Place) -> bool {
@@ -346,7 +370,8 @@ impl Import<'_> {
             return Ok(Place {
                 relative: relative.to_owned(),
                 shown: wanted.file.clone(),
-                replace: true,
+                is_its_own: true,
+                replace: self.args.force,
             });
         }
         let dir = self.args.dir.clone().unwrap_or_default();
@@ -354,6 +379,7 @@ impl Import<'_> {
         Ok(Place {
             shown: as_typed(&self.workspace.rooms.join(&relative)),
             relative,
+            is_its_own: false,
             replace: false,
         })
     }
@@ -391,10 +417,13 @@ impl Import<'_> {
     }
 }
 
-/// What keeps the file from being all that there is to say.
-fn doubts(draft: &Draft, has_defaults: bool) -> Option<String> {
+/// What there is to say beside that it was imported.
+fn remarks(draft: &Draft, taken_in: bool, has_defaults: bool) -> Option<String> {
     let names: Vec<&str> = draft.left_out.keys().map(String::as_str).collect();
     let mut doubts = Vec::new();
+    if taken_in {
+        doubts.push("its file was there, and holds exactly this".to_owned());
+    }
     if !names.is_empty() {
         doubts.push(format!("without {}; the file says why", names.join(", ")));
     }

@@ -10,6 +10,7 @@ use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::schemas::{self, SchemaName};
 use super::shared::workspace::{check_app, clock};
+use crate::disk::whole_file::sweep;
 use crate::files::new_file::{NewFileError, create};
 
 #[derive(Debug, Args)]
@@ -57,7 +58,7 @@ pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Resu
     }
     let root = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
     let has_config = root.join("roomctl.yaml").exists();
-    let has_rooms = root.join("rooms").exists();
+    let has_rooms = has_rooms(&root.join("rooms"));
     let now = global.now.map_or_else(clock, |now| now.0);
     let mut text = String::new();
     for (file, content) in files(global.app.as_deref(), now)? {
@@ -78,6 +79,13 @@ pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Resu
         args.dir.as_deref(),
     ));
     Ok(Exit::Done)
+}
+
+/// Whether the directory holds anything but what an earlier try that died left.
+fn has_rooms(directory: &Path) -> bool {
+    sweep(directory);
+    let is_empty = std::fs::read_dir(directory).is_ok_and(|mut there| there.next().is_none());
+    directory.exists() && !is_empty
 }
 
 fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Failure> {

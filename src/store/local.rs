@@ -93,6 +93,8 @@ impl Place for Local {
         Box::pin(async {
             create_parent(&self.path).map_err(|source| self.unwritten(source))?;
             let (lock, left) = Lock::take(&self.beside("lock"), holder)?;
+            // What a writer that died left. If it is in the way, saving says so.
+            let _ = remove(&self.beside("new"));
             let place = self.clone();
             Ok((Box::new(LocalLease { place, lock }) as Box<dyn Lease>, left))
         })

@@ -7,6 +7,8 @@
 
 #[allow(dead_code, reason = "the other programs of this folder use the rest")]
 mod common;
+#[cfg(debug_assertions)]
+mod crash_files;
 mod crash_harness;
 #[cfg(debug_assertions)]
 mod crash_points;

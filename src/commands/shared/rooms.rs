@@ -1,10 +1,13 @@
 //! The room files as a command reads them, and what it does when one has an error.
 
+use std::path::Path;
+
 use super::args::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::print_report::{keep, print_report};
 use super::workspace::Workspace;
+use crate::disk::whole_file::{parent, sweep};
 use crate::files::looked;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
@@ -34,6 +37,14 @@ pub(crate) fn load_any(workspace: &Workspace) -> Loaded {
         load(workspace, &[])
     } else {
         Loaded::default()
+    }
+}
+
+/// Removes what writers of room files that died left beside them.
+pub(crate) fn clean_up(workspace: &Workspace, files: &Loaded) {
+    sweep(&workspace.rooms);
+    for room in files.wanted.values() {
+        sweep(parent(Path::new(&room.file)));
     }
 }
 
