@@ -50,7 +50,7 @@ pub(crate) struct ApplyArgs {
     /// Apply exactly this plan, which `plan --out` saved: nothing that was not in it, and nothing if one of its
     /// rooms is no longer as it was (exit 4). It keeps the selection it was made for; --target and --exclude leave
     /// out more of its rooms, for a later run. What was planned with --prune or --drift-only needs the flag here too
-    #[arg(value_name = "PLAN", conflicts_with = "live")]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["live", "reassert"])]
     pub plan: Option<PathBuf>,
     /// Of a saved plan, apply the rooms that are still as they were (exit 5 when there are others)
     #[arg(long, requires = "plan")]

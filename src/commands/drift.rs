@@ -30,7 +30,7 @@ use crate::service::requests::Reader;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 2 on drift, missing rooms or conflicts, with 6 when a room could not be read.
+Exits with 2 on drift, missing rooms or conflicts, and below --require-visible, with 6 when a room could not be read.
 
 Examples:
   roomctl drift
@@ -43,6 +43,10 @@ pub(crate) struct DriftArgs {
     /// Exit with 0 also on drift
     #[arg(long)]
     pub exit_zero: bool,
+    /// Exit with 2, also with --exit-zero, when a smaller share of the managed attributes could be checked; those of a
+    /// room that could not be read count as not checked
+    #[arg(long, value_name = "N%", value_parser = percent)]
+    pub require_visible: Option<u64>,
     /// Mutes [default: mutes.yaml, if there is one]
     #[arg(long, value_name = "FILE")]
     pub mutes: Option<PathBuf>,
@@ -53,6 +57,13 @@ pub(crate) struct DriftArgs {
     pub selection: SelectionArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
+}
+
+/// `80` or `80%`.
+fn percent(text: &str) -> Result<u64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse().ok();
+    let percent = number.filter(|percent| *percent <= 100);
+    percent.ok_or_else(|| "from 0% to 100%".to_owned())
 }
 
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -79,10 +90,18 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         &session.mutes,
         seen.warning,
         considered.left_out(),
+        args.require_visible,
     );
-    let exit = exit(report.summary, args);
+    let too_blind = report.too_blind();
+    let exit = exit(report.summary, too_blind.is_some(), args);
     let counted = write_metrics(args, workspace.now, &report);
     print_report(report, &args.report, session.detail(), output)?;
+    if let Some(why) = too_blind {
+        let failure = Failure::new(Exit::Differences, why);
+        output.error(&failure.hint(
+            "`roomctl drift -v` names what was not seen; `roomctl apply --reassert` sends it again",
+        ));
+    }
     counted?;
     leave((drift, loaded, considered, seen.world));
     leave(state);
@@ -182,10 +201,10 @@ fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(),
     report_file::write(path, "metrics", &text)
 }
 
-fn exit(summary: Summary, args: &DriftArgs) -> Exit {
+fn exit(summary: Summary, too_blind: bool, args: &DriftArgs) -> Exit {
     if summary.unreadable > 0 {
         Exit::Service
-    } else if summary.differences() > 0 && !args.exit_zero {
+    } else if too_blind || (summary.differences() > 0 && !args.exit_zero) {
         Exit::Differences
     } else {
         Exit::Done

@@ -53,7 +53,7 @@ pub(crate) struct PlanArgs {
     pub network: NetworkArgs,
     /// Say of each line whether it comes from the change since the branch left this git revision, was merged earlier
     /// and not applied, would revert what the revision has got since, or is drift
-    #[arg(long, value_name = "REV")]
+    #[arg(long, value_name = "REV", conflicts_with = "reassert")]
     pub base: Option<String>,
     /// Exit with 4 when the plan holds lines that the change does not explain, or for which --base cannot be read
     #[arg(long, value_name = "WHAT", requires = "base")]

@@ -56,6 +56,8 @@ words! {
         Unobservable = "unobservable",
         /// The key is no longer in the file: no longer managed, and not touched.
         Released = "released",
+        /// Nothing moved as far as can be seen, and it is sent again because somebody asked for that.
+        Reassert = "reassert",
     }
 }
 
@@ -67,7 +69,7 @@ impl Cause {
 
     /// Whether something has to be sent for it.
     pub(crate) fn needs_a_write(self) -> bool {
-        self == Self::Change || self.is_a_move_of_the_service()
+        matches!(self, Self::Change | Self::Reassert) || self.is_a_move_of_the_service()
     }
 }
 
@@ -146,6 +148,12 @@ impl Change {
                 Value::Unset { variables } => Some((*name, variables.as_slice())),
                 _ => None,
             })
+    }
+
+    /// `reassert`, if nothing else is the reason to send it.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        let mut causes = self.attributes.iter().map(|attribute| attribute.cause);
+        causes.find(|cause| *cause == Cause::Reassert)
     }
 
     /// Whether `apply` has anything to do for it.

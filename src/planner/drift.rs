@@ -1,6 +1,7 @@
 //! Live against applied against wanted: a verdict for each room.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Sum;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use super::three_way::{AttributeSides, RoomSides};
 use super::undeclared::{self, Undeclared};
 use super::world::{Gone, Sighting, World, named_otherwise, sighting};
 use crate::model::reference::Outline;
-use crate::model::{LiveRoom, RoomName, Stored, Wanted};
+use crate::model::{LiveRoom, RoomName, Stored, StoredSettings, Wanted};
 
 /// How one room stands.
 #[derive(
@@ -75,6 +76,52 @@ pub(crate) struct RoomDrift {
     pub undeclared: Vec<Undeclared>,
     /// What else there is to say, in a sentence.
     pub message: Option<String>,
+    pub checked: Checked,
+    /// When a write of it was last confirmed, in Unix seconds.
+    pub asserted: Option<i64>,
+    /// Managed attributes that the service shows neither now nor when the room was last recorded.
+    pub unseen: Vec<String>,
+}
+
+/// How many managed attributes there are, and how many of them could be checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Attributes")]
+pub(crate) struct Checked {
+    /// Attributes that files want or, of a room without a file, that were applied.
+    pub managed: u64,
+    /// Those of them of which somebody can say how they stand: not what was applied as wanted and the service does not
+    /// report, and nothing of a room that could not be read.
+    pub visible: u64,
+}
+
+impl Checked {
+    /// All of `managed`, or none.
+    fn whole(managed: usize, is_visible: bool) -> Self {
+        let managed = managed as u64;
+        let visible = if is_visible { managed } else { 0 };
+        Self { managed, visible }
+    }
+
+    fn count(&mut self, one: &AttributeSides<'_>) {
+        if one.wanted.is_some() || one.unknown {
+            self.managed += 1;
+            self.visible += u64::from(one.status() != Status::NotVisible);
+        }
+    }
+
+    /// Whether fewer than so many percent could be checked.
+    pub(crate) fn is_below(self, percent: u64) -> bool {
+        self.visible * 100 < self.managed * percent
+    }
+}
+
+impl Sum for Checked {
+    fn sum<I: Iterator<Item = Self>>(each: I) -> Self {
+        each.fold(Self::default(), |all, one| Self {
+            managed: all.managed + one.managed,
+            visible: all.visible + one.visible,
+        })
+    }
 }
 
 /// All rooms, and the mutes that mute nothing.
@@ -144,6 +191,9 @@ impl RoomDrift {
             attributes: Vec::new(),
             undeclared: Vec::new(),
             message,
+            checked: Checked::default(),
+            asserted: None,
+            unseen: Vec::new(),
         }
     }
 }
@@ -159,8 +209,12 @@ impl Evidence<'_> {
             Sighting::Absent(gone) => (Verdict::Missing, why_gone(*gone, applied, self.now)),
             Sighting::Unreadable(why) => (Verdict::Unreadable, why.clone()),
         };
+        let file = self.wanted.get(name);
+        let managed = file.map_or(applied.settings.len(), |file| file.settings.len());
         RoomDrift {
-            file: self.wanted.get(name).map(|file| file.file.clone()),
+            file: file.map(|file| file.file.clone()),
+            checked: Checked::whole(managed, verdict != Verdict::Unreadable),
+            asserted: applied.asserted,
             ..RoomDrift::new(name.as_str(), verdict, Some(message))
         }
     }
@@ -183,8 +237,11 @@ impl Evidence<'_> {
         };
         // What is not known here differs from nothing, and an orphan releases nothing.
         let counts = |a: &AttributeSides<'_>| !a.unknown && (file.is_some() || a.wanted.is_some());
-        let attributes = sides.attributes().filter(counts);
-        let attributes: Vec<AttributeDrift> = attributes
+        let mut checked = Checked::default();
+        let attributes: Vec<AttributeDrift> = sides
+            .attributes()
+            .inspect(|a| checked.count(a))
+            .filter(counts)
             .filter_map(|a| {
                 let cause = a.cause()?;
                 Some(AttributeDrift {
@@ -204,6 +261,9 @@ impl Evidence<'_> {
         let mut room = RoomDrift {
             file: file.map(|file| file.file.clone()),
             undeclared: undeclared::moved(file, applied, &shown),
+            checked,
+            asserted: applied.asserted,
+            unseen: still_unseen(applied, &shown),
             ..RoomDrift::new(
                 name.as_str(),
                 verdict(&attributes, applied, recreated),
@@ -259,6 +319,14 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, recreated: bool
     } else {
         Verdict::InSync
     }
+}
+
+fn still_unseen(applied: &AppliedRoom, shown: &StoredSettings) -> Vec<String> {
+    let unseen = applied.unseen.iter();
+    unseen
+        .filter(|name| !shown.contains_key(*name))
+        .cloned()
+        .collect()
 }
 
 /// A room that archives itself when it expires is distinguished from one that somebody archived.

@@ -82,6 +82,12 @@ impl Limits {
         (is_named && !self.allowed.contains(&effect)).then_some(Ban::NotAllowed)
     }
 
+    /// Whether anything speaks against any effect on a room.
+    pub(crate) fn bans_any(&self, room: &RoomName) -> bool {
+        let mut effects = Effect::ALL.into_iter();
+        effects.any(|effect| self.ban(room, effect).is_some())
+    }
+
     /// Why `room` must not be written as `wanted` while the service holds one of `held`, if so: the same judgement as of
     /// a plan, by what was just read. `now` is in Unix seconds.
     pub(crate) fn refuse(

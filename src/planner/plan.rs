@@ -33,6 +33,8 @@ pub(crate) struct Options<'a> {
     pub drift_only: bool,
     /// Drift that is accepted.
     pub mutes: &'a [Mute],
+    /// Whether rooms are sent again in which nothing has to be.
+    pub reassert: bool,
 }
 
 impl Options<'_> {
@@ -157,16 +159,17 @@ impl<'a> Room<'a> {
         }
         match self.wanted {
             _ if options.drift_only => self.put_back(options.now),
-            Some(file) => Ok(self.follow(file, options.now)),
+            Some(file) => Ok(self.follow(file, options)),
             None => Ok(Some(self.left_over(options.prune))),
         }
     }
 
     /// What makes it as its file says.
-    fn follow(&self, file: &WantedRoom, now: i64) -> Option<Change> {
+    fn follow(&self, file: &WantedRoom, options: &Options) -> Option<Change> {
         let applied = self.applied;
         // Most rooms of a plan without a look end here, so nothing is copied before.
         if self.seen.is_none()
+            && !options.reassert
             && applied.unconfirmed.is_empty()
             && same(&file.settings, self.salt, &applied.settings)
         {
@@ -186,14 +189,19 @@ impl<'a> Room<'a> {
             None if !is_ours => Action::Add,
             _ => Action::Update,
         };
-        let attributes = sides.changes();
+        let mut attributes = sides.changes();
+        let has_to_be_sent = attributes.iter().any(|a| a.cause.needs_a_write());
+        let mut sends = has_to_be_sent || action == Action::Create;
+        if options.reassert && is_ours && !sends {
+            attributes = sides.reassertion();
+            sends = true;
+        }
         if attributes.is_empty() && matches!(action, Action::Update | Action::Add) {
             return None;
         }
-        let sends = action == Action::Create || attributes.iter().any(|a| a.cause.needs_a_write());
         let muted = sides.muted(sends, self.seen);
         let body = sends.then_some(&*sides.wanted);
-        let effects = self.effects(action, body, &muted, now);
+        let effects = self.effects(action, body, &muted, options.now);
         let identity = file.identity(sides.wanted.into_owned());
         let change = self.change(action, &identity, muted);
         Some(Change {

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Action, Plan};
+use super::change::{Action, Cause, Plan};
 use crate::model::words::plural;
 use crate::model::{RoomName, Stored, StoredSettings};
 
@@ -43,6 +43,8 @@ pub(crate) struct Receipt {
     pub room: RoomName,
     /// What was done; an `add` says which of create and adopt it became, once that is known.
     pub action: Action,
+    /// `reassert`, if nothing else was the reason to send it.
+    pub cause: Option<Cause>,
     pub outcome: Outcome,
     /// Requests sent for it.
     pub attempts: u32,
@@ -91,6 +93,7 @@ impl Receipt {
         Self {
             room: room.clone(),
             action,
+            cause: None,
             outcome,
             attempts: 0,
             http_status: None,

@@ -27,7 +27,7 @@ impl Status {
             Some(Cause::Drift) if is_muted => Self::Muted,
             Some(Cause::Conflict) if is_muted => Self::Pending,
             Some(Cause::Drift | Cause::Conflict) => Self::Drifted,
-            Some(Cause::Change | Cause::Converged | Cause::Released) => Self::Pending,
+            Some(_) => Self::Pending,
         }
     }
 }

@@ -113,6 +113,20 @@ impl<'a> RoomSides<'a> {
         }
         changes
     }
+
+    /// The attributes of a room in which nothing has to be sent, and everything is sent again, by name.
+    pub(super) fn reassertion(&self) -> Vec<AttributeChange> {
+        let lines = self.attributes().filter_map(|sides| {
+            let cause = match (sides.status(), sides.wanted) {
+                (Status::Muted, _) => return None,
+                (_, Some(_)) => Cause::Reassert,
+                // Released, if it was managed.
+                (_, None) => sides.cause()?,
+            };
+            Some(sides.change(cause))
+        });
+        lines.collect()
+    }
 }
 
 /// One attribute from three sides.

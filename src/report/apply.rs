@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{StateId, shown};
-use crate::planner::{Action, LeftOut, Outcome, Override, Receipt, State};
+use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt, State};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +72,9 @@ pub(crate) struct ReceiptReport {
     pub room: String,
     /// What was done; an `add` says `create` or `adopt` once that is known.
     pub action: Action,
+    /// `reassert` when nothing had to be sent, and the room was sent again because of `--reassert`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// How it ended.
     pub outcome: Outcome,
     /// Requests sent for it.
@@ -113,6 +116,7 @@ impl From<&Receipt> for ReceiptReport {
         let Receipt {
             room,
             action,
+            cause,
             outcome,
             attempts,
             http_status,
@@ -124,6 +128,7 @@ impl From<&Receipt> for ReceiptReport {
         Self {
             room: room.to_string(),
             action: *action,
+            cause: *cause,
             outcome: *outcome,
             attempts: *attempts,
             http_status: *http_status,

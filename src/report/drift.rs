@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{StateId, UndeclaredReport, shown_or_null};
 use crate::model::Stored;
 use crate::model::reference::Outline;
-use crate::planner::drift::{AttributeDrift, RoomDrift};
+use crate::planner::drift::{AttributeDrift, Checked, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
 use crate::planner::{Cause, Drift, LeftOut, State, Verdict};
 
@@ -24,6 +24,9 @@ pub(crate) struct DriftReport {
     /// How many rooms were not considered, and why; absent when there are none.
     #[serde(default, skip_serializing_if = "LeftOut::is_none")]
     pub left_out: LeftOut,
+    /// The percentage of managed attributes that `--require-visible` asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_visible: Option<u64>,
     /// All rooms, by name.
     pub rooms: Vec<RoomReport>,
     /// Mutes that mute nothing.
@@ -51,6 +54,9 @@ pub(crate) struct Summary {
     pub unreadable: u64,
     /// The service moved, and a mute accepts it.
     pub muted: u64,
+    /// How many managed attributes there are, and how many of them could be checked.
+    #[serde(default)]
+    pub attributes: Checked,
 }
 
 impl Summary {
@@ -65,6 +71,7 @@ impl Summary {
             unmanaged,
             unreadable,
             muted,
+            attributes: _,
         } = *self;
         [
             ("in_sync", in_sync),
@@ -89,6 +96,7 @@ impl Summary {
             unmanaged: of(Verdict::Unmanaged),
             unreadable: of(Verdict::Unreadable),
             muted: of(Verdict::Muted),
+            attributes: drift.rooms.iter().map(|room| room.checked).sum(),
         }
     }
 
@@ -113,6 +121,11 @@ pub(crate) struct RoomReport {
     pub undeclared: Vec<UndeclaredReport>,
     /// What else there is to say.
     pub message: Option<String>,
+    /// When a write of it was last confirmed, in Unix seconds; null when that is not known.
+    pub asserted: Option<i64>,
+    /// Managed attributes that the service shows neither now nor when the room was last recorded.
+    #[serde(default)]
+    pub unseen: Vec<String>,
 }
 
 /// One attribute that is not as applied and wanted. `****` for a secret.
@@ -158,12 +171,14 @@ impl DriftReport {
         mutes: &[Mute],
         warning: Option<String>,
         left_out: LeftOut,
+        require_visible: Option<u64>,
     ) -> Self {
         Self {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             summary: Summary::new(drift),
             left_out,
+            require_visible,
             rooms: drift.rooms.iter().map(RoomReport::from).collect(),
             idle_mutes: drift
                 .idle
@@ -172,6 +187,18 @@ impl DriftReport {
                 .collect(),
             warning,
         }
+    }
+
+    /// Why fewer attributes could be checked than `--require-visible` asks for, if so.
+    pub(crate) fn too_blind(&self) -> Option<String> {
+        let required = self.require_visible?;
+        let Checked { managed, visible } = self.summary.attributes;
+        let text = || {
+            format!(
+                "only {visible} of {managed} managed attributes could be checked, less than {required}%"
+            )
+        };
+        self.summary.attributes.is_below(required).then(text)
     }
 }
 
@@ -197,6 +224,9 @@ impl From<&RoomDrift> for RoomReport {
             attributes,
             undeclared,
             message,
+            checked: _,
+            asserted,
+            unseen,
         } = drift;
         Self {
             room: room.clone(),
@@ -205,6 +235,8 @@ impl From<&RoomDrift> for RoomReport {
             attributes: attributes.iter().map(AttributeReport::from).collect(),
             undeclared: undeclared.iter().map(UndeclaredReport::from).collect(),
             message: message.clone(),
+            asserted: *asserted,
+            unseen: unseen.clone(),
         }
     }
 }

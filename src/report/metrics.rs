@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::DriftReport;
+use crate::planner::drift::Checked;
 
 const LAST_SUCCESS: &str = "roomctl_drift_last_success_timestamp_seconds";
 
@@ -19,11 +20,22 @@ pub(crate) fn metrics(report: &DriftReport, before: Option<&str>, now: i64) -> S
             "roomctl_drift_rooms{{app=\"{app}\",verdict=\"{verdict}\"}} {number}"
         );
     }
+    let Checked { managed, visible } = report.summary.attributes;
     let last_success = match report.summary.unreadable {
         0 => Some(now),
         _ => before.and_then(last_success),
     };
-    let times = [
+    let gauges = [
+        (
+            "roomctl_attributes_managed",
+            "Attributes that are managed.",
+            i64::try_from(managed).ok(),
+        ),
+        (
+            "roomctl_attributes_visible",
+            "Managed attributes that could be checked.",
+            i64::try_from(visible).ok(),
+        ),
         (
             "roomctl_drift_last_run_timestamp_seconds",
             "When drift was last checked.",
@@ -35,11 +47,11 @@ pub(crate) fn metrics(report: &DriftReport, before: Option<&str>, now: i64) -> S
             last_success,
         ),
     ];
-    for (name, help, time) in times {
-        if let Some(time) = time {
+    for (name, help, value) in gauges {
+        if let Some(value) = value {
             let _ = writeln!(
                 text,
-                "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{app=\"{app}\"}} {time}"
+                "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{app=\"{app}\"}} {value}"
             );
         }
     }
@@ -65,12 +77,17 @@ mod tests {
             summary: Summary {
                 drifted: 2,
                 unreadable,
+                attributes: Checked {
+                    managed: 7,
+                    visible: 2,
+                },
                 ..Summary::default()
             },
             left_out: LeftOut::default(),
             rooms: Vec::new(),
             idle_mutes: Vec::new(),
             warning: None,
+            require_visible: None,
         }
     }
 
@@ -79,6 +96,8 @@ mod tests {
         let first = metrics(&check(0), None, 100);
         let text = metrics(&check(1), Some(&first), 200);
         assert!(text.contains("roomctl_drift_rooms{app=\"acme\",verdict=\"drifted\"} 2\n"));
+        assert!(text.contains("\nroomctl_attributes_managed{app=\"acme\"} 7\n"));
+        assert!(text.contains("\nroomctl_attributes_visible{app=\"acme\"} 2\n"));
         assert!(text.contains("roomctl_drift_last_run_timestamp_seconds{app=\"acme\"} 200\n"));
         assert!(text.contains("roomctl_drift_last_success_timestamp_seconds{app=\"acme\"} 100\n"));
     }

@@ -23,6 +23,9 @@ pub(crate) struct Mode {
     pub drift_only: bool,
     /// Whether rooms that no file wants are archived.
     pub prune: bool,
+    /// Whether rooms are sent again in which nothing has to be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reassert: bool,
 }
 
 /// A plan that was saved. Holds no secret.

@@ -64,7 +64,8 @@ pub(crate) async fn apply<T: Transport>(
     drop(report);
     let mut receipts = BTreeMap::new();
     let mut take = async |done: Done| {
-        let (index, receipt, events) = recorded(&crew, done).await;
+        let (index, mut receipt, events) = recorded(&crew, done).await;
+        receipt.cause = crew.cause(index);
         for event in events {
             state.record(event);
         }

@@ -11,7 +11,7 @@ use crate::model::StoredSettings;
 use crate::model::value::stored;
 use crate::planner::doubts;
 use crate::planner::limits::Limits;
-use crate::planner::{Action, AppliedRoom, Change, Event, Outcome, Plan, Receipt, State};
+use crate::planner::{Action, AppliedRoom, Cause, Change, Event, Outcome, Plan, Receipt, State};
 use crate::service::api::Transport;
 use crate::service::requests::Reader;
 use crate::service::stop::StopReason;
@@ -160,6 +160,10 @@ impl<T: Transport> Crew<T> {
         let why = cause.map_or_else(|| error.to_string(), ToString::to_string);
         self.service.stop.stop(StopReason::Unrecorded(why.clone()));
         why
+    }
+
+    pub(super) fn cause(&self, index: usize) -> Option<Cause> {
+        self.tasks[index].change.cause()
     }
 
     /// The receipt of a room whose worker did not bring one.

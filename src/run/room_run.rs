@@ -10,7 +10,9 @@ use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
 use crate::planner::doubts::Doubts;
 use crate::planner::receipt::{Comparison, compare};
 use crate::planner::undeclared::observed;
-use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
+use crate::planner::{
+    Action, AppliedRoom, Cause, Event, Outcome, Receipt, Sighting, named_otherwise,
+};
 use crate::run::queue::{Crew, Task, unrecorded};
 use crate::service::end::End;
 use crate::service::requests::Tally;
@@ -120,7 +122,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// The plan knows what to do: a PUT, or a POST if it saw that the room is not there.
     async fn write(&mut self) -> Result<Receipt, StoreError> {
         let change = &self.task.change;
-        if change.seen.is_none() && !change.reads_first() {
+        if change.seen.is_none() && !change.reads_first() && !self.is_sent_blindly() {
             return self.put_and_confirm().await;
         }
         let now = match self.get().await {
@@ -244,6 +246,12 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 end => return self.confirm(end).await,
             }
         }
+    }
+
+    /// Whether the room is sent although nobody looked, because what it holds may have moved unseen, and an effect of
+    /// that may be forbidden.
+    fn is_sent_blindly(&self) -> bool {
+        self.task.change.cause() == Some(Cause::Reassert) && self.crew.limits.bans_any(self.room())
     }
 
     async fn get(&mut self) -> End {

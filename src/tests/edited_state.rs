@@ -8,14 +8,14 @@ use crate::files::context::Context;
 use crate::files::defaults::Defaults;
 use crate::files::room_file::parse;
 use crate::files::unchanged::Known;
-use crate::model::NameRule;
 use crate::model::value::stored;
+use crate::model::{NameRule, Variables};
 use crate::planner::{AppliedRoom, State};
 
 const CONTEXT: Context = Context {
     names: NameRule::Lowercase,
     now: 1_790_000_000,
-    variables: &|_| None,
+    variables: Variables::NONE,
     defaults: Defaults::NONE,
     sandbox: false,
     policies: &[],

@@ -133,7 +133,10 @@ fn what_a_death_left_is_removed_by_the_next_run() {
 fn apply_removes_what_an_import_left() {
     let site = by_hand();
     assert!(dies(&site, &IMPORT, "file-written#2"));
-    let variable = ("ROOM_ROOM_01_MEETING_JOIN_WEBHOOK".to_owned(), "x".to_owned());
+    let variable = (
+        "ROOM_ROOM_01_MEETING_JOIN_WEBHOOK".to_owned(),
+        "x".to_owned(),
+    );
     let ran = site.run_with(&[variable], &["apply", "--yes"]);
     assert_eq!(ran.code, 0, "{}", ran.all());
     nothing_is_left(&site, "apply");

@@ -11,6 +11,7 @@
 
 mod answers;
 mod apply;
+mod blind;
 mod common;
 mod drift;
 mod echo;

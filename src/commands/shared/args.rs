@@ -153,6 +153,9 @@ pub(crate) struct PlanningArgs {
     /// Mutes: drift in them is left as it is [default: mutes.yaml, if there is one]
     #[arg(long, value_name = "FILE")]
     pub mutes: Option<PathBuf>,
+    /// Send the rooms again in which nothing has to be sent: what the service does not show may have moved
+    #[arg(long, conflicts_with = "drift_only")]
+    pub reassert: bool,
     /// Allow so many rooms, or such a share, to be updated or archived at once [default: 30% updated and 10%
     /// archived, of 10 or more]
     #[arg(long, value_name = "N|P%")]
@@ -168,6 +171,7 @@ impl PlanningArgs {
             live: self.live,
             drift_only: self.drift_only,
             prune: self.prune,
+            reassert: self.reassert,
         }
     }
 }

@@ -31,7 +31,7 @@ const MEANINGS: [(Exit, &str); 10] = [
     (Exit::Unexpected, "unexpected error"),
     (
         Exit::Differences,
-        "differences: `drift`, `fmt --check`, and `--detailed-exitcode` of `plan` and `apply`",
+        "differences: `drift`, also below `--require-visible`; `fmt --check`; `--detailed-exitcode` of `plan` and `apply`",
     ),
     (
         Exit::Invalid,

@@ -237,6 +237,7 @@ impl Session {
             prune: mode.prune,
             drift_only: mode.drift_only,
             mutes: &self.mutes,
+            reassert: mode.reassert,
         }
     }
 

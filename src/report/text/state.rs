@@ -71,6 +71,10 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
     if let Some(written) = report.asserted.and_then(|at| moment(at, now)) {
         let _ = writeln!(text, "  last written {written}");
     }
+    if !report.unseen.is_empty() {
+        let names: Vec<String> = report.unseen.iter().map(|name| printable(name)).collect();
+        let _ = writeln!(text, "  never seen: {}", names.join(", "));
+    }
     if !report.confirmed {
         let _ = writeln!(text, "  {}", paint(YELLOW, "never confirmed"));
     }

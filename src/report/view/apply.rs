@@ -71,6 +71,7 @@ fn ending(receipt: &ReceiptReport) -> String {
         Action::Add | Action::Adopt => "adopted",
         Action::Create => "created",
         Action::Archive => "archived",
+        Action::Update if receipt.cause.is_some() => "reasserted",
         Action::Update | Action::Orphan => "updated",
     };
     let how = word(receipt.outcome);

@@ -4,10 +4,13 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::Value as Json;
 
 use super::{
-    Detail, Item, Line, Names, Remark, View, Weight, against, counted, joined, left_out, value,
+    Detail, Item, Line, Names, Remark, View, Weight, against, count, counted, joined, left_out,
+    value,
 };
+use crate::planner::drift::Checked;
 use crate::planner::{Cause, Verdict};
 use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
+use crate::report::values::moment;
 
 pub(super) fn drift(report: &DriftReport, detail: Detail) -> View {
     let counts = report.summary.counts();
@@ -36,10 +39,7 @@ pub(super) fn drift(report: &DriftReport, detail: Detail) -> View {
 /// everything is asked for.
 fn is_shown(room: &RoomReport, detail: Detail) -> bool {
     match room.verdict {
-        Verdict::InSync if detail.verbose => {
-            !room.attributes.is_empty() || !room.undeclared.is_empty()
-        }
-        Verdict::InSync => !room.undeclared.is_empty(),
+        Verdict::InSync => detail.verbose || !room.undeclared.is_empty(),
         Verdict::Unmanaged => detail.verbose,
         _ => true,
     }
@@ -82,6 +82,7 @@ fn item(room: &RoomReport, detail: Detail) -> Item {
         file: room.file.clone(),
         causes: room.attributes.iter().map(|a| a.cause.name()).collect(),
         message: room.message.clone().or(why.map(str::to_owned)),
+        details: memory(room, detail),
         lines: attributes.map(|a| line(&room.room, a, detail)).collect(),
         ..Item::new(weight, sign, action, &room.room)
     };
@@ -89,14 +90,28 @@ fn item(room: &RoomReport, detail: Detail) -> Item {
     item
 }
 
+/// What is remembered of the room's last write, and of what was never seen.
+fn memory(room: &RoomReport, detail: Detail) -> Vec<String> {
+    if !detail.verbose {
+        return Vec::new();
+    }
+    let written = room.asserted.and_then(|at| moment(at, detail.now));
+    let written = written.map(|at| format!("last written {at}"));
+    let unseen =
+        (!room.unseen.is_empty()).then(|| format!("never seen: {}", room.unseen.join(", ")));
+    written.into_iter().chain(unseen).collect()
+}
+
 fn line(room: &str, attribute: &AttributeReport, detail: Detail) -> Line {
     let (before, after) = match (attribute.cause, &attribute.secret) {
         (Cause::Drift | Cause::Conflict, _) => (&attribute.applied, attribute.live.clone()),
-        (Cause::Change | Cause::Converged, Some(secret)) => {
+        (Cause::Released | Cause::Unobservable, _) => (&attribute.applied, Json::Null),
+        (Cause::Change | Cause::Converged | Cause::Reassert, Some(secret)) => {
             (&Json::Null, Json::from(secret.to_string()))
         }
-        (Cause::Change | Cause::Converged, None) => (&attribute.applied, attribute.wanted.clone()),
-        (Cause::Released | Cause::Unobservable, _) => (&attribute.applied, Json::Null),
+        (Cause::Change | Cause::Converged | Cause::Reassert, None) => {
+            (&attribute.applied, attribute.wanted.clone())
+        }
     };
     let moved = matches!(attribute.cause, Cause::Drift | Cause::Conflict) && !attribute.muted;
     Line {
@@ -120,6 +135,7 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
         Cause::Converged => "in the file and on the service, not recorded yet".to_owned(),
         Cause::Released => "no longer in the file".to_owned(),
         Cause::Unobservable => "not reported by the service".to_owned(),
+        Cause::Reassert => "sent again".to_owned(),
     };
     let muted = match attribute.cause {
         Cause::Conflict => "muted, yet the file moved too and will be applied",
@@ -164,8 +180,26 @@ fn remarks(report: &DriftReport, detail: Detail) -> Vec<Remark> {
         Remark::new(Weight::Notice, "Unmanaged", text)
     });
     let left_out = left_out(report.left_out);
-    let remarks = idle.chain(warning).chain(unmanaged);
-    remarks.chain(left_out).collect()
+    let remarks = idle.chain(warning).chain(visible(report, detail));
+    remarks.chain(unmanaged).chain(left_out).collect()
+}
+
+/// How much could be checked: what the service does not show may have moved without a trace.
+fn visible(report: &DriftReport, detail: Detail) -> Option<Remark> {
+    let Checked { managed, visible } = report.summary.attributes;
+    if let Some(why) = report.too_blind() {
+        return Some(Remark::new(Weight::Error, "Visible", why));
+    }
+    let others = if visible < managed && !detail.verbose {
+        "; -v names the others"
+    } else {
+        ""
+    };
+    let text = format!(
+        "{visible} of {}{others}",
+        count(managed, "managed attribute")
+    );
+    (managed > 0).then(|| Remark::new(Weight::Notice, "Visible", text))
 }
 
 #[cfg(test)]
@@ -186,6 +220,7 @@ mod tests {
             rooms,
             idle_mutes: Vec::new(),
             warning: None,
+            require_visible: None,
         }
     }
 
@@ -197,6 +232,8 @@ mod tests {
             attributes,
             undeclared: Vec::new(),
             message: None,
+            asserted: None,
+            unseen: Vec::new(),
         }
     }
 

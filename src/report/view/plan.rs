@@ -222,6 +222,7 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
         Cause::Converged if attribute.unconfirmed => "arrived after all: recorded, not sent",
         Cause::Converged => "already so on the service: recorded, not sent",
         Cause::Released => "no longer managed, left as it is",
+        Cause::Reassert => "sent again",
         _ if attribute.sensitive && !attribute.before.is_null() => "changed",
         Cause::Change | Cause::Unobservable => "",
     };
