@@ -2,6 +2,7 @@
 
 mod answers;
 mod any_text;
+mod crossed;
 mod edited_state;
 mod import;
 mod in_process;

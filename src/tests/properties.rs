@@ -98,7 +98,7 @@ pub(super) fn rooms() -> impl Strategy<Value = Wanted> {
 }
 
 /// Every personality under which the law is claimed.
-const PERSONALITIES: [&[&str]; 9] = [
+pub(super) const PERSONALITIES: [&[&str]; 9] = [
     &[],
     &["put=replace"],
     &[
@@ -246,41 +246,6 @@ proptest! {
         let updates = one.changes.iter().filter(|c| first.contains_key(&c.room)).count();
         let adds = one.changes.len() - updates;
         prop_assert_eq!(adds, second.keys().filter(|name| !first.contains_key(*name)).count());
-    }
-}
-
-/// The same for one set of files, with every pair of personality and answer.
-#[test]
-fn apply_then_plan_is_empty_in_every_pair() {
-    let files = |chat: bool| -> Wanted {
-        let rooms = ["a", "b", "c"].into_iter().enumerate().map(|(n, name)| {
-            let room = json!({"privacy": "private", "maxParticipants": n + 1, "enableChat": chat});
-            (
-                RoomName::try_from(name.to_owned()).unwrap(),
-                wanted(name, room),
-            )
-        });
-        rooms.collect()
-    };
-    for personality in PERSONALITIES {
-        for answer in ANSWERS {
-            let personality = [personality, &[answer][..]].concat();
-            let mut bench = Bench::new(quirks(&personality));
-            for files in [files(false), files(true)] {
-                for receipt in bench.apply(&files) {
-                    let done = matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden);
-                    assert!(done, "{personality:?} {receipt:?}");
-                }
-                let again = plan_of(&files, &bench.state);
-                assert!(again.is_empty(), "{personality:?} {:?}", again.changes);
-                // What was recorded is what the service shows: a look finds nothing either.
-                let service = bench.service();
-                let names = files.keys().cloned().collect();
-                let world = bench.runtime.block_on(observe(&service, names, 4, || {}));
-                let again = plan(&files, &bench.state, Some(&world), &options());
-                assert!(again.is_empty(), "{personality:?} {:?}", again.changes);
-            }
-        }
     }
 }
 
