@@ -124,9 +124,10 @@ async fn look<'a>(
     output: &mut Output,
 ) -> Result<(Loaded, Considered<'a>, Seen), Failure> {
     let workspace = &session.workspace;
-    let bar = bar(state.rooms.len());
+    let early = known_early(&workspace.scope, state);
+    let bar = bar(early.len());
     let read = |names| observe(service, names, session.parallelism, || bar.inc(1));
-    let early = read(known_early(&workspace.scope, state));
+    let early = read(early);
     let service_side = async { tokio::join!(early, service.list()) };
     tokio::pin!(service_side);
     let load = || {

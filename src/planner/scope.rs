@@ -64,8 +64,12 @@ impl LeftOut {
         } += 1;
     }
 
+    pub(crate) fn rooms(&self) -> u64 {
+        self.not_owned + self.not_selected + self.elsewhere
+    }
+
     pub(crate) fn is_none(&self) -> bool {
-        *self == Self::default()
+        self.rooms() == 0
     }
 }
 
@@ -149,6 +153,11 @@ impl Scope {
             whole,
             ..Self::default()
         }
+    }
+
+    /// Whether it looks at the directory that all places are counted from.
+    pub(crate) fn is_base(&self) -> bool {
+        self.place.is_empty()
     }
 
     /// The place of a room file that was found.

@@ -6,6 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::common::Ran;
 use crate::harness::Site;
 use crate::schemas::check;
 
@@ -153,6 +154,10 @@ fn only_what_is_selected_is_named_to_the_service() {
         "{}",
         text.all()
     );
+    for form in ["text", "markdown", "html", "github"] {
+        let shown = site.run(&[&["plan", "--format", form][..], &SELECTED].concat());
+        assert!(shown.stdout.contains("left out"), "{form}: {}", shown.all());
+    }
     let list = site.run(&["state", "list", "--format", "json", "--exclude", "*i*"]);
     check("state-list", &list.json());
     assert_eq!(rooms_in(&list.json(), "rooms"), ["apac", "emea", "payroll"]);
@@ -626,5 +631,22 @@ fn another_spelling_of_a_name_archives_nothing() {
                 ran.all()
             );
         }
+    }
+}
+
+/// From within a part, nothing in sight says that there is more.
+#[test]
+fn a_run_from_within_a_part_misses_nothing_above() {
+    let site = two_teams();
+    let sales = site.scratch.path("rooms/sales");
+    let (state, fast) = ("../../.roomctl/state.json", "unlimited");
+    for prune in [&["--prune"][..], &["--prune", "--max-changes", "100%"]] {
+        let args = [
+            "apply", "--yes", "--rooms", ".", "--state", state, "--rate", fast,
+        ];
+        let mut command = site.command(&[&args, prune].concat());
+        let ran = Ran::from(command.current_dir(&sales).output().unwrap());
+        assert_eq!((ran.code, site.count("DELETE")), (4, 0), "{}", ran.all());
+        assert!(ran.stderr.contains("--allow-empty"), "{}", ran.stderr);
     }
 }

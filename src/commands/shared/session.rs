@@ -192,6 +192,9 @@ impl Session {
         let (rooms, whole) = (rooms.display(), whole.display());
         let why = match considered.doubt {
             None => return Ok(()),
+            Some(Doubt::Part) if self.workspace.scope.is_base() => {
+                format!("nothing says that {rooms} is all of the rooms directory")
+            }
             Some(Doubt::Part) => format!("{rooms} is only a part of {whole}"),
             Some(Doubt::Empty) => {
                 let known = count(considered.state.rooms.len() as u64, "room");

@@ -63,15 +63,17 @@ impl Workspace {
         }
         let default = PathBuf::from("rooms");
         let configured = config.rooms.get().cloned();
-        let whole = match &global.rooms {
-            // Nobody says that there is more than this.
-            Some(named) if configured.is_none() && !default.exists() => named.clone(),
-            _ => configured.unwrap_or(default),
-        };
+        // Nobody says that there is more than what is named.
+        let alone = global.rooms.clone();
+        let alone = alone.filter(|_| configured.is_none() && !default.exists());
+        let is_alone = alone.is_some();
+        let whole = alone.or(configured).unwrap_or(default);
         let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
         let base = global.config.as_deref().and_then(Path::parent);
         let mut scope = looked::scope(base.unwrap_or(Path::new("")), &whole, &rooms);
         scope.owns = config.owns.get().cloned();
+        // Nor does anybody, from within a part, that there is not.
+        scope.whole &= !(is_alone && scope.is_base());
         Ok(Self {
             app,
             base_url: set(&global.base_url, config.base_url.get()),

@@ -23,6 +23,7 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
             (word(Outcome::Refused), s.refused),
             (word(Outcome::Unknown), s.unknown),
             (word(Outcome::Skipped), s.skipped),
+            ("left out", report.left_out.rooms()),
         ]),
         nothing: items.is_empty().then_some("nothing to do"),
         items,

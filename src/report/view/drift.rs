@@ -15,10 +15,9 @@ use crate::report::values::moment;
 pub(super) fn drift(report: &DriftReport, detail: Detail) -> View {
     let counts = report.summary.counts();
     let counts = counts.map(|(name, number)| (name.replace('_', " "), number));
-    let counts: Vec<(&str, u64)> = counts
-        .iter()
-        .map(|(n, number)| (n.as_str(), *number))
-        .collect();
+    let counts = counts.iter().map(|(n, number)| (n.as_str(), *number));
+    let left_out = ("left out", report.left_out.rooms());
+    let counts: Vec<(&str, u64)> = counts.chain([left_out]).collect();
     let mut rooms: Vec<&RoomReport> = report.rooms.iter().collect();
     rooms.sort_by_key(|room| urgency(room.verdict));
     let items = rooms.into_iter().filter(|room| is_shown(room, detail));

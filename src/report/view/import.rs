@@ -29,6 +29,7 @@ pub(crate) fn import(report: &ImportReport) -> View {
             ("left alone", s.skipped),
             ("unreadable", s.unreadable),
             ("refused", s.refused),
+            ("left out", report.left_out.rooms()),
         ]),
         nothing: report.rooms.is_empty().then_some("no rooms"),
         remarks,

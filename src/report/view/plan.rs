@@ -36,6 +36,7 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
         ("that cannot be put back", left),
         ("unreadable", s.unreadable - left),
         ("unchanged", s.unchanged),
+        ("left out", report.left_out.rooms()),
     ]);
     let idle = s.add + s.create + s.adopt + s.update + s.archive == 0;
     View {
