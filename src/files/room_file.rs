@@ -67,30 +67,43 @@ pub(crate) fn parse(
     let source = clean.then(|| unchanged::source(stem, text, context, &name, &settings));
     let source = source.flatten();
     let (references, outlines) = layers.secrets();
-    let subject = Subject {
-        room: &name,
-        file,
-        settings: &settings,
-        outlines: &outlines,
-        now: context.now,
+    let wanted = WantedRoom {
+        file: file.to_owned(),
+        place: file.to_owned(),
+        source,
+        settings,
+        references,
+        outlines,
     };
-    for violation in context.policies.iter().filter_map(|one| one.check(subject)) {
-        add_violation(violation, &layers, &mut findings);
-    }
+    ask_policies(&name, &wanted, &layers, context, &mut findings);
+    let origins = layers.origins();
     let room = RoomFile {
         name,
         name_at,
-        wanted: WantedRoom {
-            file: file.to_owned(),
-            place: file.to_owned(),
-            source,
-            settings,
-            references,
-            outlines,
-        },
-        origins: layers.origins(),
+        wanted,
+        origins,
     };
     (Some(room), findings.list)
+}
+
+fn ask_policies(
+    name: &RoomName,
+    wanted: &WantedRoom,
+    layers: &Layers<'_>,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let subject = Subject {
+        room: name,
+        file: &wanted.file,
+        settings: &wanted.settings,
+        outlines: &wanted.outlines,
+        now: context.now,
+    };
+    let violations = context.policies.iter();
+    for violation in violations.filter_map(|one| one.check(subject)) {
+        add_violation(violation, layers, findings);
+    }
 }
 
 /// The settings of the room with its defaults, or nothing and why.

@@ -99,21 +99,18 @@ pub(crate) fn narrow(
         changes.insert(change.room.clone(), change);
     }
     let unread: BTreeSet<&RoomName> = plan.unreadable.iter().map(|room| &room.room).collect();
-    let (mut same, mut stale) = (Vec::new(), Vec::new());
-    let (mut done, mut unset) = (Vec::new(), Vec::new());
+    let (mut same, mut done) = (Vec::new(), Vec::new());
+    let (mut stale, mut unset) = (Vec::new(), Vec::new());
     for one in saved.iter().filter(|one| !unread.contains(&one.room)) {
         let now = changes.remove(&one.room);
-        let variables = unset_variables(wanted.get(&one.room));
-        if now.is_none() && !options.drift_only && !variables.is_empty() {
-            unset.push(Receipt::unset(&one.room, one.action, variables));
-            continue;
-        }
-        match judge(one, now.as_ref(), wanted, state) {
+        let (room, action) = (one.room.clone(), one.action);
+        match judge(one, now.as_ref(), wanted, state, options) {
             Standing::Same => same.extend(now),
-            Standing::Done => done.push(one.room.clone()),
+            Standing::Done => done.push(room),
+            Standing::Unset(receipt) => unset.push(receipt),
             Standing::Stale(why) => stale.push(Stale {
-                room: one.room.clone(),
-                action: one.action,
+                room,
+                action,
                 why,
                 now,
             }),
@@ -143,20 +140,32 @@ pub(crate) fn narrow(
 enum Standing {
     Same,
     Done,
+    /// Done, or its secrets moved: without variables that are not set, nobody can say.
+    Unset(Receipt),
     Stale(&'static str),
 }
 
-fn judge(saved: &SavedChange, now: Option<&Change>, wanted: &Wanted, state: &State) -> Standing {
+fn judge(
+    saved: &SavedChange,
+    now: Option<&Change>,
+    wanted: &Wanted,
+    state: &State,
+    options: &Options<'_>,
+) -> Standing {
     let Some(now) = now else {
-        let gone = !state.rooms.contains_key(&saved.room) && !wanted.contains_key(&saved.room);
+        let room = &saved.room;
         let is_done = match saved.action {
-            Action::Archive => gone,
-            _ => wanted_digest(&saved.room, wanted, state) == saved.wanted,
+            Action::Archive => !state.rooms.contains_key(room) && !wanted.contains_key(room),
+            _ => wanted_digest(room, wanted, state) == saved.wanted,
         };
-        return if is_done {
+        if !is_done {
+            return Standing::Stale("its file moved, and there is nothing left to do");
+        }
+        let variables = unset_variables(wanted.get(room));
+        return if variables.is_empty() || options.drift_only {
             Standing::Done
         } else {
-            Standing::Stale("its file moved, and there is nothing left to do")
+            Standing::Unset(Receipt::unset(room, saved.action, variables))
         };
     };
     if now.action != saved.action {
@@ -173,7 +182,7 @@ fn judge(saved: &SavedChange, now: Option<&Change>, wanted: &Wanted, state: &Sta
     })
 }
 
-/// The variables of a room that are not set here. Whether its secrets moved, nobody can say without them.
+/// The variables of a room that are not set here.
 fn unset_variables(room: Option<&WantedRoom>) -> Vec<&String> {
     let values = room.into_iter().flat_map(|room| room.settings.values());
     let unset = values.filter_map(|value| match value {

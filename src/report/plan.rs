@@ -10,6 +10,7 @@ use super::{StateId, UndeclaredReport, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
+use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
 use crate::planner::muted::{Fate, Muted};
@@ -116,6 +117,17 @@ pub(crate) struct UnreadableReport {
     pub was_read: bool,
 }
 
+impl From<&Unreadable> for UnreadableReport {
+    fn from(room: &Unreadable) -> Self {
+        Self {
+            was_read: room.was_read,
+            room: room.room.to_string(),
+            file: room.file.clone(),
+            message: room.message.clone(),
+        }
+    }
+}
+
 /// How many rooms of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Summary {
@@ -215,12 +227,6 @@ impl PlanReport {
             let origins = origins.get(&change.room).unwrap_or(&nowhere);
             change_report(change, origins, explained)
         });
-        let unreadable = plan.unreadable.iter().map(|room| UnreadableReport {
-            was_read: room.was_read,
-            room: room.room.to_string(),
-            file: room.file.clone(),
-            message: room.message.clone(),
-        });
         let undeclared = plan.undeclared.iter().map(|(room, moved)| UndeclaredRoom {
             room: room.to_string(),
             attributes: moved.iter().map(UndeclaredReport::from).collect(),
@@ -240,7 +246,7 @@ impl PlanReport {
                 rate: plan.forecast.rate.to_string(),
             },
             changes: changes.collect(),
-            unreadable: unreadable.collect(),
+            unreadable: plan.unreadable.iter().map(UnreadableReport::from).collect(),
             muted: muted(plan),
             undeclared: undeclared.collect(),
             guard: (!reasons.is_empty()).then(|| reasons.join("\n")),

@@ -1,6 +1,6 @@
 //! A saved plan: a plan in a file, to be applied later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,14 +147,17 @@ impl SavedPlan {
         };
         let mut untrue = Vec::new();
         let nowhere = RoomOrigins::new();
+        let shown = report.changes.iter();
+        let shown: BTreeMap<&str, &ChangeReport> = shown.map(|c| (c.room.as_str(), c)).collect();
         for change in &now.changes {
             let room = change.room.as_str();
             let origins = origins.get(room).unwrap_or(&nowhere);
-            let shown = report.changes.iter().find(|shown| shown.room == room);
-            let is_true = |shown| made_again(change, shown, wanted.get(room), origins) == *shown;
-            if !shown.is_some_and(is_true) {
-                untrue.push(format!("what is done to {room}"));
-            }
+            let Some(shown) = shown.get(room) else {
+                untrue.push(room.to_owned());
+                continue;
+            };
+            let made = made_again(change, shown, wanted.get(room), origins);
+            untrue.extend(difference(shown, &made).map(|what| format!("{room}: {what}")));
         }
         let rooms: BTreeSet<&str> = now.changes.iter().map(|c| c.room.as_str()).collect();
         if muted(&report, &rooms, wanted) != muted(now, &rooms, wanted) {
@@ -170,6 +173,21 @@ impl SavedPlan {
         }
         untrue
     }
+}
+
+/// What of a change is shown otherwise than it was made.
+fn difference(shown: &ChangeReport, made: &ChangeReport) -> Option<String> {
+    if shown.file != made.file {
+        return Some("its file".to_owned());
+    }
+    if shown.effects != made.effects {
+        return Some("its effects".to_owned());
+    }
+    let pairs = shown.attributes.iter().zip(&made.attributes);
+    if let Some((attribute, _)) = pairs.into_iter().find(|(shown, made)| shown != made) {
+        return Some(attribute.name.clone());
+    }
+    (shown != made).then(|| "its place, or its attributes".to_owned())
 }
 
 /// What may be seen of a secret that refers to variables.

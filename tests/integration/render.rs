@@ -28,18 +28,16 @@ fn the_kept_json_gives_the_same_bytes() {
             assert_eq!(site.apply(&["--report-file", "apply.json"]).code, 0);
             site.edit("room-00", "maxParticipants", json!(9));
         }
-        for form in FORMS {
+        let detail: [&[&str]; 2] = [&["-v"], &[]];
+        let forms = FORMS
+            .iter()
+            .flat_map(|form| detail.map(|detail| (*form, detail)));
+        for (form, detail) in forms {
             let file = format!("{command}.json");
-            let direct = site.run(&[
-                command,
-                "--format",
-                form,
-                "--report-file",
-                &file,
-                "--now",
-                NOW,
-            ]);
-            let kept = render(&site.scratch, &file, form);
+            let how = [&["--format", form, "--now", NOW], detail].concat();
+            let direct = [&[command, "--report-file", &file], &how[..]].concat();
+            let direct = site.run(&direct);
+            let kept = site.scratch.run(&[&["render", &file], &how[..]].concat());
             assert_eq!(kept.code, 0, "{}", kept.all());
             assert_eq!(direct.stdout, kept.stdout, "{command} {form}");
             assert!(

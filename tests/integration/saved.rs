@@ -240,6 +240,14 @@ fn a_saved_plan_that_was_changed_is_refused() {
             assert_eq!(ran.code, 4, "{to}: {}", ran.all());
         }
     }
+    let edited = sealed(&saved.replacen(edits[0].0, edits[0].1, 1));
+    site.scratch.write("plan.roomctl", &edited);
+    let ran = apply(&site, &[]);
+    assert!(
+        ran.stderr.contains("room-00: maxParticipants"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(site.count("PUT"), puts);
     site.scratch.write("plan.roomctl", &saved);
     assert_eq!(apply(&site, &[]).code, 0);

@@ -246,7 +246,8 @@ fn env_prefix(global: &Global) -> Result<EnvPrefix, Failure> {
         return Ok(EnvPrefix::ROOM.clone());
     };
     text.parse().map_err(|error: PrefixError| {
-        let message = format!("`{}` is no prefix for variables", text.escape_debug());
+        // Whatever was set by mistake is not repeated.
+        let message = "that is no prefix for the variables of rooms";
         Failure::new(Exit::Usage, message).hint(error.to_string())
     })
 }
