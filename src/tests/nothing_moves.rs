@@ -327,6 +327,15 @@ fn is_forbidden(turn: &Turn, room: &str, effect: Effect) -> bool {
     is_named && !turn.allowed.contains(&effect)
 }
 
+/// How a write is lost.
+const LOST: [&[&str]; 5] = [
+    &[],
+    &["500-after=method:PUT|POST"],
+    &["500=method:PUT|POST"],
+    &["drop-after=method:PUT|POST"],
+    &["drop-before=method:PUT|POST"],
+];
+
 const PERSONALITIES: [&[&str]; 5] = [
     &[],
     &["echo=sample"],
@@ -374,6 +383,31 @@ proptest! {
                     prop_assert!(!is_forbidden(turn, room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
                 }
             }
+        }
+    }
+
+    /// However many writes are lost in a row, whole or only their answers, whether the run goes on or another begins:
+    /// what the service holds by then counts.
+    #[test]
+    fn whatever_may_have_arrived_counts_as_held(
+        steps in proptest::collection::vec((1_i64..6, select(&LOST[..]), any::<bool>(), any::<bool>()), 1..9),
+    ) {
+        let mut bench = Bench::new(quirks(&[]));
+        for (people, lost, live, restarts) in steps {
+            let room = json!({"privacy": "private", "maxParticipants": people});
+            let files: Wanted = [(name("a"), wanted("a", room))].into();
+            bench.faults(lost);
+            let world = live.then(|| {
+                let service = bench.service();
+                bench.runtime.block_on(observe(&service, vec![name("a")], 1, || {}))
+            });
+            let plan = plan(&files, &bench.state, world.as_ref(), &options());
+            bench.carry_out(&plan);
+            if restarts {
+                let saved = serde_json::to_string(&bench.state).unwrap();
+                bench.state = serde_json::from_str(&saved).unwrap();
+            }
+            check_held(&bench, &[])?;
         }
     }
 }
