@@ -149,7 +149,7 @@ impl Change {
     }
 
     /// Whether the value in the file is not needed, since another is sent.
-    pub(super) fn leaves_alone(&self, name: &str) -> bool {
+    pub(crate) fn leaves_alone(&self, name: &str) -> bool {
         let mut muted = self.muted.iter();
         muted.any(|muted| muted.name == name && muted.fate == Fate::LeftAlone)
     }

@@ -352,19 +352,21 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// it was asked for something else.
     fn comparison(&self, shown: &StoredSettings) -> Comparison {
         let mut comparison = compare(&self.remembered(), shown);
-        let change = &self.task.change;
-        comparison
-            .overridden
-            .retain(|one| !change.spares(&one.name));
+        let overridden = &mut comparison.overridden;
+        overridden.retain(|one| !self.is_left_alone(&one.name));
         comparison
     }
 
     /// What of the applied settings the service was to hold: not what a mute left alone.
     fn asserted_of(&self, settings: &StoredSettings, shown: &StoredSettings) -> StoredSettings {
         let mut asserted = settings.clone();
-        let change = &self.task.change;
-        asserted.retain(|name, value| shown.get(name) == Some(value) || !change.spares(name));
+        asserted.retain(|name, value| shown.get(name) == Some(value) || !self.is_left_alone(name));
         asserted
+    }
+
+    fn is_left_alone(&self, name: &str) -> bool {
+        let change = &self.task.change;
+        change.leaves_alone(name) || self.body.get(name) != change.settings.get(name)
     }
 
     fn is_otherwise(&self, live: &LiveRoom) -> bool {

@@ -234,6 +234,22 @@ fn a_secret_that_the_service_shows_is_left_alone() {
 }
 
 #[test]
+fn what_the_service_chose_is_no_move_whether_it_is_muted_or_not() {
+    let site = Site::new(&["override=maxParticipants:9"], &[]);
+    site.room(0, FILE);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.scratch.write("mutes.yaml", MUTES);
+    for (text, look) in [(EDITED, &["--live"][..]), (FILE, &[])] {
+        site.room(0, text);
+        assert_eq!(site.apply(look).code, 0);
+        let room = &site.state()["rooms"]["room-00"];
+        assert_eq!(room["overridden"]["maxParticipants"], 9);
+        let drift = site.run(&["drift", "--rate", "unlimited", "--format", "json"]);
+        assert_eq!(drift.json()["summary"]["in_sync"], 1);
+    }
+}
+
+#[test]
 fn drift_only_puts_back_what_is_not_muted() {
     let site = muted(&[]);
     let puts = site.count("PUT");
