@@ -167,9 +167,10 @@ mod tests {
         }
 
         /// The change of the room, and what a mute accepts of it.
-        fn plan(&self) -> (Option<Change>, BTreeMap<&'static str, Fate>) {
+        fn plan(&self, reassert: bool) -> (Option<Change>, BTreeMap<&'static str, Fate>) {
             let options = Options {
                 mutes: &self.mutes,
+                reassert,
                 ..options()
             };
             let plan = plan(&self.wanted, &self.state, Some(&self.world), &options);
@@ -194,7 +195,7 @@ mod tests {
             let all: BTreeMap<&'static str, Sides> = NAMES.into_iter().zip(all).collect();
             let case = Case::new(&all);
             let room = case.drift();
-            let (change, fates) = case.plan();
+            let (change, fates) = case.plan(false);
             for (name, sides) in &all {
                 let expected = expected(sides);
                 let moved = room.attributes.iter().find(|a| a.name == *name);
@@ -219,6 +220,37 @@ mod tests {
                 };
                 prop_assert!(fits, "plan: {name} {sides:?} {planned:?} {:?} {expected:?}", fates.get(name));
             }
+        }
+
+        /// What is counted as not visible is what stands so, and nothing else.
+        #[test]
+        fn what_is_not_visible_is_counted(all in proptest::collection::vec(sides(), NAMES.len())) {
+            let all: BTreeMap<&'static str, Sides> = NAMES.into_iter().zip(all).collect();
+            let checked = Case::new(&all).drift().checked;
+            let wanted = 1 + all.values().filter(|sides| sides.wanted.is_some()).count();
+            let hidden = all.values().filter(|sides| expected(sides) == Status::NotVisible);
+            prop_assert_eq!(checked.managed, wanted as u64);
+            prop_assert_eq!(checked.managed - checked.visible, hidden.count() as u64);
+        }
+
+        /// Asked to send again, a plan sends every room: one that has to be sent as it would be anyway, any other whole.
+        /// What a mute accepts stays.
+        #[test]
+        fn a_reassertion_sends_what_nothing_else_sends(all in proptest::collection::vec(sides(), NAMES.len())) {
+            let all: BTreeMap<&'static str, Sides> = NAMES.into_iter().zip(all).collect();
+            let case = Case::new(&all);
+            let (change, (again, fates)) = (case.plan(false).0, case.plan(true));
+            if change.as_ref().is_some_and(|change| change.sends) {
+                prop_assert_eq!(again, change);
+                return Ok(());
+            }
+            let again = again.unwrap();
+            prop_assert!(again.sends);
+            prop_assert_eq!(&again.settings, &case.wanted["a"].settings);
+            let sent = again.settings.keys().filter(|name| !matches!(fates.get(*name), Some(Fate::LeftAlone)));
+            let lines = again.attributes.iter().filter(|line| line.cause == Cause::Reassert);
+            let lines: Vec<&str> = lines.map(|line| line.name.as_str()).collect();
+            prop_assert_eq!(lines, sent.copied().collect::<Vec<_>>());
         }
     }
 }
