@@ -37,7 +37,10 @@ impl<'a> RoomSides<'a> {
         mutes: RoomMutes<'a>,
     ) -> Self {
         if same(&file.settings, salt, &applied.settings) {
-            return Self::back(applied, live, mutes);
+            return Self {
+                file: Some(file),
+                ..Self::back(applied, live, mutes)
+            };
         }
         let wanted = stored(&file.settings, salt, &applied.settings);
         let names = file.settings.keys().copied();

@@ -224,17 +224,20 @@ fn made_again(
     file: Option<&WantedRoom>,
     origins: &RoomOrigins,
 ) -> ChangeReport {
-    let outline = |attribute: &AttributeReport| referring(file, &attribute.name);
+    let refers = |attribute: &AttributeReport| {
+        let outline = referring(file, &attribute.name);
+        outline.is_some() && attribute.secret.as_ref() == outline
+    };
     let shows_nothing = |attribute: &&AttributeReport| {
         let values = [&attribute.before, &attribute.after, &attribute.live];
         let (file, line) = place(origins.get(attribute.name.as_str()));
-        outline(attribute).is_some_and(|outline| attribute.secret.as_ref() == Some(outline))
+        refers(attribute)
             && attribute.sensitive
             && values.into_iter().all(is_masked)
             && (attribute.file == file && attribute.line == line)
     };
     let mut attributes = now.attributes.clone();
-    attributes.retain(|attribute| outline(attribute).is_none());
+    attributes.retain(|attribute| !refers(attribute));
     attributes.extend(shown.attributes.iter().filter(shows_nothing).cloned());
     attributes.sort_by(|a, b| a.name.cmp(&b.name));
     for (attribute, shown) in attributes.iter_mut().zip(&shown.attributes) {

@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 use crate::files::context::Context;
 use crate::files::defaults::Defaults;
 use crate::files::room_file::parse;
-use crate::model::{NameRule, Origins, Variables, Wanted, digest};
-use crate::planner::testing::{applied, name, options, room_of, shown};
-use crate::planner::{Options, Selection, State, World, narrow, plan, saved_changes};
+use crate::model::{Live, NameRule, Origins, Secret, Variables, Wanted, digest};
+use crate::planner::testing::{applied, live_of, name, options, shown};
+use crate::planner::{Options, Plan, Selection, State, World, narrow, plan, saved_changes};
 use crate::report::saved::{Mode, SavedPlan};
 use crate::report::{PlanReport, json};
 
@@ -19,13 +19,14 @@ const BEFORE: &str =
 const AFTER: &str = "privacy: public\n# why\nmaxParticipants: 505\nenableRecording: true\n\
     meetingJoinWebhook: https://other.example/${env:ROOM_A}\nmeetingLeftWebhook: https://h.example/x\n";
 
-/// The files that say this of room `a`, and where.
-fn files(text: &str) -> (Wanted, Origins) {
+/// The files that say this of room `a`, and where, on a machine with this value of its variable.
+fn files(text: &str, variable: Option<&'static str>) -> (Wanted, Origins) {
+    let values = |_: &str| variable.map(str::to_owned);
     let context = Context {
         names: NameRule::Lowercase,
         now: options().now,
         variables: Variables {
-            values: &|_| Some("set".to_owned()),
+            values: &values,
             ..Variables::NONE
         },
         defaults: Defaults::NONE,
@@ -39,39 +40,47 @@ fn files(text: &str) -> (Wanted, Origins) {
     ([(name("a"), room.wanted)].into(), origins)
 }
 
-/// Everything that a plan is made of.
+/// What a plan is made of, but for the files.
 struct Site {
-    wanted: Wanted,
-    origins: Origins,
+    text: &'static str,
     state: State,
-    world: World,
+    world: Option<World>,
     options: Options<'static>,
 }
 
 impl Site {
-    fn new() -> Self {
-        let (before, _) = files(BEFORE);
-        let (wanted, origins) = files(AFTER);
-        let mut state = applied(&before);
-        room_of(&mut state).observed.clear();
+    /// `text` is to be applied over `BEFORE`.
+    fn new(text: &'static str, options: Options<'static>) -> Self {
+        let (before, _) = files(BEFORE, Some("set"));
         Self {
-            world: shown(&before),
-            options: options(),
-            state,
-            wanted,
-            origins,
+            text,
+            state: applied(&before),
+            world: Some(shown(&before)),
+            options,
         }
     }
 
-    fn plan(&self) -> crate::planner::Plan {
-        plan(&self.wanted, &self.state, Some(&self.world), &self.options)
+    /// Somebody moved things by hand.
+    fn moved(mut self) -> Self {
+        let room = live_of(self.world.as_mut().unwrap());
+        let other = Secret::new("https://moved.example/canary");
+        room.settings
+            .insert("meetingJoinWebhook".to_owned(), Live::Secret(other));
+        room.settings
+            .insert("maxParticipants".to_owned(), Live::from(7));
+        self
     }
 
-    /// The saved plan as JSON.
-    fn saved(&self) -> Json {
-        let plan = self.plan();
-        let report = PlanReport::new(&plan, &self.origins, &[], None);
-        let changes = saved_changes(&plan, &self.wanted, &self.state);
+    fn plan(&self, wanted: &Wanted) -> Plan {
+        plan(wanted, &self.state, self.world.as_ref(), &self.options)
+    }
+
+    /// The saved plan as JSON, made on a machine with this value of the variable.
+    fn saved(&self, variable: Option<&'static str>) -> Json {
+        let (wanted, origins) = files(self.text, variable);
+        let plan = self.plan(&wanted);
+        let report = PlanReport::new(&plan, &origins, &[], None);
+        let changes = saved_changes(&plan, &wanted, &self.state);
         let mode = Mode {
             live: true,
             ..Mode::default()
@@ -81,22 +90,17 @@ impl Site {
     }
 
     /// Whether `apply` would carry anything of it out.
-    fn is_applied(&self, saved: &Json) -> bool {
+    fn is_applied(&self, saved: &Json, variable: Option<&'static str>) -> bool {
+        let (wanted, origins) = files(self.text, variable);
         let text = serde_json::to_string_pretty(saved).unwrap() + "\n";
         let Ok(saved) = SavedPlan::parse(text.as_bytes()) else {
             return false;
         };
-        let narrowed = narrow(
-            &saved.changes,
-            self.plan(),
-            &self.wanted,
-            &self.state,
-            &self.options,
-        );
-        let now = PlanReport::new(&narrowed.plan, &self.origins, &[], None);
-        narrowed.stale.is_empty()
-            && saved.untrue(&now, &self.wanted, &self.origins).is_empty()
-            && !narrowed.is_empty()
+        let plan = self.plan(&wanted);
+        let narrowed = narrow(&saved.changes, plan, &wanted, &self.state, &self.options);
+        let now = PlanReport::new(&narrowed.plan, &origins, &[], None);
+        let untrue = saved.untrue(&now, &wanted, &origins);
+        narrowed.stale.is_empty() && untrue.is_empty() && !narrowed.is_empty()
     }
 }
 
@@ -151,11 +155,57 @@ fn seal(saved: &mut Json) {
     saved["seal"] = json!(digest::of(&inside));
 }
 
+/// Whether variables are set is no reason to refuse a plan, neither where it is made nor where it is applied.
+#[test]
+fn a_plan_holds_on_every_machine() {
+    let drift_only = Options {
+        drift_only: true,
+        ..options()
+    };
+    let reassert = Options {
+        reassert: true,
+        ..options()
+    };
+    let unseen = Site {
+        world: None,
+        ..Site::new(AFTER, options())
+    };
+    let sites = [
+        Site::new(AFTER, options()),
+        unseen,
+        Site::new(AFTER, options()).moved(),
+        Site::new(BEFORE, options()).moved(),
+        Site::new(BEFORE, drift_only).moved(),
+        Site::new(AFTER, drift_only).moved(),
+        Site::new(BEFORE, reassert),
+    ];
+    let machines = [None, Some("set"), Some("other")];
+    for (number, site) in sites.iter().enumerate() {
+        for (made, applied) in machines.iter().flat_map(|a| machines.map(|b| (*a, b))) {
+            // With a secret that moved, it is not sent again for no reason.
+            if site.options.reassert && [made, applied].contains(&Some("other")) {
+                continue;
+            }
+            let saved = site.saved(made);
+            assert!(!saved.to_string().contains("canary"), "{saved}");
+            // Where the file has another secret than was applied, that cannot be put back.
+            if saved["changes"] == json!([]) {
+                assert!(site.options.drift_only && made.is_some());
+                continue;
+            }
+            assert!(
+                site.is_applied(&saved, applied),
+                "{number} {made:?} {applied:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_changed_plan_is_refused_or_shows_what_is_done() {
-    let site = Site::new();
-    let saved = site.saved();
-    assert!(site.is_applied(&saved));
+    let site = Site::new(AFTER, options());
+    let saved = site.saved(Some("set"));
+    assert!(site.is_applied(&saved, Some("set")));
     let mut sealed = saved.clone();
     seal(&mut sealed);
     assert_eq!(sealed, saved);
@@ -166,9 +216,9 @@ fn a_changed_plan_is_refused_or_shows_what_is_done() {
         for other in others(saved.pointer(path).unwrap()) {
             let mut changed = saved.clone();
             *changed.pointer_mut(path).unwrap() = other.clone();
-            assert!(!site.is_applied(&changed), "{path} {other}");
+            assert!(!site.is_applied(&changed, Some("set")), "{path} {other}");
             seal(&mut changed);
-            if path != "/seal" && site.is_applied(&changed) {
+            if path != "/seal" && site.is_applied(&changed, Some("set")) {
                 passed.insert(path.as_str());
             }
         }

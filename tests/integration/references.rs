@@ -365,6 +365,12 @@ fn where_a_secret_leads_is_shown_and_nothing_else_of_it() {
             show.stdout
         );
     }
+    // What apply and drift print is searched, too.
+    let forms = ["text", "json", "markdown", "html", "github"];
+    for form in forms {
+        let args = ["apply", "--yes", "--rate", "unlimited", "--format", form];
+        assert_eq!(site.run_with(&[], &args).code, 5, "{form}");
+    }
     assert_eq!(apply(&site, &set).code, 0);
     site.room(0, &room("evil.example"));
     let ran = site.run_with(&set, &["plan"]);
@@ -375,6 +381,14 @@ fn where_a_secret_leads_is_shown_and_nothing_else_of_it() {
         ran.stdout
     );
     assert!(ran.stderr.contains("ours only"), "{}", ran.stderr);
+    for form in forms {
+        let drift = site.run_with(
+            &set,
+            &["drift", "--rate", "unlimited", "-v", "--format", form],
+        );
+        let shown = plain(&drift.stdout);
+        assert!(shown.contains("https://evil.example/"), "{form}: {shown}");
+    }
     let drift = site.run_with(&set, &["drift", "--rate", "unlimited"]);
     assert!(
         drift
