@@ -38,7 +38,7 @@ pub(crate) struct Config {
     /// other rooms are left alone, whatever the state knows of them. Default: all.
     pub owns: Managed<Vec<Glob>>,
     /// Rooms that are never archived, and that no effect on people happens to without `--allow EFFECT`, as globs over
-    /// their names. Default: none.
+    /// their names. Each is read right before it is written. Default: none.
     pub protected: Managed<Vec<Glob>>,
     /// What every room has to keep to, beyond the rules of the service; `validate`, `plan` and `apply` report breaches.
     pub policies: Managed<Vec<PolicyConfig>>,

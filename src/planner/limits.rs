@@ -74,12 +74,16 @@ impl Limits {
     /// What speaks against this effect on a room, if anything: the one answer for plans, and for rooms that are about
     /// to be written.
     pub(crate) fn ban(&self, room: &RoomName, effect: Effect) -> Option<Ban> {
-        let is_protected = glob::any(&self.protected, room.as_str());
+        let is_protected = self.protects(room);
         if is_protected && effect == Effect::Archived {
             return Some(Ban::Protected);
         }
         let is_named = is_protected || self.require_allow.contains(&effect);
         (is_named && !self.allowed.contains(&effect)).then_some(Ban::NotAllowed)
+    }
+
+    pub(crate) fn protects(&self, room: &RoomName) -> bool {
+        glob::any(&self.protected, room.as_str())
     }
 
     /// Whether anything speaks against any effect on a room.

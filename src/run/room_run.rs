@@ -248,10 +248,12 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
     }
 
-    /// Whether the room is sent although nobody looked, because what it holds may have moved unseen, and an effect of
-    /// that may be forbidden.
+    /// Whether nobody looked at a room that is sent because what it holds may have moved unseen, or that is protected,
+    /// and an effect of that may be forbidden.
     fn is_sent_blindly(&self) -> bool {
-        self.task.change.cause() == Some(Cause::Reassert) && self.crew.limits.bans_any(self.room())
+        let (room, limits) = (self.room(), &self.crew.limits);
+        let is_reasserted = self.task.change.cause() == Some(Cause::Reassert);
+        limits.protects(room) || (is_reasserted && limits.bans_any(room))
     }
 
     async fn get(&mut self) -> End {

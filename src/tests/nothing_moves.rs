@@ -3,7 +3,7 @@
 //! and lost states, run by the real engine, and what the service holds before and after held against an own small table
 //! of what each effect means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -48,7 +48,7 @@ struct Turn {
     files: BTreeMap<&'static str, Map<String, Value>>,
     /// What somebody writes into rooms that the state does not know.
     by_hand: Vec<Map<String, Value>>,
-    /// What somebody moves by hand where a mute accepts it.
+    /// What somebody moves by hand where a mute accepts it, or in a protected room.
     moves: Vec<(&'static str, &'static str, Value)>,
     state_is_lost: bool,
     live: bool,
@@ -80,7 +80,7 @@ fn turn() -> impl Strategy<Value = Turn> {
     (
         files,
         proptest::collection::vec(room(), 0..3),
-        proptest::collection::vec(moved, 0..3),
+        proptest::collection::vec(moved, 0..4),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.3),
         proptest::collection::vec(fault(), 0..2),
@@ -219,11 +219,17 @@ fn fill_by_hand(bench: &Bench, turn: &Turn) {
     }
 }
 
-fn move_by_hand(bench: &Bench, turn: &Turn, mutes: &[Mute]) {
+/// What somebody moved by hand that no mute accepts: rooms and attributes.
+type Moved = BTreeSet<(&'static str, &'static str)>;
+
+fn move_by_hand(bench: &Bench, turn: &Turn, mutes: &[Mute], is_shown: bool, moved: &mut Moved) {
     let mut world = bench.world();
     for (room, attribute, value) in &turn.moves {
-        if world.room(room).is_some() && is_muted(mutes, room, attribute) {
+        let is_muted = is_muted(mutes, room, attribute);
+        let is_seen = is_shown && turn.protected.contains(room);
+        if world.room(room).is_some() && (is_muted || is_seen) {
             world.edit(room, attribute, value.clone()).unwrap();
+            moved.extend((!is_muted).then_some((*room, *attribute)));
         }
     }
 }
@@ -271,9 +277,9 @@ fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute]) -> Done {
     done
 }
 
-/// Whatever the service holds of a managed attribute is among what is remembered that it may hold, unless a mute is
-/// about it.
-fn check_held(bench: &Bench, mutes: &[Mute]) -> Result<(), TestCaseError> {
+/// Whatever the service holds of a managed attribute is among what is remembered that it may hold, unless somebody
+/// moved it by hand.
+fn check_held(bench: &Bench, mutes: &[Mute], moved: &Moved) -> Result<(), TestCaseError> {
     for (room, attributes) in held(bench) {
         let Some(applied) = bench.state.rooms.get(room.as_str()) else {
             continue;
@@ -282,7 +288,9 @@ fn check_held(bench: &Bench, mutes: &[Mute]) -> Result<(), TestCaseError> {
         let known = known
             .iter()
             .filter(|(name, _)| applied.settings.contains_key(*name));
-        for (name, values) in known.filter(|(name, _)| !is_muted(mutes, &room, name)) {
+        let is_moved =
+            |name: &str| moved.contains(&(room.as_str(), name)) || is_muted(mutes, &room, name);
+        for (name, values) in known.filter(|(name, _)| !is_moved(name)) {
             let values: Vec<Value> = values.iter().map(|value| json!(value)).collect();
             // What was never written is whatever the service shows instead.
             let Some(real) = attributes.get(name) else {
@@ -322,8 +330,11 @@ fn check_muted(
     Ok(())
 }
 
-fn is_forbidden(turn: &Turn, room: &str, effect: Effect) -> bool {
-    let is_named = turn.named.contains(&effect) || turn.protected.contains(&room);
+/// What moved by hand in a room that is not protected, nobody looked at.
+fn is_forbidden(turn: &Turn, moved: &Moved, room: &str, effect: Effect) -> bool {
+    let is_protected = turn.protected.contains(&room);
+    let is_known = !moved.iter().any(|(moved, _)| *moved == room);
+    let is_named = is_protected || (is_known && turn.named.contains(&effect));
     is_named && !turn.allowed.contains(&effect)
 }
 
@@ -349,7 +360,7 @@ const PERSONALITIES: [&[&str]; 5] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_moves_that_was_not_asked_for(
@@ -359,14 +370,14 @@ proptest! {
     ) {
         let mut bench = Bench::new(quirks(PERSONALITIES[personality]));
         let is_shown = !PERSONALITIES[personality].iter().any(|quirk| quirk.starts_with("hide") || quirk.starts_with("echo"));
-        let mut done = Done::new();
+        let (mut done, mut moved) = (Done::new(), Moved::new());
         for turn in &turns {
             if turn.state_is_lost {
                 bench.state = State { lineage: "lineage".to_owned(), ..State::fresh("acme") };
                 done.clear();
             }
             fill_by_hand(&bench, turn);
-            move_by_hand(&bench, turn, &mutes);
+            move_by_hand(&bench, turn, &mutes, is_shown, &mut moved);
             bench.faults(&turn.faults.iter().map(String::as_str).collect::<Vec<_>>());
             let before = held(&bench);
             let now_done = run(&mut bench, turn, &mutes);
@@ -376,11 +387,11 @@ proptest! {
                 check_muted(turn, &mutes, &done, &before, &after)?;
             }
             done.extend(now_done);
-            check_held(&bench, &mutes)?;
+            check_held(&bench, &mutes, &moved)?;
             for (room, after) in &after {
                 let Some(before) = before.get(room) else { continue };
                 for effect in happened(before, after, options().now) {
-                    prop_assert!(!is_forbidden(turn, room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
+                    prop_assert!(!is_forbidden(turn, &moved, room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
                 }
             }
         }
@@ -407,7 +418,7 @@ proptest! {
                 let saved = serde_json::to_string(&bench.state).unwrap();
                 bench.state = serde_json::from_str(&saved).unwrap();
             }
-            check_held(&bench, &[])?;
+            check_held(&bench, &[], &Moved::new())?;
         }
     }
 }

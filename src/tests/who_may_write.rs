@@ -101,6 +101,7 @@ struct Turn {
     prune: bool,
     allow_empty: bool,
     drift_only: bool,
+    reassert: bool,
     live: bool,
     state_is_lost: bool,
     faults: Vec<&'static str>,
@@ -127,6 +128,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         any::<bool>(),
         any::<bool>(),
         prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
         any::<bool>(),
         prop::bool::weighted(0.1),
     );
@@ -145,7 +147,7 @@ fn turn() -> impl Strategy<Value = Turn> {
     )
         .prop_map(|(files, broken, looked, globs, flags, faults)| {
             let (owns, target, exclude, protected) = globs;
-            let (prune, allow_empty, drift_only, live, state_is_lost) = flags;
+            let (prune, allow_empty, drift_only, reassert, live, state_is_lost) = flags;
             Turn {
                 files,
                 broken,
@@ -157,6 +159,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 prune: prune && !drift_only,
                 allow_empty,
                 drift_only,
+                reassert: reassert && !drift_only,
                 live,
                 state_is_lost,
                 faults,
@@ -304,6 +307,7 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
     let options = Options {
         prune: turn.prune,
         drift_only: turn.drift_only,
+        reassert: turn.reassert,
         ..options()
     };
     let world = (turn.live || turn.drift_only).then(|| {

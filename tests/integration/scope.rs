@@ -596,6 +596,21 @@ fn a_protected_room_is_never_archived_and_never_opened_unasked() {
         "{}",
         ran.stderr
     );
+    // Somebody closed the room by hand, and the file that changes says what was applied.
+    site.scratch.write(
+        "rooms/hr/payroll.yaml",
+        "privacy: public\nmaxParticipants: 5\n",
+    );
+    assert_eq!(site.apply(&["--allow", "privacy-widened"]).code, 0);
+    site.edit("payroll", "privacy", json!("private"));
+    site.scratch.write(
+        "rooms/hr/payroll.yaml",
+        "privacy: public\nmaxParticipants: 9\n",
+    );
+    let puts = site.count("PUT");
+    let ran = site.apply(&[]);
+    assert_eq!((ran.code, site.count("PUT")), (5, puts), "{}", ran.all());
+    site.edit("payroll", "privacy", json!("private"));
     // What is only seen when the room is read is refused then, alone.
     fs::remove_dir_all(site.scratch.path(".roomctl")).unwrap();
     site.scratch.write(
