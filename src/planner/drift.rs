@@ -59,6 +59,20 @@ pub(crate) struct AttributeDrift {
 }
 
 impl AttributeDrift {
+    /// An attribute from its sides; `None`: it is as applied and wanted.
+    fn of(one: AttributeSides<'_>) -> Option<Self> {
+        let cause = one.cause()?;
+        Some(Self {
+            name: one.name.to_owned(),
+            applied: one.applied().0.cloned(),
+            wanted: one.wanted.cloned(),
+            live: one.live.cloned(),
+            cause,
+            outline: one.outline.cloned(),
+            muted: cause.is_a_move_of_the_service() && one.is_muted,
+        })
+    }
+
     fn status(&self) -> Status {
         Status::of(Some(self.cause), self.muted)
     }
@@ -238,23 +252,9 @@ impl Evidence<'_> {
         // What is not known here differs from nothing, and an orphan releases nothing.
         let counts = |a: &AttributeSides<'_>| !a.unknown && (file.is_some() || a.wanted.is_some());
         let mut checked = Checked::default();
-        let attributes: Vec<AttributeDrift> = sides
-            .attributes()
-            .inspect(|a| checked.count(a))
-            .filter(counts)
-            .filter_map(|a| {
-                let cause = a.cause()?;
-                Some(AttributeDrift {
-                    name: a.name.to_owned(),
-                    applied: a.applied().0.cloned(),
-                    wanted: a.wanted.cloned(),
-                    live: a.live.cloned(),
-                    cause,
-                    outline: a.outline.cloned(),
-                    muted: cause.is_a_move_of_the_service() && a.is_muted,
-                })
-            })
-            .collect();
+        let all = sides.attributes().inspect(|one| checked.count(one));
+        let attributes: Vec<AttributeDrift> =
+            all.filter(counts).filter_map(AttributeDrift::of).collect();
         let recreated = applied.is_recreated(live);
         let message = recreated
             .then(|| "it was archived or deleted, and recreated under its name".to_owned());

@@ -176,23 +176,15 @@ impl<'a> Room<'a> {
             return None;
         }
         let mut sides = self.toward(file);
-        let is_ours = applied.is_confirmed();
-        let action = match self.seen {
-            Some(Sighting::Absent(_)) => {
-                // Nothing of what was applied is left.
-                sides.applied = AppliedRoom::never();
-                Action::Create
-            }
-            Some(Sighting::Present(live)) if !is_ours || applied.is_recreated(live) => {
-                Action::Adopt
-            }
-            None if !is_ours => Action::Add,
-            _ => Action::Update,
-        };
+        let action = self.action();
+        if action == Action::Create {
+            // Nothing of what was applied is left.
+            sides.applied = AppliedRoom::never();
+        }
         let mut attributes = sides.changes();
         let has_to_be_sent = attributes.iter().any(|a| a.cause.needs_a_write());
         let mut sends = has_to_be_sent || action == Action::Create;
-        if options.reassert && is_ours && !sends {
+        if options.reassert && applied.is_confirmed() && !sends {
             attributes = sides.reassertion();
             sends = true;
         }
@@ -214,6 +206,19 @@ impl<'a> Room<'a> {
             source: file.source.clone(),
             ..change
         })
+    }
+
+    /// How a room with a file is to become as that says.
+    fn action(&self) -> Action {
+        let is_ours = self.applied.is_confirmed();
+        match self.seen {
+            Some(Sighting::Absent(_)) => Action::Create,
+            Some(Sighting::Present(live)) if !is_ours || self.applied.is_recreated(live) => {
+                Action::Adopt
+            }
+            None if !is_ours => Action::Add,
+            _ => Action::Update,
+        }
     }
 
     /// The variables in those of the file's secrets that are sent from it.

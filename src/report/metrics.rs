@@ -11,15 +11,7 @@ const LAST_SUCCESS: &str = "roomctl_drift_last_success_timestamp_seconds";
 /// carried over from it. `now` is in Unix seconds.
 pub(crate) fn metrics(report: &DriftReport, before: Option<&str>, now: i64) -> String {
     let app = &report.app;
-    let mut text = String::from(
-        "# HELP roomctl_drift_rooms Rooms by verdict of the last drift check.\n# TYPE roomctl_drift_rooms gauge\n",
-    );
-    for (verdict, number) in report.summary.counts() {
-        let _ = writeln!(
-            text,
-            "roomctl_drift_rooms{{app=\"{app}\",verdict=\"{verdict}\"}} {number}"
-        );
-    }
+    let mut text = rooms(report);
     let Checked { managed, visible } = report.summary.attributes;
     let last_success = match report.summary.unreadable {
         0 => Some(now),
@@ -54,6 +46,20 @@ pub(crate) fn metrics(report: &DriftReport, before: Option<&str>, now: i64) -> S
                 "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{app=\"{app}\"}} {value}"
             );
         }
+    }
+    text
+}
+
+fn rooms(report: &DriftReport) -> String {
+    let app = &report.app;
+    let mut text = String::from(
+        "# HELP roomctl_drift_rooms Rooms by verdict of the last drift check.\n# TYPE roomctl_drift_rooms gauge\n",
+    );
+    for (verdict, number) in report.summary.counts() {
+        let _ = writeln!(
+            text,
+            "roomctl_drift_rooms{{app=\"{app}\",verdict=\"{verdict}\"}} {number}"
+        );
     }
     text
 }
