@@ -130,22 +130,26 @@ impl Intent {
         }
     }
 
-    /// What of `plan`, which was made now, is meant.
-    fn narrow(
+    /// What is planned now and, of a saved plan, what of it is still the same.
+    fn plan(
         &self,
-        plan: Plan,
-        selection: &Selection,
-        files: &Loaded,
+        session: &Session,
+        args: &PlanningArgs,
+        files: &mut Loaded,
         state: &State,
-        options: &Options<'_>,
-    ) -> Narrowed {
+        output: &Output,
+    ) -> Result<Narrowed, Failure> {
+        let mode = self.mode();
+        let plan = session.plan(mode, args, files, state, &self.rooms(), output)?;
         let Self::Saved(saved) = self else {
-            return Narrowed::all(plan);
+            return Ok(Narrowed::all(plan));
         };
+        let selection = &session.workspace.scope.selection;
         let selected = saved.changes.iter();
         let selected = selected.filter(|change| selection.takes(change.room.as_str()));
         let selected: Vec<SavedChange> = selected.cloned().collect();
-        narrow(&selected, plan, &files.wanted, state, options)
+        let options = session.options(mode);
+        Ok(narrow(&selected, plan, &files.wanted, state, &options))
     }
 
     /// The rooms that it names.
@@ -158,23 +162,16 @@ impl Intent {
 }
 
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let mut session = Session::begin(global, &args.network, &args.selection, args.deadline)?;
-    session = session.with_mutes(args.planning.mutes.as_deref())?;
-    let intent = Intent::of(args)?;
-    session.workspace.scope.planned = intent.selection();
+    let (session, intent) = begin(global, args)?;
     let policies = session.workspace.policies()?;
     let files = load(&session.workspace, &policies);
     let mut files = accept(files, &args.report, output)?;
     let mut held = lock(&session.workspace, output)?;
     clean_up(&session.workspace, &files);
     intent.check(&held.state, &args.planning)?;
-    let options = session.options(intent.mode());
-    let considered = session.consider(&mut files, &held.state, &intent.rooms(), output)?;
-    session.check_absence(&args.planning, &considered, output)?;
-    let plan = session.plan(intent.mode(), &files, &considered)?;
+    let narrowed = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
     let moved = held.state.follow_files(&files.wanted);
-    let selection = &session.workspace.scope.selection;
-    let narrowed = intent.narrow(plan, selection, &files, &held.state, &options);
+    let options = session.options(intent.mode());
     show_stale(&narrowed, &files, &session, &options, output);
     if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
         return refuse_stale(&session, &held.state, &narrowed, args, output);
@@ -201,6 +198,14 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     saved?;
     closed?;
     Ok(exit(summary, &receipts, &plan, &session, args))
+}
+
+fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure> {
+    let session = Session::begin(global, &args.network, &args.selection, args.deadline)?;
+    let mut session = session.with_mutes(args.planning.mutes.as_deref())?;
+    let intent = Intent::of(args)?;
+    session.workspace.scope.planned = intent.selection();
+    Ok((session, intent))
 }
 
 fn show(plan: &PlanReport, session: &Session, args: &ApplyArgs, output: &mut Output) {

@@ -76,9 +76,15 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let mut files = accept(files, &args.report, output)?;
     let found = noted(found?, output);
     let mode = args.planning.mode();
-    let considered = session.consider(&mut files, &found.state, &BTreeSet::new(), output)?;
-    session.check_absence(&args.planning, &considered, output)?;
-    let plan = session.plan(mode, &files, &considered)?;
+    let planned = BTreeSet::new();
+    let plan = session.plan(
+        mode,
+        &args.planning,
+        &mut files,
+        &found.state,
+        &planned,
+        output,
+    )?;
     session.close()?;
     let since = |base: &String| explained_since(workspace, base, &plan, &files, output);
     let explained = args.base.as_ref().map(since).transpose()?;

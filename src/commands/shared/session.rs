@@ -175,7 +175,7 @@ impl Session {
     }
 
     /// Refuses to take the absence of files for a wish unless it is said to be one, and says what may look like it.
-    pub(crate) fn check_absence(
+    fn check_absence(
         &self,
         args: &PlanningArgs,
         considered: &Considered<'_>,
@@ -211,13 +211,19 @@ impl Session {
         Ok(())
     }
 
-    /// What is to be done, after a look at every room it could be about if `mode` asks for one.
+    /// What is to be done about the rooms that the run is about, after a look at each if `mode` asks for one. Leaves
+    /// the others out of `files`. `planned` are the names in a saved plan.
     pub(crate) fn plan(
         &self,
         mode: Mode,
-        files: &Loaded,
-        considered: &Considered<'_>,
+        args: &PlanningArgs,
+        files: &mut Loaded,
+        state: &State,
+        planned: &BTreeSet<String>,
+        output: &Output,
     ) -> Result<Plan, Failure> {
+        let considered = self.consider(files, state, planned, output)?;
+        self.check_absence(args, &considered, output)?;
         let (wanted, state) = (&files.wanted, &*considered.state);
         let world = if mode.live || mode.drift_only {
             let names: BTreeSet<&RoomName> = wanted.keys().chain(state.rooms.keys()).collect();
