@@ -53,9 +53,7 @@ pub(crate) fn plan(
     world: Option<&World>,
     options: &Options<'_>,
 ) -> Plan {
-    let (mut changes, mut unchanged) = (Vec::new(), 0);
-    let (mut unreadable, mut undeclared) = (Vec::new(), BTreeMap::new());
-    let mut accepted = BTreeMap::new();
+    let mut plan = Plan::empty(state, options);
     let mutes = Mutes::at(options.now, options.mutes);
     // Names that differ only by case may be one room, of which a file only changed the spelling.
     let pruning = wanted.keys().filter(|_| options.prune);
@@ -73,45 +71,54 @@ pub(crate) fn plan(
             prune: options.prune && !spelled.contains(&name.folded()),
             ..*options
         };
-        match room.step(&options) {
-            Ok(Some(change)) => changes.push(change),
+        plan.add(&room, &options);
+    }
+    let changes = &mut plan.changes;
+    changes.sort_by(|a, b| (a.action.rank(), &a.room).cmp(&(b.action.rank(), &b.room)));
+    plan.forecast = options.forecast(&plan.changes);
+    plan
+}
+
+impl Plan {
+    fn empty(state: &State, options: &Options<'_>) -> Self {
+        let managed = state.rooms.values().filter(|room| room.is_confirmed());
+        Self {
+            app: state.app.clone(),
+            lineage: state.lineage.clone(),
+            serial: state.serial,
+            forecast: options.forecast(&[]),
+            changes: Vec::new(),
+            unchanged: 0,
+            unreadable: Vec::new(),
+            managed: managed.count() as u64,
+            muted: BTreeMap::new(),
+            undeclared: BTreeMap::new(),
+            left_out: LeftOut::default(),
+            now: options.now,
+        }
+    }
+
+    fn add(&mut self, room: &Room<'_>, options: &Options<'_>) {
+        match room.step(options) {
+            Ok(Some(change)) => self.changes.push(change),
             Ok(None) => {
-                unchanged += 1;
-                let muted = room.muted(&options);
+                self.unchanged += 1;
+                let muted = room.muted(options);
                 if !muted.is_empty() {
-                    accepted.insert(name.clone(), muted);
+                    self.muted.insert(room.name.clone(), muted);
                 }
             }
-            Err(message) => unreadable.push(Unreadable {
+            Err(message) => self.unreadable.push(Unreadable {
                 was_read: !matches!(room.seen, Some(Sighting::Unreadable(_))),
-                room: name.clone(),
+                room: room.name.clone(),
                 file: room.wanted.map(|wanted| wanted.file.clone()),
                 message,
             }),
         }
         let moved = room.undeclared();
         if !moved.is_empty() {
-            undeclared.insert(name.clone(), moved);
+            self.undeclared.insert(room.name.clone(), moved);
         }
-    }
-    changes.sort_by(|a, b| (a.action.rank(), &a.room).cmp(&(b.action.rank(), &b.room)));
-    Plan {
-        app: state.app.clone(),
-        lineage: state.lineage.clone(),
-        serial: state.serial,
-        forecast: options.forecast(&changes),
-        changes,
-        unchanged,
-        unreadable,
-        managed: state
-            .rooms
-            .values()
-            .filter(|room| room.is_confirmed())
-            .count() as u64,
-        muted: accepted,
-        undeclared,
-        left_out: LeftOut::default(),
-        now: options.now,
     }
 }
 
@@ -208,7 +215,7 @@ impl<'a> Room<'a> {
         })
     }
 
-    /// How a room with a file is to become as that says.
+    /// What is done to a room that a file wants.
     fn action(&self) -> Action {
         let is_ours = self.applied.is_confirmed();
         match self.seen {

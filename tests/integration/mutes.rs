@@ -100,7 +100,8 @@ fn every_form_says_what_is_left_alone_why_and_until_when() {
         );
         for format in ["text", "markdown", "html", "github"] {
             let ran = plan(&site, &["--live", "--format", format]);
-            let said = "muted until 2100-01-01 (fair), left as it is on the service";
+            let said =
+                "muted until 2100-01-01 (fair): left as it is on the service, 500; the file says 5";
             let said = [said.to_owned(), said.replace(',', "%2C")];
             let is_said = said.iter().any(|said| ran.stdout.contains(said));
             assert!(
@@ -117,6 +118,15 @@ fn without_a_look_the_room_is_read_first() {
     let site = muted(&[]);
     site.room(0, EDITED);
     assert_eq!(fates(&site, &[]), ["room-00 maxParticipants read-first"]);
+    for format in ["text", "markdown", "html", "github"] {
+        let said = "maxParticipants: muted until 2100-01-01 (fair): read first";
+        let shown = plan(&site, &["--format", format]).stdout;
+        let shown = shown.replace("&#58;", ":").replace("&#45;", "-");
+        assert!(
+            shown.replace("&#40;", "(").contains(said),
+            "{format}: {shown}"
+        );
+    }
     let report = plan(&site, &["--format", "json"]).json();
     assert_eq!(report["forecast"]["requests"], 2);
     assert_eq!(report["changes"][0]["effects"], json!([]));
@@ -140,7 +150,7 @@ fn a_mute_mutes_drift_and_no_edit() {
         site.room(0, six);
         assert_eq!(fates(&site, look), ["room-00 maxParticipants edited"]);
         let text = plan(&site, look).stdout;
-        let said = "muted until 2100-01-01 (fair), and overwritten, since the file moved";
+        let said = "muted until 2100-01-01 (fair): overwritten, since the file moved";
         assert!(
             text.contains(said) && text.contains("ejects-participants"),
             "{text}"

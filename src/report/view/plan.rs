@@ -104,10 +104,12 @@ fn items(report: &PlanReport, detail: Detail) -> Vec<Item> {
     items
 }
 
-/// What becomes of muted attributes: noted on the line that there is, otherwise on one of its own.
+/// What becomes of muted attributes: noted on the line that there is, otherwise on one of its own; what has to be
+/// looked at first, by the mute.
 fn add_muted(item: &mut Item, muted: &[MutedReport], detail: Detail) {
+    let mut unseen: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for attribute in muted {
-        let note = muted_note(attribute);
+        let note = muted_note(attribute, detail);
         let line = item
             .lines
             .iter_mut()
@@ -115,32 +117,41 @@ fn add_muted(item: &mut Item, muted: &[MutedReport], detail: Detail) {
         if let Some(line) = line {
             let notes = line.note.take().into_iter().chain([note]);
             line.note = joined(notes.collect());
-            continue;
+        } else if attribute.fate == Fate::ReadFirst {
+            unseen.entry(note).or_default().push(&attribute.name);
+        } else {
+            item.lines.push(Line {
+                name: attribute.name.clone(),
+                note: Some(note),
+                ..Line::default()
+            });
         }
-        // What stays is what the service holds.
-        let value = match attribute.live {
-            Json::Null => &attribute.wanted,
-            _ => &attribute.live,
-        };
-        item.lines.push(Line {
-            note: Some(note),
-            ..Line::moved(&attribute.name, &Json::Null, value, detail)
-        });
     }
+    let unseen = unseen.into_iter();
+    item.details
+        .extend(unseen.map(|(note, names)| format!("{}: {note}", names.join(", "))));
 }
 
-fn muted_note(attribute: &MutedReport) -> String {
-    let MutedReport { reason, until, .. } = attribute;
+fn muted_note(attribute: &MutedReport, detail: Detail) -> String {
+    let shown = |json: &Json| value(&attribute.name, json, detail);
+    let shown = |json| shown(json).unwrap_or_else(|| "nothing".to_owned());
+    let (live, wanted) = (shown(&attribute.live), shown(&attribute.wanted));
     let fate = match attribute.fate {
-        Fate::LeftAlone => "left as it is on the service",
-        Fate::ReadFirst => {
-            "apply reads the room first, and leaves it as it is if it moved and the service reports it"
+        Fate::LeftAlone if attribute.sensitive => "left as it is on the service".to_owned(),
+        Fate::LeftAlone => {
+            format!("left as it is on the service, {live}; the file says {wanted}")
         }
-        Fate::NotReported => "and overwritten, since the service does not report it",
-        Fate::NotSendable => "and overwritten, since what the service shows cannot be sent",
-        Fate::Edited => "and overwritten, since the file moved",
+        Fate::ReadFirst => "read first, and left as it is if it moved".to_owned(),
+        Fate::NotReported => {
+            format!("overwritten with {wanted}, since the service does not report it")
+        }
+        Fate::NotSendable => {
+            format!("overwritten with {wanted}, since what the service shows cannot be sent")
+        }
+        Fate::Edited => "overwritten, since the file moved".to_owned(),
     };
-    format!("muted until {until} ({reason}), {fate}")
+    let MutedReport { reason, until, .. } = attribute;
+    format!("muted until {until} ({reason}): {fate}")
 }
 
 fn unreadable(room: &UnreadableReport) -> Item {
