@@ -23,7 +23,7 @@ use crate::files::new_file;
 use crate::files::room_file;
 use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
-use crate::model::{LiveRoom, NameRule, RoomName, Value, Variables, Wanted, WantedRoom};
+use crate::model::{LiveRoom, RoomName, Value, Variables, Wanted, WantedRoom};
 use crate::planner::import::{Draft, VariableNames, draft, stem};
 use crate::planner::{
     Event, Gone, LeftOut, LeftOutBy, Scope, Sighting, State, World, named_otherwise,
@@ -90,25 +90,18 @@ pub(crate) fn run(
     let (mut names, warning) = asked_for(&session, args, &held.state.app)?;
     let (mut rooms, left_out) = select(&mut names, &workspace.scope, args, output)?;
     let elsewhere = elsewhere(workspace, &files.wanted).ok_or_else(|| hidden(workspace))?;
-    let (names, others) = sort_out(
-        &names,
-        workspace.names(),
-        args,
-        &files,
-        &elsewhere,
-        &held.state,
-    );
-    rooms.extend(others);
-    let world = session.look(&held.state.app, names)?;
-    session.close()?;
-    held.start_lineage();
-    let before = held.state.clone();
     let import = Import {
         workspace,
         args,
         loaded: &files,
         elsewhere: &elsewhere,
     };
+    let (names, others) = import.sort_out(&names, &held.state);
+    rooms.extend(others);
+    let world = session.look(&held.state.app, names)?;
+    session.close()?;
+    held.start_lineage();
+    let before = held.state.clone();
     rooms.extend(import.all(&world, &mut held.state));
     // A crash before this leaves files that the next import takes in.
     let saved = held.save(held.state != before);
@@ -171,64 +164,6 @@ fn hidden(workspace: &Workspace) -> Failure {
     Failure::new(Exit::Invalid, message).hint(format!("`roomctl validate {whole}` shows them"))
 }
 
-/// The rooms to read, and those that are not to be imported whatever the service says.
-fn sort_out(
-    names: &BTreeSet<String>,
-    rule: NameRule,
-    args: &ImportArgs,
-    loaded: &Loaded,
-    elsewhere: &Wanted,
-    state: &State,
-) -> (Vec<RoomName>, Vec<RoomReport>) {
-    let files = loaded.wanted.keys().chain(elsewhere.keys());
-    let managed = files.chain(state.rooms.keys());
-    let known: BTreeSet<&str> = names
-        .iter()
-        .map(String::as_str)
-        .chain(managed.map(RoomName::as_str))
-        .collect();
-    let mut spellings: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for name in known {
-        spellings.entry(name.to_lowercase()).or_default().push(name);
-    }
-    let (mut read, mut rooms) = (Vec::new(), Vec::new());
-    for text in names {
-        let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
-        let twin = spellings[&text.to_lowercase()]
-            .iter()
-            .find(|other| *other != text);
-        if let Some(wanted) = elsewhere.get(text.as_str()) {
-            let why = format!("{} declares it, where this run does not look", wanted.file);
-            rooms.push(refused(why));
-            continue;
-        }
-        match (RoomName::parse(text, rule), twin) {
-            (_, Some(twin)) => {
-                let by_case = format!("its name differs only by case from `{twin}`");
-                let declared = loaded.wanted.contains_key(*twin);
-                let hint = declared.then(|| format!("; if {}", named_otherwise(text)));
-                rooms.push(refused(by_case + &hint.unwrap_or_default()));
-            }
-            (Err(error), None) => rooms.push(refused(format!("{error}; {}", error.help()))),
-            (Ok(name), None) => match managed_by(&name, loaded, state).filter(|_| !args.force) {
-                Some(why) => rooms.push(RoomReport::not_imported(text, Outcome::Skipped, why)),
-                None => read.push(name),
-            },
-        }
-    }
-    (read, rooms)
-}
-
-/// Why a room is left alone that is managed already: it is in the state. Of one that only a file declares, perhaps an
-/// import that was killed wrote that file.
-fn managed_by(name: &RoomName, loaded: &Loaded, state: &State) -> Option<String> {
-    let managed = state.rooms.contains_key(name);
-    managed.then(|| match loaded.wanted.get(name) {
-        Some(wanted) => declared_by(wanted),
-        None => "it is in the state; --force imports it again".to_owned(),
-    })
-}
-
 fn declared_by(wanted: &WantedRoom) -> String {
     format!("{} declares it; --force replaces the file", wanted.file)
 }
@@ -254,6 +189,72 @@ struct Place {
 }
 
 impl Import<'_> {
+    /// The rooms to read, and those that are not to be imported whatever the service says.
+    fn sort_out(
+        &self,
+        names: &BTreeSet<String>,
+        state: &State,
+    ) -> (Vec<RoomName>, Vec<RoomReport>) {
+        let rule = self.workspace.names();
+        let spellings = self.spellings(names, state);
+        let (mut read, mut rooms) = (Vec::new(), Vec::new());
+        for text in names {
+            let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
+            if let Some(wanted) = self.elsewhere.get(text.as_str()) {
+                let file = &wanted.file;
+                let why = format!("{file} declares it, where this run does not look");
+                rooms.push(refused(why));
+                continue;
+            }
+            let mut spelled = spellings[&text.to_lowercase()].iter();
+            match (
+                RoomName::parse(text, rule),
+                spelled.find(|other| **other != text),
+            ) {
+                (_, Some(twin)) => {
+                    let by_case = format!("its name differs only by case from `{twin}`");
+                    let declared = self.loaded.wanted.contains_key(*twin);
+                    let hint = declared.then(|| format!("; if {}", named_otherwise(text)));
+                    rooms.push(refused(by_case + &hint.unwrap_or_default()));
+                }
+                (Err(error), None) => rooms.push(refused(format!("{error}; {}", error.help()))),
+                (Ok(name), None) => match self.managed_by(&name, state) {
+                    Some(why) => rooms.push(RoomReport::not_imported(text, Outcome::Skipped, why)),
+                    None => read.push(name),
+                },
+            }
+        }
+        (read, rooms)
+    }
+
+    /// Why a room is left alone that is managed already: it is in the state. Of one that only a file declares, perhaps an
+    /// import that was killed wrote that file.
+    fn managed_by(&self, name: &RoomName, state: &State) -> Option<String> {
+        let managed = state.rooms.contains_key(name) && !self.args.force;
+        managed.then(|| match self.loaded.wanted.get(name) {
+            Some(wanted) => declared_by(wanted),
+            None => "it is in the state; --force imports it again".to_owned(),
+        })
+    }
+
+    /// How each name is spelled that is asked for, or managed already.
+    fn spellings<'n>(
+        &'n self,
+        names: &'n BTreeSet<String>,
+        state: &'n State,
+    ) -> BTreeMap<String, BTreeSet<&'n str>> {
+        let files = self.loaded.wanted.keys().chain(self.elsewhere.keys());
+        let managed = files.chain(state.rooms.keys()).map(RoomName::as_str);
+        let mut spellings: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for name in names.iter().map(String::as_str).chain(managed) {
+            spellings
+                .entry(name.to_lowercase())
+                .or_default()
+                .insert(name);
+        }
+        spellings
+    }
+
     /// Writes a file for each room that was seen, and takes the rooms into `state`.
     fn all(&self, world: &World, state: &mut State) -> Vec<RoomReport> {
         let files = [&self.loaded.wanted, self.elsewhere];

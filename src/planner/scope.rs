@@ -196,16 +196,6 @@ impl Scope {
         elsewhere: Option<&Wanted>,
     ) -> Considered<'a> {
         let any_file = !wanted.is_empty();
-        // However it is spelled there: names that differ only by case may be one room.
-        let elsewhere: Option<HashSet<String>> =
-            elsewhere.map(|files| files.keys().map(RoomName::folded).collect());
-        let is_there = |name: &str| match (state.rooms.get(name), &elsewhere) {
-            _ if wanted.contains_key(name) => true,
-            (Some(room), _) if !self.looked_for(room) => false,
-            (_, elsewhere) => elsewhere
-                .as_ref()
-                .is_some_and(|files| !files.contains(&name.to_ascii_lowercase())),
-        };
         let is_managed = |name: &str| wanted.contains_key(name) || state.rooms.contains_key(name);
         let listed = listed.iter().map(String::as_str);
         let mut unmanaged: BTreeSet<&str> = listed.filter(|name| !is_managed(name)).collect();
@@ -213,23 +203,14 @@ impl Scope {
         let names = managed
             .map(RoomName::as_str)
             .chain(unmanaged.iter().copied());
-        let others = names.filter_map(|name| {
-            let elsewhere = || (!is_there(name)).then_some(LeftOutBy::Place);
-            let why = self.leaves_out(name).or_else(elsewhere)?;
-            Some((name.to_owned(), why))
-        });
-        let others: BTreeMap<String, LeftOutBy> = others.collect();
-        unmanaged.retain(|name| !others.contains_key(*name));
-        wanted.retain(|name, _| !others.contains_key(name.as_str()));
+        let others = self.others(names, wanted, state, elsewhere);
+        let is_considered = |name: &str| !others.contains_key(name);
+        unmanaged.retain(|name| is_considered(name));
+        wanted.retain(|name, _| is_considered(name.as_str()));
         let mut state = Cow::Borrowed(state);
-        if state
-            .rooms
-            .keys()
-            .any(|name| others.contains_key(name.as_str()))
-        {
-            let part = state.to_mut();
-            part.rooms
-                .retain(|name, _| !others.contains_key(name.as_str()));
+        if !state.rooms.keys().all(|name| is_considered(name.as_str())) {
+            let rooms = &mut state.to_mut().rooms;
+            rooms.retain(|name, _| is_considered(name.as_str()));
         }
         let doubt = match (any_file, self.whole) {
             (false, _) if !state.rooms.is_empty() => Some(Doubt::Empty),
@@ -242,6 +223,33 @@ impl Scope {
             others,
             doubt,
         }
+    }
+
+    /// Those of `names` that the run is not about.
+    fn others<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+        wanted: &Wanted,
+        state: &State,
+        elsewhere: Option<&Wanted>,
+    ) -> BTreeMap<String, LeftOutBy> {
+        // However it is spelled there: names that differ only by case may be one room.
+        let elsewhere: Option<HashSet<String>> =
+            elsewhere.map(|files| files.keys().map(RoomName::folded).collect());
+        let is_nowhere = |name: &str| {
+            let files = elsewhere.as_ref();
+            files.is_some_and(|files| !files.contains(&name.to_ascii_lowercase()))
+        };
+        let is_here = |name: &str| {
+            let was_elsewhere = |room| !self.looked_for(room);
+            let is_missed = !state.rooms.get(name).is_some_and(was_elsewhere) && is_nowhere(name);
+            wanted.contains_key(name) || is_missed
+        };
+        let others = names.filter_map(|name| {
+            let by_place = || (!is_here(name)).then_some(LeftOutBy::Place);
+            Some((name.to_owned(), self.leaves_out(name).or_else(by_place)?))
+        });
+        others.collect()
     }
 
     /// Whether the place was looked at that the room was applied from. What is hidden is passed over below the
