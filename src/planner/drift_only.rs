@@ -23,7 +23,7 @@ impl Room<'_> {
         let muted = sides.muted(true, self.seen);
         let change = self.change(action, &self.applied.settings, muted);
         Ok(Some(Change {
-            effects: self.effects(action, Some(&sides.wanted), &change.muted, now),
+            effects: self.effects(action, Some(&sides.wanted), &change.muted, false, now),
             attributes,
             settings: self.restored(&change)?,
             sends: true,

@@ -11,8 +11,9 @@ impl AppliedRoom {
     /// was confirmed, what the service answered to that, or what was sent since without an answer. An attribute of
     /// which only a write without an answer is known may still be anything.
     ///
-    /// So may one that a mute is about: somebody moves it, and nobody looks.
-    pub(crate) fn held(&self, live: &StoredSettings, muted: &[Muted]) -> Held {
+    /// So may one that a mute is about: somebody moves it, and nobody looks. And so may one that was never seen, of a room
+    /// that is sent `again` because of that.
+    pub(crate) fn held(&self, live: &StoredSettings, muted: &[Muted], again: bool) -> Held {
         let mut held: Held = Held::new();
         for (name, value) in self.settings.iter().chain(&self.observed) {
             held.entry(name.clone()).or_default().push(value.clone());
@@ -24,8 +25,10 @@ impl AppliedRoom {
                 values.push(value.clone());
             }
         }
-        for one in muted {
-            held.remove(one.name);
+        let unseen = self.unseen.iter().map(String::as_str);
+        let unseen = unseen.filter(|_| again);
+        for name in muted.iter().map(|one| one.name).chain(unseen) {
+            held.remove(name);
         }
         for (name, value) in live {
             held.insert(name.clone(), vec![value.clone()]);

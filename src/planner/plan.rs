@@ -191,7 +191,8 @@ impl<'a> Room<'a> {
         let mut attributes = sides.changes();
         let has_to_be_sent = attributes.iter().any(|a| a.cause.needs_a_write());
         let mut sends = has_to_be_sent || action == Action::Create;
-        if options.reassert && applied.is_confirmed() && !sends {
+        let again = options.reassert && applied.is_confirmed() && !sends;
+        if again {
             attributes = sides.reassertion();
             sends = true;
         }
@@ -200,7 +201,7 @@ impl<'a> Room<'a> {
         }
         let muted = sides.muted(sends, self.seen);
         let body = sends.then_some(&*sides.wanted);
-        let effects = self.effects(action, body, &muted, options.now);
+        let effects = self.effects(action, body, &muted, again, options.now);
         let identity = file.identity(sides.wanted.into_owned());
         let change = self.change(action, &identity, muted);
         Some(Change {
@@ -271,6 +272,7 @@ impl<'a> Room<'a> {
         action: Action,
         body: Option<&StoredSettings>,
         muted: &[Muted],
+        again: bool,
         now: i64,
     ) -> Vec<Effect> {
         let Some(body) = body else { return Vec::new() };
@@ -282,7 +284,7 @@ impl<'a> Room<'a> {
             Some(live) if self.applied.is_recreated(live) => AppliedRoom::never(),
             _ => self.applied,
         };
-        let held = applied.held(&self.live, muted);
+        let held = applied.held(&self.live, muted, again);
         effects(&held, &muted::moving(body, muted), now)
     }
 

@@ -398,7 +398,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             limits, now, salt, ..
         } = self.crew;
         let Task { change, .. } = self.task;
-        let held = before.held(&live.stored(salt), &change.muted);
+        let again = change.cause() == Some(Cause::Reassert);
+        let held = before.held(&live.stored(salt), &change.muted, again);
         let body = stored(&self.body_for(live), salt, &self.task.before.settings);
         limits.refuse(self.room(), &held, &body, *now)
     }

@@ -327,7 +327,7 @@ fn check_held(bench: &Bench, mutes: &[Mute], moved: &Moved) -> Result<(), TestCa
         let Some(applied) = bench.state.rooms.get(room.as_str()) else {
             continue;
         };
-        let known = applied.held(&StoredSettings::new(), &[]);
+        let known = applied.held(&StoredSettings::new(), &[], false);
         let known = known
             .iter()
             .filter(|(name, _)| applied.settings.contains_key(*name));

@@ -178,3 +178,22 @@ fn guards_hold_for_what_is_sent_again() {
     );
     assert_eq!(held(&site, "privacy"), vec!["private"; 10]);
 }
+
+/// What was never seen may be anything: to send it may do what nobody allowed.
+#[test]
+fn what_was_never_seen_may_be_anything_when_it_is_sent_again() {
+    let site = site(2);
+    let config = "guard:\n  require_allow: [ejects-participants]\n";
+    site.scratch.write("roomctl.yaml", config);
+    for live in [&[][..], &["--live"]] {
+        let puts = site.count("PUT");
+        let ran = site.apply(&[&["--reassert"], live].concat());
+        assert_eq!(ran.code, 4, "{}", ran.all());
+        let why = "ejects-participants in `room-00` and 1 other room";
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+        assert_eq!(site.count("PUT"), puts);
+    }
+    let allowed = ["--reassert", "--allow", "ejects-participants"];
+    assert_eq!(site.apply(&allowed).code, 0);
+    assert_eq!(site.apply(&[]).code, 0, "nothing has to be sent");
+}
