@@ -45,7 +45,7 @@ pub(crate) fn run(
         report_file::read(&args.file, "report")?
     };
     let report = AnyReport::parse(&bytes).map_err(|error| {
-        let mut failure = Failure::because(Exit::Invalid, &error);
+        let mut failure = report_file::unread(&error);
         let name = args.file.display();
         failure.message = format!("{name} cannot be shown: {}", failure.message);
         failure

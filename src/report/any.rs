@@ -23,8 +23,9 @@ impl AnyReport {
             DriftReport::KIND => Self::Drift(serde_json::from_slice(text)?),
             ValidateReport::KIND => Self::Validate(serde_json::from_slice(text)?),
             SavedPlan::KIND => {
-                let saved: SavedPlan = serde_json::from_slice(text)?;
-                Self::Plan(serde_json::from_value(saved.report)?)
+                let saved = SavedPlan::parse(text)?;
+                let report = saved.plan().ok_or(ReadError::Edited(saved.roomctl))?;
+                Self::Plan(Box::new(report))
             }
             other => return Err(ReadError::kind(other)),
         })

@@ -112,6 +112,8 @@ pub(crate) enum ReadError {
     Kind(String),
     #[error("it has format {0}, and this version reads {FORMAT}")]
     Newer(String),
+    #[error("it is not as roomctl {0} wrote it: somebody changed it since, or another version did")]
+    Edited(String),
 }
 
 impl ReadError {

@@ -52,15 +52,6 @@ pub(crate) struct SavedPlan {
     pub seal: String,
 }
 
-/// Why a file is no saved plan that can be applied.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SavedPlanError {
-    #[error(transparent)]
-    Other(#[from] ReadError),
-    #[error("it is not as roomctl {0} wrote it: somebody changed it since, or another version did")]
-    Edited(String),
-}
-
 impl Report for SavedPlan {
     const KIND: &'static str = "saved-plan";
 }
@@ -94,23 +85,23 @@ impl SavedPlan {
     }
 
     /// Reads a file exactly as it was written. The version is looked at before the rest.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, SavedPlanError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
         let kind = envelope::kind(bytes)?;
         if kind != Self::KIND {
-            return Err(ReadError::kind(&kind).into());
+            return Err(ReadError::kind(&kind));
         }
-        let read: Self = serde_json::from_slice(bytes).map_err(ReadError::from)?;
+        let read: Self = serde_json::from_slice(bytes)?;
         // The text, too: of what stands in it twice, two readers could see two things.
-        let text = json(&read).map_err(ReadError::from)?;
+        let text = json(&read)?;
         let is_sealed = read.clone().sealed() == read && text.as_bytes() == bytes;
         if is_sealed && read.lists_what_it_shows() {
             return Ok(read);
         }
-        Err(SavedPlanError::Edited(read.roomctl))
+        Err(ReadError::Edited(read.roomctl))
     }
 
     /// The report in it, if nothing else is in its place.
-    fn plan(&self) -> Option<PlanReport> {
+    pub(super) fn plan(&self) -> Option<PlanReport> {
         let report = PlanReport::deserialize(&self.report).ok()?;
         let again = envelope::json_value(&report).ok()?;
         (again == self.report).then_some(report)

@@ -224,6 +224,8 @@ fn a_saved_plan_that_was_changed_is_refused() {
             .write("plan.roomctl", &saved.replacen(from, to, 1));
         let ran = apply(&site, &[]);
         assert_eq!(ran.code, 4, "{to}: {}", ran.all());
+        let shown = site.run(&["render", "plan.roomctl"]);
+        assert_eq!((shown.code, shown.stdout.as_str()), (4, ""), "{to}");
         assert!(
             ran.stderr.contains("somebody changed it"),
             "{to}: {}",

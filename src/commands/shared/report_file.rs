@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::exit::{Exit, Failure};
 use crate::disk::whole_file::{Way, write_whole};
+use crate::report::envelope::ReadError;
 
 /// Largest file that is read, in bytes: about a hundred thousand changes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -36,6 +37,15 @@ pub(crate) fn read_from(
         return Err(Failure::new(Exit::Invalid, message));
     }
     Ok(bytes)
+}
+
+/// A file that is not the report that is needed.
+pub(crate) fn unread(error: &ReadError) -> Failure {
+    let exit = match error {
+        ReadError::Edited(_) => Exit::Refused,
+        _ => Exit::Invalid,
+    };
+    Failure::because(exit, error)
 }
 
 /// Writes a file, whole or not at all: somebody may read it at any moment.

@@ -10,7 +10,7 @@ use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
-use crate::report::saved::{Mode, SavedPlan, SavedPlanError};
+use crate::report::saved::{Mode, SavedPlan};
 use crate::report::{PlanReport, json};
 
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
@@ -20,11 +20,7 @@ pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
 pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
     let bytes = report_file::read(path, "plan")?;
     SavedPlan::parse(&bytes).map_err(|error| {
-        let exit = match error {
-            SavedPlanError::Other(_) => Exit::Invalid,
-            SavedPlanError::Edited(_) => Exit::Refused,
-        };
-        let mut failure = Failure::because(exit, &error);
+        let mut failure = report_file::unread(&error);
         failure.message = format!("{} cannot be applied: {}", path.display(), failure.message);
         failure.hint("`roomctl plan --out FILE` makes one")
     })
