@@ -70,12 +70,18 @@ pub(crate) fn parse(
             findings.report(place, Rule::WrongType, message, FAULT);
         }
     }
-    for entry in &entries {
-        refuse_variables(entry, prefix, findings);
+    let secrets = entries
+        .iter()
+        .filter_map(|entry| Some((entry, secret(entry)?)));
+    let secrets: Vec<_> = secrets.collect();
+    for (entry, (attribute, template)) in &secrets {
+        refuse_variables(entry, attribute.name, template, prefix, findings);
     }
     let fine = findings.list.len() == before;
-    for entry in &entries {
-        warn_of_literal_secret(entry, &prefix.of(owner), findings);
+    for (entry, (attribute, template)) in &secrets {
+        if !template.refers() {
+            warn_of_literal_secret(entry, attribute.name, &prefix.of(owner), findings);
+        }
     }
     let room = alone.ok().filter(|_| fine);
     name_attributes(&entries, &mut findings.list[before..]);
@@ -118,17 +124,18 @@ pub(crate) fn secret(entry: &Entry) -> Option<(&'static Attribute, Template)> {
 }
 
 /// Refuses references to what files have no business with. The names are no secret.
-fn refuse_variables(entry: &Entry, prefix: &EnvPrefix, findings: &mut Findings<'_>) {
-    let Some((attribute, template)) = secret(entry) else {
-        return;
-    };
+fn refuse_variables(
+    entry: &Entry,
+    attribute: &str,
+    template: &Template,
+    prefix: &EnvPrefix,
+    findings: &mut Findings<'_>,
+) {
     let variables = template.variables();
     for name in variables.iter().filter(|name| !prefix.permits(name)) {
         let shown = shortened(name);
-        let message = format!(
-            "`{}` asks for the variable `{shown}`, which a room may not have",
-            attribute.name
-        );
+        let message =
+            format!("`{attribute}` asks for the variable `{shown}`, which a room may not have");
         findings.report(
             entry.value_at,
             Rule::VariableName,
@@ -139,15 +146,10 @@ fn refuse_variables(entry: &Entry, prefix: &EnvPrefix, findings: &mut Findings<'
 }
 
 /// A secret in a repository is everyone's who can read it, and stays in its history.
-fn warn_of_literal_secret(entry: &Entry, prefix: &str, findings: &mut Findings<'_>) {
-    let Some((attribute, template)) = secret(entry) else {
-        return;
-    };
-    let is_wrong = findings.list.iter().any(|f| f.place == entry.value_at);
-    if is_wrong || !template.variables().is_empty() {
+fn warn_of_literal_secret(entry: &Entry, name: &str, prefix: &str, findings: &mut Findings<'_>) {
+    if findings.list.iter().any(|f| f.place == entry.value_at) {
         return;
     }
-    let name = attribute.name;
     let reference = written(&variable(prefix, name));
     let message = format!("`{name}` is a secret, and this one is written into the file");
     let help = format!("write `{name}: {reference}`, and set that variable where roomctl runs");

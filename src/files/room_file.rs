@@ -15,7 +15,7 @@ use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
 use crate::model::policy::Subject;
-use crate::model::reference::Outline;
+use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
 use crate::model::{
     Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Secret, Settings, WantedRoom,
@@ -66,14 +66,14 @@ pub(crate) fn parse(
     let clean = findings.list.is_empty();
     let source = clean.then(|| unchanged::source(stem, text, context, &name, &settings));
     let source = source.flatten();
-    let (references, outlines) = layers.secrets();
+    let (references, secrets) = layers.secrets();
     let wanted = WantedRoom {
         file: file.to_owned(),
         place: file.to_owned(),
         source,
         settings,
         references,
-        outlines,
+        secrets,
     };
     ask_policies(&name, &wanted, &layers, context, &mut findings);
     let origins = layers.origins();
@@ -97,7 +97,7 @@ fn ask_policies(
         room: name,
         file: &wanted.file,
         settings: &wanted.settings,
-        outlines: &wanted.outlines,
+        secrets: &wanted.secrets,
         now: context.now,
     };
     let violations = context.policies.iter();
@@ -184,26 +184,25 @@ impl<'a> Layers<'a> {
         })
     }
 
-    /// Its secrets that refer to variables, as they are written, and what may be seen of all of them.
+    /// Its secrets that refer to variables, as they are written, and all of them.
     fn secrets(
         &self,
     ) -> (
         BTreeMap<&'static str, Secret>,
-        BTreeMap<&'static str, Outline>,
+        BTreeMap<&'static str, Template>,
     ) {
-        let (mut references, mut outlines) = (BTreeMap::new(), BTreeMap::new());
+        let (mut references, mut secrets) = (BTreeMap::new(), BTreeMap::new());
         for (_, entry) in self.entries() {
             let Some((attribute, template)) = entries::secret(entry) else {
                 continue;
             };
-            let outline = template.outline();
-            if !outline.variables.is_empty() {
+            if template.refers() {
                 let written = Secret::new(entry.value.as_str().unwrap_or_default());
                 references.insert(attribute.name, written);
             }
-            outlines.insert(attribute.name, outline);
+            secrets.insert(attribute.name, template);
         }
-        (references, outlines)
+        (references, secrets)
     }
 
     fn origins(&self) -> RoomOrigins {

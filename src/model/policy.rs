@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::catalogue::attributes;
 use super::finding::Severity;
 use super::glob::Glob;
-use super::reference::Outline;
+use super::reference::Template;
 use super::rule::Rule;
 use super::rules::Violation;
 use super::secret::MASK;
@@ -58,8 +58,8 @@ pub(crate) struct Subject<'a> {
     pub room: &'a RoomName,
     pub file: &'a str,
     pub settings: &'a Settings,
-    /// What it may see of the secrets among them.
-    pub outlines: &'a BTreeMap<&'static str, Outline>,
+    /// The secrets among them, of which it sees the outlines.
+    pub secrets: &'a BTreeMap<&'static str, Template>,
     /// In Unix seconds.
     pub now: i64,
 }
@@ -155,8 +155,8 @@ fn room(subject: Subject<'_>) -> HashMap<String, Cel> {
             Value::Plain(Scalar::Integer(value)) => Cel::from(*value),
             Value::Plain(Scalar::Text(text)) => Cel::from(text.as_str()),
             Value::Secret(_) | Value::Unset { .. } => {
-                let outline = subject.outlines.get(name);
-                Cel::from(outline.map_or_else(|| MASK.to_owned(), Outline::to_string))
+                let outline = subject.secrets.get(name).map(Template::outline);
+                Cel::from(outline.map_or_else(|| MASK.to_owned(), |outline| outline.to_string()))
             }
         };
         ((*name).to_owned(), value)
@@ -191,16 +191,13 @@ mod tests {
         ]
         .into();
         let room = RoomName::try_from("sales-demo".to_owned()).unwrap();
-        let outline = Outline {
-            address: "rtmp://live.example/****".to_owned(),
-            variables: vec!["ROOM_KEY".to_owned()],
-        };
-        let outlines = [("rtmpOutURL", outline)].into();
+        let secret = Template::parse("rtmp://live.example/${env:ROOM_KEY}").unwrap();
+        let secrets = [("rtmpOutURL", secret)].into();
         let subject = Subject {
             room: &room,
             file: "rooms/sales/demo.yaml",
             settings: &settings,
-            outlines: &outlines,
+            secrets: &secrets,
             now: 1_000,
         };
         let policies = compile(&[config(rooms, expression)]).unwrap();
@@ -273,7 +270,7 @@ mod tests {
             if let Ok(policies) = compile(&[config("*", &expression)]) {
                 let room = RoomName::try_from("a".to_owned()).unwrap();
                 let settings = Settings::new();
-                let subject = Subject { room: &room, file: "a", settings: &settings, outlines: &BTreeMap::new(), now: 0 };
+                let subject = Subject { room: &room, file: "a", settings: &settings, secrets: &BTreeMap::new(), now: 0 };
                 let _ = policies[0].check(subject);
             }
         }

@@ -174,6 +174,10 @@ impl Template {
         self.resolve(&|_| None).err().unwrap_or_default()
     }
 
+    pub(crate) fn refers(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Variable(_)))
+    }
+
     /// The variable that stands for the whole text, if one does.
     pub(crate) fn alone(&self) -> Option<&str> {
         match &*self.0 {

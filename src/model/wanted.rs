@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reference::Outline;
+use super::reference::Template;
 use super::{RoomName, Secret, Settings, Stored, StoredSettings};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub(crate) struct WantedRoom {
     pub settings: Settings,
     /// Secrets that refer to variables, by wire name, as they are written: part of them may be clear text.
     pub references: BTreeMap<&'static str, Secret>,
-    /// What may be seen of all its secrets, by wire name.
-    pub outlines: BTreeMap<&'static str, Outline>,
+    /// All its secrets, by wire name. What may be seen of one is its outline.
+    pub secrets: BTreeMap<&'static str, Template>,
 }
 
 pub(crate) type Wanted = BTreeMap<RoomName, WantedRoom>;

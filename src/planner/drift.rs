@@ -14,7 +14,7 @@ use super::status::Status;
 use super::three_way::{AttributeSides, RoomSides};
 use super::undeclared::{self, Undeclared};
 use super::world::{Gone, Sighting, World, named_otherwise, sighting};
-use crate::model::reference::Outline;
+use crate::model::reference::{Outline, Template};
 use crate::model::{LiveRoom, RoomName, Stored, StoredSettings, Wanted};
 
 /// How one room stands.
@@ -68,7 +68,7 @@ impl AttributeDrift {
             wanted: one.wanted.cloned(),
             live: one.live.cloned(),
             cause,
-            outline: one.outline.cloned(),
+            outline: one.secret.map(Template::outline),
             muted: cause.is_a_move_of_the_service() && one.is_muted,
         })
     }

@@ -201,7 +201,7 @@ impl Change {
             unknown: wanted.is_none(),
             wanted: wanted.as_ref(),
             live: Some(&shown.stored(salt, name)),
-            outline: None,
+            secret: None,
             is_muted: true,
             is_new: !applied.is_confirmed(),
         };

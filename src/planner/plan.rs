@@ -231,10 +231,9 @@ impl<'a> Room<'a> {
 
     /// The variables in those of the file's secrets that are sent from it.
     pub(super) fn variables(&self, is_sent: impl Fn(&str) -> bool) -> BTreeSet<String> {
-        let outlines = self.wanted.into_iter().flat_map(|file| &file.outlines);
-        let sent = outlines.filter(|(name, _)| is_sent(name));
-        sent.flat_map(|(_, outline)| outline.variables.clone())
-            .collect()
+        let secrets = self.wanted.into_iter().flat_map(|file| &file.secrets);
+        let sent = secrets.filter(|(name, _)| is_sent(name));
+        sent.flat_map(|(_, secret)| secret.variables()).collect()
     }
 
     /// The room as it was seen, if it is there.

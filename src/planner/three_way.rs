@@ -9,7 +9,7 @@ use super::doubts::Sent;
 use super::mutes::RoomMutes;
 use super::state::AppliedRoom;
 use super::status::Status;
-use crate::model::reference::Outline;
+use crate::model::reference::Template;
 use crate::model::value::{same, stored};
 use crate::model::{Stored, StoredSettings, WantedRoom};
 
@@ -88,7 +88,7 @@ impl<'a> RoomSides<'a> {
             unconfirmed: applied.unconfirmed.get(name),
             wanted: self.wanted.get(name),
             unknown: self.unknown.contains(name),
-            outline: self.file.and_then(|file| file.outlines.get(name)),
+            secret: self.file.and_then(|file| file.secrets.get(name)),
             live: self.live.get(name),
             is_muted: self.mutes.of(name).is_some(),
             is_new: !applied.is_confirmed(),
@@ -146,8 +146,8 @@ pub(super) struct AttributeSides<'a> {
     pub wanted: Option<&'a Stored>,
     /// Whether it is wanted, and not known.
     pub unknown: bool,
-    /// What may be seen of the wanted value, if it is a secret of a file.
-    pub outline: Option<&'a Outline>,
+    /// The wanted value as it is written, if it is a secret of a file.
+    pub secret: Option<&'a Template>,
     /// `None`: the service does not report it, or was not looked at.
     pub live: Option<&'a Stored>,
     pub is_muted: bool,
@@ -230,7 +230,7 @@ impl<'a> AttributeSides<'a> {
             unknown: self.unknown,
             cause,
             unconfirmed,
-            outline: self.outline.cloned(),
+            outline: self.secret.map(Template::outline),
         }
     }
 }
@@ -261,7 +261,7 @@ mod tests {
             unconfirmed: unconfirmed.as_ref(),
             wanted,
             unknown: false,
-            outline: None,
+            secret: None,
             live,
             is_muted: false,
             is_new: false,

@@ -182,8 +182,8 @@ fn difference(shown: &ChangeReport, made: &ChangeReport) -> Option<String> {
 }
 
 /// What may be seen of a secret that refers to variables.
-fn referring<'a>(file: Option<&'a WantedRoom>, attribute: &str) -> Option<&'a Outline> {
-    let outline = file?.outlines.get(attribute)?;
+fn referring(file: Option<&WantedRoom>, attribute: &str) -> Option<Outline> {
+    let outline = file?.secrets.get(attribute)?.outline();
     (!outline.variables.is_empty()).then_some(outline)
 }
 
@@ -217,7 +217,7 @@ fn made_again(
 ) -> ChangeReport {
     let refers = |attribute: &AttributeReport| {
         let outline = referring(file, &attribute.name);
-        outline.is_some() && attribute.secret.as_ref() == outline
+        outline.is_some() && attribute.secret == outline
     };
     let shows_nothing = |attribute: &&AttributeReport| {
         let values = [&attribute.before, &attribute.after, &attribute.live];

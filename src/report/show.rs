@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::model::reference::Outline;
+use crate::model::reference::{Outline, Template};
 use crate::model::secret::MASK;
 use crate::model::{Origin, RoomName, RoomOrigins, Value, WantedRoom};
 
@@ -55,7 +55,7 @@ impl ShowReport {
     /// The report of one room.
     pub(crate) fn new(room: &RoomName, wanted: &WantedRoom, origins: &RoomOrigins) -> Self {
         let attribute = |(name, value): (&&str, &Value)| ShownAttribute {
-            secret: wanted.outlines.get(*name).cloned(),
+            secret: wanted.secrets.get(*name).map(Template::outline),
             ..attribute(name, value, &wanted.file, origins.get(*name))
         };
         Self {
