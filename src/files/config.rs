@@ -56,17 +56,11 @@ pub(crate) struct Guard {
 
 /// The configuration that `text` is; otherwise what is wrong with it, and where.
 pub(crate) fn parse(text: &str) -> Result<Config, (Place, String)> {
-    let entries = yaml::mapping(text).map_err(|error| (error.place, error.message))?;
-    for (index, entry) in entries.iter().enumerate() {
+    let entries = yaml::strict_mapping(text).map_err(|error| (error.place, error.message))?;
+    for entry in &entries {
         let alone = yaml::typed::<Config>(std::iter::once(entry));
         if let Err(error) = alone {
             return Err((entry.key_at, format!("`{}`: {error}", entry.key)));
-        }
-        if entries[..index]
-            .iter()
-            .any(|before| before.key == entry.key)
-        {
-            return Err((entry.key_at, format!("`{}` is set twice", entry.key)));
         }
     }
     yaml::typed(entries.iter()).map_err(|error| (Place::default(), error.to_string()))
@@ -92,6 +86,11 @@ mod tests {
             ("app: acme\nparallelism: many", 2, "`parallelism`"),
             ("app: acme\nburst: -1", 2, "`burst`"),
             ("app: acme\napp: other", 2, "set twice"),
+            (
+                "guard:\n  require_allow: [archived]\n  require_allow: []",
+                3,
+                "set twice",
+            ),
             ("app:", 1, "null"),
             ("app: acme\nowns: sales-*", 2, "`owns`"),
             (

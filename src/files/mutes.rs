@@ -19,7 +19,7 @@ struct Entry {
 
 /// The mutes that `text` lists; otherwise what is wrong with it, and where.
 pub(crate) fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
-    let entries = yaml::mapping(text).map_err(|error| (error.place, error.message))?;
+    let entries = yaml::strict_mapping(text).map_err(|error| (error.place, error.message))?;
     let mut mutes = Vec::new();
     for entry in &entries {
         if entry.key != "mutes" {

@@ -36,7 +36,7 @@ pub(crate) struct YamlError {
     pub help: &'static str,
 }
 
-fn options() -> Options {
+fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
     serde_yaml::options! {
         // No anchors and no aliases: a room is small, and they are how a small file becomes a huge one.
         budget: serde_yaml::budget! {
@@ -54,19 +54,36 @@ fn options() -> Options {
         underscored_numbers_as_strings: true,
         reject_unsupported_tags: true,
         merge_keys: MergeKeyPolicy::Error,
-        // Repeated keys are reported by us, with both places.
-        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        duplicate_keys: duplicate_keys,
         // Snippets would repeat lines that may hold secrets.
         with_snippet: false,
     }
 }
 
-/// Reads `text` as one mapping, in the order of the file. An empty file is an empty mapping.
+/// Reads `text` as one mapping, in the order of the file. An empty file is an empty mapping. A key may be there twice:
+/// callers report that with both places.
 ///
 /// # Errors
-/// With the place, when it is not YAML, not a mapping, or beyond the limits.
+/// With the place, when it is not YAML, not a mapping, beyond the limits, or has a key twice within a value.
 pub(crate) fn mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
-    let read = serde_yaml::from_str_with_options(text, options());
+    let entries = read(text, DuplicateKeyPolicy::PassThrough)?;
+    if entries
+        .iter()
+        .any(|entry| entry.value.is_array() || entry.value.is_object())
+    {
+        // Within a value, the last of two would win without a word.
+        read(text, DuplicateKeyPolicy::Error)?;
+    }
+    Ok(entries)
+}
+
+/// The same of a file in which no key may be there twice at all.
+pub(crate) fn strict_mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
+    read(text, DuplicateKeyPolicy::Error)
+}
+
+fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Vec<Entry>, YamlError> {
+    let read = serde_yaml::from_str_with_options(text, options(duplicate_keys));
     let entries: Entries =
         read.map_err(|error| conflict(text).unwrap_or_else(|| explain(&error)))?;
     Ok(entries.0)
@@ -166,6 +183,8 @@ fn known(error: &Error, message: &str) -> Option<Explained> {
     Some(match error.without_snippet() {
         Error::Budget { breach, .. } => limit(breach),
         Error::UnknownAnchor { .. } => ALIASES,
+        // Without the key, which may be anything in a file that is not as it should be.
+        Error::DuplicateMappingKey { .. } => ("this key is set twice", "keep one of the two"),
         Error::MergeKeyNotAllowed { .. } => {
             ("merge keys (`<<`) are not accepted", "write the keys out")
         }
@@ -334,6 +353,26 @@ mod tests {
     #[test]
     fn duplicates_are_kept_for_the_caller() {
         assert_eq!(mapping("a: 1\na: 2").unwrap().len(), 2);
+        assert!(strict_mapping("a: 1\na: 2").is_err());
+    }
+
+    #[test]
+    fn within_a_value_no_key_is_there_twice() {
+        for text in [
+            "a: {b: 1, b: 2}",
+            "a:\n  b: 1\n  c: 1\n  b: 1",
+            "a: [{b: 1, b: 2}]",
+            "a: [[{c: {b: 1, \"b\": 2}}]]",
+        ] {
+            assert_eq!(message(text), "this key is set twice", "{text}");
+            assert!(strict_mapping(text).is_err(), "{text}");
+        }
+        for text in ["a: {b: 1, c: 1}", "a: [{b: 1}, {b: 2}]"] {
+            assert!(
+                mapping(text).is_ok() && strict_mapping(text).is_ok(),
+                "{text}"
+            );
+        }
     }
 
     #[test]
