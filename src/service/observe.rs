@@ -69,11 +69,7 @@ async fn read_room<T: Transport>(service: &Reader<T>, name: &RoomName) -> Sighti
     match service.get(name, &mut tally).await {
         End::Room(live) => Sighting::Present(live),
         End::Missing(gone) => Sighting::Absent(gone),
-        End::Stopped => {
-            let reason = service.stop.reason().map(|reason| reason.sentence());
-            Sighting::Unreadable(reason.unwrap_or_default())
-        }
-        other => Sighting::Unreadable(other.message()),
+        other => Sighting::Unreadable(service.why_unread(other)),
     }
 }
 

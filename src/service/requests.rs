@@ -90,7 +90,21 @@ impl<T: Transport> Reader<T> {
         let mut tally = Tally::new(self.seed);
         match self.exchange(&Request::List, &mut tally, &mut 0).await {
             End::Rooms(rooms) => Ok(rooms),
-            other => Err(other.message()),
+            other => Err(self.why_unread(other)),
+        }
+    }
+
+    /// Why a read ended without what it asked for. Those that the end of the run took with it say the same as the one
+    /// that met its reason: which one that was is a matter of chance.
+    pub(super) fn why_unread(&self, end: End) -> String {
+        let stopped = end == End::Stopped;
+        let message = end.message();
+        match self.stop.reason() {
+            Some(StopReason::Denied(said)) if stopped || message == said => {
+                format!("the service does not accept the key: {said}")
+            }
+            Some(reason) if stopped => reason.sentence(),
+            _ => message,
         }
     }
 
@@ -461,6 +475,19 @@ mod tests {
             let denied = matches!(service.stop.reason(), Some(StopReason::Denied(_)));
             assert_eq!(denied, matches!(status, 401 | 403), "{status}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_refused_key_takes_with_it_says_why() {
+        let service = service(vec![answer(401, None)]);
+        let room = RoomName::try_from("a".to_owned()).unwrap();
+        let first = service.get(&room, &mut Tally::new(7)).await;
+        let said = service.why_unread(first);
+        assert!(
+            said.starts_with("the service does not accept the key: "),
+            "{said}"
+        );
+        assert_eq!(service.list().await, Err(said));
     }
 
     #[tokio::test(start_paused = true)]

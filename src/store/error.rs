@@ -47,6 +47,8 @@ pub(crate) enum StoreError {
     /// The lock was lost while it was held; how, in the words of the place.
     #[error("{0}")]
     Evicted(&'static str),
+    #[error("the serial of the state is the highest there is, so nothing can be saved after it")]
+    LastSerial,
     /// The state that was read is no longer there; another one is.
     #[error("the state was replaced while this run went on; it is kept as it is")]
     Replaced,

@@ -146,12 +146,14 @@ pub(crate) struct Locked {
 impl Locked {
     /// Begins the journal of a run that starts from `state`.
     pub(crate) async fn begin(&self, state: &State) -> Result<Arc<dyn Record>, StoreError> {
+        state_file::check_next(state)?;
         self.lease.begin(&Header::after(state)).await
     }
 
     /// Saves `state` under the next serial, and removes the journal that led to it. When it cannot be saved, or
     /// somebody took the lock away, state, journal and serial are as before.
     pub(crate) async fn save(&self, state: &mut State) -> Result<(), StoreError> {
+        state_file::check_next(state)?;
         state.serial += 1;
         let saved = self.lease.save(&state_file::render(state)).await;
         if saved.is_err() {

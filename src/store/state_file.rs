@@ -52,6 +52,14 @@ fn fault(state: &State) -> Option<&'static str> {
     }
 }
 
+/// Whether another state can be saved after this one, and be read again.
+pub(super) fn check_next(state: &State) -> Result<(), StoreError> {
+    if state.serial >= u64::MAX - 1 {
+        return Err(StoreError::LastSerial);
+    }
+    Ok(())
+}
+
 /// The text of a state file: sorted, two spaces a level, one attribute a line, so that it reads well in a diff.
 pub(super) fn render(state: &State) -> String {
     let mut text = Vec::new();

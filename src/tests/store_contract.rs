@@ -38,6 +38,7 @@ contract!(
     a_journal_of_another_state_is_refused,
     what_cannot_be_trusted_is_refused_and_kept,
     a_save_that_fails_leaves_serial_and_journal,
+    what_is_saved_can_be_read,
 );
 
 async fn locked(site: &impl Site) -> Locked {
@@ -268,4 +269,22 @@ async fn a_save_that_fails_leaves_serial_and_journal(site: impl Site) {
     assert_eq!(state.serial, 1);
     let after = site.contents();
     assert_eq!((after.state, after.journal), (before.state, before.journal));
+}
+
+async fn what_is_saved_can_be_read(site: impl Site) {
+    let mut state = state();
+    state.serial = u64::MAX - 2;
+    let locked = locked(&site).await;
+    locked.save(&mut state).await.unwrap();
+    assert_eq!(loaded(&site).await.state, state);
+    for refused in [
+        locked.save(&mut state).await,
+        locked.begin(&state).await.map(drop),
+    ] {
+        assert!(
+            matches!(refused, Err(StoreError::LastSerial)),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(loaded(&site).await.state, state);
 }

@@ -149,6 +149,9 @@ impl From<StoreError> for Failure {
                 "only roomctl should write it; if it is the wrong one, bring back the one from before the run: \
                  what the run recorded is taken in by the next one",
             ),
+            StoreError::LastSerial => {
+                failure.hint("no run counts that far: restore the state from git or a backup")
+            }
             StoreError::Newer { .. } | StoreError::Stopped => failure,
         }
     }
