@@ -389,6 +389,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tests::cases;
 
     fn formatted(text: &str) -> Result<String, String> {
         let mut findings = Findings::new("rooms/a.yaml");
@@ -677,7 +678,7 @@ enableChat: true   # behind chat
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(cases(500))]
 
         #[test]
         fn the_meaning_stays_and_once_is_enough(text in files()) {

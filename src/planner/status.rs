@@ -46,6 +46,7 @@ mod tests {
     use crate::planner::mutes::Mute;
     use crate::planner::testing::{applied, files, live, name, options, room_of};
     use crate::planner::{Change, Options, Sighting, State, World, drift, plan};
+    use crate::tests::cases;
 
     const NAMES: [&str; 3] = [
         "maxParticipants",
@@ -187,7 +188,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(cases(2000))]
 
         /// Drift and plan put every attribute into the same one of five.
         #[test]

@@ -157,7 +157,7 @@ fn run(mut state: State, answers: &[Kind]) -> (Receipt, Vec<(bool, Kind)>, State
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(2000))]
 
     #[test]
     fn no_answers_make_a_run_report_more_than_was_shown(

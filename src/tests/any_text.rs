@@ -18,7 +18,7 @@ const CONTEXT: Context = Context {
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(512))]
 
     #[test]
     fn any_text_is_a_room_or_a_finding(text in "(?s).{0,200}") {

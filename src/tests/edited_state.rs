@@ -115,7 +115,7 @@ fn edited(mut state: Json, at: &str, edit: &Edit, other: Json) -> Json {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(4000))]
 
     /// Whatever one edit made of a state: it cannot be read, or every file makes what reading it makes.
     #[test]

@@ -63,7 +63,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(512))]
 
     /// Whatever a service reports: the file says exactly what was taken over, shows no secret, is in the form that
     /// `fmt` leaves alone, and leaves nothing to plan, with its variables or without.

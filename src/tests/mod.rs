@@ -16,3 +16,15 @@ mod store_contract;
 pub(crate) mod stores;
 #[cfg(unix)]
 mod who_may_write;
+
+use proptest::test_runner::Config;
+
+/// A law in so many cases. `PROPTEST_CASES` scales all of them; 256 is what is usual.
+pub(crate) fn cases(number: u32) -> Config {
+    let usual = Config::default();
+    Config {
+        cases: (number.saturating_mul(usual.cases) / 256).max(1),
+        failure_persistence: None,
+        ..usual
+    }
+}

@@ -405,7 +405,7 @@ const PERSONALITIES: [&[&str]; 5] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(1000))]
 
     #[test]
     fn nothing_moves_that_was_not_asked_for(

@@ -293,7 +293,7 @@ fn held(bench: &Bench, files: &Wanted) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(200))]
 
     /// Whatever goes wrong in however many runs: each reports the truth about every room of its plan, and when
     /// the service is well again, one run is enough.

@@ -130,7 +130,7 @@ const ANSWERS: [&str; 6] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(48))]
 
     /// Apply, then plan: nothing to do, under every personality with every kind of answer; and again after the
     /// files move.

@@ -68,7 +68,7 @@ fn answered(attributes: impl Iterator<Item = (String, Json)>) -> LiveRoom {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(512))]
 
     #[test]
     fn a_number_is_the_same_in_every_form(numbers in numbers(), people in prop_oneof![Just(0_i64), 1_i64..1000]) {

@@ -294,7 +294,7 @@ fn file(room: &Value) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(3000))]
 
     /// What the program takes, an editor does not underline; what an editor underlines, the program refuses.
     #[test]

@@ -347,7 +347,7 @@ fn requests(bench: &Bench, from: usize) -> Vec<(&'static str, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(super::cases(200))]
 
     #[test]
     fn only_what_the_table_says(turns in proptest::collection::vec(turn(), 2..8)) {
