@@ -174,6 +174,11 @@ fn refuse_tabs(text: &str, findings: &mut Findings<'_>) {
 }
 
 fn refuse_duplicates(entries: &[Entry], findings: &mut Findings<'_>) {
+    let mut keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    keys.sort_unstable();
+    if keys.is_sorted_by(|one, other| one < other) {
+        return;
+    }
     let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
     for entry in entries {
         if let Some(first) = seen.insert(&entry.key, entry.key_at) {

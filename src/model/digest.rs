@@ -7,10 +7,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     // A table, not `write!`: a plan of 10,000 rooms makes 30,000 digests.
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
