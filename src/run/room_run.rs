@@ -1,6 +1,7 @@
 //! One room of a plan: what is asked of the service about it, in which order, and what its answers mean.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::service::api::Transport;
 
@@ -11,7 +12,7 @@ use crate::planner::doubts::Doubts;
 use crate::planner::receipt::{Comparison, compare};
 use crate::planner::undeclared::observed;
 use crate::planner::{
-    Action, AppliedRoom, Cause, Event, Outcome, Receipt, Sighting, named_otherwise,
+    Action, AppliedRoom, Cause, Event, Gone, Outcome, Receipt, Sighting, named_otherwise,
 };
 use crate::run::queue::{Crew, Task, unrecorded};
 use crate::service::end::End;
@@ -27,6 +28,8 @@ pub(super) struct RoomRun<'a, T> {
     action: Action,
     /// What is sent.
     body: Cow<'a, Settings>,
+    /// Wire names of what a read reported of the room before it was written.
+    reported: BTreeSet<String>,
     tally: Tally,
     events: Vec<Event>,
     /// When the last of the events is durable.
@@ -49,6 +52,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             index,
             action: task.change.action,
             body: Cow::Borrowed(&task.change.settings),
+            reported: BTreeSet::new(),
             tally: Tally::new(crew.service.seed.wrapping_add(index as u64)),
             events: Vec::new(),
             durable: None,
@@ -141,7 +145,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             Sighting::Present(live) => match self.forbidden(&live) {
                 Some(why) => self.hold_back(why),
                 None => {
-                    self.leave_alone(&live);
+                    self.heed(&live);
                     self.put_and_confirm().await
                 }
             },
@@ -157,9 +161,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
     }
 
-    /// From now on what a mute accepts is sent as the room shows it.
-    fn leave_alone(&mut self, live: &LiveRoom) {
+    /// From now on what a mute accepts is sent as the room shows it, and what it reports is expected of its answer.
+    fn heed(&mut self, live: &LiveRoom) {
         self.body = self.body_for(live);
+        self.reported = live.settings.keys().cloned().collect();
     }
 
     fn body_for(&self, live: &LiveRoom) -> Cow<'a, Settings> {
@@ -222,15 +227,17 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                     if let Some(why) = self.forbidden(&live) {
                         return self.hold_back(why);
                     }
-                    self.leave_alone(&live);
-                    let end = self.put().await;
-                    return self.confirm(end).await;
+                    self.heed(&live);
+                    return self.put_and_confirm().await;
                 }
                 End::Missing(_) => {}
                 end @ (End::Stopped | End::Named(_)) => return self.settle(end),
                 other => return self.unread(&other.message()),
             }
             if let Some(message) = taken {
+                if let Some(theirs) = self.name_in_lower_case().await {
+                    return self.named_otherwise(&theirs);
+                }
                 let why = format!(
                     "{message}; yet the room cannot be read: perhaps an archived room holds the name"
                 );
@@ -266,24 +273,54 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         service.put(room, &self.body, &mut self.tally).await
     }
 
-    /// Settles a write. An answer that shows what was sent is enough; for any other success one read decides: it
-    /// may show no room at all, or the room as it was before the write, as storages like the service's do.
+    /// Settles a write. An answer that shows the room as it was sent is enough; for any other success one read decides:
+    /// it may show no room at all, less than a read does, or the room as it was before the write, as storages like the
+    /// service's do.
     async fn confirm(&mut self, end: End) -> Result<Receipt, StoreError> {
-        let doubt = match end {
-            End::Room(live) if self.is_otherwise(&live) => {
-                "the answer showed other values than were sent".to_owned()
-            }
-            End::NotShown(message) => message,
-            end => return self.settle(end),
+        let doubt = match &end {
+            End::Room(live) => self.doubt_about(live).map(str::to_owned),
+            End::NotShown(message) => Some(message.clone()),
+            _ => None,
+        };
+        let Some(doubt) = doubt else {
+            return self.settle(end);
         };
         self.tally.perhaps_written = true;
-        match self.get().await {
-            end @ (End::Room(_) | End::Stopped) => self.settle(end),
-            other => {
-                let message = format!("{doubt}; read again: {}", other.message());
-                Ok(self.receipt(Outcome::Unknown, Some(message)))
-            }
+        let read = match self.get().await {
+            end @ (End::Room(_) | End::Stopped) => return self.settle(end),
+            End::Missing(_) => self.name_in_lower_case().await.map(End::Named),
+            other => Some(other),
+        };
+        let read = read.unwrap_or(End::Missing(Gone::Missing)).message();
+        let message = format!("{doubt}; read again: {read}");
+        Ok(self.receipt(Outcome::Unknown, Some(message)))
+    }
+
+    /// Why the answer to a write does not settle it: something of what was sent is shown otherwise, or is not shown
+    /// and a read may show it.
+    fn doubt_about(&self, live: &LiveRoom) -> Option<&'static str> {
+        let comparison = self.comparison(&live.stored(&self.crew.salt));
+        if !comparison.overridden.is_empty() {
+            return Some("the answer showed other values than were sent");
         }
+        let before = &self.task.before;
+        let may_be_read = |name: &String| {
+            !before.unseen.contains(name)
+                || before.overridden.contains_key(name)
+                || self.reported.contains(name)
+        };
+        let is_short = comparison.unobservable.iter().any(may_be_read);
+        is_short.then_some("the answer did not show all that was sent")
+    }
+
+    /// The name in lower case, if the service keeps a room under it: it is not known to keep the case of a name.
+    async fn name_in_lower_case(&mut self) -> Option<String> {
+        let lower = RoomName::try_from(self.room().folded()).ok()?;
+        if lower == *self.room() {
+            return None;
+        }
+        let read = self.crew.service.get(&lower, &mut self.tally).await;
+        matches!(read, End::Room(_)).then(|| lower.to_string())
     }
 
     /// Turns the end of the last request into a receipt, and records what it means.
@@ -317,15 +354,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let shown = live.stored(&self.crew.salt);
         let comparison = self.comparison(&shown);
         let recreated = self.task.before.is_recreated(&live);
+        let kept = self.overrides_out_of_sight(&live, &settings);
         let overridden = comparison.overridden.iter();
+        let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));
         let applied = AppliedRoom {
             asserted: self.asserted(),
             file: self.task.change.place.clone(),
             id: live.id.or_else(|| self.task.before.id.clone()),
             observed: observed(&self.asserted_of(&settings, &shown), &shown),
-            overridden: overridden
-                .map(|o| (o.name.clone(), o.got.clone()))
-                .collect(),
+            overridden: overridden.chain(kept).collect(),
             settings,
             source: self.task.change.source.clone(),
             unconfirmed: Doubts::new(),
@@ -371,9 +408,22 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         change.leaves_alone(name) || self.body.get(name) != change.settings.get(name)
     }
 
-    fn is_otherwise(&self, live: &LiveRoom) -> bool {
-        let shown = live.stored(&self.crew.salt);
-        !self.comparison(&shown).overridden.is_empty()
+    /// Overrides of before that nothing was seen of since, and that no other value was asked for.
+    fn overrides_out_of_sight(&self, live: &LiveRoom, sent: &StoredSettings) -> StoredSettings {
+        let before = self.known_of(live);
+        let mut kept = before.overridden.clone();
+        kept.retain(|name, _| {
+            !live.settings.contains_key(name) && sent.get(name) == before.settings.get(name)
+        });
+        kept
+    }
+
+    /// What is remembered of that very room, and not of one that had its name before.
+    fn known_of(&self, live: &LiveRoom) -> &'a AppliedRoom {
+        match self.task.before.is_recreated(live) {
+            true => AppliedRoom::never(),
+            false => &self.task.before,
+        }
     }
 
     /// The service keeps no room of that name, so none of it is remembered unless it was confirmed before.
@@ -385,15 +435,19 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             self.conclude(Event::Missing { room })?;
             Outcome::Refused
         };
-        Ok(self.receipt(outcome, Some(named_otherwise(theirs))))
+        let created = self.action == Action::Create && self.tally.perhaps_written;
+        let made = if created {
+            "a room was created, and "
+        } else {
+            ""
+        };
+        let message = format!("{made}{}", named_otherwise(theirs));
+        Ok(self.receipt(outcome, Some(message)))
     }
 
     /// Why the room must not be written, now that it was read.
     fn forbidden(&self, live: &LiveRoom) -> Option<String> {
-        let before = match self.task.before.is_recreated(live) {
-            true => AppliedRoom::never(),
-            false => &self.task.before,
-        };
+        let before = self.known_of(live);
         let Crew {
             limits, now, salt, ..
         } = self.crew;
@@ -435,14 +489,11 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// A PUT was answered that the room is missing. That answer has too many shapes to be believed alone; a
     /// read decides, and then the room is forgotten, so that the next plan adds it again.
     async fn confirm_missing(&mut self) -> Result<Receipt, StoreError> {
-        match self.get().await {
-            End::Missing(_) => self.gone(),
-            _ => {
-                let message =
-                    "the service said that there is no such room, and a read did not confirm it";
-                self.refused(message.to_owned())
-            }
+        if let End::Missing(_) = self.get().await {
+            return self.gone();
         }
+        let message = "the service said that there is no such room, and a read did not confirm it";
+        Ok(self.receipt(Outcome::Unknown, Some(message.to_owned())))
     }
 
     fn gone(&mut self) -> Result<Receipt, StoreError> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use crate::model::catalogue::{Attribute, attribute};
-use crate::model::{Live, LiveRoom, RoomName, Secret, Settings, Value};
+use crate::model::catalogue::{Attribute, Kind, attribute};
+use crate::model::{Live, LiveRoom, RoomName, Scalar, Secret, Settings, Value};
 use crate::planner::Gone;
 use crate::service::end::{End, Try};
 use crate::service::leaks::SecretFilter;
@@ -122,6 +122,13 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretF
     let json = serde_json::from_slice::<Json>(&answer.body).ok();
     let said = json.as_ref().map(said).unwrap_or_default();
     let message = || message(answer, json.as_ref(), &said, &filter);
+    let is_own = json.as_ref().is_some_and(Json::is_object);
+    let may_be_bare = matches!(request, Request::Get(_) | Request::Put(..));
+    // A page of something in between says nothing about what became of a write.
+    let refused = |message| match request.writes() && !is_own {
+        true => End::Unknown(message),
+        false => End::Refused(message),
+    };
     Try::Ended(match answer.status {
         200..=299 => match request.room() {
             None => list(json.as_ref(), message, &filter),
@@ -135,23 +142,22 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretF
                 }
             },
         },
-        300..=399 => End::Refused(format!(
+        300..=399 => refused(format!(
             "the service answered with a redirect ({}), and redirects are not followed",
             answer.status
         )),
-        401 | 403 if json.as_ref().is_some_and(Json::is_object) => return Try::Denied(message()),
+        401 | 403 if is_own => return Try::Denied(message()),
         // Something in between refuses: that says nothing about the key.
-        401 | 403 => return Try::Trouble(Trouble::Blocked, End::Refused(message())),
+        401 | 403 => return Try::Trouble(Trouble::Blocked, refused(message())),
         429 => {
-            let end = End::Refused("HTTP 429: too many requests".to_owned());
+            let end = refused("HTTP 429: too many requests".to_owned());
             return Try::Trouble(Trouble::TooMany(answer.retry_after), end);
         }
-        // A 404 page of something that is not the service says nothing about the room.
-        404 if answer.body.is_empty() || json.as_ref().is_some_and(Json::is_object) => {
-            End::Missing(Gone::Missing)
-        }
+        // A 404 page of something that is not the service says nothing about the room. A PUT that ends so is followed
+        // by a read.
+        404 if is_own || (answer.body.is_empty() && may_be_bare) => End::Missing(Gone::Missing),
         400..=499 if is_missing(&said) => End::Missing(Gone::Missing),
-        400..=499 if answer.status == 409 || is_taken(&said) => End::Exists(message()),
+        400..=499 if is_taken(&said) || (is_own && answer.status == 409) => End::Exists(message()),
         500..=599 => {
             let trouble = Trouble::Failed(answer.retry_after);
             // A server that breaks may have written before it did.
@@ -164,7 +170,7 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretF
                 },
             );
         }
-        _ => End::Refused(message()),
+        _ => refused(message()),
     })
 }
 
@@ -194,7 +200,7 @@ struct Listed {
 
 fn names(rooms: Vec<Listed>, filter: &SecretFilter) -> End {
     let shown = |room: &Listed| {
-        room.archived != Json::Bool(true) && !room.name.is_empty() && !filter.gives_away(&room.name)
+        !is_on(&room.archived) && !room.name.is_empty() && !filter.gives_away(&room.name)
     };
     End::Rooms(
         rooms
@@ -215,7 +221,19 @@ fn only_array(json: &Json) -> Option<&Vec<Json>> {
 }
 
 fn is_archived(object: &Map<String, Json>) -> bool {
-    object.get("archived") == Some(&Json::Bool(true))
+    object.get("archived").is_some_and(is_on)
+}
+
+/// Whether a flag is set, in any form that counts as one in an attribute.
+fn is_on(flag: &Json) -> bool {
+    flag_of(flag) == Some(true)
+}
+
+fn flag_of(json: &Json) -> Option<bool> {
+    match live(json, false, &|_| false).read(&Kind::Flag)? {
+        Scalar::Bool(flag) => Some(flag),
+        _ => None,
+    }
 }
 
 /// A success by its status. Only what shows the room, and says nothing to the contrary, is one.
@@ -238,7 +256,7 @@ fn success(
         _ if fails(object) || is_missing(said) => return End::Unknown(message()),
         _ if matches!(request, Request::Delete(_)) => {
             return match object.get("success") {
-                Some(Json::Bool(true)) => End::Archived,
+                Some(success) if is_on(success) => End::Archived,
                 _ => not_shown(request, message()),
             };
         }
@@ -333,8 +351,9 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
 
 /// Whether it says itself that nothing was done, whatever its status and whatever else it shows.
 fn fails(object: &Map<String, Json>) -> bool {
-    let is_error = |error: &Json| !matches!(error, Json::Null | Json::Bool(false)) && error != "";
-    object.get("success") == Some(&Json::Bool(false)) || object.get("error").is_some_and(is_error)
+    let is_error = |error: &Json| !error.is_null() && error != "" && flag_of(error) != Some(false);
+    let is_no = |success: &Json| !success.is_null() && !is_on(success);
+    object.get("success").is_some_and(is_no) || object.get("error").is_some_and(is_error)
 }
 
 fn is_missing(said: &[String]) -> bool {
@@ -533,7 +552,7 @@ mod tests {
             Try::Ended(End::Named("Stand-Up".to_owned()))
         );
         assert!(matches!(
-            put(302, r#"{"roomName":"stand-up"}"#),
+            get(302, r#"{"roomName":"stand-up"}"#),
             Try::Ended(End::Refused(_))
         ));
     }
@@ -568,7 +587,11 @@ mod tests {
     fn a_success_that_says_no_is_none() {
         for no in [
             r#""success":false"#,
+            r#""success":"false""#,
+            r#""success":0"#,
+            r#""success":"no""#,
             r#""error":"text""#,
+            r#""error":"true""#,
             r#""error":{}"#,
             r#""error":true"#,
             r#""message":"Room not found","success":true"#,
@@ -618,11 +641,67 @@ mod tests {
         for status in [401, 403] {
             assert!(matches!(get(status, "{}"), Try::Denied(_)));
             for page in ["<html>Forbidden</html>", "", "[]", r#"{"message":"cut"#] {
-                let read = put(status, page);
+                let read = get(status, page);
                 let blocked = matches!(read, Try::Trouble(Trouble::Blocked, End::Refused(_)));
                 assert!(blocked, "{status} {page}: {read:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_page_says_nothing_about_a_write() {
+        let (name, settings) = (name(), Settings::new());
+        let writes = [
+            Request::Put(&name, &settings),
+            Request::Post(&name, &settings),
+            Request::Delete(&name),
+        ];
+        let pages = [
+            "<html>Forbidden</html>",
+            "",
+            "[]",
+            "null",
+            r#"{"message":"cut"#,
+        ];
+        for (request, status) in writes.iter().flat_map(|r| (300..600).map(move |s| (r, s))) {
+            for page in pages {
+                let read = read(request, &answer(status, page));
+                let (Try::Ended(end) | Try::Trouble(_, end)) = read else {
+                    panic!("{request:?} {status} {page}: {read:?}");
+                };
+                // A read follows before anything is made of it.
+                let is_bare =
+                    matches!(request, Request::Put(..)) && status == 404 && page.is_empty();
+                let is_read = is_bare && matches!(end, End::Missing(_));
+                assert!(
+                    end.may_have_written() || is_read,
+                    "{request:?} {status} {page}: {end:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn flags_of_an_answer_are_read_as_those_of_attributes() {
+        for archived in ["true", r#""true""#] {
+            let body = format!(r#"{{"roomName":"stand-up","archived":{archived}}}"#);
+            for end in [get(200, &body), put(200, &body)] {
+                assert_eq!(end, Try::Ended(End::Missing(Gone::Archived)), "{body}");
+            }
+            let list = read(&Request::List, &answer(200, &format!("[{body}]")));
+            assert_eq!(list, Try::Ended(End::Rooms(Vec::new())), "{body}");
+        }
+        for no in ["false", r#""false""#, "null"] {
+            let body = format!(r#"{{"roomName":"stand-up","archived":{no},"error":{no}}}"#);
+            assert!(
+                matches!(get(200, &body), Try::Ended(End::Room(_))),
+                "{body}"
+            );
+        }
+        let name = name();
+        let deleted = answer(200, r#"{"success":"true"}"#);
+        let deleted = read(&Request::Delete(&name), &deleted);
+        assert_eq!(deleted, Try::Ended(End::Archived));
     }
 
     #[test]
@@ -641,8 +720,8 @@ mod tests {
             (422, r#"{"error":"text"}"#, "HTTP 422: text"),
             (
                 418,
-                "teapot",
-                "HTTP 418 with JSON that does not parse (6 bytes) instead of a room",
+                r#"{"teapot":1}"#,
+                r#"HTTP 418 with other JSON (12 bytes: {"teapot":1}) instead of a room"#,
             ),
         ];
         for (status, body, message) in cases {

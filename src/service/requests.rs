@@ -128,11 +128,9 @@ impl<T: Transport> Reader<T> {
                 }
                 // A page says nothing about a key that worked before. Without that, it may be all that a wrong
                 // key is answered with.
-                Try::Trouble(Trouble::Blocked, End::Refused(message))
-                    if !self.health.took_the_key() =>
-                {
-                    self.stop.stop(StopReason::Denied(message.clone()));
-                    return End::Refused(message);
+                Try::Trouble(Trouble::Blocked, end) if !self.health.took_the_key() => {
+                    self.stop.stop(StopReason::Denied(end.clone().message()));
+                    return end;
                 }
                 Try::Denied(message) => {
                     self.stop.stop(StopReason::Denied(message.clone()));
@@ -164,9 +162,7 @@ impl<T: Transport> Reader<T> {
                 Next::Everyone(wait) => self.pacer.hold_until(Instant::now() + wait),
                 Next::Wait(wait) => self.wait_until(Instant::now() + wait).await,
             }
-            if matches!(request, Request::Post(..) | Request::Delete(_))
-                && may_have_written(trouble)
-            {
+            if matches!(request, Request::Post(..) | Request::Delete(_)) && end.may_have_written() {
                 return End::ReadFirst(end.message());
             }
         }
@@ -265,9 +261,8 @@ impl<T: Transport> Reader<T> {
             Err(error) => self.no_answer(&error, tally),
         };
         let perhaps = match &outcome {
-            Try::Ended(end) => end.may_have_written(),
+            Try::Ended(end) | Try::Trouble(_, end) => end.may_have_written(),
             Try::Denied(_) => false,
-            Try::Trouble(trouble, _) => may_have_written(*trouble),
         };
         tally.perhaps_written |= writes && perhaps;
         outcome
@@ -300,11 +295,6 @@ impl<T: Transport> Reader<T> {
             }
         }
     }
-}
-
-/// Whether a write that met this trouble may have been carried out. 429 is an answer: it was not.
-fn may_have_written(trouble: Trouble) -> bool {
-    matches!(trouble, Trouble::Unanswered | Trouble::Failed(_))
 }
 
 #[cfg(test)]

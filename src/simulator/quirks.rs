@@ -133,8 +133,8 @@ quirks! {
     // Nothing is documented but the room; clients take any 200. The storage's usual call answers what it found.
     answer = "answer", "what a write answers: the room after or before it, 204, an empty 200, or success alone",
         Answers { After = "after", Before = "before", NoContent = "204", Empty = "empty", Success = "success", };
-    echo = "echo", "answer all that was set, or the 18 documented fields",
-        Echo { Full = "full", Sample = "sample", };
+    echo = "echo", "answer all that was set, or the 18 documented fields, always or to writes only",
+        Echo { Full = "full", Sample = "sample", Writes = "writes", };
     // The parameter table says that it is required. POST never insists: the vendor's quickstart sends no body.
     privacy = "privacy", "whether PUT insists on privacy",
         Privacy { Lax = "lax", Required = "required", };
@@ -148,8 +148,8 @@ quirks! {
     auto_composition = "auto-composition",
         "live streaming, composed recording and RTMP out switch enableComposition on",
         bool;
-    lowercase_names = "lowercase-names", "names are kept and looked up in lower case",
-        bool;
+    lowercase_names = "lowercase-names", "names are kept in lower case, and looked up so or exactly",
+        LowercaseNames { Off = "off", On = "on", Exact = "exact", };
     list_archived = "list-archived", "whether the list has archived rooms",
         bool;
     list_limit = "list-limit", "the list ends after N rooms",
@@ -163,6 +163,8 @@ quirks! {
     // `300`, `300.0` and `"300"`.
     numbers = "numbers", "how integers are answered",
         Numbers { Int = "int", Float = "float", String = "string", };
+    flags = "flags", "how flags are answered",
+        Flags { Bool = "bool", String = "string", };
     extra_fields = "extra-fields", "rooms are answered with unknown fields",
         bool;
     // The dashboard has a third layout whose value on the wire nobody knows.

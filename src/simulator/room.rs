@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::quirks::{Echo, Layout, Numbers, Quirks};
+use super::quirks::{Echo, Flags, Layout, Numbers, Quirks};
 use super::wire;
 
 /// A room as it is kept: only what somebody has set.
@@ -55,9 +55,7 @@ impl Room {
             answer.retain(|name, _| wire::in_sample(name));
         }
         answer.retain(|name, _| !quirks.hidden.contains(name));
-        answer
-            .values_mut()
-            .for_each(|value| renumber(value, quirks.numbers));
+        answer.values_mut().for_each(|value| in_form(value, quirks));
         if quirks.extra_fields {
             add_extra_fields(&mut answer);
         }
@@ -65,9 +63,14 @@ impl Room {
     }
 }
 
-fn renumber(value: &mut Value, numbers: Numbers) {
+fn in_form(value: &mut Value, quirks: &Quirks) {
+    if let Value::Bool(flag) = value
+        && quirks.flags == Flags::String
+    {
+        *value = json!(flag.to_string());
+    }
     let Some(whole) = value.as_i64() else { return };
-    match numbers {
+    match quirks.numbers {
         Numbers::Int => {}
         // Exact: what is kept fits the integers of JavaScript, which are floats.
         Numbers::Float => *value = json!(whole as f64),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::quirks::{Answers, ArchivedName, Auth, Missing, Put, Quirks};
+use super::quirks::{Answers, ArchivedName, Auth, Echo, LowercaseNames, Missing, Put, Quirks};
 use super::request::{Body, Method, Request, decode_segment};
 use super::response::Response;
 use super::room::Room;
@@ -108,7 +108,7 @@ fn unauthorised(quirks: &Quirks) -> Response {
 }
 
 fn folded(world: &World, name: &str) -> String {
-    if world.quirks().lowercase_names {
+    if world.quirks().lowercase_names == LowercaseNames::On {
         name.to_lowercase()
     } else {
         name.to_owned()
@@ -134,11 +134,19 @@ fn answer(world: &World, room: &Room) -> Response {
     Response::json(200, &room.echo(&world.app_id, world.quirks()))
 }
 
+fn answer_to_write(world: &World, room: &Room) -> Response {
+    let mut quirks = world.quirks().clone();
+    if quirks.echo == Echo::Writes {
+        quirks.echo = Echo::Sample;
+    }
+    Response::json(200, &room.echo(&world.app_id, &quirks))
+}
+
 /// The answer to a write. A room that was just made has nothing before it.
 fn written(world: &World, before: Option<&Room>, after: &Room) -> Response {
     match world.quirks().answer {
-        Answers::After => answer(world, after),
-        Answers::Before => answer(world, before.unwrap_or(after)),
+        Answers::After => answer_to_write(world, after),
+        Answers::Before => answer_to_write(world, before.unwrap_or(after)),
         Answers::NoContent => Response::text(204, "application/json", ""),
         Answers::Empty => Response::text(200, "application/json", ""),
         Answers::Success => Response::json(200, &json!({"success": true})),
@@ -169,10 +177,11 @@ fn read(world: &World, name: &str) -> Answer {
 
 fn create(world: &mut World, body: &Body, now_ms: i64) -> Answer {
     let Accepted { name, attributes } = validate::check(Method::Post, body, world.quirks())?;
-    let name = name.unwrap_or_else(|| {
-        let invented = world.invent_name();
-        folded(world, &invented)
-    });
+    let name = match (name, world.quirks().lowercase_names) {
+        (Some(name), _) => name,
+        (None, LowercaseNames::Off) => world.invent_name(),
+        (None, _) => world.invent_name().to_lowercase(),
+    };
     if !is_free(world, &name) {
         return Err(taken(&name));
     }

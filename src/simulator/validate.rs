@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value, json};
 
-use super::quirks::{BodyRoomName, Privacy, Quirks, UnknownKeys, Zero};
+use super::quirks::{BodyRoomName, LowercaseNames, Privacy, Quirks, UnknownKeys, Zero};
 use super::request::{Body, Method};
 use super::response::Response;
 use super::wire::{self, Kind};
@@ -135,7 +135,9 @@ fn room_name(method: Method, value: &Value, quirks: &Quirks) -> Result<Option<St
         Some(name) if name.contains(|c: char| c.is_whitespace() || c.is_control()) => {
             wrong("fails to match the required pattern", "string.pattern.base")
         }
-        Some(name) if quirks.lowercase_names => Ok(Some(name.to_lowercase())),
+        Some(name) if quirks.lowercase_names != LowercaseNames::Off => {
+            Ok(Some(name.to_lowercase()))
+        }
         Some(name) => Ok(Some(name.to_owned())),
     }
 }

@@ -8,7 +8,7 @@ use proptest::sample::select;
 use serde_json::{Value as Json, json};
 use tokio::runtime::Builder;
 
-use crate::model::{RoomName, Secret, Wanted};
+use crate::model::{RoomName, Secret, StoredSettings, Wanted};
 use crate::planner::limits::Limits;
 use crate::planner::testing::applied;
 use crate::planner::{Outcome, Rate, Receipt, State};
@@ -27,6 +27,8 @@ enum Kind {
     AsSent,
     /// The same, without an attribute.
     InPart,
+    /// The same, without any.
+    NameOnly,
     /// The room with another value.
     Otherwise,
     /// A success that shows no room.
@@ -39,10 +41,12 @@ enum Kind {
     NotSent,
 }
 
-const KINDS: [Kind; 24] = [
+const KINDS: [Kind; 34] = [
     Kind::AsSent,
     Kind::AsSent,
     Kind::InPart,
+    Kind::InPart,
+    Kind::NameOnly,
     Kind::Otherwise,
     Kind::Otherwise,
     Kind::NoRoom(204, ""),
@@ -50,15 +54,23 @@ const KINDS: [Kind; 24] = [
     Kind::NoRoom(200, r#"{"success":true}"#),
     Kind::NoRoom(200, "[]"),
     Kind::SaysNo("success", "false"),
+    Kind::SaysNo("success", r#""false""#),
     Kind::SaysNo("error", r#""write failed""#),
     Kind::SaysNo("message", r#""room not found""#),
     Kind::SaysNo("archived", "true"),
+    Kind::SaysNo("archived", r#""true""#),
     Kind::SaysNo("roomName", r#""A""#),
     Kind::SaysNo("roomName", r#""b""#),
     Kind::Other(400, r#"{"message":"room not found"}"#),
     Kind::Other(400, r#"{"message":"room not found"}"#),
     Kind::Other(409, "{}"),
     Kind::Other(500, "{}"),
+    Kind::Other(302, ""),
+    Kind::Other(404, ""),
+    Kind::Other(404, "<html>nginx</html>"),
+    Kind::Other(409, "<html>Conflict</html>"),
+    Kind::Other(413, "[]"),
+    Kind::Other(429, "<html>Slow down</html>"),
     Kind::Other(403, "<html>Forbidden</html>"),
     Kind::Other(403, "{}"),
     Kind::Other(200, "<html>Sign in</html>"),
@@ -75,6 +87,7 @@ impl Kind {
                 200,
                 json!({"roomName": "a", "privacy": "private"}).to_string(),
             ),
+            Self::NameOnly => (200, json!({"roomName": "a"}).to_string()),
             Self::Otherwise => {
                 room["privacy"] = "public".into();
                 (200, room.to_string())
@@ -95,8 +108,20 @@ impl Kind {
         })
     }
 
-    fn shows_what_was_sent(self) -> bool {
-        matches!(self, Self::AsSent | Self::InPart)
+    /// Whether a write that is answered so was certainly not carried out: the service says so in its own words.
+    fn refuses(self) -> bool {
+        match self {
+            Self::Other(status, body) => status < 500 && body.starts_with('{'),
+            kind => kind == Self::NotSent,
+        }
+    }
+
+    /// Whether a read that is answered so says that there is no such room.
+    fn is_gone(self) -> bool {
+        match self {
+            Self::Other(status, body) => body.contains("not found") || (status, body) == (404, ""),
+            kind => matches!(kind, Self::SaysNo("archived", _)),
+        }
     }
 }
 
@@ -128,6 +153,29 @@ fn files(people: i64) -> Wanted {
         wanted("a", room),
     )]
     .into()
+}
+
+/// What the state knows of the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    Room,
+    /// And that reads do not show how many people may enter.
+    RoomInPart,
+}
+
+impl Known {
+    fn state(self) -> State {
+        let mut state = match self {
+            Self::Nothing => State::fresh("acme"),
+            Self::Room | Self::RoomInPart => applied(&files(4)),
+        };
+        if self == Self::RoomInPart {
+            let rooms = state.rooms.values_mut();
+            rooms.for_each(|room| room.unseen = ["maxParticipants".to_owned()].into());
+        }
+        state
+    }
 }
 
 /// The receipt of room `a`, all that was asked and answered, and the state that is left.
@@ -162,9 +210,9 @@ proptest! {
     #[test]
     fn no_answers_make_a_run_report_more_than_was_shown(
         answers in proptest::collection::vec(select(&KINDS[..]), 0..12),
-        is_known in any::<bool>(),
+        known in select(vec![Known::Nothing, Known::Room, Known::RoomInPart]),
     ) {
-        let state = if is_known { applied(&files(4)) } else { State::fresh("acme") };
+        let state = known.state();
         let before = state.clone();
         let (receipt, log, state) = run(state, &answers);
         let first = log.iter().position(|(writes, _)| *writes).unwrap_or(log.len());
@@ -173,7 +221,12 @@ proptest! {
         let doubts = remembered.is_some_and(|room| !room.unconfirmed.is_empty());
         match receipt.outcome {
             Outcome::Confirmed => {
-                let shown = since.iter().any(|(_, kind)| kind.shows_what_was_sent());
+                // An answer to a write may show less than a read does, unless it is known that reads show no more.
+                let shown = since.iter().any(|(writes, kind)| match kind {
+                    Kind::AsSent => true,
+                    Kind::InPart => !writes || known == Known::RoomInPart,
+                    kind => !writes && *kind == Kind::NameOnly,
+                });
                 prop_assert!(shown, "{:?} {:?}", receipt, log);
                 prop_assert!(!doubts);
             }
@@ -187,6 +240,13 @@ proptest! {
             Outcome::Refused | Outcome::Skipped => {
                 let forgotten = state.rooms.is_empty();
                 prop_assert!(forgotten || state == before, "{:?} {:?}", receipt, log);
+                let is_named = |kind: Kind| matches!(kind, Kind::SaysNo("roomName", r#""A""#));
+                let last = log.last().is_some_and(|(writes, kind)| match writes {
+                    true => is_named(*kind),
+                    false => kind.is_gone(),
+                });
+                let refused = since.iter().all(|(writes, kind)| !writes || kind.refuses());
+                prop_assert!(last || refused, "{:?} {:?}", receipt, log);
             }
         }
     }
@@ -194,8 +254,32 @@ proptest! {
 
 #[test]
 fn an_answer_that_agrees_takes_no_more_requests() {
-    let (receipt, log, _) = run(State::fresh("acme"), &[Kind::Otherwise, Kind::AsSent]);
+    let requests = |known: Known, answers: &[Kind]| {
+        let (receipt, log, _) = run(known.state(), answers);
+        assert_eq!(receipt.outcome, Outcome::Confirmed, "{known:?} {log:?}");
+        log.len()
+    };
+    let (whole, part) = (Kind::AsSent, Kind::InPart);
+    assert_eq!(requests(Known::Nothing, &[Kind::Otherwise, whole]), 2);
+    assert_eq!(requests(Known::Room, &[whole]), 1);
+    assert_eq!(requests(Known::RoomInPart, &[part]), 1);
+    // What a read may show as well is read.
+    assert_eq!(requests(Known::Room, &[part, whole]), 2);
+    assert_eq!(requests(Known::RoomInPart, &[Kind::NameOnly, part]), 2);
+    assert_eq!(requests(Known::Nothing, &[whole, part, part]), 3);
+}
+
+#[test]
+fn an_override_is_found_behind_an_answer_that_shows_less_and_is_kept_out_of_sight() {
+    let mut state = Known::RoomInPart.state();
+    let overridden: StoredSettings = [("maxParticipants".to_owned(), 3.into())].into();
+    let room = state.rooms.values_mut().next().unwrap();
+    room.settings.insert("maxParticipants".to_owned(), 5.into());
+    room.settings.insert("privacy".to_owned(), "public".into());
+    room.overridden.clone_from(&overridden);
+    let (receipt, log, state) = run(state, &[Kind::InPart, Kind::InPart]);
     assert_eq!((receipt.outcome, log.len()), (Outcome::Confirmed, 2));
-    let (receipt, log, _) = run(applied(&files(4)), &[Kind::InPart]);
-    assert_eq!((receipt.outcome, log.len()), (Outcome::Confirmed, 1));
+    assert_eq!(state.rooms.values().next().unwrap().overridden, overridden);
+    let (receipt, log, _) = run(Known::Room.state(), &[Kind::InPart, Kind::Otherwise]);
+    assert_eq!((receipt.outcome, log.len()), (Outcome::Overridden, 2));
 }

@@ -1,5 +1,6 @@
 //! What an answer means, from outside: what it says, and then one GET.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
@@ -205,12 +206,98 @@ fn a_page_that_refuses_one_room_stops_no_other() {
         let outcomes = ["a", "b", "c"].map(|room| receipt(&ran, room)["outcome"].clone());
         assert_eq!(
             outcomes,
-            ["confirmed", "refused", "confirmed"],
+            ["confirmed", "unknown", "confirmed"],
             "{}",
             ran.all()
         );
         assert_eq!(ran.json()["stopped"], Value::Null);
         assert_eq!(service.count("PUT", "b"), 1, "a page is not asked twice");
+    }
+}
+
+#[test]
+fn what_was_written_behind_a_page_still_counts_for_the_guard() {
+    for status in [302, 401, 403, 404, 408, 413] {
+        let armed = Arc::new(AtomicBool::new(false));
+        let is_armed = armed.clone();
+        let service = HostileService::new(&["a"], move |asked| {
+            match asked.is("PUT", "a") && is_armed.swap(false, Ordering::SeqCst) {
+                true => Way::After(answer(status, "text/html", "", "<html>blocked</html>")),
+                false => Way::Well,
+            }
+        });
+        let file = |privacy: &str, people: i64| {
+            let text = format!("privacy: {privacy}\nmaxParticipants: {people}\n");
+            service.scratch.write("rooms/a.yaml", &text);
+        };
+        let guard = "guard: {require_allow: [privacy-widened]}\n";
+        service.scratch.write("roomctl.yaml", guard);
+        file("public", 5);
+        assert_eq!(service.apply(&["--allow", "privacy-widened"]).code, 0);
+        armed.store(true, Ordering::SeqCst);
+        file("private", 5);
+        let ran = service.apply(&[]);
+        assert_eq!(ran.code, 6, "{status} {}", ran.all());
+        assert_eq!(receipt(&ran, "a")["outcome"], "unknown", "{status}");
+        // The room is private by now; an edit of something else must not open it.
+        file("public", 6);
+        let ran = service.apply(&[]);
+        assert_eq!(ran.code, 4, "{status} {}", ran.all());
+    }
+}
+
+#[test]
+fn an_answer_that_shows_less_than_a_read_hides_no_override() {
+    for more in [&[][..], &["flags=string", "numbers=string"]] {
+        let quirks = ["echo=writes", "override=maxParticipants:10"];
+        let site = Site::new(&[&quirks[..], more].concat(), &[]);
+        let mut privacy = "private";
+        for people in [50, 51, 51] {
+            let text = format!("privacy: {privacy}\nmaxParticipants: {people}\n");
+            site.room(0, &text);
+            let ran = site.apply(&[]);
+            let receipt = receipt(&ran, "room-00");
+            assert_eq!(receipt["outcome"], "overridden", "{}", ran.all());
+            let drift = site.run(&["drift", "--rate", "unlimited"]);
+            assert_eq!(drift.code, 0, "{}", drift.all());
+            privacy = if people == 51 { "public" } else { "private" };
+        }
+    }
+}
+
+#[test]
+fn a_service_that_shows_reads_no_more_than_writes_is_read_again_once() {
+    let site = Site::new(&["echo=sample"], &[]);
+    for (people, requests) in [(5, 3), (6, 1), (7, 1)] {
+        site.room(0, &format!("privacy: private\nmaxParticipants: {people}\n"));
+        let ran = site.apply(&[]);
+        assert_eq!(
+            receipt(&ran, "room-00")["attempts"],
+            requests,
+            "{}",
+            ran.all()
+        );
+    }
+}
+
+#[test]
+fn a_name_in_lower_case_that_is_looked_up_exactly_is_found_and_said() {
+    for more in [&[][..], &["answer=204"]] {
+        let site = Site::new(&[&["lowercase-names=exact"][..], more].concat(), &[]);
+        site.scratch.write("roomctl.yaml", "names: url-safe\n");
+        site.scratch.write("rooms/aB3.yaml", "privacy: private\n");
+        for _ in 0..3 {
+            let ran = site.apply(&[]);
+            assert_eq!(ran.code, 6, "{}", ran.all());
+            let receipt = receipt(&ran, "aB3");
+            let message = receipt["message"].as_str().unwrap();
+            assert!(message.contains("call its file `ab3.yaml`"), "{message}");
+        }
+        let (from, to) = ("rooms/aB3.yaml", "rooms/ab3.yaml");
+        std::fs::rename(site.scratch.path(from), site.scratch.path(to)).unwrap();
+        let ran = site.apply(&[]);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        assert_eq!(receipt(&ran, "ab3")["action"], "adopt");
     }
 }
 

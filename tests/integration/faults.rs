@@ -178,7 +178,7 @@ fn cases() -> Vec<Case> {
                 "Location: http://127.0.0.1:1/\r\n",
                 "",
             )),
-            "refused",
+            "unknown",
             "redirect",
             1,
         ),
