@@ -227,6 +227,10 @@ impl<'a> Source<'a> {
         let at = index(entry);
         let line = self.lines.get(at).copied().unwrap_or_default();
         let written_key = self.text.get(entry.key_span.clone()).unwrap_or_default();
+        // At the margin, where keys go, it would end the document.
+        if written_key.starts_with("...") || written_key.starts_with("---") {
+            return Err(not_understood(at));
+        }
         let behind_key = line.trim_start_matches(BLANKS).strip_prefix(written_key);
         let behind_key = behind_key.map(|rest| rest.trim_start_matches(BLANKS));
         let Some(rest) = behind_key.and_then(|rest| rest.strip_prefix(':')) else {
@@ -562,6 +566,8 @@ enableChat: true   # behind chat
             ("? privacy\n: private\n", "1: this key does not stand"),
             ("{\n\nprivacy: private\n}", "1: this line is no"),
             ("  roomName: a\n    b\n", "1: it is not clear"),
+            (" ... ': ", "1: this line is no"),
+            (" --- a: b", "1: this line is no"),
             // Between the two, the comment would become a line of the text.
             (
                 "privacy: private\n  # in\nrtmpOutURL: x\nenableChat: |\n  a\n",
