@@ -4,10 +4,11 @@
 use std::path::{Component, Path, PathBuf, absolute};
 
 use crate::files::context::Context;
+use crate::files::defaults::paths_in;
 use crate::files::discover::as_typed;
 use crate::files::room_files;
 use crate::model::{Finding, Wanted};
-use crate::planner::Scope;
+use crate::planner::{Scope, State};
 
 /// The scope of a run over `looked`. `whole` is the configured rooms directory, and `base` the directory of the
 /// configuration.
@@ -24,6 +25,28 @@ pub(crate) fn scope(base: &Path, whole: &Path, looked: &Path) -> Scope {
             Scope::new(&typed, &place(base, &whole.join(inner)), is_whole)
         }
         Err(_) => alone(real_whole.starts_with(&real_looked)),
+    }
+}
+
+/// The directory that counts as the configured one when nobody configured one, and `looked` is only what the user named:
+/// the uppermost on the way there from the configuration whose defaults hold in it, or the innermost that holds all files
+/// that rooms of the `state` were applied from.
+pub(crate) fn whole(base: &Path, looked: &Path, state: &State) -> PathBuf {
+    let around = scope(base, looked, looked).around(state);
+    // Never the directories above the configuration's, which a path out of it only passes.
+    let is_outside = around.starts_with("..");
+    let is_passed = |dir: &Path| dir.ends_with("..") || (is_outside && dir == Path::new(""));
+    let above = Path::new(&around).ancestors();
+    let above: Vec<&Path> = above.filter(|dir| !is_passed(dir)).collect();
+    let has_defaults = |dir: &&Path| paths_in(&base.join(dir)).iter().any(|path| path.is_file());
+    let uppermost = above.iter().copied().rfind(has_defaults);
+    let innermost = above.iter().copied().next();
+    let innermost = innermost.filter(|dir| !dir.as_os_str().is_empty());
+    match uppermost.or(innermost).map(|dir| (dir, base.join(dir))) {
+        Some((dir, _)) if dir == Path::new(&place(base, looked)) => looked.to_owned(),
+        Some((_, whole)) if whole.as_os_str().is_empty() => PathBuf::from("."),
+        Some((_, whole)) => whole,
+        None => looked.to_owned(),
     }
 }
 
@@ -90,6 +113,34 @@ mod tests {
     use std::fs::create_dir_all;
 
     use super::*;
+
+    #[test]
+    fn defaults_above_say_that_there_is_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        create_dir_all(at("conf")).unwrap();
+        create_dir_all(at("teams/sales/emea")).unwrap();
+        create_dir_all(at("alone/sales")).unwrap();
+        for dir in ["teams", "teams/sales"] {
+            std::fs::write(at(dir).join("_defaults.yaml"), "lang: en\n").unwrap();
+        }
+        let cases = [
+            ("", "teams/sales/emea", "teams"),
+            ("", "teams", "teams"),
+            ("", "alone/sales", "alone/sales"),
+            ("teams", "teams/sales", "teams"),
+            ("conf", "teams/sales/emea", "teams"),
+        ];
+        for (base, looked, expected) in cases {
+            let whole = whole(&at(base), &at(looked), &State::fresh("acme"));
+            let whole = whole.canonicalize().unwrap();
+            assert_eq!(
+                whole,
+                at(expected).canonicalize().unwrap(),
+                "{base} {looked}"
+            );
+        }
+    }
 
     #[test]
     fn a_part_is_known_however_it_is_typed() {

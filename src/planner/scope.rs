@@ -155,9 +155,22 @@ impl Scope {
         }
     }
 
-    /// Whether it looks at the directory that all places are counted from.
-    pub(crate) fn is_base(&self) -> bool {
-        self.place.is_empty()
+    /// Whether rooms may have been applied from outside of it, as far as the state knows. Where all places are counted
+    /// from, nothing can be seen to be outside.
+    pub(crate) fn is_left(&self, state: &State) -> bool {
+        let is_inside = |file: &str| within(file, &self.place).is_some();
+        let mut files = files(state);
+        self.place.is_empty() || files.any(|file| !file.is_some_and(is_inside))
+    }
+
+    /// The innermost directory that holds it and every file that rooms were applied from.
+    pub(crate) fn around(&self, state: &State) -> String {
+        let mut around: Vec<&str> = self.place.split('/').collect();
+        for file in files(state).flatten() {
+            let same = around.iter().zip(file.split('/'));
+            around.truncate(same.take_while(|(one, other)| *one == other).count());
+        }
+        around.join("/")
     }
 
     /// The place of a room file that was found.
@@ -263,6 +276,12 @@ impl Scope {
     }
 }
 
+/// Where the rooms that were ever confirmed were applied from, where that is known.
+fn files(state: &State) -> impl Iterator<Item = Option<&str>> {
+    let rooms = state.rooms.values().filter(|room| room.is_confirmed());
+    rooms.map(|room| room.file.as_deref())
+}
+
 /// What of `path` is below `directory`; nothing of it, if it is the directory itself.
 fn within<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
     if directory.is_empty() || path == directory {
@@ -281,7 +300,7 @@ fn join(directory: &str, rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::testing::{applied, files, pruning};
+    use crate::planner::testing::{applied, files, name, pruning};
     use crate::planner::{Action, plan};
 
     /// Rooms that were applied from two directories and a hidden one, and one of which nobody remembers from where.
@@ -351,6 +370,48 @@ mod tests {
             assert!(plan.changes.iter().all(|c| c.action == Action::Archive));
             assert_eq!(plan.managed, expected.len() as u64, "{place}");
         }
+    }
+
+    #[test]
+    fn the_state_shows_that_a_directory_is_only_a_part() {
+        let known = |files: &[Option<&str>]| {
+            let mut state = State::fresh("acme");
+            for (number, file) in files.iter().enumerate() {
+                let room = AppliedRoom {
+                    file: file.map(str::to_owned),
+                    ..state_of_one()
+                };
+                state.rooms.insert(name(&format!("r{number}")), room);
+            }
+            state
+        };
+        let (emea, pay) = (Some("teams/sales/emea.yaml"), Some("teams/hr/pay.yaml"));
+        let cases = [
+            ("teams", vec![], false, "teams"),
+            ("teams", vec![emea, pay], false, "teams"),
+            ("teams/sales", vec![emea], false, "teams/sales"),
+            ("teams/sales", vec![emea, pay], true, "teams"),
+            ("teams/sal", vec![emea], true, "teams"),
+            ("teams/sales", vec![None], true, "teams/sales"),
+            ("sales", vec![emea], true, ""),
+            (
+                "../teams/hr",
+                vec![Some("../teams/a.yaml")],
+                true,
+                "../teams",
+            ),
+            (".", vec![], true, ""),
+        ];
+        for (place, files, is_left, around) in cases {
+            let (scope, state) = (Scope::new(place, place, true), known(&files));
+            let found = (scope.is_left(&state), scope.around(&state));
+            assert_eq!(found, (is_left, around.to_owned()), "{place} {files:?}");
+        }
+    }
+
+    fn state_of_one() -> AppliedRoom {
+        let state = applied(&files(&[("a", &[("privacy", "private".into())])]));
+        state.rooms["a"].clone()
     }
 
     #[test]

@@ -665,3 +665,98 @@ fn a_run_from_within_a_part_misses_nothing_above() {
         assert!(ran.stderr.contains("--allow-empty"), "{}", ran.stderr);
     }
 }
+
+/// Rooms that were applied from a directory which no configuration names, with defaults at its top.
+fn named_only() -> (Site, [&'static str; 2]) {
+    let site = Site::new(&[], &[]);
+    site.scratch
+        .write("teams/_defaults.yaml", "enableChat: true\n");
+    for file in ["sales/emea", "sales/apac", "hr/payroll"] {
+        site.scratch.write(&format!("teams/{file}.yaml"), ROOM);
+    }
+    let ran = site.apply(&["--rooms", "teams"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let path = |file: &str| site.scratch.path(&format!("teams/{file}.yaml"));
+    fs::rename(path("sales/apac"), path("hr/apac")).unwrap();
+    (site, ["--rooms", "teams/sales"])
+}
+
+/// The program, from a directory below the site's.
+fn run_in(site: &Site, dir: &str, args: &[&str]) -> Ran {
+    let mut command = site.command(args);
+    let dir = site.scratch.path(dir);
+    Ran::from(command.current_dir(dir).output().unwrap())
+}
+
+/// The state as the first version wrote it: nobody remembers from where rooms were applied.
+fn of_version_1(site: &Site) {
+    let mut state = site.state();
+    state["version"] = json!(1);
+    for room in state["rooms"].as_object_mut().unwrap().values_mut() {
+        let room = room.as_object_mut().unwrap();
+        for key in ["asserted", "file", "observed", "unseen", "source"] {
+            room.remove(key);
+        }
+    }
+    site.scratch
+        .write(".roomctl/state.json", &state.to_string());
+}
+
+#[test]
+fn a_part_of_a_directory_that_nobody_configured_is_one_too() {
+    for version in [2, 1] {
+        let (site, sales) = named_only();
+        if version == 1 {
+            of_version_1(&site);
+        }
+        let plan = site.run(&["plan", "--format", "json", sales[0], sales[1]]);
+        assert_eq!(plan.json()["changes"], json!([]), "{}", plan.all());
+        let refused = site.apply(&["--prune", sales[0], sales[1]]);
+        let deleted = site.count("DELETE");
+        assert_eq!((refused.code, deleted), (4, 0), "{}", refused.all());
+        assert!(
+            refused.stderr.contains("only a part of teams"),
+            "{}",
+            refused.stderr
+        );
+        let ran = site.apply(&["--prune", "--allow-empty", sales[0], sales[1]]);
+        assert_eq!((ran.code, site.count("DELETE")), (0, 0), "{}", ran.all());
+    }
+}
+
+#[test]
+fn where_one_stands_changes_nothing() {
+    let site = two_teams();
+    site.scratch.write("roomctl.yaml", "app: acme\n");
+    let path = |file: &str| site.scratch.path(&format!("rooms/{file}.yaml"));
+    fs::rename(path("sales/apac"), path("hr/apac")).unwrap();
+    let from = [
+        "--config",
+        "../roomctl.yaml",
+        "--state",
+        "../.roomctl/state.json",
+        "--rooms",
+        "sales",
+    ];
+    let unnamed = &from[2..];
+    for part in [&from[..], unnamed] {
+        for version in [2, 1] {
+            if version == 1 {
+                of_version_1(&site);
+            }
+            let refused = run_in(
+                &site,
+                "rooms",
+                &[&["apply", "--yes", "--prune"], part].concat(),
+            );
+            let deleted = site.count("DELETE");
+            assert_eq!((refused.code, deleted), (4, 0), "{}", refused.all());
+        }
+    }
+    let plan = run_in(
+        &site,
+        "rooms",
+        &[&["plan", "--format", "json"], &from[..]].concat(),
+    );
+    assert_eq!(plan.json()["changes"], json!([]), "{}", plan.all());
+}

@@ -189,10 +189,11 @@ impl Session {
             ));
         }
         let Workspace { rooms, whole, .. } = &self.workspace;
+        let is_alone = rooms == whole;
         let (rooms, whole) = (rooms.display(), whole.display());
         let why = match considered.doubt {
             None => return Ok(()),
-            Some(Doubt::Part) if self.workspace.scope.is_base() => {
+            Some(Doubt::Part) if is_alone => {
                 format!("nothing says that {rooms} is all of the rooms directory")
             }
             Some(Doubt::Part) => format!("{rooms} is only a part of {whole}"),

@@ -16,7 +16,7 @@ use crate::files::text_file::load;
 use crate::model::policy::{self, Policy};
 use crate::model::reference::PrefixError;
 use crate::model::{Effect, EnvPrefix, Glob, NameRule, Place, Secret, Variables};
-use crate::planner::{Rate, Scope};
+use crate::planner::{Rate, Scope, State};
 use crate::store::{Found, Location, LocationError, Store};
 
 /// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
@@ -61,33 +61,39 @@ impl Workspace {
         if let Some(app) = &app {
             check_app(app)?;
         }
-        let default = PathBuf::from("rooms");
-        let configured = config.rooms.get().cloned();
-        // Nobody says that there is more than what is named.
-        let alone = global.rooms.clone();
-        let alone = alone.filter(|_| configured.is_none() && !default.exists());
-        let is_alone = alone.is_some();
-        let whole = alone.or(configured).unwrap_or(default);
-        let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
         let base = global.config.as_deref().and_then(Path::parent);
-        let mut scope = looked::scope(base.unwrap_or(Path::new("")), &whole, &rooms);
-        scope.owns = config.owns.get().cloned();
-        // Nor does anybody, from within a part, that there is not.
-        scope.whole &= !(is_alone && scope.is_base());
-        Ok(Self {
+        let base = base.unwrap_or(Path::new(""));
+        let (whole, is_said) = whole(base, config.rooms.get());
+        let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
+        let mut workspace = Self {
             app,
             base_url: set(&global.base_url, config.base_url.get()),
             secret_key_file: global.secret_key_file.clone(),
             env_prefix: env_prefix(global)?,
             store: Store::open(&location(global, &config)?),
             runtime: OnceLock::new(),
-            scope,
+            scope: looked::scope(base, &whole, &rooms),
             rooms,
             whole,
             sandbox: global.sandbox,
             now: global.now.map_or_else(clock, |now| now.0),
             config,
-        })
+        };
+        if global.rooms.is_some() && !is_said {
+            workspace.ask_the_state(base);
+        }
+        workspace.scope.owns = workspace.config.owns.get().cloned();
+        Ok(workspace)
+    }
+
+    /// Nobody says that there is more than the directory that the user named; but the state may know of rooms outside.
+    fn ask_the_state(&mut self, base: &Path) {
+        // What is wrong with it, the command says that needs it.
+        let found = self.load_state().map(|found| found.state);
+        let state = found.unwrap_or_else(|_| State::fresh(""));
+        self.whole = looked::whole(base, &self.rooms, &state);
+        self.scope = looked::scope(base, &self.whole, &self.rooms);
+        self.scope.whole &= !self.scope.is_left(&state);
     }
 
     /// What the asynchronous work of a command runs on.
@@ -237,6 +243,20 @@ pub(crate) fn clock() -> i64 {
 /// that it withholds.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The rooms directory, which is beside the configuration, or in the working directory; and whether it is configured or there.
+fn whole(base: &Path, configured: Option<&PathBuf>) -> (PathBuf, bool) {
+    let usual = PathBuf::from("rooms");
+    let here = configured.unwrap_or(&usual);
+    let beside = base.join(here);
+    let is_said = configured.is_some() || beside.exists() || here.exists();
+    let whole = if beside.exists() {
+        beside
+    } else {
+        here.clone()
+    };
+    (whole, is_said)
 }
 
 /// What the variables begin with that files may refer to. Never from a file: whoever may propose one would choose.
