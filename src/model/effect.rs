@@ -21,7 +21,7 @@ words! {
         EjectsParticipants = "ejects-participants",
         /// The price of a meeting changes.
         BillingChanged = "billing-changed",
-        /// The room goes away.
+        /// The room goes away, at once or when it expires.
         Archived = "archived",
     }
 }
@@ -43,7 +43,7 @@ impl Effect {
             Self::RecordingOn => "meetings will or may be recorded",
             Self::EjectsParticipants => "people in the room may be put out of it",
             Self::BillingChanged => "what a meeting costs changes",
-            Self::Archived => "the room will be archived",
+            Self::Archived => "the room will or may be archived",
         }
     }
 }
@@ -93,8 +93,15 @@ pub(crate) fn effects(held: &Held, wanted: &StoredSettings, now: i64) -> Vec<Eff
         to.is_some_and(|to| possible(held, name).iter().any(|from| moves(from, to)))
     });
     let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
-    if expires(held, wanted, now) {
+    let is_over = |moment: Option<i64>| moment.is_some_and(|moment| moment <= now);
+    let mut ends = expiries(held, wanted, "ejectAtRoomExp");
+    if ends.any(|(before, after)| is_over(after) && !is_over(before)) {
         effects.insert(Effect::EjectsParticipants);
+    }
+    let never = i64::MAX;
+    let mut ends = expiries(held, wanted, "deleteOnExp");
+    if ends.any(|(before, after)| after.unwrap_or(never) < before.unwrap_or(never)) {
+        effects.insert(Effect::Archived);
     }
     effects.into_iter().collect()
 }
@@ -132,24 +139,26 @@ fn possible<'a>(held: &'a Held, name: &str) -> Cow<'a, [Stored]> {
     }
 }
 
-/// Whether a room may be over once it is written, and puts out whoever is in it, that was not before. What is not
-/// written stays as it is.
-fn expires(held: &Held, wanted: &StoredSettings, now: i64) -> bool {
-    let is_over = |ejects: &Stored, moment: &Stored| {
-        ejects.is_true() && moment.integer().is_some_and(|moment| moment <= now)
-    };
-    let [ejects, expiry] = ["ejectAtRoomExp", "expireUnixSec"];
-    let (before_ejects, before_expiry) = (possible(held, ejects), possible(held, expiry));
-    let mut before = before_ejects
+/// When the expiry may do what `flag` says, before and after the room is written; `None`: never. What is not written
+/// stays as it is.
+fn expiries(
+    held: &Held,
+    wanted: &StoredSettings,
+    flag: &str,
+) -> impl Iterator<Item = (Option<i64>, Option<i64>)> {
+    let expiry = "expireUnixSec";
+    let when = |flag: &Stored, moment: &Stored| moment.integer().filter(|_| flag.is_true());
+    let (flags, moments) = (possible(held, flag), possible(held, expiry));
+    let mut expiries = Vec::new();
+    for (on, moment) in flags
         .iter()
-        .flat_map(|ejects| before_expiry.iter().map(move |moment| (ejects, moment)));
-    before.any(|before| {
-        let after = (
-            wanted.get(ejects).unwrap_or(before.0),
-            wanted.get(expiry).unwrap_or(before.1),
-        );
-        is_over(after.0, after.1) && !is_over(before.0, before.1)
-    })
+        .flat_map(|on| moments.iter().map(move |moment| (on, moment)))
+    {
+        let after = (wanted.get(flag), wanted.get(expiry));
+        let after = when(after.0.unwrap_or(on), after.1.unwrap_or(moment));
+        expiries.push((when(on, moment), after));
+    }
+    expiries.into_iter()
 }
 
 #[cfg(test)]
@@ -175,7 +184,8 @@ mod tests {
     #[test]
     fn effects_of_single_moves() {
         let (people, recording) = ("ejects-participants", ["recording-on", "billing-changed"]);
-        let cases: [(Value, Value, &[&str]); 20] = [
+        let gone = "archived";
+        let cases: [(Value, Value, &[&str]); 26] = [
             (
                 json!({"privacy": "private"}),
                 json!({"privacy": "public"}),
@@ -245,18 +255,45 @@ mod tests {
             ),
             (json!({}), json!({"maxParticipants": 6}), &[people]),
             (
-                json!({"ejectAtRoomExp": true, "expireUnixSec": 2000}),
+                json!({"deleteOnExp": false, "ejectAtRoomExp": true, "expireUnixSec": 2000}),
                 json!({"ejectAtRoomExp": true, "expireUnixSec": 999}),
                 &[people],
             ),
             (
-                json!({"ejectAtRoomExp": false, "expireUnixSec": 2000}),
+                json!({"deleteOnExp": false, "ejectAtRoomExp": false, "expireUnixSec": 2000}),
                 json!({"ejectAtRoomExp": false, "expireUnixSec": 999}),
                 &[],
             ),
+            (
+                json!({"deleteOnExp": false, "expireUnixSec": 2000}),
+                json!({"deleteOnExp": true, "expireUnixSec": 2000}),
+                &[gone],
+            ),
+            (
+                json!({"deleteOnExp": true, "expireUnixSec": 2000}),
+                json!({"deleteOnExp": true, "expireUnixSec": 1999}),
+                &[gone],
+            ),
+            (
+                json!({"deleteOnExp": true, "expireUnixSec": 2000}),
+                json!({"deleteOnExp": true, "expireUnixSec": 2001}),
+                &[],
+            ),
+            (
+                json!({"deleteOnExp": false, "ejectAtRoomExp": false}),
+                json!({"expireUnixSec": 999}),
+                &[],
+            ),
+            // Whenever it may expire, and whether or not it is to be archived then, it may be now.
+            (json!({}), json!({"deleteOnExp": true}), &[gone]),
+            (
+                json!({"ejectAtRoomExp": false}),
+                json!({"expireUnixSec": 999}),
+                &[gone],
+            ),
             // What is not written stays as it is.
             (
-                json!({"ejectAtRoomExp": true, "expireUnixSec": 2000}),
+                json!({"deleteOnExp": false, "ejectAtRoomExp": true, "expireUnixSec": 2000}),
                 json!({"expireUnixSec": 999}),
                 &[people],
             ),
@@ -275,7 +312,7 @@ mod tests {
     #[test]
     fn creating_a_room_opens_none_and_puts_nobody_out() {
         let of = |wanted: Value| names(&effects_of_creating(&read(&wanted)));
-        let over = json!({"privacy": "public", "maxParticipants": 1, "ejectAtRoomExp": true, "expireUnixSec": 1});
+        let over = json!({"privacy": "public", "maxParticipants": 1, "ejectAtRoomExp": true, "deleteOnExp": true, "expireUnixSec": 1});
         assert_eq!(of(over), [""; 0]);
         assert_eq!(
             of(json!({"recordRoom": true, "audioOnlyRoom": false})),
@@ -298,7 +335,7 @@ mod tests {
     /// Some of the attributes that have effects, with up to so many values each.
     fn some(values: usize) -> impl Strategy<Value = Held> {
         let mut names: BTreeSet<&'static str> = table().map(|(_, name, _)| name).collect();
-        names.extend(["ejectAtRoomExp", "expireUnixSec"]);
+        names.extend(["ejectAtRoomExp", "deleteOnExp", "expireUnixSec"]);
         let one = |name: &'static str| {
             let values = proptest::collection::vec(value_of(name), 1..=values);
             proptest::option::of(values).prop_map(move |values| Some((name.to_owned(), values?)))

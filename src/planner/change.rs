@@ -98,6 +98,8 @@ pub(crate) struct Change {
     pub room: RoomName,
     /// What is done to it.
     pub action: Action,
+    /// Whether it was applied before, and so counts among the managed rooms, whatever is to be done to it.
+    pub is_managed: bool,
     /// The file that wants it; `None` for an orphan.
     pub file: Option<String>,
     /// What it does to people.
@@ -193,7 +195,7 @@ pub(crate) struct Plan {
 /// A room that nothing is planned for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
-    /// Whether it was read after all, and only cannot be put back.
+    /// Whether it was read after all, and only cannot be put back, or is not ours to archive.
     pub was_read: bool,
     pub room: RoomName,
     /// The file that wants it.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::change::{Action, Change, Plan};
+use super::change::{Change, Plan};
 use crate::model::effect::{Held, effects};
 use crate::model::words::count;
 use crate::model::{Effect, Glob, RoomName, StoredSettings, glob};
@@ -119,8 +119,8 @@ impl Ban {
         match self {
             Self::NotAllowed => format!("{sentence}; allow it with --allow {}", effect.name()),
             Self::Protected => format!(
-                "{sentence}, and `protected` in roomctl.yaml forbids it; bring its file back, or leave it out \
-                 with --exclude"
+                "{sentence}, and `protected` in roomctl.yaml forbids it; bring its file back, take `deleteOnExp` \
+                 out of it, or leave the room out with --exclude"
             ),
         }
     }
@@ -182,9 +182,11 @@ impl fmt::Display for Refusal {
 
 /// Whether `plan` goes further than it may. Empty: it may be applied.
 pub(crate) fn refusals(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
-    let planned = |action| plan.changes.iter().filter(|c| c.action == action).count() as u64;
     // Rooms new to the state do not count: they change nothing for anybody yet.
-    let (updated, archived) = (planned(Action::Update), planned(Action::Archive));
+    let planned = plan.actionable().filter(|change| change.is_managed);
+    let (archived, updated): (Vec<_>, Vec<_>) =
+        planned.partition(|change| change.effects.contains(&Effect::Archived));
+    let (updated, archived) = (updated.len() as u64, archived.len() as u64);
     let (managed, all) = (plan.managed, updated + archived);
     let share = |rooms, verb, limit| Refusal::Share {
         rooms,
@@ -238,8 +240,10 @@ fn banned(plan: &Plan, effect: Effect, ban: Ban, limits: &Limits) -> Option<Refu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::plan;
-    use crate::planner::testing::{applied, file, name, pruning};
+    use crate::model::Wanted;
+    use crate::planner::change::Action;
+    use crate::planner::testing::{applied, file, name, pruning, shown};
+    use crate::planner::{Gone, Sighting, plan};
 
     /// A plan that archives all of `rooms` rooms but `kept`.
     fn archiving(rooms: u64, kept: u64) -> Plan {
@@ -311,6 +315,65 @@ mod tests {
         assert!(refused(&both, Some("6")).is_empty());
     }
 
+    /// However it comes back: only rooms that are new to the state are new.
+    #[test]
+    fn a_managed_room_that_is_made_or_adopted_again_counts_as_updated() {
+        let one = file(5).remove("a").unwrap();
+        let rooms = |rooms: std::ops::Range<u64>| -> Wanted {
+            let names = rooms.map(|number| name(&format!("r{number:02}")));
+            names.map(|name| (name, one.clone())).collect()
+        };
+        let (state, all) = (applied(&rooms(0..12)), rooms(0..40));
+        let recreated = || {
+            let mut world = shown(&all);
+            for sighting in world.values_mut() {
+                if let Sighting::Present(live) = sighting {
+                    live.id = Some("other".to_owned());
+                }
+            }
+            world
+        };
+        let gone = || {
+            all.keys()
+                .map(|name| (name.clone(), Sighting::Absent(Gone::Missing)))
+        };
+        for (world, action) in [
+            (recreated(), Action::Adopt),
+            (gone().collect(), Action::Create),
+        ] {
+            let planned = |again: u64| {
+                let mut plan = plan(&all, &state, Some(&world), &pruning());
+                assert!(plan.changes.iter().all(|change| change.action == action));
+                let name = |number: u64| name(&format!("r{number:02}"));
+                plan.changes
+                    .retain(|change| change.room < name(again) || change.room >= name(12));
+                plan
+            };
+            assert_eq!(refused(&planned(3), None), [""; 0], "{action:?}");
+            assert_eq!(
+                refused(&planned(4), None),
+                [
+                    "4 of 12 managed rooms would be updated, more than 30%; allow it with --max-changes 4"
+                ]
+            );
+        }
+    }
+
+    /// A room that is archived by its expiry goes, too.
+    #[test]
+    fn what_archives_itself_counts_as_archived() {
+        let mut plan = updating(10, 2);
+        for change in &mut plan.changes {
+            change.effects = vec![Effect::Archived];
+        }
+        assert_eq!(
+            refused(&plan, None),
+            [
+                "2 of 10 managed rooms would be archived, more than 10%; allow it with --max-changes 2"
+            ]
+        );
+    }
+
     #[test]
     fn the_user_may_allow_more_or_less() {
         assert!(refused(&archiving(20, 17), Some("3")).is_empty());
@@ -362,8 +425,8 @@ mod tests {
         };
         let (gone, moved) = (archiving(5, 3), updating(5, 2));
         assert_eq!(refused(&gone, "r0", &[]), [""; 0], "another room");
-        let archived = "archived in `r4`: the room will be archived, and `protected` in roomctl.yaml forbids it; \
-                        bring its file back, or leave it out with --exclude";
+        let archived = "archived in `r4`: the room will or may be archived, and `protected` in roomctl.yaml forbids it; \
+                        bring its file back, take `deleteOnExp` out of it, or leave the room out with --exclude";
         assert_eq!(refused(&gone, "R4", &[]), [archived]);
         assert_eq!(refused(&gone, "R4", &[Effect::Archived]), [archived]);
         let recorded = "recording-on in `r3` and 1 other room: meetings will or may be recorded; allow it with \

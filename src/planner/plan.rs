@@ -122,6 +122,10 @@ impl Plan {
     }
 }
 
+/// Why a room of the state that no file wants is not archived.
+pub(crate) const NOT_OURS: &str =
+    "somebody recreated it under its name, so it is not ours to archive";
+
 /// One room as its file wants it, as it was applied, and as it was seen.
 pub(super) struct Room<'a> {
     pub name: &'a RoomName,
@@ -167,7 +171,7 @@ impl<'a> Room<'a> {
         match self.wanted {
             _ if options.drift_only => self.put_back(options.now),
             Some(file) => Ok(self.follow(file, options)),
-            None => Ok(Some(self.left_over(options.prune))),
+            None => self.left_over(options.prune).map(Some),
         }
     }
 
@@ -291,16 +295,20 @@ impl<'a> Room<'a> {
     ///
     /// A room whose first write was never answered is left alone in any case: it may have been there before,
     /// made by somebody else, and no id is known that could show it.
-    fn left_over(&self, prune: bool) -> Change {
+    fn left_over(&self, prune: bool) -> Result<Change, String> {
         let nothing = StoredSettings::new();
         if !prune || !self.applied.is_confirmed() {
-            return self.change(Action::Orphan, &nothing, Vec::new());
+            return Ok(self.change(Action::Orphan, &nothing, Vec::new()));
         }
-        Change {
+        let live = self.present();
+        if live.is_some_and(|live| self.applied.is_recreated(live)) {
+            return Err(NOT_OURS.to_owned());
+        }
+        Ok(Change {
             effects: vec![Effect::Archived],
             sends: true,
             ..self.change(Action::Archive, &nothing, Vec::new())
-        }
+        })
     }
 
     /// A change that sends nothing yet. `body` is what will be sent, for the digest, but for what is muted.
@@ -318,6 +326,7 @@ impl<'a> Room<'a> {
         Change {
             room: self.name.clone(),
             action,
+            is_managed: self.applied.is_confirmed(),
             file: self.wanted.map(|wanted| wanted.file.clone()),
             effects: Vec::new(),
             attributes: Vec::new(),
@@ -593,6 +602,18 @@ mod tests {
         // Already as wanted: recorded, nothing is sent.
         let plan = online(&file(5), &new, &shown(&file(5)));
         assert!(!plan.changes[0].sends);
+    }
+
+    #[test]
+    fn what_was_recreated_is_not_archived() {
+        let mut world = shown(&file(5));
+        live_of(&mut world).id = Some("other".to_owned());
+        let prune = plan(&Wanted::new(), &applied(&file(5)), Some(&world), &pruning());
+        assert_eq!(prune.changes, []);
+        assert!(prune.unreadable[0].message.contains("recreated"));
+        assert!(prune.unreadable[0].was_read);
+        let orphan = online(&Wanted::new(), &applied(&file(5)), &world);
+        assert_eq!(actions(&orphan), [(Action::Orphan, "a")]);
     }
 
     #[test]

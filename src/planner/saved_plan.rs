@@ -12,6 +12,8 @@ use super::change::{Action, AttributeChange, Change, Plan};
 use super::plan::Options;
 use super::receipt::Receipt;
 use super::state::State;
+use super::world::Sighting;
+use crate::model::catalogue::attribute;
 use crate::model::value::stored;
 use crate::model::{RoomName, StoredSettings, Value, Wanted, WantedRoom, digest};
 
@@ -80,7 +82,7 @@ pub(crate) fn saved_changes(plan: &Plan, wanted: &Wanted, state: &State) -> Vec<
     let saved = |change: &Change| SavedChange {
         room: change.room.clone(),
         action: change.action,
-        digest: shown(change, wanted.get(&change.room)),
+        digest: shown(change, wanted.get(&change.room), state.salt()),
         wanted: wanted_digest(&change.room, wanted, state),
     };
     plan.actionable().map(saved).collect()
@@ -172,7 +174,7 @@ fn judge(
         return Standing::Stale("something else would be done to it now");
     }
     let is_wanted = wanted_digest(&now.room, wanted, state) == saved.wanted;
-    if is_wanted && shown(now, wanted.get(&now.room)) == saved.digest {
+    if is_wanted && shown(now, wanted.get(&now.room), state.salt()) == saved.digest {
         return Standing::Same;
     }
     Standing::Stale(if is_wanted {
@@ -193,7 +195,7 @@ fn unset_variables(room: Option<&WantedRoom>) -> Vec<&String> {
 }
 
 /// Digest over what a reviewer saw of a change.
-fn shown(change: &Change, room: Option<&WantedRoom>) -> String {
+fn shown(change: &Change, room: Option<&WantedRoom>, salt: &str) -> String {
     // Whether a referenced secret is in the list depends on the variables of the machine.
     let by_reference = |attribute: &&AttributeChange| {
         room.is_some_and(|room| room.references.contains_key(attribute.name.as_str()))
@@ -204,7 +206,16 @@ fn shown(change: &Change, room: Option<&WantedRoom>) -> String {
         .filter(|attribute| !by_reference(attribute))
         .map(|a| (&a.name, &a.before, &a.live, a.cause, a.unconfirmed))
         .collect();
-    digest::of(&(&change.digest, attributes))
+    let shown = digest::of(&(&change.digest, attributes));
+    match &change.seen {
+        // All of it goes, not only what somebody manages.
+        Some(Sighting::Present(live)) if change.action == Action::Archive => {
+            let mut gone = live.stored(salt);
+            gone.retain(|name, _| attribute(name).is_some());
+            digest::of(&(shown, gone))
+        }
+        _ => shown,
+    }
 }
 
 /// Digest over all that would be sent to a room.
@@ -221,7 +232,7 @@ mod tests {
     use super::*;
     use crate::model::{Secret, Value};
     use crate::planner::plan;
-    use crate::planner::testing::{applied, files, name, pruning, secret, unset};
+    use crate::planner::testing::{applied, files, name, pruning, secret, shown as seen_as, unset};
 
     fn wanted(rooms: &[(&str, i64)]) -> Wanted {
         let settings = |people: i64| [("maxParticipants", Value::from(people))];
@@ -305,6 +316,26 @@ mod tests {
             standings(&saved, &files, &after),
             [". a", ". gone", "+ later"]
         );
+    }
+
+    #[test]
+    fn what_is_archived_is_what_was_seen() {
+        let (state, none) = (applied(&wanted(&[("a", 5)])), Wanted::new());
+        let seen = |people: i64| {
+            plan(
+                &none,
+                &state,
+                Some(&seen_as(&wanted(&[("a", people)]))),
+                &pruning(),
+            )
+        };
+        let saved = saved_changes(&seen(5), &none, &state);
+        let stale = |now: i64| {
+            narrow(&saved, seen(now), &none, &state, &pruning())
+                .stale
+                .len()
+        };
+        assert_eq!((stale(5), stale(700)), (0, 1));
     }
 
     #[test]

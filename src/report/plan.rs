@@ -112,7 +112,8 @@ pub(crate) struct UnreadableReport {
     pub file: Option<String>,
     /// Why.
     pub message: String,
-    /// Whether it was read, and only cannot be put back, as `apply --drift-only` would.
+    /// Whether it was read, and is left all the same: it cannot be put back as `apply --drift-only` would, or was
+    /// recreated and is not archived.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_read: bool,
 }

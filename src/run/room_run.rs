@@ -9,6 +9,7 @@ use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
 use crate::planner::doubts::Doubts;
+use crate::planner::plan::NOT_OURS;
 use crate::planner::receipt::{Comparison, compare};
 use crate::planner::undeclared::observed;
 use crate::planner::{
@@ -135,10 +136,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             End::Stopped => return self.settle(End::Stopped),
             other => Sighting::Unreadable(other.message()),
         };
-        // Looked at again, right before it is written, when the plan was made from a look. What moved is not overwritten.
-        let moved = change.seen.as_ref().and_then(|seen| seen.moved_until(&now));
-        if let Some(moved) = moved {
-            return self.refused(format!("moved since the plan: {moved}; plan again"));
+        if let Some(moved) = self.moved_until(&now) {
+            return self.refused(moved);
         }
         match now {
             _ if self.action == Action::Create => self.add().await,
@@ -152,6 +151,13 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             Sighting::Absent(_) => self.gone(),
             Sighting::Unreadable(why) => self.unread(&why),
         }
+    }
+
+    /// What moved until `now`, when the plan was made from a look: it is neither overwritten nor archived.
+    fn moved_until(&self, now: &Sighting) -> Option<String> {
+        let seen = self.task.change.seen.as_ref()?;
+        let moved = seen.moved_until(now)?;
+        Some(format!("moved since the plan: {moved}; plan again"))
     }
 
     async fn put_and_confirm(&mut self) -> Result<Receipt, StoreError> {
@@ -195,11 +201,13 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                     return Ok(self.receipt(Outcome::Unknown, Some(message.to_owned())));
                 }
                 End::Room(live) if self.task.before.is_recreated(&live) => {
-                    let message =
-                        "somebody recreated it under its name, so it is not ours to archive";
-                    return self.refused(message.to_owned());
+                    return self.refused(NOT_OURS.to_owned());
                 }
-                End::Room(_) => {}
+                End::Room(live) => {
+                    if let Some(moved) = self.moved_until(&Sighting::Present(live)) {
+                        return self.refused(moved);
+                    }
+                }
                 End::Stopped => return self.settle(End::Stopped),
                 other => return self.unread(&other.message()),
             }

@@ -23,7 +23,7 @@ const ROOMS: [&str; 3] = ["a", "b", "c"];
 fn room() -> impl Strategy<Value = Map<String, Value>> {
     let flag = || proptest::option::of(any::<bool>());
     let limit = || proptest::option::of(proptest::sample::select(vec![0, 1, 10, 500]));
-    let expiry = proptest::option::of((any::<bool>(), any::<bool>()));
+    let expiry = proptest::option::of((flag(), flag(), select(vec![-1000, 1000, 2000])));
     (any::<bool>(), flag(), flag(), limit(), limit(), expiry).prop_map(
         |(public, records, audio_only, most, idle, expiry)| {
             let mut room = Map::new();
@@ -33,10 +33,10 @@ fn room() -> impl Strategy<Value = Map<String, Value>> {
             audio_only.map(|on| set("audioOnlyRoom", json!(on)));
             most.map(|number| set("maxParticipants", json!(number)));
             idle.map(|number| set("endMeetingAfterNoActivityInSec", json!(number)));
-            if let Some((ejects, is_over)) = expiry {
-                let moment = options().now + if is_over { -1000 } else { 1000 };
-                set("ejectAtRoomExp", json!(ejects));
-                set("expireUnixSec", json!(moment));
+            if let Some((ejects, deletes, distance)) = expiry {
+                ejects.map(|on| set("ejectAtRoomExp", json!(on)));
+                deletes.map(|on| set("deleteOnExp", json!(on)));
+                set("expireUnixSec", json!(options().now + distance));
             }
             room
         },
@@ -56,7 +56,15 @@ const LIVE: Mode = Mode {
 };
 
 /// Mostly the usual one.
-const MODES: [Mode; 7] = [
+const MODES: [Mode; 9] = [
+    Mode {
+        prune: true,
+        ..OFFLINE
+    },
+    Mode {
+        prune: true,
+        ..LIVE
+    },
     OFFLINE,
     OFFLINE,
     OFFLINE,
@@ -83,6 +91,10 @@ struct Turn {
     by_hand: Vec<Map<String, Value>>,
     /// What somebody moves by hand where a mute accepts it, or in a protected room.
     moves: Vec<(&'static str, &'static str, Value)>,
+    /// What somebody moves by hand after the look of the run, before it writes.
+    late: Option<(&'static str, &'static str, Value)>,
+    /// A room that somebody archives by hand, to make another under its name.
+    recreated: Option<&'static str>,
     state_is_lost: bool,
     mode: Mode,
     faults: Vec<String>,
@@ -109,11 +121,13 @@ fn turn() -> impl Strategy<Value = Turn> {
     };
     let moved = (select(&ROOMS[..]), select(&MOVED[..]));
     let moved = moved.prop_map(|(room, (attribute, value))| (room, attribute, by_hand(value)));
-    let effects = || proptest::sample::subsequence(Effect::ALL[..4].to_vec(), 0..=4);
+    let late = prop::option::weighted(0.3, moved.clone());
+    let recreated = prop::option::weighted(0.2, select(&ROOMS[..]));
+    let effects = || proptest::sample::subsequence(Effect::ALL.to_vec(), 0..=5);
     (
         files,
         proptest::collection::vec(room(), 0..3),
-        proptest::collection::vec(moved, 0..4),
+        (proptest::collection::vec(moved, 0..4), late, recreated),
         prop::bool::weighted(0.2),
         select(&MODES[..]),
         proptest::collection::vec(fault(), 0..2),
@@ -122,11 +136,14 @@ fn turn() -> impl Strategy<Value = Turn> {
         proptest::sample::subsequence(ROOMS.to_vec(), 0..=2),
     )
         .prop_map(
-            |(files, by_hand, moves, state_is_lost, mode, faults, named, allowed, protected)| {
+            |(files, by_hand, moved, state_is_lost, mode, faults, named, allowed, protected)| {
+                let (moves, late, recreated) = moved;
                 Turn {
                     files,
                     by_hand,
                     moves,
+                    late,
+                    recreated,
                     state_is_lost,
                     mode,
                     faults,
@@ -223,6 +240,13 @@ fn happened(
     if turned("enableRecording") || turned("audioOnlyRoom") {
         effects.push(Effect::BillingChanged);
     }
+    let archives_itself = |room: &BTreeMap<String, Value>| match room.get("expireUnixSec") {
+        Some(moment) if on(room, "deleteOnExp") => moment.as_i64().unwrap(),
+        _ => i64::MAX,
+    };
+    if archives_itself(after) < archives_itself(before) {
+        effects.push(Effect::Archived);
+    }
     effects
 }
 
@@ -242,7 +266,7 @@ fn fill_by_hand(bench: &Bench, turn: &Turn) {
             return;
         };
         let mut world = bench.world();
-        if world.room(room).is_none() {
+        if world.room(room).is_none_or(|room| room.archived) {
             world.create(room, attributes.clone().into_iter().collect(), 0);
         } else {
             for (attribute, value) in attributes {
@@ -267,11 +291,39 @@ fn move_by_hand(bench: &Bench, turn: &Turn, mutes: &[Mute], is_shown: bool, move
     }
 }
 
+/// Somebody archives a room, and makes another under its name.
+fn recreate(bench: &Bench, turn: &Turn) {
+    let mut world = bench.world();
+    let room = turn.recreated.and_then(|room| world.room(room).cloned());
+    if let Some(room) = room {
+        world.create(&room.name, room.attributes, 1_000);
+    }
+}
+
+/// Moves a room by hand between the look and the write of a run that makes one. Returns what it holds by then.
+fn move_late(bench: &Bench, turn: &Turn, moved: &mut Moved) -> Held {
+    let (Some((room, attribute, value)), true) = (&turn.late, turn.mode.live) else {
+        return Held::new();
+    };
+    let mut world = bench.world();
+    let is_moved = world
+        .room(room)
+        .is_some_and(|room| !room.archived && room.attributes.get(*attribute) != Some(value));
+    if !is_moved {
+        return Held::new();
+    }
+    world.edit(room, attribute, value.clone()).unwrap();
+    moved.insert((*room, *attribute));
+    let holds = world.room(room).unwrap().attributes.clone();
+    [((*room).to_owned(), holds)].into()
+}
+
 /// What the files said when each room was last done, as far as a run can know.
 type Done = BTreeMap<String, Map<String, Value>>;
 
-/// One run as `apply` makes it: planned, refused as a whole if it must be, carried out. Returns the rooms that it did.
-fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute]) -> Done {
+/// One run as `apply` makes it: planned, refused as a whole if it must be, carried out. Returns the rooms that it did, and
+/// what moved since it looked.
+fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute], moved: &mut Moved) -> (Done, Held) {
     let files: Wanted = turn
         .files
         .iter()
@@ -295,10 +347,12 @@ fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute]) -> Done {
     let options = Options {
         mutes,
         drift_only: turn.mode.drift_only,
+        prune: turn.mode.prune,
         reassert: turn.mode.reassert,
         ..options()
     };
     let plan = plan(&files, &bench.state, world.as_ref(), &options);
+    let late = move_late(bench, turn, moved);
     let mut done = Done::new();
     if refusals(&plan, &bench.limits).is_empty() {
         for receipt in bench.carry_out(&plan) {
@@ -307,9 +361,9 @@ fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute]) -> Done {
                 "{receipt:?}"
             );
             let is_done = matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden);
-            if is_done && !turn.mode.drift_only {
-                let room = receipt.room.as_str();
-                done.insert(room.to_owned(), turn.files[room].clone());
+            let file = turn.files.get(receipt.room.as_str());
+            if let Some(file) = file.filter(|_| is_done && !turn.mode.drift_only) {
+                done.insert(receipt.room.to_string(), file.clone());
             }
         }
     }
@@ -317,7 +371,7 @@ fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute]) -> Done {
         let again = super::in_process::plan_of(&files, &bench.state);
         assert!(again.is_empty(), "{:?}", again.changes);
     }
-    done
+    (done, late)
 }
 
 /// Whatever the service holds of a managed attribute is among what is remembered that it may hold, unless somebody
@@ -367,7 +421,8 @@ fn check_muted(
                 }
                 _ => false,
             };
-            if is_hand_made && is_muted(mutes, room, name) && !is_asked {
+            let is_there = after.contains_key(room);
+            if is_there && is_hand_made && is_muted(mutes, room, name) && !is_asked {
                 prop_assert_eq!(&after[room][name], value, "{} of {}", name, room);
             }
         }
@@ -380,7 +435,45 @@ fn is_forbidden(turn: &Turn, moved: &Moved, room: &str, effect: Effect) -> bool 
     let is_protected = turn.protected.contains(&room);
     let is_known = !moved.iter().any(|(moved, _)| *moved == room);
     let is_named = is_protected || (is_known && turn.named.contains(&effect));
-    is_named && !turn.allowed.contains(&effect)
+    let is_never = is_protected && effect == Effect::Archived;
+    is_never || (is_named && !turn.allowed.contains(&effect))
+}
+
+/// Only what the state knows as the room that it is, and no file wants, is archived, when that is asked for and allowed.
+fn check_archived(
+    turn: &Turn,
+    known: &State,
+    ids: &BTreeMap<String, String>,
+    before: &Held,
+    after: &Held,
+) -> Result<(), TestCaseError> {
+    for room in before.keys().filter(|room| !after.contains_key(*room)) {
+        let is_asked = turn.mode.prune && !turn.files.contains_key(room.as_str());
+        let applied = known.rooms.get(room.as_str());
+        let is_known = applied.is_some_and(|applied| {
+            applied.is_confirmed() && applied.id.as_ref().is_none_or(|id| *id == ids[room])
+        });
+        let is_forbidden = is_forbidden(turn, &Moved::new(), room, Effect::Archived);
+        prop_assert!(is_asked && is_known && !is_forbidden, "{room}: {turn:#?}");
+    }
+    Ok(())
+}
+
+/// What moved between the look of a run and its write was neither written nor archived.
+fn check_late(late: &Held, after: &Held) -> Result<(), TestCaseError> {
+    for (room, attributes) in late {
+        prop_assert_eq!(after.get(room), Some(attributes), "{}", room);
+    }
+    Ok(())
+}
+
+/// The service's ids of the rooms.
+fn ids(bench: &Bench) -> BTreeMap<String, String> {
+    let world = bench.world();
+    let ids = world
+        .rooms()
+        .map(|room| (room.name.clone(), room.id.clone()));
+    ids.collect()
 }
 
 /// How a write is lost.
@@ -422,16 +515,21 @@ proptest! {
                 done.clear();
             }
             fill_by_hand(&bench, turn);
+            recreate(&bench, turn);
             move_by_hand(&bench, turn, &mutes, is_shown, &mut moved);
             bench.faults(&turn.faults.iter().map(String::as_str).collect::<Vec<_>>());
-            let before = held(&bench);
-            let now_done = run(&mut bench, turn, &mutes);
+            let (mut before, known, ids) = (held(&bench), bench.state.clone(), ids(&bench));
+            let (now_done, late) = run(&mut bench, turn, &mutes, &mut moved);
             bench.faults(&[]);
+            before.extend(late.clone());
             let after = held(&bench);
+            check_archived(turn, &known, &ids, &before, &after)?;
             if is_shown {
+                check_late(&late, &after)?;
                 check_muted(turn, &mutes, &done, &before, &after)?;
             }
             done.extend(now_done);
+            done.retain(|room, _| after.contains_key(room));
             check_held(&bench, &mutes, &moved)?;
             for (room, after) in &after {
                 let Some(before) = before.get(room) else { continue };

@@ -175,7 +175,7 @@ fn a_secret_that_cannot_be_put_back_is_said_beforehand_and_no_failed_read() {
     let plan = site.run(&["plan", "--drift-only", "--rate", "unlimited"]);
     assert_eq!(plan.code, 0, "{}", plan.all());
     assert!(
-        plan.stdout.contains("cannot be put back"),
+        plan.stdout.contains("left as it is: the applied value of"),
         "{}",
         plan.stdout
     );

@@ -33,7 +33,7 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
         ("to update", s.update),
         ("to archive", s.archive),
         (&orphans, s.orphan),
-        ("that cannot be put back", left),
+        ("left as it is", left),
         ("unreadable", s.unreadable - left),
         ("unchanged", s.unchanged),
         ("left out", report.left_out.rooms()),
@@ -156,7 +156,7 @@ fn muted_note(attribute: &MutedReport, detail: Detail) -> String {
 
 fn unreadable(room: &UnreadableReport) -> Item {
     let what = match room.was_read {
-        true => "cannot be put back",
+        true => "left as it is",
         false => "nothing is planned",
     };
     Item {
