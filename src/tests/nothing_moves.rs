@@ -121,7 +121,7 @@ fn turn() -> impl Strategy<Value = Turn> {
     };
     let moved = (select(&ROOMS[..]), select(&MOVED[..]));
     let moved = moved.prop_map(|(room, (attribute, value))| (room, attribute, by_hand(value)));
-    let late = prop::option::weighted(0.3, moved.clone());
+    let late = prop::option::weighted(0.6, moved.clone());
     let recreated = prop::option::weighted(0.2, select(&ROOMS[..]));
     let effects = || proptest::sample::subsequence(Effect::ALL.to_vec(), 0..=5);
     (
@@ -474,6 +474,27 @@ fn ids(bench: &Bench) -> BTreeMap<String, String> {
         .rooms()
         .map(|room| (room.name.clone(), room.id.clone()));
     ids.collect()
+}
+
+/// Rare among the generated turns, so that it has a turn of its own: an orphan that moves after it was seen.
+#[test]
+fn what_moved_since_the_look_is_not_archived() {
+    for (late, is_archived) in [("private", true), ("public", false)] {
+        let mut bench = Bench::new(quirks(&[]));
+        let file = json!({"privacy": "private"});
+        bench.apply(&[(name("a"), wanted("a", file))].into());
+        let service = bench.service();
+        let look = observe(&service, vec![name("a")], 1, || {});
+        let world = bench.runtime.block_on(look);
+        let pruning = Options {
+            prune: true,
+            ..options()
+        };
+        let plan = plan(&Wanted::new(), &bench.state, Some(&world), &pruning);
+        bench.world().edit("a", "privacy", json!(late)).unwrap();
+        bench.carry_out(&plan);
+        assert_eq!(bench.world().room("a").unwrap().archived, is_archived);
+    }
 }
 
 /// How a write is lost.
