@@ -31,6 +31,7 @@ use crate::planner::{
     Action, Narrowed, Options, Plan, Receipt, SavedChange, Selection, State, narrow,
 };
 use crate::report::apply::Summary;
+use crate::report::remade::Remade;
 use crate::report::saved::{Mode, SavedPlan};
 use crate::report::view::{self, Detail};
 use crate::report::{ApplyReport, PlanReport, text};
@@ -92,6 +93,16 @@ enum Intent {
     Saved(Box<SavedPlan>),
 }
 
+/// What is planned now.
+struct Planned {
+    /// What of it is done.
+    narrowed: Narrowed,
+    /// The report of all of it, if a saved plan is applied.
+    whole: Option<PlanReport>,
+    /// Whether the user leaves out more rooms than the saved plan does.
+    is_part: bool,
+}
+
 impl Intent {
     fn of(args: &ApplyArgs) -> Result<Self, Failure> {
         match &args.plan {
@@ -122,12 +133,20 @@ impl Intent {
         }
     }
 
-    /// Whether it shows what is done. `now` is the report of what is still the same.
-    fn verify(&self, now: &PlanReport, files: &Loaded) -> Result<(), Failure> {
-        match self {
-            Self::Fresh(_) => Ok(()),
-            Self::Saved(saved) => saved_plan::verify(saved, now, files),
-        }
+    /// Whether it shows what is done.
+    fn verify(&self, planned: &Planned, limits: &Limits, files: &Loaded) -> Result<(), Failure> {
+        let (Self::Saved(saved), Some(whole)) = (self, &planned.whole) else {
+            return Ok(());
+        };
+        let remade = Remade {
+            report: whole,
+            narrowed: &planned.narrowed,
+            limits,
+            is_part: planned.is_part,
+            wanted: &files.wanted,
+            origins: &files.origins,
+        };
+        saved_plan::verify(saved, &remade)
     }
 
     /// What is planned now and, of a saved plan, what of it is still the same.
@@ -138,18 +157,27 @@ impl Intent {
         files: &mut Loaded,
         state: &State,
         output: &Output,
-    ) -> Result<Narrowed, Failure> {
+    ) -> Result<Planned, Failure> {
         let mode = self.mode();
         let plan = session.plan(mode, args, files, state, &self.rooms(), output)?;
         let Self::Saved(saved) = self else {
-            return Ok(Narrowed::all(plan));
+            return Ok(Planned {
+                narrowed: Narrowed::all(plan),
+                whole: None,
+                is_part: false,
+            });
         };
         let selection = &session.workspace.scope.selection;
+        let whole = PlanReport::new(&plan, &files.origins, &[], None);
         let selected = saved.changes.iter();
         let selected = selected.filter(|change| selection.takes(change.room.as_str()));
         let selected: Vec<SavedChange> = selected.cloned().collect();
         let options = session.options(mode);
-        Ok(narrow(&selected, plan, &files.wanted, state, &options))
+        Ok(Planned {
+            narrowed: narrow(&selected, plan, &files.wanted, state, &options),
+            whole: Some(whole),
+            is_part: !selection.is_empty(),
+        })
     }
 
     /// The rooms that it names.
@@ -169,19 +197,20 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let mut held = lock(&session.workspace, output)?;
     clean_up(&session.workspace, &files);
     intent.check(&held.state, &args.planning)?;
-    let narrowed = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
+    let planned = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
     let moved = held.state.follow_files(&files.wanted);
     let options = session.options(intent.mode());
-    show_stale(&narrowed, &files, &session, &options, output);
+    let narrowed = &planned.narrowed;
+    show_stale(narrowed, &files, &session, &options, output);
     if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
-        return refuse_stale(&session, &held.state, &narrowed, args, output);
+        return refuse_stale(&session, &held.state, narrowed, args, output);
     }
-    let mut skipped = saved_plan::skipped(&narrowed);
-    let mut plan = narrowed.plan;
+    let mut skipped = saved_plan::skipped(narrowed);
     let limits = session.limits(&args.planning);
+    intent.verify(&planned, &limits, &files)?;
+    let mut plan = planned.narrowed.plan;
     let refusals = refusals(&plan, &limits);
     let report = PlanReport::new(&plan, &files.origins, &refusals, None);
-    intent.verify(&report, &files)?;
     show(&report, &session, args, output);
     skipped.extend(set_aside(&mut plan));
     let (mut receipts, saved) = if plan.is_empty() {

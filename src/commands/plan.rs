@@ -23,7 +23,7 @@ use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::refusals;
 use crate::planner::{Explained, Plan, explain, saved_changes};
 use crate::report::PlanReport;
-use crate::report::saved::SavedPlan;
+use crate::report::saved::{SavedPlan, Terms};
 
 /// What a plan may not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -88,12 +88,20 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     session.close()?;
     let since = |base: &String| explained_since(workspace, base, &plan, &files, output);
     let explained = args.base.as_ref().map(since).transpose()?;
-    let refusals = refusals(&plan, &session.limits(&args.planning));
+    let limits = session.limits(&args.planning);
+    let refusals = refusals(&plan, &limits);
     let report = PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {
         let changes = saved_changes(&plan, &files.wanted, &found.state);
         let selection = args.selection.selection();
-        saved_plan::write(path, &SavedPlan::new(mode, selection, changes, &report)?)?;
+        let terms = Terms {
+            burst: session.options(mode).burst,
+            managed: plan.managed,
+            max_changes: limits.max_changes,
+            allowed: limits.allowed,
+        };
+        let saved = SavedPlan::new(mode, selection, terms, changes, &report)?;
+        saved_plan::write(path, &saved)?;
     }
     print_report(report, &args.report, session.detail(), output)?;
     let exit = exit(&plan, explained.as_ref(), args);

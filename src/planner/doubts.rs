@@ -89,6 +89,16 @@ pub(crate) fn with(mut doubts: Doubts, sending: &StoredSettings) -> Doubts {
     doubts
 }
 
+/// What of `doubts` is not settled by sending `sending`.
+pub(super) fn without(doubts: &Doubts, sending: &StoredSettings) -> Doubts {
+    let mut others = doubts.clone();
+    others.retain(|name, sent| {
+        sent.0.retain(|value| sending.get(name) != Some(value));
+        !sent.0.is_empty()
+    });
+    others
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

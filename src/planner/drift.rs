@@ -279,6 +279,18 @@ impl Evidence<'_> {
         room
     }
 
+    /// Whether something that a mute is about could not be looked at, so that it may have moved all the same.
+    fn hides(&self, room: &RoomDrift, mute: &Mute) -> bool {
+        let seen = self.world.get(room.room.as_str());
+        let is_hidden = |a: &AttributeDrift| {
+            a.live.is_none() && a.wanted.is_some() && mute.covers(&room.room, &a.name)
+        };
+        match seen {
+            Some(Sighting::Present(_)) => room.attributes.iter().any(is_hidden),
+            _ => room.verdict != Verdict::Unmanaged && mute.room.matches(&room.room),
+        }
+    }
+
     /// The mutes that mute nothing.
     fn idle(&self, rooms: &[RoomDrift]) -> Vec<(usize, Idle)> {
         let moved = rooms.iter().flat_map(|room| {
@@ -292,6 +304,7 @@ impl Evidence<'_> {
             false => Some(Idle::Expired),
             true if is_about_others(mute) => None,
             true if moved.iter().any(|(room, name)| mute.covers(room, name)) => None,
+            true if rooms.iter().any(|room| self.hides(room, mute)) => None,
             true => Some(Idle::Unused),
         };
         let mutes = self.mutes.iter().enumerate();
@@ -496,6 +509,29 @@ mod tests {
             (rooms[1].room.as_str(), rooms[1].verdict),
             ("by-hand", Verdict::Unmanaged)
         );
+    }
+
+    #[test]
+    fn a_mute_is_unused_only_if_all_that_it_is_about_was_seen() {
+        let mut case = Case::new(Some(5), Some(5));
+        case.mutes = ["maxParticipants", "*", "privacy"]
+            .map(|attribute| Mute::new("*", attribute, "known", "2100-01-01").unwrap())
+            .into();
+        let idle = |case: &Case| -> Vec<usize> {
+            let idle = case.drift().idle;
+            idle.into_iter().map(|(position, _)| position).collect()
+        };
+        assert_eq!(idle(&case), [0, 1, 2]);
+        live_of(&mut case.world).settings.remove("maxParticipants");
+        assert_eq!(idle(&case), [2], "not reported");
+        let unseen = [
+            Sighting::Unreadable("no answer".to_owned()),
+            Sighting::Absent(Gone::Missing),
+        ];
+        for unseen in unseen {
+            case.world = [(name("a"), unseen)].into();
+            assert_eq!(idle(&case), [0; 0]);
+        }
     }
 
     #[test]

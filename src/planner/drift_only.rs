@@ -21,7 +21,7 @@ impl Room<'_> {
             return Ok(None);
         }
         let muted = sides.muted(true, self.seen);
-        let change = self.change(action, &self.applied.settings, muted);
+        let change = self.change(action, &sides.wanted, &sides.wanted, muted);
         Ok(Some(Change {
             effects: self.effects(action, Some(&sides.wanted), &change.muted, false, now),
             attributes,

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::change::{Change, Plan};
+use serde::{Deserialize, Serialize};
+
+use super::change::Plan;
 use crate::model::effect::{Held, effects};
 use crate::model::words::count;
 use crate::model::{Effect, Glob, RoomName, StoredSettings, glob};
@@ -18,7 +20,8 @@ pub(crate) const MAX_ARCHIVED: u64 = 10;
 pub(crate) const MAX_UPDATED: u64 = 30;
 
 /// What the user allows instead: a number of rooms, or a share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) enum MaxChanges {
     Rooms(u64),
     /// So many percent of the managed rooms.
@@ -31,6 +34,23 @@ impl MaxChanges {
             Self::Rooms(allowed) => rooms > allowed,
             Self::Percent(share) => rooms * 100 > managed * share,
         }
+    }
+}
+
+impl From<MaxChanges> for String {
+    fn from(allowed: MaxChanges) -> Self {
+        match allowed {
+            MaxChanges::Rooms(rooms) => rooms.to_string(),
+            MaxChanges::Percent(share) => format!("{share}%"),
+        }
+    }
+}
+
+impl TryFrom<String> for MaxChanges {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
@@ -180,14 +200,26 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// One room of a plan that something is done to, whether it is a managed one, and the effects.
+type Step<'a> = (&'a RoomName, bool, &'a [Effect]);
+
 /// Whether `plan` goes further than it may. Empty: it may be applied.
 pub(crate) fn refusals(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
+    let steps = plan.actionable();
+    let steps: Vec<Step> = steps
+        .map(|c| (&c.room, c.is_managed, c.effects.as_slice()))
+        .collect();
+    refusals_of(&steps, plan.managed, limits)
+}
+
+/// The same of a plan with these `steps`, for an app with so many rooms that were applied before.
+pub(crate) fn refusals_of(steps: &[Step<'_>], managed: u64, limits: &Limits) -> Vec<Refusal> {
     // Rooms new to the state do not count: they change nothing for anybody yet.
-    let planned = plan.actionable().filter(|change| change.is_managed);
-    let (archived, updated): (Vec<_>, Vec<_>) =
-        planned.partition(|change| change.effects.contains(&Effect::Archived));
+    let planned = steps.iter().filter(|(_, is_managed, _)| *is_managed);
+    let (archived, updated): (Vec<&Step>, Vec<&Step>) =
+        planned.partition(|(_, _, effects)| effects.contains(&Effect::Archived));
     let (updated, archived) = (updated.len() as u64, archived.len() as u64);
-    let (managed, all) = (plan.managed, updated + archived);
+    let all = updated + archived;
     let share = |rooms, verb, limit| Refusal::Share {
         rooms,
         managed,
@@ -219,16 +251,18 @@ pub(crate) fn refusals(plan: &Plan, limits: &Limits) -> Vec<Refusal> {
         let bans = [Ban::NotAllowed, Ban::Protected];
         refusals.extend(
             bans.iter()
-                .filter_map(|ban| banned(plan, effect, *ban, limits)),
+                .filter_map(|ban| banned(steps, effect, *ban, limits)),
         );
     }
     refusals
 }
 
-fn banned(plan: &Plan, effect: Effect, ban: Ban, limits: &Limits) -> Option<Refusal> {
-    let has = |c: &&Change| c.effects.contains(&effect) && limits.ban(&c.room, effect) == Some(ban);
-    let mut rooms = plan.changes.iter().filter(has);
-    let first = rooms.next()?.room.clone();
+fn banned(steps: &[Step<'_>], effect: Effect, ban: Ban, limits: &Limits) -> Option<Refusal> {
+    let has = |(room, _, effects): &&Step| {
+        effects.contains(&effect) && limits.ban(room, effect) == Some(ban)
+    };
+    let mut rooms = steps.iter().filter(has);
+    let first = rooms.next()?.0.clone();
     Some(Refusal::Effect {
         effect,
         ban,

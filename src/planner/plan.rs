@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::change::{Action, Change, Plan, Unreadable};
+use super::doubts;
 use super::forecast::{Forecast, Rate, forecast};
 use super::muted::{self, Muted};
 use super::mutes::{Mute, Mutes};
@@ -206,8 +207,9 @@ impl<'a> Room<'a> {
         let muted = sides.muted(sends, self.seen);
         let body = sends.then_some(&*sides.wanted);
         let effects = self.effects(action, body, &muted, again, options.now);
-        let identity = file.identity(sides.wanted.into_owned());
-        let change = self.change(action, &identity, muted);
+        let sending = sides.wanted.into_owned();
+        let identity = file.identity(sending.clone());
+        let change = self.change(action, &identity, &sending, muted);
         Some(Change {
             effects,
             sends,
@@ -298,7 +300,7 @@ impl<'a> Room<'a> {
     fn left_over(&self, prune: bool) -> Result<Change, String> {
         let nothing = StoredSettings::new();
         if !prune || !self.applied.is_confirmed() {
-            return Ok(self.change(Action::Orphan, &nothing, Vec::new()));
+            return Ok(self.change(Action::Orphan, &nothing, &nothing, Vec::new()));
         }
         let live = self.present();
         if live.is_some_and(|live| self.applied.is_recreated(live)) {
@@ -307,22 +309,21 @@ impl<'a> Room<'a> {
         Ok(Change {
             effects: vec![Effect::Archived],
             sends: true,
-            ..self.change(Action::Archive, &nothing, Vec::new())
+            ..self.change(Action::Archive, &nothing, &nothing, Vec::new())
         })
     }
 
-    /// A change that sends nothing yet. `body` is what will be sent, for the digest, but for what is muted.
+    /// A change that sends nothing yet. `body` is what will be sent, for the digest, but for what is muted; `sending` is the
+    /// same as it is stored: that an earlier run may have sent it already makes it no other change.
     pub(super) fn change(
         &self,
         action: Action,
         body: &StoredSettings,
+        sending: &StoredSettings,
         muted: Vec<Muted>,
     ) -> Change {
-        let AppliedRoom {
-            settings,
-            unconfirmed,
-            ..
-        } = self.applied;
+        let settings = &self.applied.settings;
+        let unconfirmed = doubts::without(&self.applied.unconfirmed, sending);
         Change {
             room: self.name.clone(),
             action,

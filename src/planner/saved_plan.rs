@@ -15,7 +15,7 @@ use super::state::State;
 use super::world::Sighting;
 use crate::model::catalogue::attribute;
 use crate::model::value::stored;
-use crate::model::{RoomName, StoredSettings, Value, Wanted, WantedRoom, digest};
+use crate::model::{RoomName, Stored, StoredSettings, Value, Wanted, WantedRoom, digest};
 
 /// The identity of one change of a saved plan. Holds no value of any attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,12 @@ pub(crate) struct SavedChange {
     pub digest: String,
     /// Digest over all that would be sent.
     pub wanted: String,
+    /// Whether the room was applied before.
+    pub is_managed: bool,
+    /// How many requests it takes.
+    pub requests: u64,
+    /// The variables that it needs, by name.
+    pub needs: BTreeSet<String>,
 }
 
 /// A change that is no longer as in the saved plan.
@@ -53,6 +59,8 @@ pub(crate) struct Narrowed {
     pub stale: Vec<Stale>,
     /// What is in the saved plan and has been applied since.
     pub done: Vec<RoomName>,
+    /// What is in `plan` only to be recorded: a write of it that was never answered has arrived.
+    pub arrived: BTreeSet<RoomName>,
     /// What is in the saved plan and cannot be judged here, since variables are not set.
     pub unset: Vec<Receipt>,
     /// What would be done now, and is not in the saved plan.
@@ -66,6 +74,7 @@ impl Narrowed {
             plan,
             stale: Vec::new(),
             done: Vec::new(),
+            arrived: BTreeSet::new(),
             unset: Vec::new(),
             others: Vec::new(),
         }
@@ -84,6 +93,9 @@ pub(crate) fn saved_changes(plan: &Plan, wanted: &Wanted, state: &State) -> Vec<
         action: change.action,
         digest: shown(change, wanted.get(&change.room), state.salt()),
         wanted: wanted_digest(&change.room, wanted, state),
+        is_managed: change.is_managed,
+        requests: change.requests(),
+        needs: change.needs.clone(),
     };
     plan.actionable().map(saved).collect()
 }
@@ -103,11 +115,16 @@ pub(crate) fn narrow(
     let unread: BTreeSet<&RoomName> = plan.unreadable.iter().map(|room| &room.room).collect();
     let (mut same, mut done) = (Vec::new(), Vec::new());
     let (mut stale, mut unset) = (Vec::new(), Vec::new());
+    let mut arrived = BTreeSet::new();
     for one in saved.iter().filter(|one| !unread.contains(&one.room)) {
         let now = changes.remove(&one.room);
         let (room, action) = (one.room.clone(), one.action);
         match judge(one, now.as_ref(), wanted, state, options) {
             Standing::Same => same.extend(now),
+            Standing::Arrived => {
+                same.extend(now);
+                arrived.insert(room);
+            }
             Standing::Done => done.push(room),
             Standing::Unset(receipt) => unset.push(receipt),
             Standing::Stale(why) => stale.push(Stale {
@@ -133,6 +150,7 @@ pub(crate) fn narrow(
         plan,
         stale,
         done,
+        arrived,
         unset,
         others: changes.into_keys().collect(),
     }
@@ -142,6 +160,8 @@ pub(crate) fn narrow(
 enum Standing {
     Same,
     Done,
+    /// Done, as the service shows, by a run that died before it could be recorded.
+    Arrived,
     /// Done, or its secrets moved: without variables that are not set, nobody can say.
     Unset(Receipt),
     Stale(&'static str),
@@ -170,14 +190,18 @@ fn judge(
             Standing::Unset(Receipt::unset(room, saved.action, variables))
         };
     };
-    if now.action != saved.action {
-        return Standing::Stale("something else would be done to it now");
-    }
     let is_wanted = wanted_digest(&now.room, wanted, state) == saved.wanted;
-    if is_wanted && shown(now, wanted.get(&now.room), state.salt()) == saved.digest {
+    let is_same = is_wanted && now.action == saved.action;
+    if is_same && shown(now, wanted.get(&now.room), state.salt()) == saved.digest {
         return Standing::Same;
     }
-    Standing::Stale(if is_wanted {
+    let is_unanswered = !state.applied(&now.room).unconfirmed.is_empty();
+    if is_wanted && is_unanswered && !now.sends {
+        return Standing::Arrived;
+    }
+    Standing::Stale(if now.action != saved.action {
+        "something else would be done to it now"
+    } else if is_wanted {
         "what it would change has moved since: the state, a mute, or the room on the service"
     } else {
         "its file has moved since"
@@ -204,7 +228,7 @@ fn shown(change: &Change, room: Option<&WantedRoom>, salt: &str) -> String {
         .attributes
         .iter()
         .filter(|attribute| !by_reference(attribute))
-        .map(|a| (&a.name, &a.before, &a.live, a.cause, a.unconfirmed))
+        .map(|a| (&a.name, other_before(a), &a.live, a.cause))
         .collect();
     let shown = digest::of(&(&change.digest, attributes));
     match &change.seen {
@@ -216,6 +240,13 @@ fn shown(change: &Change, room: Option<&WantedRoom>, salt: &str) -> String {
         }
         _ => shown,
     }
+}
+
+/// The value before, and whether it was sent without an answer, if it is another than the one after: that the latter may
+/// have been sent already makes no other change.
+fn other_before(attribute: &AttributeChange) -> Option<(&Stored, bool)> {
+    let before = attribute.before.as_ref()?;
+    (attribute.after.as_ref() != Some(before)).then_some((before, attribute.unconfirmed))
 }
 
 /// Digest over all that would be sent to a room.

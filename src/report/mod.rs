@@ -7,7 +7,7 @@
 //! | File | What is in it |
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `import`, `validate`, `show`, `state` | the reports, one file a command |
-//! | `saved` | a saved plan: a plan in a file, to be applied later |
+//! | `saved`, `remade` | a saved plan: a plan in a file, to be applied later; its report, held against the one made again |
 //! | `parts` | what several reports have in common |
 //! | `envelope` | what each begins with: version and kind; JSON and schema |
 //! | `any` | a report of any kind, read from its JSON |
@@ -31,6 +31,7 @@ pub(crate) mod metrics;
 pub(crate) mod outputs;
 mod parts;
 pub(crate) mod plan;
+pub(crate) mod remade;
 pub(crate) mod saved;
 pub(crate) mod show;
 pub(crate) mod state;

@@ -1,18 +1,17 @@
 //! A saved plan: a plan in a file, to be applied later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::envelope::{self, Envelope, ReadError, Report, json};
-use super::plan::{AttributeReport, ChangeReport, MutedRoom, first_line, place};
 use super::{PlanReport, StateId};
-use crate::model::reference::Outline;
-use crate::model::secret::MASK;
-use crate::model::{Origins, RoomOrigins, Wanted, WantedRoom, digest};
-use crate::planner::{Action, SavedChange, Selection};
+use crate::model::{Effect, digest};
+use crate::planner::forecast::forecast;
+use crate::planner::limits::MaxChanges;
+use crate::planner::{Action, Rate, SavedChange, Selection};
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +25,20 @@ pub(crate) struct Mode {
     /// Whether rooms are sent again in which nothing has to be.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reassert: bool,
+}
+
+/// What its report says of time and guard was made with. `apply` has its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Terms {
+    /// How many requests could start at once.
+    pub burst: u32,
+    /// How many rooms had been applied before.
+    pub managed: u64,
+    /// How many rooms were allowed to change, `12` or `40%`; null: as many as usual.
+    #[schemars(with = "Option<String>")]
+    pub max_changes: Option<MaxChanges>,
+    /// The effects that were allowed.
+    pub allowed: Vec<Effect>,
 }
 
 /// A plan that was saved. Holds no secret.
@@ -43,6 +56,8 @@ pub(crate) struct SavedPlan {
     /// The rooms that it was made for.
     #[serde(default, skip_serializing_if = "Selection::is_empty")]
     pub selection: Selection,
+    /// What its report was made with.
+    pub terms: Terms,
     /// Its changes, in the order of the plan.
     pub changes: Vec<SavedChange>,
     /// The report of the plan, for `render` and for people.
@@ -60,6 +75,7 @@ impl SavedPlan {
     pub(crate) fn new(
         mode: Mode,
         selection: Selection,
+        terms: Terms,
         changes: Vec<SavedChange>,
         report: &PlanReport,
     ) -> serde_json::Result<Self> {
@@ -69,6 +85,7 @@ impl SavedPlan {
             state: report.state.clone(),
             mode,
             selection,
+            terms,
             changes,
             report: envelope::json_value(report)?,
             seal: String::new(),
@@ -123,122 +140,24 @@ impl SavedPlan {
             && report.state == self.state
             && report.summary == report.counted()
             && shown.eq(listed)
+            && self.adds_up(&report)
     }
 
-    /// What it shows otherwise than it is done: `now` is the report of those of its changes that are still the same.
-    /// Whoever changes a plan can seal it again, so what a reviewer relied on is made a second time and compared.
-    pub(crate) fn untrue(
-        &self,
-        now: &PlanReport,
-        wanted: &Wanted,
-        origins: &Origins,
-    ) -> Vec<String> {
-        let Some(report) = self.plan() else {
-            return vec!["the report as a whole".to_owned()];
+    /// Whether requests, time and variables are those of its changes.
+    fn adds_up(&self, report: &PlanReport) -> bool {
+        let shown = &report.forecast;
+        let Ok(rate) = shown.rate.parse::<Rate>() else {
+            return false;
         };
-        let mut untrue = Vec::new();
-        let nowhere = RoomOrigins::new();
-        let shown = report.changes.iter();
-        let shown: BTreeMap<&str, &ChangeReport> = shown.map(|c| (c.room.as_str(), c)).collect();
-        for change in &now.changes {
-            let room = change.room.as_str();
-            let origins = origins.get(room).unwrap_or(&nowhere);
-            let Some(shown) = shown.get(room) else {
-                untrue.push(room.to_owned());
-                continue;
-            };
-            let made = made_again(change, shown, wanted.get(room), origins);
-            untrue.extend(difference(shown, &made).map(|what| format!("{room}: {what}")));
-        }
-        let rooms: BTreeSet<&str> = now.changes.iter().map(|c| c.room.as_str()).collect();
-        if muted(&report, &rooms, wanted) != muted(now, &rooms, wanted) {
-            untrue.push("what is muted".to_owned());
-        }
-        if now.changes.len() == self.changes.len() {
-            if report.forecast.requests != now.forecast.requests {
-                untrue.push("the number of requests".to_owned());
-            }
-            if report.needs != now.needs {
-                untrue.push("the variables that apply needs".to_owned());
-            }
-        }
-        untrue
-    }
-}
-
-/// What of a change is shown otherwise than it was made.
-fn difference(shown: &ChangeReport, made: &ChangeReport) -> Option<String> {
-    if shown.file != made.file {
-        return Some("its file".to_owned());
-    }
-    if shown.effects != made.effects {
-        return Some("its effects".to_owned());
-    }
-    let pairs = shown.attributes.iter().zip(&made.attributes);
-    if let Some((attribute, _)) = pairs.into_iter().find(|(shown, made)| shown != made) {
-        return Some(attribute.name.clone());
-    }
-    (shown != made).then(|| "its place, or its attributes".to_owned())
-}
-
-/// What may be seen of a secret that refers to variables.
-fn referring(file: Option<&WantedRoom>, attribute: &str) -> Option<Outline> {
-    let outline = file?.secrets.get(attribute)?.outline();
-    (!outline.variables.is_empty()).then_some(outline)
-}
-
-fn is_masked(value: &Json) -> bool {
-    value.is_null() || value == MASK
-}
-
-/// What becomes of muted attributes of `rooms`, without whether variables are set.
-fn muted(report: &PlanReport, rooms: &BTreeSet<&str>, wanted: &Wanted) -> Vec<MutedRoom> {
-    let muted = report.muted.iter();
-    let muted = muted.filter(|room| rooms.contains(room.room.as_str()));
-    let mut muted: Vec<MutedRoom> = muted.cloned().collect();
-    for room in &mut muted {
-        let file = wanted.get(room.room.as_str());
-        for attribute in &mut room.attributes {
-            if referring(file, &attribute.name).is_some() && is_masked(&attribute.wanted) {
-                (attribute.wanted, attribute.sensitive) = (Json::Null, true);
-            }
-        }
-    }
-    muted
-}
-
-/// The change `now` as it would be `shown` on the machine of the plan. Only there it was known where lines come from, and
-/// whether a secret that refers to variables moved: such lines are taken over if they show nothing that depends on it.
-fn made_again(
-    now: &ChangeReport,
-    shown: &ChangeReport,
-    file: Option<&WantedRoom>,
-    origins: &RoomOrigins,
-) -> ChangeReport {
-    let refers = |attribute: &AttributeReport| {
-        let outline = referring(file, &attribute.name);
-        outline.is_some() && attribute.secret == outline
-    };
-    let shows_nothing = |attribute: &&AttributeReport| {
-        let values = [&attribute.before, &attribute.after, &attribute.live];
-        let (file, line) = place(origins.get(attribute.name.as_str()));
-        refers(attribute)
-            && attribute.sensitive
-            && values.into_iter().all(is_masked)
-            && (attribute.file == file && attribute.line == line)
-    };
-    let mut attributes = now.attributes.clone();
-    attributes.retain(|attribute| !refers(attribute));
-    attributes.extend(shown.attributes.iter().filter(shows_nothing).cloned());
-    attributes.sort_by(|a, b| a.name.cmp(&b.name));
-    for (attribute, shown) in attributes.iter_mut().zip(&shown.attributes) {
-        attribute.explanation = shown.explanation;
-    }
-    ChangeReport {
-        line: first_line(&attributes, origins),
-        attributes,
-        explanation: shown.explanation,
-        ..now.clone()
+        let requests = self.changes.iter().map(|change| change.requests).sum();
+        let made = forecast(requests, &rate, self.terms.burst);
+        let needs = self.changes.iter().flat_map(|change| &change.needs);
+        let needs: BTreeSet<&String> = needs.collect();
+        self.terms.burst > 0
+            && shown.requests == requests
+            && shown.seconds == made.seconds
+            && shown.rate == rate.to_string()
+            && report.needs.iter().eq(needs)
     }
 }
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use super::args::PlanningArgs;
 use super::exit::{Exit, Failure};
 use super::report_file;
-use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::planner::forecast::forecast;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
+use crate::report::json;
+use crate::report::remade::Remade;
 use crate::report::saved::{Mode, SavedPlan};
-use crate::report::{PlanReport, json};
 
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     report_file::write(path, "plan", &json(plan)?)
@@ -26,15 +26,14 @@ pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
     })
 }
 
-/// Whether what a plan showed to its reviewers is what is done. `now` is what of it is still the same.
-pub(crate) fn verify(plan: &SavedPlan, now: &PlanReport, files: &Loaded) -> Result<(), Failure> {
-    let untrue = plan.untrue(now, &files.wanted, &files.origins);
-    if untrue.is_empty() {
+/// Whether what a plan showed to its reviewers is what is done.
+pub(crate) fn verify(plan: &SavedPlan, remade: &Remade<'_>) -> Result<(), Failure> {
+    let Some(untrue) = plan.untrue(remade) else {
         return Ok(());
-    }
+    };
     let message = "the saved plan shows something else than would be done now; nothing was sent";
     Err(Failure::new(Exit::Refused, message)
-        .causes(untrue)
+        .causes([untrue])
         .hint("make a new plan and have it reviewed"))
 }
 
