@@ -28,7 +28,7 @@ pub(crate) enum Fate {
     ReadFirst,
     /// Overwritten, since the service does not report it: what it holds cannot be sent again.
     NotReported,
-    /// Overwritten, since what the service shows of it cannot be sent.
+    /// It moved, and what the service shows of it cannot be sent: `apply` holds the room back.
     NotSendable,
     /// Overwritten, since the file moved: a mute accepts drift, and an edit is none.
     Edited,
@@ -176,6 +176,32 @@ impl Change {
             }
         }
         body
+    }
+
+    /// Why a room that shows `live` cannot be written: something moved that a mute accepts, and cannot be sent as it is.
+    pub(crate) fn cannot_spare(
+        &self,
+        applied: &AppliedRoom,
+        live: &LiveRoom,
+        salt: &str,
+    ) -> Option<String> {
+        let lost = self.spared().filter(|muted| {
+            let shown = live.settings.get(muted.name);
+            let shown = shown.filter(|shown| !matches!(shown, Live::Null));
+            shown
+                .zip(attribute(muted.name))
+                .is_some_and(|(shown, attribute)| {
+                    again(attribute, shown).is_none()
+                        && self.is_accepted(muted.name, applied, shown, salt)
+                })
+        });
+        let names: Vec<&str> = lost.map(|muted| muted.name).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "muted, moved, and not to be sent as the service shows it: {}; edit it, or take the mute out",
+                names.join(", ")
+            )
+        })
     }
 
     /// What is said of a write that was sent with `body`, if that left something alone.

@@ -460,6 +460,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             limits, now, salt, ..
         } = self.crew;
         let Task { change, .. } = self.task;
+        if let Some(why) = change.cannot_spare(before, live, salt) {
+            return Some(why);
+        }
         let again = change.cause() == Some(Cause::Reassert);
         let held = before.held(&live.stored(salt), &change.muted, again);
         let body = stored(&self.body_for(live), salt, &self.task.before.settings);

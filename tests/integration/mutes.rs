@@ -225,7 +225,7 @@ fn a_secret_that_the_service_shows_is_left_alone() {
         assert_eq!(held(&site, "room-00", "enableChat"), chat);
         is_empty(&site, &["--live"]);
     }
-    // What may be masked is not sent.
+    // What may be masked is not sent, nor overwritten.
     site.edit(
         "room-00",
         "meetingJoinWebhook",
@@ -236,11 +236,16 @@ fn a_secret_that_the_service_shows_is_left_alone() {
         fates(&site, &["--live"]),
         ["room-00 meetingJoinWebhook not-sendable"]
     );
-    assert_eq!(site.apply(&[]).code, 0);
-    assert_eq!(
-        held(&site, "room-00", "meetingJoinWebhook"),
-        json!("https://hooks.example/canary-1")
-    );
+    for look in [&["--live"][..], &[]] {
+        let ran = site.apply(look);
+        assert_eq!(ran.code, 5, "{}", ran.all());
+        let why = "not to be sent as the service shows it: meetingJoinWebhook";
+        assert!(ran.stdout.contains(why), "{}", ran.stdout);
+        assert_eq!(
+            held(&site, "room-00", "meetingJoinWebhook"),
+            json!("https://hooks.example/****")
+        );
+    }
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn muted_note(attribute: &MutedReport, detail: Detail) -> String {
             format!("overwritten with {wanted}, since the service does not report it")
         }
         Fate::NotSendable => {
-            format!("overwritten with {wanted}, since what the service shows cannot be sent")
+            "the room is held back, since what the service shows cannot be sent".to_owned()
         }
         Fate::Edited => "overwritten, since the file moved".to_owned(),
     };
