@@ -102,6 +102,8 @@ pub(crate) struct Change {
     pub is_managed: bool,
     /// The file that wants it; `None` for an orphan.
     pub file: Option<String>,
+    /// Why it is left alone, if there is more to say of that.
+    pub message: Option<String>,
     /// What it does to people.
     pub effects: Vec<Effect>,
     /// The attributes that move, by name.

@@ -215,15 +215,25 @@ impl RoomDrift {
 impl Evidence<'_> {
     fn judge(&self, name: &RoomName) -> RoomDrift {
         let applied = self.state.applied(name);
-        let (verdict, message) = match sighting(self.world, name) {
-            Sighting::Present(live) => return self.compare(name, applied, live),
+        let seen = sighting(self.world, name);
+        let file = self.wanted.get(name);
+        let (verdict, message) = match seen {
+            Sighting::Present(live) => {
+                let doubt = self.doubt(name, seen);
+                let room = self.compare(name, applied, live);
+                return RoomDrift {
+                    message: doubt.or(room.message),
+                    ..room
+                };
+            }
             Sighting::Absent(_) if !applied.is_confirmed() => {
-                (Verdict::Pending, "not applied yet".to_owned())
+                let doubt = self.doubt(name, seen);
+                let message = doubt.unwrap_or_else(|| "not applied yet".to_owned());
+                (Verdict::Pending, message)
             }
             Sighting::Absent(gone) => (Verdict::Missing, why_gone(*gone, applied, self.now)),
             Sighting::Unreadable(why) => (Verdict::Unreadable, why.clone()),
         };
-        let file = self.wanted.get(name);
         let managed = file.map_or(applied.settings.len(), |file| file.settings.len());
         RoomDrift {
             file: file.map(|file| file.file.clone()),
@@ -233,13 +243,21 @@ impl Evidence<'_> {
         }
     }
 
+    /// Why nobody can say whether a room is ours that no file wants.
+    fn doubt(&self, name: &RoomName, seen: &Sighting) -> Option<String> {
+        let is_orphan = !self.wanted.contains_key(name);
+        let doubt = || self.state.applied(name).doubt_as_orphan(name, Some(seen));
+        is_orphan.then(doubt).flatten()
+    }
+
     fn was_never_there(&self, room: &RoomDrift) -> bool {
         let seen = self.world.get(room.room.as_str());
         room.verdict == Verdict::Pending && matches!(seen, Some(Sighting::Absent(_)))
     }
 
     /// The verdict on a room that is there.
-    fn compare(&self, name: &RoomName, applied: &AppliedRoom, live: &LiveRoom) -> RoomDrift {
+    fn compare(&self, name: &RoomName, known: &AppliedRoom, live: &LiveRoom) -> RoomDrift {
+        let (applied, recreated) = (known.about(live), known.is_recreated(live));
         let file = self.wanted.get(name);
         let salt = self.state.salt();
         let shown = live.stored(salt);
@@ -255,7 +273,6 @@ impl Evidence<'_> {
         let all = sides.attributes().inspect(|one| checked.count(one));
         let attributes: Vec<AttributeDrift> =
             all.filter(counts).filter_map(AttributeDrift::of).collect();
-        let recreated = applied.is_recreated(live);
         let message = recreated
             .then(|| "it was archived or deleted, and recreated under its name".to_owned());
         let mut room = RoomDrift {
@@ -315,6 +332,9 @@ impl Evidence<'_> {
 }
 
 fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, recreated: bool) -> Verdict {
+    if recreated {
+        return Verdict::Drifted;
+    }
     if !applied.is_confirmed() {
         return Verdict::Pending;
     }
@@ -323,7 +343,7 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, recreated: bool
         |a: &AttributeDrift| a.status() == Status::Drifted && a.cause == Cause::Conflict;
     if attributes.iter().any(is_conflict) {
         Verdict::Conflict
-    } else if any(Status::Drifted) || recreated {
+    } else if any(Status::Drifted) {
         Verdict::Drifted
     } else if any(Status::Muted) {
         Verdict::Muted
@@ -482,9 +502,35 @@ mod tests {
     fn a_room_made_anew_is_drift() {
         let mut case = Case::new(Some(5), Some(5));
         live_of(&mut case.world).id = Some("f00d".into());
+        // What the service chose once, it chose of the other.
+        let chosen = [("maxParticipants".to_owned(), 9.into())].into();
+        room_of(&mut case.state).overridden = chosen;
+        case.shows("maxParticipants", 9);
         let room = case.room();
         assert_eq!(room.verdict, Verdict::Drifted);
+        assert_eq!(room.attributes.first().unwrap().name, "maxParticipants");
         assert!(room.message.unwrap().contains("recreated"));
+    }
+
+    #[test]
+    fn a_room_that_may_be_ours_and_that_no_file_wants_is_named() {
+        let mut case = Case::new(None, Some(5));
+        let room = room_of(&mut case.state);
+        room.unconfirmed = [("privacy".to_owned(), "private".into())].into();
+        room.settings.clear();
+        room.id = None;
+        for gone in [false, true] {
+            if gone {
+                case.world = [(name("a"), Sighting::Absent(Gone::Missing))].into();
+            }
+            let room = case.room();
+            assert_eq!(room.verdict, Verdict::Pending);
+            let message = room.message.unwrap();
+            assert!(
+                message.contains("never answered") && message.contains("state forget a"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

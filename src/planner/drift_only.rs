@@ -1,44 +1,74 @@
-//! The plan that only puts back what the service moved: newer files wait.
+//! The plan that only puts back what the service moved: newer files wait, and so does everything that a drift report
+//! does not call drifted.
+
+use std::borrow::Cow;
 
 use super::change::{Action, Change};
 use super::plan::Room;
-use super::state::AppliedRoom;
+use super::status::Status;
+use super::three_way::RoomSides;
 use super::world::Sighting;
 use crate::model::catalogue::attribute;
-use crate::model::{Live, Settings, Stored, Value};
+use crate::model::{Live, Settings, Stored, StoredSettings, Value, WantedRoom};
 
 impl Room<'_> {
-    /// What makes it as it was applied, if the service moved.
-    pub(super) fn put_back(&self, now: i64) -> Result<Option<Change>, String> {
-        let mut sides = self.back();
-        let mut action = Action::Update;
-        if let Some(Sighting::Absent(_)) = self.seen {
-            sides.applied = AppliedRoom::never();
-            action = Action::Create;
+    /// What makes it as it was applied where the service moved it.
+    pub(super) fn put_back(&self, file: &WantedRoom, now: i64) -> Result<Option<Change>, String> {
+        if self.is_recreated() {
+            return Err("it was recreated under its name; apply the file instead".to_owned());
         }
-        let attributes = sides.changes();
-        if !attributes.iter().any(|a| a.cause.needs_a_write()) {
+        let toward = self.toward(file);
+        let is_gone = matches!(self.seen, Some(Sighting::Absent(_)));
+        if !self.is_moved(&toward) {
             return Ok(None);
         }
+        let mut sides = self.back();
+        let standing = if is_gone { &sides } else { &toward }.as_it_stands();
+        let wanted = standing.map_err(|name| {
+            format!("`{name}` was sent without an answer, and is not shown; apply the file instead")
+        })?;
+        sides.applied = self.applied;
+        sides.wanted = Cow::Borrowed(&wanted);
+        let action = match is_gone {
+            true => Action::Create,
+            false => Action::Update,
+        };
         let muted = sides.muted(true, self.seen);
-        let change = self.change(action, &sides.wanted, &sides.wanted, muted);
+        let change = self.change(action, &wanted, &wanted, muted);
         Ok(Some(Change {
-            effects: self.effects(action, Some(&sides.wanted), &change.muted, false, now),
-            attributes,
-            settings: self.restored(&change)?,
+            effects: self.effects(action, Some(&wanted), &change.muted, false, now),
+            attributes: sides.changes(),
+            settings: self.restored(&wanted, &change)?,
             sends: true,
             needs: self.variables(|name| self.only_in_file(name) && !change.leaves_alone(name)),
-            place: self.applied.file.clone(),
-            source: self.applied.source.clone(),
+            place: self.remembered.file.clone(),
+            source: self.remembered.source.clone(),
             ..change
         }))
     }
 
-    /// The applied settings as they can be sent. Of a secret only the digest is known; it can be sent again only
-    /// when the file or the service still has it.
-    fn restored(&self, change: &Change) -> Result<Settings, String> {
+    /// Whether drift says that a room which no file wants moved.
+    pub(super) fn is_moved_orphan(&self) -> bool {
+        self.is_recreated() || self.is_moved(&self.back())
+    }
+
+    fn is_moved(&self, sides: &RoomSides<'_>) -> bool {
+        let is_there = matches!(self.seen, Some(Sighting::Present(_)));
+        !is_there || sides.attributes().any(|a| a.status() == Status::Drifted)
+    }
+
+    fn back(&self) -> RoomSides<'_> {
+        RoomSides::back(self.remembered, &self.live, self.mutes.of(self.name))
+    }
+
+    /// The settings as they can be sent. Of a secret only the digest is known; it can be sent again only when the file
+    /// or the service still has it. What the service shows without a value is left out.
+    fn restored(&self, wanted: &StoredSettings, change: &Change) -> Result<Settings, String> {
         let mut settings = Settings::new();
-        for (name, kept) in &self.applied.settings {
+        let sent = wanted
+            .iter()
+            .filter(|(_, kept)| !matches!(kept, Stored::Null(())));
+        for (name, kept) in sent {
             let value = match kept {
                 Stored::Plain(value) => Some(Value::Plain(value.clone())),
                 // Another is sent, and this one stays remembered.
@@ -73,6 +103,10 @@ impl Room<'_> {
         let Some(Live::Secret(secret)) = live.settings.get(name) else {
             return None;
         };
+        // It may be masked.
+        if secret.expose().contains('*') {
+            return None;
+        }
         let value = Value::Secret(secret.clone());
         self.is_kept(name, &value, kept).then_some(value)
     }
@@ -82,7 +116,7 @@ impl Room<'_> {
     }
 
     fn only_in_file(&self, name: &str) -> bool {
-        let kept = self.applied.settings.get(name);
+        let kept = self.remembered.settings.get(name);
         kept.is_some_and(|kept| self.on_service(name, kept).is_none())
     }
 }

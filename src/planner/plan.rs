@@ -65,7 +65,7 @@ pub(crate) fn plan(
         .filter(|name| !wanted.contains_key(*name));
     for name in wanted.keys().chain(leftover) {
         let room = Room::new(name, wanted, state, world, mutes);
-        if options.drift_only && !room.applied.is_confirmed() {
+        if options.drift_only && !room.remembered.is_confirmed() {
             continue;
         }
         let options = Options {
@@ -131,6 +131,9 @@ pub(crate) const NOT_OURS: &str =
 pub(super) struct Room<'a> {
     pub name: &'a RoomName,
     pub wanted: Option<&'a WantedRoom>,
+    /// All that is remembered under its name.
+    pub remembered: &'a AppliedRoom,
+    /// What of that holds for what is there.
     pub applied: &'a AppliedRoom,
     /// `None`: nothing was looked at.
     pub seen: Option<&'a Sighting>,
@@ -149,11 +152,16 @@ impl<'a> Room<'a> {
         mutes: Mutes<'a>,
     ) -> Self {
         let seen = world.map(|world| sighting(world, name));
-        let salt = state.salt();
+        let (salt, remembered) = (state.salt(), state.applied(name));
         Self {
             name,
             wanted: wanted.get(name),
-            applied: state.applied(name),
+            remembered,
+            applied: match seen {
+                Some(Sighting::Present(live)) => remembered.about(live),
+                Some(Sighting::Absent(_)) => AppliedRoom::never(),
+                Some(Sighting::Unreadable(_)) | None => remembered,
+            },
             seen,
             live: seen.map(|seen| seen.stored(salt)).unwrap_or_default(),
             salt,
@@ -163,15 +171,16 @@ impl<'a> Room<'a> {
 
     /// What is to be done about it, if anything; or why nothing can be planned.
     fn step(&self, options: &Options<'_>) -> Result<Option<Change>, String> {
-        let is_left_alone = self.wanted.is_none() && !options.prune && !options.drift_only;
+        let is_left_alone = self.wanted.is_none() && !options.prune;
         if let Some(Sighting::Unreadable(why)) = self.seen
             && !is_left_alone
         {
             return Err(why.clone());
         }
         match self.wanted {
-            _ if options.drift_only => self.put_back(options.now),
+            Some(file) if options.drift_only => self.put_back(file, options.now),
             Some(file) => Ok(self.follow(file, options)),
+            None if options.drift_only && !self.is_moved_orphan() => Ok(None),
             None => self.left_over(options.prune).map(Some),
         }
     }
@@ -187,12 +196,8 @@ impl<'a> Room<'a> {
         {
             return None;
         }
-        let mut sides = self.toward(file);
+        let sides = self.toward(file);
         let action = self.action();
-        if action == Action::Create {
-            // Nothing of what was applied is left.
-            sides.applied = AppliedRoom::never();
-        }
         let mut attributes = sides.changes();
         let has_to_be_sent = attributes.iter().any(|a| a.cause.needs_a_write());
         let mut sends = has_to_be_sent || action == Action::Create;
@@ -227,9 +232,7 @@ impl<'a> Room<'a> {
         let is_ours = self.applied.is_confirmed();
         match self.seen {
             Some(Sighting::Absent(_)) => Action::Create,
-            Some(Sighting::Present(live)) if !is_ours || self.applied.is_recreated(live) => {
-                Action::Adopt
-            }
+            Some(Sighting::Present(_)) if !is_ours => Action::Adopt,
             None if !is_ours => Action::Add,
             _ => Action::Update,
         }
@@ -243,20 +246,22 @@ impl<'a> Room<'a> {
     }
 
     /// The room as it was seen, if it is there.
-    pub(super) fn present(&self) -> Option<&'a LiveRoom> {
+    fn present(&self) -> Option<&'a LiveRoom> {
         match self.seen {
             Some(Sighting::Present(live)) => Some(live),
             _ => None,
         }
     }
 
-    fn toward<'s>(&'s self, file: &'s WantedRoom) -> RoomSides<'s> {
-        let mutes = self.mutes.of(self.name);
-        RoomSides::toward(file, self.applied, &self.live, self.salt, mutes)
+    /// Whether another room is there under its name.
+    pub(super) fn is_recreated(&self) -> bool {
+        let live = self.present();
+        live.is_some_and(|live| self.remembered.is_recreated(live))
     }
 
-    pub(super) fn back(&self) -> RoomSides<'_> {
-        RoomSides::back(self.applied, &self.live, self.mutes.of(self.name))
+    pub(super) fn toward<'s>(&'s self, file: &'s WantedRoom) -> RoomSides<'s> {
+        let mutes = self.mutes.of(self.name);
+        RoomSides::toward(file, self.applied, &self.live, self.salt, mutes)
     }
 
     /// What a mute accepts of a room that nothing is done to.
@@ -264,11 +269,9 @@ impl<'a> Room<'a> {
         if self.present().is_none() || options.mutes.is_empty() {
             return Vec::new();
         }
-        let sides = match self.wanted {
-            Some(file) if !options.drift_only => self.toward(file),
-            _ => self.back(),
-        };
-        sides.muted(false, self.seen)
+        let file = self.wanted.into_iter();
+        file.flat_map(|file| self.toward(file).muted(false, self.seen))
+            .collect()
     }
 
     /// What sending `body` may do to people.
@@ -285,11 +288,7 @@ impl<'a> Room<'a> {
         if matches!(action, Action::Add | Action::Create) {
             return effects_of_creating(body);
         }
-        let applied = match self.present() {
-            Some(live) if self.applied.is_recreated(live) => AppliedRoom::never(),
-            _ => self.applied,
-        };
-        let held = applied.held(&self.live, muted, again);
+        let held = self.applied.held(&self.live, muted, again);
         effects(&held, &muted::moving(body, muted), now)
     }
 
@@ -299,12 +298,15 @@ impl<'a> Room<'a> {
     /// made by somebody else, and no id is known that could show it.
     fn left_over(&self, prune: bool) -> Result<Change, String> {
         let nothing = StoredSettings::new();
-        if !prune || !self.applied.is_confirmed() {
-            return Ok(self.change(Action::Orphan, &nothing, &nothing, Vec::new()));
-        }
-        let live = self.present();
-        if live.is_some_and(|live| self.applied.is_recreated(live)) {
+        if prune && self.is_recreated() {
             return Err(NOT_OURS.to_owned());
+        }
+        let doubt = self.remembered.doubt_as_orphan(self.name, self.seen);
+        if !prune || doubt.is_some() {
+            return Ok(Change {
+                message: doubt,
+                ..self.change(Action::Orphan, &nothing, &nothing, Vec::new())
+            });
         }
         Ok(Change {
             effects: vec![Effect::Archived],
@@ -322,13 +324,14 @@ impl<'a> Room<'a> {
         sending: &StoredSettings,
         muted: Vec<Muted>,
     ) -> Change {
-        let settings = &self.applied.settings;
-        let unconfirmed = doubts::without(&self.applied.unconfirmed, sending);
+        let settings = &self.remembered.settings;
+        let unconfirmed = doubts::without(&self.remembered.unconfirmed, sending);
         Change {
             room: self.name.clone(),
             action,
-            is_managed: self.applied.is_confirmed(),
+            is_managed: self.remembered.is_confirmed(),
             file: self.wanted.map(|wanted| wanted.file.clone()),
+            message: None,
             effects: Vec::new(),
             attributes: Vec::new(),
             settings: Settings::new(),
@@ -347,12 +350,7 @@ impl<'a> Room<'a> {
 
     /// What moved on the service that nothing is planned for, since no file declares it.
     fn undeclared(&self) -> Vec<Undeclared> {
-        match self.present() {
-            Some(live) if !self.applied.is_recreated(live) => {
-                undeclared::moved(self.wanted, self.applied, &self.live)
-            }
-            _ => Vec::new(),
-        }
+        undeclared::moved(self.wanted, self.applied, &self.live)
     }
 }
 
@@ -678,19 +676,68 @@ mod tests {
     }
 
     #[test]
+    fn drift_only_writes_no_room_that_is_not_ours_or_that_no_file_wants() {
+        let state = applied(&file(5));
+        let recreated = || {
+            let mut world = shown(&file(7));
+            live_of(&mut world).id = Some("f00d".into());
+            world
+        };
+        let gone: World = [(name("a"), Sighting::Absent(Gone::Archived))].into();
+        for world in [shown(&file(7)), recreated(), gone.clone()] {
+            let orphan = plan(&Wanted::new(), &state, Some(&world), &drift_only());
+            assert_eq!(actions(&orphan), [(Action::Orphan, "a")]);
+            assert!(!orphan.changes[0].sends);
+        }
+        let plan_of = |world: &World, state| plan(&file(5), state, Some(world), &drift_only());
+        let left = plan_of(&recreated(), &state);
+        assert_eq!(left.changes, []);
+        assert!(left.unreadable[0].message.contains("recreated"));
+        assert_eq!(actions(&plan_of(&gone, &state)), [(Action::Create, "a")]);
+        // Nobody knows what it was last, so it is not made as it was before.
+        let mut doubtful = state.clone();
+        room_of(&mut doubtful).unconfirmed = sent(&file(6));
+        assert_eq!(plan_of(&gone, &doubtful).changes, []);
+    }
+
+    #[test]
+    fn another_room_under_the_name_has_no_memory() {
+        let mut state = applied(&file(5));
+        let room = room_of(&mut state);
+        room.overridden = [("maxParticipants".to_owned(), 7.into())].into();
+        room.observed = [("autoJoin".to_owned(), false.into())].into();
+        let mut world = shown(&file(7));
+        let live = live_of(&mut world);
+        live.settings.insert("autoJoin".into(), true.into());
+        live.settings.remove("privacy");
+        let standing = online(&file(5), &state, &world);
+        assert_eq!((standing.changes.len(), standing.undeclared.len()), (0, 1));
+        live_of(&mut world).id = Some("f00d".into());
+        let plan = online(&file(5), &state, &world);
+        assert_eq!(actions(&plan), [(Action::Adopt, "a")]);
+        let converged = ("meetingJoinWebhook", Cause::Converged);
+        let sent = ["maxParticipants", "privacy"].map(|name| (name, Cause::Change));
+        assert_eq!(causes(&plan), [sent[0], converged, sent[1]]);
+        assert!(plan.changes[0].sends && plan.undeclared.is_empty());
+    }
+
+    #[test]
     fn a_secret_that_nobody_has_any_more_cannot_be_put_back() {
         let back = |wanted: &Wanted, world: &World| {
             plan(wanted, &applied(&file(5)), Some(world), &drift_only())
         };
         let mut world = shown(&file(7));
+        let mut newer = file(5);
+        let settings = &mut newer.get_mut(&name("a")).unwrap().settings;
+        settings.insert("meetingJoinWebhook", secret("newer"));
         // The service still has it.
-        let plan = back(&Wanted::new(), &world);
+        let plan = back(&newer, &world);
         assert_eq!(plan.changes[0].settings, file(5)[&name("a")].settings);
         let hook = "meetingJoinWebhook".to_owned();
         live_of(&mut world)
             .settings
             .insert(hook, "https://other.example".into());
-        let plan = back(&Wanted::new(), &world);
+        let plan = back(&newer, &world);
         assert_eq!(plan.changes, []);
         assert!(plan.unreadable[0].message.contains("meetingJoinWebhook"));
         assert!(plan.unreadable[0].was_read);

@@ -38,7 +38,7 @@ pub(crate) struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AppliedRoom {
-    /// When a write was last confirmed, in Unix seconds. Moves only with a write.
+    /// When a write under this name was last confirmed, in Unix seconds. Moves only with a write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub asserted: Option<i64>,
@@ -97,6 +97,15 @@ impl AppliedRoom {
     /// Whether `live` is another room under the same name.
     pub(crate) fn is_recreated(&self, live: &LiveRoom) -> bool {
         live.is_another(self.id.as_deref())
+    }
+
+    /// What of this memory holds for `live`: nothing, if that is another room under the same name.
+    pub(crate) fn about(&self, live: &LiveRoom) -> &Self {
+        if self.is_recreated(live) {
+            Self::never()
+        } else {
+            self
+        }
     }
 
     /// Whether a write of this room was ever confirmed.
@@ -195,13 +204,15 @@ impl State {
         if let Some(taken) = others.find(|name| name.folded() == folded) {
             return Err(RenameError::Taken(taken.clone()));
         }
-        let Some(room) = self.rooms.remove(old) else {
+        let Some(mut room) = self.rooms.remove(old) else {
             return Err(RenameError::NotRemembered(old.clone()));
         };
         if room.id.is_none() {
             self.rooms.insert(old.clone(), room);
             return Err(RenameError::NoId(old.clone()));
         }
+        // Nothing was ever written there, so `apply` looks before it relies on the claim.
+        room.asserted = None;
         self.rooms.insert(new.clone(), room);
         Ok(())
     }
@@ -329,7 +340,11 @@ mod tests {
             unconfirmed: doubts(7),
             ..applied(5)
         };
-        state.rooms.insert(room("a"), known.clone());
+        let written = AppliedRoom {
+            asserted: Some(7),
+            ..known.clone()
+        };
+        state.rooms.insert(room("a"), written);
         state.rooms.insert(room("b"), applied(6));
         assert_eq!(state.rename(&room("a"), &room("A")), Ok(()));
         assert_eq!(

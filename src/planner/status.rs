@@ -223,6 +223,42 @@ mod tests {
             }
         }
 
+        /// What is only to be put back moves where drift says that the service moved it, and nowhere else.
+        #[test]
+        fn drift_only_moves_what_drifted(all in proptest::collection::vec(sides(), NAMES.len())) {
+            let all: BTreeMap<&'static str, Sides> = NAMES.into_iter().zip(all).collect();
+            let case = Case::new(&all);
+            let options = Options { mutes: &case.mutes, drift_only: true, ..options() };
+            let plan = plan(&case.wanted, &case.state, Some(&case.world), &options);
+            let drifted = |sides: &Sides| expected(sides) == Status::Drifted;
+            if !all.values().any(drifted) {
+                prop_assert!(plan.changes.is_empty() && plan.unreadable.is_empty(), "{plan:?}");
+                return Ok(());
+            }
+            let Some(change) = plan.changes.first() else {
+                let is_lost = |s: &Sides| s.live.is_none() && s.sent.iter().any(|sent| Some(*sent) != s.confirmed);
+                prop_assert!(all.values().any(|s| s.confirmed.is_some() && is_lost(s)), "{plan:?}");
+                return Ok(());
+            };
+            for (name, sides) in &all {
+                let line = change.attributes.iter().find(|line| line.name == *name);
+                let is_written = line.is_some_and(|line| line.cause.needs_a_write());
+                prop_assert_eq!(is_written, drifted(sides), "{} {:?}", name, sides);
+                let sent = change.settings.get(name).cloned();
+                if change.leaves_alone(name) {
+                    continue;
+                }
+                let is_sent = sides.live.is_some_and(|live| sides.sent.contains(&live));
+                let stands = sides.chosen == sides.live && sides.wanted == sides.confirmed && !is_sent;
+                let is_ours = is_sent || sides.confirmed.is_some();
+                let stays = match sides.live {
+                    Some(live) if !drifted(sides) && !stands => is_ours.then_some(live),
+                    _ => sides.confirmed,
+                };
+                prop_assert_eq!(sent, stays.map(Value::from), "{} {:?}", name, sides);
+            }
+        }
+
         /// What is counted as not visible is what stands so, and nothing else.
         #[test]
         fn what_is_not_visible_is_counted(all in proptest::collection::vec(sides(), NAMES.len())) {

@@ -95,6 +95,20 @@ impl<'a> RoomSides<'a> {
         })
     }
 
+    /// What the room is to hold when only what the service moved is put back: everything else stays as it is there.
+    ///
+    /// # Errors
+    /// With the name of an attribute that nobody can say of how it stands.
+    pub(super) fn as_it_stands(&self) -> Result<StoredSettings, String> {
+        let mut standing = StoredSettings::new();
+        for sides in self.attributes() {
+            if let Some(value) = sides.as_it_stands()? {
+                standing.insert(sides.name.to_owned(), value.clone());
+            }
+        }
+        Ok(standing)
+    }
+
     /// The attributes that a plan has to do with, by name.
     pub(super) fn changes(&self) -> Vec<AttributeChange> {
         let changes = self.attributes().filter_map(|sides| {
@@ -218,6 +232,24 @@ impl<'a> AttributeSides<'a> {
     /// when it comes back, somebody moved it.
     fn override_is_over(&self) -> bool {
         self.overridden.is_some() && self.live.is_some() && self.live == self.wanted
+    }
+
+    fn as_it_stands(&self) -> Result<Option<&'a Stored>, String> {
+        let cause = self.cause();
+        let (applied, _) = self.applied();
+        let is_known = self.confirmed.is_some() || self.live == applied;
+        Ok(match self.live {
+            _ if cause.is_some_and(Cause::is_a_move_of_the_service) => self.confirmed,
+            // An override that stands is remembered as what was sent.
+            Some(live) if cause.is_none() && applied != Some(live) => applied,
+            Some(live) => is_known.then_some(live),
+            None => match (self.confirmed, self.unconfirmed) {
+                (Some(value), Some(sent)) if !sent.is_only(value) => {
+                    return Err(self.name.to_owned());
+                }
+                (confirmed, _) => confirmed,
+            },
+        })
     }
 
     fn change(&self, cause: Cause) -> AttributeChange {

@@ -173,6 +173,10 @@ pub(crate) struct ChangeReport {
     /// Line in it of the first attribute that changes, or of the room's first key; null for an orphan, and when
     /// all of it comes from defaults.
     pub line: Option<u32>,
+    /// Why it is left alone, if there is more to say of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub message: Option<String>,
     /// What it does to people.
     pub effects: Vec<Effect>,
     /// The attributes that change, by name.
@@ -307,6 +311,7 @@ fn change_report(
         action: change.action,
         line: first_line(&attributes, origins),
         file: change.file.clone(),
+        message: change.message.clone(),
         effects: change.effects.clone(),
         explanation: explained.map(|explained| explained.change),
         attributes,

@@ -106,13 +106,16 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let settings = self.remembered();
         let mut overridden = self.task.before.overridden.clone();
         overridden.retain(|name, _| settings.contains_key(name));
+        // What was sent of an attribute outlives its release: it may be anything until somebody looks.
+        let mut observed = self.task.before.observed.clone();
+        observed.retain(|name, _| !self.task.before.unconfirmed.contains_key(name));
         let mut unseen = self.task.before.unseen.clone();
         unseen.retain(|name| settings.contains_key(name));
         let applied = AppliedRoom {
             asserted: self.asserted(),
             file: self.task.change.place.clone(),
             id: self.task.before.id.clone(),
-            observed: self.task.before.observed.clone(),
+            observed,
             overridden,
             settings,
             source: self.task.change.source.clone(),
@@ -177,7 +180,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let Task { change, before } = self.task;
         match change.muted.is_empty() {
             true => Cow::Borrowed(&change.settings),
-            false => Cow::Owned(change.body(before, live, &self.crew.salt)),
+            false => Cow::Owned(change.body(before.about(live), live, &self.crew.salt)),
         }
     }
 
@@ -263,12 +266,13 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
     }
 
-    /// Whether nobody looked at a room that is sent because what it holds may have moved unseen, or that is protected,
-    /// and an effect of that may be forbidden.
+    /// Whether nobody looked at a room that is sent because what it holds may have moved unseen, that is protected, or of
+    /// which no write under this name was ever confirmed, and an effect of that may be forbidden.
     fn is_sent_blindly(&self) -> bool {
         let (room, limits) = (self.room(), &self.crew.limits);
         let is_reasserted = self.task.change.cause() == Some(Cause::Reassert);
-        limits.protects(room) || (is_reasserted && limits.bans_any(room))
+        let is_claimed = self.task.before.asserted.is_none();
+        limits.protects(room) || ((is_reasserted || is_claimed) && limits.bans_any(room))
     }
 
     async fn get(&mut self) -> End {
@@ -311,7 +315,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         if !comparison.overridden.is_empty() {
             return Some("the answer showed other values than were sent");
         }
-        let before = &self.task.before;
+        let before = self.task.before.about(live);
         let may_be_read = |name: &String| {
             !before.unseen.contains(name)
                 || before.overridden.contains_key(name)
@@ -418,20 +422,12 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// Overrides of before that nothing was seen of since, and that no other value was asked for.
     fn overrides_out_of_sight(&self, live: &LiveRoom, sent: &StoredSettings) -> StoredSettings {
-        let before = self.known_of(live);
+        let before = self.task.before.about(live);
         let mut kept = before.overridden.clone();
         kept.retain(|name, _| {
             !live.settings.contains_key(name) && sent.get(name) == before.settings.get(name)
         });
         kept
-    }
-
-    /// What is remembered of that very room, and not of one that had its name before.
-    fn known_of(&self, live: &LiveRoom) -> &'a AppliedRoom {
-        match self.task.before.is_recreated(live) {
-            true => AppliedRoom::never(),
-            false => &self.task.before,
-        }
     }
 
     /// The service keeps no room of that name, so none of it is remembered unless it was confirmed before.
@@ -455,7 +451,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// Why the room must not be written, now that it was read.
     fn forbidden(&self, live: &LiveRoom) -> Option<String> {
-        let before = self.known_of(live);
+        let before = self.task.before.about(live);
         let Crew {
             limits, now, salt, ..
         } = self.crew;

@@ -1,7 +1,7 @@
 //! No named effect happens without its permission, nothing that a mute accepts is moved, and whatever the service may
 //! hold is remembered, whatever was lost before: generated files, rooms made by hand, moves that are muted, lost answers
-//! and lost states, run by the real engine, and what the service holds before and after held against an own small table
-//! of what each effect means.
+//! and lost states, rooms that are archived or recreated, run by the real engine, and what the service holds before and
+//! after held against an own small table of what each effect means, or against what drift says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +11,10 @@ use serde_json::{Map, Value, json};
 
 use super::in_process::{Bench, options, quirks, wanted};
 use crate::model::{Effect, RoomName, StoredSettings, Wanted};
+use crate::planner::drift::{Evidence, drift};
 use crate::planner::limits::{Limits, refusals};
 use crate::planner::mutes::Mute;
-use crate::planner::{Options, Outcome, State, plan};
+use crate::planner::{Options, Outcome, State, Verdict, plan};
 use crate::report::saved::Mode;
 use crate::service::observe::observe;
 
@@ -95,6 +96,8 @@ struct Turn {
     late: Option<(&'static str, &'static str, Value)>,
     /// A room that somebody archives by hand, to make another under its name.
     recreated: Option<&'static str>,
+    /// Rooms that somebody archives, and what another is made of under the name.
+    gone: Vec<(&'static str, Option<Map<String, Value>>)>,
     state_is_lost: bool,
     mode: Mode,
     faults: Vec<String>,
@@ -123,11 +126,18 @@ fn turn() -> impl Strategy<Value = Turn> {
     let moved = moved.prop_map(|(room, (attribute, value))| (room, attribute, by_hand(value)));
     let late = prop::option::weighted(0.6, moved.clone());
     let recreated = prop::option::weighted(0.2, select(&ROOMS[..]));
+    let gone = (select(&ROOMS[..]), proptest::option::of(room()));
+    let gone = prop_oneof![3 => Just(Vec::new()), 1 => gone.prop_map(|one| vec![one])];
     let effects = || proptest::sample::subsequence(Effect::ALL.to_vec(), 0..=5);
     (
         files,
         proptest::collection::vec(room(), 0..3),
-        (proptest::collection::vec(moved, 0..4), late, recreated),
+        (
+            proptest::collection::vec(moved, 0..4),
+            late,
+            recreated,
+            gone,
+        ),
         prop::bool::weighted(0.2),
         select(&MODES[..]),
         proptest::collection::vec(fault(), 0..2),
@@ -137,13 +147,14 @@ fn turn() -> impl Strategy<Value = Turn> {
     )
         .prop_map(
             |(files, by_hand, moved, state_is_lost, mode, faults, named, allowed, protected)| {
-                let (moves, late, recreated) = moved;
+                let (moves, late, recreated, gone) = moved;
                 Turn {
                     files,
                     by_hand,
                     moves,
                     late,
                     recreated,
+                    gone,
                     state_is_lost,
                     mode,
                     faults,
@@ -318,17 +329,100 @@ fn move_late(bench: &Bench, turn: &Turn, moved: &mut Moved) -> Held {
     [((*room).to_owned(), holds)].into()
 }
 
+/// What `room` may hold.
+const ATTRIBUTES: [&str; 8] = [
+    "audioOnlyRoom",
+    "deleteOnExp",
+    "ejectAtRoomExp",
+    "enableRecording",
+    "endMeetingAfterNoActivityInSec",
+    "expireUnixSec",
+    "maxParticipants",
+    "privacy",
+];
+
+/// Somebody archives rooms, and makes others under their names.
+fn archive(bench: &Bench, turn: &Turn, moved: &mut Moved) {
+    let mut world = bench.world();
+    for (room, again) in &turn.gone {
+        if world.room(room).is_some_and(|room| !room.archived) {
+            world.archive(room).unwrap();
+            if let Some(attributes) = again {
+                world.create(room, attributes.clone().into_iter().collect(), 0);
+                moved.extend(ATTRIBUTES.map(|attribute| (*room, attribute)));
+            }
+        }
+    }
+}
+
+fn files(turn: &Turn) -> Wanted {
+    let files = turn.files.iter();
+    files
+        .map(|(room, settings)| (name(room), wanted(room, Value::Object(settings.clone()))))
+        .collect()
+}
+
+fn look(bench: &Bench) -> crate::planner::World {
+    let service = bench.service();
+    let names = ROOMS.map(name).to_vec();
+    bench.runtime.block_on(observe(&service, names, 1, || {}))
+}
+
+/// What drift says that the service moved in rooms that files want: attributes, or the whole room.
+fn drifted(bench: &Bench, turn: &Turn, mutes: &[Mute]) -> BTreeMap<String, Option<Vec<String>>> {
+    let (files, world) = (files(turn), look(bench));
+    let drift = drift(&Evidence {
+        wanted: &files,
+        state: &bench.state,
+        world: &world,
+        listed: &BTreeSet::new(),
+        others: &BTreeMap::new(),
+        mutes,
+        now: options().now,
+    });
+    let rooms = drift.rooms.into_iter().filter(|room| room.file.is_some());
+    rooms
+        .map(|room| {
+            let moved = room.attributes.into_iter();
+            let moved = moved.filter(|a| a.cause.is_a_move_of_the_service() && !a.muted);
+            let names = moved.map(|attribute| attribute.name).collect();
+            (
+                room.room,
+                (room.verdict != Verdict::Missing).then_some(names),
+            )
+        })
+        .collect()
+}
+
+/// Only what drift says that the service moved was put back.
+fn check_put_back(
+    drifted: &BTreeMap<String, Option<Vec<String>>>,
+    before: &Held,
+    after: &Held,
+) -> Result<(), TestCaseError> {
+    for (room, after) in after {
+        let Some(before) = before.get(room) else {
+            prop_assert_eq!(drifted.get(room), Some(&None), "{} was created", room);
+            continue;
+        };
+        for (name, value) in after {
+            let is_drift = matches!(drifted.get(room), Some(Some(names)) if names.contains(name));
+            prop_assert!(
+                is_drift || before.get(name) == Some(value),
+                "{room} {name}: {before:?} -> {after:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// What the files said when each room was last done, as far as a run can know.
 type Done = BTreeMap<String, Map<String, Value>>;
 
 /// One run as `apply` makes it: planned, refused as a whole if it must be, carried out. Returns the rooms that it did, and
 /// what moved since it looked.
 fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute], moved: &mut Moved) -> (Done, Held) {
-    let files: Wanted = turn
-        .files
-        .iter()
-        .map(|(room, settings)| (name(room), wanted(room, Value::Object(settings.clone()))))
-        .collect();
+    let files = files(turn);
     bench.limits = Limits {
         require_allow: turn.named.clone(),
         allowed: turn.allowed.clone(),
@@ -339,11 +433,7 @@ fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute], moved: &mut Moved) -> (Do
             .collect(),
         ..Limits::default()
     };
-    let world = turn.mode.live.then(|| {
-        let names = ROOMS.map(name).to_vec();
-        let service = bench.service();
-        bench.runtime.block_on(observe(&service, names, 1, || {}))
-    });
+    let world = turn.mode.live.then(|| look(bench));
     let options = Options {
         mutes,
         drift_only: turn.mode.drift_only,
@@ -374,7 +464,7 @@ fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute], moved: &mut Moved) -> (Do
     (done, late)
 }
 
-/// Whatever the service holds of a managed attribute is among what is remembered that it may hold, unless somebody
+/// Whatever the service holds of an attribute that is or was managed is among what is remembered that it may hold, unless somebody
 /// moved it by hand.
 fn check_held(bench: &Bench, mutes: &[Mute], moved: &Moved) -> Result<(), TestCaseError> {
     for (room, attributes) in held(bench) {
@@ -382,9 +472,7 @@ fn check_held(bench: &Bench, mutes: &[Mute], moved: &Moved) -> Result<(), TestCa
             continue;
         };
         let known = applied.held(&StoredSettings::new(), &[], false);
-        let known = known
-            .iter()
-            .filter(|(name, _)| applied.settings.contains_key(*name));
+        let known = known.iter();
         let is_moved =
             |name: &str| moved.contains(&(room.as_str(), name)) || is_muted(mutes, &room, name);
         for (name, values) in known.filter(|(name, _)| !is_moved(name)) {
@@ -536,8 +624,10 @@ proptest! {
                 done.clear();
             }
             fill_by_hand(&bench, turn);
+            archive(&bench, turn, &mut moved);
             recreate(&bench, turn);
             move_by_hand(&bench, turn, &mutes, is_shown, &mut moved);
+            let drifted = turn.mode.drift_only.then(|| drifted(&bench, turn, &mutes));
             bench.faults(&turn.faults.iter().map(String::as_str).collect::<Vec<_>>());
             let (mut before, known, ids) = (held(&bench), bench.state.clone(), ids(&bench));
             let (now_done, late) = run(&mut bench, turn, &mutes, &mut moved);
@@ -545,6 +635,9 @@ proptest! {
             before.extend(late.clone());
             let after = held(&bench);
             check_archived(turn, &known, &ids, &before, &after)?;
+            if let (Some(drifted), true) = (&drifted, late.is_empty()) {
+                check_put_back(drifted, &before, &after)?;
+            }
             if is_shown {
                 check_late(&late, &after)?;
                 check_muted(turn, &mutes, &done, &before, &after)?;

@@ -80,7 +80,7 @@ const TABLE: [Row; 10] = [
     (YES, YES, Some(File::Elsewhere), ANY, ANY, ANY, ANY, May::Nothing),
     (YES, YES, Some(File::Perhaps),   ANY, ANY, ANY, ANY, May::Nothing),
     (YES, YES, Some(File::Nowhere),   NO,  ANY, ANY, ANY, May::Nothing),
-    (YES, YES, Some(File::Nowhere),   YES, ANY, YES, ANY, May::Write),
+    (YES, YES, Some(File::Nowhere),   YES, ANY, YES, ANY, May::Look),
     (YES, YES, Some(File::Nowhere),   YES, NO,  NO,  ANY, May::Look),
     (YES, YES, Some(File::Nowhere),   YES, YES, NO,  YES, May::Look),
     (YES, YES, Some(File::Nowhere),   YES, YES, NO,  NO,  May::Archive),

@@ -170,6 +170,63 @@ fn only_drift_is_put_back() {
     );
 }
 
+/// What was sent and not answered is newer than what was confirmed; a room that is not ours, or that no file wants, is
+/// nobody's to put back.
+#[test]
+fn drift_only_undoes_nothing_of_ours_and_writes_no_room_of_others() {
+    let site = Site::applied(&["archived-name=reusable"], 3);
+    site.faults(&["drop-after=method:PUT"]);
+    site.room(0, "privacy: public\nmaxParticipants: 5\nenableChat: true\n");
+    assert_eq!(site.apply(&["--max-changes", "3"]).code, 6);
+    site.faults(&[]);
+    site.remove(1);
+    site.remove(2);
+    site.simulator().with_world(|world| {
+        world.archive("room-01").unwrap();
+        world.create("room-01", [].into(), 1);
+        world.archive("room-02").unwrap();
+    });
+    let writes = || ["PUT", "POST", "DELETE"].map(|method| site.count(method));
+    let before = writes();
+    let ran = site.apply(&["--drift-only"]);
+    assert_eq!((ran.code, writes()), (0, before), "{}", ran.all());
+    let report = site
+        .run(&["plan", "--drift-only", "--format", "json"])
+        .json();
+    check("plan", &report);
+    let why = report["changes"][0]["message"].to_string();
+    assert!(
+        why.contains("recreated") && why.contains("state forget room-01"),
+        "{report}"
+    );
+}
+
+/// A name of the state that leads to somebody else's room opens nothing that has to be allowed.
+#[test]
+fn a_moved_name_is_looked_at_before_it_is_written() {
+    let site = Site::applied(&[], 1);
+    site.scratch.write(
+        "roomctl.yaml",
+        "app: acme\nguard: {require_allow: [recording-on]}\n",
+    );
+    site.room(0, "privacy: private\nenableRecording: true\n");
+    assert_eq!(site.apply(&["--allow", "recording-on"]).code, 0);
+    site.simulator().with_world(|world| {
+        world.create(
+            "others",
+            [("privacy".to_owned(), json!("private"))].into(),
+            1,
+        )
+    });
+    assert_eq!(site.run(&["state", "mv", "room-00", "others"]).code, 0);
+    site.remove(0);
+    let moved = "privacy: private\nenableRecording: true\nmaxParticipants: 9\n";
+    site.scratch.write("rooms/others.yaml", moved);
+    let puts = site.count("PUT");
+    let ran = site.apply(&[]);
+    assert_eq!((ran.code, site.count("PUT")), (5, puts), "{}", ran.all());
+}
+
 #[test]
 fn pruned_rooms_are_archived_and_others_are_not_touched() {
     for personality in PERSONALITIES {

@@ -104,6 +104,10 @@ fn memory(room: &RoomReport, detail: Detail) -> Vec<String> {
 fn line(room: &str, attribute: &AttributeReport, detail: Detail) -> Line {
     let (before, after) = match (attribute.cause, &attribute.secret) {
         (Cause::Drift | Cause::Conflict, _) => (&attribute.applied, attribute.live.clone()),
+        // What nothing is remembered of is what the service shows.
+        (Cause::Change, None) if attribute.applied.is_null() => {
+            (&attribute.live, attribute.wanted.clone())
+        }
         (Cause::Released | Cause::Unobservable, _) => (&attribute.applied, Json::Null),
         (Cause::Change | Cause::Converged | Cause::Reassert, Some(secret)) => {
             (&Json::Null, Json::from(secret.to_string()))

@@ -199,7 +199,7 @@ fn change_item(change: &ChangeReport, detail: Detail) -> Item {
         line: change.line,
         effects: change.effects.iter().map(|effect| effect.name()).collect(),
         causes: change.attributes.iter().map(|a| a.cause.name()).collect(),
-        message: why.map(str::to_owned),
+        message: change.message.clone().or(why.map(str::to_owned)),
         details: whole.map(origin).into_iter().collect(),
         lines,
         ..Item::new(weight, sign, change.action.name(), &change.room)
