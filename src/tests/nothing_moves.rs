@@ -585,6 +585,37 @@ fn what_moved_since_the_look_is_not_archived() {
     }
 }
 
+/// Rare among the generated turns as well: a key that leaves its file while nobody knows whether its write arrived.
+#[test]
+fn a_doubt_outlives_the_release_of_its_attribute() {
+    for arrived in [false, true] {
+        let mut bench = Bench::new(quirks(&[]));
+        let by_hand = [
+            ("privacy", json!("private")),
+            ("enableRecording", json!(true)),
+        ];
+        let by_hand = by_hand.map(|(name, value)| (name.to_owned(), value));
+        bench.world().create("a", by_hand.into(), 0);
+        let file = |text: Value| -> Wanted { [(name("a"), wanted("a", text))].into() };
+        let without = file(json!({"privacy": "private"}));
+        bench.apply(&without);
+        bench.faults(&[if arrived {
+            "drop-after=method:PUT"
+        } else {
+            "drop-before=method:PUT"
+        }]);
+        bench.apply(&file(
+            json!({"privacy": "private", "enableRecording": false}),
+        ));
+        bench.faults(&[]);
+        assert_eq!(bench.apply(&without)[0].outcome, Outcome::Confirmed);
+        check_held(&bench, &[], &Moved::new()).unwrap();
+        let on = file(json!({"privacy": "private", "enableRecording": true}));
+        let plan = super::in_process::plan_of(&on, &bench.state);
+        assert!(plan.changes[0].effects.contains(&Effect::RecordingOn));
+    }
+}
+
 /// How a write is lost.
 const LOST: [&[&str]; 5] = [
     &[],
