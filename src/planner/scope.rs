@@ -212,11 +212,12 @@ impl Scope {
         let is_managed = |name: &str| wanted.contains_key(name) || state.rooms.contains_key(name);
         let listed = listed.iter().map(String::as_str);
         let mut unmanaged: BTreeSet<&str> = listed.filter(|name| !is_managed(name)).collect();
-        let managed = wanted.keys().chain(state.rooms.keys());
-        let names = managed
-            .map(RoomName::as_str)
-            .chain(unmanaged.iter().copied());
-        let others = self.others(names, wanted, state, elsewhere);
+        let named = wanted.keys().map(|name| (name.as_str(), None));
+        let known = state.rooms.iter();
+        let known = known.map(|(name, room)| (name.as_str(), Some(room)));
+        let listed = unmanaged.iter().map(|name| (*name, None));
+        let rooms = named.chain(known).chain(listed);
+        let others = self.others(rooms, wanted, elsewhere);
         let is_considered = |name: &str| !others.contains_key(name);
         unmanaged.retain(|name| is_considered(name));
         wanted.retain(|name, _| is_considered(name.as_str()));
@@ -238,12 +239,11 @@ impl Scope {
         }
     }
 
-    /// Those of `names` that the run is not about.
+    /// Those of `rooms` that the run is not about. With each comes what the state knows of it.
     fn others<'n>(
         &self,
-        names: impl Iterator<Item = &'n str>,
+        rooms: impl Iterator<Item = (&'n str, Option<&'n AppliedRoom>)>,
         wanted: &Wanted,
-        state: &State,
         elsewhere: Option<&Wanted>,
     ) -> BTreeMap<String, LeftOutBy> {
         // However it is spelled there: names that differ only by case may be one room.
@@ -251,15 +251,16 @@ impl Scope {
             elsewhere.map(|files| files.keys().map(RoomName::folded).collect());
         let is_nowhere = |name: &str| {
             let files = elsewhere.as_ref();
-            files.is_some_and(|files| !files.contains(&name.to_ascii_lowercase()))
+            files.is_some_and(|files| {
+                files.is_empty() || !files.contains(&name.to_ascii_lowercase())
+            })
         };
-        let is_here = |name: &str| {
-            let was_elsewhere = |room| !self.looked_for(room);
-            let is_missed = !state.rooms.get(name).is_some_and(was_elsewhere) && is_nowhere(name);
-            wanted.contains_key(name) || is_missed
+        let is_here = |name: &str, room: Option<&AppliedRoom>| {
+            let is_missed = room.is_none_or(|room| self.looked_for(room)) && is_nowhere(name);
+            is_missed || wanted.contains_key(name)
         };
-        let others = names.filter_map(|name| {
-            let by_place = || (!is_here(name)).then_some(LeftOutBy::Place);
+        let others = rooms.filter_map(|(name, room)| {
+            let by_place = || (!is_here(name, room)).then_some(LeftOutBy::Place);
             Some((name.to_owned(), self.leaves_out(name).or_else(by_place)?))
         });
         others.collect()
