@@ -144,7 +144,9 @@ impl<T: Transport> Reader<T> {
             if matches!(trouble, Trouble::TooMany(_))
                 && let Some(rate) = self.pacer.too_many(started)
             {
-                warn!("the service keeps answering 429: the rate falls to {rate:.1}/s for now");
+                warn!(
+                    "the service keeps answering 429: the rate falls to {rate:.1}/s until it accepts more"
+                );
             }
             match next {
                 Next::GiveUp => {

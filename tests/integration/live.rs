@@ -122,6 +122,11 @@ fn rooms_that_cannot_be_read_are_left_alone() {
 /// Waits for the real back-off.
 mod slow {
     #[test]
+    fn drift_only_undoes_nothing_of_ours_and_writes_no_room_of_others() {
+        super::drift_only_undoes_nothing_of_ours_and_writes_no_room_of_others();
+    }
+
+    #[test]
     fn rooms_that_do_not_answer_are_left_alone() {
         super::left_alone_because_of("500=method:GET,room:room-01");
     }
@@ -172,7 +177,6 @@ fn only_drift_is_put_back() {
 
 /// What was sent and not answered is newer than what was confirmed; a room that is not ours, or that no file wants, is
 /// nobody's to put back.
-#[test]
 fn drift_only_undoes_nothing_of_ours_and_writes_no_room_of_others() {
     let site = Site::applied(&["archived-name=reusable"], 3);
     site.faults(&["drop-after=method:PUT"]);

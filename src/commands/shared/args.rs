@@ -40,7 +40,7 @@ pub(crate) struct Global {
     /// Use an embedded simulator of the service: no account, no key, no network
     #[arg(long, global = true)]
     pub sandbox: bool,
-    /// What to take for now, as Unix seconds or RFC 3339: makes output reproducible [default: the clock]
+    /// The moment that the run counts from, as Unix seconds or RFC 3339: makes output reproducible [default: the clock]
     #[arg(long, global = true, value_name = "TIME", value_parser = moment)]
     pub now: Option<UnixSeconds>,
     /// When to colour; `auto` is on a terminal, unless NO_COLOR is set
