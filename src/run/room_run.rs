@@ -3,19 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::service::api::Transport;
-
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
-use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
-use crate::planner::doubts::Doubts;
+use crate::model::{Effect, LiveRoom, RoomName, Settings};
 use crate::planner::plan::NOT_OURS;
-use crate::planner::receipt::{Comparison, compare};
-use crate::planner::undeclared::observed;
-use crate::planner::{
-    Action, AppliedRoom, Cause, Event, Gone, Outcome, Receipt, Sighting, named_otherwise,
-};
-use crate::run::queue::{Crew, Task, unrecorded};
+use crate::planner::{Action, Cause, Event, Gone, Outcome, Receipt, Sighting};
+use crate::run::queue::{Crew, Task};
+use crate::service::api::Transport;
 use crate::service::end::End;
 use crate::service::requests::Tally;
 use crate::store::error::StoreError;
@@ -23,18 +17,18 @@ use crate::store::port::Durable;
 
 /// The run of one room.
 pub(super) struct RoomRun<'a, T> {
-    crew: &'a Crew<T>,
-    task: &'a Task,
-    index: usize,
-    action: Action,
+    pub(super) crew: &'a Crew<T>,
+    pub(super) task: &'a Task,
+    pub(super) index: usize,
+    pub(super) action: Action,
     /// What is sent.
-    body: Cow<'a, Settings>,
+    pub(super) body: Cow<'a, Settings>,
     /// Wire names of what a read reported of the room before it was written.
-    reported: BTreeSet<String>,
-    tally: Tally,
-    events: Vec<Event>,
+    pub(super) reported: BTreeSet<String>,
+    pub(super) tally: Tally,
+    pub(super) events: Vec<Event>,
     /// When the last of the events is durable.
-    durable: Option<Durable>,
+    pub(super) durable: Option<Durable>,
 }
 
 /// How a room ended, with the events that led there, and when they are durable.
@@ -93,38 +87,6 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             (true, Action::Add) => self.add().await,
             (true, _) => self.write().await,
         }
-    }
-
-    /// Nothing needs to be sent: attributes are released, or the service already holds what is wanted.
-    fn only_record(&mut self) -> Result<Receipt, StoreError> {
-        if let Some(Sighting::Present(live)) = self.task.change.seen.clone() {
-            let mut receipt = self.written(live)?;
-            receipt.message =
-                Some("already so on the service; recorded, nothing was sent".to_owned());
-            return Ok(receipt);
-        }
-        let settings = self.remembered();
-        let mut overridden = self.task.before.overridden.clone();
-        overridden.retain(|name, _| settings.contains_key(name));
-        // What was sent of an attribute outlives its release: it may be anything until somebody looks.
-        let mut observed = self.task.before.observed.clone();
-        observed.retain(|name, _| !self.task.before.unconfirmed.contains_key(name));
-        let mut unseen = self.task.before.unseen.clone();
-        unseen.retain(|name| settings.contains_key(name));
-        let applied = AppliedRoom {
-            asserted: self.asserted(),
-            file: self.task.change.place.clone(),
-            id: self.task.before.id.clone(),
-            observed,
-            overridden,
-            settings,
-            source: self.task.change.source.clone(),
-            unconfirmed: Doubts::new(),
-            unseen,
-        };
-        self.remember(applied)?;
-        let message = "no longer managed; nothing was sent".to_owned();
-        Ok(self.receipt(Outcome::Confirmed, Some(message)))
     }
 
     /// The plan knows what to do: a PUT, or a POST if it saw that the room is not there.
@@ -335,120 +297,6 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         matches!(read, End::Room(_)).then(|| lower.to_string())
     }
 
-    /// Turns the end of the last request into a receipt, and records what it means.
-    fn settle(&mut self, end: End) -> Result<Receipt, StoreError> {
-        match end {
-            End::Room(live) => self.written(live),
-            End::Named(theirs) => self.named_otherwise(&theirs),
-            end @ (End::Missing(_) | End::Exists(_) | End::Refused(_)) => {
-                self.refused(end.message())
-            }
-            End::Rooms(_) | End::Archived => {
-                let message = "the service answered something else than was asked".to_owned();
-                Ok(self.receipt(Outcome::Unknown, Some(message)))
-            }
-            End::Unknown(message) | End::NotShown(message) | End::ReadFirst(message) => {
-                Ok(self.receipt(Outcome::Unknown, Some(message)))
-            }
-            End::Stopped if self.tally.perhaps_written => {
-                let message = "interrupted after a request that was not answered".to_owned();
-                Ok(self.receipt(Outcome::Unknown, Some(message)))
-            }
-            End::Stopped => {
-                self.withdraw()?;
-                Ok(self.crew.not_tried(&self.task.change))
-            }
-        }
-    }
-
-    fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
-        let settings = self.remembered();
-        let shown = live.stored(&self.crew.salt);
-        let comparison = self.comparison(&shown);
-        let recreated = self.task.before.is_recreated(&live);
-        let kept = self.overrides_out_of_sight(&live, &settings);
-        let overridden = comparison.overridden.iter();
-        let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));
-        let applied = AppliedRoom {
-            asserted: self.asserted(),
-            file: self.task.change.place.clone(),
-            id: live.id.or_else(|| self.task.before.id.clone()),
-            observed: observed(&self.asserted_of(&settings, &shown), &shown),
-            overridden: overridden.chain(kept).collect(),
-            settings,
-            source: self.task.change.source.clone(),
-            unconfirmed: Doubts::new(),
-            unseen: comparison.unobservable.iter().cloned().collect(),
-        };
-        self.remember(applied)?;
-        let outcome = if comparison.overridden.is_empty() {
-            Outcome::Confirmed
-        } else {
-            Outcome::Overridden
-        };
-        // An offline run only learns it now, when the room is written; at least it says so.
-        let message = recreated.then(|| {
-            "written; but the service's id of it has changed: it was recreated, or is another room".to_owned()
-        });
-        let left_alone = self.task.change.left_alone(&self.body);
-        let message: Vec<String> = message.into_iter().chain(left_alone).collect();
-        let message = (!message.is_empty()).then(|| message.join("; "));
-        let mut receipt = self.receipt(outcome, message);
-        receipt.overridden = comparison.overridden;
-        receipt.unobservable = comparison.unobservable;
-        Ok(receipt)
-    }
-
-    /// What the service shows, held against what was applied. What a mute accepts is no override: nobody chose it when
-    /// it was asked for something else.
-    fn comparison(&self, shown: &StoredSettings) -> Comparison {
-        let mut comparison = compare(&self.remembered(), shown);
-        let overridden = &mut comparison.overridden;
-        overridden.retain(|one| !self.is_left_alone(&one.name));
-        comparison
-    }
-
-    /// What of the applied settings the service was to hold: not what a mute left alone.
-    fn asserted_of(&self, settings: &StoredSettings, shown: &StoredSettings) -> StoredSettings {
-        let mut asserted = settings.clone();
-        asserted.retain(|name, value| shown.get(name) == Some(value) || !self.is_left_alone(name));
-        asserted
-    }
-
-    fn is_left_alone(&self, name: &str) -> bool {
-        let change = &self.task.change;
-        change.leaves_alone(name) || self.body.get(name) != change.settings.get(name)
-    }
-
-    /// Overrides of before that nothing was seen of since, and that no other value was asked for.
-    fn overrides_out_of_sight(&self, live: &LiveRoom, sent: &StoredSettings) -> StoredSettings {
-        let before = self.task.before.about(live);
-        let mut kept = before.overridden.clone();
-        kept.retain(|name, _| {
-            !live.settings.contains_key(name) && sent.get(name) == before.settings.get(name)
-        });
-        kept
-    }
-
-    /// The service keeps no room of that name, so none of it is remembered unless it was confirmed before.
-    fn named_otherwise(&mut self, theirs: &str) -> Result<Receipt, StoreError> {
-        let outcome = if self.task.before.is_confirmed() {
-            Outcome::Unknown
-        } else {
-            let room = self.room().clone();
-            self.conclude(Event::Missing { room })?;
-            Outcome::Refused
-        };
-        let created = self.action == Action::Create && self.tally.perhaps_written;
-        let made = if created {
-            "a room was created, and "
-        } else {
-            ""
-        };
-        let message = format!("{made}{}", named_otherwise(theirs));
-        Ok(self.receipt(outcome, Some(message)))
-    }
-
     /// Why the room must not be written, now that it was read.
     fn forbidden(&self, live: &LiveRoom) -> Option<String> {
         let before = self.task.before.about(live);
@@ -465,34 +313,6 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         limits.refuse(self.room(), &held, &body, *now)
     }
 
-    /// Not written, for a reason of ours.
-    fn hold_back(&mut self, why: String) -> Result<Receipt, StoreError> {
-        let mut receipt = self.refused(why)?;
-        receipt.held_back = receipt.outcome == Outcome::Refused;
-        Ok(receipt)
-    }
-
-    /// The service took nothing, as far as its last answer goes. An earlier try that was never answered may
-    /// have been carried out all the same, and stays remembered.
-    fn refused(&mut self, message: String) -> Result<Receipt, StoreError> {
-        if self.tally.perhaps_written {
-            let message = format!("{message}; an earlier try may have been carried out");
-            return Ok(self.receipt(Outcome::Unknown, Some(message)));
-        }
-        self.withdraw()?;
-        Ok(self.receipt(Outcome::Refused, Some(message)))
-    }
-
-    /// The room could not be read, so nothing was written now. Something may have been written before.
-    fn unread(&mut self, why: &str) -> Result<Receipt, StoreError> {
-        if self.tally.perhaps_written {
-            let message = format!("a write was not answered, and the room cannot be read: {why}");
-            return Ok(self.receipt(Outcome::Unknown, Some(message)));
-        }
-        let message = format!("the room could not be read, so nothing was written: {why}");
-        self.refused(message)
-    }
-
     /// A PUT was answered that the room is missing. That answer has too many shapes to be believed alone; a
     /// read decides, and then the room is forgotten, so that the next plan adds it again.
     async fn confirm_missing(&mut self) -> Result<Receipt, StoreError> {
@@ -503,68 +323,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         Ok(self.receipt(Outcome::Unknown, Some(message.to_owned())))
     }
 
-    fn gone(&mut self) -> Result<Receipt, StoreError> {
-        let room = self.room().clone();
-        self.conclude(Event::Missing { room })?;
-        let message = "the service no longer has this room; the next plan adds it again";
-        Ok(self.receipt(Outcome::Refused, Some(message.to_owned())))
-    }
-
-    /// Takes the announcement back: certainly nothing was written.
-    fn withdraw(&mut self) -> Result<(), StoreError> {
-        if !self.task.is_announced() {
-            return Ok(());
-        }
-        self.record(self.task.withdrawal())
-    }
-
-    fn remember(&mut self, applied: AppliedRoom) -> Result<(), StoreError> {
-        let room = self.room().clone();
-        self.conclude(Event::Applied { room, applied })
-    }
-
-    /// Records how the room ended.
-    fn conclude(&mut self, event: Event) -> Result<(), StoreError> {
-        crash_point("receipt-due");
-        self.record(event)?;
-        crash_point("receipt-recorded");
-        Ok(())
-    }
-
-    fn record(&mut self, event: Event) -> Result<(), StoreError> {
-        let durable = self.crew.recorder.record(std::slice::from_ref(&event))?;
-        self.durable = Some(durable);
-        self.events.push(event);
-        Ok(())
-    }
-
-    /// Something could not be recorded. Nothing more may be written, and this room's end is not known to
-    /// the next run, whatever the service said.
-    fn unrecorded(&self, error: &StoreError) -> Receipt {
-        let why = self.crew.stop(error);
-        let (outcome, message) = unrecorded(self.tally.sent_write, &why);
-        self.receipt(outcome, Some(message))
-    }
-
-    fn receipt(&self, outcome: Outcome, message: Option<String>) -> Receipt {
-        Receipt::new(self.room(), self.action, outcome, message)
-    }
-
-    /// When a write of the room was last confirmed, by this one if it wrote.
-    fn asserted(&self) -> Option<i64> {
-        if self.tally.sent_write {
-            Some(self.crew.now)
-        } else {
-            self.task.before.asserted
-        }
-    }
-
-    fn remembered(&self) -> StoredSettings {
-        let applied = &self.task.before.settings;
-        stored(&self.task.change.settings, &self.crew.salt, applied)
-    }
-
-    fn room(&self) -> &'a RoomName {
+    pub(super) fn room(&self) -> &'a RoomName {
         &self.task.change.room
     }
 }

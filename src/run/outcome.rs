@@ -1,0 +1,259 @@
+//! How one change ended: its receipt, and what is remembered of the room.
+
+use crate::disk::crash_point::crash_point;
+use crate::model::value::stored;
+use crate::model::{LiveRoom, StoredSettings};
+use crate::planner::doubts::Doubts;
+use crate::planner::receipt::{Comparison, compare};
+use crate::planner::undeclared::observed;
+use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
+use crate::run::queue::unrecorded;
+use crate::run::room_run::RoomRun;
+use crate::service::api::Transport;
+use crate::service::end::End;
+use crate::store::error::StoreError;
+
+impl<'a, T: Transport> RoomRun<'a, T> {
+    /// Nothing needs to be sent: attributes are released, or the service already holds what is wanted.
+    pub(super) fn only_record(&mut self) -> Result<Receipt, StoreError> {
+        if let Some(Sighting::Present(live)) = self.task.change.seen.clone() {
+            let mut receipt = self.written(live)?;
+            receipt.message =
+                Some("already so on the service; recorded, nothing was sent".to_owned());
+            return Ok(receipt);
+        }
+        let settings = self.remembered();
+        let mut overridden = self.task.before.overridden.clone();
+        overridden.retain(|name, _| settings.contains_key(name));
+        // What was sent of an attribute outlives its release: it may be anything until somebody looks.
+        let mut observed = self.task.before.observed.clone();
+        observed.retain(|name, _| !self.task.before.unconfirmed.contains_key(name));
+        let mut unseen = self.task.before.unseen.clone();
+        unseen.retain(|name| settings.contains_key(name));
+        let applied = AppliedRoom {
+            asserted: self.asserted(),
+            file: self.task.change.place.clone(),
+            id: self.task.before.id.clone(),
+            observed,
+            overridden,
+            settings,
+            source: self.task.change.source.clone(),
+            unconfirmed: Doubts::new(),
+            unseen,
+        };
+        self.remember(applied)?;
+        let message = "no longer managed; nothing was sent".to_owned();
+        Ok(self.receipt(Outcome::Confirmed, Some(message)))
+    }
+
+    /// Turns the end of the last request into a receipt, and records what it means.
+    pub(super) fn settle(&mut self, end: End) -> Result<Receipt, StoreError> {
+        match end {
+            End::Room(live) => self.written(live),
+            End::Named(theirs) => self.named_otherwise(&theirs),
+            end @ (End::Missing(_) | End::Exists(_) | End::Refused(_)) => {
+                self.refused(end.message())
+            }
+            End::Rooms(_) | End::Archived => {
+                let message = "the service answered something else than was asked".to_owned();
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+            End::Unknown(message) | End::NotShown(message) | End::ReadFirst(message) => {
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+            End::Stopped if self.tally.perhaps_written => {
+                let message = "interrupted after a request that was not answered".to_owned();
+                Ok(self.receipt(Outcome::Unknown, Some(message)))
+            }
+            End::Stopped => {
+                self.withdraw()?;
+                Ok(self.crew.not_tried(&self.task.change))
+            }
+        }
+    }
+
+    pub(super) fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
+        let settings = self.remembered();
+        let shown = live.stored(&self.crew.salt);
+        let comparison = self.comparison(&shown);
+        let recreated = self.task.before.is_recreated(&live);
+        let kept = self.overrides_out_of_sight(&live, &settings);
+        let overridden = comparison.overridden.iter();
+        let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));
+        let applied = AppliedRoom {
+            asserted: self.asserted(),
+            file: self.task.change.place.clone(),
+            id: live.id.or_else(|| self.task.before.id.clone()),
+            observed: observed(&self.asserted_of(&settings, &shown), &shown),
+            overridden: overridden.chain(kept).collect(),
+            settings,
+            source: self.task.change.source.clone(),
+            unconfirmed: Doubts::new(),
+            unseen: comparison.unobservable.iter().cloned().collect(),
+        };
+        self.remember(applied)?;
+        let outcome = if comparison.overridden.is_empty() {
+            Outcome::Confirmed
+        } else {
+            Outcome::Overridden
+        };
+        // An offline run only learns it now, when the room is written; at least it says so.
+        let message = recreated.then(|| {
+            "written; but the service's id of it has changed: it was recreated, or is another room".to_owned()
+        });
+        let left_alone = self.task.change.left_alone(&self.body);
+        let message: Vec<String> = message.into_iter().chain(left_alone).collect();
+        let message = (!message.is_empty()).then(|| message.join("; "));
+        let mut receipt = self.receipt(outcome, message);
+        receipt.overridden = comparison.overridden;
+        receipt.unobservable = comparison.unobservable;
+        Ok(receipt)
+    }
+
+    /// What the service shows, held against what was applied. What a mute accepts is no override: nobody chose it when
+    /// it was asked for something else.
+    pub(super) fn comparison(&self, shown: &StoredSettings) -> Comparison {
+        let mut comparison = compare(&self.remembered(), shown);
+        let overridden = &mut comparison.overridden;
+        overridden.retain(|one| !self.is_left_alone(&one.name));
+        comparison
+    }
+
+    /// What of the applied settings the service was to hold: not what a mute left alone.
+    pub(super) fn asserted_of(
+        &self,
+        settings: &StoredSettings,
+        shown: &StoredSettings,
+    ) -> StoredSettings {
+        let mut asserted = settings.clone();
+        asserted.retain(|name, value| shown.get(name) == Some(value) || !self.is_left_alone(name));
+        asserted
+    }
+
+    pub(super) fn is_left_alone(&self, name: &str) -> bool {
+        let change = &self.task.change;
+        change.leaves_alone(name) || self.body.get(name) != change.settings.get(name)
+    }
+
+    /// Overrides of before that nothing was seen of since, and that no other value was asked for.
+    pub(super) fn overrides_out_of_sight(
+        &self,
+        live: &LiveRoom,
+        sent: &StoredSettings,
+    ) -> StoredSettings {
+        let before = self.task.before.about(live);
+        let mut kept = before.overridden.clone();
+        kept.retain(|name, _| {
+            !live.settings.contains_key(name) && sent.get(name) == before.settings.get(name)
+        });
+        kept
+    }
+
+    /// The service keeps no room of that name, so none of it is remembered unless it was confirmed before.
+    pub(super) fn named_otherwise(&mut self, theirs: &str) -> Result<Receipt, StoreError> {
+        let outcome = if self.task.before.is_confirmed() {
+            Outcome::Unknown
+        } else {
+            let room = self.room().clone();
+            self.conclude(Event::Missing { room })?;
+            Outcome::Refused
+        };
+        let created = self.action == Action::Create && self.tally.perhaps_written;
+        let made = if created {
+            "a room was created, and "
+        } else {
+            ""
+        };
+        let message = format!("{made}{}", named_otherwise(theirs));
+        Ok(self.receipt(outcome, Some(message)))
+    }
+
+    /// Not written, for a reason of ours.
+    pub(super) fn hold_back(&mut self, why: String) -> Result<Receipt, StoreError> {
+        let mut receipt = self.refused(why)?;
+        receipt.held_back = receipt.outcome == Outcome::Refused;
+        Ok(receipt)
+    }
+
+    /// The service took nothing, as far as its last answer goes. An earlier try that was never answered may
+    /// have been carried out all the same, and stays remembered.
+    pub(super) fn refused(&mut self, message: String) -> Result<Receipt, StoreError> {
+        if self.tally.perhaps_written {
+            let message = format!("{message}; an earlier try may have been carried out");
+            return Ok(self.receipt(Outcome::Unknown, Some(message)));
+        }
+        self.withdraw()?;
+        Ok(self.receipt(Outcome::Refused, Some(message)))
+    }
+
+    /// The room could not be read, so nothing was written now. Something may have been written before.
+    pub(super) fn unread(&mut self, why: &str) -> Result<Receipt, StoreError> {
+        if self.tally.perhaps_written {
+            let message = format!("a write was not answered, and the room cannot be read: {why}");
+            return Ok(self.receipt(Outcome::Unknown, Some(message)));
+        }
+        let message = format!("the room could not be read, so nothing was written: {why}");
+        self.refused(message)
+    }
+
+    pub(super) fn gone(&mut self) -> Result<Receipt, StoreError> {
+        let room = self.room().clone();
+        self.conclude(Event::Missing { room })?;
+        let message = "the service no longer has this room; the next plan adds it again";
+        Ok(self.receipt(Outcome::Refused, Some(message.to_owned())))
+    }
+
+    /// Takes the announcement back: certainly nothing was written.
+    pub(super) fn withdraw(&mut self) -> Result<(), StoreError> {
+        if !self.task.is_announced() {
+            return Ok(());
+        }
+        self.record(self.task.withdrawal())
+    }
+
+    pub(super) fn remember(&mut self, applied: AppliedRoom) -> Result<(), StoreError> {
+        let room = self.room().clone();
+        self.conclude(Event::Applied { room, applied })
+    }
+
+    /// Records how the room ended.
+    pub(super) fn conclude(&mut self, event: Event) -> Result<(), StoreError> {
+        crash_point("receipt-due");
+        self.record(event)?;
+        crash_point("receipt-recorded");
+        Ok(())
+    }
+
+    pub(super) fn record(&mut self, event: Event) -> Result<(), StoreError> {
+        let durable = self.crew.recorder.record(std::slice::from_ref(&event))?;
+        self.durable = Some(durable);
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Something could not be recorded. Nothing more may be written, and this room's end is not known to
+    /// the next run, whatever the service said.
+    pub(super) fn unrecorded(&self, error: &StoreError) -> Receipt {
+        let why = self.crew.stop(error);
+        let (outcome, message) = unrecorded(self.tally.sent_write, &why);
+        self.receipt(outcome, Some(message))
+    }
+
+    pub(super) fn receipt(&self, outcome: Outcome, message: Option<String>) -> Receipt {
+        Receipt::new(self.room(), self.action, outcome, message)
+    }
+
+    /// When a write of the room was last confirmed, by this one if it wrote.
+    pub(super) fn asserted(&self) -> Option<i64> {
+        if self.tally.sent_write {
+            Some(self.crew.now)
+        } else {
+            self.task.before.asserted
+        }
+    }
+
+    pub(super) fn remembered(&self) -> StoredSettings {
+        let applied = &self.task.before.settings;
+        stored(&self.task.change.settings, &self.crew.salt, applied)
+    }
+}
