@@ -320,7 +320,7 @@ impl Import<'_> {
             new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
                 .map_err(|error| error.to_string())?;
         }
-        let remembered = self.workspace.scope.place_of(&place.shown);
+        let remembered = self.workspace.scope.place_of(&place.shown).into_owned();
         let applied = draft.applied(live, &remembered, source, state.salt());
         state.record(Event::Applied {
             room: room.clone(),

@@ -18,7 +18,7 @@ use crate::model::policy::Subject;
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
 use crate::model::{
-    Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Secret, Settings, WantedRoom,
+    Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Settings, WantedRoom,
 };
 
 #[derive(Clone, Debug)]
@@ -66,13 +66,12 @@ pub(crate) fn parse(
     let clean = findings.list.is_empty();
     let source = clean.then(|| unchanged::source(stem, text, context, &name, &settings));
     let source = source.flatten();
-    let (references, secrets) = layers.secrets();
+    let secrets = layers.secrets();
     let wanted = WantedRoom {
         file: file.to_owned(),
         place: file.to_owned(),
         source,
         settings,
-        references,
         secrets,
     };
     ask_policies(&name, &wanted, &layers, context, &mut findings);
@@ -184,25 +183,12 @@ impl<'a> Layers<'a> {
         })
     }
 
-    /// Its secrets that refer to variables, as they are written, and all of them.
-    fn secrets(
-        &self,
-    ) -> (
-        BTreeMap<&'static str, Secret>,
-        BTreeMap<&'static str, Template>,
-    ) {
-        let (mut references, mut secrets) = (BTreeMap::new(), BTreeMap::new());
-        for (_, entry) in self.entries() {
-            let Some((attribute, template)) = entries::secret(entry) else {
-                continue;
-            };
-            if template.refers() {
-                let written = Secret::new(entry.value.as_str().unwrap_or_default());
-                references.insert(attribute.name, written);
-            }
-            secrets.insert(attribute.name, template);
-        }
-        (references, secrets)
+    fn secrets(&self) -> BTreeMap<&'static str, Template> {
+        let entries = self.entries().into_iter();
+        let secrets = entries.filter_map(|(_, entry)| entries::secret(entry));
+        secrets
+            .map(|(attribute, secret)| (attribute.name, secret))
+            .collect()
     }
 
     fn origins(&self) -> RoomOrigins {
@@ -301,6 +287,7 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
 mod tests {
     use super::*;
     use crate::files::defaults;
+    use crate::model::Secret;
     use crate::model::policy::{self, PolicyConfig};
     use crate::model::{EnvPrefix, Value, Variables};
 

@@ -130,43 +130,34 @@ pub(crate) enum ReferenceError {
     Name,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    /// Text beside the references; secret, as the whole is.
-    Text(Secret),
-    Variable(String),
+/// As secret as the whole is: it cannot be printed either.
+#[derive(PartialEq)]
+enum Part<'a> {
+    /// Text beside the references, as it would be sent.
+    Text(String),
+    Variable(&'a str),
 }
 
 /// A secret text in which `${env:NAME}` stands for variables and `$$` for a dollar.
+///
+/// Kept as it is written, and taken apart when somebody asks: there is one in every second room, and few are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+pub(crate) struct Template(Secret);
 
 impl Template {
     /// Reads a text as it stands in a file.
     pub(crate) fn parse(text: &str) -> Result<Self, ReferenceError> {
-        let mut parts = Vec::new();
-        let mut plain = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find('$') {
-            plain.push_str(&rest[..at]);
-            rest = &rest[at..];
-            if let Some(after) = rest.strip_prefix("$$") {
-                plain.push('$');
-                rest = after;
-            } else if rest.starts_with("${") {
-                let (name, after) = reference(rest)?;
-                push_text(&mut parts, &mut plain);
-                parts.push(Part::Variable(name.to_owned()));
-                rest = after;
-            } else {
-                // A dollar that begins nothing is one: it is a legal character of URLs.
-                plain.push('$');
-                rest = &rest[1..];
-            }
-        }
-        plain.push_str(rest);
-        push_text(&mut parts, &mut plain);
-        Ok(Self(parts))
+        parts(text).map(|_| Self(Secret::new(text)))
+    }
+
+    /// As it stands in the file. Part of it may be clear text.
+    pub(crate) fn written(&self) -> &Secret {
+        &self.0
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
+        // It was read once; it cannot fail the second time.
+        parts(self.0.expose()).unwrap_or_default()
     }
 
     /// The variables it refers to, each once, by name.
@@ -175,12 +166,16 @@ impl Template {
     }
 
     pub(crate) fn refers(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::Variable(_)))
+        self.0.expose().contains(OPENING)
+            && self
+                .parts()
+                .iter()
+                .any(|part| matches!(part, Part::Variable(_)))
     }
 
     /// The variable that stands for the whole text, if one does.
     pub(crate) fn alone(&self) -> Option<&str> {
-        match &*self.0 {
+        match *self.parts() {
             [Part::Variable(name)] => Some(name),
             _ => None,
         }
@@ -197,14 +192,14 @@ impl Template {
     /// Scheme and host, if the text has all of them. Where a variable could be a part of the host, or end it, so that
     /// what is beside it is user info or path, nothing is shown.
     fn address(&self) -> Option<String> {
-        let beginning = self.beginning()?.expose();
-        let (scheme, rest) = beginning.split_once("://")?;
+        let (beginning, is_all) = self.beginning()?;
+        let (scheme, rest) = beginning.expose().split_once("://")?;
         let end = rest.find(['/', '\\', '?', '#']);
         let host = match end {
             // Readers disagree on whether it ends a host.
             Some(end) if rest[end..].starts_with('\\') => return None,
             Some(end) => &rest[..end],
-            None if self.0.len() == 1 => rest,
+            None if is_all => rest,
             None => return None,
         };
         // As a reader of URLs understands it: without user info and port.
@@ -212,11 +207,12 @@ impl Template {
         Some(format!("{}://{}/{MASK}", url.scheme(), url.host_str()?))
     }
 
-    /// The text before the first reference, if it begins with text.
-    pub(crate) fn beginning(&self) -> Option<&Secret> {
-        match self.0.first() {
-            Some(Part::Text(text)) => Some(text),
-            _ => None,
+    /// The text before the first reference, if it begins with text, and whether that is all.
+    pub(crate) fn beginning(&self) -> Option<(Secret, bool)> {
+        let mut parts = self.parts().into_iter();
+        match parts.next()? {
+            Part::Text(text) => Some((Secret::new(text), parts.next().is_none())),
+            Part::Variable(_) => None,
         }
     }
 
@@ -224,12 +220,12 @@ impl Template {
     pub(crate) fn resolve(&self, lookup: Lookup<'_>) -> Result<Secret, Vec<String>> {
         let mut text = String::new();
         let mut unset = Vec::new();
-        for part in &self.0 {
+        for part in self.parts() {
             match part {
-                Part::Text(plain) => text.push_str(plain.expose()),
+                Part::Text(plain) => text.push_str(&plain),
                 Part::Variable(name) => match lookup(name) {
                     Some(value) => text.push_str(&value),
-                    None => unset.push(name.clone()),
+                    None => unset.push(name.to_owned()),
                 },
             }
         }
@@ -262,9 +258,36 @@ impl fmt::Display for Outline {
     }
 }
 
-fn push_text(parts: &mut Vec<Part>, plain: &mut String) {
+/// What a text is made of.
+fn parts(text: &str) -> Result<Vec<Part<'_>>, ReferenceError> {
+    let mut parts = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix("$$") {
+            plain.push('$');
+            rest = after;
+        } else if rest.starts_with("${") {
+            let (name, after) = reference(rest)?;
+            push_text(&mut parts, &mut plain);
+            parts.push(Part::Variable(name));
+            rest = after;
+        } else {
+            // A dollar that begins nothing is one: it is a legal character of URLs.
+            plain.push('$');
+            rest = &rest[1..];
+        }
+    }
+    plain.push_str(rest);
+    push_text(&mut parts, &mut plain);
+    Ok(parts)
+}
+
+fn push_text(parts: &mut Vec<Part<'_>>, plain: &mut String) {
     if !plain.is_empty() {
-        parts.push(Part::Text(Secret::new(std::mem::take(plain))));
+        parts.push(Part::Text(std::mem::take(plain)));
     }
 }
 

@@ -378,7 +378,7 @@ fn secret_url<'de, D: Deserializer<'de>>(
 /// What can be said of a URL before its variables are known.
 fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static str> {
     match template.beginning() {
-        Some(beginning) if !begins_well(beginning.expose(), schemes) => {
+        Some((beginning, _)) if !begins_well(beginning.expose(), schemes) => {
             Err("this is neither a reference alone nor one inside such a URL")
         }
         _ => Ok(()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reference::Template;
-use super::{RoomName, Secret, Settings, Stored, StoredSettings};
+use super::{RoomName, Settings, Stored, StoredSettings};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WantedRoom {
@@ -14,9 +14,7 @@ pub(crate) struct WantedRoom {
     /// Digest of what the settings came from.
     pub source: Option<String>,
     pub settings: Settings,
-    /// Secrets that refer to variables, by wire name, as they are written: part of them may be clear text.
-    pub references: BTreeMap<&'static str, Secret>,
-    /// All its secrets, by wire name. What may be seen of one is its outline.
+    /// Its secrets as they are written, by wire name. What may be seen of one is its outline.
     pub secrets: BTreeMap<&'static str, Template>,
 }
 
@@ -33,11 +31,22 @@ impl WantedRoom {
                 identity.insert((*name).to_owned(), Stored::Null(()));
             }
         }
-        for (name, written) in &self.references {
+        for (name, template) in self.references() {
             // Not the lineage's salt: that comes only with the first run, and this is how a file reads.
-            let written = Stored::digest(written, "reference", name);
-            identity.insert((*name).to_owned(), written);
+            let written = Stored::digest(template.written(), "reference", name);
+            identity.insert(name.to_owned(), written);
         }
         identity
+    }
+
+    /// Its secrets that refer to variables, by wire name.
+    pub(crate) fn references(&self) -> impl Iterator<Item = (&'static str, &Template)> {
+        let secrets = self.secrets.iter().map(|(name, secret)| (*name, secret));
+        secrets.filter(|(_, secret)| secret.refers())
+    }
+
+    /// The secret `attribute`, if it refers to variables.
+    pub(crate) fn reference(&self, attribute: &str) -> Option<&Template> {
+        self.secrets.get(attribute).filter(|secret| secret.refers())
     }
 }

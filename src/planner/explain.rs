@@ -117,7 +117,7 @@ impl Sides<'_> {
             .map(|a| (a.name.clone(), self.attribute(&a.name, a.cause)))
             .collect();
         // A room that no file wants has no lines: it counts as a whole.
-        let whole = || self.origin(|a, b| a.settings == b.settings && a.references == b.references);
+        let whole = || self.origin(|a, b| a.settings == b.settings && a.secrets == b.secrets);
         ExplainedChange {
             change: attributes.values().min().copied().unwrap_or_else(whole),
             attributes,
@@ -154,7 +154,7 @@ impl Sides<'_> {
 
 /// Whether two files say the same of an attribute. A secret that refers to variables says what is written.
 fn is_said_alike(name: &str, a: &WantedRoom, b: &WantedRoom) -> bool {
-    let written = (a.references.get(name), b.references.get(name));
+    let written = (a.reference(name), b.reference(name));
     match written {
         (None, None) => a.settings.get(name) == b.settings.get(name),
         (written, then) => written == then,
@@ -170,7 +170,8 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::model::{Secret, Value};
+    use crate::model::Value;
+    use crate::model::reference::Template;
     use crate::planner::testing::{applied, files, name, options, secret};
     use crate::planner::{State, plan};
 
@@ -265,7 +266,7 @@ mod tests {
         let with = |value: Value, written: &str| -> Wanted {
             let room = WantedRoom {
                 settings: [("rtmpOutURL", value)].into(),
-                references: [("rtmpOutURL", Secret::new(written))].into(),
+                secrets: [("rtmpOutURL", Template::parse(written).unwrap())].into(),
                 ..WantedRoom::default()
             };
             [(name("a"), room)].into()

@@ -8,11 +8,11 @@ use super::doubts::Doubts;
 use super::state::AppliedRoom;
 use super::undeclared::observed;
 use crate::model::catalogue::{Attribute, attributes};
-use crate::model::reference::{Template, variable};
+use crate::model::reference::variable;
 use crate::model::value::stored;
 use crate::model::{
     EnvPrefix, Live, LiveRoom, Room, RoomName, Settings, Severity, StoredSettings, Value, Wanted,
-    rules,
+    WantedRoom, rules,
 };
 
 /// What of a room becomes its file.
@@ -157,9 +157,8 @@ impl<'a> VariableNames<'a> {
     pub(crate) fn new(prefix: &'a EnvPrefix, files: [&'a Wanted; 2]) -> Self {
         let mut taken = BTreeMap::new();
         let rooms = files.into_iter().flat_map(Wanted::values);
-        for written in rooms.flat_map(|room| room.references.values()) {
-            let template = Template::parse(written.expose());
-            for name in template.map(|one| one.variables()).unwrap_or_default() {
+        for (_, secret) in rooms.flat_map(WantedRoom::references) {
+            for name in secret.variables() {
                 *taken.entry(name).or_default() += 1;
             }
         }
@@ -173,16 +172,11 @@ impl<'a> VariableNames<'a> {
     /// Those that stand for a whole secret in the room's file, and nowhere else.
     fn of(&self, room: &RoomName) -> BTreeMap<&'static str, String> {
         let files = self.files.into_iter().filter_map(|files| files.get(room));
-        let references = files.map(|file| file.references.iter());
-        let alone = references
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, written)| {
-                let template = Template::parse(written.expose()).ok()?;
-                let variable = template
-                    .alone()
-                    .filter(|one| self.taken.get(*one) == Some(&1))?;
-                Some((*name, variable.to_owned()))
+        let alone = files
+            .flat_map(WantedRoom::references)
+            .filter_map(|(name, secret)| {
+                let variable = secret.alone()?;
+                (self.taken.get(variable) == Some(&1)).then(|| (name, variable.to_owned()))
             });
         alone.collect()
     }
@@ -226,7 +220,8 @@ pub(crate) fn stem(room: &RoomName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Secret, WantedRoom};
+    use crate::model::Secret;
+    use crate::model::reference::Template;
     use crate::planner::testing::name;
 
     fn live(settings: &[(&str, Live)]) -> LiveRoom {
@@ -312,9 +307,9 @@ mod tests {
 
     /// A file of `room` that refers to `variable`.
     fn referring(room: &str, written: &str) -> (RoomName, WantedRoom) {
-        let references = [("rtmpOutURL", Secret::new(written))].into();
+        let secrets = [("rtmpOutURL", Template::parse(written).unwrap())].into();
         let file = WantedRoom {
-            references,
+            secrets,
             ..WantedRoom::default()
         };
         (name(room), file)

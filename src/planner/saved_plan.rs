@@ -222,7 +222,7 @@ fn unset_variables(room: Option<&WantedRoom>) -> Vec<&String> {
 fn shown(change: &Change, room: Option<&WantedRoom>, salt: &str) -> String {
     // Whether a referenced secret is in the list depends on the variables of the machine.
     let by_reference = |attribute: &&AttributeChange| {
-        room.is_some_and(|room| room.references.contains_key(attribute.name.as_str()))
+        room.is_some_and(|room| room.reference(&attribute.name).is_some())
     };
     let attributes: Vec<_> = change
         .attributes
@@ -261,7 +261,8 @@ fn wanted_digest(name: &RoomName, wanted: &Wanted, state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Secret, Value};
+    use crate::model::Value;
+    use crate::model::reference::Template;
     use crate::planner::plan;
     use crate::planner::testing::{applied, files, name, pruning, secret, shown as seen_as, unset};
 
@@ -374,7 +375,7 @@ mod tests {
         let file = |value: Value, written: &str| -> Wanted {
             let room = WantedRoom {
                 settings: [("rtmpOutURL", value)].into(),
-                references: [("rtmpOutURL", Secret::new(written))].into(),
+                secrets: [("rtmpOutURL", Template::parse(written).unwrap())].into(),
                 ..WantedRoom::default()
             };
             [(name("a"), room)].into()

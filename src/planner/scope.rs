@@ -174,10 +174,10 @@ impl Scope {
     }
 
     /// The place of a room file that was found.
-    pub(crate) fn place_of(&self, file: &str) -> String {
+    pub(crate) fn place_of<'f>(&self, file: &'f str) -> Cow<'f, str> {
         match within(file, &self.typed) {
-            Some(rest) => join(&self.place, rest),
-            None => file.to_owned(),
+            Some(rest) if self.typed != self.place => join(&self.place, rest).into(),
+            _ => file.into(),
         }
     }
 

@@ -295,7 +295,7 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
         return None;
     }
     for room in loaded.wanted.values_mut() {
-        room.place = scope.place_of(&room.file);
+        room.place = scope.place_of(&room.file).into_owned();
     }
     let elsewhere = looked::elsewhere(&scope, &whole, &loaded.wanted, &context);
     let state = bench.state.clone();

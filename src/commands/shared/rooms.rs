@@ -1,5 +1,6 @@
 //! The room files as a command reads them, and what it does when one has an error.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::args::{Format, ReportArgs};
@@ -26,7 +27,9 @@ pub(crate) fn load(workspace: &Workspace, policies: &[Policy]) -> Loaded {
     let roots = std::slice::from_ref(&workspace.rooms);
     let mut loaded = room_files::load(&workspace.whole, roots, &workspace.context(policies));
     for room in loaded.wanted.values_mut() {
-        room.place = workspace.scope.place_of(&room.file);
+        if let Cow::Owned(place) = workspace.scope.place_of(&room.file) {
+            room.place = place;
+        }
     }
     loaded
 }
