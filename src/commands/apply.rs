@@ -31,6 +31,7 @@ use crate::planner::{
     Action, Narrowed, Options, Plan, Receipt, SavedChange, Selection, State, narrow,
 };
 use crate::report::apply::Summary;
+use crate::report::covered::uncovered;
 use crate::report::remade::Remade;
 use crate::report::saved::{Mode, SavedPlan};
 use crate::report::view::{self, Detail};
@@ -45,16 +46,23 @@ Examples:
   roomctl apply --yes --rate 300/m      for pipelines
   roomctl apply --target 'sales-*'      only these rooms; the others are not even read
   roomctl apply plan.roomctl --yes      exactly what the saved plan holds
+  roomctl apply --yes --covered-by a.roomctl b.roomctl
+                                        what is to be done now, if each change is in a reviewed plan
   roomctl apply --yes --deadline 8m     for a runner that is stopped after ten minutes
   roomctl apply --sandbox --yes         the whole job, without an account")]
 pub(crate) struct ApplyArgs {
     /// Apply exactly this plan, which `plan --out` saved: nothing that was not in it, and nothing if one of its
     /// rooms is no longer as it was (exit 4). It keeps the selection it was made for; --target and --exclude leave
     /// out more of its rooms, for a later run. What was planned with --prune or --drift-only needs the flag here too
-    #[arg(value_name = "PLAN", conflicts_with_all = ["live", "reassert"])]
+    #[arg(value_name = "PLAN", group = "reviewed", conflicts_with_all = ["live", "reassert"])]
     pub plan: Option<PathBuf>,
-    /// Of a saved plan, apply the rooms that are still as they were (exit 5 when there are others)
-    #[arg(long, requires = "plan")]
+    /// Make a plan now, and apply it only if each of its changes is in one of these saved plans: the same action, all
+    /// that is sent, and no line and no effect that was not shown. What none of them has stops the run (exit 4, and
+    /// nothing is sent). Without a file: nothing was reviewed, so nothing may change
+    #[arg(long, value_name = "PLAN", num_args = 0.., group = "reviewed", conflicts_with = "plan")]
+    pub covered_by: Option<Vec<PathBuf>>,
+    /// Apply the rooms that are still as in the saved plan, or that a reviewed one covers (exit 5 when there are others)
+    #[arg(long, requires = "reviewed")]
     pub partial: bool,
     /// Apply without asking
     #[arg(long, short)]
@@ -91,6 +99,8 @@ enum Intent {
     Fresh(Mode),
     /// A saved plan, as far as it is still the same.
     Saved(Box<SavedPlan>),
+    /// The same as fresh, as far as one of these reviewed plans has it.
+    Covered(Mode, Vec<SavedPlan>),
 }
 
 /// What is planned now.
@@ -103,17 +113,34 @@ struct Planned {
     is_part: bool,
 }
 
+impl Planned {
+    /// A plan that need not be as another one.
+    fn all(plan: Plan) -> Self {
+        Self {
+            narrowed: Narrowed::all(plan),
+            whole: None,
+            is_part: false,
+        }
+    }
+}
+
 impl Intent {
     fn of(args: &ApplyArgs) -> Result<Self, Failure> {
-        match &args.plan {
-            Some(path) => Ok(Self::Saved(Box::new(saved_plan::read(path)?))),
-            None => Ok(Self::Fresh(args.planning.mode())),
+        let mode = args.planning.mode();
+        match (&args.plan, &args.covered_by) {
+            (Some(path), _) => Ok(Self::Saved(Box::new(saved_plan::read(path)?))),
+            (None, Some(paths)) => {
+                let reviewed: Result<_, Failure> =
+                    paths.iter().map(|path| saved_plan::read(path)).collect();
+                Ok(Self::Covered(mode, reviewed?))
+            }
+            (None, None) => Ok(Self::Fresh(mode)),
         }
     }
 
     fn mode(&self) -> Mode {
         match self {
-            Self::Fresh(mode) => *mode,
+            Self::Fresh(mode) | Self::Covered(mode, _) => *mode,
             Self::Saved(saved) => saved.mode,
         }
     }
@@ -121,7 +148,7 @@ impl Intent {
     /// What it is about, beside what the user selects.
     fn selection(&self) -> Selection {
         match self {
-            Self::Fresh(_) => Selection::default(),
+            Self::Fresh(_) | Self::Covered(..) => Selection::default(),
             Self::Saved(saved) => saved.selection.clone(),
         }
     }
@@ -129,7 +156,11 @@ impl Intent {
     fn check(&self, state: &State, args: &PlanningArgs) -> Result<(), Failure> {
         match self {
             Self::Fresh(_) => Ok(()),
-            Self::Saved(saved) => saved_plan::check(saved, state, args),
+            Self::Saved(saved) => saved_plan::check(saved, state)
+                .and_then(|()| saved_plan::check_mode(saved.mode, args)),
+            Self::Covered(_, reviewed) => reviewed
+                .iter()
+                .try_for_each(|saved| saved_plan::check(saved, state)),
         }
     }
 
@@ -160,12 +191,16 @@ impl Intent {
     ) -> Result<Planned, Failure> {
         let mode = self.mode();
         let plan = session.plan(mode, args, files, state, &self.rooms(), output)?;
-        let Self::Saved(saved) = self else {
-            return Ok(Planned {
-                narrowed: Narrowed::all(plan),
-                whole: None,
-                is_part: false,
-            });
+        let saved = match self {
+            Self::Saved(saved) => saved,
+            Self::Fresh(_) => return Ok(Planned::all(plan)),
+            Self::Covered(mode, reviewed) => {
+                let made = PlanReport::new(&plan, &files.origins, &[], None);
+                let why = uncovered(&plan, &made, reviewed, &files.wanted, state);
+                let mut planned = Planned::all(plan);
+                planned.narrowed.hold(&why, &session.options(*mode));
+                return Ok(planned);
+            }
         };
         let selection = &session.workspace.scope.selection;
         let whole = PlanReport::new(&plan, &files.origins, &[], None);
@@ -183,7 +218,7 @@ impl Intent {
     /// The rooms that it names.
     fn rooms(&self) -> BTreeSet<String> {
         match self {
-            Self::Fresh(_) => BTreeSet::new(),
+            Self::Fresh(_) | Self::Covered(..) => BTreeSet::new(),
             Self::Saved(saved) => saved.changes.iter().map(|c| c.room.to_string()).collect(),
         }
     }

@@ -46,7 +46,7 @@ pub(crate) use explain::{Explained, Explanation, explain};
 pub(crate) use forecast::Rate;
 pub(crate) use plan::{Options, plan};
 pub(crate) use receipt::{Outcome, Override, Receipt};
-pub(crate) use saved_plan::{Narrowed, SavedChange, Stale, narrow, saved_changes};
+pub(crate) use saved_plan::{Narrowed, SavedChange, Stale, is_reviewed, narrow, saved_changes};
 pub(crate) use scope::{Considered, Doubt, LeftOut, LeftOutBy, Scope, Selection};
 pub(crate) use state::{AppliedRoom, Event, State};
 pub(crate) use undeclared::Undeclared;

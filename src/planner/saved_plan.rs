@@ -55,8 +55,10 @@ pub(crate) struct Stale {
 pub(crate) struct Narrowed {
     /// What is still as in the saved plan.
     pub plan: Plan,
-    /// What is in the saved plan and no longer the same, by room.
+    /// What is in the saved plan and no longer the same, by room; of a plan that is made afresh, what no review covers.
     pub stale: Vec<Stale>,
+    /// Whether the plan is made afresh and held against several reviewed ones.
+    pub afresh: bool,
     /// What is in the saved plan and has been applied since.
     pub done: Vec<RoomName>,
     /// What is in `plan` only to be recorded: a write of it that was never answered has arrived.
@@ -73,11 +75,30 @@ impl Narrowed {
         Self {
             plan,
             stale: Vec::new(),
+            afresh: false,
             done: Vec::new(),
             arrived: BTreeSet::new(),
             unset: Vec::new(),
             others: Vec::new(),
         }
+    }
+
+    /// Holds back the changes to these rooms, each for its reason.
+    pub(crate) fn hold(&mut self, why: &BTreeMap<RoomName, &'static str>, options: &Options<'_>) {
+        self.afresh = true;
+        let changes = std::mem::take(&mut self.plan.changes);
+        for change in changes {
+            match why.get(&change.room) {
+                None => self.plan.changes.push(change),
+                Some(why) => self.stale.push(Stale {
+                    room: change.room.clone(),
+                    action: change.action,
+                    why,
+                    now: Some(change),
+                }),
+            }
+        }
+        self.plan.forecast = options.forecast(&self.plan.changes);
     }
 
     /// Whether nothing is left to do, nor to look at.
@@ -149,11 +170,31 @@ pub(crate) fn narrow(
     Narrowed {
         plan,
         stale,
+        afresh: false,
         done,
         arrived,
         unset,
         others: changes.into_keys().collect(),
     }
+}
+
+/// Whether a change of a reviewed plan does what `now` would; otherwise how they differ.
+///
+/// What was applied may be another since: whether the lines of the report show that the same is reached is for the report
+/// to judge.
+pub(crate) fn is_reviewed(
+    saved: &SavedChange,
+    now: &Change,
+    wanted: &Wanted,
+    state: &State,
+) -> Result<(), &'static str> {
+    let is_resolved = saved.action == Action::Add && now.action.rank() == saved.action.rank();
+    if saved.action != now.action && !is_resolved {
+        return Err("something else was to be done to it");
+    }
+    let is_wanted = wanted_digest(&now.room, wanted, state) == saved.wanted;
+    let other = "its file is another than the reviewed one";
+    is_wanted.then_some(()).ok_or(other)
 }
 
 /// How a change of a saved plan stands now.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `import`, `validate`, `show`, `state` | the reports, one file a command |
 //! | `saved`, `remade` | a saved plan: a plan in a file, to be applied later; its report, held against the one made again |
+//! | `covered` | which changes of a plan made now some reviewed plan had |
 //! | `parts` | what several reports have in common |
 //! | `envelope` | what each begins with: version and kind; JSON and schema |
 //! | `any` | a report of any kind, read from its JSON |
@@ -20,6 +21,7 @@
 
 pub(crate) mod any;
 pub(crate) mod apply;
+pub(crate) mod covered;
 pub(crate) mod drift;
 pub(crate) mod envelope;
 mod excerpt;

@@ -249,3 +249,118 @@ fn a_saved_plan_that_was_changed_is_refused() {
     site.scratch.write("plan.roomctl", &saved);
     assert_eq!(apply(&site, &[]).code, 0);
 }
+
+/// What a run may do that takes several merges together.
+mod covered {
+    use super::*;
+
+    fn merged(site: &Site, args: &[&str]) -> crate::common::Ran {
+        let fixed = ["apply", "--yes", "--rate", "unlimited"];
+        site.run(&[&fixed, args].concat())
+    }
+
+    fn plan(site: &Site, file: &str) {
+        assert_eq!(site.run(&["plan", "--out", file]).code, 0);
+    }
+
+    #[test]
+    fn several_merges_are_applied_in_one_run_if_each_was_reviewed() {
+        let site = site();
+        // Three pull requests; the plan of the third was made before the second was merged.
+        site.room(0, MORE);
+        plan(&site, "one.roomctl");
+        site.room(0, ROOM);
+        site.room(1, MORE);
+        plan(&site, "two.roomctl");
+        site.room(1, ROOM);
+        site.room(2, MORE);
+        plan(&site, "three.roomctl");
+        site.room(0, MORE);
+        site.room(1, MORE);
+        let puts = site.count("PUT");
+        for covers in [
+            &["--covered-by"][..],
+            &["--covered-by", "one.roomctl", "three.roomctl"],
+        ] {
+            let ran = merged(&site, covers);
+            assert_eq!((ran.code, site.count("PUT")), (4, puts), "{}", ran.all());
+            let held = "not reviewed: room-01: no reviewed plan has it";
+            assert!(ran.stderr.contains(held), "{}", ran.stderr);
+        }
+        let all = [
+            "--covered-by",
+            "one.roomctl",
+            "two.roomctl",
+            "three.roomctl",
+        ];
+        let ran = merged(&site, &all);
+        assert_eq!(
+            (ran.code, site.count("PUT")),
+            (0, puts + 3),
+            "{}",
+            ran.all()
+        );
+        let again = merged(&site, &["--covered-by"]);
+        assert_eq!(again.code, 0, "nothing is left: {}", again.all());
+    }
+
+    #[test]
+    fn what_was_reviewed_is_what_is_sent() {
+        let site = site();
+        site.room(0, MORE);
+        site.room(1, MORE);
+        plan(&site, "plan.roomctl");
+        site.room(1, "privacy: public\nmaxParticipants: 6\n");
+        let puts = site.count("PUT");
+        let ran = merged(&site, &["--covered-by", "plan.roomctl"]);
+        assert_eq!((ran.code, site.count("PUT")), (4, puts), "{}", ran.all());
+        let ran = merged(
+            &site,
+            &[
+                "--covered-by",
+                "plan.roomctl",
+                "--partial",
+                "--format",
+                "json",
+            ],
+        );
+        assert_eq!(
+            (ran.code, site.count("PUT")),
+            (5, puts + 1),
+            "{}",
+            ran.all()
+        );
+        check("apply", &ran.json());
+        assert!(
+            ran.stdout.contains("covered by no reviewed plan"),
+            "{}",
+            ran.stdout
+        );
+    }
+
+    /// A room that was applied in between comes from elsewhere to what was reviewed; what would newly be moved was not.
+    #[test]
+    fn the_same_may_be_reached_from_elsewhere_but_nothing_more_is_done() {
+        let site = site();
+        site.room(0, "privacy: private\nmaxParticipants: 7\n");
+        plan(&site, "second.roomctl");
+        site.room(0, MORE);
+        assert_eq!(site.apply(&[]).code, 0);
+        site.room(0, "privacy: private\nmaxParticipants: 7\n");
+        let ran = merged(&site, &["--covered-by", "second.roomctl"]);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        // Applied from a machine of somebody's own: putting it back was not reviewed.
+        site.room(0, "privacy: private\nmaxParticipants: 8\n");
+        plan(&site, "third.roomctl");
+        site.room(0, "privacy: public\nmaxParticipants: 7\n");
+        assert_eq!(site.apply(&[]).code, 0);
+        site.room(0, "privacy: private\nmaxParticipants: 8\n");
+        let ran = merged(&site, &["--covered-by", "third.roomctl"]);
+        assert_eq!(ran.code, 4, "{}", ran.all());
+        assert!(
+            ran.stderr.contains("it would change more"),
+            "{}",
+            ran.stderr
+        );
+    }
+}

@@ -37,8 +37,8 @@ pub(crate) fn verify(plan: &SavedPlan, remade: &Remade<'_>) -> Result<(), Failur
         .hint("make a new plan and have it reviewed"))
 }
 
-/// Whether a plan is about this state at all, and what it may do is wanted where it is applied.
-pub(crate) fn check(plan: &SavedPlan, state: &State, args: &PlanningArgs) -> Result<(), Failure> {
+/// Whether a plan is about this state at all.
+pub(crate) fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
     if plan.app != state.app {
         let message = format!(
             "the plan is for the app `{}`, and this is `{}`",
@@ -51,12 +51,12 @@ pub(crate) fn check(plan: &SavedPlan, state: &State, args: &PlanningArgs) -> Res
             let message = "the plan was made against another state: their lineages differ";
             Err(Failure::new(Exit::Refused, message).hint("make the plan again with this state"))
         }
-        _ => check_mode(plan.mode, args),
+        _ => Ok(()),
     }
 }
 
 /// What goes beyond the files is said by whoever applies it, not only by a file.
-fn check_mode(planned: Mode, args: &PlanningArgs) -> Result<(), Failure> {
+pub(crate) fn check_mode(planned: Mode, args: &PlanningArgs) -> Result<(), Failure> {
     let flags = [
         ("--prune", planned.prune, args.prune),
         ("--drift-only", planned.drift_only, args.drift_only),
@@ -87,8 +87,13 @@ pub(crate) fn notes(narrowed: &Narrowed) -> String {
             "note: not in the plan, and left alone: {rooms} that would change\n"
         ));
     }
+    let label = if narrowed.afresh {
+        "not reviewed"
+    } else {
+        "stale"
+    };
     for stale in &narrowed.stale {
-        text.push_str(&format!("stale: {}: {}\n", stale.room, stale.why));
+        text.push_str(&format!("{label}: {}: {}\n", stale.room, stale.why));
     }
     text
 }
@@ -116,6 +121,12 @@ pub(crate) fn instead(narrowed: &Narrowed, options: &Options<'_>) -> Plan {
 pub(crate) fn refused(narrowed: &Narrowed) -> Failure {
     let held = narrowed.plan.changes.len() + narrowed.plan.unreadable.len();
     let of = held + narrowed.stale.len() + narrowed.done.len();
+    if narrowed.afresh {
+        let rooms = count(narrowed.stale.len() as u64, "room");
+        let message = format!("covered by no reviewed plan: {rooms} of {of}; nothing was sent");
+        let hint = "have a plan of them reviewed; `--partial` applies those that are covered";
+        return Failure::new(Exit::Refused, message).hint(hint);
+    }
     let message = match narrowed.stale.len() {
         1 => format!(
             "one of the {of} rooms in the saved plan is no longer as it was; nothing was sent"
@@ -130,8 +141,12 @@ pub(crate) fn refused(narrowed: &Narrowed) -> Failure {
 
 /// The receipts of rooms that are not done, since they are not as in the saved plan, or cannot be judged here.
 pub(crate) fn skipped(narrowed: &Narrowed) -> Vec<Receipt> {
+    let label = match narrowed.afresh {
+        true => "covered by no reviewed plan",
+        false => "not as in the saved plan",
+    };
     let skipped = |stale: &Stale| {
-        let why = format!("not as in the saved plan: {}", stale.why);
+        let why = format!("{label}: {}", stale.why);
         Receipt::new(&stale.room, stale.action, Outcome::Skipped, Some(why))
     };
     let stale = narrowed.stale.iter().map(skipped);
@@ -140,7 +155,10 @@ pub(crate) fn skipped(narrowed: &Narrowed) -> Vec<Receipt> {
 
 /// The receipts of a saved plan of which nothing is applied.
 pub(crate) fn none_done(narrowed: &Narrowed) -> Vec<Receipt> {
-    let why = "other rooms are not as in the saved plan";
+    let why = match narrowed.afresh {
+        true => "other rooms are covered by no reviewed plan",
+        false => "other rooms are not as in the saved plan",
+    };
     let held_back = narrowed
         .plan
         .actionable()
