@@ -367,7 +367,7 @@ fn carry_out(
         |receipt| progress.ended(receipt),
     );
     let receipts = session.workspace.runtime()?.block_on(applying);
-    progress.finish();
+    drop(progress);
     let saved = if abandoned.get() {
         let left = Failure::new(Exit::Interrupted, "interrupted twice: left at once");
         Err(left.hint("every receipt so far is in the journal; the next run takes them in"))

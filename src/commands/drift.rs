@@ -11,7 +11,7 @@ use super::shared::args::{Global, NetworkArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure, leave};
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
-use super::shared::progress::bar;
+use super::shared::progress::Bar;
 use super::shared::report_file;
 use super::shared::rooms::accept;
 use super::shared::selection::SelectionArgs;
@@ -125,8 +125,8 @@ async fn look<'a>(
 ) -> Result<(Loaded, Considered<'a>, Seen), Failure> {
     let workspace = &session.workspace;
     let early = known_early(&workspace.scope, state);
-    let bar = bar(early.len());
-    let read = |names| observe(service, names, session.parallelism, || bar.inc(1));
+    let bar = Bar::new(early.len());
+    let read = |names| observe(service, names, session.parallelism, || bar.inc());
     let early = read(early);
     let service_side = async { tokio::join!(early, service.list()) };
     tokio::pin!(service_side);
@@ -139,7 +139,7 @@ async fn look<'a>(
             &known,
         )
     };
-    let files = async { tokio::task::block_in_place(|| on_half(load)) };
+    let files = async { tokio::task::block_in_place(load) };
     let (loaded, early) = tokio::select! {
         biased;
         seen = &mut service_side => (load(), Some(seen)),
@@ -155,7 +155,6 @@ async fn look<'a>(
     let managed = loaded.wanted.keys().chain(considered.state.rooms.keys());
     let later: BTreeSet<&RoomName> = managed.filter(|name| !world.contains_key(*name)).collect();
     world.extend(read(later.into_iter().cloned().collect()).await);
-    bar.finish_and_clear();
     Ok((loaded, considered, Seen { world, warning }))
 }
 
@@ -165,16 +164,6 @@ fn known_early(scope: &Scope, state: &State) -> Vec<RoomName> {
     let rooms = state.rooms.iter().filter(|_| scope.whole);
     let considered = rooms.filter(|(name, room)| scope.may_consider(name.as_str(), room));
     considered.map(|(name, _)| name.clone()).collect()
-}
-
-/// Runs `work` on half of the processors: the other half talks to the service meanwhile.
-fn on_half<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let half = rayon::current_num_threads().div_ceil(2);
-    match rayon::ThreadPoolBuilder::new().num_threads(half).build() {
-        Ok(pool) => pool.install(work),
-        // No threads to be had: the ones that there are will do.
-        Err(_) => work(),
-    }
 }
 
 /// The list only finds rooms that nobody manages, so a check goes on without it.

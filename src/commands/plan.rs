@@ -1,7 +1,9 @@
 //! `plan`: what apply would change. Writes nothing; without `--live` makes no connection either.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread;
 
 use clap::{Args, ValueEnum};
 
@@ -72,7 +74,14 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let workspace = &session.workspace;
     let policies = workspace.policies()?;
     // The state is parsed while the files are.
-    let (files, found) = rayon::join(|| load(workspace, &policies), || workspace.load_state());
+    let (files, found) = thread::scope(|scope| {
+        let state = scope.spawn(|| workspace.load_state());
+        let files = load(workspace, &policies);
+        (
+            files,
+            state.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        )
+    });
     let mut files = accept(files, &args.report, output)?;
     let found = noted(found?, output);
     let mode = args.planning.mode();

@@ -1,10 +1,9 @@
 //! Which files below the rooms directory are rooms, and which hold defaults.
 
 use std::collections::BTreeMap;
-use std::fs::FileType;
+use std::fs::{self, DirEntry, FileType};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use ignore::WalkBuilder;
 
 use crate::files::defaults::{self, STEM};
 use crate::model::{Finding, Place, Rule};
@@ -38,24 +37,39 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
     above(rooms, root, &mut found);
     // Nothing is filtered but hidden directories: a room file that some ignore file hides would silently
     // stop being managed.
-    let walk = WalkBuilder::new(root)
-        .standard_filters(false)
-        .follow_links(false)
-        .filter_entry(|entry| {
-            let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
-            entry.depth() == 0 || !is_directory || !is_hidden(entry.path())
-        })
-        .build();
-    for entry in walk {
-        match entry {
+    let mut left = vec![root.to_owned()];
+    if !root.is_dir() {
+        let kind = root.symlink_metadata().map(|metadata| metadata.file_type());
+        sort_out(root, kind.ok(), root, &mut found);
+        left.clear();
+    }
+    while let Some(dir) = left.pop() {
+        match entries(&dir) {
             Err(error) => {
-                let message = format!("this cannot be read: {}", reason(&error));
-                found.in_the_way(root, Rule::Unreadable, &message, "check its permissions");
+                let message = format!("this cannot be read: {error}");
+                found.in_the_way(&dir, Rule::Unreadable, &message, "check its permissions");
             }
-            Ok(entry) => sort_out(entry.path(), entry.file_type(), root, &mut found),
+            Ok(entries) => {
+                for (path, kind) in entries {
+                    if kind.is_dir() && is_hidden(&path) {
+                        continue;
+                    }
+                    sort_out(&path, Some(kind), root, &mut found);
+                    if kind.is_dir() {
+                        left.push(path);
+                    }
+                }
+            }
         }
     }
     found
+}
+
+fn entries(dir: &Path) -> io::Result<Vec<(PathBuf, FileType)>> {
+    let entry = |entry: DirEntry| Ok((entry.path(), entry.file_type()?));
+    fs::read_dir(dir)?
+        .map(|found| found.and_then(entry))
+        .collect()
 }
 
 /// Defaults between the rooms directory and a root below it. Compared by where they really are: the user may
@@ -170,13 +184,6 @@ fn is_hidden(path: &Path) -> bool {
 
 pub(crate) fn whole_file(path: &Path, rule: Rule, message: &str, help: &str) -> Finding {
     Finding::new(as_typed(path), Place::WHOLE_FILE, rule, message, help)
-}
-
-/// The reason alone: the finding names the path.
-fn reason(error: &ignore::Error) -> String {
-    error
-        .io_error()
-        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// A path as the user would type it, with `/` everywhere.

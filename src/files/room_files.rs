@@ -1,10 +1,11 @@
 //! All room files below a directory: found, read on all cores, checked against each other.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use rayon::prelude::*;
+use std::thread::{self, ScopedJoinHandle};
 
 use crate::files::context::Context;
 use crate::files::defaults::{self, Defaults, Layer};
@@ -57,17 +58,13 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
         files.add(root, found, &mut findings);
     }
     files.sort();
-    let read: Vec<(Option<RoomFile>, Vec<Finding>)> = files
-        .rooms
-        .par_iter()
-        .map(|(path, defaults)| {
-            let context = Context {
-                defaults,
-                ..*context
-            };
-            read_room(path, &context, known)
-        })
-        .collect();
+    let read = on_all_cores(&files.rooms, |(path, defaults)| {
+        let context = Context {
+            defaults,
+            ..*context
+        };
+        read_room(path, &context, known)
+    });
     let mut rooms = Vec::with_capacity(read.len());
     for (room, mut found) in read {
         findings.append(&mut found);
@@ -81,6 +78,21 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
     findings.sort();
     loaded.findings = once(&findings);
     loaded
+}
+
+/// What `work` makes of each of `items`, in their order.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    // A few are done sooner than a thread is started.
+    let (piece, work) = (items.len().div_ceil(cores).max(16), &work);
+    thread::scope(|scope| {
+        let on_one = |piece| scope.spawn(move || Vec::from_iter(<[T]>::iter(piece).map(work)));
+        let running: Vec<_> = items.chunks(piece).map(on_one).collect();
+        let joined = running.into_iter().map(ScopedJoinHandle::join);
+        joined
+            .flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// The files to read, each room with the defaults that hold for it.

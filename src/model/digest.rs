@@ -1,7 +1,7 @@
 //! Digests of values: what may be shown and kept of something to notice that it moved.
 
+use ring::digest::{SHA256, digest};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     // A table, not `write!`: a plan of 10,000 rooms makes 30,000 digests.
@@ -16,7 +16,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+    format!("sha256:{}", hex(digest(&SHA256, bytes).as_ref()))
 }
 
 /// The same of a value made of plain values and sorted maps with text keys, which has one form in JSON.

@@ -514,6 +514,36 @@ mod tests {
         assert!(!format!("{template:?}").contains("canary"));
     }
 
+    /// Policies compare hosts, so each has one name however it is written, and one that names nothing has none.
+    #[test]
+    fn a_host_has_one_name_however_it_is_written() {
+        let address = |host: &str| {
+            let text = format!("https://{host}/${{env:ROOM_A}}");
+            Template::parse(&text).unwrap().outline().to_string()
+        };
+        let plain = address("xn--bcher-kva.example");
+        assert!(plain.contains("https://xn--bcher-kva.example/"), "{plain}");
+        for same in [
+            "bücher.example",
+            "BÜCHER.example",
+            "bu\u{308}cher.example",
+            "xn--BCHER-KVA.example",
+            "ｂücher。example",
+            "b%C3%BCcher.example",
+            "bü\u{ad}cher.example",
+        ] {
+            assert_eq!(address(same), plain, "{same}");
+        }
+        for none in [
+            "xn--a",
+            "xn--bcher-kva\u{308}.example",
+            "xn--ls8h=.example",
+            "a\u{202e}b",
+        ] {
+            assert!(!address(none).contains("https://"), "{none}");
+        }
+    }
+
     proptest! {
         /// However a URL is put together: nothing of path, query, fragment or user info.
         #[test]

@@ -45,6 +45,8 @@ impl Http {
     pub(crate) fn new(base: &str, key: Secret, timeout: Duration) -> Result<Self, HttpError> {
         let base = check_base(base)?;
         let local = base.scheme() == "http";
+        // Fails when it is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .redirect(Policy::none())
             .referer(false)

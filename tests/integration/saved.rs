@@ -1,7 +1,7 @@
 //! A plan is saved, and applied as it was: by the built program.
 
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::harness::Site;
 use crate::schemas::check;
@@ -182,8 +182,12 @@ fn sealed(text: &str) -> String {
     let mut inside = plan.clone();
     let fields = inside.as_object_mut().unwrap();
     fields.retain(|name, _| !["format_version", "kind"].contains(&name.as_str()));
-    let digest = Sha256::digest(serde_json::to_vec(&inside).unwrap());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest(&SHA256, &serde_json::to_vec(&inside).unwrap());
+    let hex: String = digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     plan["seal"] = json!(format!("sha256:{hex}"));
     serde_json::to_string_pretty(&plan).unwrap() + "\n"
 }

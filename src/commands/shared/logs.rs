@@ -19,7 +19,7 @@ pub(crate) fn start(global: &Global) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let layer = fmt::layer().with_writer(io::stderr);
     let layer = match global.log_format {
         PlainFormat::Text => layer.with_target(false).boxed(),
         PlainFormat::Json => layer.json().boxed(),

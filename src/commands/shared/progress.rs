@@ -1,9 +1,8 @@
 //! What is seen while rooms are applied: a line for each, and on a terminal a bar below them.
 
-use std::fmt::Write;
-use std::io::{IsTerminal, stderr};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::cell::Cell;
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
 
 use super::args::Format;
 use super::output::Output;
@@ -11,8 +10,14 @@ use crate::planner::Receipt;
 use crate::report::text;
 use crate::report::view::{self, Detail};
 
+/// How often the bar is drawn at most.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// Columns of the bar itself.
+const WIDTH: usize = 30;
+
 pub(crate) struct Progress<'a> {
-    bar: ProgressBar,
+    bar: Bar,
     output: &'a mut Output,
     /// With JSON on standard output, the lines go to standard error.
     to_result: bool,
@@ -27,7 +32,7 @@ impl<'a> Progress<'a> {
         output: &'a mut Output,
     ) -> Self {
         Self {
-            bar: bar(rooms),
+            bar: Bar::new(rooms),
             output,
             to_result: format == Format::Text,
             detail,
@@ -36,40 +41,95 @@ impl<'a> Progress<'a> {
 
     pub(crate) fn ended(&mut self, receipt: &Receipt) {
         let line = text::item(&view::receipt(&receipt.into(), self.detail));
-        let (output, to_result) = (&mut *self.output, self.to_result);
-        self.bar.suspend(|| {
-            if to_result {
-                output.result(&line);
-            } else {
-                output.note(&line);
-            }
-        });
-        self.bar.inc(1);
-    }
-
-    pub(crate) fn finish(self) {
-        self.bar.finish_and_clear();
+        self.bar.clear();
+        if self.to_result {
+            self.output.result(&line);
+        } else {
+            self.output.note(&line);
+        }
+        self.bar.inc();
     }
 }
 
-/// A bar over `rooms` rooms on standard error, if that is a terminal.
-pub(crate) fn bar(rooms: usize) -> ProgressBar {
-    let target = if stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(rooms as u64), target);
-    let template = "  {wide_bar} {pos}/{len} rooms  {rate}  {eta} left";
-    // The template is fixed and right; the fallback only shows less.
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.with_key("rate", rate));
-    }
-    bar
+/// A bar over rooms on standard error, if that is a terminal. It is gone when it is dropped.
+pub(crate) struct Bar {
+    rooms: usize,
+    done: Cell<usize>,
+    began: Instant,
+    drawn: Cell<Option<Instant>>,
+    on_terminal: bool,
 }
 
-/// Rooms a second, with no more digits than anyone reads.
-fn rate(state: &ProgressState, text: &mut dyn Write) {
-    // Writing into the bar's own text cannot fail.
-    let _ = write!(text, "{:.1} rooms/s", state.per_sec());
+impl Bar {
+    pub(crate) fn new(rooms: usize) -> Self {
+        Self {
+            rooms,
+            done: Cell::new(0),
+            began: Instant::now(),
+            drawn: Cell::new(None),
+            on_terminal: stderr().is_terminal(),
+        }
+    }
+
+    pub(crate) fn inc(&self) {
+        self.done.set(self.done.get() + 1);
+        if self.drawn.get().is_none_or(|at| at.elapsed() >= BETWEEN) {
+            self.draw();
+        }
+    }
+
+    fn draw(&self) {
+        self.drawn.set(Some(Instant::now()));
+        let line = line(self.done.get(), self.rooms, self.began.elapsed());
+        // A narrow terminal cuts the line and does not wrap it: only one line can be cleared.
+        self.write(&format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h"));
+    }
+
+    fn clear(&self) {
+        if self.drawn.take().is_some() {
+            self.write("\r\x1b[K");
+        }
+    }
+
+    fn write(&self, text: &str) {
+        if self.on_terminal {
+            // A terminal that is gone is no reason to stop.
+            let _ = stderr().write_all(text.as_bytes());
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn line(done: usize, rooms: usize, took: Duration) -> String {
+    let full = (WIDTH * done.min(rooms))
+        .checked_div(rooms)
+        .unwrap_or(WIDTH);
+    let bar = "█".repeat(full) + &"░".repeat(WIDTH - full);
+    let rate = done as f64 / took.as_secs_f64().max(0.001);
+    let left = rooms.saturating_sub(done) as f64 / rate.max(0.001);
+    format!("  {bar} {done}/{rooms} rooms  {rate:.1} rooms/s  {left:.0}s left")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_says_how_far_how_fast_and_how_long() {
+        let after = |seconds, done, rooms| line(done, rooms, Duration::from_secs(seconds));
+        let half = "█".repeat(15) + &"░".repeat(15);
+        assert_eq!(
+            after(4, 10, 20),
+            format!("  {half} 10/20 rooms  2.5 rooms/s  4s left")
+        );
+        // More than was thought, and nothing at all, are full.
+        for (done, rooms) in [(3, 2), (0, 0)] {
+            assert!(after(0, done, rooms).starts_with(&format!("  {} ", "█".repeat(WIDTH))));
+        }
+    }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::args::{Global, NetworkArgs, PlanningArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::progress::bar;
+use super::progress::Bar;
 use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
 use super::workspace::{Workspace, settings};
@@ -142,11 +142,9 @@ impl Session {
 
     pub(crate) fn look(&self, app: &str, names: Vec<RoomName>) -> Result<World, Failure> {
         let service = self.service(app)?;
-        let bar = bar(names.len());
-        let looking = observe(service, names, self.parallelism, || bar.inc(1));
-        let world = self.workspace.runtime()?.block_on(looking);
-        bar.finish_and_clear();
-        Ok(world)
+        let bar = Bar::new(names.len());
+        let looking = observe(service, names, self.parallelism, || bar.inc());
+        Ok(self.workspace.runtime()?.block_on(looking))
     }
 
     /// Leaves out of the files, of `state` and of the names that the service lists all rooms that the run is not about.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, context};
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::view::View;
 
@@ -24,7 +24,7 @@ pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
         .lstrip_blocks(true)
         .build()?;
     environment.set_syntax(syntax);
-    let digest = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
+    let digest = STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes()));
     let mut causes: Vec<&str> = view
         .items
         .iter()
@@ -101,7 +101,7 @@ mod tests {
         assert!(page.contains("default-src 'none'"));
         assert!(page.contains(&format!(
             "'sha256-{}'",
-            STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()))
+            STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes()))
         )));
         for outside in ["http:", "https:", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
