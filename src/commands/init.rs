@@ -31,12 +31,14 @@ macro_rules! own {
 }
 
 /// The workflows and the action that they use, as this repository has them: its tests run them.
-const WORKFLOWS: [(&str, &str); 8] = own![
+const WORKFLOWS: [(&str, &str); 10] = own![
     ".github/workflows/plan.yml",
     ".github/workflows/comment.yml",
     ".github/workflows/apply.yml",
     ".github/workflows/drift.yml",
     ".github/actions/roomctl/action.yml",
+    ".github/actions/roomctl/install.sh",
+    ".github/actions/roomctl/release.sha256",
     ".github/actions/roomctl/run.sh",
     ".github/actions/roomctl/state.sh",
     ".github/actions/roomctl/github.py",

@@ -30,6 +30,7 @@ mod interrupts;
 mod layers;
 mod live;
 mod mutes;
+mod packaging;
 mod policies;
 mod references;
 mod render;

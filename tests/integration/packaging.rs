@@ -1,0 +1,31 @@
+//! What stands in several places for those who install: the version, and the names of the archives.
+
+use std::fs;
+
+use crate::common::root;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn text_of(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap()
+}
+
+/// The action loads the release that its own repository has.
+#[test]
+fn the_action_installs_this_version() {
+    let action: serde_json::Value =
+        serde_yaml::from_str(&text_of(".github/actions/roomctl/action.yml")).unwrap();
+    assert_eq!(action["inputs"]["version"]["default"], VERSION);
+}
+
+/// pre-commit installs the wheel of the same version.
+#[test]
+fn the_hooks_install_this_version() {
+    let project = text_of("pyproject.toml");
+    for line in [
+        format!("version = \"{VERSION}\""),
+        format!("dependencies = [\"roomctl=={VERSION}\"]"),
+    ] {
+        assert!(project.lines().any(|found| found == line), "{line}");
+    }
+}

@@ -1,0 +1,260 @@
+"""What the action's install.sh takes, and what it refuses: a release server on loopback has archives, right and wrong.
+
+    python3 tests/rehearsal/installing.py
+
+Needs bash, curl, tar and unzip, as a runner has them."""
+
+import hashlib
+import http.server
+import io
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import tomllib
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "packaging"))
+import package  # noqa: E402
+ACTION = ROOT / ".github/actions/roomctl"
+CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
+VERSION = CARGO["version"]
+TARGETS = {
+    ("Linux", "x86_64"): "x86_64-unknown-linux-musl",
+    ("Linux", "aarch64"): "aarch64-unknown-linux-musl",
+    ("Darwin", "x86_64"): "x86_64-apple-darwin",
+    ("Darwin", "arm64"): "aarch64-apple-darwin",
+    ("MINGW64_NT-10.0", "x86_64"): "x86_64-pc-windows-msvc",
+}
+# As the release calls them: the folder inside, and the ending.
+MACHINES = {
+    machine: (package.folder_name(target), package.archive_name(target).removeprefix(package.folder_name(target) + "."))
+    for machine, target in TARGETS.items()
+}
+LINUX = MACHINES["Linux", "x86_64"][0]
+
+
+def program(text):
+    return f"#!/bin/sh\necho '{text}'\n".encode()
+
+
+def archive(folder, kind, body):
+    out = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(out, "w") as made:
+            entry = zipfile.ZipInfo(f"{folder}/roomctl.exe")
+            entry.external_attr = 0o755 << 16
+            made.writestr(entry, body)
+    else:
+        with tarfile.open(fileobj=out, mode="w:gz") as made:
+            entry = tarfile.TarInfo(f"{folder}/roomctl")
+            entry.size, entry.mode = len(body), 0o755
+            made.addfile(entry, io.BytesIO(body))
+    return out.getvalue()
+
+
+class Releases:
+    """A server with the files of releases; remembers what it was asked for."""
+
+    def __init__(self):
+        self.files, self.asked = {}, []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked.append(self.path)
+                body = outer.files.get(self.path)
+                self.send_response(404 if body is None else 200)
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def put(self, folder, kind, body, repository="acme/roomctl"):
+        made = archive(folder, kind, body)
+        self.files[f"/{repository}/releases/download/v{VERSION}/{folder}.{kind}"] = made
+        return hashlib.sha256(made).hexdigest()
+
+
+class Machine:
+    """A runner: its folders, and the programs that stand before those of this machine."""
+
+    def __init__(self, work, releases):
+        self.work, self.releases = work, releases
+        self.bin = work / "bin"
+        self.bin.mkdir(parents=True)
+        self.is_a("Linux", "x86_64")
+        self.has("gh", "exit 1")
+
+    def has(self, name, code):
+        (self.bin / name).write_text(f"#!/bin/bash\n{code}\n")
+        (self.bin / name).chmod(0o755)
+
+    def is_a(self, system, processor):
+        self.has("uname", f'if [ "$1" = -s ]; then echo {system}; else echo {processor}; fi')
+
+    def install(self, fresh=True, **given):
+        """Whether it succeeded, what it printed, and the program that is on the PATH behind it."""
+        self.releases.asked.clear()
+        temp = Path(tempfile.mkdtemp(dir=self.work))
+        path = temp / "path"
+        path.write_text("")
+        environment = {
+            "PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "HOME": str(temp), "RUNNER_TEMP": str(temp),
+            "RUNNER_TOOL_CACHE": str(temp if fresh else self.work / "cache"), "GITHUB_PATH": str(path),
+            "GITHUB_SERVER_URL": self.releases.url, "GITHUB_REPOSITORY": "acme/rooms",
+            "ACTION": str(ACTION), "ACTION_REPOSITORY": "", "TOKEN": "", "SHA256": "",
+            "VERSION": VERSION, "REPOSITORY": "acme/roomctl", **given,
+        }
+        done = subprocess.run(
+            ["bash", ACTION / "install.sh"], cwd=temp, env=environment, capture_output=True, text=True, timeout=60,
+        )
+        added = path.read_text().strip()
+        said = ""
+        if added:
+            (found,) = Path(added).iterdir()
+            said = subprocess.run([found], capture_output=True, text=True).stdout.strip()
+        return done.returncode == 0, done.stdout + done.stderr, said
+
+
+def check(truth, message):
+    if not truth:
+        sys.exit(f"installing: not so: {message}")
+
+
+def step(text):
+    print(f"installing: {text}", flush=True)
+
+
+def names():
+    step("the release builds what is installed here, and cargo binstall looks for the same names")
+    workflow = (ROOT / ".github/workflows/release.yml").read_text()
+    built = re.findall(r"target: ([\w-]+)", workflow)
+    check(sorted(built) == sorted(TARGETS.values()), built)
+    binstall = CARGO["metadata"]["binstall"]
+    for target in built:
+        given = {**binstall, **binstall["overrides"].get(target, {})}
+        filled = {"repo": "", "name": CARGO["name"], "bin": "roomctl", "version": VERSION, "target": target}
+        filled["binary-ext"] = ".exe" if "windows" in target else ""
+        fill = lambda text: re.sub(r"\{ ([\w-]+) \}", lambda one: filled[one[1]], text)  # noqa: E731
+        check(fill(given["pkg-url"]) == f"/releases/download/v{VERSION}/{package.archive_name(target)}", given)
+        check(fill(given["bin-dir"]) == f"{package.folder_name(target)}/roomctl{filled['binary-ext']}", given)
+        check(given["pkg-fmt"] == ("zip" if "windows" in target else "tgz"), given)
+
+
+def rehearse(work):
+    releases = Releases()
+    right = f"roomctl {VERSION}"
+    sums = "".join(f"{releases.put(*one, program(right))}  {'.'.join(one)}\n" for one in MACHINES.values())
+    mine = next(line.split()[0] for line in sums.splitlines() if LINUX in line)
+    machine = Machine(work / "a", releases)
+    machine.has("cargo", "echo called > $HOME/cargo; exit 1")
+
+    step("each machine gets its archive, by the line of SHA256SUMS that names it")
+    machine.has("cygpath", 'echo "$2"')
+    for (system, processor), one in MACHINES.items():
+        machine.is_a(system, processor)
+        ok, text, said = machine.install(SHA256=sums)
+        check(ok and said == right, text)
+        check(releases.asked == [f"/acme/roomctl/releases/download/v{VERSION}/{'.'.join(one)}"], releases.asked)
+    machine.is_a("Plan9", "mips")
+    ok, text, _ = machine.install(SHA256=sums)
+    check(not ok and "put roomctl" in text, text)
+    machine.is_a("Linux", "x86_64")
+
+    step("one checksum will do, in capital letters too")
+    for given in (mine, mine.upper(), f"{mine} *{LINUX}.tar.gz\r\n"):
+        ok, text, said = machine.install(SHA256=given)
+        check(ok and said == right, text)
+
+    step("another checksum, and one of another archive, are refused")
+    for given in ("0" * 64, f"{mine}  other.tar.gz", "canary", f"canary  {LINUX}.tar.gz", mine[:63]):
+        ok, text, said = machine.install(SHA256=given)
+        check(not ok and not said and "checksum" in text and "canary" not in text, text)
+
+    step("without a checksum, only what GitHub attests about that repository is run")
+    ok, text, said = machine.install()
+    check(not ok and not said and "nothing vouches for it" in text, text)
+    machine.has("gh", f'[ "$1 $2 $4 $5" = "attestation verify --repo acme/roomctl" ] && grep -q . "$3" && [ "$GH_TOKEN" = t ]')
+    ok, text, said = machine.install(TOKEN="t")
+    check(ok and said == right and "warning" not in text, text)
+    ok, text, said = machine.install(REPOSITORY="other/roomctl", TOKEN="t")
+    check(not ok and not said, text)
+    ok, text, said = machine.install(SHA256=mine)
+    check(ok and "::warning" in text, "a checksum without an attestation is said")
+    machine.has("gh", "exit 1")
+
+    step("what is not there is said, with what to do")
+    for given in ({"VERSION": "9.9.9"}, {"REPOSITORY": "acme/nothing"}):
+        ok, text, said = machine.install(SHA256=mine, **given)
+        check(not ok and not said and "is not there" in text and "put roomctl" in text, text)
+    check(not list(work.glob("a/tmp*/cargo")), "nothing is compiled")
+
+    step("the repository is that of the action, or else of the workflow")
+    releases.put(LINUX, "tar.gz", program(right), "of/action")
+    for given, asked in (("of/action", "of/action"), ("", "acme/rooms")):
+        machine.install(REPOSITORY="", ACTION_REPOSITORY=given, SHA256=mine)
+        check(releases.asked[0].startswith(f"/{asked}/"), releases.asked)
+
+    step("what is kept is looked at again, and loaded again when somebody changed it")
+    for asked in (1, 0):
+        ok, text, said = machine.install(fresh=False, SHA256=mine)
+        check(ok and said == right and len(releases.asked) == asked, (text, releases.asked))
+    (kept,) = (machine.work / "cache").rglob("*.tar.gz")
+    kept.write_bytes(archive(LINUX, "tar.gz", program("evil")))
+    ok, text, said = machine.install(fresh=False, SHA256=mine)
+    check(ok and said == right and len(releases.asked) == 1, text)
+
+    step("the version is the pinned one: on the PATH, and in the archive")
+    machine.has("roomctl", f"echo roomctl {VERSION}")
+    ok, text, said = machine.install()
+    check(ok and not said and releases.asked == [], text)
+    machine.has("roomctl", "echo roomctl 0.0.1")
+    ok, text, said = machine.install(SHA256=mine)
+    check(ok and said == right, text)
+    other = releases.put(LINUX, "tar.gz", program("roomctl 0.0.1"))
+    ok, text, said = machine.install(SHA256=other)
+    check(not ok and not said and "is not roomctl" in text, text)
+
+    step("inputs are no code, no path and no address")
+    marked = work / "marked"
+    hostile = [
+        "", " ", "0.1", f"$(touch {marked})", f"`touch {marked}`", f"0.1.0; touch {marked}", "../../1.0.0", "1.0.0/../x", "-o", "0.1.0\n::set-env::",
+        "0.1.0 0.1.0", "０.1.0", "0.1.0-$(id)", "0.1.0?x", "0.1.0#",
+    ]
+    for text in hostile:
+        ok, printed, said = machine.install(VERSION=text)
+        check(not ok and not said and releases.asked == [] and "no version" in printed, (text, printed))
+    hostile = [
+        " ", "acme", "acme/", "/acme", "a/b/c", "acme/..", "acme/.", f"a/$(touch {marked})", f"a/b;touch {marked}", "a/b\nc/d", "evil.example/x",
+        "@evil.example/x", "a/b?x", "a/b#", "-o/x y", "https://evil.example/a", "a\\b",
+    ]
+    for text in hostile:
+        ok, printed, said = machine.install(REPOSITORY=text, SHA256=mine)
+        check(not ok and not said and releases.asked == [] and "no repository" in printed, (text, printed))
+    ok, printed, said = machine.install(SHA256=f"$(touch {marked})\n::error::x")
+    check(not ok and "::error::x" not in printed and not marked.exists(), printed)
+    for server in ("http://192.0.2.1", "http://127.0.0.1.evil.example:80", "ftp://127.0.0.1", "file:///tmp"):
+        ok, printed, _ = machine.install(GITHUB_SERVER_URL=server, SHA256=mine)
+        check(not ok and "curl ended with 1" in printed, printed)
+
+
+def main():
+    names()
+    with tempfile.TemporaryDirectory() as work:
+        rehearse(Path(work))
+    step("all of it went as it should")
+
+
+if __name__ == "__main__":
+    main()
