@@ -55,6 +55,12 @@ pub(crate) type Held = BTreeMap<String, Vec<Stored>>;
 /// What moving one attribute from one value to another does.
 type Row = (Effect, &'static str, fn(&Stored, &Stored) -> bool);
 
+/// What the expiry does, by the attribute that says so.
+const AT_EXPIRY: [(&str, Effect); 2] = [
+    ("ejectAtRoomExp", Effect::EjectsParticipants),
+    ("deleteOnExp", Effect::Archived),
+];
+
 /// The table of effects; only the expiry is of two attributes at once.
 fn table() -> impl Iterator<Item = Row> {
     let all =
@@ -93,28 +99,35 @@ pub(crate) fn effects(held: &Held, wanted: &StoredSettings, now: i64) -> Vec<Eff
         to.is_some_and(|to| possible(held, name).iter().any(|from| moves(from, to)))
     });
     let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
-    let is_over = |moment: Option<i64>| moment.is_some_and(|moment| moment <= now);
-    let mut ends = expiries(held, wanted, "ejectAtRoomExp");
-    if ends.any(|(before, after)| is_over(after) && !is_over(before)) {
-        effects.insert(Effect::EjectsParticipants);
-    }
-    let never = i64::MAX;
-    let mut ends = expiries(held, wanted, "deleteOnExp");
-    if ends.any(|(before, after)| after.unwrap_or(never) < before.unwrap_or(never)) {
-        effects.insert(Effect::Archived);
+    for (flag, effect) in AT_EXPIRY {
+        // A moment that has passed for what the service holds has passed for whatever is nearer.
+        let mut ends = expiries(held, wanted, flag);
+        if ends.any(|(before, after)| is_nearer(after, before, now)) {
+            effects.insert(effect);
+        }
     }
     effects.into_iter().collect()
 }
 
+/// Whether the end `after` a write comes before the one there was, neither of which may be over at `now`. `None`: never.
+fn is_nearer(after: Option<i64>, before: Option<i64>, now: i64) -> bool {
+    let end = |moment: Option<i64>| moment.unwrap_or(i64::MAX).max(now);
+    end(after) < end(before)
+}
+
 /// The effects of creating a room, sorted. Nobody is in it and nobody has a link to it, so it cannot be opened, nor
-/// anybody put out of it; that it records, and what it costs, is new with it.
+/// anybody put out of it; that it records, what it costs, and that it goes away by itself is new with it.
 pub(crate) fn effects_of_creating(wanted: &StoredSettings) -> Vec<Effect> {
     let off = Stored::from(false);
     let moved = table().filter(|(effect, name, moves)| {
         matches!(effect, Effect::RecordingOn | Effect::BillingChanged)
             && wanted.get(*name).is_some_and(|to| moves(&off, to))
     });
-    let effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
+    let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
+    let expires = |name: &str| wanted.get(name).and_then(Stored::integer).is_some();
+    if wanted.get("deleteOnExp").is_some_and(Stored::is_true) && expires("expireUnixSec") {
+        effects.insert(Effect::Archived);
+    }
     effects.into_iter().collect()
 }
 
@@ -185,7 +198,7 @@ mod tests {
     fn effects_of_single_moves() {
         let (people, recording) = ("ejects-participants", ["recording-on", "billing-changed"]);
         let gone = "archived";
-        let cases: [(Value, Value, &[&str]); 26] = [
+        let cases: [(Value, Value, &[&str]); 28] = [
             (
                 json!({"privacy": "private"}),
                 json!({"privacy": "public"}),
@@ -260,6 +273,16 @@ mod tests {
                 &[people],
             ),
             (
+                json!({"deleteOnExp": false, "ejectAtRoomExp": true, "expireUnixSec": 2000}),
+                json!({"ejectAtRoomExp": true, "expireUnixSec": 1001}),
+                &[people],
+            ),
+            (
+                json!({"deleteOnExp": false, "ejectAtRoomExp": true, "expireUnixSec": 999}),
+                json!({"ejectAtRoomExp": true, "expireUnixSec": 1}),
+                &[],
+            ),
+            (
                 json!({"deleteOnExp": false, "ejectAtRoomExp": false, "expireUnixSec": 2000}),
                 json!({"ejectAtRoomExp": false, "expireUnixSec": 999}),
                 &[],
@@ -272,7 +295,7 @@ mod tests {
             (
                 json!({"deleteOnExp": true, "expireUnixSec": 2000}),
                 json!({"deleteOnExp": true, "expireUnixSec": 1999}),
-                &[gone],
+                &[people, gone],
             ),
             (
                 json!({"deleteOnExp": true, "expireUnixSec": 2000}),
@@ -310,10 +333,11 @@ mod tests {
     }
 
     #[test]
-    fn creating_a_room_opens_none_and_puts_nobody_out() {
+    fn creating_a_room_opens_none_and_puts_nobody_out_but_it_may_go_away_by_itself() {
         let of = |wanted: Value| names(&effects_of_creating(&read(&wanted)));
         let over = json!({"privacy": "public", "maxParticipants": 1, "ejectAtRoomExp": true, "deleteOnExp": true, "expireUnixSec": 1});
-        assert_eq!(of(over), [""; 0]);
+        assert_eq!(of(over), ["archived"]);
+        assert_eq!(of(json!({"deleteOnExp": true})), [""; 0]);
         assert_eq!(
             of(json!({"recordRoom": true, "audioOnlyRoom": false})),
             ["recording-on", "billing-changed"]

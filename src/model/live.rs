@@ -72,18 +72,28 @@ impl Live {
         })
     }
 
-    /// The form that is stored and compared. Whatever the service puts into a secret attribute is a secret.
+    /// The form that is stored and compared. Whatever the service puts into a secret attribute is a secret, unless it
+    /// only stands for one.
     pub(crate) fn stored(&self, salt: &str, attribute: &str) -> Stored {
-        let plain = match (self, catalogue::kind(attribute)) {
+        let kind = catalogue::kind(attribute);
+        let plain = match (self, kind) {
             (Self::Plain(value), None) => Some(value.clone()),
             (_, kind) => kind.and_then(|kind| self.read(kind)),
         };
-        match (plain, self.text()) {
+        let is_url = matches!(kind, Some(Kind::SecretUrl));
+        let text = self.text().filter(|text| !is_url || !is_placeholder(text));
+        match (plain, text) {
             (Some(value), _) => Stored::Plain(value),
             (None, Some(text)) => Stored::digest(&text, salt, attribute),
             (None, None) => Stored::Null(()),
         }
     }
+}
+
+/// Whether a text in place of a secret URL is none: a mask, or a word.
+pub(crate) fn is_placeholder(text: &Secret) -> bool {
+    let text = text.expose();
+    !text.contains("://") || text.contains("**")
 }
 
 impl LiveRoom {

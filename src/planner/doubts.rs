@@ -91,6 +91,13 @@ pub(crate) fn with(mut doubts: Doubts, sending: &StoredSettings) -> Doubts {
     doubts
 }
 
+/// What is in doubt once an archive of a room is on its way: all of it.
+pub(crate) fn of_archive(room: &AppliedRoom) -> Doubts {
+    let any = || Sent::from(Stored::Null(()));
+    let names = room.settings.keys().chain(room.unconfirmed.keys());
+    names.map(|name| (name.clone(), any())).collect()
+}
+
 /// What of `doubts` is not settled by sending `sending`.
 pub(super) fn without(doubts: &Doubts, sending: &StoredSettings) -> Doubts {
     let mut others = doubts.clone();

@@ -260,7 +260,7 @@ impl Evidence<'_> {
         let (applied, recreated) = (known.about(live), known.is_recreated(live));
         let file = self.wanted.get(name);
         let salt = self.state.salt();
-        let shown = live.stored(salt);
+        let shown = applied.shown(live, salt);
         // An orphan has no file: it is held against what was applied.
         let mutes = Mutes::at(self.now, self.mutes).of(name);
         let sides = match file {

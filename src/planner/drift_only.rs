@@ -103,10 +103,6 @@ impl Room<'_> {
         let Some(Live::Secret(secret)) = live.settings.get(name) else {
             return None;
         };
-        // It may be masked.
-        if secret.expose().contains('*') {
-            return None;
-        }
         let value = Value::Secret(secret.clone());
         self.is_kept(name, &value, kept).then_some(value)
     }

@@ -111,6 +111,7 @@ impl Draft {
         let settings = stored(&self.settings, salt, &StoredSettings::new());
         AppliedRoom {
             asserted: None,
+            claimed: false,
             file: Some(place.to_owned()),
             id: live.id.clone(),
             observed: observed(&settings, &live.stored(salt)),

@@ -14,6 +14,7 @@ use super::status::Status;
 use super::three_way::{AttributeSides, RoomSides};
 use super::world::Sighting;
 use crate::model::catalogue::{Attribute, attribute};
+use crate::model::live::is_placeholder;
 use crate::model::{
     Live, LiveRoom, Scalar, Secret, Settings, Stored, StoredSettings, Value, digest,
 };
@@ -124,12 +125,12 @@ impl AttributeSides<'_> {
     }
 }
 
-/// What the service shows of an attribute as it can be sent again. A secret with asterisks may be masked.
+/// What the service shows of an attribute as it can be sent again.
 fn again(attribute: &Attribute, live: &Live) -> Option<Value> {
     accept(attribute, live).ok()?;
     match live {
         Live::Null => None,
-        Live::Secret(text) if text.expose().contains('*') => None,
+        Live::Secret(text) if attribute.is_secret() && is_placeholder(text) => None,
         Live::Secret(text) => Some(Value::Secret(text.clone())),
         Live::Plain(Scalar::Text(text)) if attribute.is_secret() => {
             again(attribute, &Live::Secret(Secret::new(text.as_str())))
@@ -187,7 +188,6 @@ impl Change {
     ) -> Option<String> {
         let lost = self.spared().filter(|muted| {
             let shown = live.settings.get(muted.name);
-            let shown = shown.filter(|shown| !matches!(shown, Live::Null));
             shown
                 .zip(attribute(muted.name))
                 .is_some_and(|(shown, attribute)| {

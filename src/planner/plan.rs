@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::change::{Action, Change, Plan, Unreadable};
-use super::doubts;
+use super::doubts::{self, Doubts};
 use super::forecast::{Forecast, Rate, forecast};
 use super::muted::{self, Muted};
 use super::mutes::{Mute, Mutes};
@@ -153,17 +153,21 @@ impl<'a> Room<'a> {
     ) -> Self {
         let seen = world.map(|world| sighting(world, name));
         let (salt, remembered) = (state.salt(), state.applied(name));
+        let (applied, live) = match seen {
+            Some(Sighting::Present(live)) => {
+                let applied = remembered.about(live);
+                (applied, applied.shown(live, salt))
+            }
+            Some(Sighting::Absent(_)) => (AppliedRoom::never(), StoredSettings::new()),
+            Some(Sighting::Unreadable(_)) | None => (remembered, StoredSettings::new()),
+        };
         Self {
             name,
             wanted: wanted.get(name),
             remembered,
-            applied: match seen {
-                Some(Sighting::Present(live)) => remembered.about(live),
-                Some(Sighting::Absent(_)) => AppliedRoom::never(),
-                Some(Sighting::Unreadable(_)) | None => remembered,
-            },
+            applied,
             seen,
-            live: seen.map(|seen| seen.stored(salt)).unwrap_or_default(),
+            live,
             salt,
             mutes,
         }
@@ -325,7 +329,11 @@ impl<'a> Room<'a> {
         muted: Vec<Muted>,
     ) -> Change {
         let settings = &self.remembered.settings;
-        let unconfirmed = doubts::without(&self.remembered.unconfirmed, sending);
+        let unconfirmed = match action {
+            // All of it goes, whatever it holds; that an earlier run may have sent as much makes no difference.
+            Action::Archive => Doubts::new(),
+            _ => doubts::without(&self.remembered.unconfirmed, sending),
+        };
         Change {
             room: self.name.clone(),
             action,

@@ -132,12 +132,17 @@ pub(crate) struct Comparison {
 }
 
 /// Compares an answer with what was sent. An attribute missing from the answer is unobservable: it
-/// proves nothing either way, since the service's documented answer leaves most attributes out.
+/// proves nothing either way, since the service's documented answer leaves most attributes out. So is a secret without
+/// a value.
 pub(crate) fn compare(sent: &StoredSettings, live: &StoredSettings) -> Comparison {
     let mut comparison = Comparison::default();
     for (name, value) in sent {
         match live.get(name) {
             None => comparison.unobservable.push(name.clone()),
+            // A service that keeps secrets to itself shows none, or a mask: it chose nothing by that.
+            Some(Stored::Null(())) if value.is_secret() => {
+                comparison.unobservable.push(name.clone());
+            }
             Some(got) if got == value => {}
             Some(got) => comparison.overridden.push(Override {
                 name: name.clone(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::doubts::Doubts;
 use crate::model::unique::unique;
-use crate::model::{LiveRoom, RoomName, StoredSettings, Wanted};
+use crate::model::{LiveRoom, RoomName, Stored, StoredSettings, Wanted};
 
 /// The version of the state format that this program writes. It reads all before it, which knew less of a room.
 pub(crate) const VERSION: u64 = 2;
@@ -42,6 +42,9 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub asserted: Option<i64>,
+    /// Whether `state mv` remembers it under this name, and nobody looked yet whether it is this room that has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub claimed: bool,
     /// The file that it was applied from, with `/`, from the configuration's directory: only where that is looked
     /// at can the room be missed. `None`: a state of version 1 does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +109,18 @@ impl AppliedRoom {
         } else {
             self
         }
+    }
+
+    /// What `live` shows of this room, in the form that is compared. A secret without a value was taken out if there was
+    /// one to be seen before; else the service shows none in any case.
+    pub(super) fn shown(&self, live: &LiveRoom, salt: &str) -> StoredSettings {
+        let mut shown = live.stored(salt);
+        let is_kept_back = |name: &String| {
+            let kept = self.settings.get(name).filter(|kept| kept.is_secret());
+            kept.is_some() && self.unseen.contains(name)
+        };
+        shown.retain(|name, value| !matches!(value, Stored::Null(())) || !is_kept_back(name));
+        shown
     }
 
     /// Whether a write of this room was ever confirmed.
@@ -213,6 +228,7 @@ impl State {
         }
         // Nothing was ever written there, so `apply` looks before it relies on the claim.
         room.asserted = None;
+        room.claimed = true;
         self.rooms.insert(new.clone(), room);
         Ok(())
     }
@@ -344,12 +360,16 @@ mod tests {
             asserted: Some(7),
             ..known.clone()
         };
+        let claimed = AppliedRoom {
+            claimed: true,
+            ..known.clone()
+        };
         state.rooms.insert(room("a"), written);
         state.rooms.insert(room("b"), applied(6));
         assert_eq!(state.rename(&room("a"), &room("A")), Ok(()));
         assert_eq!(
             state.rooms,
-            [(room("A"), known), (room("b"), applied(6))].into()
+            [(room("A"), claimed), (room("b"), applied(6))].into()
         );
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::model::catalogue::attributes;
-use crate::model::{LiveRoom, RoomName, StoredSettings};
+use crate::model::{LiveRoom, RoomName};
 
 /// Why a room is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +45,6 @@ pub(crate) fn named_otherwise(theirs: &str) -> String {
 }
 
 impl Sighting {
-    /// What the service shows, in the form that is compared; nothing of a room that is not there.
-    pub(super) fn stored(&self, salt: &str) -> StoredSettings {
-        match self {
-            Self::Present(live) => live.stored(salt),
-            Self::Absent(_) | Self::Unreadable(_) => StoredSettings::new(),
-        }
-    }
-
     /// What changed until `now`: the names of the attributes, or what else. `None`: nothing.
     pub(crate) fn moved_until(&self, now: &Self) -> Option<String> {
         match (self, now) {

@@ -59,6 +59,8 @@ pub(crate) struct StateShowReport {
     pub confirmed: bool,
     /// When a write of it was last confirmed, in Unix seconds; null when that is not known.
     pub asserted: Option<i64>,
+    /// Whether `state mv` gave it this name, and nobody looked yet whether it is this room that has it.
+    pub claimed: bool,
     /// The file that it was applied from; null when that is not known.
     pub file: Option<String>,
     /// The settings that were last confirmed to have been sent. `****` for a secret, here and below.
@@ -104,6 +106,7 @@ impl StateShowReport {
         // Whoever remembers more must say whether it is shown.
         let AppliedRoom {
             asserted,
+            claimed,
             file,
             id,
             observed,
@@ -120,6 +123,7 @@ impl StateShowReport {
             id: id.clone(),
             confirmed: room.is_confirmed(),
             asserted: *asserted,
+            claimed: *claimed,
             file: file.clone(),
             settings: values(settings),
             overridden: values(overridden),

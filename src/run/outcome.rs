@@ -32,6 +32,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         unseen.retain(|name| settings.contains_key(name));
         let applied = AppliedRoom {
             asserted: self.asserted(),
+            claimed: self.task.before.claimed,
             file: self.task.change.place.clone(),
             id: self.task.before.id.clone(),
             observed,
@@ -76,15 +77,21 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let settings = self.remembered();
         let shown = live.stored(&self.crew.salt);
         let comparison = self.comparison(&shown);
-        let recreated = self.task.before.is_recreated(&live);
+        let is_anothers = self.is_anothers(&live);
         let kept = self.overrides_out_of_sight(&live, &settings);
         let overridden = comparison.overridden.iter();
         let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));
         let applied = AppliedRoom {
             asserted: self.asserted(),
+            claimed: false,
             file: self.task.change.place.clone(),
-            id: live.id.or_else(|| self.task.before.id.clone()),
-            observed: observed(&self.asserted_of(&settings, &shown), &shown),
+            // The room that was ours stays the one that is remembered: only an adoption takes over another's.
+            id: live
+                .id
+                .clone()
+                .filter(|_| !is_anothers)
+                .or_else(|| self.task.before.id.clone()),
+            observed: self.observed(&live, &settings, &shown),
             overridden: overridden.chain(kept).collect(),
             settings,
             source: self.task.change.source.clone(),
@@ -98,8 +105,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             Outcome::Overridden
         };
         // An offline run only learns it now, when the room is written; at least it says so.
-        let message = recreated.then(|| {
-            "written; but the service's id of it has changed: it was recreated, or is another room".to_owned()
+        let message = is_anothers.then(|| {
+            "written; but the service's id of it has changed: it was recreated, or is another room; \
+             `roomctl plan --live` shows what adopting it means"
+                .to_owned()
         });
         let left_alone = self.task.change.left_alone(&self.body);
         let message: Vec<String> = message.into_iter().chain(left_alone).collect();
@@ -108,6 +117,30 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         receipt.overridden = comparison.overridden;
         receipt.unobservable = comparison.unobservable;
         Ok(receipt)
+    }
+
+    /// Whether another room was written than the one that was applied, and nobody decided to take it over.
+    fn is_anothers(&self, live: &LiveRoom) -> bool {
+        let is_taken = matches!(self.action, Action::Create | Action::Adopt);
+        self.task.before.is_recreated(live) && !is_taken
+    }
+
+    /// What the room holds of attributes that were not written. As long as nothing is written, what was there when
+    /// something last was stays remembered; what is no longer managed, as it was applied.
+    fn observed(
+        &self,
+        live: &LiveRoom,
+        settings: &StoredSettings,
+        shown: &StoredSettings,
+    ) -> StoredSettings {
+        let mut seen = observed(&self.asserted_of(settings, shown), shown);
+        let before = self.task.before.about(live);
+        if !self.tally.sent_write {
+            let released = before.settings.iter().chain(&before.observed);
+            let released = released.filter(|(name, _)| !settings.contains_key(*name));
+            seen.extend(released.map(|(name, value)| (name.clone(), value.clone())));
+        }
+        seen
     }
 
     /// What the service shows, held against what was applied. What a mute accepts is no override: nobody chose it when

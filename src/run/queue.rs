@@ -192,14 +192,17 @@ impl Task {
     /// Whether it is announced before anything is sent.
     pub(super) fn is_announced(&self) -> bool {
         let change = &self.change;
-        change.sends && change.action != Action::Archive && change.unset().next().is_none()
+        change.sends && change.unset().next().is_none()
     }
 
     /// That it is about to be written.
     pub(super) fn intent(&self, salt: &str) -> Option<Event> {
         self.is_announced().then(|| Event::Intent {
             room: self.change.room.clone(),
-            settings: doubts::with(self.before.unconfirmed.clone(), &self.sending(salt)),
+            settings: match self.change.action {
+                Action::Archive => doubts::of_archive(&self.before),
+                _ => doubts::with(self.before.unconfirmed.clone(), &self.sending(salt)),
+            },
         })
     }
 

@@ -7,13 +7,17 @@ use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings};
 use crate::planner::plan::NOT_OURS;
-use crate::planner::{Action, Cause, Event, Gone, Outcome, Receipt, Sighting};
+use crate::planner::{Action, AppliedRoom, Cause, Event, Gone, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
 use crate::service::api::Transport;
 use crate::service::end::End;
 use crate::service::requests::Tally;
 use crate::store::error::StoreError;
 use crate::store::port::Durable;
+
+/// Why a room is not written that was planned for without a look.
+const NOT_APPLIED_TO: &str = "another room is there under its name: it was recreated, or never ours; `roomctl plan --live` shows \
+     what adopting it means";
 
 /// The run of one room.
 pub(super) struct RoomRun<'a, T> {
@@ -103,6 +107,12 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         };
         if let Some(moved) = self.moved_until(&now) {
             return self.refused(moved);
+        }
+        if let Sighting::Present(live) = &now
+            && self.action == Action::Update
+            && self.task.before.is_recreated(live)
+        {
+            return self.hold_back(NOT_APPLIED_TO.to_owned());
         }
         match now {
             _ if self.action == Action::Create => self.add().await,
@@ -228,13 +238,16 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
     }
 
-    /// Whether nobody looked at a room that is sent because what it holds may have moved unseen, that is protected, or of
-    /// which no write under this name was ever confirmed, and an effect of that may be forbidden.
+    /// Whether nobody looked at a room that is protected, or that may be another's under its name; or that is sent because
+    /// what it holds may have moved unseen, or of which no write was ever confirmed, and an effect of that may be forbidden.
     fn is_sent_blindly(&self) -> bool {
         let (room, limits) = (self.room(), &self.crew.limits);
         let is_reasserted = self.task.change.cause() == Some(Cause::Reassert);
-        let is_claimed = self.task.before.asserted.is_none();
-        limits.protects(room) || ((is_reasserted || is_claimed) && limits.bans_any(room))
+        let AppliedRoom {
+            asserted, claimed, ..
+        } = self.task.before;
+        let is_doubtful = is_reasserted || asserted.is_none();
+        claimed || limits.protects(room) || (is_doubtful && limits.bans_any(room))
     }
 
     async fn get(&mut self) -> End {

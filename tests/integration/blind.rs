@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::common::Ran;
 use crate::harness::Site;
+use crate::hostile_service::{HostileService, Way, json_answer};
 use crate::schemas::check;
 
 const ROOM: &str = "privacy: private\nmaxParticipants: 5\nenableChat: true\nrecordRoom: false\n";
@@ -51,6 +53,66 @@ fn every_form_of_a_drift_report_says_how_much_could_be_checked() {
         assert!(verbose.contains(said), "{verbose}");
         let shown = site.run(&["state", "show", "room-00", "--now", "1790090000"]);
         assert!(shown.stdout.contains(said), "{}", shown.all());
+    }
+}
+
+/// A service may show something in place of a secret. That says nothing of where it leads by now.
+#[test]
+fn a_mask_or_nothing_in_place_of_a_secret_is_not_visible() {
+    for shown in [
+        json!("****"),
+        json!("https://h***.example/****"),
+        json!("hidden"),
+        Value::Null,
+    ] {
+        let mask = shown.clone();
+        let service = HostileService::new(&["a"], move |asked| {
+            let hook = if asked.method == "POST" {
+                &Value::Null
+            } else {
+                &mask
+            };
+            Way::After(json_answer(
+                200,
+                &json!({"roomName": "a", "privacy": "private", "meetingJoinWebhook": hook}),
+            ))
+        });
+        let file = "privacy: private\nmeetingJoinWebhook: https://hooks.example/${env:ROOM_HOOK}\n";
+        service.scratch.write("rooms/a.yaml", file);
+        let run = |args: &[&str]| -> Ran {
+            let mut command = service.command(&service.url, args);
+            command.env("ROOM_HOOK", "canary").output().unwrap().into()
+        };
+        let applied = run(&["apply", "--yes", "--rate", "unlimited", "--format", "json"]);
+        let receipt = &applied.json()["receipts"][0];
+        assert_eq!(receipt["outcome"], "confirmed", "{shown}: {receipt}");
+        assert_eq!(
+            receipt["unobservable"],
+            json!(["meetingJoinWebhook"]),
+            "{shown}"
+        );
+        let drift = ["drift", "--rate", "unlimited", "--format", "json"];
+        let report = run(&drift).json();
+        let attributes = json!({"managed": 2, "visible": 1});
+        assert_eq!(report["summary"]["attributes"], attributes, "{shown}");
+        let required = run(&[&drift[..], &["--require-visible", "100%"]].concat());
+        assert_eq!(required.code, 2, "{shown}: {}", required.all());
+    }
+}
+
+/// But where it was seen before, somebody took it away.
+#[test]
+fn a_secret_that_is_shown_no_more_has_moved() {
+    let site = Site::new(&[], &[]);
+    site.room(
+        0,
+        "privacy: private\nmeetingJoinWebhook: https://hooks.example/x\n",
+    );
+    assert_eq!(site.apply(&[]).code, 0);
+    for shown in [json!("****"), json!("hidden"), Value::Null] {
+        site.edit("room-00", "meetingJoinWebhook", shown.clone());
+        let ran = drift(&site, &["--exit-zero"]);
+        assert!(ran.stdout.contains("drifted"), "{shown}: {}", ran.all());
     }
 }
 

@@ -229,6 +229,70 @@ fn a_moved_name_is_looked_at_before_it_is_written() {
     let puts = site.count("PUT");
     let ran = site.apply(&[]);
     assert_eq!((ran.code, site.count("PUT")), (5, puts), "{}", ran.all());
+    // Nor without a guard: it was never ours.
+    site.scratch.write("roomctl.yaml", "app: acme\n");
+    let ran = site.apply(&[]);
+    assert_eq!((ran.code, site.count("PUT")), (5, puts), "{}", ran.all());
+    let why = "another room is there under its name";
+    assert!(ran.stdout.contains(why), "{}", ran.all());
+    assert_eq!(site.apply(&["--live", "--allow", "recording-on"]).code, 0);
+    assert_eq!(site.count("PUT"), puts + 1);
+}
+
+/// Whoever writes without a look learns afterwards that it was another's room. That does not make it ours.
+#[test]
+fn a_recreated_room_that_was_written_unseen_stays_in_doubt_until_somebody_looks() {
+    let site = Site::applied(&["archived-name=reusable"], 2);
+    let recreate = |room: &str| {
+        let attributes = [("privacy".to_owned(), json!("private"))].into();
+        site.simulator()
+            .with_world(|world| world.create(room, attributes, 1));
+    };
+    recreate("room-00");
+    site.room(0, "privacy: private\nmaxParticipants: 9\n");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(ran.stdout.contains("id of it has changed"), "{}", ran.all());
+    let drift = site.run(&["drift", "--rate", "unlimited"]);
+    assert_eq!(drift.code, 2, "{}", drift.all());
+    site.remove(0);
+    let ran = site.apply(&["--prune"]);
+    assert_eq!((ran.code, site.count("DELETE")), (6, 0), "{}", ran.all());
+    // What is made again by a run of ours is no surprise.
+    site.room(0, "privacy: private\nmaxParticipants: 9\n");
+    site.simulator()
+        .with_world(|world| world.archive("room-01").unwrap());
+    let ran = site.apply(&["--live"]);
+    assert!(!ran.stdout.contains("id of it has changed"), "{}", ran.all());
+}
+
+/// Nothing was written, so what moved since something last was is still to be reported.
+#[test]
+fn recording_alone_hides_no_move_of_what_no_file_declares() {
+    let site = Site::new(&[], &[]);
+    site.room(0, "privacy: private\nautoJoin: true\n");
+    assert_eq!(site.apply(&[]).code, 0);
+    site.edit("room-00", "enableRecording", json!(true));
+    site.edit("room-00", "autoJoin", json!(false));
+    site.room(0, "privacy: private\n");
+    let drift = || {
+        site.run(&["drift", "--rate", "unlimited", "--format", "json"])
+            .json()
+    };
+    let undeclared = |report: &Value| report["rooms"][0]["undeclared"].clone();
+    assert_eq!(undeclared(&drift()).as_array().unwrap().len(), 1);
+    let puts = site.count("PUT");
+    assert_eq!(site.apply(&["--live"]).code, 0);
+    assert_eq!(site.count("PUT"), puts);
+    let after = undeclared(&drift());
+    let named = |name: &str| {
+        after
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["name"] == name)
+    };
+    assert!(named("enableRecording") && named("autoJoin"), "{after}");
 }
 
 #[test]

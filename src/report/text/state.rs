@@ -75,6 +75,10 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
         let names: Vec<String> = report.unseen.iter().map(|name| printable(name)).collect();
         let _ = writeln!(text, "  never seen: {}", names.join(", "));
     }
+    if report.claimed {
+        let words = "named so by `state mv`, and not looked at since";
+        let _ = writeln!(text, "  {}", paint(YELLOW, words));
+    }
     if !report.confirmed {
         let _ = writeln!(text, "  {}", paint(YELLOW, "never confirmed"));
     }
