@@ -185,7 +185,7 @@ def rehearse(work):
     step("without a checksum, only what GitHub attests about that repository is run")
     ok, text, said = machine.install()
     check(not ok and not said and "nothing vouches for it" in text, text)
-    machine.has("gh", f'[ "$1 $2 $4 $5" = "attestation verify --repo acme/roomctl" ] && grep -q . "$3" && [ "$GH_TOKEN" = t ]')
+    machine.has("gh", f'[ "$1 $2 $4 $5" = "attestation verify --repo acme/roomctl" ] && [ "$6 $7" = "--signer-workflow acme/roomctl/.github/workflows/release.yml" ] && grep -q . "$3" && [ "$GH_TOKEN" = t ]')
     ok, text, said = machine.install(TOKEN="t")
     check(ok and said == right and "warning" not in text, text)
     ok, text, said = machine.install(REPOSITORY="other/roomctl", TOKEN="t")

@@ -51,8 +51,10 @@ checksum() {
   if command -v sha256sum > /dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | awk '{ sub(/^\\/, "", $1); print $1 }'
 }
 
+# Made by the workflow that makes releases: other workflows of the repository may attest other things.
 attested() {
-  command -v gh > /dev/null && GH_TOKEN="$TOKEN" gh attestation verify "$1" --repo "$REPOSITORY" > /dev/null 2>&1
+  command -v gh > /dev/null && GH_TOKEN="$TOKEN" gh attestation verify "$1" --repo "$REPOSITORY" \
+    --signer-workflow "$REPOSITORY/.github/workflows/release.yml" > /dev/null 2>&1
 }
 
 # Says why the archive is not to be run; nothing when it may be.
