@@ -47,7 +47,7 @@ pub(crate) struct DriftArgs {
     /// room that could not be read count as not checked
     #[arg(long, value_name = "N%", value_parser = percent)]
     pub require_visible: Option<u64>,
-    /// Mutes [default: mutes.yaml, if there is one]
+    /// Mutes [default: mutes.yaml beside the configuration, if there is one]
     #[arg(long, value_name = "FILE")]
     pub mutes: Option<PathBuf>,
     /// Write counters for Prometheus' textfile collector

@@ -70,7 +70,7 @@ pub(crate) struct ImportArgs {
     pub network: NetworkArgs,
 }
 
-/// The schema that the first line of a file names, if the working directory has it.
+/// The schema that the first line of a file names, if it is beside the configuration.
 const SCHEMA: &str = "schema/room.schema.json";
 
 /// The same for a file that has defaults above it: an editor does not see them.
@@ -358,7 +358,13 @@ impl Import<'_> {
         } else {
             SCHEMA
         };
-        path_back(&place.shown, schema).filter(|_| Path::new(schema).is_file())
+        let Workspace {
+            configuration,
+            scope,
+            ..
+        } = self.workspace;
+        let there = configuration.base.join(schema);
+        path_back(&scope.place_of(&place.shown), schema).filter(|_| there.is_file())
     }
 
     /// The room's own file if it has one; otherwise a new one that is named after it.

@@ -6,6 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::shared::args::Global;
+use super::shared::configuration;
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::schemas::{self, SchemaName};
@@ -59,13 +60,18 @@ pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Resu
         check_app(app)?;
     }
     let root = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
-    let has_config = root.join("roomctl.yaml").exists();
+    let has_config = configuration::is_in(&root);
     let has_rooms = has_rooms(&root.join("rooms"));
     let now = global.now.map_or_else(clock, |now| now.0);
     let mut text = String::new();
     for (file, content) in files(global.app.as_deref(), now)? {
         // Examples among rooms that are there would only be in the way.
         if has_rooms && file.starts_with("rooms/") {
+            continue;
+        }
+        // It may have its other name.
+        if let Some(there) = configuration::other_in(&root, file) {
+            text += &format!("kept     {there}\n");
             continue;
         }
         text += &make(&root, file, &content)?;

@@ -106,6 +106,12 @@ fn parse() -> Result<Cli, clap::Error> {
 }
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
+    for directory in &cli.global.directory {
+        std::env::set_current_dir(directory).map_err(|error| {
+            let message = format!("cannot work from {}: {error}", directory.display());
+            Failure::new(Exit::Usage, message)
+        })?;
+    }
     match &cli.command {
         Command::Validate(args) => validate::run(&cli.global, args, output),
         Command::Plan(args) => plan::run(&cli.global, args, output),

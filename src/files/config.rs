@@ -1,15 +1,17 @@
 //! `roomctl.yaml`: what a team would otherwise repeat as flags. Read as strictly as room files. Pure.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::Url;
 
 use crate::files::yaml;
-use crate::model::Place;
+use crate::model::address::is_loopback;
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
-use crate::model::{Effect, Glob, NameRule};
+use crate::model::{Effect, Glob, NameRule, Place};
 
 /// Settings of a repository. Flags and environment variables win over them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -18,12 +20,13 @@ use crate::model::{Effect, Glob, NameRule};
 pub(crate) struct Config {
     /// The account's app name, as in `https://<app>.metered.live`.
     pub app: Managed<String>,
-    /// Address of the service. Default: `https://<app>.metered.live`.
-    pub base_url: Managed<String>,
-    /// Directory of the room files. Default: `rooms`.
-    pub rooms: Managed<PathBuf>,
-    /// The state file. Default: `.roomctl/state.json`.
-    pub state: Managed<String>,
+    /// Address of the service, on loopback: any other is said by `--base-url` or `METERED_BASE_URL`, since the key is
+    /// sent there. Default: `https://<app>.metered.live`.
+    pub base_url: Managed<LoopbackUrl>,
+    /// Directory of the room files, below the one of this file. Default: `rooms`.
+    pub rooms: Managed<PathBelow>,
+    /// The state file, below the directory of this file. Default: `.roomctl/state.json`.
+    pub state: Managed<PathBelow>,
     /// Most requests in a span of time: `5/s`, `300/m` or `unlimited`. Default: `5/s`.
     pub rate: Managed<String>,
     /// How many requests may start at once after a rest. Default: 1.
@@ -54,8 +57,75 @@ pub(crate) struct Guard {
     pub require_allow: Vec<Effect>,
 }
 
+/// A path that leads down from the directory of the configuration, on every system: whoever proposes a file chooses no
+/// other place to be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub(crate) struct PathBelow(String);
+
+impl PathBelow {
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+impl TryFrom<String> for PathBelow {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let leads_elsewhere = |c: char| c == '\\' || c == ':' || c.is_control();
+        let is_below = !text.is_empty()
+            && !text.starts_with('/')
+            && !text.contains(leads_elsewhere)
+            && text.split('/').all(|part| part != "..");
+        is_below.then_some(Self(text)).ok_or_else(|| {
+            "this has to be a path below the directory of this file, with `/` and without `..`; only --rooms and \
+             --state may lead elsewhere"
+                .to_owned()
+        })
+    }
+}
+
+/// An address of this machine: a file, which anybody may propose, does not say where the key is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub(crate) struct LoopbackUrl(String);
+
+impl LoopbackUrl {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LoopbackUrl {
+    type Error = String;
+
+    /// The address is not repeated: it may hold a password.
+    fn try_from(text: String) -> Result<Self, String> {
+        let url = Url::parse(&text).ok();
+        let is_bare = |url: &&Url| url.username().is_empty() && url.password().is_none();
+        let host = url.as_ref().filter(is_bare).and_then(Url::host);
+        host.is_some_and(|host| is_loopback(&host))
+            .then_some(Self(text))
+            .ok_or_else(|| {
+                "a file may name an address on loopback only, since the key is sent there; pass --base-url or set \
+                 METERED_BASE_URL"
+                    .to_owned()
+            })
+    }
+}
+
+/// A configuration with the line of each key, of the file that it was read from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConfigText {
+    pub config: Config,
+    pub lines: BTreeMap<String, u32>,
+}
+
 /// The configuration that `text` is; otherwise what is wrong with it, and where.
-pub(crate) fn parse(text: &str) -> Result<Config, (Place, String)> {
+pub(crate) fn parse(text: &str) -> Result<ConfigText, (Place, String)> {
     let entries = yaml::strict_mapping(text).map_err(|error| (error.place, error.message))?;
     for entry in &entries {
         let alone = yaml::typed::<Config>(std::iter::once(entry));
@@ -63,7 +133,14 @@ pub(crate) fn parse(text: &str) -> Result<Config, (Place, String)> {
             return Err((entry.key_at, format!("`{}`: {error}", entry.key)));
         }
     }
-    yaml::typed(entries.iter()).map_err(|error| (Place::default(), error.to_string()))
+    let config = yaml::typed(entries.iter());
+    let config = config.map_err(|error| (Place::default(), error.to_string()))?;
+    let lines = entries.iter();
+    let lines = lines.map(|entry| (entry.key.clone(), entry.key_at.line));
+    Ok(ConfigText {
+        config,
+        lines: lines.collect(),
+    })
 }
 
 #[cfg(test)]
@@ -72,11 +149,13 @@ mod tests {
 
     #[test]
     fn a_good_configuration() {
-        let config = parse("app: acme\nrate: 300/m\nparallelism: 8\nnames: url-safe\n").unwrap();
+        let text = "app: acme\nrate: 300/m\nparallelism: 8\nnames: url-safe\n";
+        let ConfigText { config, lines } = parse(text).unwrap();
+        assert_eq!(lines["parallelism"], 3);
         assert_eq!(config.app, Managed::Set("acme".to_owned()));
         assert_eq!(config.parallelism, Managed::Set(8));
         assert_eq!(config.names, Managed::Set(NameRule::UrlSafe));
-        assert_eq!(parse("").unwrap(), Config::default());
+        assert_eq!(parse("").unwrap().config, Config::default());
     }
 
     #[test]

@@ -16,10 +16,12 @@
 //! | `room_format`, `scalar` | the one form of a room file, and of a text in it |
 //! | `room_yaml` | a room that exists, as the file that declares it |
 //! | `new_file` | a file that must not replace another |
+//! | `config_search` | which file is the configuration: the nearest, from the working directory upwards |
 //! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
 
 pub(crate) mod base;
 pub(crate) mod config;
+pub(crate) mod config_search;
 pub(crate) mod context;
 pub(crate) mod defaults;
 pub(crate) mod discover;

@@ -12,11 +12,13 @@
 //! | `name`, `glob`, `suggest` | which room names are accepted; patterns over them; "did you mean" |
 //! | `rule`, `rules`, `policy` | the checks and why each is one; those across attributes; a company's own |
 //! | `finding` | what a check found, where, and what to write instead |
+//! | `address` | where the service is |
 //! | `effect` | what a change does to people |
 //! | `room_schema` | the schemas that editors use |
 //! | `unique` | maps in which nothing stands twice |
 //! | `version`, `words` | the version of a format comes first; words are written once, for JSON and for people |
 
+pub(crate) mod address;
 pub(crate) mod catalogue;
 pub(crate) mod digest;
 pub(crate) mod effect;

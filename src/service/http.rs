@@ -1,14 +1,14 @@
 //! The service over HTTPS. The key travels in every URL, so no URL leaves this file.
 
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
-use url::{Host, Url};
+use url::Url;
 
 use crate::model::Secret;
+use crate::model::address::is_loopback;
 use crate::service::api::{Answer, Request, Transport, TransportError};
 
 /// Answers larger than this are refused, in bytes. A room is about 2 KiB.
@@ -201,14 +201,6 @@ fn check_base(text: &str) -> Result<Url, HttpError> {
             "the key would travel unprotected; plain http is accepted on loopback only",
         )),
         _ => Err(wrong("it must begin with https://")),
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => IpAddr::from(*address).is_loopback(),
-        Host::Ipv6(address) => IpAddr::from(*address).is_loopback(),
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Site {
     runtime: Runtime,
     simulator: Option<Running>,
     pub scratch: Scratch,
-    url: String,
+    pub url: String,
 }
 
 impl Site {

@@ -13,6 +13,7 @@ mod answers;
 mod apply;
 mod blind;
 mod common;
+mod config;
 mod drift;
 mod echo;
 mod effects;

@@ -16,19 +16,23 @@ use crate::report::saved::Mode;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Configuration file [default: roomctl.yaml, if there is one]
+    /// Work from this directory, as if roomctl was started there; several lead on from each other
+    #[arg(short = 'C', global = true, value_name = "DIR")]
+    pub directory: Vec<PathBuf>,
+    /// Configuration file [default: roomctl.yaml or roomctl.yml, the nearest from here up to the repository's root]. What
+    /// it names is counted from its directory, what is typed from here
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Directory of the room files [default: rooms]
+    /// Directory of the room files [default: rooms, beside the configuration]
     #[arg(long, global = true, value_name = "DIR")]
     pub rooms: Option<PathBuf>,
-    /// State file [default: .roomctl/state.json]
+    /// State file [default: .roomctl/state.json, beside the configuration]
     #[arg(long, global = true, value_name = "PATH")]
     pub state: Option<String>,
     /// The account's app name
     #[arg(long, global = true, env = "METERED_APP", value_name = "NAME")]
     pub app: Option<String>,
-    /// Address of the service [default: https://<app>.metered.live]
+    /// Address of the service (otherwise: METERED_BASE_URL) [default: https://<app>.metered.live]
     #[arg(long, global = true, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     pub base_url: Option<String>,
     /// File that holds the account's secret key (otherwise: METERED_SECRET_KEY)
@@ -150,7 +154,7 @@ pub(crate) struct PlanningArgs {
     /// Only put back what the service moved; newer files wait
     #[arg(long, conflicts_with = "prune")]
     pub drift_only: bool,
-    /// Mutes: drift in them is left as it is [default: mutes.yaml, if there is one]
+    /// Mutes: drift in them is left as it is [default: mutes.yaml beside the configuration, if there is one]
     #[arg(long, value_name = "FILE")]
     pub mutes: Option<PathBuf>,
     /// Send the rooms again in which nothing has to be sent: what the service does not show may have moved

@@ -3,6 +3,7 @@
 //! | File | Holds |
 //! |---|---|
 //! | `args` | the options that several commands take |
+//! | `configuration` | the configuration, and what is counted from its directory |
 //! | `workspace` | flags over environment over configuration: what a command works with |
 //! | `selection` | the rooms that a user selects |
 //! | `rooms` | the room files, read, and refused when one has an error |
@@ -17,6 +18,7 @@
 
 pub(crate) mod approval;
 pub(crate) mod args;
+pub(crate) mod configuration;
 pub(crate) mod exit;
 pub(crate) mod interrupt;
 pub(crate) mod logs;

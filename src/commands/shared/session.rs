@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::args::{Global, NetworkArgs, PlanningArgs};
+use super::configuration::{MUTES, SANDBOX, settings};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::progress::Bar;
 use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
-use super::workspace::{Workspace, settings};
+use super::workspace::Workspace;
 use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
@@ -33,8 +34,6 @@ use crate::service::pace::Pacer;
 use crate::service::requests::Reader;
 use crate::service::stop::StopReason;
 use crate::simulator::{Running, Settings, SimKey, Simulator, SimulatorOptions};
-
-const SANDBOX_FILE: &str = ".roomctl/sandbox.json";
 
 pub(crate) struct Session {
     pub workspace: Workspace,
@@ -82,7 +81,11 @@ impl Session {
 
     /// Reads the mutes: those that the user `named`, or the usual ones.
     pub(crate) fn with_mutes(self, named: Option<&Path>) -> Result<Self, Failure> {
-        let mutes = settings(named, "mutes.yaml", mutes::parse)?;
+        let usual = match named {
+            Some(named) => named.to_owned(),
+            None => self.workspace.configuration.place(Path::new(MUTES))?,
+        };
+        let mutes = settings(named, &usual, mutes::parse)?;
         Ok(Self { mutes, ..self })
     }
 
@@ -118,7 +121,8 @@ impl Session {
             seed: seed(),
             ..Settings::new(app, SimKey::new(key.as_str()))
         });
-        options.data = Some(PathBuf::from(SANDBOX_FILE));
+        let data = self.workspace.configuration.place(Path::new(SANDBOX))?;
+        options.data = Some(data);
         let starting = Simulator::start(options);
         let running = self.workspace.runtime()?.block_on(starting)?;
         Ok((running, Secret::new(key)))

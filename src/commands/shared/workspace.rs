@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use super::args::{Global, PaceArgs};
+use super::configuration::{self, Configuration};
 use super::exit::{Exit, Failure};
-use crate::files::config::{self, Config};
+use crate::files::config::{LoopbackUrl, PathBelow};
 use crate::files::context::Context;
 use crate::files::defaults::Defaults;
 use crate::files::looked;
-use crate::files::text_file::load;
 use crate::model::policy::{self, Policy};
 use crate::model::reference::PrefixError;
-use crate::model::{Effect, EnvPrefix, Glob, NameRule, Place, Secret, Variables};
+use crate::model::{Effect, EnvPrefix, Glob, NameRule, Secret, Variables};
 use crate::planner::{Rate, Scope, State};
 use crate::store::{Found, Location, LocationError, Store};
 
@@ -25,7 +25,7 @@ const SANDBOX_APP: &str = "sandbox";
 /// What a command works with.
 #[derive(Debug)]
 pub(crate) struct Workspace {
-    config: Config,
+    pub configuration: Configuration,
     app: Option<String>,
     base_url: Option<String>,
     secret_key_file: Option<PathBuf>,
@@ -47,47 +47,45 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Puts flags, environment and configuration together.
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
-        let config = settings(global.config.as_deref(), "roomctl.yaml", config::parse)?;
-        let set = |flag: &Option<String>, config: Option<&String>| {
-            flag.clone()
-                .or_else(|| config.cloned())
-                .filter(|text| !text.is_empty())
-        };
+        let configuration = Configuration::read(global)?;
+        let config = &configuration.config;
         let app = if global.sandbox {
             Some(SANDBOX_APP.to_owned())
         } else {
-            set(&global.app, config.app.get())
+            set(&global.app, config.app.get().cloned())
         };
         if let Some(app) = &app {
             check_app(app)?;
         }
-        let base = global.config.as_deref().and_then(Path::parent);
-        let base = base.unwrap_or(Path::new(""));
-        let (whole, is_said) = whole(base, config.rooms.get());
+        let variable = variable("METERED_BASE_URL");
+        let configured = config.base_url.get().map(LoopbackUrl::as_str);
+        let base_url = variable.or_else(|| configured.map(str::to_owned));
+        let (whole, is_said) = whole(global, &configuration)?;
         let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
         let mut workspace = Self {
             app,
-            base_url: set(&global.base_url, config.base_url.get()),
+            base_url: set(&global.base_url, base_url),
             secret_key_file: global.secret_key_file.clone(),
             env_prefix: env_prefix(global)?,
-            store: Store::open(&location(global, &config)?),
+            store: Store::open(&location(global, &configuration)?),
             runtime: OnceLock::new(),
-            scope: looked::scope(base, &whole, &rooms),
+            scope: looked::scope(&configuration.base, &whole, &rooms),
             rooms,
             whole,
             sandbox: global.sandbox,
             now: global.now.map_or_else(clock, |now| now.0),
-            config,
+            configuration,
         };
         if global.rooms.is_some() && !is_said {
-            workspace.ask_the_state(base);
+            workspace.ask_the_state();
         }
-        workspace.scope.owns = workspace.config.owns.get().cloned();
+        workspace.scope.owns = workspace.configuration.config.owns.get().cloned();
         Ok(workspace)
     }
 
     /// Nobody says that there is more than the directory that the user named; but the state may know of rooms outside.
-    fn ask_the_state(&mut self, base: &Path) {
+    fn ask_the_state(&mut self) {
+        let base = &self.configuration.base;
         // What is wrong with it, the command says that needs it.
         let found = self.load_state().map(|found| found.state);
         let state = found.unwrap_or_else(|_| State::fresh(""));
@@ -123,7 +121,12 @@ impl Workspace {
     }
 
     pub(crate) fn names(&self) -> NameRule {
-        self.config.names.get().copied().unwrap_or_default()
+        self.configuration
+            .config
+            .names
+            .get()
+            .copied()
+            .unwrap_or_default()
     }
 
     /// What room files are read with. Who goes on with the rooms asks the policies about them.
@@ -143,11 +146,18 @@ impl Workspace {
     }
 
     pub(crate) fn pace(&self, args: &PaceArgs) -> Result<(Rate, u32), Failure> {
-        let configured = self.config.rate.get().map(|text| text.parse::<Rate>());
+        let configured = self
+            .configuration
+            .config
+            .rate
+            .get()
+            .map(|text| text.parse::<Rate>());
         let configured = configured
             .transpose()
             .map_err(|error| Failure::because(Exit::Invalid, &error))?;
-        let burst = args.burst.or_else(|| self.config.burst.get().copied());
+        let burst = args
+            .burst
+            .or_else(|| self.configuration.config.burst.get().copied());
         let burst = burst.unwrap_or(1);
         if burst == 0 {
             return Err(Failure::new(Exit::Invalid, "`burst` must be at least 1"));
@@ -156,28 +166,36 @@ impl Workspace {
     }
 
     pub(crate) fn policies(&self) -> Result<Vec<Policy>, Failure> {
-        let declared = self.config.policies.get().map_or(&[][..], Vec::as_slice);
+        let declared = self
+            .configuration
+            .config
+            .policies
+            .get()
+            .map_or(&[][..], Vec::as_slice);
         policy::compile(declared).map_err(|error| {
-            Failure::because(Exit::Invalid, &error).hint("policies are in roomctl.yaml")
+            let hint = format!("policies are in {}", self.configuration.line_of("policies"));
+            Failure::because(Exit::Invalid, &error).hint(hint)
         })
     }
 
     /// Effects that `apply` refuses without `--allow`.
     pub(crate) fn require_allow(&self) -> &[Effect] {
-        self.config
-            .guard
-            .get()
-            .map_or(&[], |guard| &guard.require_allow)
+        let config = &self.configuration.config;
+        config.guard.get().map_or(&[], |guard| &guard.require_allow)
     }
 
     /// Rooms that `apply` never archives, and for which it wants every effect to be allowed.
     pub(crate) fn protected(&self) -> &[Glob] {
-        self.config.protected.get().map_or(&[], Vec::as_slice)
+        self.configuration
+            .config
+            .protected
+            .get()
+            .map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn parallelism(&self, flag: Option<u32>) -> Result<usize, Failure> {
         let number = flag
-            .or_else(|| self.config.parallelism.get().copied())
+            .or_else(|| self.configuration.config.parallelism.get().copied())
             .unwrap_or(4);
         if !(1..=64).contains(&number) {
             let message = format!("`parallelism: {number}` is not between 1 and 64");
@@ -217,23 +235,6 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
         .map_err(|error| Failure::because(Exit::Unexpected, &error))
 }
 
-/// A file of settings that the user `named`, which has to be there, or the usual one.
-pub(crate) fn settings<T: Default>(
-    named: Option<&Path>,
-    usual: &str,
-    parse: impl Fn(&str) -> Result<T, (Place, String)>,
-) -> Result<T, Failure> {
-    let found = load(named.unwrap_or(Path::new(usual)), parse)?;
-    match (found, named) {
-        (Some(found), _) => Ok(found),
-        (None, None) => Ok(T::default()),
-        (None, Some(path)) => {
-            let message = format!("there is no {}", path.display());
-            Err(Failure::new(Exit::Invalid, message))
-        }
-    }
-}
-
 /// Now, in Unix seconds.
 pub(crate) fn clock() -> i64 {
     Timestamp::now().as_second()
@@ -245,18 +246,26 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The rooms directory, which is beside the configuration, or in the working directory; and whether it is configured or there.
-fn whole(base: &Path, configured: Option<&PathBuf>) -> (PathBuf, bool) {
-    let usual = PathBuf::from("rooms");
-    let here = configured.unwrap_or(&usual);
-    let beside = base.join(here);
-    let is_said = configured.is_some() || beside.exists() || here.exists();
-    let whole = if beside.exists() {
-        beside
-    } else {
-        here.clone()
-    };
-    (whole, is_said)
+/// What a flag says or, without it, something else. An empty text says nothing: that is what a pipeline makes of a
+/// variable that it does not have.
+fn set(flag: &Option<String>, otherwise: Option<String>) -> Option<String> {
+    let said = flag.clone().or(otherwise);
+    said.filter(|text| !text.is_empty())
+}
+
+/// The whole rooms directory, beside the configuration; and whether it is configured or there.
+fn whole(global: &Global, configuration: &Configuration) -> Result<(PathBuf, bool), Failure> {
+    let configured = configuration.config.rooms.get().map(PathBelow::path);
+    let below = configured.unwrap_or(Path::new(configuration::ROOMS));
+    // The usual one does not matter where the user names another.
+    if configured.is_none() && global.rooms.is_some() {
+        let usual = configuration.base.join(below);
+        let is_there = usual.exists();
+        return Ok((usual, is_there));
+    }
+    let whole = configuration.place(below)?;
+    let is_said = configured.is_some() || whole.exists();
+    Ok((whole, is_said))
 }
 
 /// What the variables begin with that files may refer to. Never from a file: whoever may propose one would choose.
@@ -272,19 +281,17 @@ fn env_prefix(global: &Global) -> Result<EnvPrefix, Failure> {
     })
 }
 
-fn location(global: &Global, config: &Config) -> Result<Location, Failure> {
-    let configured = config.state.get().filter(|_| !global.sandbox);
-    let Some(named) = global.state.as_ref().or(configured) else {
-        let file = if global.sandbox {
-            "sandbox-state.json"
-        } else {
-            "state.json"
-        };
-        return Ok(Location::File(Path::new(".roomctl").join(file)));
+fn location(global: &Global, configuration: &Configuration) -> Result<Location, Failure> {
+    if let Some(typed) = &global.state {
+        let location = typed.parse();
+        return location.map_err(|error: LocationError| Failure::because(Exit::Usage, &error));
+    }
+    let configured = configuration.config.state.get().map(PathBelow::path);
+    let below = match global.sandbox {
+        true => Path::new(configuration::SANDBOX_STATE),
+        false => configured.unwrap_or(Path::new(configuration::STATE)),
     };
-    named
-        .parse()
-        .map_err(|error: LocationError| Failure::because(Exit::Usage, &error))
+    Ok(Location::File(configuration.place(below)?))
 }
 
 /// The app becomes part of the address that the key is sent to, so it must be one label of a host name.

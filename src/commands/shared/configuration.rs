@@ -1,0 +1,121 @@
+//! The configuration of a run, and what is counted from its directory.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tracing::info;
+
+use super::args::Global;
+use super::exit::{Exit, Failure};
+use crate::files::config::{self, Config, ConfigText};
+use crate::files::config_search::{NAMES, SearchError, directories, find, link_on_the_way};
+use crate::files::text_file::load;
+use crate::model::Place;
+
+/// The usual places, from the directory of the configuration.
+pub(crate) const ROOMS: &str = "rooms";
+pub(crate) const STATE: &str = ".roomctl/state.json";
+pub(crate) const SANDBOX_STATE: &str = ".roomctl/sandbox-state.json";
+pub(crate) const SANDBOX: &str = ".roomctl/sandbox.json";
+pub(crate) const MUTES: &str = "mutes.yaml";
+
+#[derive(Debug, Default)]
+pub(crate) struct Configuration {
+    pub config: Config,
+    /// The line of each key in its file.
+    pub lines: BTreeMap<String, u32>,
+    /// The file, as it is reached from the working directory; `None`: there is none.
+    pub file: Option<PathBuf>,
+    /// The directory that all is counted from which it or a default names. Empty: the working directory.
+    pub base: PathBuf,
+}
+
+impl Configuration {
+    pub(crate) fn read(global: &Global) -> Result<Self, Failure> {
+        let named = global.config.clone();
+        let Some(file) = named.map_or_else(search, |named| Ok(Some(named)))? else {
+            return Ok(Self::default());
+        };
+        let base = file.parent().unwrap_or(Path::new("")).to_owned();
+        if !base.as_os_str().is_empty() {
+            info!("the configuration is {}", file.display());
+        }
+        let ConfigText { config, lines } = settings(Some(&file), &file, config::parse)?;
+        Ok(Self {
+            config,
+            lines,
+            file: Some(file),
+            base,
+        })
+    }
+
+    /// `../roomctl.yaml:7`: where it says something.
+    pub(crate) fn line_of(&self, key: &str) -> String {
+        let file = self.file.as_deref().unwrap_or(Path::new(""));
+        let line = self.lines.get(key).map(|line| format!(":{line}"));
+        format!("{}{}", file.display(), line.unwrap_or_default())
+    }
+
+    /// Where something is that the configuration or a default names. Not where a link leads: a link is a file, and files
+    /// say where something is only as a path below.
+    pub(crate) fn place(&self, below: &Path) -> Result<PathBuf, Failure> {
+        let Some(link) = link_on_the_way(&self.base, below) else {
+            return Ok(self.base.join(below));
+        };
+        let message = format!(
+            "{} is a link, and nothing that is not typed is looked for through one",
+            link.display()
+        );
+        let hint = "put what it leads to in its place, or name that with --rooms or --state";
+        Err(Failure::new(Exit::Invalid, message).hint(hint))
+    }
+}
+
+/// The configuration that is nearest.
+fn search() -> Result<Option<PathBuf>, Failure> {
+    let here = std::env::current_dir().map_err(|error| {
+        let message = format!("cannot tell what the working directory is: {error}");
+        Failure::new(Exit::Unexpected, message)
+    })?;
+    let home = std::env::home_dir().and_then(|home| home.canonicalize().ok());
+    let searched = directories(&here, home.as_deref());
+    find(&here, &searched).map_err(|error| {
+        let failure = Failure::because(Exit::Invalid, &error);
+        match error {
+            SearchError::Both(..) => failure.hint("keep one of the two"),
+            _ => failure.hint("name the configuration with --config"),
+        }
+    })
+}
+
+/// Whether a directory holds a configuration, by whichever name.
+pub(crate) fn is_in(directory: &Path) -> bool {
+    NAMES
+        .iter()
+        .any(|name| directory.join(name).is_symlink() || directory.join(name).exists())
+}
+
+/// The other name of a configuration, if `name` is one and the directory has that instead.
+pub(crate) fn other_in(directory: &Path, name: &str) -> Option<&'static str> {
+    let is_there = |other: &&&str| **other != name && directory.join(other).exists();
+    let is_one = NAMES.contains(&name) && !directory.join(name).exists();
+    let mut others = NAMES.iter().filter(|_| is_one);
+    others.find(is_there).copied()
+}
+
+/// A file of settings that the user `named`, which has to be there, or the usual one.
+pub(crate) fn settings<T: Default>(
+    named: Option<&Path>,
+    usual: &Path,
+    parse: impl Fn(&str) -> Result<T, (Place, String)>,
+) -> Result<T, Failure> {
+    let found = load(named.unwrap_or(usual), parse)?;
+    match (found, named) {
+        (Some(found), _) => Ok(found),
+        (None, None) => Ok(T::default()),
+        (None, Some(path)) => {
+            let message = format!("there is no {}", path.display());
+            Err(Failure::new(Exit::Invalid, message))
+        }
+    }
+}
