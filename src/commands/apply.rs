@@ -53,7 +53,7 @@ Examples:
 pub(crate) struct ApplyArgs {
     /// Apply exactly this plan, which `plan --out` saved: nothing that was not in it, and nothing if one of its
     /// rooms is no longer as it was (exit 4). It keeps the selection it was made for; --target and --exclude leave
-    /// out more of its rooms, for a later run. What was planned with --prune or --drift-only needs the flag here too
+    /// out more of its rooms, for a later run, once all of it was checked. What was planned with --prune or --drift-only needs the flag here too
     #[arg(value_name = "PLAN", group = "reviewed", conflicts_with_all = ["live", "reassert"])]
     pub plan: Option<PathBuf>,
     /// Make a plan now, and apply it only if each of its changes is in one of these saved plans: the same action, all
@@ -97,8 +97,8 @@ fn span(text: &str) -> Result<Duration, String> {
 enum Intent {
     /// What files, state and service come to now.
     Fresh(Mode),
-    /// A saved plan, as far as it is still the same.
-    Saved(Box<SavedPlan>),
+    /// What the user selects of a saved plan, as far as it is still the same.
+    Saved(Box<SavedPlan>, Selection),
     /// The same as fresh, as far as one of these reviewed plans has it.
     Covered(Mode, Vec<SavedPlan>),
 }
@@ -107,10 +107,8 @@ enum Intent {
 struct Planned {
     /// What of it is done.
     narrowed: Narrowed,
-    /// The report of all of it, if a saved plan is applied.
-    whole: Option<PlanReport>,
-    /// Whether the user leaves out more rooms than the saved plan does.
-    is_part: bool,
+    /// What a saved plan shows first that is not so, if that is applied.
+    untrue: Option<String>,
 }
 
 impl Planned {
@@ -118,17 +116,19 @@ impl Planned {
     fn all(plan: Plan) -> Self {
         Self {
             narrowed: Narrowed::all(plan),
-            whole: None,
-            is_part: false,
+            untrue: None,
         }
     }
 }
 
 impl Intent {
-    fn of(args: &ApplyArgs) -> Result<Self, Failure> {
+    fn of(args: &ApplyArgs, selected: &mut Selection) -> Result<Self, Failure> {
         let mode = args.planning.mode();
         match (&args.plan, &args.covered_by) {
-            (Some(path), _) => Ok(Self::Saved(Box::new(saved_plan::read(path)?))),
+            (Some(path), _) => {
+                let saved = Box::new(saved_plan::read(path)?);
+                Ok(Self::Saved(saved, std::mem::take(selected)))
+            }
             (None, Some(paths)) => {
                 let reviewed: Result<_, Failure> =
                     paths.iter().map(|path| saved_plan::read(path)).collect();
@@ -141,7 +141,7 @@ impl Intent {
     fn mode(&self) -> Mode {
         match self {
             Self::Fresh(mode) | Self::Covered(mode, _) => *mode,
-            Self::Saved(saved) => saved.mode,
+            Self::Saved(saved, _) => saved.mode,
         }
     }
 
@@ -149,35 +149,19 @@ impl Intent {
     fn selection(&self) -> Selection {
         match self {
             Self::Fresh(_) | Self::Covered(..) => Selection::default(),
-            Self::Saved(saved) => saved.selection.clone(),
+            Self::Saved(saved, _) => saved.selection.clone(),
         }
     }
 
     fn check(&self, state: &State, args: &PlanningArgs) -> Result<(), Failure> {
         match self {
             Self::Fresh(_) => Ok(()),
-            Self::Saved(saved) => saved_plan::check(saved, state)
+            Self::Saved(saved, _) => saved_plan::check(saved, state)
                 .and_then(|()| saved_plan::check_mode(saved.mode, args)),
             Self::Covered(_, reviewed) => reviewed
                 .iter()
                 .try_for_each(|saved| saved_plan::check(saved, state)),
         }
-    }
-
-    /// Whether it shows what is done.
-    fn verify(&self, planned: &Planned, limits: &Limits, files: &Loaded) -> Result<(), Failure> {
-        let (Self::Saved(saved), Some(whole)) = (self, &planned.whole) else {
-            return Ok(());
-        };
-        let remade = Remade {
-            report: whole,
-            narrowed: &planned.narrowed,
-            limits,
-            is_part: planned.is_part,
-            wanted: &files.wanted,
-            origins: &files.origins,
-        };
-        saved_plan::verify(saved, &remade)
     }
 
     /// What is planned now and, of a saved plan, what of it is still the same.
@@ -189,37 +173,65 @@ impl Intent {
         state: &State,
         output: &Output,
     ) -> Result<Planned, Failure> {
-        let mode = self.mode();
-        let plan = session.plan(mode, args, files, state, &self.rooms(), output)?;
-        let saved = match self {
-            Self::Saved(saved) => saved,
-            Self::Fresh(_) => return Ok(Planned::all(plan)),
-            Self::Covered(mode, reviewed) => {
-                let made = PlanReport::new(&plan, &files.origins, &[], None);
-                let why = uncovered(&plan, &made, reviewed, &files.wanted, state);
-                let mut planned = Planned::all(plan);
-                planned.narrowed.hold(&why, &session.options(*mode));
-                return Ok(planned);
-            }
+        if let Self::Saved(saved, selection) = self {
+            let all = (session, args, state);
+            return self.plan_saved(saved, selection, all, files, output);
+        }
+        let plan = session.plan(self.mode(), args, files, state, &BTreeSet::new(), output)?;
+        let Self::Covered(mode, reviewed) = self else {
+            return Ok(Planned::all(plan));
         };
-        let selection = &session.workspace.scope.selection;
-        let whole = PlanReport::new(&plan, &files.origins, &[], None);
-        let selected = saved.changes.iter();
-        let selected = selected.filter(|change| selection.takes(change.room.as_str()));
-        let selected: Vec<SavedChange> = selected.cloned().collect();
-        let options = session.options(mode);
-        Ok(Planned {
-            narrowed: narrow(&selected, plan, &files.wanted, state, &options),
-            whole: Some(whole),
-            is_part: !selection.is_empty(),
-        })
+        let made = PlanReport::new(&plan, &files.origins, &[], None);
+        let why = uncovered(&plan, &made, reviewed, &files.wanted, state);
+        let mut planned = Planned::all(plan);
+        let limits = session.limits(args);
+        let options = session.options(*mode, &limits);
+        planned.narrowed.hold(&why, &options);
+        Ok(planned)
+    }
+
+    /// Makes a saved plan again as a whole, whatever the user selects of it: it may show nothing that is not so. Only then
+    /// the rest is left out.
+    fn plan_saved(
+        &self,
+        saved: &SavedPlan,
+        selection: &Selection,
+        (session, args, state): (&Session, &PlanningArgs, &State),
+        files: &mut Loaded,
+        output: &Output,
+    ) -> Result<Planned, Failure> {
+        let (mode, rooms, limits) = (saved.mode, self.rooms(), session.limits(args));
+        let options = session.options(mode, &limits);
+        let all = (!selection.is_empty()).then(|| files.wanted.clone());
+        let plan = session.plan(mode, args, files, state, &rooms, output)?;
+        let report = PlanReport::new(&plan, &files.origins, &[], None);
+        let narrowed = narrow(&saved.changes, plan, &files.wanted, state, &options);
+        let untrue = saved.untrue(&Remade {
+            report: &report,
+            narrowed: &narrowed,
+            limits: &limits,
+            wanted: &files.wanted,
+            origins: &files.origins,
+        });
+        let Some(all) = all else {
+            return Ok(Planned { narrowed, untrue });
+        };
+        files.wanted = all;
+        let mut scope = session.workspace.scope.clone();
+        scope.selection.clone_from(selection);
+        let considered = session.consider(&scope, files, state, &rooms, output)?;
+        let plan = session.plan_of(mode, args, files, &considered)?;
+        let takes = |change: &&SavedChange| selection.takes(change.room.as_str());
+        let selected: Vec<SavedChange> = saved.changes.iter().filter(takes).cloned().collect();
+        let narrowed = narrow(&selected, plan, &files.wanted, state, &options);
+        Ok(Planned { narrowed, untrue })
     }
 
     /// The rooms that it names.
     fn rooms(&self) -> BTreeSet<String> {
         match self {
             Self::Fresh(_) | Self::Covered(..) => BTreeSet::new(),
-            Self::Saved(saved) => saved.changes.iter().map(|c| c.room.to_string()).collect(),
+            Self::Saved(saved, _) => saved.changes.iter().map(|c| c.room.to_string()).collect(),
         }
     }
 }
@@ -234,15 +246,15 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     intent.check(&held.state, &args.planning)?;
     let planned = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
     let moved = held.state.follow_files(&files.wanted);
-    let options = session.options(intent.mode());
+    let limits = session.limits(&args.planning);
+    let options = session.options(intent.mode(), &limits);
     let narrowed = &planned.narrowed;
     show_stale(narrowed, &files, &session, &options, output);
     if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
         return refuse_stale(&session, &held.state, narrowed, args, output);
     }
     let mut skipped = saved_plan::skipped(narrowed);
-    let limits = session.limits(&args.planning);
-    intent.verify(&planned, &limits, &files)?;
+    saved_plan::verify(planned.untrue)?;
     let mut plan = planned.narrowed.plan;
     let refusals = refusals(&plan, &limits);
     let report = PlanReport::new(&plan, &files.origins, &refusals, None);
@@ -267,8 +279,9 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
 fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure> {
     let session = Session::begin(global, &args.network, &args.selection, args.deadline)?;
     let mut session = session.with_mutes(args.planning.mutes.as_deref())?;
-    let intent = Intent::of(args)?;
-    session.workspace.scope.planned = intent.selection();
+    let scope = &mut session.workspace.scope;
+    let intent = Intent::of(args, &mut scope.selection)?;
+    scope.planned = intent.selection();
     Ok((session, intent))
 }
 
@@ -364,7 +377,7 @@ fn carry_out(
             interrupt::second(&service.stop).await;
             abandoned.set(true);
         },
-        |receipt| progress.ended(receipt),
+        |index, receipt| progress.ended(index, receipt),
     );
     let receipts = session.workspace.runtime()?.block_on(applying);
     drop(progress);

@@ -151,7 +151,13 @@ async fn look<'a>(
         None => service_side.await,
     };
     let (listed, warning) = names(listed);
-    let considered = session.consider(&mut loaded, state, &listed, output)?;
+    let considered = session.consider(
+        &session.workspace.scope,
+        &mut loaded,
+        state,
+        &listed,
+        output,
+    )?;
     let managed = loaded.wanted.keys().chain(considered.state.rooms.keys());
     let later: BTreeSet<&RoomName> = managed.filter(|name| !world.contains_key(*name)).collect();
     world.extend(read(later.into_iter().cloned().collect()).await);

@@ -101,10 +101,10 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let refusals = refusals(&plan, &limits);
     let report = PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref());
     if let Some(path) = &args.out {
-        let changes = saved_changes(&plan, &files.wanted, &found.state);
+        let changes = saved_changes(&plan, &files.wanted, &found.state, &limits);
         let selection = args.selection.selection();
         let terms = Terms {
-            burst: session.options(mode).burst,
+            burst: session.options(mode, &limits).burst,
             managed: plan.managed,
             max_changes: limits.max_changes,
             allowed: limits.allowed,

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::forecast::Forecast;
+use super::limits::Limits;
 use super::muted::Muted;
 use super::scope::LeftOut;
 use super::undeclared::Undeclared;
 use super::world::Sighting;
 use crate::model::reference::Outline;
 use crate::model::words::words;
-use crate::model::{Effect, RoomName, Settings, Stored, Value};
+use crate::model::{Effect, RoomName, Settings, Stored, StoredSettings, Value};
 
 words! {
     /// What is done to a room.
@@ -100,6 +101,8 @@ pub(crate) struct Change {
     pub action: Action,
     /// Whether it was applied before, and so counts among the managed rooms, whatever is to be done to it.
     pub is_managed: bool,
+    /// When a write under this name was last confirmed, in Unix seconds.
+    pub asserted: Option<i64>,
     /// The file that wants it; `None` for an orphan.
     pub file: Option<String>,
     /// Why it is left alone, if there is more to say of that.
@@ -112,6 +115,8 @@ pub(crate) struct Change {
     pub muted: Vec<Muted>,
     /// The full wanted set; empty for an orphan. What is sent holds what a mute accepts as it is.
     pub settings: Settings,
+    /// What is remembered as applied in place of what is sent, of attributes that are sent only to stay as they are.
+    pub keeps: StoredSettings,
     /// Whether anything is sent. False for an orphan, and when attributes are only released: sending the
     /// rest would change nothing on a merging service, and reset the released ones on a replacing one.
     pub sends: bool,
@@ -129,17 +134,27 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Requests it takes, without retries.
-    pub(crate) fn requests(&self) -> u64 {
+    /// Requests it takes within `limits`, without retries.
+    pub(crate) fn requests(&self, limits: &Limits) -> u64 {
         match self.action {
             // A GET decides between the PUT and the POST.
             Action::Add => 2,
             // Read, archived, and read again to be sure.
             Action::Archive => 3,
             _ if !self.sends => 0,
-            _ if self.seen.is_some() || self.reads_first() => 2,
+            _ if self.is_read_first(limits) => 2,
             _ => 1,
         }
+    }
+
+    /// Whether the room is read right before it is written: since it was looked at for the plan, and nothing that moved
+    /// since is overwritten; for the sake of a mute; or since nobody looked at a room that is protected, that is sent
+    /// because what it holds may have moved unseen, or of which no write under this name was ever confirmed, and an
+    /// effect of that may be forbidden.
+    pub(crate) fn is_read_first(&self, limits: &Limits) -> bool {
+        let is_unknown = self.asserted.is_none() || self.cause() == Some(Cause::Reassert);
+        let is_judged = limits.protects(&self.room) || (is_unknown && limits.bans_any(&self.room));
+        self.seen.is_some() || self.reads_first() || is_judged
     }
 
     /// The attributes that would be sent and are not known here, with the variables to set.

@@ -1,12 +1,13 @@
 //! The plan that only puts back what the service moved: newer files wait, and so does everything that a drift report
-//! does not call drifted.
+//! does not call drifted. As a write names all that is managed, such attributes are sent as the service holds them, and
+//! remembered as before.
 
 use std::borrow::Cow;
 
 use super::change::{Action, Change};
 use super::plan::Room;
 use super::status::Status;
-use super::three_way::RoomSides;
+use super::three_way::{RoomSides, Standing};
 use super::world::Sighting;
 use crate::model::catalogue::attribute;
 use crate::model::{Live, Settings, Stored, StoredSettings, Value, WantedRoom};
@@ -24,25 +25,30 @@ impl Room<'_> {
         }
         let mut sides = self.back();
         let standing = if is_gone { &sides } else { &toward }.as_it_stands();
-        let wanted = standing.map_err(|name| {
+        let Standing { holds, keeps } = standing.map_err(|name| {
             format!("`{name}` was sent without an answer, and is not shown; apply the file instead")
         })?;
         sides.applied = self.applied;
-        sides.wanted = Cow::Borrowed(&wanted);
+        sides.wanted = Cow::Borrowed(&holds);
         let action = match is_gone {
             true => Action::Create,
             false => Action::Update,
         };
         let muted = sides.muted(true, self.seen);
-        let change = self.change(action, &wanted, &wanted, muted);
+        let change = self.change(action, &holds, &holds, muted);
+        let mut attributes = sides.changes();
+        attributes.retain(|line| !keeps.contains_key(&line.name));
+        let is_from_file =
+            |name: &str| !change.leaves_alone(name) && self.only_in_file(name, &holds);
         Ok(Some(Change {
-            effects: self.effects(action, Some(&wanted), &change.muted, false, now),
-            attributes: sides.changes(),
-            settings: self.restored(&wanted, &change)?,
+            effects: self.effects(action, Some(&holds), &change.muted, false, now),
+            attributes,
+            settings: self.restored(&holds, &change)?,
             sends: true,
-            needs: self.variables(|name| self.only_in_file(name) && !change.leaves_alone(name)),
-            place: self.remembered.file.clone(),
+            needs: self.variables(is_from_file),
+            place: Some(file.place.clone()),
             source: self.remembered.source.clone(),
+            keeps,
             ..change
         }))
     }
@@ -111,8 +117,8 @@ impl Room<'_> {
         value.stored(self.salt, name, Some(kept)).as_ref() == Some(kept)
     }
 
-    fn only_in_file(&self, name: &str) -> bool {
-        let kept = self.remembered.settings.get(name);
+    fn only_in_file(&self, name: &str, holds: &StoredSettings) -> bool {
+        let kept = holds.get(name);
         kept.is_some_and(|kept| self.on_service(name, kept).is_none())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,14 @@ pub(crate) struct Limits {
     pub allowed: Vec<Effect>,
     /// Rooms that are never archived, and of which every effect has to be allowed.
     pub protected: Vec<Glob>,
+}
+
+/// Nothing beyond the usual shares.
+impl Default for &Limits {
+    fn default() -> Self {
+        static USUAL: LazyLock<Limits> = LazyLock::new(Limits::default);
+        &USUAL
+    }
 }
 
 /// Why a room must not be written with an effect.

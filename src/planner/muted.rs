@@ -145,14 +145,15 @@ impl Change {
         self.muted.iter().filter(|muted| muted.stays())
     }
 
+    /// Whether a write leaves it as it is there.
     pub(crate) fn spares(&self, name: &str) -> bool {
-        self.spared().any(|muted| muted.name == name)
+        self.keeps.contains_key(name) || self.spared().any(|muted| muted.name == name)
     }
 
     /// Whether the value in the file is not needed, since another is sent.
     pub(crate) fn leaves_alone(&self, name: &str) -> bool {
-        let mut muted = self.muted.iter();
-        muted.any(|muted| muted.name == name && muted.fate == Fate::LeftAlone)
+        let is_it = |muted: &Muted| muted.name == name && muted.fate == Fate::LeftAlone;
+        self.keeps.contains_key(name) || self.muted.iter().any(is_it)
     }
 
     /// Whether the room has to be read before it is written, so that what a mute accepts can be left alone.

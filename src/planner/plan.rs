@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::change::{Action, Change, Plan, Unreadable};
 use super::doubts::{self, Doubts};
 use super::forecast::{Forecast, Rate, forecast};
+use super::limits::Limits;
 use super::muted::{self, Muted};
 use super::mutes::{Mute, Mutes};
 use super::scope::LeftOut;
@@ -36,12 +37,15 @@ pub(crate) struct Options<'a> {
     pub mutes: &'a [Mute],
     /// Whether rooms are sent again in which nothing has to be.
     pub reassert: bool,
+    /// How far it may go, for the forecast: rooms are read before what may be forbidden is done to them.
+    pub limits: &'a Limits,
 }
 
 impl Options<'_> {
     /// What carrying out `changes` will cost.
     pub(crate) fn forecast(&self, changes: &[Change]) -> Forecast {
-        let requests = changes.iter().map(Change::requests).sum();
+        let requests = changes.iter().map(|change| change.requests(self.limits));
+        let requests = requests.sum();
         forecast(requests, &self.rate, self.burst)
     }
 }
@@ -338,11 +342,13 @@ impl<'a> Room<'a> {
             room: self.name.clone(),
             action,
             is_managed: self.remembered.is_confirmed(),
+            asserted: self.remembered.asserted,
             file: self.wanted.map(|wanted| wanted.file.clone()),
             message: None,
             effects: Vec::new(),
             attributes: Vec::new(),
             settings: Settings::new(),
+            keeps: StoredSettings::new(),
             sends: false,
             needs: BTreeSet::new(),
             place: None,

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Action, AttributeChange, Change, Plan};
+use super::limits::Limits;
 use super::plan::Options;
 use super::receipt::Receipt;
 use super::state::State;
@@ -107,15 +108,20 @@ impl Narrowed {
     }
 }
 
-/// What of `plan` is saved, in its order.
-pub(crate) fn saved_changes(plan: &Plan, wanted: &Wanted, state: &State) -> Vec<SavedChange> {
+/// What of `plan`, which may go as far as `limits`, is saved, in its order.
+pub(crate) fn saved_changes(
+    plan: &Plan,
+    wanted: &Wanted,
+    state: &State,
+    limits: &Limits,
+) -> Vec<SavedChange> {
     let saved = |change: &Change| SavedChange {
         room: change.room.clone(),
         action: change.action,
         digest: shown(change, wanted.get(&change.room), state.salt()),
         wanted: wanted_digest(&change.room, wanted, state),
         is_managed: change.is_managed,
-        requests: change.requests(),
+        requests: change.requests(limits),
         needs: change.needs.clone(),
     };
     plan.actionable().map(saved).collect()
@@ -322,7 +328,7 @@ mod tests {
     }
 
     fn saved(wanted: &Wanted, state: &State) -> Vec<SavedChange> {
-        saved_changes(&make(wanted, state), wanted, state)
+        saved_changes(&make(wanted, state), wanted, state, <&Limits>::default())
     }
 
     /// What becomes of each: `=` same, `!` stale, `.` done, `+` not in it.
@@ -402,7 +408,7 @@ mod tests {
                 &pruning(),
             )
         };
-        let saved = saved_changes(&seen(5), &none, &state);
+        let saved = saved_changes(&seen(5), &none, &state, <&Limits>::default());
         let stale = |now: i64| {
             narrow(&saved, seen(now), &none, &state, &pruning())
                 .stale

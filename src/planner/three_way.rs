@@ -95,15 +95,22 @@ impl<'a> RoomSides<'a> {
         })
     }
 
-    /// What the room is to hold when only what the service moved is put back: everything else stays as it is there.
+    /// The room when only what the service moved is put back.
     ///
     /// # Errors
     /// With the name of an attribute that nobody can say of how it stands.
-    pub(super) fn as_it_stands(&self) -> Result<StoredSettings, String> {
-        let mut standing = StoredSettings::new();
+    pub(super) fn as_it_stands(&self) -> Result<Standing, String> {
+        let mut standing = Standing::default();
         for sides in self.attributes() {
-            if let Some(value) = sides.as_it_stands()? {
-                standing.insert(sides.name.to_owned(), value.clone());
+            let Some(value) = sides.as_it_stands()? else {
+                continue;
+            };
+            let name = || sides.name.to_owned();
+            standing.holds.insert(name(), value.clone());
+            if let (Some(applied), _) = sides.applied()
+                && applied != value
+            {
+                standing.keeps.insert(name(), applied.clone());
             }
         }
         Ok(standing)
@@ -144,6 +151,16 @@ impl<'a> RoomSides<'a> {
         });
         lines.collect()
     }
+}
+
+/// A room in which only what the service moved is put back, and everything else stays as it is there.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// What it is to hold.
+    pub holds: StoredSettings,
+    /// What counts as applied of attributes that stay, where the service holds something else: that is no news, and
+    /// remembered as before.
+    pub keeps: StoredSettings,
 }
 
 /// One attribute from three sides.
@@ -236,20 +253,20 @@ impl<'a> AttributeSides<'a> {
 
     fn as_it_stands(&self) -> Result<Option<&'a Stored>, String> {
         let cause = self.cause();
-        let (applied, _) = self.applied();
-        let is_known = self.confirmed.is_some() || self.live == applied;
-        Ok(match self.live {
-            _ if cause.is_some_and(Cause::is_a_move_of_the_service) => self.confirmed,
-            // An override that stands is remembered as what was sent.
-            Some(live) if cause.is_none() && applied != Some(live) => applied,
-            Some(live) => is_known.then_some(live),
-            None => match (self.confirmed, self.unconfirmed) {
-                (Some(value), Some(sent)) if !sent.is_only(value) => {
-                    return Err(self.name.to_owned());
-                }
-                (confirmed, _) => confirmed,
-            },
-        })
+        if cause.is_some_and(Cause::is_a_move_of_the_service) {
+            return Ok(self.confirmed);
+        }
+        let is_ours = self.confirmed.is_some() || self.live == self.applied().0;
+        // A secret without a value may only be kept from view.
+        let is_secret = self.confirmed.is_some_and(Stored::is_secret);
+        let is_hidden = |live: &&Stored| is_secret && **live == Stored::Null(());
+        match (self.live.filter(|live| !is_hidden(live)), self.unconfirmed) {
+            (Some(live), _) => Ok(is_ours.then_some(live)),
+            (None, Some(sent)) if !self.confirmed.is_some_and(|one| sent.is_only(one)) => {
+                Err(self.name.to_owned())
+            }
+            (None, _) => Ok(self.confirmed),
+        }
     }
 
     fn change(&self, cause: Cause) -> AttributeChange {

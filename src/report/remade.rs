@@ -20,7 +20,7 @@ use crate::model::{Origins, RoomOrigins, Wanted, WantedRoom};
 use crate::planner::limits::{Limits, refusals_of};
 use crate::planner::{Action, Cause, LeftOut, Narrowed, SavedChange};
 
-/// The plan that was made again.
+/// The plan that was made again, of all rooms that it is about, whatever is applied of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Remade<'a> {
     /// The report of all of it.
@@ -29,8 +29,6 @@ pub(crate) struct Remade<'a> {
     pub narrowed: &'a Narrowed,
     /// How far it may go here.
     pub limits: &'a Limits,
-    /// Whether it is about a part of the rooms only, as the user says.
-    pub is_part: bool,
     pub wanted: &'a Wanted,
     pub origins: &'a Origins,
 }
@@ -69,6 +67,7 @@ impl Check<'_> {
         let same: BTreeMap<&str, _> = same.map(|c| (c.room.as_str(), c)).collect();
         let saved = self.saved.changes.iter();
         let saved: BTreeMap<&str, _> = saved.map(|one| (one.room.as_str(), one)).collect();
+        let limits = self.limits();
         let made = self.remade.report.changes.iter();
         let made = made.filter(|c| c.action == Action::Orphan || same.contains_key(&*c.room));
         for made in made {
@@ -83,7 +82,7 @@ impl Check<'_> {
                 return Some(format!("{room}: {what}"));
             }
             if let (Some(saved), Some(change)) = (saved.get(room), same.get(room))
-                && (saved.requests != change.requests()
+                && (saved.requests != change.requests(&limits)
                     || saved.needs != change.needs
                     || saved.is_managed != change.is_managed)
             {
@@ -105,29 +104,18 @@ impl Check<'_> {
     fn vanished_orphan(&self) -> Option<String> {
         let orphans = |report: &PlanReport| -> BTreeSet<String> {
             let changes = report.changes.iter();
-            let orphans = changes.filter(|c| c.action == Action::Orphan && self.is_meant(&c.room));
+            let orphans = changes.filter(|c| c.action == Action::Orphan);
             orphans.map(|c| c.room.clone()).collect()
         };
         let made = orphans(self.remade.report);
         orphans(self.shown).difference(&made).next().cloned()
     }
 
-    /// Whether the user did not leave the room out.
-    fn is_meant(&self, room: &str) -> bool {
-        let narrowed = self.remade.narrowed;
-        !self.remade.is_part
-            || narrowed
-                .plan
-                .changes
-                .iter()
-                .any(|c| c.room.as_str() == room)
-    }
-
     /// What is muted, or moved undeclared, otherwise than it is shown.
     fn untrue_besides(&self) -> Option<String> {
         let (shown, made) = (self.shown, self.remade.report);
         let moved = self.moved();
-        let is_kept = |room: &str| self.is_meant(room) && !moved.contains(room);
+        let is_kept = |room: &str| !moved.contains(room);
         let rooms = |muted: &[MutedRoom]| -> BTreeSet<String> {
             muted.iter().map(|one| one.room.clone()).collect()
         };
@@ -163,9 +151,6 @@ impl Check<'_> {
         let (now, shown) = (&self.remade.report.state, &self.shown.state);
         if shown.serial > now.serial {
             return Some("the serial of the state");
-        }
-        if self.remade.is_part {
-            return None;
         }
         if !self.may_be(rooms(self.shown), self.rooms_then()) {
             return Some("the number of unchanged rooms");
@@ -207,6 +192,16 @@ impl Check<'_> {
         self.shown.state.serial < serial
     }
 
+    /// How far it could go when it was made.
+    fn limits(&self) -> Limits {
+        let terms = &self.saved.terms;
+        Limits {
+            max_changes: terms.max_changes,
+            allowed: terms.allowed.clone(),
+            ..self.remade.limits.clone()
+        }
+    }
+
     fn untrue_guard(&self) -> Option<&'static str> {
         let terms = &self.saved.terms;
         let managed = self.remade.narrowed.plan.managed;
@@ -215,14 +210,9 @@ impl Check<'_> {
         if !self.may_be(terms.managed + came, managed + went.count() as u64) {
             return Some("the number of managed rooms");
         }
-        let limits = Limits {
-            max_changes: terms.max_changes,
-            allowed: terms.allowed.clone(),
-            ..self.remade.limits.clone()
-        };
         let steps = self.saved.changes.iter().zip(&self.shown.changes);
         let steps = steps.map(|(one, shown)| (&one.room, one.is_managed, shown.effects.as_slice()));
-        let refusals = refusals_of(&steps.collect::<Vec<_>>(), terms.managed, &limits);
+        let refusals = refusals_of(&steps.collect::<Vec<_>>(), terms.managed, &self.limits());
         let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         let guard = (!reasons.is_empty()).then(|| reasons.join("\n"));
         (guard != self.shown.guard).then_some("the guard")

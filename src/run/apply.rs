@@ -38,8 +38,8 @@ pub(crate) struct Job<'a> {
 }
 
 /// Carries out the plan, and takes what happened into `state`.
-/// `on_receipt` is called once for each room, in the order in which they end. When `abandoned` returns, what
-/// is under way is no longer waited for.
+/// `on_receipt` is called once for each room with its place in the plan, in the order in which they end. When `abandoned`
+/// returns, what is under way is no longer waited for.
 ///
 /// Returns a receipt for each change that can be acted on, in the order of the plan.
 pub(crate) async fn apply<T: Transport>(
@@ -48,7 +48,7 @@ pub(crate) async fn apply<T: Transport>(
     service: &Arc<Reader<T>>,
     recorder: &Arc<dyn Record>,
     abandoned: impl Future<Output = ()>,
-    mut on_receipt: impl FnMut(&Receipt),
+    mut on_receipt: impl FnMut(usize, &Receipt),
 ) -> Vec<Receipt> {
     let Job {
         plan,
@@ -70,7 +70,7 @@ pub(crate) async fn apply<T: Transport>(
             state.record(event);
         }
         crash_point("receipt-taken");
-        on_receipt(&receipt);
+        on_receipt(index, &receipt);
         crash_point("receipt-reported");
         receipts.insert(index, receipt);
     };
@@ -92,7 +92,7 @@ pub(crate) async fn apply<T: Transport>(
     for index in 0..crew.rooms() {
         receipts.entry(index).or_insert_with(|| {
             let receipt = crew.without_end(index);
-            on_receipt(&receipt);
+            on_receipt(index, &receipt);
             receipt
         });
     }

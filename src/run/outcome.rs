@@ -177,6 +177,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let before = self.task.before.about(live);
         let mut kept = before.overridden.clone();
         kept.retain(|name, _| {
+            if self.task.change.keeps.contains_key(name) {
+                return true;
+            }
             !live.settings.contains_key(name) && sent.get(name) == before.settings.get(name)
         });
         kept
@@ -287,6 +290,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     pub(super) fn remembered(&self) -> StoredSettings {
         let applied = &self.task.before.settings;
-        stored(&self.task.change.settings, &self.crew.salt, applied)
+        let mut settings = stored(&self.task.change.settings, &self.crew.salt, applied);
+        settings.extend(self.task.change.keeps.clone());
+        settings
     }
 }

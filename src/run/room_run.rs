@@ -95,8 +95,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// The plan knows what to do: a PUT, or a POST if it saw that the room is not there.
     async fn write(&mut self) -> Result<Receipt, StoreError> {
-        let change = &self.task.change;
-        if change.seen.is_none() && !change.reads_first() && !self.is_sent_blindly() {
+        if !self.task.change.is_read_first(&self.crew.limits) {
             return self.put_and_confirm().await;
         }
         let now = match self.get().await {
@@ -236,18 +235,6 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 end => return self.confirm(end).await,
             }
         }
-    }
-
-    /// Whether nobody looked at a room that is protected, or that may be another's under its name; or that is sent because
-    /// what it holds may have moved unseen, or of which no write was ever confirmed, and an effect of that may be forbidden.
-    fn is_sent_blindly(&self) -> bool {
-        let (room, limits) = (self.room(), &self.crew.limits);
-        let is_reasserted = self.task.change.cause() == Some(Cause::Reassert);
-        let AppliedRoom {
-            asserted, claimed, ..
-        } = self.task.before;
-        let is_doubtful = is_reasserted || asserted.is_none();
-        claimed || limits.protects(room) || (is_doubtful && limits.bans_any(room))
     }
 
     async fn get(&mut self) -> End {

@@ -198,7 +198,7 @@ fn run(mut state: State, answers: &[Kind]) -> (Receipt, Vec<(bool, Kind)>, State
         limits: &limits,
         parallelism: 1,
     };
-    let run = apply(job, &mut state, &service, &notes, never, |_| {});
+    let run = apply(job, &mut state, &service, &notes, never, |_, _| {});
     let receipt = runtime.block_on(run).remove(0);
     let log = std::mem::take(&mut *log.lock().unwrap());
     (receipt, log, state)

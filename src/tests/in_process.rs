@@ -184,7 +184,7 @@ impl Bench {
             limits: &self.limits,
             parallelism: 4,
         };
-        let run = apply(job, &mut self.state, &service, &notes, never, |_| {});
+        let run = apply(job, &mut self.state, &service, &notes, never, |_, _| {});
         let receipts = self.runtime.block_on(run);
         self.stopped = service.stop.reason();
         receipts

@@ -7,6 +7,7 @@ mod edited_state;
 mod import;
 mod in_process;
 mod nothing_moves;
+mod only_drift;
 mod outages;
 mod properties;
 mod readings;

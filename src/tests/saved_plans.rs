@@ -2,6 +2,7 @@
 //! it shows.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
 
@@ -136,9 +137,9 @@ impl Site {
     fn saved(&self, variable: Option<&'static str>) -> Json {
         let (mut wanted, origins) = files(self.text, variable);
         let plan = self.plan(&mut wanted, self.mode, &self.selection);
-        let refusals = refusals(&plan, &limits());
+        let refusals = refusals(&plan, &LIMITS);
         let report = PlanReport::new(&plan, &origins, &refusals, None);
-        let changes = saved_changes(&plan, &wanted, &self.state);
+        let changes = saved_changes(&plan, &wanted, &self.state, &LIMITS);
         let terms = Terms {
             burst: 1,
             managed: plan.managed,
@@ -167,8 +168,7 @@ impl Site {
         let untrue = saved.untrue(&Remade {
             report: &report,
             narrowed: &narrowed,
-            limits: &limits(),
-            is_part: false,
+            limits: &LIMITS,
             wanted: &wanted,
             origins: &origins,
         });
@@ -187,17 +187,16 @@ fn planning(mode: Mode) -> Options<'static> {
         prune: mode.prune,
         drift_only: mode.drift_only,
         reassert: mode.reassert,
+        limits: &LIMITS,
         ..options()
     }
 }
 
 /// Recording has to be allowed.
-fn limits() -> Limits {
-    Limits {
-        require_allow: vec![Effect::RecordingOn],
-        ..Limits::default()
-    }
-}
+static LIMITS: LazyLock<Limits> = LazyLock::new(|| Limits {
+    require_allow: vec![Effect::RecordingOn],
+    ..Limits::default()
+});
 
 /// The paths of all values that hold no others.
 fn leaves(json: &Json, path: &str, found: &mut Vec<String>) {

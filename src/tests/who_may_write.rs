@@ -104,6 +104,8 @@ struct Turn {
     reassert: bool,
     live: bool,
     state_is_lost: bool,
+    /// Rooms in which somebody moves something by hand.
+    moved: Vec<&'static str>,
     faults: Vec<&'static str>,
 }
 
@@ -143,9 +145,10 @@ fn turn() -> impl Strategy<Value = Turn> {
             globs(1),
         ),
         flags,
+        proptest::sample::subsequence(ROOMS.to_vec(), 0..=2),
         proptest::collection::vec(proptest::sample::select(faults.to_vec()), 0..2),
     )
-        .prop_map(|(files, broken, looked, globs, flags, faults)| {
+        .prop_map(|(files, broken, looked, globs, flags, moved, faults)| {
             let (owns, target, exclude, protected) = globs;
             let (prune, allow_empty, drift_only, reassert, live, state_is_lost) = flags;
             Turn {
@@ -162,6 +165,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 reassert: reassert && !drift_only,
                 live,
                 state_is_lost,
+                moved,
                 faults,
             }
         })
@@ -327,6 +331,16 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
     if refusals(&plan, &bench.limits).is_empty() {
         bench.state.follow_files(&loaded.wanted);
         bench.carry_out(&plan);
+        // Wherever its file is by now: only there can it be missed.
+        for (room, file) in &loaded.wanted {
+            let known = bench.state.rooms.get(room);
+            let place = known.filter(|known| known.is_confirmed());
+            let place = place.map(|known| known.file.as_ref());
+            assert!(
+                place.is_none_or(|place| place == Some(&file.place)),
+                "{room}"
+            );
+        }
     }
     Some(plan)
 }
@@ -360,6 +374,12 @@ proptest! {
                 bench.state = State { lineage: "lineage".to_owned(), ..State::fresh("acme") };
             }
             turn.write(root.path());
+            for room in &turn.moved {
+                let mut world = bench.world();
+                if world.room(room).is_some_and(|room| !room.archived) {
+                    world.edit(room, "maxParticipants", 99.into()).unwrap();
+                }
+            }
             bench.faults(&turn.faults);
             let before = bench.state.clone();
             let from = bench.world().log().len();

@@ -448,3 +448,19 @@ mod slow {
         not_forgotten_after("drop-after=method:PUT");
     }
 }
+
+/// However fast each room is, the lines come as the plan has them.
+#[test]
+fn rooms_are_shown_in_the_order_of_the_plan() {
+    let site = Site::with_rooms(&[], &["slow=room:room-00,ms:300"], 9);
+    let ran = site.run(&["apply", "--yes", "--rate", "unlimited"]);
+    let lines = ran
+        .stdout
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(['✓', '✗', '?']));
+    let rooms: Vec<&str> = lines
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    let expected: Vec<String> = (0..9).map(|number| format!("room-{number:02}")).collect();
+    assert_eq!(rooms, expected, "{}", ran.all());
+}

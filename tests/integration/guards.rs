@@ -57,3 +57,30 @@ fn an_effect_has_to_be_allowed_where_the_configuration_says_so() {
     let wrong = site.apply(&[]);
     assert_eq!(wrong.code, 3, "{}", wrong.all());
 }
+
+/// What is promised is what is sent: rooms that are protected, or whose effects are judged, are read first.
+#[test]
+fn the_forecast_counts_every_read() {
+    for config in [
+        "protected: [room-00, room-01]\n",
+        "guard: {require_allow: [recording-on]}\n",
+    ] {
+        let site = Site::with_rooms(&[], &[], 3);
+        site.scratch.write("roomctl.yaml", config);
+        assert_eq!(site.apply(&[]).code, 0);
+        for number in 0..3 {
+            site.room(
+                number,
+                "privacy: private\nmaxParticipants: 6\nenableChat: true\n",
+            );
+        }
+        for args in [&[][..], &["--reassert"], &["--reassert", "--live"]] {
+            let (plan, before) = (&["plan", "--format", "json"], site.log().len());
+            let promised = site.run(&[plan, args].concat()).json()["forecast"]["requests"].clone();
+            let looked = site.log().len() - before;
+            assert_eq!(site.apply(args).code, 0);
+            let sent = site.log().len() - before - 2 * looked;
+            assert_eq!(promised, serde_json::json!(sent), "{config} {args:?}");
+        }
+    }
+}

@@ -175,6 +175,45 @@ fn only_drift_is_put_back() {
     );
 }
 
+/// A service that forgets what a write does not name: what did not drift stays as it is there, as a plan without a word
+/// about it says, and as it was remembered.
+#[test]
+fn whatever_did_not_drift_stays() {
+    let quirks = [
+        "put=replace",
+        "override=maxParticipants:10",
+        "override-writes=1",
+    ];
+    let site = Site::new(&quirks, &[]);
+    let room =
+        |people: i64| format!("privacy: private\nmaxParticipants: {people}\nautoJoin: true\n");
+    site.room(0, &room(50));
+    site.apply(&[]);
+    site.edit("room-00", "autoJoin", json!(false));
+    site.room(0, &room(60));
+    let plan = site
+        .run(&["plan", "--drift-only", "--format", "json"])
+        .json();
+    let lines = plan["changes"][0]["attributes"].as_array().unwrap();
+    let names: Vec<&Value> = lines.iter().map(|line| &line["name"]).collect();
+    assert_eq!(names, ["autoJoin"], "{plan}");
+    assert_eq!(site.apply(&["--drift-only"]).code, 0);
+    let log = site.log();
+    let body = json!({"autoJoin": true, "maxParticipants": 10, "privacy": "private"});
+    assert_eq!(log.last().unwrap().body, Some(body));
+    let known = &site.state()["rooms"]["room-00"];
+    assert_eq!(known["settings"]["maxParticipants"], json!(50), "{known}");
+    // What the service chose was told once, and is still what was asked for.
+    site.room(0, &room(50));
+    let drift = site.run(&["drift", "--format", "json"]);
+    assert_eq!(
+        drift.json()["summary"]["in_sync"],
+        json!(1),
+        "{}",
+        drift.all()
+    );
+}
+
 /// What was sent and not answered is newer than what was confirmed; a room that is not ours, or that no file wants, is
 /// nobody's to put back.
 fn drift_only_undoes_nothing_of_ours_and_writes_no_room_of_others() {

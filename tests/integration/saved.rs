@@ -254,6 +254,53 @@ fn a_saved_plan_that_was_changed_is_refused() {
     assert_eq!(apply(&site, &[]).code, 0);
 }
 
+/// A guard that was taken out since, and totals that somebody changed: whatever is applied of a plan, all of it is checked.
+#[test]
+fn a_selection_loosens_nothing() {
+    let site = site();
+    let guard = "guard: {require_allow: [privacy-widened]}\n";
+    site.scratch.write("roomctl.yaml", guard);
+    site.room(0, "privacy: public\nmaxParticipants: 5\n");
+    site.run(&["plan", "--live", "--out", "plan.roomctl"]);
+    let saved = site.scratch.read("plan.roomctl");
+    let puts = site.count("PUT");
+    let selections = [
+        &[][..],
+        &["--exclude", "zz"],
+        &["--exclude", "room-01"],
+        &["--target", "room-00"],
+    ];
+    let refused = |why: &str| {
+        for selection in selections {
+            let ran = apply(&site, selection);
+            assert_eq!(ran.code, 4, "{selection:?}: {}", ran.all());
+            assert!(ran.stderr.contains(why), "{selection:?}: {}", ran.all());
+        }
+    };
+    site.scratch.write("roomctl.yaml", "app: acme\n");
+    refused("because: the guard");
+    let edited = saved.replace("\"unchanged\": 2", "\"unchanged\": 999");
+    site.scratch.write("plan.roomctl", &sealed(&edited));
+    refused("because: the number of unchanged rooms");
+    site.scratch.write("plan.roomctl", &saved);
+    site.scratch.write("roomctl.yaml", guard);
+    refused("allow it with --allow privacy-widened");
+    assert_eq!(site.count("PUT"), puts);
+    // Each room is read once, though it is planned twice.
+    let gets = site.count("GET");
+    let ran = apply(
+        &site,
+        &["--target", "room-00", "--allow", "privacy-widened"],
+    );
+    assert_eq!(
+        (ran.code, site.count("PUT")),
+        (0, puts + 1),
+        "{}",
+        ran.all()
+    );
+    assert_eq!(site.count("GET"), gets + 3 + 1);
+}
+
 /// What a run may do that takes several merges together.
 mod covered {
     use super::*;

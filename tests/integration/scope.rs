@@ -25,6 +25,28 @@ fn two_teams() -> Site {
     site
 }
 
+/// A room whose file moved to another team drifted, and only that is put back: its file is where it is by now.
+#[test]
+fn what_is_put_back_is_remembered_where_its_file_is() {
+    let site = Site::new(&[], &[]);
+    site.scratch.write("roomctl.yaml", "rooms: sales\n");
+    site.scratch.write("sales/a.yaml", ROOM);
+    site.scratch.write("sales/b.yaml", ROOM);
+    assert_eq!(site.apply(&[]).code, 0);
+    fs::create_dir(site.scratch.path("hr")).unwrap();
+    fs::rename(
+        site.scratch.path("sales/a.yaml"),
+        site.scratch.path("hr/a.yaml"),
+    )
+    .unwrap();
+    site.edit("a", "maxParticipants", json!(9));
+    let ran = site.apply(&["--rooms", "hr", "--drift-only"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(site.state()["rooms"]["a"]["file"], json!("hr/a.yaml"));
+    let ran = site.apply(&["--prune"]);
+    assert_eq!((ran.code, site.count("DELETE")), (0, 0), "{}", ran.all());
+}
+
 #[test]
 fn a_part_of_the_rooms_archives_nothing_elsewhere_and_keeps_its_defaults() {
     let site = two_teams();

@@ -1,6 +1,7 @@
 //! What is seen while rooms are applied: a line for each, and on a terminal a bar below them.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,9 @@ pub(crate) struct Progress<'a> {
     /// With JSON on standard output, the lines go to standard error.
     to_result: bool,
     detail: Detail,
+    /// Lines of rooms that ended before others that come first in the plan.
+    waiting: BTreeMap<usize, String>,
+    printed: usize,
 }
 
 impl<'a> Progress<'a> {
@@ -36,16 +40,24 @@ impl<'a> Progress<'a> {
             output,
             to_result: format == Format::Text,
             detail,
+            waiting: BTreeMap::new(),
+            printed: 0,
         }
     }
 
-    pub(crate) fn ended(&mut self, receipt: &Receipt) {
+    /// A room ended that is the one with this number in the plan. Its line waits for those before it, so that two runs
+    /// print the same.
+    pub(crate) fn ended(&mut self, number: usize, receipt: &Receipt) {
         let line = text::item(&view::receipt(&receipt.into(), self.detail));
+        self.waiting.insert(number, line);
         self.bar.clear();
-        if self.to_result {
-            self.output.result(&line);
-        } else {
-            self.output.note(&line);
+        while let Some(line) = self.waiting.remove(&self.printed) {
+            self.printed += 1;
+            if self.to_result {
+                self.output.result(&line);
+            } else {
+                self.output.note(&line);
+            }
         }
         self.bar.inc();
     }

@@ -7,10 +7,8 @@ use super::args::PlanningArgs;
 use super::exit::{Exit, Failure};
 use super::report_file;
 use crate::model::words::count;
-use crate::planner::forecast::forecast;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::json;
-use crate::report::remade::Remade;
 use crate::report::saved::{Mode, SavedPlan};
 
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
@@ -27,8 +25,8 @@ pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
 }
 
 /// Whether what a plan showed to its reviewers is what is done.
-pub(crate) fn verify(plan: &SavedPlan, remade: &Remade<'_>) -> Result<(), Failure> {
-    let Some(untrue) = plan.untrue(remade) else {
+pub(crate) fn verify(untrue: Option<String>) -> Result<(), Failure> {
+    let Some(untrue) = untrue else {
         return Ok(());
     };
     let message = "the saved plan shows something else than would be done now; nothing was sent";
@@ -106,11 +104,7 @@ pub(crate) fn instead(narrowed: &Narrowed, options: &Options<'_>) -> Plan {
         .filter_map(|stale| stale.now.clone())
         .collect();
     Plan {
-        forecast: forecast(
-            changes.iter().map(Change::requests).sum(),
-            &options.rate,
-            options.burst,
-        ),
+        forecast: options.forecast(&changes),
         changes,
         unreadable: Vec::new(),
         muted: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! One run of a command that compares files, state and service: its pace, and the service, opened when it is first
 //! needed.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::model::words::count;
 use crate::model::{RoomName, Secret};
 use crate::planner::limits::Limits;
 use crate::planner::mutes::Mute;
-use crate::planner::{Considered, Doubt, Options, Plan, Rate, State, World, plan};
+use crate::planner::{Considered, Doubt, Options, Plan, Rate, Scope, State, World, plan};
 use crate::report::saved::Mode;
 use crate::report::view::Detail;
 use crate::service::deadline::Deadline;
@@ -46,6 +46,8 @@ pub(crate) struct Session {
     /// Drift that is accepted.
     pub mutes: Vec<Mute>,
     service: OnceCell<Service>,
+    /// What the run has looked at.
+    seen: RefCell<World>,
 }
 
 /// The service that was opened: the account's, or the embedded simulator.
@@ -76,6 +78,7 @@ impl Session {
             deadline: time.map(|time| Deadline::new(begun, time)),
             mutes: Vec::new(),
             service: OnceCell::new(),
+            seen: RefCell::default(),
         })
     }
 
@@ -144,22 +147,26 @@ impl Session {
         }
     }
 
-    pub(crate) fn look(&self, app: &str, names: Vec<RoomName>) -> Result<World, Failure> {
+    /// What the service shows of these rooms. One that was looked at in this run is not read again.
+    pub(crate) fn look(&self, app: &str, mut names: Vec<RoomName>) -> Result<World, Failure> {
+        names.retain(|name| !self.seen.borrow().contains_key(name));
         let service = self.service(app)?;
         let bar = Bar::new(names.len());
         let looking = observe(service, names, self.parallelism, || bar.inc());
-        Ok(self.workspace.runtime()?.block_on(looking))
+        let world = self.workspace.runtime()?.block_on(looking);
+        self.seen.borrow_mut().extend(world);
+        Ok(self.seen.borrow().clone())
     }
 
     /// Leaves out of the files, of `state` and of the names that the service lists all rooms that the run is not about.
     pub(crate) fn consider<'a>(
         &self,
+        scope: &Scope,
         files: &mut Loaded,
         state: &'a State,
         listed: &BTreeSet<String>,
         output: &Output,
     ) -> Result<Considered<'a>, Failure> {
-        let Workspace { scope, .. } = &self.workspace;
         let elsewhere = elsewhere(&self.workspace, &files.wanted);
         let considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
         if scope.selection.is_empty() {
@@ -225,8 +232,19 @@ impl Session {
         planned: &BTreeSet<String>,
         output: &Output,
     ) -> Result<Plan, Failure> {
-        let considered = self.consider(files, state, planned, output)?;
+        let considered = self.consider(&self.workspace.scope, files, state, planned, output)?;
         self.check_absence(args, &considered, output)?;
+        self.plan_of(mode, args, files, &considered)
+    }
+
+    /// What is to be done about the rooms that are considered.
+    pub(crate) fn plan_of(
+        &self,
+        mode: Mode,
+        args: &PlanningArgs,
+        files: &Loaded,
+        considered: &Considered<'_>,
+    ) -> Result<Plan, Failure> {
         let (wanted, state) = (&files.wanted, &*considered.state);
         let world = if mode.live || mode.drift_only {
             let names: BTreeSet<&RoomName> = wanted.keys().chain(state.rooms.keys()).collect();
@@ -236,12 +254,17 @@ impl Session {
         };
         Ok(Plan {
             left_out: considered.left_out(),
-            ..plan(wanted, state, world.as_ref(), &self.options(mode))
+            ..plan(
+                wanted,
+                state,
+                world.as_ref(),
+                &self.options(mode, &self.limits(args)),
+            )
         })
     }
 
     /// What a plan depends on besides files, state and service.
-    pub(crate) fn options(&self, mode: Mode) -> Options<'_> {
+    pub(crate) fn options<'a>(&'a self, mode: Mode, limits: &'a Limits) -> Options<'a> {
         Options {
             rate: self.rate,
             burst: self.burst,
@@ -250,6 +273,7 @@ impl Session {
             drift_only: mode.drift_only,
             mutes: &self.mutes,
             reassert: mode.reassert,
+            limits,
         }
     }
 

@@ -1,0 +1,180 @@
+//! Whoever puts back what the service moved moves nothing else: neither on a service that forgets what a write does not
+//! name, nor in what is remembered. Generated rooms with overrides, lost answers, newer files and moves by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use serde_json::{Map, Value, json};
+
+use super::in_process::{Bench, options, quirks, wanted};
+use crate::model::{RoomName, Wanted};
+use crate::planner::drift::{AttributeDrift, Evidence, drift};
+use crate::planner::{Options, Outcome, Plan, World, plan};
+use crate::service::observe::observe;
+
+const NAMES: [&str; 3] = [
+    "maxParticipants",
+    "ejectAfterElapsedTimeInSec",
+    "endMeetingAfterNoActivityInSec",
+];
+
+const PERSONALITIES: [&[&str]; 4] = [
+    &["put=replace"],
+    &["put=merge"],
+    &["put=replace", "hide=maxParticipants"],
+    &["put=replace", "echo=writes"],
+];
+
+type Numbers = BTreeMap<&'static str, i64>;
+
+/// What happens to a room before what drifted is put back.
+#[derive(Clone, Debug)]
+struct Story {
+    /// What its file says: at first, when a write may be lost, and at last.
+    files: [Numbers; 3],
+    /// What the service chooses instead, at the first write only.
+    chosen: Option<(&'static str, i64)>,
+    lost: Option<&'static str>,
+    by_hand: Numbers,
+    personality: &'static [&'static str],
+}
+
+fn numbers() -> impl Strategy<Value = Numbers> {
+    let one = || of(1_i64..4);
+    (one(), one(), one()).prop_map(|(a, b, c)| {
+        let all = NAMES.into_iter().zip([a, b, c]);
+        all.filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    })
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let by_hand = subsequence(NAMES.to_vec(), 0..=2).prop_flat_map(|names| {
+        let values = proptest::collection::vec(1_i64..4, names.len());
+        values.prop_map(move |values| names.iter().copied().zip(values).collect())
+    });
+    (
+        [numbers(), numbers(), numbers()],
+        of((select(&NAMES[..]), 7_i64..9)),
+        of(select(&["500-after=method:PUT", "500=method:PUT"][..])),
+        by_hand,
+        select(&PERSONALITIES[..]),
+    )
+        .prop_map(|(files, chosen, lost, by_hand, personality)| Story {
+            files,
+            chosen,
+            lost,
+            by_hand,
+            personality,
+        })
+}
+
+fn name() -> RoomName {
+    RoomName::try_from("a".to_owned()).unwrap()
+}
+
+fn file(numbers: &Numbers) -> Wanted {
+    let numbers = numbers
+        .iter()
+        .map(|(name, n)| ((*name).to_owned(), json!(n)));
+    let plain = [("privacy".to_owned(), json!("private"))];
+    let settings: Map<String, Value> = numbers.chain(plain).collect();
+    [(name(), wanted("a", settings.into()))].into()
+}
+
+fn look(bench: &Bench) -> World {
+    let service = bench.service();
+    let looking = observe(&service, vec![name()], 1, || {});
+    bench.runtime.block_on(looking)
+}
+
+/// Everything up to the last file, which nothing is applied of yet.
+fn tell(story: &Story) -> Bench {
+    let chosen = story
+        .chosen
+        .map(|(name, value)| format!("override={name}:{value}"));
+    let mut personality = story.personality.to_vec();
+    personality.extend(chosen.as_deref().into_iter().chain(["override-writes=1"]));
+    let mut bench = Bench::new(quirks(&personality));
+    bench.apply(&file(&story.files[0]));
+    bench.faults(story.lost.as_slice());
+    if story.lost.is_some() {
+        bench.apply(&file(&story.files[1]));
+    }
+    bench.faults(&[]);
+    for (name, value) in &story.by_hand {
+        bench.world().edit("a", name, json!(value)).unwrap();
+    }
+    bench
+}
+
+fn put_back(wanted: &Wanted, bench: &Bench) -> Plan {
+    let options = Options {
+        drift_only: true,
+        ..options()
+    };
+    plan(wanted, &bench.state, Some(&look(bench)), &options)
+}
+
+/// What is not as it was applied and is wanted, by name.
+fn stands(wanted: &Wanted, bench: &Bench) -> BTreeMap<String, AttributeDrift> {
+    let drift = drift(&Evidence {
+        wanted,
+        state: &bench.state,
+        world: &look(bench),
+        listed: &BTreeSet::new(),
+        others: &BTreeMap::new(),
+        mutes: &[],
+        now: options().now,
+    });
+    let attributes = drift.rooms.into_iter().flat_map(|room| room.attributes);
+    attributes.map(|one| (one.name.clone(), one)).collect()
+}
+
+fn held(bench: &Bench) -> BTreeMap<String, Value> {
+    bench.world().room("a").unwrap().attributes.clone()
+}
+
+proptest! {
+    #![proptest_config(super::cases(1000))]
+
+    #[test]
+    fn putting_back_moves_nothing_else(story in story()) {
+        let mut bench = tell(&story);
+        let wanted = file(&story.files[2]);
+        let plan = put_back(&wanted, &bench);
+        let before = (stands(&wanted, &bench), held(&bench));
+        // What a write that does not name it makes of the rest is the service's affair.
+        let known = bench.state.rooms[&name()].clone();
+        let is_ours = |name: &str, held: &Value| {
+            let sent = known.unconfirmed.get(name);
+            let arrived = sent.is_some_and(|sent| sent.values().any(|one| json!(one) == *held));
+            arrived || known.settings.contains_key(name)
+        };
+        let is_drift = |name: &str| {
+            before.0.get(name).is_some_and(|one| one.cause.is_a_move_of_the_service())
+        };
+        let lines = plan.changes.iter().flat_map(|change| &change.attributes);
+        for line in lines.clone() {
+            prop_assert!(is_drift(&line.name), "{}: {:?}", line.name, line);
+        }
+        for receipt in bench.carry_out(&plan) {
+            prop_assert_eq!(receipt.outcome, Outcome::Confirmed);
+        }
+        let after = (stands(&wanted, &bench), held(&bench));
+        let written: BTreeSet<&str> = lines.map(|line| line.name.as_str()).collect();
+        let managed = before.1.iter().filter(|(name, held)| is_ours(name, held));
+        for name in managed.map(|(name, _)| name.as_str()) {
+            if written.contains(name) {
+                let again = after.0.get(name);
+                prop_assert!(!again.is_some_and(|one| one.cause.is_a_move_of_the_service()), "{:?}", again);
+                continue;
+            }
+            prop_assert_eq!(before.1.get(name), after.1.get(name), "{} on the service\n{:#?}", name, plan.changes);
+            prop_assert_eq!(before.0.get(name), after.0.get(name), "{} as it stands\n{:#?}", name, plan.changes);
+        }
+        prop_assert_eq!(put_back(&wanted, &bench).changes, [], "again");
+    }
+}
