@@ -153,14 +153,18 @@ impl Intent {
         }
     }
 
-    fn check(&self, state: &State, args: &PlanningArgs) -> Result<(), Failure> {
+    fn check(&self, here: &Workspace, state: &State, args: &PlanningArgs) -> Result<(), Failure> {
+        if let Self::Fresh(_) = self {
+            return Ok(());
+        }
+        let here = here.target(&state.app)?;
         match self {
             Self::Fresh(_) => Ok(()),
-            Self::Saved(saved, _) => saved_plan::check(saved, state)
+            Self::Saved(saved, _) => saved_plan::check(saved, state, &here)
                 .and_then(|()| saved_plan::check_mode(saved.mode, args)),
             Self::Covered(_, reviewed) => reviewed
                 .iter()
-                .try_for_each(|saved| saved_plan::check(saved, state)),
+                .try_for_each(|saved| saved_plan::check(saved, state, &here)),
         }
     }
 
@@ -243,7 +247,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let mut files = accept(files, &args.report, output)?;
     let mut held = lock(&session.workspace, output)?;
     clean_up(&session.workspace, &files);
-    intent.check(&held.state, &args.planning)?;
+    intent.check(&session.workspace, &held.state, &args.planning)?;
     let planned = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
     let moved = held.state.follow_files(&files.wanted);
     let limits = session.limits(&args.planning);

@@ -109,7 +109,8 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
             max_changes: limits.max_changes,
             allowed: limits.allowed,
         };
-        let saved = SavedPlan::new(mode, selection, terms, changes, &report)?;
+        let target = workspace.target(&found.state.app)?;
+        let saved = SavedPlan::new(target, mode, selection, terms, changes, &report)?;
         saved_plan::write(path, &saved)?;
     }
     print_report(report, &args.report, session.detail(), output)?;

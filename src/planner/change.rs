@@ -103,6 +103,8 @@ pub(crate) struct Change {
     pub is_managed: bool,
     /// When a write under this name was last confirmed, in Unix seconds.
     pub asserted: Option<i64>,
+    /// Whether nobody looked yet whether it is this room that has the name.
+    pub is_claimed: bool,
     /// The file that wants it; `None` for an orphan.
     pub file: Option<String>,
     /// Why it is left alone, if there is more to say of that.
@@ -148,13 +150,13 @@ impl Change {
     }
 
     /// Whether the room is read right before it is written: since it was looked at for the plan, and nothing that moved
-    /// since is overwritten; for the sake of a mute; or since nobody looked at a room that is protected, that is sent
-    /// because what it holds may have moved unseen, or of which no write under this name was ever confirmed, and an
-    /// effect of that may be forbidden.
+    /// since is overwritten; for the sake of a mute; or since nobody looked at a room that is protected, or that may be
+    /// another's under its name; or that is sent because what it holds may have moved unseen, or of which no write was
+    /// ever confirmed, and an effect of that may be forbidden.
     pub(crate) fn is_read_first(&self, limits: &Limits) -> bool {
         let is_unknown = self.asserted.is_none() || self.cause() == Some(Cause::Reassert);
         let is_judged = limits.protects(&self.room) || (is_unknown && limits.bans_any(&self.room));
-        self.seen.is_some() || self.reads_first() || is_judged
+        self.seen.is_some() || self.reads_first() || self.is_claimed || is_judged
     }
 
     /// The attributes that would be sent and are not known here, with the variables to set.

@@ -343,6 +343,7 @@ impl<'a> Room<'a> {
             action,
             is_managed: self.remembered.is_confirmed(),
             asserted: self.remembered.asserted,
+            is_claimed: self.remembered.claimed,
             file: self.wanted.map(|wanted| wanted.file.clone()),
             message: None,
             effects: Vec::new(),

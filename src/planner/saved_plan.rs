@@ -33,6 +33,11 @@ pub(crate) struct SavedChange {
     pub wanted: String,
     /// Whether the room was applied before.
     pub is_managed: bool,
+    /// When a write of it had last been confirmed, in Unix seconds, if it is sent again and nothing else: once another is,
+    /// that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub asserted: Option<i64>,
     /// How many requests it takes.
     pub requests: u64,
     /// The variables that it needs, by name.
@@ -62,7 +67,8 @@ pub(crate) struct Narrowed {
     pub afresh: bool,
     /// What is in the saved plan and has been applied since.
     pub done: Vec<RoomName>,
-    /// What is in `plan` only to be recorded: a write of it that was never answered has arrived.
+    /// What is in `plan` only to be recorded, and as far as it is not seen to be sent again: a write that was never
+    /// answered has arrived.
     pub arrived: BTreeSet<RoomName>,
     /// What is in the saved plan and cannot be judged here, since variables are not set.
     pub unset: Vec<Receipt>,
@@ -121,6 +127,7 @@ pub(crate) fn saved_changes(
         digest: shown(change, wanted.get(&change.room), state.salt()),
         wanted: wanted_digest(&change.room, wanted, state),
         is_managed: change.is_managed,
+        asserted: change.cause().and(change.asserted),
         requests: change.requests(limits),
         needs: change.needs.clone(),
     };
@@ -207,7 +214,7 @@ pub(crate) fn is_reviewed(
 enum Standing {
     Same,
     Done,
-    /// Done, as the service shows, by a run that died before it could be recorded.
+    /// Done, as far as the service shows it, by a run that died before it could be recorded.
     Arrived,
     /// Done, or its secrets moved: without variables that are not set, nobody can say.
     Unset(Receipt),
@@ -227,23 +234,20 @@ fn judge(
             Action::Archive => !state.rooms.contains_key(room) && !wanted.contains_key(room),
             _ => wanted_digest(room, wanted, state) == saved.wanted,
         };
-        if !is_done {
-            return Standing::Stale("its file moved, and there is nothing left to do");
-        }
-        let variables = unset_variables(wanted.get(room));
-        return if variables.is_empty() || options.drift_only {
-            Standing::Done
-        } else {
-            Standing::Unset(Receipt::unset(room, saved.action, variables))
+        return match is_done {
+            true => done(saved, wanted, options),
+            false => Standing::Stale("its file moved, and there is nothing left to do"),
         };
     };
     let is_wanted = wanted_digest(&now.room, wanted, state) == saved.wanted;
+    if is_wanted && now.cause().is_some() && now.asserted != saved.asserted {
+        return done(saved, wanted, options);
+    }
     let is_same = is_wanted && now.action == saved.action;
     if is_same && shown(now, wanted.get(&now.room), state.salt()) == saved.digest {
         return Standing::Same;
     }
-    let is_unanswered = !state.applied(&now.room).unconfirmed.is_empty();
-    if is_wanted && is_unanswered && !now.sends {
+    if is_wanted && has_arrived(saved, now, state) {
         return Standing::Arrived;
     }
     Standing::Stale(if now.action != saved.action {
@@ -253,6 +257,39 @@ fn judge(
     } else {
         "its file has moved since"
     })
+}
+
+/// A change after which nothing is left to do.
+fn done(saved: &SavedChange, wanted: &Wanted, options: &Options<'_>) -> Standing {
+    let variables = unset_variables(wanted.get(&saved.room));
+    if variables.is_empty() || options.drift_only {
+        return Standing::Done;
+    }
+    Standing::Unset(Receipt::unset(&saved.room, saved.action, variables))
+}
+
+/// Whether what was to be done to a room is what was found there, though nobody confirmed it: it is archived, or all that
+/// is seen of it is as it was sent. What is not seen is sent again.
+fn has_arrived(saved: &SavedChange, now: &Change, state: &State) -> bool {
+    if now.action == Action::Archive {
+        let is_gone = matches!(now.seen, Some(Sighting::Absent(_)));
+        return is_gone && saved.action == Action::Archive;
+    }
+    let unconfirmed = &state.applied(&now.room).unconfirmed;
+    let was_sent = |line: &AttributeChange| {
+        let (sent, after) = (unconfirmed.get(&line.name), line.after.as_ref());
+        let is_among = sent
+            .zip(after)
+            .is_some_and(|(sent, after)| sent.contains(after));
+        is_among && line.live.is_none()
+    };
+    let is_seen = matches!(now.seen, Some(Sighting::Present(_)));
+    let mut open = now.attributes.iter();
+    let is_settled = open.all(|line| !line.cause.needs_a_write() || (is_seen && was_sent(line)));
+    let is_it = now.action == saved.action
+        || (saved.action, now.action) == (Action::Create, Action::Adopt)
+        || !now.sends;
+    !unconfirmed.is_empty() && is_settled && is_it
 }
 
 /// The variables of a room that are not set here.

@@ -16,7 +16,7 @@ use super::saved::SavedPlan;
 use super::{PlanReport, StateId};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
-use crate::model::{Origins, RoomOrigins, Wanted, WantedRoom};
+use crate::model::{Origins, RoomOrigins, Value, Wanted, WantedRoom};
 use crate::planner::limits::{Limits, refusals_of};
 use crate::planner::{Action, Cause, LeftOut, Narrowed, SavedChange};
 
@@ -89,7 +89,37 @@ impl Check<'_> {
                 return Some(format!("{room}: what it takes"));
             }
         }
-        self.vanished_orphan()
+        self.untrue_again().or_else(|| self.vanished_orphan())
+    }
+
+    /// What of a room that is sent again, since its write arrived and not all of that is seen, is shown otherwise: what it
+    /// is to hold, and what that does. A room that the plan itself made is one by now that is there, and judged as such.
+    fn untrue_again(&self) -> Option<String> {
+        let narrowed = self.remade.narrowed;
+        let again = narrowed.plan.changes.iter();
+        let again = again.filter(|c| c.sends && narrowed.arrived.contains(&c.room));
+        for change in again.filter(|change| change.action != Action::Archive) {
+            let room = change.room.as_str();
+            let shown = self.shown.changes.iter().find(|one| one.room == room)?;
+            let file = self.remade.wanted.get(room)?;
+            let is_so = |line: &AttributeReport| match file.settings.get(line.name.as_str()) {
+                Some(Value::Plain(value)) => line.after == Json::from(value),
+                Some(_) => line.after == MASK || line.after.is_null(),
+                None => line.after.is_null(),
+            };
+            if let Some(line) = shown.attributes.iter().find(|line| !is_so(line)) {
+                return Some(format!("{room}: {}", line.name));
+            }
+            let is_listed = |name: &String| shown.attributes.iter().any(|line| line.name == *name);
+            let mut lines = change.attributes.iter();
+            let mut effects = change.effects.iter();
+            let is_known = shown.action == Action::Create
+                || effects.all(|effect| shown.effects.contains(effect));
+            if !is_known || !lines.all(|line| is_listed(&line.name)) {
+                return Some(format!("{room}: its effects, or its attributes"));
+            }
+        }
+        None
     }
 
     fn difference(&self, shown: &ChangeReport, made: &ChangeReport) -> Option<String> {

@@ -41,6 +41,15 @@ pub(crate) struct Terms {
     pub allowed: Vec<Effect>,
 }
 
+/// What a plan may be applied to, beside its app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Target {
+    /// Address of the service; `sandbox` for the embedded simulator.
+    pub address: String,
+    /// Where the state is kept, from the configuration's directory.
+    pub location: String,
+}
+
 /// A plan that was saved. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "roomctl saved plan")]
@@ -49,6 +58,8 @@ pub(crate) struct SavedPlan {
     pub roomctl: String,
     /// The app whose rooms these are.
     pub app: String,
+    /// The service and the state that it is for.
+    pub target: Target,
     /// The state that the files were compared with.
     pub state: StateId,
     /// How it was made.
@@ -73,6 +84,7 @@ impl Report for SavedPlan {
 
 impl SavedPlan {
     pub(crate) fn new(
+        target: Target,
         mode: Mode,
         selection: Selection,
         terms: Terms,
@@ -82,6 +94,7 @@ impl SavedPlan {
         let plan = Self {
             roomctl: env!("CARGO_PKG_VERSION").to_owned(),
             app: report.app.clone(),
+            target,
             state: report.state.clone(),
             mode,
             selection,

@@ -279,12 +279,12 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         Receipt::new(self.room(), self.action, outcome, message)
     }
 
-    /// When a write of the room was last confirmed, by this one if it wrote.
+    /// When a write of the room was last confirmed, by this one if it wrote: later than the one before, however soon.
     pub(super) fn asserted(&self) -> Option<i64> {
-        if self.tally.sent_write {
-            Some(self.crew.now)
-        } else {
-            self.task.before.asserted
+        let before = self.task.before.asserted;
+        match self.tally.sent_write {
+            true => before.map(|before| before + 1).max(Some(self.crew.now)),
+            false => before,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings};
 use crate::planner::plan::NOT_OURS;
-use crate::planner::{Action, AppliedRoom, Cause, Event, Gone, Outcome, Receipt, Sighting};
+use crate::planner::{Action, Cause, Event, Gone, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
 use crate::service::api::Transport;
 use crate::service::end::End;

@@ -181,6 +181,14 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
+/// The address that `base` means, in one form.
+///
+/// # Errors
+/// When it cannot be the service's.
+pub(crate) fn address(base: &str) -> Result<String, HttpError> {
+    Ok(check_base(base)?.as_str().trim_end_matches('/').to_owned())
+}
+
 fn check_base(text: &str) -> Result<Url, HttpError> {
     // An address that cannot be parsed, or says more than scheme and host, may hold a key or a password.
     let hidden = |why| HttpError::BaseUrl("--base-url".to_owned(), why);

@@ -23,7 +23,7 @@ mod lock;
 pub(crate) mod port;
 mod state_file;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -45,6 +45,17 @@ pub(crate) enum Location {
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}`: this version keeps its state in a file only")]
 pub(crate) struct LocationError(String);
+
+impl Location {
+    /// Its text as seen from `base`: the same on every machine, if it is below.
+    pub(crate) fn below(&self, base: &Path) -> String {
+        let Self::File(path) = self;
+        path.strip_prefix(base)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    }
+}
 
 impl FromStr for Location {
     type Err = LocationError;

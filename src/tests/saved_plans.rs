@@ -19,7 +19,7 @@ use crate::planner::{
     saved_changes,
 };
 use crate::report::remade::Remade;
-use crate::report::saved::{Mode, SavedPlan, Terms};
+use crate::report::saved::{Mode, SavedPlan, Target, Terms};
 use crate::report::{PlanReport, json};
 
 const BEFORE: &str =
@@ -56,6 +56,8 @@ struct Site {
     world: World,
     mode: Mode,
     selection: Selection,
+    /// What the service never shows.
+    hidden: Option<&'static str>,
 }
 
 impl Site {
@@ -77,7 +79,20 @@ impl Site {
                 exclude: vec!["other".parse().unwrap()],
                 ..Selection::default()
             },
+            hidden: None,
         }
+    }
+
+    /// What is seen of the service.
+    fn shown(&self) -> World {
+        let mut world = self.world.clone();
+        for seen in world.values_mut() {
+            if let Sighting::Present(live) = seen {
+                live.settings
+                    .retain(|name, _| Some(name.as_str()) != self.hidden);
+            }
+        }
+        world
     }
 
     /// Somebody moved things by hand.
@@ -126,10 +141,10 @@ impl Site {
         scope.planned = selection.clone();
         let (listed, elsewhere) = (BTreeSet::new(), Wanted::new());
         let considered = scope.consider(wanted, &self.state, &listed, Some(&elsewhere));
-        let world = (mode.live || mode.drift_only).then_some(&self.world);
+        let world = (mode.live || mode.drift_only).then(|| self.shown());
         Plan {
             left_out: considered.left_out(),
-            ..plan(wanted, &considered.state, world, &planning(mode))
+            ..plan(wanted, &considered.state, world.as_ref(), &planning(mode))
         }
     }
 
@@ -146,7 +161,15 @@ impl Site {
             ..Terms::default()
         };
         let selection = self.selection.clone();
-        let saved = SavedPlan::new(self.mode, selection, terms, changes, &report).unwrap();
+        let saved = SavedPlan::new(
+            Target::default(),
+            self.mode,
+            selection,
+            terms,
+            changes,
+            &report,
+        )
+        .unwrap();
         serde_json::from_str(&json(&saved).unwrap()).unwrap()
     }
 
@@ -302,22 +325,83 @@ fn a_plan_holds_on_every_machine() {
     }
 }
 
-/// A run that died, or an answer that was lost, moves nothing but what the plan itself sent.
+/// A run that died, or an answer that was lost, moves nothing but what the plan itself sent, however much of it is shown.
 #[test]
 fn a_plan_whose_run_died_holds() {
-    for arrived in [false, true] {
-        for (number, site) in sites().into_iter().enumerate() {
-            let saved = site.saved(Some("set"));
-            if saved["changes"] == json!([]) {
-                continue;
+    for hidden in [None, Some("maxParticipants"), Some("privacy")] {
+        for arrived in [false, true] {
+            for (number, mut site) in sites().into_iter().enumerate() {
+                site.hidden = hidden;
+                let saved = site.saved(Some("set"));
+                if saved["changes"] == json!([]) {
+                    continue;
+                }
+                let site = site.died(Some("set"), arrived);
+                let refusal = site.refusal(&saved, Some("set"));
+                // What is as it was applied again is nothing to be put back.
+                let is_back = arrived && site.mode.drift_only;
+                let expected = is_back.then(|| "nothing to do".to_owned());
+                assert_eq!(refusal, expected, "{number} {arrived} {hidden:?}");
             }
-            let site = site.died(Some("set"), arrived);
-            let refusal = site.refusal(&saved, Some("set"));
-            // What is as it was applied again is nothing to be put back.
-            let is_back = arrived && site.mode.drift_only;
-            let expected = is_back.then(|| "nothing to do".to_owned());
-            assert_eq!(refusal, expected, "{number} {arrived}");
         }
+    }
+}
+
+/// What somebody moved meanwhile is not taken for what the plan sent.
+#[test]
+fn a_move_is_no_arrival() {
+    let seen = Mode {
+        live: true,
+        ..Mode::default()
+    };
+    for hidden in [None, Some("maxParticipants")] {
+        let mut site = Site::new(AFTER, seen);
+        site.hidden = hidden;
+        let saved = site.saved(Some("set"));
+        let mut site = site.died(Some("set"), true);
+        let moved = ("enableRecording".to_owned(), Live::from(false));
+        live_of(&mut site.world).settings.extend([moved]);
+        let refusal = site.refusal(&saved, Some("set"));
+        assert!(refusal.is_some(), "{hidden:?}");
+    }
+}
+
+/// An archive of ours whose answer was lost is recorded by the same plan; a room that moved instead is stale.
+#[test]
+fn an_archive_whose_run_died_holds() {
+    let mode = Mode {
+        live: true,
+        prune: true,
+        ..Mode::default()
+    };
+    let mut site = Site::new(BEFORE, mode);
+    let saved = site.saved(Some("set"));
+    for gone in [Gone::Missing, Gone::Archived] {
+        site.world.insert(name("gone"), Sighting::Absent(gone));
+        assert_eq!(site.refusal(&saved, Some("set")), None);
+    }
+    let other = several(&[("gone", &[("privacy", "public".into())])]);
+    site.world.extend(shown(&other));
+    assert!(site.refusal(&saved, Some("set")).is_some());
+}
+
+/// What a plan sends again is sent again once, whatever else it did.
+#[test]
+fn what_was_sent_again_is_done() {
+    for live in [false, true] {
+        let mode = Mode {
+            reassert: true,
+            live,
+            ..Mode::default()
+        };
+        let mut site = Site::new(BEFORE, mode);
+        let saved = site.saved(Some("set"));
+        for room in ["a", "b"] {
+            assert_eq!(site.refusal(&saved, Some("set")), None, "{room}");
+            site.state.rooms.get_mut(room).unwrap().asserted = Some(options().now);
+        }
+        let refusal = site.refusal(&saved, Some("set"));
+        assert_eq!(refusal.as_deref(), Some("nothing to do"));
     }
 }
 
@@ -386,7 +470,8 @@ fn refuses_all_changes(site: &Site, saved: &Json) {
             passed.insert(format!("{path} {other}"));
         }
     }
-    // Where lines come from, and whether a secret that refers to a variable moved, only the machine of the plan could know;
+    // Where it is applied, the command looks at before. Where lines come from, and whether a secret that refers to a
+    // variable moved, only the machine of the plan could know;
     // and which version of the program it has changes nothing.
     let referring: Vec<String> = referring(saved);
     let unknowable = ["before", "after", "live", "cause", "unknown", "unconfirmed"];
@@ -403,6 +488,7 @@ fn refuses_all_changes(site: &Site, saved: &Json) {
             .any(|one| one.rsplit_once('/').unwrap().0 == path);
         let is_of_others = lines && !passed.contains("meetingJoinWebhook");
         !(path == "/roomctl"
+            || path.starts_with("/target/")
             || is_moot
             || is_of_others
             || field == "explanation"

@@ -99,6 +99,10 @@ impl Site {
         serde_json::from_str(&self.scratch.read(".roomctl/state.json")).unwrap()
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     pub fn run(&self, args: &[&str]) -> Ran {
         self.run_with(&[], args)
     }

@@ -302,7 +302,11 @@ fn a_recreated_room_that_was_written_unseen_stays_in_doubt_until_somebody_looks(
     site.simulator()
         .with_world(|world| world.archive("room-01").unwrap());
     let ran = site.apply(&["--live"]);
-    assert!(!ran.stdout.contains("id of it has changed"), "{}", ran.all());
+    assert!(
+        !ran.stdout.contains("id of it has changed"),
+        "{}",
+        ran.all()
+    );
 }
 
 /// Nothing was written, so what moved since something last was is still to be reported.

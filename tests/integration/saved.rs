@@ -3,7 +3,7 @@
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use crate::harness::Site;
+use crate::harness::{KEY, Site};
 use crate::schemas::check;
 
 const ROOM: &str = "privacy: private\nmaxParticipants: 5\n";
@@ -252,6 +252,44 @@ fn a_saved_plan_that_was_changed_is_refused() {
     assert_eq!(site.count("PUT"), puts);
     site.scratch.write("plan.roomctl", &saved);
     assert_eq!(apply(&site, &[]).code, 0);
+}
+
+/// Another service of the same name, and another copy of the same state, are not what was reviewed.
+#[test]
+fn a_plan_is_for_one_service_and_one_state() {
+    let (site, other) = (site(), Site::new(&[], &[]));
+    site.room(0, MORE);
+    let state = site.scratch.read(".roomctl/state.json");
+    site.scratch.write("copy.json", &state);
+    let run = |args: &[&str]| {
+        let mut command = site.scratch.command(&["--app", "acme"]);
+        command.args(args).env("METERED_SECRET_KEY", KEY);
+        crate::common::Ran::from(command.output().unwrap())
+    };
+    let apply = |url: &str, more: &[&str]| {
+        run(&[
+            &["--base-url", url, "apply", "--yes", "plan.roomctl"][..],
+            more,
+        ]
+        .concat())
+    };
+    let refused = |ran: crate::common::Ran, flag: &str| {
+        assert_eq!(ran.code, 4, "{}", ran.all());
+        assert!(ran.stderr.contains(flag), "{}", ran.stderr);
+    };
+    // Nobody named a service where it was made: the one of the app is meant.
+    run(&["plan", "--out", "plan.roomctl"]);
+    refused(apply(site.url(), &[]), "https://acme.metered.live");
+    run(&["--base-url", site.url(), "plan", "--out", "plan.roomctl"]);
+    let before = (site.log().len(), other.log().len());
+    refused(apply(other.url(), &[]), "--base-url http");
+    refused(
+        apply(site.url(), &["--state", "copy.json"]),
+        "--state copy.json",
+    );
+    assert_eq!((site.log().len(), other.log().len()), before);
+    let ran = apply(&format!("{}/", site.url()), &[]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
 }
 
 /// A guard that was taken out since, and totals that somebody changed: whatever is applied of a plan, all of it is checked.

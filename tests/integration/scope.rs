@@ -25,6 +25,29 @@ fn two_teams() -> Site {
     site
 }
 
+/// A directory of the usual name says nothing about rooms that are kept elsewhere.
+#[test]
+fn an_unrelated_directory_changes_nothing() {
+    let site = Site::new(&[], &[]);
+    site.scratch.write("rooms/example.yaml", ROOM);
+    site.scratch
+        .write("teams/_defaults.yaml", "enableChat: true\n");
+    for file in ["sales/emea", "sales/apac", "hr/payroll"] {
+        site.scratch.write(&format!("teams/{file}.yaml"), ROOM);
+    }
+    assert_eq!(site.apply(&["--rooms", "teams"]).code, 0);
+    let sales = |more: &[&str]| {
+        let plan = ["plan", "--format", "json", "--rooms", "teams/sales"];
+        let ran = site.run(&[&plan, more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        assert_eq!(ran.json()["changes"], json!([]), "{}", ran.all());
+    };
+    sales(&[]);
+    let (from, to) = ("teams/sales/apac.yaml", "teams/hr/apac.yaml");
+    fs::rename(site.scratch.path(from), site.scratch.path(to)).unwrap();
+    sales(&["--prune", "--allow-empty"]);
+}
+
 /// A room whose file moved to another team drifted, and only that is put back: its file is where it is by now.
 #[test]
 fn what_is_put_back_is_remembered_where_its_file_is() {
@@ -336,7 +359,12 @@ fn a_saved_plan_keeps_its_selection_and_may_be_narrowed_further() {
     assert_eq!(ran.code, 0, "{}", ran.all());
     assert_eq!(rooms_in(&ran.json(), "receipts"), ["emea"]);
     assert_eq!(ran.json()["left_out"]["not_selected"], 3);
-    assert_eq!(named(&site, from), ["emea"]);
+    // All of it is looked at again, so that it shows nothing that is not so; only what is selected is written.
+    assert_eq!(named(&site, from), ["apac", "emea", "hiring"]);
+    let written = site.log().split_off(from);
+    let written = written.iter().filter(|one| one.method.name() == "PUT");
+    let written: Vec<&str> = written.map(|one| one.path.as_str()).collect();
+    assert_eq!(written, ["/api/v1/room/emea"]);
     let ran = site.apply(&[saved]);
     assert_eq!(ran.code, 0, "{}", ran.all());
     assert_eq!(named(&site, from), ["apac", "emea", "hiring"]);

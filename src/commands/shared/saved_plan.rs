@@ -9,7 +9,7 @@ use super::report_file;
 use crate::model::words::count;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::json;
-use crate::report::saved::{Mode, SavedPlan};
+use crate::report::saved::{Mode, SavedPlan, Target};
 
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     report_file::write(path, "plan", &json(plan)?)
@@ -35,14 +35,39 @@ pub(crate) fn verify(untrue: Option<String>) -> Result<(), Failure> {
         .hint("make a new plan and have it reviewed"))
 }
 
-/// Whether a plan is about this state at all.
-pub(crate) fn check(plan: &SavedPlan, state: &State) -> Result<(), Failure> {
+/// Whether a plan is for this app, service and state at all.
+pub(crate) fn check(plan: &SavedPlan, state: &State, here: &Target) -> Result<(), Failure> {
     if plan.app != state.app {
         let message = format!(
             "the plan is for the app `{}`, and this is `{}`",
             plan.app, state.app
         );
         return Err(Failure::new(Exit::Refused, message));
+    }
+    let targets = [
+        (
+            "--base-url",
+            "for the service at",
+            &plan.target.address,
+            &here.address,
+        ),
+        (
+            "--state",
+            "made against the state in",
+            &plan.target.location,
+            &here.location,
+        ),
+    ];
+    let other = targets
+        .into_iter()
+        .find(|(.., planned, here)| planned != here);
+    if let Some((flag, what, planned, here)) = other {
+        let (planned, here) = (planned.escape_debug(), here.escape_debug());
+        let message = format!("the plan is {what} `{planned}`, and this is `{here}`");
+        let hint = format!(
+            "if `{planned}` is right, apply it with `{flag} {planned}`; else make the plan again with `{flag} {here}`"
+        );
+        return Err(Failure::new(Exit::Refused, message).hint(hint));
     }
     match &plan.state.lineage {
         Some(lineage) if *lineage != state.lineage => {

@@ -17,6 +17,8 @@ use crate::model::policy::{self, Policy};
 use crate::model::reference::PrefixError;
 use crate::model::{Effect, EnvPrefix, Glob, NameRule, Secret, Variables};
 use crate::planner::{Rate, Scope, State};
+use crate::report::saved::Target;
+use crate::service::http;
 use crate::store::{Found, Location, LocationError, Store};
 
 /// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
@@ -31,6 +33,8 @@ pub(crate) struct Workspace {
     secret_key_file: Option<PathBuf>,
     pub env_prefix: EnvPrefix,
     pub store: Store,
+    /// Where the state is kept, from the configuration's directory.
+    location: String,
     runtime: OnceLock<Runtime>,
     /// Directory of the room files: the configured one, or what `--rooms` names.
     pub rooms: PathBuf,
@@ -62,12 +66,14 @@ impl Workspace {
         let base_url = variable.or_else(|| configured.map(str::to_owned));
         let (whole, is_said) = whole(global, &configuration)?;
         let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
+        let location = location(global, &configuration)?;
         let mut workspace = Self {
             app,
             base_url: set(&global.base_url, base_url),
             secret_key_file: global.secret_key_file.clone(),
             env_prefix: env_prefix(global)?,
-            store: Store::open(&location(global, &configuration)?),
+            location: location.below(&configuration.base),
+            store: Store::open(&location),
             runtime: OnceLock::new(),
             scope: looked::scope(&configuration.base, &whole, &rooms),
             rooms,
@@ -118,6 +124,18 @@ impl Workspace {
     pub(crate) fn base_url(&self, app: &str) -> String {
         let default = || format!("https://{app}.metered.live");
         self.base_url.clone().unwrap_or_else(default)
+    }
+
+    /// What a plan of `app` is for.
+    pub(crate) fn target(&self, app: &str) -> Result<Target, Failure> {
+        let address = match self.sandbox {
+            true => SANDBOX_APP.to_owned(),
+            false => http::address(&self.base_url(app))?,
+        };
+        Ok(Target {
+            address,
+            location: self.location.clone(),
+        })
     }
 
     pub(crate) fn names(&self) -> NameRule {
@@ -253,15 +271,17 @@ fn set(flag: &Option<String>, otherwise: Option<String>) -> Option<String> {
     said.filter(|text| !text.is_empty())
 }
 
-/// The whole rooms directory, beside the configuration; and whether it is configured or there.
+/// The whole rooms directory, beside the configuration; and whether somebody says so: it is configured, or it is the usual
+/// one and no other is named. What is kept elsewhere is no part of it, though it is there.
 fn whole(global: &Global, configuration: &Configuration) -> Result<(PathBuf, bool), Failure> {
     let configured = configuration.config.rooms.get().map(PathBelow::path);
     let below = configured.unwrap_or(Path::new(configuration::ROOMS));
     // The usual one does not matter where the user names another.
-    if configured.is_none() && global.rooms.is_some() {
+    if let (None, Some(named)) = (configured, &global.rooms) {
         let usual = configuration.base.join(below);
-        let is_there = usual.exists();
-        return Ok((usual, is_there));
+        let is_within = |inner: &Path, outer: &Path| looked::surroundings(outer, inner) == outer;
+        let is_said = is_within(named, &usual) || is_within(&usual, named);
+        return Ok((usual, is_said));
     }
     let whole = configuration.place(below)?;
     let is_said = configured.is_some() || whole.exists();
