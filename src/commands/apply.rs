@@ -243,7 +243,7 @@ impl Intent {
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let (session, intent) = begin(global, args)?;
     let policies = session.workspace.policies()?;
-    let files = load(&session.workspace, &policies);
+    let files = load(&session.workspace, &*policies);
     let mut files = accept(files, &args.report, output)?;
     let mut held = lock(&session.workspace, output)?;
     clean_up(&session.workspace, &files);

@@ -19,6 +19,7 @@ use super::shared::session::Session;
 use crate::files::room_files::{self, Loaded};
 use crate::files::unchanged::Known;
 use crate::model::RoomName;
+use crate::model::policy::NOBODY;
 use crate::planner::drift::Evidence;
 use crate::planner::{Considered, Scope, State, World, drift};
 use crate::report::DriftReport;
@@ -135,7 +136,7 @@ async fn look<'a>(
         room_files::load_unless_known(
             &workspace.whole,
             &workspace.rooms,
-            &workspace.context(&[]),
+            &workspace.context(NOBODY),
             &known,
         )
     };

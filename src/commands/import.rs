@@ -23,6 +23,7 @@ use crate::files::new_file;
 use crate::files::room_file;
 use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
+use crate::model::policy::NOBODY;
 use crate::model::{LiveRoom, RoomName, Value, Variables, Wanted, WantedRoom};
 use crate::planner::import::{Draft, VariableNames, draft, stem};
 use crate::planner::{
@@ -408,7 +409,7 @@ impl Import<'_> {
                 _ => None,
             }
         };
-        let context = self.workspace.context(&[]);
+        let context = self.workspace.context(NOBODY);
         let context = Context {
             variables: Variables {
                 values: &lookup,

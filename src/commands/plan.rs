@@ -21,6 +21,7 @@ use crate::files::base;
 use crate::files::discover::as_typed;
 use crate::files::looked::surroundings;
 use crate::files::room_files::Loaded;
+use crate::model::policy::NOBODY;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::refusals;
 use crate::planner::{Explained, Plan, explain, saved_changes};
@@ -76,7 +77,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     // The state is parsed while the files are.
     let (files, found) = thread::scope(|scope| {
         let state = scope.spawn(|| workspace.load_state());
-        let files = load(workspace, &policies);
+        let files = load(workspace, &*policies);
         (
             files,
             state.join().unwrap_or_else(|panic| resume_unwind(panic)),
@@ -142,7 +143,7 @@ fn explained_since(
     output: &Output,
 ) -> Result<Explained, Failure> {
     let rooms = surroundings(&workspace.whole, &workspace.rooms);
-    let read = base::read(rooms, revision, &workspace.context(&[]));
+    let read = base::read(rooms, revision, &workspace.context(NOBODY));
     let (base, unread) = read.map_err(|error| {
         Failure::because(Exit::Usage, &error)
             .hint("in a pipeline, check out the whole history first (`fetch-depth: 0`)")

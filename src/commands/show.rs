@@ -33,7 +33,7 @@ pub(crate) struct ShowArgs {
 
 pub(crate) fn run(global: &Global, args: &ShowArgs, output: &mut Output) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
-    let loaded = load(&workspace, &workspace.policies()?);
+    let loaded = load(&workspace, &*workspace.policies()?);
     let Some((name, wanted)) = loaded.wanted.get_key_value(args.room.as_str()) else {
         return Err(missing(&args.room, loaded, &args.format.into(), output));
     };

@@ -38,7 +38,7 @@ pub(crate) fn run(
     let named = &args.paths[..];
     let roots = if named.is_empty() { &whole } else { named };
     let policies = workspace.policies()?;
-    let loaded = room_files::load(&workspace.whole, roots, &workspace.context(&policies));
+    let loaded = room_files::load(&workspace.whole, roots, &workspace.context(&*policies));
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     print_report(report, &args.report, Detail::default(), output)?;
     if Finding::any_error(&loaded.findings) {

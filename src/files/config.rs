@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use crate::files::yaml;
+use crate::files::yaml::{self, Located};
 use crate::model::address::is_loopback;
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
@@ -134,13 +134,44 @@ pub(crate) fn parse(text: &str) -> Result<ConfigText, (Place, String)> {
         }
     }
     let config = yaml::typed(entries.iter());
-    let config = config.map_err(|error| (Place::default(), error.to_string()))?;
+    let mut config: Config = config.map_err(|error| (Place::default(), error.to_string()))?;
+    if let Managed::Set(policies) = &mut config.policies {
+        locate(policies, text);
+    }
     let lines = entries.iter();
     let lines = lines.map(|entry| (entry.key.clone(), entry.key_at.line));
     Ok(ConfigText {
         config,
         lines: lines.collect(),
     })
+}
+
+/// Adds to each policy where its expression begins.
+fn locate(policies: &mut [PolicyConfig], text: &str) {
+    #[derive(Deserialize)]
+    struct Written {
+        policies: Vec<BTreeMap<String, Located>>,
+    }
+    let written = yaml::located::<Written>(text).map_or_else(Vec::new, |written| written.policies);
+    for (policy, keys) in policies.iter_mut().zip(written) {
+        if let Some(expression) = keys.get("expression") {
+            policy.at = beginning(expression, text);
+        }
+    }
+}
+
+/// Where a text begins. Its width is 0 where its lines and columns are not those of the file.
+fn beginning(value: &Located, text: &str) -> Place {
+    let (line, column) = (value.at.line as usize, value.at.column as usize);
+    let above = line
+        .checked_sub(2)
+        .and_then(|above| text.lines().nth(above));
+    let above = above.unwrap_or_default().rsplit(": ").next();
+    let is_block = above.is_some_and(|end| end.trim_start().starts_with('|'));
+    let written = text.get(value.span.clone()).unwrap_or_default();
+    let is_plain = !written.contains(['\n', '\\']) && !written.contains("''");
+    let quote = usize::from(written.starts_with(['"', '\'']) && !is_block);
+    Place::new(line, column + quote, usize::from(is_block || is_plain))
 }
 
 #[cfg(test)]
@@ -156,6 +187,25 @@ mod tests {
         assert_eq!(config.parallelism, Managed::Set(8));
         assert_eq!(config.names, Managed::Set(NameRule::UrlSafe));
         assert_eq!(parse("").unwrap().config, Config::default());
+    }
+
+    #[test]
+    fn expressions_have_places() {
+        let at = |text: &str| {
+            let text = format!(
+                "app: acme\npolicies:\n  - id: a\n    message: m\n    expression: {text}\n"
+            );
+            let config = parse(&text).unwrap().config;
+            let at = config.policies.get().unwrap()[0].at;
+            (at.line, at.column, at.width)
+        };
+        assert_eq!(at("a == 1"), (5, 17, 1));
+        assert_eq!(at("'true'"), (5, 18, 1));
+        assert_eq!(at("|\n      true &&\n      true"), (6, 7, 1));
+        assert_eq!(at("|-\n      true"), (6, 7, 1));
+        assert_eq!(at("true &&\n      true"), (5, 17, 0));
+        assert_eq!(at("\"\\x41 == 1\"").2, 0);
+        assert_eq!(at(">\n      true &&\n      true").2, 0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What reading a room file takes besides its text. Pure.
 
 use crate::files::defaults::Defaults;
-use crate::model::policy::Policy;
+use crate::model::policy::{Ask, NOBODY};
 use crate::model::{Glob, NameRule, Variables};
 
 #[derive(Clone, Copy)]
@@ -17,5 +17,19 @@ pub(crate) struct Context<'a> {
     /// The rooms that are the repository's. `None`: all.
     pub owns: Option<&'a [Glob]>,
     /// What the repository demands of its rooms beyond the rules of the service.
-    pub policies: &'a [Policy],
+    pub policies: Policies<'a>,
+}
+
+/// Who is asked about rooms, and how many there are to share the work.
+#[derive(Clone, Copy)]
+pub(crate) struct Policies<'a> {
+    pub ask: &'a dyn Ask,
+    pub rooms: usize,
+}
+
+impl Policies<'_> {
+    pub(crate) const NONE: Self = Self {
+        ask: NOBODY,
+        rooms: 0,
+    };
 }

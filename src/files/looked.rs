@@ -3,7 +3,7 @@
 
 use std::path::{Component, Path, PathBuf, absolute};
 
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::paths_in;
 use crate::files::discover::as_typed;
 use crate::files::room_files;
@@ -71,7 +71,7 @@ pub(crate) fn elsewhere(
     }
     let context = Context {
         owns: None,
-        policies: &[],
+        policies: Policies::NONE,
         ..*context
     };
     let all = room_files::load(whole, &[whole.to_owned()], &context);

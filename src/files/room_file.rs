@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::entries::{self, Findings, shortened};
 use crate::files::unchanged;
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameError, NameRule, RoomName};
-use crate::model::policy::Subject;
+use crate::model::policy::{Question, Subject};
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
 use crate::model::{
@@ -92,6 +92,10 @@ fn ask_policies(
     context: &Context<'_>,
     findings: &mut Findings<'_>,
 ) {
+    let Policies { ask, rooms } = context.policies;
+    if ask.is_idle() {
+        return;
+    }
     let subject = Subject {
         room: name,
         file: &wanted.file,
@@ -99,8 +103,7 @@ fn ask_policies(
         secrets: &wanted.secrets,
         now: context.now,
     };
-    let violations = context.policies.iter();
-    for violation in violations.filter_map(|one| one.check(subject)) {
+    for violation in ask.ask(Question::new(subject, rooms)) {
         add_violation(violation, layers, findings);
     }
 }
@@ -297,7 +300,7 @@ mod tests {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
-        policies: &[],
+        policies: Policies::NONE,
         variables: Variables {
             prefix: EnvPrefix::ROOM,
             values: &|name| match name {
@@ -515,7 +518,10 @@ mod tests {
         let (layer, _) = defaults::parse("_defaults.yaml", "\nprivacy: private\n", EnvPrefix::ROOM);
         let defaults = Defaults::default().below(Arc::new(layer));
         let context = Context {
-            policies: &policies,
+            policies: Policies {
+                ask: &policies,
+                rooms: 1,
+            },
             defaults: &defaults,
             ..CONTEXT
         };

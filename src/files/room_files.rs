@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
 
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::{self, Defaults, Layer};
 use crate::files::discover::{Found, as_typed, discover};
 use crate::files::room_file::{self, RoomFile};
@@ -58,9 +58,14 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
         files.add(root, found, &mut findings);
     }
     files.sort();
+    let policies = Policies {
+        rooms: files.rooms.len(),
+        ..context.policies
+    };
     let read = on_all_cores(&files.rooms, |(path, defaults)| {
         let context = Context {
             defaults,
+            policies,
             ..*context
         };
         read_room(path, &context, known)
@@ -318,7 +323,7 @@ mod tests {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
-        policies: &[],
+        policies: Policies::NONE,
     };
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {

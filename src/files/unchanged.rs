@@ -123,6 +123,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::files::context::Policies;
     use crate::files::defaults::{Defaults, parse as parse_defaults};
     use crate::files::room_file::parse;
     use crate::model::value::stored;
@@ -136,7 +137,7 @@ mod tests {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
-        policies: &[],
+        policies: Policies::NONE,
     };
     const TEXT: &str = "privacy: private\nmaxParticipants: 5 # people\nexpireUnixSec: 1893456000\n";
 

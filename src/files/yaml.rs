@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::value::MapDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_yaml::{
     DuplicateKeyPolicy, Error, MergeKeyPolicy, Options, Spanned, budget::BudgetBreach,
@@ -95,6 +95,29 @@ pub(crate) fn typed<'a, T: Deserialize<'a>>(
 ) -> Result<T, serde_json::Error> {
     let pairs = entries.map(|entry| (entry.key.as_str(), &entry.value));
     T::deserialize(MapDeserializer::new(pairs))
+}
+
+/// A value of which only the place counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    pub at: Place,
+    /// Its bytes in the file.
+    pub span: Range<usize>,
+}
+
+impl<'de> Deserialize<'de> for Located {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Spanned::<IgnoredAny>::deserialize(deserializer)?;
+        Ok(Self {
+            at: place(&value.referenced),
+            span: span(&value.referenced),
+        })
+    }
+}
+
+/// Reads `text` into a type that holds places. For what was accepted before.
+pub(crate) fn located<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_yaml::from_str_with_options(text, options(DuplicateKeyPolicy::Error)).ok()
 }
 
 struct Entries(Vec<Entry>);

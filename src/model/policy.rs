@@ -1,21 +1,47 @@
 //! Policies: what a company demands of its rooms beyond the rules of the service, as CEL expressions.
+//!
+//! Whoever may propose a change may write one. So each is limited in length before it is parsed, its names are checked
+//! (`policy_names`), and its work and memory bounded (`policy_cost`), before anything is evaluated.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
 
-use cel::{Context, Program, Value as Cel};
+use cel::extractors::This;
+use cel::{Context, Env, ExecutionError, IdedExpr, ParseErrors, Program, Value as Cel};
+use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::catalogue::attributes;
-use super::finding::Severity;
+use super::finding::{Place, Severity};
 use super::glob::Glob;
+use super::policy_cost::{self, Sizes};
+use super::policy_names::{self, Wrong};
 use super::reference::Template;
 use super::rule::Rule;
 use super::rules::Violation;
 use super::secret::MASK;
 use super::value::Scalar;
 use super::{RoomName, Settings, Value};
+
+/// Longest expression, in bytes.
+const MOST_TEXT: usize = 4096;
+
+/// Most terms of an expression, and of all together. The parser takes a stretch of stack for each.
+const MOST_TERMS: usize = 500;
+const MOST_TERMS_OF_ALL: usize = 5_000;
+
+/// Largest pattern once it is compiled, in bytes, and all together.
+const MOST_PATTERN: usize = 256 * 1024;
+const MOST_PATTERNS: usize = 2 * 1024 * 1024;
+
+/// Most work, in steps of about 0.1 µs: of one expression about a usual room, and of all of them about all rooms.
+const MOST_WORK: u64 = 200_000;
+const MOST_WORK_OF_ALL: u64 = 30_000_000;
+
+/// How much stack the thread needs that compiles policies or asks them.
+pub(crate) const STACK: usize = 64 * 1024 * 1024;
 
 /// One policy, as `roomctl.yaml` declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -36,20 +62,30 @@ pub(crate) struct PolicyConfig {
     /// How much that weighs: with `error` nothing is planned or sent. Default: `error`.
     #[serde(default)]
     pub severity: Severity,
+    /// Where the text of the expression begins in the file; the width is 0 where its lines are laid out otherwise.
+    #[serde(skip)]
+    pub at: Place,
 }
 
+/// Why a policy cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PolicyError {
-    #[error("there are two policies called `{0}`")]
-    Twice(String),
-    #[error("policy `{id}`: the expression cannot be read: {why}")]
-    Expression { id: String, why: String },
+#[error("policy `{id}`: {why}")]
+pub(crate) struct PolicyError {
+    pub id: String,
+    /// In the file of the policy.
+    pub at: Place,
+    pub why: String,
+    pub help: String,
 }
+
+/// The patterns of an expression, compiled, each with the number of its states at most.
+type Patterns = BTreeMap<String, (Regex, u64)>;
 
 #[derive(Debug)]
 pub(crate) struct Policy {
     config: PolicyConfig,
     program: Program,
+    patterns: Arc<Patterns>,
 }
 
 /// A room as a policy sees it.
@@ -64,79 +100,302 @@ pub(crate) struct Subject<'a> {
     pub now: i64,
 }
 
+/// The same, for whoever asks in another thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    room: RoomName,
+    file: String,
+    values: HashMap<String, Cel>,
+    now: i64,
+    /// Most work that the answers may take.
+    work: u64,
+}
+
+/// Asks policies about a room: what they have to say, nothing if it keeps to all of them.
+pub(crate) trait Ask: Sync {
+    fn ask(&self, question: Question) -> Vec<Violation>;
+
+    /// Whether there is anything to ask.
+    fn is_idle(&self) -> bool;
+}
+
+/// For whoever reads rooms and asks nothing about them.
+pub(crate) const NOBODY: &dyn Ask = &Vec::<Policy>::new();
+
+impl Ask for Vec<Policy> {
+    fn ask(&self, question: Question) -> Vec<Violation> {
+        let mut left = question.work;
+        let mut violations = Vec::new();
+        for policy in self.iter().filter(|policy| policy.is_about(&question.room)) {
+            let answer = match policy.bound(question.sizes()) {
+                Ok(work) if work > left => {
+                    let why = "all policies together would take more work than there is for a room";
+                    violations.extend(policy.violation(Err(why.to_owned())));
+                    break;
+                }
+                Ok(work) => {
+                    left -= work;
+                    policy.ask(&question)
+                }
+                Err(wrong) => Err(wrong.why),
+            };
+            violations.extend(policy.violation(answer));
+        }
+        violations
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Question {
+    /// About one of so many rooms.
+    pub(crate) fn new(subject: Subject<'_>, rooms: usize) -> Self {
+        let share = MOST_WORK_OF_ALL / (rooms as u64).max(1);
+        Self {
+            room: subject.room.clone(),
+            file: subject.file.to_owned(),
+            values: values(subject),
+            now: subject.now,
+            work: share.clamp(MOST_WORK / 40, MOST_WORK * 10),
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        let texts = self.values.values().map(|value| match value {
+            Cel::String(text) => text.len() as u64,
+            _ => 0,
+        });
+        Sizes {
+            keys: self.values.len() as u64,
+            name: self.room.as_str().len() as u64,
+            text: texts.max().unwrap_or_default(),
+            file: self.file.len() as u64,
+        }
+    }
+}
+
+/// Reads all policies. What they are made of is deep: this needs a stack of `STACK`.
 pub(crate) fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyError> {
     let mut policies: Vec<Policy> = Vec::with_capacity(configs.len());
+    let (mut terms, mut patterns) = (0, 0);
     for config in configs {
+        let refuse = |why: &str, help: &str| config.error(config.at, why, help);
         if policies.iter().any(|other| other.config.id == config.id) {
-            return Err(PolicyError::Twice(config.id.clone()));
+            return Err(refuse(
+                "there are two policies of this name",
+                "rename one of them",
+            ));
         }
-        policies.push(Policy::new(config)?);
+        terms += self::terms(&config.expression);
+        if terms > MOST_TERMS_OF_ALL {
+            let why = format!("all policies together have more than {MOST_TERMS_OF_ALL} terms");
+            return Err(refuse(
+                &why,
+                "take out those that the rules of the service cover",
+            ));
+        }
+        let policy = Policy::new(config)?;
+        patterns += policy
+            .patterns
+            .values()
+            .map(|(_, states)| *states as usize)
+            .sum::<usize>();
+        if patterns > MOST_PATTERNS / STATE {
+            let help = "write `[a-z]` instead of `\\w`, and smaller numbers between braces";
+            return Err(refuse(
+                "the patterns of all policies together are too large",
+                help,
+            ));
+        }
+        policies.push(policy);
     }
     Ok(policies)
 }
 
+/// At least how many terms an expression has: each needs one of these characters.
+fn terms(expression: &str) -> usize {
+    let is_term =
+        |c: &char| c.is_ascii_punctuation() && !matches!(c, '"' | '\'' | '_' | ')' | ']' | '}');
+    expression.chars().filter(is_term).count()
+}
+
+impl PolicyConfig {
+    fn error(&self, at: Place, why: impl Into<String>, help: impl Into<String>) -> PolicyError {
+        PolicyError {
+            id: self.id.clone(),
+            at,
+            why: why.into(),
+            help: help.into(),
+        }
+    }
+
+    /// Where in the file the expression stands that far into its text.
+    fn place(&self, line: usize, column: usize) -> Place {
+        if self.at.width == 0 {
+            return self.at;
+        }
+        let (first, margin) = (self.at.line as usize, self.at.column as usize);
+        Place::new(
+            first + line.saturating_sub(1),
+            margin + column.saturating_sub(1),
+            1,
+        )
+    }
+
+    /// Refuses what is too long to be parsed.
+    fn check_length(&self) -> Result<(), PolicyError> {
+        let (bytes, terms) = (self.expression.len(), terms(&self.expression));
+        let why = if bytes > MOST_TEXT {
+            format!("the expression has {bytes} bytes; {MOST_TEXT} are accepted")
+        } else if terms > MOST_TERMS {
+            format!("the expression has more than {MOST_TERMS} terms")
+        } else {
+            return Ok(());
+        };
+        Err(self.error(self.at, why, "make several policies of it"))
+    }
+
+    fn parse(&self) -> Result<Program, PolicyError> {
+        // The parser is generated and large; what it cannot take must not end the program.
+        match catch_unwind(|| Program::compile(&self.expression)) {
+            Ok(Ok(program)) => Ok(program),
+            Ok(Err(errors)) => Err(self.syntax(&errors)),
+            Err(_) => Err(self.error(
+                self.at,
+                "the expression cannot be read",
+                "write it in another way",
+            )),
+        }
+    }
+
+    /// The first thing that is wrong, in fewer words than the parser's.
+    fn syntax(&self, errors: &ParseErrors) -> PolicyError {
+        let help = "docs/policies.md shows what expressions look like";
+        let Some(first) = errors.errors.first() else {
+            return self.error(self.at, "the expression cannot be read", help);
+        };
+        if errors
+            .errors
+            .iter()
+            .any(|error| error.msg.contains("Recursion limit"))
+        {
+            return self.error(
+                self.at,
+                "the expression is nested too deeply",
+                "write it flat",
+            );
+        }
+        let why = first.msg.split(" expecting ").next().unwrap_or_default();
+        let why = why.trim_start_matches("Syntax error: ");
+        let why: String = why
+            .replace("mismatched input '<EOF>'", "it ends too early")
+            .chars()
+            .take(200)
+            .collect();
+        let (line, column) = first.pos;
+        let at = self.place(
+            usize::try_from(line).unwrap_or(1),
+            usize::try_from(column).unwrap_or(1),
+        );
+        self.error(at, format!("the expression cannot be read: {why}"), help)
+    }
+}
+
 impl Policy {
     fn new(config: &PolicyConfig) -> Result<Self, PolicyError> {
-        let id = config.id.clone();
-        // The parser is generated and large; what it cannot take must not end the program.
-        let parsed = catch_unwind(|| Program::compile(&config.expression));
-        let why = match parsed {
-            Ok(Ok(program)) => {
-                return Ok(Self {
-                    config: config.clone(),
-                    program,
-                });
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "its parser gave up".to_owned(),
+        config.check_length()?;
+        let program = config.parse()?;
+        let wrong = |wrong: Wrong| {
+            let at = place_of(&program, wrong.at).unwrap_or((1, 1));
+            config.error(config.place(at.0, at.1), wrong.why, wrong.help)
         };
-        Err(PolicyError::Expression { id, why })
+        let patterns = patterns(program.expression()).map_err(wrong)?;
+        let policy = Self {
+            config: config.clone(),
+            patterns: Arc::new(patterns),
+            program,
+        };
+        let work = policy.bound(Sizes::USUAL).map_err(|found| {
+            let at = place_of(&policy.program, found.at).unwrap_or((1, 1));
+            config.error(config.place(at.0, at.1), found.why, found.help)
+        })?;
+        if work > MOST_WORK {
+            let why = format!(
+                "the expression can take {} times the work that is accepted",
+                work / MOST_WORK + 1
+            );
+            let help = "put fewer loops into each other, over shorter lists, and smaller patterns";
+            return Err(config.error(config.at, why, help));
+        }
+        Ok(policy)
     }
 
-    /// What the policy has to say about a room; nothing if it keeps to it.
-    pub(crate) fn check(&self, subject: Subject<'_>) -> Option<Violation> {
-        if !self.config.rooms.matches(subject.room.as_str()) {
-            return None;
-        }
-        let PolicyConfig { id, message, .. } = &self.config;
-        match self.ask(subject) {
-            Ok(true) => None,
-            Ok(false) => Some(self.violation(
-                self.config.severity,
-                message,
-                format!("keep to the policy `{id}`, or change it in roomctl.yaml"),
-            )),
-            Err(why) => Some(self.violation(
-                Severity::Error,
-                &format!("the policy `{id}` cannot be asked about this room: {why}"),
-                "a key that a room need not have is asked for with `has(room.KEY)`; the policy is in roomctl.yaml"
-                    .to_owned(),
-            )),
-        }
+    fn bound(&self, sizes: Sizes) -> Result<u64, Wrong> {
+        let states = |pattern: &str| {
+            self.patterns
+                .get(pattern)
+                .map_or(u64::MAX, |(_, states)| *states)
+        };
+        policy_cost::work(self.program.expression(), sizes, &states)
     }
 
-    fn ask(&self, subject: Subject<'_>) -> Result<bool, String> {
-        let mut context = Context::default();
-        context.add_variable_from_value("room", room(subject));
-        context.add_variable_from_value("file", subject.file.to_owned());
-        context.add_variable_from_value("now", subject.now);
+    fn is_about(&self, room: &RoomName) -> bool {
+        self.config.rooms.matches(room.as_str())
+    }
+
+    fn ask(&self, question: &Question) -> Result<bool, String> {
+        let mut context = Context::with_env(LIBRARY.clone());
+        context.add_variable_from_value("room", question.values.clone());
+        context.add_variable_from_value("file", question.file.clone());
+        context.add_variable_from_value("now", question.now);
+        let patterns = self.patterns.clone();
+        let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| match patterns
+            .get(&*pattern)
+        {
+            Some((pattern, _)) => Ok(pattern.is_match(&text)),
+            None => Err(ExecutionError::function_error(
+                "matches",
+                "its pattern is computed",
+            )),
+        };
+        context
+            .add_function("matches", matches)
+            .map_err(|error| error.to_string())?;
         let answer = catch_unwind(AssertUnwindSafe(|| self.program.execute(&context)));
         match answer {
             Ok(Ok(Cel::Bool(answer))) => Ok(answer),
             Ok(Ok(_)) => Err("the expression is neither true nor false".to_owned()),
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(error.to_string().chars().take(300).collect()),
             Err(_) => Err("the expression could not be evaluated".to_owned()),
         }
     }
 
-    fn violation(&self, severity: Severity, message: &str, help: String) -> Violation {
-        Violation {
+    /// What an answer is as a violation; nothing if the room keeps to the policy.
+    fn violation(&self, answer: Result<bool, String>) -> Option<Violation> {
+        let PolicyConfig { id, message, .. } = &self.config;
+        let (severity, message, help) = match answer {
+            Ok(true) => return None,
+            Ok(false) => (
+                self.config.severity,
+                message.clone(),
+                format!("keep to the policy `{id}`, or change it in roomctl.yaml"),
+            ),
+            Err(why) => (
+                Severity::Error,
+                format!("the policy `{id}` cannot be asked about this room: {why}"),
+                "a key that a room need not have is asked for with `has(room.KEY)`; the policy is in roomctl.yaml"
+                    .to_owned(),
+            ),
+        };
+        Some(Violation {
             rule: Rule::Policy,
             severity,
-            message: format!("{message} [{}]", self.config.id),
+            message: format!("{message} [{id}]"),
             attributes: self.attributes(),
             help,
-        }
+        })
     }
 
     /// The attributes that the expression names.
@@ -148,7 +407,67 @@ impl Policy {
     }
 }
 
-fn room(subject: Subject<'_>) -> HashMap<String, Cel> {
+/// The functions of expressions. All but `matches`, which is ours: theirs compiles its pattern at every call.
+static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// What a state of a pattern takes, in bytes.
+const STATE: usize = 16;
+
+/// Checks the names of an expression, and compiles its patterns.
+fn patterns(expression: &IdedExpr) -> Result<Patterns, Wrong> {
+    let mut compiled = Patterns::new();
+    for (at, pattern) in policy_names::check(expression)? {
+        let one = compile_pattern(pattern).map_err(|why| {
+            Wrong::new(
+                at,
+                why,
+                "the syntax is that of https://docs.rs/regex; `[a-z]` is much smaller than `\\w`",
+            )
+        })?;
+        compiled.insert(pattern.to_owned(), one);
+    }
+    Ok(compiled)
+}
+
+/// Compiles a pattern into the smallest size that it fits into. That it has so many states, nobody says otherwise.
+fn compile_pattern(pattern: &str) -> Result<(Regex, u64), String> {
+    let mut size = 1024;
+    loop {
+        let mut builder = RegexBuilder::new(pattern);
+        builder
+            .size_limit(size)
+            .dfa_size_limit(MOST_PATTERN / 2)
+            .nest_limit(50);
+        match builder.build() {
+            Ok(regex) => return Ok((regex, (size / STATE) as u64)),
+            Err(regex::Error::CompiledTooBig(_)) if size < MOST_PATTERN => size *= 2,
+            Err(regex::Error::CompiledTooBig(_)) => {
+                return Err("the pattern is too large".to_owned());
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let last = error
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .trim_start_matches("error: ");
+                return Err(format!("the pattern cannot be read: {last}"));
+            }
+        }
+    }
+}
+
+/// Line and column, from 1, of a node of an expression.
+fn place_of(program: &Program, node: u64) -> Option<(usize, usize)> {
+    let source = program.source_info();
+    let (start, _) = source.offset_for(node)?;
+    let before: String = source.source.chars().take(start as usize).collect();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    Some((line, column))
+}
+
+fn values(subject: Subject<'_>) -> HashMap<String, Cel> {
     let settings = subject.settings.iter().map(|(name, value)| {
         let value = match value {
             Value::Plain(Scalar::Bool(value)) => Cel::from(*value),
@@ -163,116 +482,4 @@ fn room(subject: Subject<'_>) -> HashMap<String, Cel> {
     });
     let name = ("roomName".to_owned(), Cel::from(subject.room.as_str()));
     settings.chain([name]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::Secret;
-
-    fn config(rooms: &str, expression: &str) -> PolicyConfig {
-        PolicyConfig {
-            id: "p".into(),
-            rooms: rooms.parse().unwrap(),
-            expression: expression.into(),
-            message: "reason".into(),
-            severity: Severity::Warning,
-        }
-    }
-
-    fn checked(rooms: &str, expression: &str) -> Option<String> {
-        let settings: Settings = [
-            ("privacy", Value::from("private")),
-            ("maxParticipants", Value::from(12)),
-            ("enableChat", Value::from(true)),
-            ("rtmpOutURL", Value::Secret(Secret::new("rtmp://a/canary"))),
-        ]
-        .into();
-        let room = RoomName::try_from("sales-demo".to_owned()).unwrap();
-        let secret = Template::parse("rtmp://live.example/${env:ROOM_KEY}").unwrap();
-        let secrets = [("rtmpOutURL", secret)].into();
-        let subject = Subject {
-            room: &room,
-            file: "rooms/sales/demo.yaml",
-            settings: &settings,
-            secrets: &secrets,
-            now: 1_000,
-        };
-        let policies = compile(&[config(rooms, expression)]).unwrap();
-        let breach = policies[0].check(subject)?;
-        Some(format!(
-            "{:?} {} {:?}",
-            breach.severity, breach.message, breach.attributes
-        ))
-    }
-
-    #[test]
-    fn rooms_that_keep_to_it_are_not_reported() {
-        for expression in [
-            "true",
-            "room.privacy == 'private'",
-            "room.maxParticipants <= 25 && room.enableChat",
-            "!has(room.recordRoom) || !room.recordRoom",
-            "room.roomName.startsWith('sales-')",
-            "room.roomName.matches('^[a-z-]+$')",
-            "file.startsWith('rooms/sales/')",
-            "!has(room.expireUnixSec) || room.expireUnixSec > now",
-            "room.rtmpOutURL == 'rtmp://live.example/**** (ROOM_KEY)'",
-        ] {
-            assert_eq!(checked("*", expression), None, "{expression}");
-        }
-        assert_eq!(checked("marketing-*", "false"), None, "another room");
-    }
-
-    #[test]
-    fn others_are_reported_with_what_the_policy_looks_at() {
-        assert_eq!(
-            checked(
-                "sales-*",
-                "room.maxParticipants < 10 || room.privacy == 'public'"
-            )
-            .unwrap(),
-            "Warning reason [p] [\"privacy\", \"maxParticipants\"]"
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_answered_is_an_error() {
-        for (expression, why) in [
-            ("room.recordRoom", "No such key: recordRoom"),
-            ("room.maxParticipants", "neither true nor false"),
-            ("nobody == 1", "nobody"),
-            ("room.privacy < 3", ""),
-        ] {
-            let breach = checked("*", expression).unwrap();
-            assert!(
-                breach.starts_with("Error the policy `p` cannot be asked"),
-                "{breach}"
-            );
-            assert!(breach.contains(why), "{expression}: {breach}");
-            assert!(!breach.contains("canary"));
-        }
-    }
-
-    #[test]
-    fn what_is_no_policy_is_refused() {
-        let refused = |configs: &[PolicyConfig]| compile(configs).unwrap_err().to_string();
-        assert!(refused(&[config("*", "room.privacy ==")]).contains("expression cannot be read"));
-        let twice = [config("*", "true"), config("*", "true")];
-        assert!(refused(&twice).contains("two policies"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_expression_ends_the_program(expression in "(room|has|\\.|privacy|\\(|\\)|'|\"|==|&&|\\[|\\]|\\{|1|\\?|:|in| |all\\(x,|[^a]){0,12}") {
-            if let Ok(policies) = compile(&[config("*", &expression)]) {
-                let room = RoomName::try_from("a".to_owned()).unwrap();
-                let settings = Settings::new();
-                let subject = Subject { room: &room, file: "a", settings: &settings, secrets: &BTreeMap::new(), now: 0 };
-                let _ = policies[0].check(subject);
-            }
-        }
-    }
 }

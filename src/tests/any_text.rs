@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::room_file::parse;
 use crate::model::{NameRule, Severity, Variables};
@@ -14,7 +14,7 @@ const CONTEXT: Context = Context {
     defaults: Defaults::NONE,
     sandbox: false,
     owns: None,
-    policies: &[],
+    policies: Policies::NONE,
 };
 
 proptest! {

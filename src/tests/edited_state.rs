@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value as Json, json};
 
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::room_file::parse;
 use crate::files::unchanged::Known;
@@ -18,7 +18,7 @@ const CONTEXT: Context = Context {
     variables: Variables::NONE,
     defaults: Defaults::NONE,
     sandbox: false,
-    policies: &[],
+    policies: Policies::NONE,
     owns: None,
 };
 

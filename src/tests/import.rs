@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::entries::Findings;
 use crate::files::room_file::parse;
@@ -90,7 +90,7 @@ proptest! {
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, values) in lookups.into_iter().enumerate() {
             let variables = Variables { prefix: EnvPrefix::ROOM, values };
-            let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false, owns: None, policies: &[] };
+            let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false, owns: None, policies: Policies::NONE };
             let (parsed, findings) = parse("", &stem, &text, &context);
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));
             prop_assert_eq!(&parsed.name, &room);

@@ -9,6 +9,7 @@ mod in_process;
 mod nothing_moves;
 mod only_drift;
 mod outages;
+mod policies;
 mod properties;
 mod readings;
 mod room_schema;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::{self, Defaults};
 use crate::files::room_file;
 use crate::files::yaml;
@@ -38,7 +38,7 @@ fn findings_below(text: &str, names: NameRule, defaults: &Defaults) -> Vec<Findi
         variables: Variables::NONE,
         sandbox: false,
         owns: None,
-        policies: &[],
+        policies: Policies::NONE,
         defaults,
     };
     room_file::parse("rooms/a.yaml", "a", text, &context).1

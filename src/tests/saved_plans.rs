@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
 
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::room_file::parse;
 use crate::model::value::stored;
@@ -40,7 +40,7 @@ fn files(text: &str, variable: Option<&'static str>) -> (Wanted, Origins) {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
-        policies: &[],
+        policies: Policies::NONE,
     };
     let (room, findings) = parse("rooms/a.yaml", "a", text, &context);
     let room = room.unwrap_or_else(|| panic!("{findings:?}"));

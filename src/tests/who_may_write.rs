@@ -9,7 +9,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::in_process::{Bench, options, quirks};
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::{looked, room_files};
 use crate::model::{Effect, Finding, Glob, NameRule, RoomName, Variables};
@@ -286,7 +286,7 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: owns.as_deref(),
-        policies: &[],
+        policies: Policies::NONE,
     };
     let mut scope = looked::scope(root, &whole, &looked);
     scope.owns.clone_from(&owns);

@@ -23,6 +23,7 @@ mod fmt;
 mod guards;
 mod harness;
 mod hostile;
+mod hostile_policies;
 mod hostile_service;
 mod import;
 #[cfg(unix)]

@@ -6,7 +6,7 @@
 //! | `configuration` | the configuration, and what is counted from its directory |
 //! | `workspace` | flags over environment over configuration: what a command works with |
 //! | `selection` | the rooms that a user selects |
-//! | `rooms` | the room files, read, and refused when one has an error |
+//! | `rooms`, `judge` | the room files, read, and refused when one has an error; the policies that are asked about them |
 //! | `store` | the state, loaded, and locked in the name of this process |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
 //! | `saved_plan` | the file of a saved plan |
@@ -21,6 +21,7 @@ pub(crate) mod args;
 pub(crate) mod configuration;
 pub(crate) mod exit;
 pub(crate) mod interrupt;
+pub(crate) mod judge;
 pub(crate) mod logs;
 pub(crate) mod output;
 pub(crate) mod print_report;

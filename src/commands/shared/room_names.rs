@@ -8,6 +8,7 @@ use clap_complete::engine::CompletionCandidate;
 use super::args::Global;
 use super::rooms::load;
 use super::workspace::Workspace;
+use crate::model::policy::NOBODY;
 use crate::store::Found;
 
 /// The global options without any flag: what the shell has of the line so far is not known here.
@@ -35,7 +36,7 @@ pub(crate) fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
 fn names_here() -> Option<Vec<String>> {
     let Alone { global } = Alone::try_parse_from(["roomctl"]).ok()?;
     let workspace = Workspace::new(&global).ok()?;
-    let files = load(&workspace, &[]).wanted.into_keys();
+    let files = load(&workspace, NOBODY).wanted.into_keys();
     let mut names: Vec<String> = files.map(|name| name.to_string()).collect();
     if let Ok(Found { state, .. }) = workspace.load_state() {
         names.extend(state.rooms.keys().map(ToString::to_string));

@@ -12,7 +12,7 @@ use crate::disk::whole_file::{parent, sweep};
 use crate::files::looked;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
-use crate::model::policy::Policy;
+use crate::model::policy::{Ask, NOBODY};
 use crate::model::words::count;
 use crate::model::{Finding, Wanted};
 use crate::report::ValidateReport;
@@ -23,7 +23,7 @@ use crate::report::view::Detail;
 const MOST_DOUBTS: usize = 10;
 
 /// Reads the rooms, and asks `policies` about them.
-pub(crate) fn load(workspace: &Workspace, policies: &[Policy]) -> Loaded {
+pub(crate) fn load(workspace: &Workspace, policies: &dyn Ask) -> Loaded {
     let roots = std::slice::from_ref(&workspace.rooms);
     let mut loaded = room_files::load(&workspace.whole, roots, &workspace.context(policies));
     for room in loaded.wanted.values_mut() {
@@ -37,7 +37,7 @@ pub(crate) fn load(workspace: &Workspace, policies: &[Policy]) -> Loaded {
 /// Reads the rooms, whatever the policies say; none where there is no directory for them yet.
 pub(crate) fn load_any(workspace: &Workspace) -> Loaded {
     if workspace.rooms.exists() {
-        load(workspace, &[])
+        load(workspace, NOBODY)
     } else {
         Loaded::default()
     }
@@ -54,7 +54,7 @@ pub(crate) fn clean_up(workspace: &Workspace, files: &Loaded) {
 /// The rooms that files declare beyond the `wanted` ones, which were looked at. `None`: nobody can tell.
 pub(crate) fn elsewhere(workspace: &Workspace, wanted: &Wanted) -> Option<Wanted> {
     let Workspace { scope, whole, .. } = workspace;
-    looked::elsewhere(scope, whole, wanted, &workspace.context(&[]))
+    looked::elsewhere(scope, whole, wanted, &workspace.context(NOBODY))
 }
 
 /// Prints the findings on standard error, and gives the rooms out if there is no error among them. If there is,

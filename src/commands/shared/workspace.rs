@@ -9,11 +9,12 @@ use tokio::runtime::{Builder, Runtime};
 use super::args::{Global, PaceArgs};
 use super::configuration::{self, Configuration};
 use super::exit::{Exit, Failure};
+use super::judge;
 use crate::files::config::{LoopbackUrl, PathBelow};
-use crate::files::context::Context;
+use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::looked;
-use crate::model::policy::{self, Policy};
+use crate::model::policy::Ask;
 use crate::model::reference::PrefixError;
 use crate::model::{Effect, EnvPrefix, Glob, NameRule, Secret, Variables};
 use crate::planner::{Rate, Scope, State};
@@ -148,10 +149,10 @@ impl Workspace {
     }
 
     /// What room files are read with. Who goes on with the rooms asks the policies about them.
-    pub(crate) fn context<'a>(&'a self, policies: &'a [Policy]) -> Context<'a> {
+    pub(crate) fn context<'a>(&'a self, ask: &'a dyn Ask) -> Context<'a> {
         Context {
             owns: self.scope.owns.as_deref(),
-            policies,
+            policies: Policies { ask, rooms: 0 },
             defaults: Defaults::NONE,
             sandbox: self.sandbox,
             names: self.names(),
@@ -183,17 +184,9 @@ impl Workspace {
         Ok((args.rate.or(configured).unwrap_or_default(), burst))
     }
 
-    pub(crate) fn policies(&self) -> Result<Vec<Policy>, Failure> {
-        let declared = self
-            .configuration
-            .config
-            .policies
-            .get()
-            .map_or(&[][..], Vec::as_slice);
-        policy::compile(declared).map_err(|error| {
-            let hint = format!("policies are in {}", self.configuration.line_of("policies"));
-            Failure::because(Exit::Invalid, &error).hint(hint)
-        })
+    /// Who is asked about the rooms.
+    pub(crate) fn policies(&self) -> Result<Box<dyn Ask>, Failure> {
+        judge::start(&self.configuration)
     }
 
     /// Effects that `apply` refuses without `--allow`.
