@@ -41,7 +41,8 @@ pub(crate) fn github(view: &View) -> String {
     text
 }
 
-fn message(view: &View, item: &Item) -> String {
+/// What there is to say about an item, without its name.
+pub(super) fn message(view: &View, item: &Item) -> String {
     let effects = view.effects.iter();
     let effects = effects.filter(|effect| item.effects.contains(&effect.name));
     let mut parts: Vec<String> = effects

@@ -16,6 +16,8 @@
 //! | `values` | how a single value, a number of things or a text from outside reads |
 //! | `text` | a view on a terminal; findings with their source lines; what has no other form |
 //! | `markdown`, `html`, `github` | a view in a comment, as a page, as annotations of a workflow |
+//! | `marks` | what a view points at, each with a fingerprint, for programs that keep findings over many runs |
+//! | `sarif`, `junit`, `gitlab` | these marks for code scanners, as tests, as code quality |
 //! | `outputs`, `metrics` | counts for later steps of a workflow, and for Prometheus |
 //! | `excerpt` | a line of a room file without what could be a secret |
 
@@ -26,14 +28,18 @@ pub(crate) mod drift;
 pub(crate) mod envelope;
 mod excerpt;
 pub(crate) mod github;
+pub(crate) mod gitlab;
 pub(crate) mod html;
 pub(crate) mod import;
+pub(crate) mod junit;
 pub(crate) mod markdown;
+mod marks;
 pub(crate) mod metrics;
 pub(crate) mod outputs;
 mod parts;
 pub(crate) mod plan;
 pub(crate) mod remade;
+pub(crate) mod sarif;
 pub(crate) mod saved;
 pub(crate) mod show;
 pub(crate) mod state;

@@ -20,6 +20,7 @@ mod effects;
 mod explained;
 mod faults;
 mod fmt;
+mod forms;
 mod guards;
 mod harness;
 mod hostile;

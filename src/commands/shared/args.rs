@@ -94,6 +94,12 @@ pub(crate) enum Format {
     Html,
     /// Annotations of a GitHub workflow.
     Github,
+    /// Code quality of GitLab.
+    Gitlab,
+    /// SARIF 2.1.0, for code scanners.
+    Sarif,
+    /// JUnit XML: what asks for attention is a test that failed.
+    Junit,
 }
 
 /// How a report is shown.

@@ -7,7 +7,7 @@ use super::report_file;
 use crate::files::text_file::text_of;
 use crate::report::markdown::{Markdown, markdown};
 use crate::report::view::{Detail, View};
-use crate::report::{AnyReport, github, html, text};
+use crate::report::{AnyReport, github, gitlab, html, junit, sarif, text};
 
 /// Prints `report`.
 ///
@@ -46,6 +46,9 @@ pub(crate) fn shown(
             html::html(&view()).map_err(|error| Failure::because(Exit::Unexpected, &error))?
         }
         Format::Github => github::github(&view()),
+        Format::Gitlab => gitlab::gitlab(&view())?,
+        Format::Sarif => sarif::sarif(&view())?,
+        Format::Junit => junit::junit(&view()),
     })
 }
 

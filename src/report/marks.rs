@@ -1,0 +1,113 @@
+//! What a view has to point at, as programs take it that keep findings over many runs: each with the rule that it is an
+//! instance of, and a fingerprint that does not move with its line, with the time, or with other findings.
+
+use std::collections::HashMap;
+
+use super::github::message;
+use super::values;
+use super::view::{Item, Remark, View, Weight};
+use crate::model::digest::sha256;
+
+pub(super) struct Mark<'a> {
+    /// `privacy-required`, `plan-update`, `drift-missing`.
+    pub rule: String,
+    pub weight: Weight,
+    /// What it is about, in a few words.
+    pub name: String,
+    pub message: String,
+    pub file: Option<&'a str>,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    /// The same in every run, and no other mark's in this one.
+    pub fingerprint: String,
+}
+
+impl Mark<'_> {
+    /// `rooms/tea.yaml:4`.
+    pub(super) fn place(&self) -> Option<String> {
+        Some(values::place(self.file?, self.line))
+    }
+}
+
+/// The doubts about the report as a whole, and its items.
+pub(super) fn marks(view: &View) -> Vec<Mark<'_>> {
+    let doubts = view
+        .remarks
+        .iter()
+        .filter(|remark| remark.weight != Weight::Notice);
+    let mut marks: Vec<Mark<'_>> = doubts.map(|remark| of_remark(view, remark)).collect();
+    marks.extend(view.items.iter().map(|item| of_item(view, item)));
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    for mark in &mut marks {
+        let count = seen.entry(mark.fingerprint.clone()).or_default();
+        let digest = sha256(format!("{}\0{count}", mark.fingerprint).as_bytes());
+        mark.fingerprint = digest.trim_start_matches("sha256:").to_owned();
+        *count += 1;
+    }
+    marks
+}
+
+fn of_remark<'a>(view: &View, remark: &Remark) -> Mark<'a> {
+    let rule = slug(&format!("{} {}", view.kind, remark.label));
+    Mark {
+        fingerprint: rule.clone(),
+        rule,
+        weight: remark.weight,
+        name: remark.label.to_owned(),
+        message: format!("{}: {}", remark.label, remark.text),
+        file: None,
+        line: None,
+        column: None,
+    }
+}
+
+fn of_item<'a>(view: &View, item: &'a Item) -> Mark<'a> {
+    let is_finding = view.kind == "validate";
+    let (rule, name) = if is_finding {
+        let place = item.place().unwrap_or_default();
+        (slug(&item.name), format!("{}: {place}", item.name))
+    } else {
+        let rule = slug(&format!("{} {}", view.kind, item.action));
+        (rule, format!("{}: {}", item.name, item.action))
+    };
+    // Of rooms, the attributes but not their values: these are told with their distance from now.
+    let about: Vec<&str> = if is_finding {
+        item.message.iter().map(String::as_str).collect()
+    } else {
+        let attributes = item.lines.iter().map(|line| line.name.as_str());
+        [item.name.as_str()].into_iter().chain(attributes).collect()
+    };
+    let file = item.file.as_deref();
+    let fingerprint = format!("{rule}\0{}\0{}", file.unwrap_or_default(), about.join("\0"));
+    Mark {
+        rule,
+        weight: item.weight,
+        name,
+        message: message(view, item),
+        file,
+        line: item.line,
+        column: item.column.filter(|_| item.line.is_some()),
+        fingerprint,
+    }
+}
+
+/// What is said at the end of every form: the counts, and what is only to be known.
+pub(super) fn closing(view: &View) -> Vec<String> {
+    let notices = view
+        .remarks
+        .iter()
+        .filter(|remark| remark.weight == Weight::Notice);
+    let notices = notices.map(|remark| format!("{}: {}", remark.label, remark.text));
+    [format!("{}: {}", view.heading(), view.summary())]
+        .into_iter()
+        .chain(notices)
+        .collect()
+}
+
+/// Lower-case words with hyphens between them.
+fn slug(text: &str) -> String {
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").to_lowercase()
+}

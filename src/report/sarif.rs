@@ -1,0 +1,79 @@
+//! Reports as SARIF 2.1.0, the form in which code scanners hand findings to others.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use super::marks::{Mark, closing, marks};
+use super::view::{View, Weight};
+
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+pub(crate) fn sarif(view: &View) -> Result<String, serde_json::Error> {
+    let marks = marks(view);
+    let rules: BTreeSet<&str> = marks.iter().map(|mark| mark.rule.as_str()).collect();
+    let rules: Vec<&str> = rules.into_iter().collect();
+    let results: Vec<Json> = marks.iter().map(|mark| result(mark, &rules)).collect();
+    let notes = closing(view).into_iter();
+    let notes: Vec<Json> = notes
+        .map(|text| json!({"level": "note", "message": {"text": text}}))
+        .collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "roomctl",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules.iter().map(|id| json!({"id": id})).collect::<Vec<_>>(),
+            }},
+            "automationDetails": {"id": format!("roomctl/{}/", view.kind)},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [{"executionSuccessful": true, "toolExecutionNotifications": notes}],
+            "results": results,
+        }],
+    });
+    Ok(serde_json::to_string_pretty(&log)? + "\n")
+}
+
+/// What would be a link in its message is none.
+fn result(mark: &Mark<'_>, rules: &[&str]) -> Json {
+    let level = match mark.weight {
+        Weight::Error => "error",
+        Weight::Warning => "warning",
+        Weight::Notice => "note",
+    };
+    let mut result = json!({
+        "ruleId": mark.rule,
+        "ruleIndex": rules.iter().position(|id| *id == mark.rule),
+        "level": level,
+        "message": {"text": mark.message.replace("](", "\\](")},
+        "partialFingerprints": {"roomctl/v1": mark.fingerprint},
+    });
+    if let Some(file) = mark.file {
+        let mut physical =
+            json!({"artifactLocation": {"uri": uri(file), "uriBaseId": "%SRCROOT%"}});
+        if let Some(line) = mark.line {
+            physical["region"] = json!({"startLine": line});
+        }
+        if let Some(column) = mark.column {
+            physical["region"]["startColumn"] = json!(column);
+        }
+        result["locations"] = json!([{"physicalLocation": physical}]);
+    }
+    result
+}
+
+/// A path as a reference of a URI.
+fn uri(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let mut uri = String::new();
+    for byte in path.bytes() {
+        match plain(byte) {
+            true => uri.push(char::from(byte)),
+            false => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}
