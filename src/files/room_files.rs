@@ -348,6 +348,17 @@ mod tests {
     }
 
     #[test]
+    fn work_on_all_cores_keeps_the_order() {
+        for count in [0, 1, 15, 16, 17, 100, 1000] {
+            let items: Vec<usize> = (0..count).collect();
+            let doubled: Vec<usize> = items.iter().map(|item| 2 * item).collect();
+            assert_eq!(on_all_cores(&items, |item| 2 * item), doubled);
+        }
+        let broken = || on_all_cores(&[1, 0], |item| 1 / item);
+        assert!(std::panic::catch_unwind(broken).is_err());
+    }
+
+    #[test]
     fn files_of_both_endings_in_any_depth() {
         let dir = tree(&[
             ("a.yaml", "privacy: public"),
