@@ -1,16 +1,16 @@
 //! `apply`: plans, asks, carries out, records, reports.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::SignedDuration;
 
-use super::shared::approval::approve;
+use super::shared::approval::{approve, can_be_asked};
 use super::shared::args::{Format, Global, NetworkArgs, PlanningArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure};
+use super::shared::intent::Intent;
 use super::shared::interrupt;
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
@@ -23,17 +23,14 @@ use super::shared::store::{Held, lock};
 use super::shared::workspace::Workspace;
 use crate::disk::crash_point::crash_point;
 use crate::files::room_files::Loaded;
+use crate::model::RoomName;
 use crate::model::words::count;
 use crate::planner::change::Unreadable;
-use crate::planner::limits::{Limits, Refusal, refusals};
+use crate::planner::limits::{BaseGuard, Limits, Refusal, refusals};
 use crate::planner::receipt::set_aside;
-use crate::planner::{
-    Action, Narrowed, Options, Plan, Receipt, SavedChange, Selection, State, narrow,
-};
+use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State};
 use crate::report::apply::Summary;
-use crate::report::covered::uncovered;
-use crate::report::remade::Remade;
-use crate::report::saved::{Mode, SavedPlan};
+use crate::report::saved::SavedPlan;
 use crate::report::view::{self, Detail};
 use crate::report::{ApplyReport, PlanReport, text};
 use crate::run::apply::{Job, apply};
@@ -53,7 +50,9 @@ Examples:
 pub(crate) struct ApplyArgs {
     /// Apply exactly this plan, which `plan --out` saved: nothing that was not in it, and nothing if one of its
     /// rooms is no longer as it was (exit 4). It keeps the selection it was made for; --target and --exclude leave
-    /// out more of its rooms, for a later run, once all of it was checked. What was planned with --prune or --drift-only needs the flag here too
+    /// out more of its rooms, for a later run, once all of it was checked. What was planned with --prune or --drift-only
+    /// needs the flag here too. When other rooms would change as well, that is said and, elsewhere than on a terminal, ends
+    /// with exit 4
     #[arg(value_name = "PLAN", group = "reviewed", conflicts_with_all = ["live", "reassert"])]
     pub plan: Option<PathBuf>,
     /// Make a plan now, and apply it only if each of its changes is in one of these saved plans: the same action, all
@@ -94,152 +93,6 @@ fn span(text: &str) -> Result<Duration, String> {
     Ok(span)
 }
 
-enum Intent {
-    /// What files, state and service come to now.
-    Fresh(Mode),
-    /// What the user selects of a saved plan, as far as it is still the same.
-    Saved(Box<SavedPlan>, Selection),
-    /// The same as fresh, as far as one of these reviewed plans has it.
-    Covered(Mode, Vec<SavedPlan>),
-}
-
-/// What is planned now.
-struct Planned {
-    /// What of it is done.
-    narrowed: Narrowed,
-    /// What a saved plan shows first that is not so, if that is applied.
-    untrue: Option<String>,
-}
-
-impl Planned {
-    /// A plan that need not be as another one.
-    fn all(plan: Plan) -> Self {
-        Self {
-            narrowed: Narrowed::all(plan),
-            untrue: None,
-        }
-    }
-}
-
-impl Intent {
-    fn of(args: &ApplyArgs, selected: &mut Selection) -> Result<Self, Failure> {
-        let mode = args.planning.mode();
-        match (&args.plan, &args.covered_by) {
-            (Some(path), _) => {
-                let saved = Box::new(saved_plan::read(path)?);
-                Ok(Self::Saved(saved, std::mem::take(selected)))
-            }
-            (None, Some(paths)) => {
-                let reviewed: Result<_, Failure> =
-                    paths.iter().map(|path| saved_plan::read(path)).collect();
-                Ok(Self::Covered(mode, reviewed?))
-            }
-            (None, None) => Ok(Self::Fresh(mode)),
-        }
-    }
-
-    fn mode(&self) -> Mode {
-        match self {
-            Self::Fresh(mode) | Self::Covered(mode, _) => *mode,
-            Self::Saved(saved, _) => saved.mode,
-        }
-    }
-
-    /// What it is about, beside what the user selects.
-    fn selection(&self) -> Selection {
-        match self {
-            Self::Fresh(_) | Self::Covered(..) => Selection::default(),
-            Self::Saved(saved, _) => saved.selection.clone(),
-        }
-    }
-
-    fn check(&self, here: &Workspace, state: &State, args: &PlanningArgs) -> Result<(), Failure> {
-        if let Self::Fresh(_) = self {
-            return Ok(());
-        }
-        let here = here.target(&state.app)?;
-        match self {
-            Self::Fresh(_) => Ok(()),
-            Self::Saved(saved, _) => saved_plan::check(saved, state, &here)
-                .and_then(|()| saved_plan::check_mode(saved.mode, args)),
-            Self::Covered(_, reviewed) => reviewed
-                .iter()
-                .try_for_each(|saved| saved_plan::check(saved, state, &here)),
-        }
-    }
-
-    /// What is planned now and, of a saved plan, what of it is still the same.
-    fn plan(
-        &self,
-        session: &Session,
-        args: &PlanningArgs,
-        files: &mut Loaded,
-        state: &State,
-        output: &Output,
-    ) -> Result<Planned, Failure> {
-        if let Self::Saved(saved, selection) = self {
-            let all = (session, args, state);
-            return self.plan_saved(saved, selection, all, files, output);
-        }
-        let plan = session.plan(self.mode(), args, files, state, &BTreeSet::new(), output)?;
-        let Self::Covered(mode, reviewed) = self else {
-            return Ok(Planned::all(plan));
-        };
-        let made = PlanReport::new(&plan, &files.origins, &[], None);
-        let why = uncovered(&plan, &made, reviewed, &files.wanted, state);
-        let mut planned = Planned::all(plan);
-        let limits = session.limits(args);
-        let options = session.options(*mode, &limits);
-        planned.narrowed.hold(&why, &options);
-        Ok(planned)
-    }
-
-    /// Makes a saved plan again as a whole, whatever the user selects of it: it may show nothing that is not so. Only then
-    /// the rest is left out.
-    fn plan_saved(
-        &self,
-        saved: &SavedPlan,
-        selection: &Selection,
-        (session, args, state): (&Session, &PlanningArgs, &State),
-        files: &mut Loaded,
-        output: &Output,
-    ) -> Result<Planned, Failure> {
-        let (mode, rooms, limits) = (saved.mode, self.rooms(), session.limits(args));
-        let options = session.options(mode, &limits);
-        let all = (!selection.is_empty()).then(|| files.wanted.clone());
-        let plan = session.plan(mode, args, files, state, &rooms, output)?;
-        let report = PlanReport::new(&plan, &files.origins, &[], None);
-        let narrowed = narrow(&saved.changes, plan, &files.wanted, state, &options);
-        let untrue = saved.untrue(&Remade {
-            report: &report,
-            narrowed: &narrowed,
-            limits: &limits,
-            wanted: &files.wanted,
-            origins: &files.origins,
-        });
-        let Some(all) = all else {
-            return Ok(Planned { narrowed, untrue });
-        };
-        files.wanted = all;
-        let mut scope = session.workspace.scope.clone();
-        scope.selection.clone_from(selection);
-        let considered = session.consider(&scope, files, state, &rooms, output)?;
-        let plan = session.plan_of(mode, args, files, &considered)?;
-        let takes = |change: &&SavedChange| selection.takes(change.room.as_str());
-        let selected: Vec<SavedChange> = saved.changes.iter().filter(takes).cloned().collect();
-        let narrowed = narrow(&selected, plan, &files.wanted, state, &options);
-        Ok(Planned { narrowed, untrue })
-    }
-
-    /// The rooms that it names.
-    fn rooms(&self) -> BTreeSet<String> {
-        match self {
-            Self::Fresh(_) | Self::Covered(..) => BTreeSet::new(),
-            Self::Saved(saved, _) => saved.changes.iter().map(|c| c.room.to_string()).collect(),
-        }
-    }
-}
-
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let (session, intent) = begin(global, args)?;
     let policies = session.workspace.policies()?;
@@ -259,7 +112,9 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     }
     let mut skipped = saved_plan::skipped(narrowed);
     saved_plan::verify(planned.untrue)?;
-    let mut plan = planned.narrowed.plan;
+    let Narrowed {
+        mut plan, others, ..
+    } = planned.narrowed;
     let refusals = refusals(&plan, &limits);
     let report = PlanReport::new(&plan, &files.origins, &refusals, None);
     show(&report, &session, args, output);
@@ -274,18 +129,34 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     receipts.extend(skipped);
     let closed = session.close();
     // Whatever became of state and sandbox, the report comes first: it says what was done.
-    let summary = print_end(&session, &held.state, &receipts, &plan, args, output)?;
+    let summary = print_end(
+        &session,
+        &held.state,
+        &receipts,
+        &plan,
+        &others,
+        args,
+        output,
+    )?;
     saved?;
     closed?;
-    Ok(exit(summary, &receipts, &plan, &session, args))
+    let exit = exit(summary, &receipts, &plan, &session, args);
+    Ok(unless_left(exit, &others, output))
 }
 
 fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure> {
     let session = Session::begin(global, &args.network, &args.selection, args.deadline)?;
     let mut session = session.with_mutes(args.planning.mutes.as_deref())?;
+    let plans = (args.plan.as_deref(), args.covered_by.as_deref());
     let scope = &mut session.workspace.scope;
-    let intent = Intent::of(args, &mut scope.selection)?;
+    let intent = Intent::of(plans, args.planning.mode(), &mut scope.selection)?;
     scope.planned = intent.selection();
+    let mut base = BaseGuard::default();
+    let reviewed = intent.reviewed();
+    reviewed
+        .iter()
+        .for_each(|saved| base.extend(&saved.terms.base));
+    session.keep_to(base, reviewed.iter().map(SavedPlan::weakened).sum());
     Ok((session, intent))
 }
 
@@ -321,7 +192,8 @@ fn refuse_stale(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let none = saved_plan::none_done(narrowed);
-    print_end(session, state, &none, &narrowed.plan, args, output)?;
+    let (plan, others) = (&narrowed.plan, &narrowed.others);
+    print_end(session, state, &none, plan, others, args, output)?;
     Err(saved_plan::refused(narrowed))
 }
 
@@ -433,11 +305,15 @@ fn print_end(
     state: &State,
     receipts: &[Receipt],
     plan: &Plan,
+    others: &[RoomName],
     args: &ApplyArgs,
     output: &mut Output,
 ) -> Result<Summary, Failure> {
     let stopped = session.stopped().as_ref().map(StopReason::sentence);
-    let report = ApplyReport::new(state, receipts, stopped, plan.left_out);
+    let report = ApplyReport {
+        uncovered: others.iter().map(ToString::to_string).collect(),
+        ..ApplyReport::new(state, receipts, stopped, plan.left_out)
+    };
     let summary = report.summary;
     print_report(report, &args.report, detail(session), output)?;
     Ok(summary)
@@ -467,6 +343,21 @@ fn question(workspace: &Workspace, plan: &Plan) -> String {
     }
     let app = &plan.app;
     format!("Change {rooms} of {app} at {}", workspace.base_url(app))
+}
+
+/// What a saved plan does not have, somebody at a terminal reads; a pipeline that is green would say that all is applied.
+fn unless_left(exit: Exit, others: &[RoomName], output: &Output) -> Exit {
+    let is_done = matches!(exit, Exit::Done | Exit::Differences);
+    if others.is_empty() || !is_done || can_be_asked() {
+        return exit;
+    }
+    let rooms = count(others.len() as u64, "room");
+    let message =
+        format!("the plan is applied, and does not cover all: {rooms} would still change");
+    let hint =
+        "make a new plan and have it reviewed; --target and --exclude leave out what is not meant";
+    output.error(&Failure::new(Exit::Refused, message).hint(hint));
+    Exit::Refused
 }
 
 fn exit(

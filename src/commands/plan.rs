@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Args, ValueEnum};
 
 use super::shared::args::{Global, NetworkArgs, PlanningArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure, leave};
+use super::shared::guards::{self, Guards};
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::rooms::{accept, load};
@@ -16,13 +17,12 @@ use super::shared::saved_plan;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
 use super::shared::store::noted;
-use super::shared::workspace::Workspace;
 use crate::files::base;
 use crate::files::discover::as_typed;
+use crate::files::git::{self, GitError, Unread};
 use crate::files::looked::surroundings;
-use crate::files::room_files::Loaded;
 use crate::model::policy::NOBODY;
-use crate::planner::explain::ExplainedChange;
+use crate::planner::explain::Base;
 use crate::planner::limits::refusals;
 use crate::planner::{Explained, Plan, explain, saved_changes};
 use crate::report::PlanReport;
@@ -87,6 +87,12 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let found = noted(found?, output);
     let mode = args.planning.mode();
     let planned = BTreeSet::new();
+    let mutes = args.planning.mutes.as_deref();
+    let since = |revision: &String| Since::new(&session, revision, mutes, output);
+    let since = args.base.as_ref().map(since).transpose()?;
+    let guards = since.as_ref().map(|since| since.guards.clone());
+    let Guards { base, weakened } = guards.unwrap_or_default();
+    session.keep_to(base.clone(), weakened.len());
     let plan = session.plan(
         mode,
         &args.planning,
@@ -96,11 +102,14 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
         output,
     )?;
     session.close()?;
-    let since = |base: &String| explained_since(workspace, base, &plan, &files, output);
-    let explained = args.base.as_ref().map(since).transpose()?;
+    let explained = since.map(|since| explain(&plan, &files.wanted, &since.base));
     let limits = session.limits(&args.planning);
     let refusals = refusals(&plan, &limits);
-    let report = PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref());
+    let report = PlanReport {
+        weakened,
+        ..PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref())
+    };
+    let exit = exit(&plan, &report, explained.as_ref(), args);
     if let Some(path) = &args.out {
         let changes = saved_changes(&plan, &files.wanted, &found.state, &limits);
         let selection = args.selection.selection();
@@ -109,20 +118,22 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
             managed: plan.managed,
             max_changes: limits.max_changes,
             allowed: limits.allowed,
+            base,
         };
         let target = workspace.target(&found.state.app)?;
         let saved = SavedPlan::new(target, mode, selection, terms, changes, &report)?;
         saved_plan::write(path, &saved)?;
     }
     print_report(report, &args.report, session.detail(), output)?;
-    let exit = exit(&plan, explained.as_ref(), args);
     leave((files, found, plan));
     Ok(exit)
 }
 
-fn exit(plan: &Plan, explained: Option<&Explained>, args: &PlanArgs) -> Exit {
-    let is_open = |one: &ExplainedChange| !one.change.is_explained();
-    let any_open = explained.is_some_and(|explained| explained.values().any(is_open));
+fn exit(plan: &Plan, report: &PlanReport, explained: Option<&Explained>, args: &PlanArgs) -> Exit {
+    let lines = explained.into_iter().flat_map(Explained::values);
+    let lines = lines.map(|one| one.change);
+    let guards = report.weakened.iter().map(|one| one.explanation);
+    let any_open = lines.chain(guards).any(|one| !one.is_explained());
     if any_open && args.deny == Some(Deny::Unexplained) {
         Exit::Refused
     } else if plan.any_unread() {
@@ -134,29 +145,46 @@ fn exit(plan: &Plan, explained: Option<&Explained>, args: &PlanArgs) -> Exit {
     }
 }
 
-/// Where the lines of the plan come from: the files are read again as they were at the base.
-fn explained_since(
-    workspace: &Workspace,
-    revision: &str,
-    plan: &Plan,
-    files: &Loaded,
-    output: &Output,
-) -> Result<Explained, Failure> {
-    let rooms = surroundings(&workspace.whole, &workspace.rooms);
-    let read = base::read(rooms, revision, &workspace.context(NOBODY));
-    let (base, unread) = read.map_err(|error| {
-        Failure::because(Exit::Usage, &error)
-            .hint("in a pipeline, check out the whole history first (`fetch-depth: 0`)")
-    })?;
-    if let Some((path, why)) = unread.first_key_value() {
-        // Without the `/` that the rooms directory itself would get at its end.
-        let path: PathBuf = rooms.join(path).components().collect();
-        let (number, path) = (unread.len(), as_typed(&path));
-        let text = format!(
-            "files that could not be read at the base `{revision}`: {number}, the first {path}: {why}"
-        );
-        let meaning = "what may be in them is not taken for this change";
-        output.note(&format!("note: {}; {meaning}\n", text.escape_debug()));
+/// The base of the change: its files, and its guards compared with those here.
+struct Since {
+    base: Base,
+    guards: Guards,
+}
+
+impl Since {
+    fn new(
+        session: &Session,
+        revision: &str,
+        mutes: Option<&Path>,
+        output: &Output,
+    ) -> Result<Self, Failure> {
+        let workspace = &session.workspace;
+        let rooms = surroundings(&workspace.whole, &workspace.rooms);
+        let read = || {
+            let history = git::history(rooms, revision)?;
+            let (base, unread) = base::read(rooms, &history, &workspace.context(NOBODY))?;
+            let guards = guards::since(session, mutes, &history)?;
+            Ok((unread, Self { base, guards }))
+        };
+        let (unread, since) = read().map_err(|error: GitError| {
+            Failure::because(Exit::Usage, &error)
+                .hint("in a pipeline, check out the whole history first (`fetch-depth: 0`)")
+        })?;
+        note_unread(rooms, revision, &unread, output);
+        Ok(since)
     }
-    Ok(explain(plan, &files.wanted, &base))
+}
+
+fn note_unread(rooms: &Path, revision: &str, unread: &Unread, output: &Output) {
+    let Some((path, why)) = unread.first_key_value() else {
+        return;
+    };
+    // Without the `/` that the rooms directory itself would get at its end.
+    let path: PathBuf = rooms.join(path).components().collect();
+    let (number, path) = (unread.len(), as_typed(&path));
+    let text = format!(
+        "files that could not be read at the base `{revision}`: {number}, the first {path}: {why}"
+    );
+    let meaning = "what may be in them is not taken for this change";
+    output.note(&format!("note: {}; {meaning}\n", text.escape_debug()));
 }

@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 
 use crate::files::context::Context;
 use crate::files::discover::as_typed;
-use crate::files::git::{self, GitError, Unread};
+use crate::files::git::{self, GitError, History, Unread};
 use crate::files::room_files::{self, Loaded};
 use crate::model::{Finding, Severity};
 use crate::planner::explain::{Base, Snapshot};
 
-/// Reads the files of `rooms` at `revision`, and where the branch that is checked out left it. Also returns what could
+/// Reads the files of `rooms` at a revision, and where the branch that is checked out left it. Also returns what could
 /// not be read there.
 pub(crate) fn read(
     rooms: &Path,
-    revision: &str,
+    history: &History,
     context: &Context<'_>,
 ) -> Result<(Base, Unread), GitError> {
-    let history = git::history(rooms, revision)?;
     let (revision, mut unread) = snapshot(rooms, &history.commit, context)?;
     let mut merge_bases = Vec::new();
     for commit in &history.merge_bases {

@@ -91,6 +91,44 @@ pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Tree, GitError>
     {
         unread.insert(String::new(), why);
     }
+    tree(directory, blobs, unread)
+}
+
+/// Copies those of the files called `names` that `directory` itself had at `commit`. `None`: its repository has no such
+/// commit, or it is in none.
+pub(crate) fn named_at(
+    directory: &Path,
+    commit: &str,
+    names: &[&str],
+) -> Result<Option<Tree>, GitError> {
+    let is_known = run(
+        directory,
+        &["cat-file", "-e", &format!("{commit}^{{commit}}")],
+    );
+    match is_known {
+        Err(GitError::Refused(_)) => return Ok(None),
+        known => known?,
+    };
+    let listed = run(
+        directory,
+        &[&["ls-tree", "-z", commit, "--"], names].concat(),
+    )?;
+    let mut unread = Unread::new();
+    let mut blobs = Vec::new();
+    for entry in entries(&listed) {
+        match entry.id {
+            Ok(id) => blobs.push((id, entry.path)),
+            Err(why) => _ = unread.insert(entry.path, why.to_owned()),
+        }
+    }
+    tree(directory, blobs, unread).map(Some)
+}
+
+fn tree(
+    directory: &Path,
+    blobs: Vec<(String, String)>,
+    mut unread: Unread,
+) -> Result<Tree, GitError> {
     let files = TempDir::new().map_err(GitError::Io)?;
     copy(directory, blobs, files.path(), &mut unread).map_err(GitError::Io)?;
     Ok(Tree { files, unread })

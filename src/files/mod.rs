@@ -17,6 +17,7 @@
 //! | `room_yaml` | a room that exists, as the file that declares it |
 //! | `new_file` | a file that must not replace another |
 //! | `config_search` | which file is the configuration: the nearest, from the working directory upwards |
+//! | `weakened` | what one configuration forbids and another does not |
 //! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
 
 pub(crate) mod base;
@@ -37,4 +38,5 @@ pub(crate) mod room_yaml;
 pub(crate) mod scalar;
 pub(crate) mod text_file;
 pub(crate) mod unchanged;
+pub(crate) mod weakened;
 pub(crate) mod yaml;

@@ -13,6 +13,8 @@ use super::words::words;
 words! {
     /// One effect on people. The wire names are those that reports and flags use.
     Effect {
+        /// Less is forbidden than at the base of the change. Of the change as a whole, and of no room.
+        GuardWeakened = "guard-weakened",
         /// Anyone with the link can now enter.
         PrivacyWidened = "privacy-widened",
         /// Meetings are recorded from now on, or may be.
@@ -28,7 +30,8 @@ words! {
 
 impl Effect {
     /// All of them, the gravest first.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
+        Self::GuardWeakened,
         Self::PrivacyWidened,
         Self::RecordingOn,
         Self::EjectsParticipants,
@@ -39,6 +42,7 @@ impl Effect {
     /// What it means, in a sentence for the reader of a plan.
     pub(crate) fn sentence(self) -> &'static str {
         match self {
+            Self::GuardWeakened => "less is forbidden than at the base of the change",
             Self::PrivacyWidened => "anyone with the link can enter",
             Self::RecordingOn => "meetings will or may be recorded",
             Self::EjectsParticipants => "people in the room may be put out of it",

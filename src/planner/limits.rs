@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Plan;
@@ -80,6 +81,30 @@ pub(crate) struct Limits {
     pub allowed: Vec<Effect>,
     /// Rooms that are never archived, and of which every effect has to be allowed.
     pub protected: Vec<Glob>,
+    /// How many guards forbid less than at the base of the change.
+    pub weakened: u64,
+}
+
+/// What the configuration at the base of a change forbids: that counts beside what the change leaves of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct BaseGuard {
+    /// Effects that have to be allowed.
+    pub require_allow: Vec<Effect>,
+    /// Rooms that are never archived, and of which every effect has to be allowed.
+    pub protected: Vec<Glob>,
+}
+
+impl BaseGuard {
+    /// Forbids as well what `other` does.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.require_allow.extend(&other.require_allow);
+        self.protected.extend(other.protected.iter().cloned());
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.require_allow.is_empty() && self.protected.is_empty()
+    }
 }
 
 /// Nothing beyond the usual shares.
@@ -100,6 +125,15 @@ pub(crate) enum Ban {
 }
 
 impl Limits {
+    /// Forbids as well what the base of a change does, of which so many guards are weakened by it.
+    #[must_use]
+    pub(crate) fn and_of_base(mut self, base: &BaseGuard, weakened: usize) -> Self {
+        self.require_allow.extend(&base.require_allow);
+        self.protected.extend(base.protected.iter().cloned());
+        self.weakened += weakened as u64;
+        self
+    }
+
     /// What speaks against this effect on a room, if anything: the one answer for plans, and for rooms that are about
     /// to be written.
     pub(crate) fn ban(&self, room: &RoomName, effect: Effect) -> Option<Ban> {
@@ -118,7 +152,7 @@ impl Limits {
     /// Whether anything speaks against any effect on a room.
     pub(crate) fn bans_any(&self, room: &RoomName) -> bool {
         let mut effects = Effect::ALL.into_iter();
-        effects.any(|effect| self.ban(room, effect).is_some())
+        effects.any(|effect| effect != Effect::GuardWeakened && self.ban(room, effect).is_some())
     }
 
     /// Why `room` must not be written as `wanted` while the service holds one of `held`, if so: the same judgement as of
@@ -158,6 +192,8 @@ impl Ban {
 /// Why a plan is not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
+    /// So many guards are weakened, which the base wants to be allowed.
+    Weakened(u64),
     /// More rooms would be written or archived than may be.
     Share {
         rooms: u64,
@@ -181,6 +217,11 @@ pub(crate) enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Weakened(guards) => write!(
+                f,
+                "guard-weakened: {} would forbid less than at the base; allow it with --allow guard-weakened",
+                count(*guards, "guard")
+            ),
             Self::Share {
                 rooms,
                 managed,
@@ -237,6 +278,11 @@ pub(crate) fn refusals_of(steps: &[Step<'_>], managed: u64, limits: &Limits) -> 
         all,
     };
     let mut refusals = Vec::new();
+    let weakened = Effect::GuardWeakened;
+    let is_named = limits.require_allow.contains(&weakened) && !limits.allowed.contains(&weakened);
+    if is_named && limits.weakened > 0 {
+        refusals.push(Refusal::Weakened(limits.weakened));
+    }
     match limits.max_changes {
         Some(allowed) if allowed.is_less_than(all, managed) => {
             let limit = "--max-changes allows".to_owned();

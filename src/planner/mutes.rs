@@ -72,6 +72,14 @@ impl Mute {
         (self.attribute == "*" || self.attribute == attribute) && self.is_about(room)
     }
 
+    /// Whether all that `other` accepts is accepted by this one, as far as can be said without comparing patterns.
+    pub(crate) fn accepts_all_of(&self, other: &Self) -> bool {
+        let attributes = [other.attribute.as_str(), "*"];
+        self.room.as_str() == other.room.as_str()
+            && attributes.contains(&self.attribute.as_str())
+            && self.ends >= other.ends
+    }
+
     fn is_about(&self, room: &str) -> bool {
         self.room.matches(room)
     }

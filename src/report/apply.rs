@@ -24,6 +24,9 @@ pub(crate) struct ApplyReport {
     pub stopped: Option<String>,
     /// What happened to each room, in the order of the plan.
     pub receipts: Vec<ReceiptReport>,
+    /// Rooms that would change as well, and that the saved plan does not have; absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered: Vec<String>,
 }
 
 /// How many rooms ended in which way.
@@ -154,6 +157,7 @@ impl ApplyReport {
             left_out,
             stopped,
             receipts: receipts.iter().map(ReceiptReport::from).collect(),
+            uncovered: Vec::new(),
         }
     }
 }

@@ -11,7 +11,10 @@ pub(crate) fn outputs(report: &AnyReport) -> String {
         AnyReport::Plan(report) => {
             let s = report.summary;
             let changes = s.add + s.create + s.adopt + s.update + s.archive;
-            let used = |effect: &&Effect| report.changes.iter().any(|c| c.effects.contains(effect));
+            let used = |effect: &&Effect| match effect {
+                Effect::GuardWeakened => !report.weakened.is_empty(),
+                effect => report.changes.iter().any(|c| c.effects.contains(effect)),
+            };
             let effects: Vec<&str> = Effect::ALL.iter().filter(used).map(|e| e.name()).collect();
             (changes, 0, effects)
         }

@@ -26,6 +26,9 @@ pub(crate) struct PlanReport {
     pub app: String,
     /// The state that the files were compared with.
     pub state: StateId,
+    /// What forbids less than at the base of the change; absent when nothing does, and without `--base`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weakened: Vec<WeakenedReport>,
     /// How many rooms of each kind.
     pub summary: Summary,
     /// How many rooms were not considered, and why; absent when there are none.
@@ -49,6 +52,21 @@ pub(crate) struct PlanReport {
     /// out the rooms of those that are not set.
     #[serde(default)]
     pub needs: Vec<String>,
+}
+
+/// Something that forbids less than at the base of the change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct WeakenedReport {
+    /// What it is: `guard.require_allow`, `policies.ID`, `mutes`.
+    pub what: String,
+    /// How it is weaker, in words.
+    pub message: String,
+    /// The file that says so now; null when there is none.
+    pub file: Option<String>,
+    /// Line in it; null when it says nothing of it any more.
+    pub line: Option<u32>,
+    /// Where that comes from.
+    pub explanation: Explanation,
 }
 
 /// A room of which attributes moved that no file declares.
@@ -240,6 +258,7 @@ impl PlanReport {
         let mut report = Self {
             app: plan.app.clone(),
             state: StateId::new(&plan.lineage, plan.serial),
+            weakened: Vec::new(),
             summary: Summary {
                 unchanged: plan.unchanged,
                 ..Summary::default()

@@ -1,6 +1,6 @@
 //! The report in a saved plan, held against the one that is made again in the same way: whoever changes a plan can seal it
 //! again, so nothing that a reviewer relied on is believed. All of it is compared but for this:
-//! - where lines come from (`--base`): git knows, and only where the plan was made
+//! - where lines come from, and which guards forbid less than at the base (`--base`): git knows, and only where the plan was made
 //! - whether a secret that refers to variables moved: so do the variables
 //! - rooms of it that were applied since, or that are not as they were: nothing is done to them
 //! - rooms that could not be read: another time they can be

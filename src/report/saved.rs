@@ -10,7 +10,7 @@ use super::envelope::{self, Envelope, ReadError, Report, json};
 use super::{PlanReport, StateId};
 use crate::model::{Effect, digest};
 use crate::planner::forecast::forecast;
-use crate::planner::limits::MaxChanges;
+use crate::planner::limits::{BaseGuard, MaxChanges};
 use crate::planner::{Action, Rate, SavedChange, Selection};
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
@@ -39,6 +39,9 @@ pub(crate) struct Terms {
     pub max_changes: Option<MaxChanges>,
     /// The effects that were allowed.
     pub allowed: Vec<Effect>,
+    /// What the base of the change forbids. It counts where the plan is applied, too.
+    #[serde(default, skip_serializing_if = "BaseGuard::is_empty")]
+    pub base: BaseGuard,
 }
 
 /// What a plan may be applied to, beside its app.
@@ -128,6 +131,11 @@ impl SavedPlan {
             return Ok(read);
         }
         Err(ReadError::Edited(read.roomctl))
+    }
+
+    /// How many guards the change weakens.
+    pub(crate) fn weakened(&self) -> usize {
+        self.plan().map_or(0, |report| report.weakened.len())
     }
 
     /// The report in it, if nothing else is in its place.

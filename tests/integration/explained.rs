@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::Site;
 use crate::schemas::check;
 
-fn git(site: &Site, args: &[&str]) -> String {
+pub fn git(site: &Site, args: &[&str]) -> String {
     let done = Command::new("git")
         .args(["-c", "user.name=Test", "-c", "user.email=test@example.com"])
         .args(args)

@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "files/room_yaml.rs",
     "files/scalar.rs",
     "files/unchanged.rs",
+    "files/weakened.rs",
     "files/yaml.rs",
     "service/api.rs",
     "service/end.rs",

@@ -44,3 +44,4 @@ mod shells;
 mod state;
 mod state_format;
 mod switches;
+mod weakened;

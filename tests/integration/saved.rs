@@ -44,18 +44,37 @@ fn a_plan_is_applied_as_it_was_saved_and_only_once() {
     // Merged meanwhile, and not in the saved plan.
     site.room(1, MORE);
     let puts = site.count("PUT");
-    let ran = apply(&site, &[]);
-    assert_eq!(ran.code, 0, "{}", ran.all());
+    let ran = apply(&site, &["--format", "json"]);
+    assert_eq!(ran.code, 4, "nobody would read it: {}", ran.all());
+    check("apply", &ran.json());
+    assert_eq!(ran.json()["uncovered"], json!(["room-01"]));
+    assert_eq!(ran.json()["summary"]["confirmed"], 1);
     assert!(
-        ran.stderr
-            .contains("not in the plan, and left alone: 1 room"),
+        ran.stderr.contains("does not cover all: 1 room"),
         "{}",
         ran.stderr
     );
     assert_eq!(site.count("PUT"), puts + 1);
     let again = apply(&site, &[]);
-    assert_eq!(again.code, 0, "{}", again.all());
+    assert_eq!(again.code, 4, "{}", again.all());
+    let said = "Not covered: 1 room that would change, and that the plan does not have: room-01";
+    assert!(again.stdout.contains(said), "{}", again.stdout);
     assert_eq!(site.count("PUT"), puts + 1);
+    let meant = apply(&site, &["--exclude", "room-01"]);
+    assert_eq!(meant.code, 0, "{}", meant.all());
+}
+
+/// What an empty plan does is nothing, and that is not what the files want.
+#[test]
+fn an_empty_plan_does_not_apply_what_came_later() {
+    let site = site();
+    site.run(&["plan", "--out", "plan.roomctl"]);
+    let puts = site.count("PUT");
+    assert_eq!(apply(&site, &[]).code, 0, "it covers all that there is");
+    site.room(1, MORE);
+    let ran = apply(&site, &[]);
+    assert_eq!((ran.code, site.count("PUT")), (4, puts), "{}", ran.all());
+    assert!(ran.stderr.contains("does not cover all"), "{}", ran.stderr);
 }
 
 #[test]

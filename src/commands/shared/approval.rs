@@ -4,13 +4,18 @@ use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
 use super::exit::{Exit, Failure};
 
+/// Whether somebody sits there. A pipeline is where nobody does, whatever its variables are called.
+pub(crate) fn can_be_asked() -> bool {
+    stdin().is_terminal() && stderr().is_terminal()
+}
+
 /// Asks for approval of `what`, a sentence without its end, unless `yes` gives it.
 pub(crate) fn approve(yes: bool, what: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     let refused = |message: &str| Failure::new(Exit::Refused, message);
-    if !stdin().is_terminal() || !stderr().is_terminal() {
+    if !can_be_asked() {
         let message = format!("not approved, and nobody can be asked: {what}?");
         return Err(refused(&message).hint("pass --yes to go on without asking"));
     }

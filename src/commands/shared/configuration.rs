@@ -28,13 +28,21 @@ pub(crate) struct Configuration {
     pub file: Option<PathBuf>,
     /// The directory that all is counted from which it or a default names. Empty: the working directory.
     pub base: PathBuf,
+    /// Where it was looked for, the nearest directory first; none if the user named it.
+    pub searched: Vec<PathBuf>,
 }
 
 impl Configuration {
     pub(crate) fn read(global: &Global) -> Result<Self, Failure> {
-        let named = global.config.clone();
-        let Some(file) = named.map_or_else(search, |named| Ok(Some(named)))? else {
-            return Ok(Self::default());
+        let (file, searched) = match &global.config {
+            Some(named) => (Some(named.clone()), Vec::new()),
+            None => search()?,
+        };
+        let Some(file) = file else {
+            return Ok(Self {
+                searched,
+                ..Self::default()
+            });
         };
         let base = file.parent().unwrap_or(Path::new("")).to_owned();
         if !base.as_os_str().is_empty() {
@@ -46,6 +54,7 @@ impl Configuration {
             lines,
             file: Some(file),
             base,
+            searched,
         })
     }
 
@@ -71,21 +80,22 @@ impl Configuration {
     }
 }
 
-/// The configuration that is nearest.
-fn search() -> Result<Option<PathBuf>, Failure> {
+/// The configuration that is nearest, and where it was looked for.
+fn search() -> Result<(Option<PathBuf>, Vec<PathBuf>), Failure> {
     let here = std::env::current_dir().map_err(|error| {
         let message = format!("cannot tell what the working directory is: {error}");
         Failure::new(Exit::Unexpected, message)
     })?;
     let home = std::env::home_dir().and_then(|home| home.canonicalize().ok());
     let searched = directories(&here, home.as_deref());
-    find(&here, &searched).map_err(|error| {
+    let found = find(&here, &searched).map_err(|error| {
         let failure = Failure::because(Exit::Invalid, &error);
         match error {
             SearchError::Both(..) => failure.hint("keep one of the two"),
             _ => failure.hint("name the configuration with --config"),
         }
-    })
+    })?;
+    Ok((found, searched))
 }
 
 /// Whether a directory holds a configuration, by whichever name.

@@ -9,7 +9,8 @@
 //! | `rooms`, `judge` | the room files, read, and refused when one has an error; the policies that are asked about them |
 //! | `store` | the state, loaded, and locked in the name of this process |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
-//! | `saved_plan` | the file of a saved plan |
+//! | `intent`, `saved_plan` | what apply is to do; the file of a saved plan |
+//! | `guards` | what the guards forbid less than at the base of a change |
 //! | `approval`, `interrupt` | what the user says: yes, and stop |
 //! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
 //! | `print_report`, `progress` | a report in the form asked for, a bar |
@@ -20,6 +21,8 @@ pub(crate) mod approval;
 pub(crate) mod args;
 pub(crate) mod configuration;
 pub(crate) mod exit;
+pub(crate) mod guards;
+pub(crate) mod intent;
 pub(crate) mod interrupt;
 pub(crate) mod judge;
 pub(crate) mod logs;

@@ -22,7 +22,7 @@ use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::model::{RoomName, Secret};
-use crate::planner::limits::Limits;
+use crate::planner::limits::{BaseGuard, Limits};
 use crate::planner::mutes::Mute;
 use crate::planner::{Considered, Doubt, Options, Plan, Rate, Scope, State, World, plan};
 use crate::report::saved::Mode;
@@ -46,6 +46,8 @@ pub(crate) struct Session {
     /// Drift that is accepted.
     pub mutes: Vec<Mute>,
     service: OnceCell<Service>,
+    /// What the base of a change forbids, and how many of the guards are weaker here.
+    base: OnceCell<(BaseGuard, usize)>,
     /// What the run has looked at.
     seen: RefCell<World>,
 }
@@ -78,6 +80,7 @@ impl Session {
             deadline: time.map(|time| Deadline::new(begun, time)),
             mutes: Vec::new(),
             service: OnceCell::new(),
+            base: OnceCell::new(),
             seen: RefCell::default(),
         })
     }
@@ -286,14 +289,23 @@ impl Session {
         }
     }
 
+    /// Keeps also to what the base of a change forbids, of which so many guards are weaker here.
+    pub(crate) fn keep_to(&self, base: BaseGuard, weakened: usize) {
+        self.base.get_or_init(|| (base, weakened));
+    }
+
     /// How far a plan may go.
     pub(crate) fn limits(&self, args: &PlanningArgs) -> Limits {
+        let none = (BaseGuard::default(), 0);
+        let base = self.base.get().unwrap_or(&none);
         Limits {
             max_changes: args.max_changes,
             require_allow: self.workspace.require_allow().to_vec(),
             allowed: args.allow.clone(),
             protected: self.workspace.protected().to_vec(),
+            weakened: 0,
         }
+        .and_of_base(&base.0, base.1)
     }
 }
 

@@ -42,7 +42,11 @@ fn paint(style: Style, text: impl std::fmt::Display) -> String {
 pub(crate) fn text(report: &AnyReport, detail: Detail, sources: Sources<'_>) -> String {
     let view = View::new(report, detail);
     match report {
-        AnyReport::Apply(_) if detail.rooms_shown && view.items.is_empty() => String::new(),
+        AnyReport::Apply(report)
+            if detail.rooms_shown && view.items.is_empty() && report.uncovered.is_empty() =>
+        {
+            String::new()
+        }
         AnyReport::Apply(report) if detail.rooms_shown => apply_end(report, &view),
         AnyReport::Plan(_) | AnyReport::Apply(_) | AnyReport::Drift(_) => page(&view),
         AnyReport::Validate(report) => {

@@ -1,6 +1,6 @@
 //! The view of an apply, and of one receipt when it comes.
 
-use super::{Detail, Item, Line, Remark, View, Weight, count, counted, left_out};
+use super::{Detail, Item, Line, Names, Remark, View, Weight, count, counted, left_out};
 use crate::planner::{Action, Outcome};
 use crate::report::apply::{ApplyReport, ReceiptReport};
 
@@ -13,6 +13,7 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     let mut remarks = vec![Remark::new(Weight::Notice, "State", serial)];
     let stopped = report.stopped.iter();
     remarks.extend(left_out(report.left_out));
+    remarks.extend(uncovered(&report.uncovered));
     remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
     View {
         kind: "apply",
@@ -31,6 +32,14 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
         ..View::default()
     }
     .printable()
+}
+
+/// What would change as well.
+fn uncovered(rooms: &[String]) -> Option<Remark> {
+    let names = Names::new(rooms.iter().cloned()).list(str::to_owned);
+    let rooms = count(rooms.len() as u64, "room");
+    let text = format!("{rooms} that would change, and that the plan does not have: {names}");
+    (!names.is_empty()).then(|| Remark::new(Weight::Warning, "Not covered", text))
 }
 
 /// One word for how a room ended, for people.

@@ -14,7 +14,7 @@ use crate::planner::muted::Fate;
 use crate::planner::{Action, Cause, Explanation};
 use crate::report::UndeclaredReport;
 use crate::report::plan::{
-    AttributeReport, ChangeReport, MutedReport, PlanReport, UnreadableReport,
+    AttributeReport, ChangeReport, MutedReport, PlanReport, UnreadableReport, WeakenedReport,
 };
 use crate::report::values::place;
 
@@ -43,6 +43,7 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
         kind: "plan",
         title: format!("Plan for {}", report.app),
         against: against(&report.state),
+        // The gravest first, and before all of them what would have spoken against them.
         effects: Effect::ALL
             .iter()
             .filter_map(|effect| effect_view(report, *effect))
@@ -60,7 +61,12 @@ fn effect_view(report: &PlanReport, effect: Effect) -> Option<EffectView> {
         .changes
         .iter()
         .filter(|change| change.effects.contains(&effect));
-    let rooms = Names::new(rooms.map(|change| change.room.clone()));
+    let rooms = rooms.map(|change| change.room.clone());
+    let weakened = report.weakened.iter().map(|one| one.what.clone());
+    let rooms = match effect {
+        Effect::GuardWeakened => Names::new(weakened),
+        _ => Names::new(rooms),
+    };
     (!rooms.first.is_empty()).then(|| EffectView {
         name: effect.name(),
         sentence: effect.sentence(),
@@ -83,7 +89,9 @@ fn items(report: &PlanReport, detail: Detail) -> Vec<Item> {
     // What the change to the files does not explain was not reviewed with it. Otherwise the order of apply.
     let mut changes: Vec<&ChangeReport> = report.changes.iter().collect();
     changes.sort_by_key(|change| !is_open(change.explanation));
-    let mut items: Vec<Item> = report.unreadable.iter().map(unreadable).collect();
+    // What would have spoken against the rest comes before it.
+    let mut items: Vec<Item> = report.weakened.iter().map(weakened).collect();
+    items.extend(report.unreadable.iter().map(unreadable));
     items.extend(changes.into_iter().map(|change| {
         let mut item = change_item(change, detail);
         let muted = muted.remove(change.room.as_str());
@@ -152,6 +160,18 @@ fn muted_note(attribute: &MutedReport, detail: Detail) -> String {
     };
     let MutedReport { reason, until, .. } = attribute;
     format!("muted until {until} ({reason}): {fate}")
+}
+
+fn weakened(guard: &WeakenedReport) -> Item {
+    let effect = Effect::GuardWeakened.name();
+    Item {
+        file: guard.file.clone(),
+        line: guard.line,
+        effects: vec![effect],
+        message: Some(guard.message.clone()),
+        details: vec![origin(guard.explanation)],
+        ..Item::new(Weight::Warning, "!", "weaker", &guard.what)
+    }
 }
 
 fn unreadable(room: &UnreadableReport) -> Item {

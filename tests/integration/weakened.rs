@@ -1,0 +1,215 @@
+//! A change that brings with it that the guard goes which it would meet: said first, and held to the guards of the base.
+
+use serde_json::{Value, json};
+
+use crate::common::Ran;
+use crate::explained::git;
+use crate::harness::Site;
+use crate::schemas::check;
+
+const BASE: &str = "\
+app: acme
+guard:
+  require_allow: [privacy-widened, guard-weakened]
+protected: [room-01]
+policies:
+  - {id: small, expression: room.maxParticipants < 10, message: small rooms only}
+";
+
+fn commit(site: &Site, message: &str) {
+    git(site, &["add", "-A"]);
+    git(site, &["commit", "-q", "-m", message]);
+}
+
+/// Two rooms that are applied, under `config`; then a branch.
+fn branch(config: &str) -> Site {
+    let site = Site::new(&[], &[]);
+    git(&site, &["init", "-q", "-b", "main"]);
+    site.scratch.write(".gitignore", ".roomctl/\n*.roomctl\n");
+    site.scratch.write("roomctl.yaml", config);
+    for number in 0..2 {
+        site.room(number, "privacy: private\nmaxParticipants: 5\n");
+    }
+    commit(&site, "rooms");
+    assert_eq!(site.apply(&[]).code, 0);
+    git(&site, &["checkout", "-q", "-b", "change"]);
+    site
+}
+
+fn plan(site: &Site, args: &[&str]) -> Ran {
+    let fixed = ["plan", "--base", "main", "--out", "plan.roomctl"];
+    site.run(&[&fixed[..], args].concat())
+}
+
+fn apply(site: &Site, args: &[&str]) -> Ran {
+    let fixed = ["apply", "--yes", "--rate", "unlimited", "plan.roomctl"];
+    site.run(&[&fixed[..], args].concat())
+}
+
+fn weakened(ran: &Ran) -> Vec<String> {
+    let report = ran.json();
+    check("plan", &report);
+    let all = report["weakened"].as_array().cloned().unwrap_or_default();
+    let one = |one: &Value| format!("{} {}", one["what"], one["explanation"]).replace('"', "");
+    all.iter().map(one).collect()
+}
+
+#[test]
+fn a_guard_that_goes_with_the_change_is_said_first_and_still_counts() {
+    let site = branch(BASE);
+    site.scratch
+        .write("roomctl.yaml", "app: acme\nnames: url-safe\n");
+    site.room(0, "privacy: public\nmaxParticipants: 50\n");
+    commit(&site, "widen");
+    let json = plan(&site, &["--format", "json"]);
+    let all = [
+        "guard.require_allow",
+        "guard.require_allow",
+        "protected",
+        "policies.small",
+        "names",
+    ];
+    assert_eq!(
+        weakened(&json),
+        all.map(|what| format!("{what} this-change"))
+    );
+    assert_eq!(json.json()["weakened"][4]["line"], 2);
+    let guard = json.json()["guard"].to_string();
+    assert!(guard.contains("--allow guard-weakened"), "{guard}");
+    assert!(guard.contains("--allow privacy-widened"), "{guard}");
+    for form in ["text", "markdown", "html"] {
+        let ran = plan(&site, &["--format", form]);
+        let at = |words: &str| {
+            ran.stdout
+                .find(words)
+                .unwrap_or_else(|| panic!("{form} {words}: {}", ran.stdout))
+        };
+        assert!(at("guard-weakened") < at("privacy-widened"), "{form}");
+        assert!(
+            at("the policy") < at("maxParticipants"),
+            "{form}: {}",
+            ran.stdout
+        );
+    }
+    let github = plan(&site, &["--format", "github"]);
+    let annotated = "::warning file=roomctl.yaml,line=2,title=names";
+    assert!(github.stdout.contains(annotated), "{}", github.stdout);
+    let puts = site.count("PUT");
+    for allowed in [
+        &[][..],
+        &["--allow", "privacy-widened"],
+        &["--allow", "guard-weakened"],
+    ] {
+        let ran = apply(&site, allowed);
+        assert_eq!((ran.code, site.count("PUT")), (4, puts), "{}", ran.all());
+    }
+    let covered = ["apply", "--yes", "--covered-by", "plan.roomctl"];
+    assert_eq!(site.run(&covered).code, 4);
+    let ran = apply(
+        &site,
+        &["--allow", "privacy-widened", "--allow", "guard-weakened"],
+    );
+    assert_eq!(
+        (ran.code, site.count("PUT")),
+        (0, puts + 1),
+        "{}",
+        ran.all()
+    );
+}
+
+#[test]
+fn a_plan_that_says_less_of_it_is_refused() {
+    let site = branch(BASE);
+    site.scratch.write("roomctl.yaml", "app: acme\n");
+    site.room(0, "privacy: private\nmaxParticipants: 6\n");
+    commit(&site, "change");
+    assert_eq!(plan(&site, &[]).code, 0);
+    let saved: Value = serde_json::from_str(&site.scratch.read("plan.roomctl")).unwrap();
+    check("saved-plan", &saved);
+    for (path, key) in [("/report", "weakened"), ("/terms", "base")] {
+        let mut edited = saved.clone();
+        let fields = edited.pointer_mut(path).unwrap().as_object_mut().unwrap();
+        assert!(fields.remove(key).is_some(), "{key}");
+        let text = serde_json::to_string_pretty(&edited).unwrap() + "\n";
+        site.scratch.write("plan.roomctl", &text);
+        let ran = apply(&site, &["--allow", "guard-weakened"]);
+        assert_eq!((ran.code, site.count("PUT")), (4, 0), "{}", ran.all());
+    }
+}
+
+#[test]
+fn what_others_did_since_or_nobody_can_read_is_not_of_this_change() {
+    let site = branch("app: acme\n");
+    site.room(0, "privacy: private\nmaxParticipants: 6\n");
+    commit(&site, "change");
+    git(&site, &["checkout", "-q", "main"]);
+    site.scratch
+        .write("roomctl.yaml", "app: acme\nprotected: [a]\n");
+    commit(&site, "protect");
+    git(&site, &["checkout", "-q", "change"]);
+    let behind = plan(&site, &["--format", "json", "--deny", "unexplained"]);
+    assert_eq!(behind.code, 4, "{}", behind.all());
+    assert_eq!(weakened(&behind), ["protected behind"]);
+    git(&site, &["checkout", "-q", "main"]);
+    site.scratch.write("roomctl.yaml", "app: [\n");
+    commit(&site, "break");
+    git(&site, &["checkout", "-q", "change"]);
+    let unread = plan(&site, &["--format", "json"]);
+    assert_eq!(weakened(&unread), ["configuration unread"]);
+    let guard = unread.json()["guard"].to_string();
+    assert!(guard.contains("guard-weakened"), "{guard}");
+}
+
+/// However the configuration comes to be another one.
+#[test]
+fn no_way_around_the_comparison() {
+    let nearer = "app: acme\nrooms: rooms\n";
+    let config = &format!("{BASE}rooms: rooms\n");
+    for (number, from) in ["", "", "below", ""].into_iter().enumerate() {
+        let site = branch(config);
+        match number {
+            // It goes; it is called otherwise; a nearer one is there; mutes come.
+            0 => std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap(),
+            1 => {
+                std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap();
+                site.scratch.write("roomctl.yml", "app: acme\n");
+            }
+            2 => site.scratch.write("below/roomctl.yaml", nearer),
+            _ => {
+                let mute =
+                    "mutes:\n  - {room: \"*\", attribute: privacy, reason: r, until: 2099-01-01}\n";
+                site.scratch.write("mutes.yaml", mute);
+            }
+        }
+        std::fs::create_dir_all(site.scratch.path("below/rooms")).unwrap();
+        site.scratch.write(
+            "below/rooms/room-00.yaml",
+            "privacy: private\nmaxParticipants: 5\n",
+        );
+        commit(&site, "around");
+        let args = [
+            "-C",
+            if from.is_empty() { "." } else { from },
+            "plan",
+            "--base",
+            "main",
+        ];
+        let ran = site.run(&[&args[..], &["--format", "json"]].concat());
+        assert_eq!(ran.code, 0, "{number}: {}", ran.all());
+        assert_ne!(weakened(&ran), [""; 0], "{number}: {}", ran.all());
+        let guard = ran.json()["guard"].to_string();
+        assert!(guard.contains("guard-weakened"), "{number}: {guard}");
+    }
+}
+
+#[test]
+fn what_is_as_strict_is_not_said() {
+    let site = branch(BASE);
+    let stricter = BASE.replace("[room-01]", "[room-01, room-00]");
+    site.scratch
+        .write("roomctl.yaml", &format!("# why\n{stricter}rate: 9/s\n"));
+    commit(&site, "stricter");
+    let ran = plan(&site, &["--format", "json"]);
+    assert_eq!(ran.json().get("weakened"), None);
+    assert_eq!(ran.json()["guard"], json!(null));
+}
