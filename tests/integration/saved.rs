@@ -273,6 +273,52 @@ fn a_saved_plan_that_was_changed_is_refused() {
     assert_eq!(apply(&site, &[]).code, 0);
 }
 
+/// Answers that were lost, on a service that shows only a part of a room: the same plan settles them, and does nothing twice.
+#[test]
+fn a_run_that_died_is_repeated() {
+    let site = Site::new(&["echo=sample"], &[]);
+    for number in 0..3 {
+        site.room(number, ROOM);
+    }
+    assert_eq!(site.apply(&[]).code, 0);
+    site.room(0, "privacy: private\nmaxParticipants: 6\nautoJoin: true\n");
+    site.remove(1);
+    site.run(&["plan", "--live", "--prune", "--out", "plan.roomctl"]);
+    // Each room is looked at, and read before it is written.
+    site.faults(&["drop-after=method:PUT|DELETE", "500=method:GET,skip:5"]);
+    let ran = apply(&site, &["--prune", "--deadline", "1s"]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    let known = &site.state()["rooms"];
+    for (room, name) in [("room-00", "autoJoin"), ("room-01", "privacy")] {
+        assert_ne!(known[room]["unconfirmed"][name], Value::Null, "{known}");
+    }
+    site.faults(&[]);
+    let ran = apply(&site, &["--prune"]);
+    assert_eq!((ran.code, site.count("DELETE")), (0, 1), "{}", ran.all());
+    assert_eq!(site.state()["rooms"]["room-01"], Value::Null);
+    let plan = site.run(&["plan", "--prune", "--format", "json"]).json();
+    assert_eq!(plan["changes"], json!([]), "{plan}");
+}
+
+#[test]
+fn what_was_sent_again_is_not_sent_a_third_time() {
+    let site = site();
+    site.run(&["plan", "--reassert", "--out", "plan.roomctl"]);
+    site.faults(&["reflect-key=method:PUT,room:room-01"]);
+    assert_eq!(apply(&site, &[]).code, 5);
+    site.faults(&[]);
+    for expected in [1, 0] {
+        let puts = site.count("PUT");
+        let ran = apply(&site, &[]);
+        assert_eq!(
+            (ran.code, site.count("PUT")),
+            (0, puts + expected),
+            "{}",
+            ran.all()
+        );
+    }
+}
+
 /// Another service of the same name, and another copy of the same state, are not what was reviewed.
 #[test]
 fn a_plan_is_for_one_service_and_one_state() {
