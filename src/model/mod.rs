@@ -11,7 +11,7 @@
 //! | `wanted`, `origin` | rooms as the files want them, and where each value comes from |
 //! | `name`, `glob`, `suggest` | which room names are accepted; patterns over them; "did you mean" |
 //! | `rule`, `rules`, `policy` | the checks and why each is one; those across attributes; a company's own |
-//! | `policy_names`, `policy_cost` | what such a policy may name, and how much work and memory it takes at most |
+//! | `policy_source`, `policy_names`, `policy_cost` | such a policy as it is written; what it may name; how much work and memory it takes at most |
 //! | `finding` | what a check found, where, and what to write instead |
 //! | `address` | where the service is |
 //! | `effect` | what a change does to people |
@@ -31,6 +31,7 @@ pub(crate) mod origin;
 pub(crate) mod policy;
 pub(crate) mod policy_cost;
 pub(crate) mod policy_names;
+pub(crate) mod policy_source;
 pub(crate) mod reference;
 pub(crate) mod room;
 pub(crate) mod room_schema;

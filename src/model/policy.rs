@@ -8,16 +8,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use cel::extractors::This;
-use cel::{Context, Env, ExecutionError, IdedExpr, ParseErrors, Program, Value as Cel};
+use cel::{Context, Env, ExecutionError, IdedExpr, Program, Value as Cel};
 use regex::{Regex, RegexBuilder};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::catalogue::attributes;
-use super::finding::{Place, Severity};
-use super::glob::Glob;
+use super::finding::Severity;
 use super::policy_cost::{self, Sizes};
 use super::policy_names::{self, Wrong};
+use super::policy_source;
+pub(crate) use super::policy_source::{PolicyConfig, PolicyError};
 use super::reference::Template;
 use super::rule::Rule;
 use super::rules::Violation;
@@ -25,12 +24,11 @@ use super::secret::MASK;
 use super::value::Scalar;
 use super::{RoomName, Settings, Value};
 
-/// Longest expression, in bytes.
-const MOST_TEXT: usize = 4096;
-
-/// Most terms of an expression, and of all together. The parser takes a stretch of stack for each.
-const MOST_TERMS: usize = 500;
-const MOST_TERMS_OF_ALL: usize = 5_000;
+/// Most policies, terms of all of them, breaches in all rooms, and attributes that a breach points at.
+const MOST_POLICIES: usize = 500;
+const MOST_TERMS: usize = 5_000;
+const MOST_BREACHES: usize = 20_000;
+const MOST_NAMED: usize = 8;
 
 /// Largest pattern once it is compiled, in bytes, and all together.
 const MOST_PATTERN: usize = 256 * 1024;
@@ -40,43 +38,11 @@ const MOST_PATTERNS: usize = 2 * 1024 * 1024;
 const MOST_WORK: u64 = 200_000;
 const MOST_WORK_OF_ALL: u64 = 30_000_000;
 
+/// What asking a policy takes besides.
+const BASE: u64 = 10;
+
 /// How much stack the thread needs that compiles policies or asks them.
 pub(crate) const STACK: usize = 64 * 1024 * 1024;
-
-/// One policy, as `roomctl.yaml` declares it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PolicyConfig {
-    /// Its name in findings. Unique.
-    pub id: String,
-    /// The rooms that it is about, as a glob over their names. Default: all.
-    #[serde(default)]
-    pub rooms: Glob,
-    /// A CEL expression that is true for every room that keeps to the policy. `room` holds the wanted settings by
-    /// wire name, and `room.roomName`; of a secret, scheme, host and variables: `https://hooks.example/****
-    /// (ROOM_TOKEN)`. `has(room.maxParticipants)` says whether a key is
-    /// managed. `file` is the path of the room's file, `now` the time in Unix seconds.
-    pub expression: String,
-    /// What is reported about a room that does not.
-    pub message: String,
-    /// How much that weighs: with `error` nothing is planned or sent. Default: `error`.
-    #[serde(default)]
-    pub severity: Severity,
-    /// Where the text of the expression begins in the file; the width is 0 where its lines are laid out otherwise.
-    #[serde(skip)]
-    pub at: Place,
-}
-
-/// Why a policy cannot be asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("policy `{id}`: {why}")]
-pub(crate) struct PolicyError {
-    pub id: String,
-    /// In the file of the policy.
-    pub at: Place,
-    pub why: String,
-    pub help: String,
-}
 
 /// The patterns of an expression, compiled, each with the number of its states at most.
 type Patterns = BTreeMap<String, (Regex, u64)>;
@@ -85,7 +51,10 @@ type Patterns = BTreeMap<String, (Regex, u64)>;
 pub(crate) struct Policy {
     config: PolicyConfig,
     program: Program,
+    /// Those of all policies, once all are there.
     patterns: Arc<Patterns>,
+    /// The attributes to point at.
+    attributes: Vec<&'static str>,
 }
 
 /// A room as a policy sees it.
@@ -109,6 +78,8 @@ pub(crate) struct Question {
     now: i64,
     /// Most work that the answers may take.
     work: u64,
+    /// Most answers that are given out.
+    most: usize,
 }
 
 /// Asks policies about a room: what they have to say, nothing if it keeps to all of them.
@@ -124,10 +95,11 @@ pub(crate) const NOBODY: &dyn Ask = &Vec::<Policy>::new();
 
 impl Ask for Vec<Policy> {
     fn ask(&self, question: Question) -> Vec<Violation> {
-        let mut left = question.work;
+        let (sizes, mut left) = (question.sizes(), question.work);
         let mut violations = Vec::new();
+        let mut context = None;
         for policy in self.iter().filter(|policy| policy.is_about(&question.room)) {
-            let answer = match policy.bound(question.sizes()) {
+            let answer = match policy.bound(sizes) {
                 Ok(work) if work > left => {
                     let why = "all policies together would take more work than there is for a room";
                     violations.extend(policy.violation(Err(why.to_owned())));
@@ -135,11 +107,15 @@ impl Ask for Vec<Policy> {
                 }
                 Ok(work) => {
                     left -= work;
-                    policy.ask(&question)
+                    let context = context.get_or_insert_with(|| policy.context(&question));
+                    policy.answer(context)
                 }
                 Err(wrong) => Err(wrong.why),
             };
             violations.extend(policy.violation(answer));
+            if violations.len() >= question.most {
+                break;
+            }
         }
         violations
     }
@@ -159,6 +135,7 @@ impl Question {
             values: values(subject),
             now: subject.now,
             work: share.clamp(MOST_WORK / 40, MOST_WORK * 10),
+            most: (MOST_BREACHES / rooms.max(1)).max(3),
         }
     }
 
@@ -179,128 +156,51 @@ impl Question {
 /// Reads all policies. What they are made of is deep: this needs a stack of `STACK`.
 pub(crate) fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyError> {
     let mut policies: Vec<Policy> = Vec::with_capacity(configs.len());
-    let (mut terms, mut patterns) = (0, 0);
+    let (mut terms, mut states) = (0, 0);
+    let mut patterns = Patterns::new();
     for config in configs {
         let refuse = |why: &str, help: &str| config.error(config.at, why, help);
+        if policies.len() == MOST_POLICIES {
+            return Err(refuse(
+                "there are more than 500 policies",
+                "join those that say the same",
+            ));
+        }
         if policies.iter().any(|other| other.config.id == config.id) {
             return Err(refuse(
                 "there are two policies of this name",
                 "rename one of them",
             ));
         }
-        terms += self::terms(&config.expression);
-        if terms > MOST_TERMS_OF_ALL {
-            let why = format!("all policies together have more than {MOST_TERMS_OF_ALL} terms");
+        terms += policy_source::terms(&config.expression);
+        if terms > MOST_TERMS {
+            let why = format!("all policies together have more than {MOST_TERMS} terms");
             return Err(refuse(
                 &why,
                 "take out those that the rules of the service cover",
             ));
         }
         let policy = Policy::new(config)?;
-        patterns += policy
+        states += policy
             .patterns
             .values()
             .map(|(_, states)| *states as usize)
             .sum::<usize>();
-        if patterns > MOST_PATTERNS / STATE {
+        if states > MOST_PATTERNS / STATE {
             let help = "write `[a-z]` instead of `\\w`, and smaller numbers between braces";
             return Err(refuse(
                 "the patterns of all policies together are too large",
                 help,
             ));
         }
+        patterns.extend((*policy.patterns).clone());
         policies.push(policy);
     }
+    let patterns = Arc::new(patterns);
+    for policy in &mut policies {
+        policy.patterns = patterns.clone();
+    }
     Ok(policies)
-}
-
-/// At least how many terms an expression has: each needs one of these characters.
-fn terms(expression: &str) -> usize {
-    let is_term =
-        |c: &char| c.is_ascii_punctuation() && !matches!(c, '"' | '\'' | '_' | ')' | ']' | '}');
-    expression.chars().filter(is_term).count()
-}
-
-impl PolicyConfig {
-    fn error(&self, at: Place, why: impl Into<String>, help: impl Into<String>) -> PolicyError {
-        PolicyError {
-            id: self.id.clone(),
-            at,
-            why: why.into(),
-            help: help.into(),
-        }
-    }
-
-    /// Where in the file the expression stands that far into its text.
-    fn place(&self, line: usize, column: usize) -> Place {
-        if self.at.width == 0 {
-            return self.at;
-        }
-        let (first, margin) = (self.at.line as usize, self.at.column as usize);
-        Place::new(
-            first + line.saturating_sub(1),
-            margin + column.saturating_sub(1),
-            1,
-        )
-    }
-
-    /// Refuses what is too long to be parsed.
-    fn check_length(&self) -> Result<(), PolicyError> {
-        let (bytes, terms) = (self.expression.len(), terms(&self.expression));
-        let why = if bytes > MOST_TEXT {
-            format!("the expression has {bytes} bytes; {MOST_TEXT} are accepted")
-        } else if terms > MOST_TERMS {
-            format!("the expression has more than {MOST_TERMS} terms")
-        } else {
-            return Ok(());
-        };
-        Err(self.error(self.at, why, "make several policies of it"))
-    }
-
-    fn parse(&self) -> Result<Program, PolicyError> {
-        // The parser is generated and large; what it cannot take must not end the program.
-        match catch_unwind(|| Program::compile(&self.expression)) {
-            Ok(Ok(program)) => Ok(program),
-            Ok(Err(errors)) => Err(self.syntax(&errors)),
-            Err(_) => Err(self.error(
-                self.at,
-                "the expression cannot be read",
-                "write it in another way",
-            )),
-        }
-    }
-
-    /// The first thing that is wrong, in fewer words than the parser's.
-    fn syntax(&self, errors: &ParseErrors) -> PolicyError {
-        let help = "docs/policies.md shows what expressions look like";
-        let Some(first) = errors.errors.first() else {
-            return self.error(self.at, "the expression cannot be read", help);
-        };
-        if errors
-            .errors
-            .iter()
-            .any(|error| error.msg.contains("Recursion limit"))
-        {
-            return self.error(
-                self.at,
-                "the expression is nested too deeply",
-                "write it flat",
-            );
-        }
-        let why = first.msg.split(" expecting ").next().unwrap_or_default();
-        let why = why.trim_start_matches("Syntax error: ");
-        let why: String = why
-            .replace("mismatched input '<EOF>'", "it ends too early")
-            .chars()
-            .take(200)
-            .collect();
-        let (line, column) = first.pos;
-        let at = self.place(
-            usize::try_from(line).unwrap_or(1),
-            usize::try_from(column).unwrap_or(1),
-        );
-        self.error(at, format!("the expression cannot be read: {why}"), help)
-    }
 }
 
 impl Policy {
@@ -315,6 +215,7 @@ impl Policy {
         let policy = Self {
             config: config.clone(),
             patterns: Arc::new(patterns),
+            attributes: named(&config.expression),
             program,
         };
         let work = policy.bound(Sizes::USUAL).map_err(|found| {
@@ -338,32 +239,35 @@ impl Policy {
                 .get(pattern)
                 .map_or(u64::MAX, |(_, states)| *states)
         };
-        policy_cost::work(self.program.expression(), sizes, &states)
+        let work = policy_cost::work(self.program.expression(), sizes, &states)?;
+        Ok(work.saturating_add(BASE))
     }
 
     fn is_about(&self, room: &RoomName) -> bool {
         self.config.rooms.matches(room.as_str())
     }
 
-    fn ask(&self, question: &Question) -> Result<bool, String> {
+    /// What any policy reads of a room.
+    fn context(&self, question: &Question) -> Context<'static, 'static> {
         let mut context = Context::with_env(LIBRARY.clone());
         context.add_variable_from_value("room", question.values.clone());
         context.add_variable_from_value("file", question.file.clone());
         context.add_variable_from_value("now", question.now);
         let patterns = self.patterns.clone();
-        let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| match patterns
-            .get(&*pattern)
-        {
-            Some((pattern, _)) => Ok(pattern.is_match(&text)),
-            None => Err(ExecutionError::function_error(
-                "matches",
-                "its pattern is computed",
-            )),
+        let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| {
+            let pattern = patterns.get(&*pattern);
+            let pattern = pattern.ok_or_else(|| {
+                ExecutionError::function_error("matches", "its pattern is computed")
+            });
+            pattern.map(|(pattern, _)| pattern.is_match(&text))
         };
+        // Fails only where the library has the function itself; then that one counts.
+        let _ = context.add_function("matches", matches);
         context
-            .add_function("matches", matches)
-            .map_err(|error| error.to_string())?;
-        let answer = catch_unwind(AssertUnwindSafe(|| self.program.execute(&context)));
+    }
+
+    fn answer(&self, context: &Context<'_, '_>) -> Result<bool, String> {
+        let answer = catch_unwind(AssertUnwindSafe(|| self.program.execute(context)));
         match answer {
             Ok(Ok(Cel::Bool(answer))) => Ok(answer),
             Ok(Ok(_)) => Err("the expression is neither true nor false".to_owned()),
@@ -393,18 +297,21 @@ impl Policy {
             rule: Rule::Policy,
             severity,
             message: format!("{message} [{id}]"),
-            attributes: self.attributes(),
+            attributes: self.attributes.clone(),
             help,
         })
     }
+}
 
-    /// The attributes that the expression names.
-    fn attributes(&self) -> Vec<&'static str> {
-        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let words: Vec<&str> = self.config.expression.split(|c| !is_word(c)).collect();
-        let names = attributes().iter().map(|attribute| attribute.name);
-        names.filter(|name| words.contains(name)).collect()
-    }
+/// The first of the attributes that an expression names.
+fn named(expression: &str) -> Vec<&'static str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: Vec<&str> = expression.split(|c| !is_word(c)).collect();
+    let names = attributes().iter().map(|attribute| attribute.name);
+    names
+        .filter(|name| words.contains(name))
+        .take(MOST_NAMED)
+        .collect()
 }
 
 /// The functions of expressions. All but `matches`, which is ours: theirs compiles its pattern at every call.

@@ -77,7 +77,11 @@ fn of_item<'a>(view: &View, item: &'a Item) -> Mark<'a> {
         let attributes = item.lines.iter().map(|line| line.name.as_str());
         [item.name.as_str()].into_iter().chain(attributes).collect()
     };
-    let file = item.file.as_deref();
+    // From the top of the repository, as readers of these forms have it.
+    let file = item
+        .file
+        .as_deref()
+        .map(|file| file.trim_start_matches("./"));
     let fingerprint = format!("{rule}\0{}\0{}", file.unwrap_or_default(), about.join("\0"));
     Mark {
         rule,

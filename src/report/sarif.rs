@@ -52,8 +52,10 @@ fn result(mark: &Mark<'_>, rules: &[&str]) -> Json {
         "partialFingerprints": {"roomctl/v1": mark.fingerprint},
     });
     if let Some(file) = mark.file {
-        let mut physical =
-            json!({"artifactLocation": {"uri": uri(file), "uriBaseId": "%SRCROOT%"}});
+        let mut physical = json!({"artifactLocation": {"uri": uri(file)}});
+        if !file.starts_with('/') {
+            physical["artifactLocation"]["uriBaseId"] = json!("%SRCROOT%");
+        }
         if let Some(line) = mark.line {
             physical["region"] = json!({"startLine": line});
         }

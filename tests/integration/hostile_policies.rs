@@ -10,10 +10,13 @@ use crate::common::Scratch;
 const MEMORY: u64 = 300 * 1024;
 const GUARD: Duration = Duration::from_secs(60);
 
-/// What `validate` says to a policy: its exit code, and its standard error.
-fn judged(expression: &str, rooms: usize) -> (Option<i32>, String) {
+/// What `validate` says to policies: its exit code, and its standard error.
+fn judged(policies: &[(&str, &str)], rooms: usize) -> (Option<i32>, String) {
     let scratch = Scratch::new();
-    let config = serde_json::json!({"policies": [{"id": "hostile", "expression": expression, "message": "m"}]});
+    let policies = policies.iter().enumerate().map(|(number, (expression, message))| {
+        serde_json::json!({"id": format!("hostile-{number}"), "expression": expression, "message": message})
+    });
+    let config = serde_json::json!({"policies": policies.collect::<Vec<_>>()});
     scratch.write("roomctl.yaml", &config.to_string());
     for number in 0..rooms {
         scratch.write(&format!("rooms/r{number}.yaml"), "privacy: private\n");
@@ -21,7 +24,7 @@ fn judged(expression: &str, rooms: usize) -> (Option<i32>, String) {
     let mut command = scratch.command(&["validate", "--format", "json"]);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    watch(&mut child, expression);
+    watch(&mut child, &config["policies"][0]["expression"].to_string());
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code(), stderr)
@@ -94,7 +97,7 @@ fn no_policy_stops_the_machine() {
         "room.privacy.matches(room.roomName + '{1000}{1000}{1000}')".to_owned(),
         "room.all(a, room.all(b, room.all(c, room.all(d, room.all(e, true)))))".to_owned(),
     ] {
-        let (code, stderr) = judged(&expression, 1);
+        let (code, stderr) = judged(&[(&expression, "m")], 1);
         let what: String = expression.chars().take(60).collect();
         assert_eq!(code, Some(3), "{what}: {stderr}");
         assert!(!stderr.contains("panicked"), "{what}: {stderr}");
@@ -105,4 +108,26 @@ fn no_policy_stops_the_machine() {
             "{what}: {stderr}"
         );
     }
+}
+
+/// What each of many rooms breaks is said in bounds, too.
+#[test]
+fn no_message_fills_the_memory() {
+    let long = "m".repeat(200_000);
+    let (code, stderr) = judged(&[("false", &long)], 2_000);
+    assert_eq!(code, Some(3), "{stderr}");
+    let many = [("!has(room.privacy)", "m"); 150];
+    let (code, stderr) = judged(&many, 1_500);
+    assert_eq!(code, Some(3), "{stderr}");
+    let every: String = [
+        "privacy",
+        "maxParticipants",
+        "autoJoin",
+        "enableChat",
+        "recordRoom",
+    ]
+    .map(|key| format!("has(room.{key}) && "))
+    .concat();
+    let (code, stderr) = judged(&[(&*format!("{every}false"), "m"); 40], 2_000);
+    assert_eq!(code, Some(3), "{stderr}");
 }

@@ -117,3 +117,34 @@ fn late() -> Violation {
         help: "take the policy out of roomctl.yaml that has loops in loops".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::policy::Subject;
+    use crate::model::{RoomName, Settings};
+
+    /// Who never answers is not waited for twice, and what is said instead is an error.
+    #[test]
+    fn nobody_waits_forever() {
+        let (questions, asked) = channel();
+        let judge = Judge {
+            questions: Mutex::new(questions),
+            is_late: AtomicBool::new(false),
+        };
+        let room = RoomName::try_from("tea".to_owned()).unwrap();
+        let (settings, secrets) = (Settings::new(), [].into());
+        let subject = Subject {
+            room: &room,
+            file: "rooms/tea.yaml",
+            settings: &settings,
+            secrets: &secrets,
+            now: 0,
+        };
+        for _ in 0..2 {
+            assert_eq!(judge.ask(Question::new(subject, 1)), [late()]);
+        }
+        assert_eq!(asked.try_iter().count(), 1, "the second was not even asked");
+        assert_eq!(late().severity, Severity::Error);
+    }
+}
