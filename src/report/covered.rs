@@ -102,3 +102,99 @@ fn is_alike(line: &AttributeReport, shown: &AttributeReport, has_moved: bool) ->
     let is_as_seen = line.live == shown.live || line.live.is_null();
     goes_there && is_as_seen && (has_moved || comes_from_there)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::model::Value;
+    use crate::planner::limits::Limits;
+    use crate::planner::testing::{applied, files, pruning};
+    use crate::planner::{Selection, plan, saved_changes};
+    use crate::report::saved::{Mode, Target, Terms};
+
+    /// Few rooms with few values each, so that the same comes up in several trees.
+    fn trees() -> impl Strategy<Value = Wanted> {
+        let privacy = select(vec!["private", "public"]);
+        let people = proptest::option::of(0..3_i64);
+        btree_map(select(vec!["a", "b", "c"]), (privacy, people), 0..=3).prop_map(|tree| {
+            let rooms = tree.into_iter().map(|(room, (privacy, people))| {
+                let people = people.map(|n| ("maxParticipants", Value::from(n)));
+                let settings = people.into_iter().chain([("privacy", privacy.into())]);
+                (room, settings.collect::<Vec<_>>())
+            });
+            let rooms: Vec<_> = rooms.collect();
+            let rooms: Vec<_> = rooms.iter().map(|(room, said)| (*room, &**said)).collect();
+            files(&rooms)
+        })
+    }
+
+    /// The plan that was reviewed of these files, over rooms that were applied as `before`.
+    fn reviewed(before: &Wanted, wanted: &Wanted) -> SavedPlan {
+        let state = applied(before);
+        let plan = plan(wanted, &state, None, &pruning());
+        let report = PlanReport::new(&plan, &BTreeMap::new(), &[], None);
+        let changes = saved_changes(&plan, wanted, &state, &Limits::default());
+        let target = Target {
+            address: "https://acme.metered.live".into(),
+            location: "state".into(),
+        };
+        let (mode, terms) = (Mode::default(), Terms::default());
+        SavedPlan::new(target, mode, Selection::default(), terms, changes, &report).unwrap()
+    }
+
+    /// Whether a reader of one of the plans saw that the room gets this.
+    fn was_shown(
+        plans: &[(Wanted, SavedPlan)],
+        room: &RoomName,
+        line: &Json,
+        now: &Wanted,
+    ) -> bool {
+        plans.iter().any(|(files, saved)| {
+            let settings = |files: &Wanted| files.get(room).map(|file| file.settings.clone());
+            let changes = saved.report["changes"].as_array().unwrap();
+            let change = changes.iter().find(|one| one["room"] == room.as_str());
+            let lines = change.map(|one| one["attributes"].as_array().unwrap().clone());
+            let has = |lines: Vec<Json>| {
+                let mut lines = lines.iter();
+                line.is_null()
+                    || lines.any(|one| one["name"] == line["name"] && one["after"] == line["after"])
+            };
+            settings(files) == settings(now) && lines.is_some_and(has)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_done_that_nobody_saw(
+            (before, now) in (trees(), trees()),
+            reviews in vec((trees(), trees()), 0..4),
+            serial in 0..3_u64,
+        ) {
+            let plans: Vec<(Wanted, SavedPlan)> = reviews
+                .into_iter()
+                .map(|(before, files)| (files.clone(), reviewed(&before, &files)))
+                .collect();
+            let mut state = applied(&before);
+            state.serial += serial;
+            let plan = plan(&now, &state, None, &pruning());
+            let made = PlanReport::new(&plan, &BTreeMap::new(), &[], None);
+            let saved: Vec<SavedPlan> = plans.iter().map(|(_, saved)| saved.clone()).collect();
+            let held = uncovered(&plan, &made, &saved, &now, &state);
+            for change in made.changes.iter().filter(|one| !held.contains_key(one.room.as_str())) {
+                let change = serde_json::to_value(change).unwrap();
+                let room = RoomName::try_from(change["room"].as_str().unwrap().to_owned()).unwrap();
+                for line in change["attributes"].as_array().unwrap().iter().chain([&Json::Null]) {
+                    prop_assert!(was_shown(&plans, &room, line, &now), "{line}");
+                }
+            }
+            // Another review takes nothing away, and a plan covers itself.
+            let own = [saved, vec![reviewed(&before, &now)]].concat();
+            prop_assert_eq!(uncovered(&plan, &made, &own, &now, &state), BTreeMap::new());
+        }
+    }
+}
