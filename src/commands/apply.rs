@@ -119,7 +119,11 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let report = PlanReport::new(&plan, &files.origins, &refusals, None);
     show(&report, &session, args, output);
     skipped.extend(set_aside(&mut plan));
-    let (mut receipts, saved) = if plan.is_empty() {
+    // A change that only weakens the guards writes no room, and prepares the one that does.
+    let is_weakened = refusals
+        .iter()
+        .any(|one| matches!(one, Refusal::Weakened(_)));
+    let (mut receipts, saved) = if plan.is_empty() && !is_weakened {
         (Vec::new(), held.save(moved).map_err(Failure::from))
     } else {
         permit(&session, &plan, &refusals, args, output)?;

@@ -118,6 +118,18 @@ fn a_guard_that_goes_with_the_change_is_said_first_and_still_counts() {
 }
 
 #[test]
+fn a_change_that_only_weakens_the_guards_has_to_be_allowed_too() {
+    let site = branch(BASE);
+    site.scratch.write("roomctl.yaml", "app: acme\n");
+    commit(&site, "weaken");
+    assert_eq!(plan(&site, &[]).code, 0);
+    for (allowed, code) in [(&[][..], 4), (&["--allow", "guard-weakened"], 0)] {
+        let ran = apply(&site, allowed);
+        assert_eq!((ran.code, site.count("PUT")), (code, 0), "{}", ran.all());
+    }
+}
+
+#[test]
 fn a_plan_that_says_less_of_it_is_refused() {
     let site = branch(BASE);
     site.scratch.write("roomctl.yaml", "app: acme\n");
