@@ -11,6 +11,7 @@ use super::shared::args::{Global, NetworkArgs, PlainFormat};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
+use super::shared::room_secrets;
 use super::shared::rooms::{accept, clean_up, elsewhere, load_any};
 use super::shared::selection::{self, SelectionArgs};
 use super::shared::session::Session;
@@ -109,6 +110,10 @@ pub(crate) fn run(
     // Whatever became of the state, the report comes first: it says which files were written.
     let report = ImportReport::new(&held.state, rooms, warning, left_out);
     output.plain(&report, args.format, &text::page(&view::import(&report)))?;
+    let variables = report.variables.iter().cloned().collect();
+    if let Some(note) = room_secrets::hand_over(Path::new("."), &variables) {
+        output.note(&note);
+    }
     saved?;
     Ok(exit(report.summary))
 }

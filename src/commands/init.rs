@@ -1,5 +1,6 @@
 //! `init`: a repository that is ready to go. Writes what is missing, and replaces nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,8 +10,10 @@ use super::shared::args::Global;
 use super::shared::configuration;
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
+use super::shared::room_secrets;
+use super::shared::rooms::load_any;
 use super::shared::schemas::{self, SchemaName};
-use super::shared::workspace::{check_app, clock};
+use super::shared::workspace::{Workspace, check_app, clock};
 use crate::disk::whole_file::sweep;
 use crate::files::new_file::{NewFileError, create};
 
@@ -32,7 +35,7 @@ macro_rules! own {
 }
 
 /// The workflows and the action that they use, as this repository has them: its tests run them.
-const WORKFLOWS: [(&str, &str); 10] = own![
+const WORKFLOWS: [(&str, &str); 12] = own![
     ".github/workflows/plan.yml",
     ".github/workflows/comment.yml",
     ".github/workflows/apply.yml",
@@ -43,6 +46,8 @@ const WORKFLOWS: [(&str, &str); 10] = own![
     ".github/actions/roomctl/run.sh",
     ".github/actions/roomctl/state.sh",
     ".github/actions/roomctl/github.py",
+    ".github/actions/roomctl/proposed.py",
+    ".github/actions/roomctl/reviewed.py",
 ];
 
 const SCHEMAS: [(&str, SchemaName); 4] = [
@@ -82,11 +87,27 @@ pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Resu
             "note: .gitignore was there already; these lines belong into it:\n{IGNORED}"
         ));
     }
+    if let Some(note) = room_secrets::hand_over(&root, &needed(global, args)) {
+        output.note(&note);
+    }
     output.note(&next(
         has_config || global.app.is_some(),
         args.dir.as_deref(),
     ));
     Ok(Exit::Done)
+}
+
+/// The variables that room files refer to that are there already. What is wrong with those, other commands say.
+fn needed(global: &Global, args: &InitArgs) -> BTreeSet<String> {
+    let here = args.dir.is_none().then(|| Workspace::new(global).ok());
+    let Some(workspace) = here.flatten() else {
+        return BTreeSet::new();
+    };
+    let rooms = load_any(&workspace).wanted.into_values();
+    let secrets = rooms.flat_map(|room| room.secrets.into_values());
+    secrets
+        .flat_map(|secret| secret.outline().variables)
+        .collect()
 }
 
 /// Whether the directory holds anything but what an earlier try that died left.
@@ -125,11 +146,12 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
         files.push((file, schemas::text(schema)?));
     }
     files.push((".gitignore", IGNORED.to_owned()));
-    files.extend(
-        WORKFLOWS
-            .iter()
-            .map(|(file, text)| (*file, (*text).to_owned())),
-    );
+    let none = BTreeSet::new();
+    files.extend(WORKFLOWS.iter().map(|(file, text)| {
+        // The rooms of this repository are not those of another.
+        let without = room_secrets::with(text, &none);
+        (*file, without.unwrap_or_else(|| (*text).to_owned()))
+    }));
     Ok(files)
 }
 

@@ -27,7 +27,7 @@ Examples:
 pub(crate) struct RenderArgs {
     /// The JSON report, or a saved plan; `-` is standard input
     pub file: PathBuf,
-    /// Print `changes=N`, `drift=N` and `effects=…` instead, for later steps of a workflow to decide by
+    /// Print `changes=N`, `drift=N`, `pending=N` and `effects=…` instead, for later steps of a workflow to decide by
     #[arg(long)]
     pub outputs: bool,
     #[command(flatten)]

@@ -81,6 +81,13 @@ pub(crate) fn create(root: &Path, relative: &Path, text: &str) -> Result<(), New
     })
 }
 
+/// Writes `text` over a file of any name that is there, at `relative` below `root`.
+pub(crate) fn replace(root: &Path, relative: &Path, text: &str) -> Result<(), NewFileError> {
+    let path = check_parts(root, relative, true, |_, _| true)?;
+    write_whole(&path, text.as_bytes(), Way::Replace)
+        .map_err(|source| NewFileError::Io { path, source })
+}
+
 fn check_what_is_there(path: &Path, is_last: bool, replace: bool) -> Result<(), NewFileError> {
     let found = fs::symlink_metadata(path);
     let path = path.to_owned();

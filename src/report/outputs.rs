@@ -7,7 +7,7 @@ use crate::model::Effect;
 
 /// The outputs. Their values are numbers and words of ours, so that none of them can bring a line of its own.
 pub(crate) fn outputs(report: &AnyReport) -> String {
-    let (changes, drift, effects) = match report {
+    let (changes, drift, pending, effects) = match report {
         AnyReport::Plan(report) => {
             let s = report.summary;
             let changes = s.add + s.create + s.adopt + s.update + s.archive;
@@ -16,15 +16,19 @@ pub(crate) fn outputs(report: &AnyReport) -> String {
                 effect => report.changes.iter().any(|c| c.effects.contains(effect)),
             };
             let effects: Vec<&str> = Effect::ALL.iter().filter(used).map(|e| e.name()).collect();
-            (changes, 0, effects)
+            (changes, 0, 0, effects)
         }
-        AnyReport::Apply(report) => (report.summary.done(), 0, Vec::new()),
-        AnyReport::Drift(report) => (0, report.summary.differences(), Vec::new()),
-        AnyReport::Validate(_) => (0, 0, Vec::new()),
+        AnyReport::Apply(report) => (report.summary.done(), 0, 0, Vec::new()),
+        AnyReport::Drift(report) => {
+            let s = report.summary;
+            (0, s.differences(), s.pending, Vec::new())
+        }
+        AnyReport::Validate(_) => (0, 0, 0, Vec::new()),
     };
     let mut text = String::new();
     let _ = writeln!(text, "changes={changes}");
     let _ = writeln!(text, "drift={drift}");
+    let _ = writeln!(text, "pending={pending}");
     let _ = writeln!(text, "effects={}", effects.join(" "));
     text
 }

@@ -392,3 +392,22 @@ fn links_are_not_written_through() {
     assert_eq!(ran.json()["findings"][0]["rule"], "link");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn the_workflow_that_applies_gets_the_secrets_of_imported_rooms() {
+    let site = Site::new(&[], &[]);
+    populate(&site);
+    let workflow = ".github/workflows/apply.yml";
+    site.scratch.run(&["init"]);
+    let ran = import(&site, &["--all"]);
+    let text = site.scratch.read(workflow);
+    let variables = ran.json()["variables"].clone();
+    let variables = variables.as_array().unwrap();
+    assert!(variables.len() > 3, "{}", ran.all());
+    for variable in variables {
+        let name = variable.as_str().unwrap();
+        let line = format!("{name}: ${{{{ secrets.{name} }}}}\n");
+        assert!(text.contains(&line), "{text}");
+    }
+    assert!(!text.contains("canary"), "{text}");
+}

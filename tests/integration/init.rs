@@ -79,3 +79,31 @@ fn a_link_is_not_followed() {
     assert_eq!(made.code, 4, "{}", made.all());
     assert!(outside.files().is_empty());
 }
+
+#[test]
+fn the_workflow_that_applies_gets_the_secrets_that_rooms_need() {
+    let workflow = ".github/workflows/apply.yml";
+    let line = |name: &str| format!("          {name}: ${{{{ secrets.{name} }}}}\n");
+    let scratch = Scratch::new();
+    scratch.run(&["init", "--app", "acme"]);
+    let text = scratch.read(workflow);
+    assert!(!text.contains("secrets.ROOM_"), "{text}");
+
+    let room = "privacy: private\nmeetingEndedWebhook: https://hooks.example/${env:ROOM_HOOK}\n";
+    scratch.write("rooms/a.yaml", room);
+    let again = scratch.run(&["init"]);
+    assert!(again.stderr.contains(workflow), "{}", again.all());
+    let text = scratch.read(workflow);
+    let block = format!("        env:\n{}        #", line("ROOM_HOOK"));
+    assert!(text.contains(&block), "{text}");
+    let third = scratch.run(&["init"]);
+    assert!(!third.stderr.contains(workflow), "{}", third.all());
+
+    // Somebody's own workflow is theirs: what it needs is only said.
+    let own = text.replace("# roomctl: secrets of rooms end", "");
+    scratch.write(workflow, &own);
+    let said = scratch.run(&["init"]);
+    let needs = "ROOM_HOOK: ${{ secrets.ROOM_HOOK }}";
+    assert!(said.stderr.contains(needs), "{}", said.all());
+    assert_eq!(scratch.read(workflow), own);
+}

@@ -89,12 +89,12 @@ fn the_kept_json_gives_the_same_bytes() {
     let outputs = site.scratch.run(&["render", "drift.json", "--outputs"]);
     assert_eq!(
         outputs.stdout,
-        "changes=0\ndrift=1\neffects=\n",
+        "changes=0\ndrift=1\npending=0\neffects=\n",
         "{}",
         outputs.all()
     );
     let outputs = site.scratch.run(&["render", "plan.json", "--outputs"]);
-    let told = "changes=2\ndrift=0\neffects=recording-on billing-changed\n";
+    let told = "changes=2\ndrift=0\npending=0\neffects=recording-on billing-changed\n";
     assert_eq!(outputs.stdout, told, "{}", outputs.all());
     site.run(&["plan", "--out", "plan.roomctl"]);
     let saved = render(&site.scratch, "plan.roomctl", "markdown");

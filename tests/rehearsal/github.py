@@ -1,35 +1,57 @@
-"""A GitHub of its own on loopback: pull requests, comments, issues and runs, as far as the workflows ask for them."""
+"""A GitHub of its own on loopback: pull requests, comments, issues, labels, runs and artifacts, as far as the workflows
+ask for them. Who may write is held against the token, and time moves by a second with everything that happens."""
 
+import itertools
 import json
 import threading
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+REPOSITORY = "acme/rooms"
+BOT = {"type": "Bot", "login": "github-actions[bot]"}
+# What a job gets: one that runs the code of a pull request may read.
+READ, WRITE = "token-that-reads", "token-that-writes"
 
 
 class GitHub:
-    """What the server knows. `pulls` and `runs` are set by the rehearsal."""
+    """What the server knows. Pull requests are opened, labelled and merged by the rehearsal."""
 
     def __init__(self):
-        self.pulls = []
-        self.runs = []
-        self.comments = []
-        self.issues = []
+        self.pulls, self.runs, self.artifacts = [], {}, {}
+        self.comments, self.issues, self.events = [], [], []
+        self.permissions = {"maintainer": "write"}
+        self.leaks = []
+        self.seconds = itertools.count()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                self.answer(outer.get(self.path.split("/repos/acme/rooms", 1)[1]))
+                self.handle_with(lambda path: outer.get(path))
 
             def do_POST(self):
-                self.answer(outer.write(self.path.split("/repos/acme/rooms", 1)[1], self.body()))
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self.handle_with(lambda path: outer.write(path, body), writes=True)
 
             do_PATCH = do_POST
 
-            def body(self):
-                return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            def handle_with(self, answer, writes=False):
+                given = self.headers.get("Authorization")
+                if self.path.startswith("/storage/"):
+                    # Where artifacts lie is not GitHub: whatever comes there is known to others.
+                    outer.leaks.extend([given] if given else [])
+                    return self.answer(200, outer.artifacts[int(self.path.split("/")[2])]["content"])
+                path = self.path.removeprefix(f"/repos/{REPOSITORY}")
+                if writes and given != f"Bearer {WRITE}":
+                    return self.answer(403, b"{}")
+                if path.endswith("/zip"):
+                    return self.answer(302, b"", Location=f"{outer.url}/storage/{path.split('/')[3]}")
+                found = answer(path)
+                return self.answer(404 if found is None else 200, json.dumps(found).encode())
 
-            def answer(self, value):
-                text = json.dumps(value).encode()
-                self.send_response(200)
+            def answer(self, status, text, **headers):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
@@ -44,28 +66,57 @@ class GitHub:
     def url(self):
         return f"http://127.0.0.1:{self.server.server_port}"
 
+    def now(self):
+        second = next(self.seconds)
+        return f"2026-11-24T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"
+
+    def artifact(self, run, name, content):
+        number = len(self.artifacts) + 1
+        self.artifacts[number] = {
+            "id": number, "name": name, "expired": False, "created_at": self.now(),
+            "workflow_run": {"id": run}, "content": content,
+        }
+
+    def label(self, pull, name, who):
+        """Somebody sets a label."""
+        pull["labels"].append({"name": name})
+        event = {"event": "labeled", "label": {"name": name}, "actor": {"login": who}, "created_at": self.now()}
+        self.events.append((pull["number"], event))
+
     def get(self, path):
-        parts = path.split("?")[0].strip("/").split("/")
-        if parts[0] == "commits":
-            return [pull for pull in self.pulls if parts[1] in pull["commits"]]
-        if parts[0] == "issues" and len(parts) == 3:
-            return [one for one in self.comments if one["issue"] == int(parts[1])]
-        if parts[0] == "issues":
-            return [one for one in self.issues if one["state"] == "open"]
-        head = path.split("head_sha=")[1].split("&")[0]
-        return {"workflow_runs": [run for run in self.runs if run["head"] == head]}
+        path, _, query = path.partition("?")
+        asked = {name: values[0] for name, values in urllib.parse.parse_qs(query).items()}
+        match path.strip("/").split("/"):
+            case [""]:
+                return {"default_branch": "main"}
+            case ["pulls"]:
+                return [pull for pull in self.pulls if pull["state"] == "open" and pull["head"]["label"] == asked["head"]]
+            case ["commits", sha, "pulls"]:
+                return [pull for pull in self.pulls if sha in pull["commits"]]
+            case ["issues"]:
+                return [one for one in self.issues if one["state"] == "open" and asked["labels"] in one["labels"]]
+            case ["issues", number, "comments"]:
+                return [one for one in self.comments if one["issue"] == int(number)]
+            case ["issues", number, "events"]:
+                return [event for issue, event in self.events if issue == int(number)]
+            case ["collaborators", login, "permission"]:
+                return {"permission": self.permissions[login]} if login in self.permissions else None
+            case ["actions", "artifacts"]:
+                kept = [one for one in self.artifacts.values() if one["name"] == asked["name"]]
+                shown = [{name: value for name, value in one.items() if name != "content"} for one in kept]
+                return {"artifacts": shown}
+            case ["actions", "runs", number]:
+                return self.runs[int(number)]
+        raise AssertionError(f"nobody asks for {path}")
 
     def write(self, path, body):
-        parts = path.strip("/").split("/")
-        if parts[:2] == ["issues", "comments"]:
-            (one,) = [one for one in self.comments if one["id"] == int(parts[2])]
-            one.update(body, edited=True)
-        elif len(parts) == 3:
-            user = {"type": "Bot"}
-            self.comments.append({"id": len(self.comments) + 1, "issue": int(parts[1]), "user": user, **body})
-        elif len(parts) == 2:
-            (one,) = [one for one in self.issues if one["number"] == int(parts[1])]
-            one.update(body)
-        else:
-            self.issues.append({"number": 100 + len(self.issues), "state": "open", **body})
+        match path.strip("/").split("/"):
+            case ["issues", "comments", number]:
+                self.comments[int(number) - 1].update(body, edited=True)
+            case ["issues", number, "comments"]:
+                self.comments.append({"id": len(self.comments) + 1, "issue": int(number), "user": BOT, **body})
+            case ["issues", number]:
+                self.issues[int(number) - 100].update(body)
+            case ["issues"]:
+                self.issues.append({"number": 100 + len(self.issues), "state": "open", "user": BOT, **body})
         return {}

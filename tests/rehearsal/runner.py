@@ -1,13 +1,19 @@
 """Just enough of a workflow runner to execute the steps of our own workflows: their shell code is taken from the
 YAML as it is. What GitHub's actions do (checkout, artifacts) is done with local copies."""
 
+import io
 import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
+import zipfile
 from pathlib import Path
 
 import yaml
+
+from github import READ, REPOSITORY, WRITE
 
 
 class Failed(Exception):
@@ -17,31 +23,39 @@ class Failed(Exception):
 class Runner:
     """Runs jobs of workflows against a repository on this machine."""
 
-    def __init__(self, origin, work, environment):
+    def __init__(self, origin, work, environment, hub):
         self.origin = Path(origin)
         self.work = Path(work)
         self.environment = environment
-        self.artifacts = {}
-        self.runs = 0
+        self.hub = hub
         self.log = ""
+        # Called with a process that runs roomctl: somebody cancels the job.
+        self.cancel = None
 
-    def job(self, workflow, sha, event, secrets=None):
-        """Runs the only job of a workflow of the repository at `sha`. Returns whether it succeeded, and the id of
-        the run."""
-        self.runs += 1
-        run = _Run(self, self.runs, sha, event, secrets or {})
+    def job(self, workflow, sha, about, event=None, secrets=None):
+        """Runs the only job of a workflow of the repository at `sha`. `about` is what GitHub knows of the run: its
+        event, its branch, and the repository that the commit comes from. Returns whether it succeeded, and the run."""
+        number = len(self.hub.runs) + 1
+        about = {"event": "push", "head_branch": "main", "head_repository": REPOSITORY, **about}
+        self.hub.runs[number] = {
+            "id": number, "path": f".github/workflows/{workflow}", "event": about["event"],
+            "head_branch": about["head_branch"], "head_repository": {"full_name": about["head_repository"]},
+            "repository": {"full_name": REPOSITORY},
+        }
+        run = _Run(self, number, sha, event or {}, secrets or {})
+        run.workflow = workflow
+        run.token = READ if about["event"] == "pull_request" else WRITE
         text = run.show(f".github/workflows/{workflow}")
         (job,) = yaml.safe_load(text)["jobs"].values()
         if "if" in job and not run.true(job["if"]):
-            return None, run.id
-        ok = run.steps(job["steps"], run.context())
-        return ok, run.id
-
+            return None, run
+        return run.steps(job["steps"], run.context()), run
 
     def action(self, sha, event, given):
         """Runs our action by itself, as a workflow of somebody else would. Returns its outputs."""
-        self.runs += 1
-        run = _Run(self, self.runs, sha, event, {})
+        number = len(self.hub.runs) + 1
+        self.hub.runs[number] = {}
+        run = _Run(self, number, sha, event, {})
         run.step({"uses": "actions/checkout"}, {}, {}, None)
         run.action({"id": "roomctl"}, "./.github/actions/roomctl", given, {})
         return {name.split(".")[-1]: value for name, value in run.outputs.items()}
@@ -57,8 +71,15 @@ class _Run:
         self.temp.mkdir(parents=True)
         self.event = event
         self.secrets = secrets
+        self.token = WRITE
         self.outputs = {}
-        self.ok = True
+        # The first step that failed, and its exit code.
+        self.failed = None
+        self.workflow = ""
+        self.begins = len(runner.log)
+
+    def log(self):
+        return self.runner.log[self.begins:]
 
     def show(self, path):
         return subprocess.run(
@@ -68,9 +89,12 @@ class _Run:
 
     def context(self):
         return {
-            "github.token": "workflow-token",
+            "github.token": self.token,
+            "github.sha": self.sha,
+            "github.workspace": str(self.home),
             "runner.temp": str(self.temp / "temp"),
             **{f"github.event.{name}": value for name, value in self.event.items()},
+            **{f"inputs.{name}": value for name, value in self.event.get("inputs", {}).items()},
             **{f"secrets.{name}": value for name, value in self.secrets.items()},
         }
 
@@ -89,6 +113,7 @@ class _Run:
                 self.step(step, known, environment, directory)
             except Failed as failure:
                 self.runner.log += f"\n{failure}\n"
+                self.failed = self.failed or str(failure)
                 ok = False
         return ok
 
@@ -101,12 +126,11 @@ class _Run:
         elif uses == "actions/upload-artifact":
             kept = self.runner.work / f"artifact-{self.id}-{given['name']}"
             shutil.copytree(given["path"], kept)
-            self.runner.artifacts[(str(self.id), given["name"])] = kept
-        elif uses == "actions/download-artifact":
-            kept = self.runner.artifacts.get((given["run-id"], given["name"]))
-            if kept is None:
-                raise Failed("no such artifact")
-            shutil.copytree(kept, given["path"])
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as archive:
+                for file in sorted(kept.iterdir()):
+                    archive.write(file, file.name)
+            self.runner.hub.artifact(self.id, given["name"], packed.getvalue())
         elif uses.startswith("./"):
             self.action(step, uses, given, environment)
         else:
@@ -134,24 +158,34 @@ class _Run:
         files = {name: self.temp / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         files["GITHUB_OUTPUT"].write_text("")
         (self.temp / "temp").mkdir(exist_ok=True)
-        done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", code],
-            cwd=folder, capture_output=True, text=True,
-            env={
-                **self.runner.environment,
-                "GITHUB_REPOSITORY": "acme/rooms",
-                "GITHUB_SHA": self.sha,
-                "RUNNER_TEMP": str(self.temp / "temp"),
-                **{name: str(path) for name, path in files.items()},
-                **environment,
-            },
-        )
-        self.runner.log += done.stdout + done.stderr
+        script = self.temp / "script.sh"
+        script.write_text(code)
+        log = self.temp / "log"
+        with open(log, "w+") as opened:
+            # As GitHub does: a file, which the shell reads while it runs.
+            child = subprocess.Popen(
+                ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT,
+                env={
+                    **self.runner.environment,
+                    "GITHUB_REPOSITORY": REPOSITORY,
+                    "GITHUB_REF": "refs/heads/main",
+                    "GITHUB_SHA": self.sha,
+                    "GITHUB_RUN_ID": str(self.id),
+                    "RUNNER_TEMP": str(self.temp / "temp"),
+                    **{name: str(path) for name, path in files.items()},
+                    **environment,
+                },
+            )
+            if self.runner.cancel is not None and step.get("name") == "Run":
+                self.runner.cancel(child)
+            child.wait()
+        self.runner.log += log.read_text(errors="replace")
         for line in files["GITHUB_OUTPUT"].read_text().splitlines():
             name, value = line.split("=", 1)
             self.outputs[f"steps.{step.get('id')}.outputs.{name}"] = value
-        if done.returncode != 0:
-            raise Failed(f"step {step.get('name', step.get('id'))} ended with {done.returncode}")
+        if child.returncode != 0:
+            raise Failed(f"step {step.get('name', step.get('id'))} ended with {child.returncode}")
 
     def text(self, value, known):
         """A value with its expressions put in. Unknown ones are empty, as on GitHub."""
@@ -171,9 +205,9 @@ class _Run:
         return any(all(one(part) for part in side.split("&&")) for side in condition.split("||"))
 
 
-def git(*arguments):
+def git(*arguments, given=None):
     """Runs git and gives out what it said."""
-    done = subprocess.run(["git", *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run(["git", *map(str, arguments)], capture_output=True, text=True, input=given)
     if done.returncode != 0:
         raise Failed(f"git {arguments}: {done.stderr}")
     return done.stdout.strip()

@@ -1,107 +1,157 @@
-"""The few calls to GitHub that the workflows need: one comment that is edited in place, one issue that is opened,
-updated and closed, and the run whose plan was reviewed. Standard library only; texts come from files."""
+"""What the workflows ask of GitHub: one comment that is edited in place, one issue of each kind that is opened, updated
+and closed, and the calls that the other scripts make. Standard library only.
+
+Titles, labels, names and texts are data here: they go into JSON or into files, never into a command."""
 
 import argparse
 import json
 import os
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 
 API = os.environ.get("GITHUB_API_URL", "https://api.github.com")
 REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
-LABEL = "roomctl-drift"
+# Who writes our comments and issues: whoever GITHUB_TOKEN speaks for.
+BOT = os.environ.get("ROOMCTL_BOT", "github-actions[bot]")
+MOST_BYTES = 32 * 1024 * 1024
+MOST_PAGES = 100
+REFUSED = 4
+
+# An issue of each kind: its label, its title, and what is said when all is well.
+ISSUES = {
+    "drift": ("roomctl-drift", "Meeting rooms are not as they were applied", "All rooms are as they were applied again."),
+    "apply": ("roomctl-apply", "What was merged is not applied to the meeting rooms", "All that was merged is applied."),
+}
 
 
-def call(method, path, body=None):
-    """One request. Its errors name the path, and never the token."""
-    request = urllib.request.Request(
-        f"{API}/repos/{REPOSITORY}{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        method=method,
-        headers={
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {os.environ.get('GITHUB_TOKEN', '')}",
-            "Content-Type": "application/json",
-            "X-GitHub-Api-Version": "2022-11-28",
-        },
-    )
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is followed by whoever asked, without the token."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+def refuse(why):
+    """Ends the run: something is not as it has to be."""
+    print(f"::error title=roomctl::{plain(why)}")
+    sys.exit(REFUSED)
+
+
+def plain(text, most=300):
+    """A text of somebody else's for a log or a comment: nothing in it can end a line, a word of ours or a fence."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in " ._-/:,+'") else "?" for c in str(text))
+    return kept.replace("::", ":?")[:most]
+
+
+def request(method, url, body=None, token=True):
+    """One request: its status, headers and body. Its errors name the path, and never the token."""
+    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+    if token:
+        headers["Authorization"] = f"Bearer {os.environ.get('GITHUB_TOKEN', '')}"
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(body).encode()
+    asked = urllib.request.Request(url, data=body, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        with urllib.request.build_opener(_NoRedirect).open(asked, timeout=60) as answer:
+            return answer.status, answer.headers, answer.read(MOST_BYTES + 1)
     except urllib.error.HTTPError as error:
-        sys.exit(f"GitHub answered {error.code} to {method} {path}")
+        return error.code, error.headers, b""
     except (OSError, ValueError) as error:
-        sys.exit(f"{method} {path} failed: {error}")
+        sys.exit(f"{method} {urllib.parse.urlsplit(url).path} failed: {error}")
 
 
-def pages(path):
-    """All elements of a list that comes in pages."""
+def call(method, path, body=None, absent=None):
+    """What the API answers about this repository. `absent` is given out in place of what is not there (404)."""
+    status, _, text = request(method, f"{API}/repos/{REPOSITORY}{path}", body)
+    if status == 404 and absent is not None:
+        return absent
+    if status not in (200, 201) or len(text) > MOST_BYTES:
+        sys.exit(f"GitHub answered {status} with {len(text)} bytes to {method} {path}")
+    return json.loads(text)
+
+
+def download(path):
+    """A file that the API redirects to. Where it lies gets no token of ours."""
+    status, headers, text = request("GET", f"{API}/repos/{REPOSITORY}{path}")
+    if status in (301, 302, 303, 307, 308):
+        status, _, text = request("GET", headers["Location"], token=False)
+    if status != 200 or len(text) > MOST_BYTES:
+        sys.exit(f"GitHub answered {status} with {len(text)} bytes to GET {path}")
+    return text
+
+
+def pages(path, key=None):
+    """All elements of a list that comes in pages. One without an end is no list to believe a part of."""
     mark = "&" if "?" in path else "?"
-    for page in range(1, 100):
+    for page in range(1, MOST_PAGES + 1):
         found = call("GET", f"{path}{mark}per_page=100&page={page}")
+        found = found if key is None else found[key]
         yield from found
         if len(found) < 100:
             return
+    sys.exit(f"more than {MOST_PAGES * 100} elements in {path}")
 
 
-def text_of(file):
+def default_branch():
+    return call("GET", "")["default_branch"]
+
+
+def outputs(**values):
+    """Outputs of the step: numbers, commits and words of ours, so that none of them brings a line of its own."""
+    with open(os.environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as opened:
+        opened.writelines(f"{name}={value}\n" for name, value in values.items())
+
+
+def text_of(file, notes=None):
+    """A report with its marker, and behind that what else there is to say."""
     with open(file, encoding="utf-8") as opened:
-        text = opened.read()
-    marker = text.split("\n", 1)[0]
+        text = opened.read(65_536)
+    marker, _, rest = text.partition("\n")
     if not marker.startswith("<!-- roomctl:"):
         sys.exit(f"{file} is not a report of roomctl")
-    return marker, text
+    if notes and os.path.exists(notes):
+        with open(notes, encoding="utf-8") as opened:
+            rest = f"{opened.read(8_192)}\n{rest}"
+    return marker, f"{marker}\n{rest}"[:65_536]
+
+
+def is_ours(one):
+    """Anybody can write a comment or open an issue that begins like ours."""
+    return one["user"]["type"] == "Bot" and one["user"]["login"] == BOT
 
 
 def comment(arguments):
     """Writes the comment that begins with the marker, or edits the one that is there."""
-    marker, text = text_of(arguments.file)
-    number = arguments.pull_request or pull_request_of(arguments.sha)
-    if number is None:
-        print("there is no open pull request for this commit")
-        return
-    for one in pages(f"/issues/{int(number)}/comments"):
-        # Only our own: anybody can write a comment that begins like this.
-        if one["body"].startswith(marker) and one["user"]["type"] == "Bot":
+    marker, text = text_of(arguments.file, arguments.notes)
+    if arguments.kind:
+        # Whatever it is a report of, it takes the place of the one before.
+        own = f"<!-- roomctl:{arguments.kind} -->"
+        marker, text = own, own + text.removeprefix(marker)
+    for one in pages(f"/issues/{arguments.pull_request}/comments"):
+        if one["body"].startswith(marker) and is_ours(one):
             call("PATCH", f"/issues/comments/{one['id']}", {"body": text})
             return
-    call("POST", f"/issues/{int(number)}/comments", {"body": text})
-
-
-def pull_request_of(sha):
-    """The open pull request whose last commit is `sha`. Asked, not taken from what a fork could have written."""
-    for one in pages(f"/commits/{sha}/pulls"):
-        if one["state"] == "open" and one["head"]["sha"] == sha:
-            return one["number"]
-    return None
+    call("POST", f"/issues/{arguments.pull_request}/comments", {"body": text})
 
 
 def issue(arguments):
-    """Keeps one issue: open with the report while rooms drift, closed when they do not."""
-    there = next(iter(pages(f"/issues?state=open&labels={LABEL}")), None)
+    """Keeps one issue: open with the report while something is wrong, closed when it is not."""
+    label, title, well = ISSUES[arguments.kind]
+    found = pages(f"/issues?state=open&labels={label}")
+    there = next((one for one in found if is_ours(one) and "pull_request" not in one), None)
     if arguments.close:
         if there is not None:
-            call("POST", f"/issues/{there['number']}/comments", {"body": "All rooms are as they were applied again."})
+            call("POST", f"/issues/{there['number']}/comments", {"body": well})
             call("PATCH", f"/issues/{there['number']}", {"state": "closed"})
         return
     _, text = text_of(arguments.file)
     if there is not None:
         call("PATCH", f"/issues/{there['number']}", {"body": text})
         return
-    title = "Meeting rooms are not as they were applied"
-    call("POST", "/issues", {"title": title, "body": text, "labels": [LABEL]})
-
-
-def reviewed_run(arguments):
-    """Prints the run that planned what was merged as `sha`; nothing when it was not planned in a pull request."""
-    merged = [one for one in pages(f"/commits/{arguments.sha}/pulls") if one["merged_at"]]
-    if len(merged) != 1:
-        return
-    head = merged[0]["head"]["sha"]
-    found = call("GET", f"/actions/workflows/{arguments.workflow}/runs?head_sha={head}&event=pull_request&status=success")
-    if found["workflow_runs"]:
-        print(max(found["workflow_runs"], key=lambda run: run["id"])["id"])
+    call("POST", "/issues", {"title": title, "body": text, "labels": [label]})
 
 
 def main():
@@ -109,17 +159,15 @@ def main():
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("comment")
     one.add_argument("--file", required=True)
-    one.add_argument("--pull-request", default="")
-    one.add_argument("--sha", default="")
+    one.add_argument("--notes")
+    one.add_argument("--kind", choices=["plan"])
+    one.add_argument("--pull-request", type=int, required=True)
     one.set_defaults(run=comment)
     one = commands.add_parser("issue")
+    one.add_argument("--kind", choices=ISSUES, required=True)
     one.add_argument("--file")
     one.add_argument("--close", action="store_true")
     one.set_defaults(run=issue)
-    one = commands.add_parser("reviewed-run")
-    one.add_argument("--sha", required=True)
-    one.add_argument("--workflow", default="plan.yml")
-    one.set_defaults(run=reviewed_run)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs roomctl and tells the result: annotations, step summary, files, outputs. Everything large goes through
+# Runs roomctl and shows the result: annotations, step summary, files, outputs. Everything large goes through
 # files. Fails only when roomctl could not be run at all; its exit code is an output.
 set -uo pipefail
 
@@ -7,10 +7,16 @@ files="${RUNNER_TEMP:-/tmp}/roomctl"
 rm -rf "$files"
 mkdir -p "$files"
 read -r -a extra <<< "$ARGS"
-arguments=("$COMMAND" ${extra[@]+"${extra[@]}"} --report-file "$files/report.json")
+arguments=("$COMMAND")
+arguments+=(${extra[@]+"${extra[@]}"} --report-file "$files/report.json")
+shopt -s nullglob
 case "$COMMAND" in
   plan) arguments+=(--out "$files/plan.roomctl") ;;
-  apply) arguments+=(--yes) ;;
+  apply)
+    arguments+=(--yes)
+    # Without a single plan nothing may change.
+    if [ -n "${PLANS:-}" ]; then arguments+=(--covered-by "$PLANS"/*.roomctl); fi
+    ;;
   validate | drift) ;;
   *)
     echo "::error title=roomctl::the command is validate, plan, apply or drift"
@@ -22,8 +28,17 @@ esac
 # Content could look like a command of the workflow; between these lines none is obeyed.
 stop="roomctl-$RANDOM$RANDOM$RANDOM"
 echo "::stop-commands::$stop"
-roomctl "${arguments[@]}"
-code=$?
+# A runner that cancels interrupts this shell and nobody else, and does so again after some seconds. roomctl gets both:
+# at the first it ends what is under way, at the second it leaves. Then what it wrote is shown as usual.
+roomctl "${arguments[@]}" &
+child=$!
+trap 'again=yes; kill -TERM "$child" 2> /dev/null' INT TERM HUP
+again=yes
+while [ -n "$again" ]; do
+  again=
+  wait "$child"
+  code=$?
+done
 echo "::$stop::"
 echo "exitcode=$code" >> "$GITHUB_OUTPUT"
 

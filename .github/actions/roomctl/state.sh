@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Takes the state from the branch that keeps it, or keeps it there. The branch holds nothing else.
+# Takes the state from the branch that keeps it, keeps it there, or prints the commit that was applied last. The branch
+# holds nothing else. It is read and written as objects: nothing of it is checked out.
 set -euo pipefail
 
 remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
@@ -8,41 +9,98 @@ if [ -n "${TOKEN:-}" ]; then
   basic=$(printf 'x-access-token:%s' "$TOKEN" | base64 -w 0)
   export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=http.extraHeader GIT_CONFIG_VALUE_0="Authorization: Basic $basic"
 fi
-tree="${RUNNER_TEMP:-/tmp}/roomctl-state"
+repository="${RUNNER_TEMP:-/tmp}/roomctl-state"
+# The journal too: a run that died has its receipts in it.
+kept=(state.json state.json.journal)
+# What the branch was when the state was taken from it.
+taken=refs/roomctl/taken
+
+# Fetches the branch as the ref $1, which is not there afterwards when the branch is not.
+fetch() {
+  git -C "$repository" update-ref -d "$1"
+  # A branch that cannot be read ends the run here; one that is not there is listed as nothing.
+  listed=$(git -C "$repository" ls-remote "$remote" "refs/heads/$BRANCH")
+  if [ -n "$listed" ]; then git -C "$repository" fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
+}
+
+begin() {
+  rm -rf "$repository"
+  git init -q --bare --template= "$repository"
+  fetch "$taken"
+}
+
+# The id of a file at a ref; nothing when it is not there, or is no file.
+blob() {
+  git -C "$repository" rev-parse -q --verify "$1" > /dev/null || return 0
+  git -C "$repository" ls-tree "$1" -- "$2" | sed -n 's/^100644 blob \([0-9a-f]*\)\t.*/\1/p'
+}
+
+take() {
+  # Whatever lies there came with the checkout, and is neither believed nor followed.
+  rm -rf .roomctl
+  mkdir .roomctl
+  begin
+  for file in "${kept[@]}"; do
+    id=$(blob "$taken" "$file")
+    if [ -n "$id" ]; then git -C "$repository" cat-file blob "$id" > ".roomctl/$file"; fi
+  done
+  if [ ! -f .roomctl/state.json ]; then echo "no state yet on the branch $BRANCH"; fi
+}
+
+# The tree to keep: the state as it is here, and the commit that is applied by now.
+tree() {
+  export GIT_INDEX_FILE="$repository/keep"
+  rm -f "$GIT_INDEX_FILE"
+  for file in "${kept[@]}"; do
+    if [ ! -f ".roomctl/$file" ] || [ -L ".roomctl/$file" ]; then continue; fi
+    id=$(git -C "$repository" hash-object -w --no-filters -- "$PWD/.roomctl/$file")
+    git -C "$repository" update-index --add --cacheinfo "100644,$id,$file"
+  done
+  id=$(blob "$taken" applied)
+  if [ "${CODE:-}" = 0 ] && [ -n "${APPLIED:-}" ]; then
+    id=$(printf '%s\n' "$APPLIED" | git -C "$repository" hash-object -w --stdin)
+  fi
+  if [ -n "$id" ]; then git -C "$repository" update-index --add --cacheinfo "100644,$id,applied"; fi
+  git -C "$repository" write-tree
+}
+
+# Whether the branch still holds the state that this run began with: then its serial and lineage are the same, too.
+is_as_taken() {
+  for file in "${kept[@]}"; do
+    [ "$(blob "$1" "$file")" = "$(blob "$taken" "$file")" ] || return 1
+  done
+}
+
+keep() {
+  [ -d "$repository" ] || begin
+  tree=$(tree)
+  parent=$(git -C "$repository" rev-parse -q --verify "$taken" || true)
+  if [ -n "$parent" ] && [ "$(git -C "$repository" rev-parse "$parent^{tree}")" = "$tree" ]; then return; fi
+  for _ in 1 2 3; do
+    commit=$(git -C "$repository" -c user.name=roomctl -c user.email=roomctl@users.noreply.github.com \
+      commit-tree "$tree" ${parent:+-p "$parent"} -m "State after ${GITHUB_SHA:-apply}")
+    if git -C "$repository" push -q "$remote" "$commit:refs/heads/$BRANCH"; then return; fi
+    fetch refs/roomctl/now
+    is_as_taken refs/roomctl/now || break
+    parent=$(git -C "$repository" rev-parse -q --verify refs/roomctl/now || true)
+  done
+  # What this run did must not be lost: somebody has to put the two together.
+  spare="$BRANCH-of-run-${GITHUB_RUN_ID:-0}"
+  git -C "$repository" push -q "$remote" "$commit:refs/heads/$spare" || spare="no branch: it could not be written either"
+  echo "::error title=state::the branch $BRANCH moved during this run; the state of the run is on $spare"
+  exit 7
+}
 
 case "$1" in
-  take)
-    rm -rf "$tree"
-    git init -q "$tree"
-    listed=$(git -C "$tree" ls-remote "$remote" "refs/heads/$BRANCH")
-    if [ -z "$listed" ]; then
-      # A branch that could not be read has failed above; this one is not there yet.
-      git -C "$tree" checkout -q --orphan "$BRANCH"
-      echo "no state yet on the branch $BRANCH"
-      exit 0
-    fi
-    git -C "$tree" fetch -q --depth 1 "$remote" "refs/heads/$BRANCH"
-    git -C "$tree" checkout -q -B "$BRANCH" FETCH_HEAD
-    mkdir -p .roomctl
-    # The journal too: a run that died has its receipts in it.
-    shopt -s nullglob
-    for file in "$tree"/state.json*; do cp "$file" .roomctl/; done
-    ;;
-  keep)
-    shopt -s nullglob
-    kept=(.roomctl/state.json .roomctl/state.json.journal)
-    rm -f "$tree"/state.json*
-    for file in "${kept[@]}"; do
-      if [ -f "$file" ]; then cp "$file" "$tree/"; fi
-    done
-    git -C "$tree" add -A
-    if git -C "$tree" diff --cached --quiet; then exit 0; fi
-    git -C "$tree" -c user.name=roomctl -c user.email=roomctl@users.noreply.github.com \
-      commit -q -m "State after ${GITHUB_SHA:-apply}"
-    git -C "$tree" push -q "$remote" "HEAD:refs/heads/$BRANCH"
+  take) take ;;
+  keep) keep ;;
+  applied)
+    begin
+    id=$(blob "$taken" applied)
+    if [ -n "$id" ]; then git -C "$repository" cat-file blob "$id" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'; fi
     ;;
   *)
-    echo "take or keep" >&2
+    echo "take, keep or applied" >&2
     exit 64
     ;;
 esac

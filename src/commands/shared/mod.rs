@@ -15,6 +15,7 @@
 //! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
 //! | `print_report`, `progress` | a report in the form asked for, a bar |
 //! | `report_file` | files that one run writes for another |
+//! | `room_secrets` | the lines by which a workflow hands the secrets of rooms to roomctl |
 //! | `room_names`, `schemas` | room names for a shell, JSON Schemas |
 
 pub(crate) mod approval;
@@ -31,6 +32,7 @@ pub(crate) mod print_report;
 pub(crate) mod progress;
 pub(crate) mod report_file;
 pub(crate) mod room_names;
+pub(crate) mod room_secrets;
 pub(crate) mod rooms;
 pub(crate) mod saved_plan;
 pub(crate) mod schemas;

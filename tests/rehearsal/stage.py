@@ -1,0 +1,262 @@
+"""What the rehearsal plays on: a repository with pull requests, a GitHub on loopback, the simulator, and canaries in the
+place of secrets."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from github import REPOSITORY, GitHub
+from runner import Runner, git
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "canary-key-of-the-account"
+HOOK = "canary-token-of-a-webhook"
+SCRIPTS = ".github/actions/roomctl"
+
+
+class Stage:
+    def __init__(self, program, work):
+        self.work = work
+        self.hub = GitHub()
+        self.simulator = subprocess.Popen(
+            [program, "simulate", "--data", work / "service.json"],
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "METERED_SECRET_KEY": KEY},
+        )
+        self.service = self.simulator.stdout.readline().strip()
+        self.origin = work / "origin.git"
+        self.clone = work / "clone"
+        git("init", "-q", "--bare", "-b", "main", self.origin)
+        git("-C", self.origin, "config", "uploadpack.allowFilter", "true")
+        git("clone", "-q", self.origin, self.clone)
+        for name, value in (("user.name", "Rehearsal"), ("user.email", "rehearsal@example.com")):
+            git("-C", self.clone, "config", name, value)
+        # What is set on a runner without any secret: the program on the PATH, and where GitHub is.
+        binary = work / "bin"
+        binary.mkdir()
+        shutil.copy(program, binary / "roomctl")
+        self.plain = {
+            "PATH": f"{binary}:{os.environ['PATH']}",
+            "HOME": str(work),
+            "GITHUB_API_URL": self.hub.url,
+            "GITHUB_SERVER_URL": self.hub.url,
+            "REMOTE": str(self.origin),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self.runner = Runner(self.origin, work / "runs", self.plain, self.hub)
+        self.number = 0
+
+    def begin(self):
+        """The repository as `init` would have made it, on its default branch."""
+        shutil.copytree(ROOT / ".github", self.clone / ".github", ignore=shutil.ignore_patterns("__pycache__"))
+        self.write("roomctl.yaml", f"app: acme\nbase_url: {self.service}\n")
+        self.write(".gitignore", "/.roomctl/\n")
+        self.write("rooms/_defaults.yaml", "privacy: private\n")
+        self.commit("Begin")
+        git("-C", self.clone, "branch", "-M", "main")
+        self.push("main")
+
+    # --- the repository
+
+    def write(self, file, text):
+        path = self.clone / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def commit(self, message):
+        git("-C", self.clone, "add", "-A", "-f")
+        git("-C", self.clone, "commit", "-q", "-m", message)
+        return git("-C", self.clone, "rev-parse", "HEAD")
+
+    def push(self, branch):
+        git("-C", self.clone, "push", "-q", "-f", "origin", f"HEAD:{branch}")
+
+    def main(self):
+        return git("-C", self.clone, "rev-parse", "main")
+
+    def straight_to_main(self, files):
+        git("-C", self.clone, "checkout", "-q", "main")
+        for file, text in files.items():
+            self.write(file, text)
+        sha = self.commit("Straight to main")
+        self.push("main")
+        return sha
+
+    # --- pull requests
+
+    def pull_request(self, files, who="stranger", also=None):
+        """Opens a pull request of a fork with these files; plans and comments it. Returns it."""
+        pull = self.open(files, who, also)
+        self.plan(pull)
+        return pull
+
+    def open(self, files, who="stranger", also=None):
+        """Opens a pull request, and no workflow runs for it."""
+        git("-C", self.clone, "checkout", "-q", "-B", f"change-{self.number + 1}", "main")
+        pull = self.open_commit(None, who)
+        self.push_to(pull, files, also, plan=False)
+        return pull
+
+    def open_commit(self, sha, who="stranger"):
+        self.number += 1
+        branch = f"change-{self.number}"
+        pull = {
+            "number": self.number, "state": "open", "merged_at": None, "labels": [], "commits": {},
+            "base": {"ref": "main"}, "branch": branch, "user": {"login": who},
+            "head": {"label": f"{who}:{branch}", "sha": sha, "repo": f"{who}/rooms"},
+        }
+        self.hub.pulls.append(pull)
+        if sha is not None:
+            # Never checked out: GitHub merges without a work tree, too.
+            main = self.main()
+            merge = git("-C", self.clone, "commit-tree", f"{sha}^{{tree}}", "-p", main, "-p", sha, "-m", "Merge")
+            git("-C", self.clone, "push", "-q", "-f", "origin", f"{merge}:refs/pull/{self.number}/merge")
+        return pull
+
+    def push_to(self, pull, files, also=None, plan=True):
+        """A further commit of a pull request, planned and commented."""
+        git("-C", self.clone, "checkout", "-q", pull["branch"])
+        for file, text in files.items():
+            self.write(file, text)
+        if also is not None:
+            also(self.clone)
+        head = self.commit("Rooms")
+        self.push(f"refs/pull/{pull['number']}/head")
+        pull["head"]["sha"] = head
+        pull["commits"][head] = 1
+        if plan:
+            self.plan(pull)
+
+    def plan(self, pull):
+        """What GitHub starts when a pull request moves: its own workflow, and then ours."""
+        merge = self.trial_merge(pull)
+        about = {"event": "pull_request", "head_branch": pull["branch"], "head_repository": pull["head"]["repo"]}
+        self.first, _ = self.runner.job("plan.yml", merge, about, {"pull_request.number": pull["number"]})
+        self.comment(pull)
+
+    def trial_merge(self, pull):
+        git("-C", self.clone, "checkout", "-q", "--detach", "main")
+        git("-C", self.clone, "merge", "-q", "--no-ff", "-m", "Merge", pull["head"]["sha"])
+        self.push(f"refs/pull/{pull['number']}/merge")
+        sha = git("-C", self.clone, "rev-parse", "HEAD")
+        git("-C", self.clone, "checkout", "-q", pull["branch"])
+        return sha
+
+    def comment(self, pull):
+        event = {
+            "workflow_run.event": "pull_request",
+            "workflow_run.head_branch": pull["branch"],
+            "workflow_run.head_sha": pull["head"]["sha"],
+            "workflow_run.head_repository.full_name": pull["head"]["repo"],
+            "workflow_run.head_repository.owner.login": pull["user"]["login"],
+        }
+        self.commented, self.run = self.runner.job("comment.yml", self.main(), {"event": "workflow_run"}, event)
+
+    def comment_of(self, pull):
+        """What our comment on a pull request says."""
+        (one,) = [one for one in self.hub.comments if one["issue"] == pull["number"]]
+        return one["body"]
+
+    def merge(self, pull):
+        git("-C", self.clone, "checkout", "-q", "main")
+        git("-C", self.clone, "merge", "-q", "--no-ff", "-m", "Merge", pull["head"]["sha"])
+        self.push("main")
+        sha = self.main()
+        pull.update(state="closed", merged_at=self.hub.now())
+        pull["commits"][sha] = 1
+        return sha
+
+    def go_on(self, before):
+        """Puts the default branch back to `before`, or to what was applied since; with the configuration as it was."""
+        git("-C", self.clone, "checkout", "-q", "-f", "main")
+        git("-C", self.clone, "clean", "-q", "-f", "-d", "-x")
+        config = git("-C", self.clone, "show", f"{before}:roomctl.yaml") + "\n"
+        known = git("-C", self.clone, "rev-list", f"{before}..main").split()
+        applied = self.state("applied")
+        git("-C", self.clone, "reset", "-q", "--hard", applied if applied in known else before)
+        self.write("roomctl.yaml", config)
+        git("-C", self.clone, "rm", "-r", "-q", "--ignore-unmatch", ".roomctl")
+        if git("-C", self.clone, "status", "--porcelain"):
+            self.commit("As it was, but for the rooms")
+        self.push("main")
+
+    # --- what runs with the key
+
+    def apply(self, sha, **inputs):
+        """The run for a commit of the default branch. Returns whether it succeeded."""
+        secrets = {"METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK}
+        about = {"event": "workflow_dispatch" if inputs else "push"}
+        ok, self.run = self.runner.job("apply.yml", sha, about, {"inputs": inputs}, secrets)
+        return ok
+
+    def drift(self):
+        ok, self.run = self.runner.job("drift.yml", self.main(), {"event": "schedule"}, {}, {"METERED_SECRET_KEY": KEY})
+        return ok
+
+    def report(self):
+        """The report of the last run that made one."""
+        reports = sorted((self.work / "runs").glob("run-*/temp/roomctl/report.json"), key=lambda path: path.stat().st_mtime_ns)
+        return json.loads(reports[-1].read_text())
+
+    def state(self, file="state.json"):
+        return git("-C", self.origin, "show", f"roomctl-state:{file}")
+
+    def room(self, name):
+        """What the service holds of a room; None if it is not there."""
+        try:
+            with urllib.request.urlopen(f"{self.service}/api/v1/room/{name}?secretKey={KEY}", timeout=10) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError:
+            return None
+
+    def by_hand(self, room, body):
+        """Somebody changes a room on the dashboard."""
+        url = f"{self.service}/api/v1/room/{room}?secretKey={KEY}"
+        request = urllib.request.Request(url, data=body.encode(), method="PUT", headers={"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def with_state(self, *arguments):
+        """Runs the program in the clone, with the state of its branch."""
+        environment = {**self.plain, "METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK, "BRANCH": "roomctl-state"}
+        environment["RUNNER_TEMP"] = str(self.work / "hand")
+        Path(environment["RUNNER_TEMP"]).mkdir(exist_ok=True)
+        script = ROOT / SCRIPTS / "state.sh"
+        for command in (["bash", script, "take"], ["roomctl", *arguments], ["bash", script, "keep"]):
+            done = subprocess.run(command, cwd=self.clone, env=environment, capture_output=True, text=True)
+            check(done.returncode == 0, f"{command}: {done.stdout}{done.stderr}")
+        shutil.rmtree(self.clone / ".roomctl")
+
+    # --- what is left
+
+    def no_secret_is_left(self):
+        texts = [self.runner.log, repr(self.hub.comments), repr(self.hub.issues)]
+        for folder, _, files in os.walk(self.work):
+            for file in files:
+                path = Path(folder) / file
+                # The service itself knows its settings, git packs hold what is looked at below, and links lead elsewhere.
+                if path.name.startswith("service.json") or path.name == "roomctl" or ".git/" in str(path) or path.is_symlink():
+                    continue
+                texts.append(path.read_text(errors="replace"))
+        # Artifacts are unpacked beside the runs, and so among the files.
+        # Each object once: a walk over the history would not come to an end of what somebody pushed.
+        every = ["git", "-C", self.origin, "cat-file", "--batch", "--batch-all-objects", "--unordered"]
+        objects = subprocess.run(every, check=True, capture_output=True).stdout
+        for secret in (KEY, HOOK):
+            check(all(secret not in text for text in texts), "a secret is left behind")
+            check(secret.encode() not in objects, "a secret is in the history")
+        check(not re.search(r"secretKey=(?!\*|canary)", self.runner.log), "an address of the service is shown")
+        check(self.hub.leaks == [], "a token of ours went where artifacts lie")
+
+
+def check(truth, message):
+    if not truth:
+        sys.exit(f"rehearsal: not so: {str(message)[-4000:]}")
+
+
+def step(text):
+    print(f"rehearsal: {text}", flush=True)
