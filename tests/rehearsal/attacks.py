@@ -406,6 +406,17 @@ def the_label_of_another(s):
     return stopped
 
 
+@attack("2, 11", "a fork", "a guard that it takes away together with what the guard refuses")
+def a_guard_that_goes(s):
+    s.straight_to_main({"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + GUARD})
+    config = (s.clone / "roomctl.yaml").read_text().removesuffix(GUARD)
+    pull = s.pull_request({"roomctl.yaml": config, "rooms/quick-2.yaml": PUBLIC})
+    check("whose guards count" in s.comment_of(pull) or "guard-weakened" in s.comment_of(pull), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) is False, s.runner.log)
+    still_private(s)
+    return refused(s, 4, "privacy-widened")
+
+
 @attack("11", "nobody", "a label of a maintainer, set after the plan: this one is let through")
 def a_label_that_counts(s):
     pull = guarded(s, {"rooms/quick-4.yaml": PUBLIC})

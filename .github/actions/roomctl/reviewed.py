@@ -17,7 +17,7 @@ from github import call, default_branch, download, outputs, pages, plain, refuse
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
-EFFECTS = ("privacy-widened", "recording-on", "ejects-participants", "billing-changed", "archived")
+EFFECTS = ("privacy-widened", "recording-on", "ejects-participants", "billing-changed", "archived", "guard-weakened")
 WRITERS = ("admin", "write")
 MOST_PLAN = 64 * 1024 * 1024
 MOST_COMMITS = 500
