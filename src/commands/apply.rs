@@ -105,47 +105,39 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let moved = held.state.follow_files(&files.wanted);
     let limits = session.limits(&args.planning);
     let options = session.options(intent.mode(), &limits);
-    let narrowed = &planned.narrowed;
-    show_stale(narrowed, &files, &session, &options, output);
-    if !narrowed.stale.is_empty() && (!args.partial || narrowed.is_empty()) {
-        return refuse_stale(&session, &held.state, narrowed, args, output);
+    show_stale(&planned.narrowed, &files, &session, &options, output);
+    if planned.narrowed.is_refused(args.partial) {
+        return refuse_stale(&session, &held.state, &planned.narrowed, args, output);
     }
-    let mut skipped = saved_plan::skipped(narrowed);
+    let mut skipped = saved_plan::skipped(&planned.narrowed);
     saved_plan::verify(planned.untrue)?;
     let Narrowed {
         mut plan, others, ..
     } = planned.narrowed;
     let refusals = refusals(&plan, &limits);
-    let report = PlanReport::new(&plan, &files.origins, &refusals, None);
-    show(&report, &session, args, output);
+    show(&plan, &files, &refusals, &session, args, output);
     skipped.extend(set_aside(&mut plan));
-    // A change that only weakens the guards writes no room, and prepares the one that does.
-    let is_weakened = refusals
-        .iter()
-        .any(|one| matches!(one, Refusal::Weakened(_)));
-    let (mut receipts, saved) = if plan.is_empty() && !is_weakened {
+    let (mut receipts, saved) = if plan.is_empty() && !is_weakened(&refusals) {
         (Vec::new(), held.save(moved).map_err(Failure::from))
     } else {
         permit(&session, &plan, &refusals, args, output)?;
         carry_out(&session, &plan, &limits, &mut held, args, output)?
     };
-    receipts.extend(plan.unreadable.iter().map(unread));
-    receipts.extend(skipped);
+    receipts.extend(plan.unreadable.iter().map(unread).chain(skipped));
     let closed = session.close();
     // Whatever became of state and sandbox, the report comes first: it says what was done.
-    let summary = print_end(
-        &session,
-        &held.state,
-        &receipts,
-        &plan,
-        &others,
-        args,
-        output,
-    )?;
+    let done = (&*receipts, &*others);
+    let summary = print_end(&session, &held.state, done, &plan, args, output)?;
     saved?;
     closed?;
     let exit = exit(summary, &receipts, &plan, &session, args);
     Ok(unless_left(exit, &others, output))
+}
+
+/// A change that only weakens the guards writes no room, and prepares the one that does.
+fn is_weakened(refusals: &[Refusal]) -> bool {
+    let mut refusals = refusals.iter();
+    refusals.any(|one| matches!(one, Refusal::Weakened(_)))
 }
 
 fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure> {
@@ -164,9 +156,17 @@ fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure
     Ok((session, intent))
 }
 
-fn show(plan: &PlanReport, session: &Session, args: &ApplyArgs, output: &mut Output) {
+fn show(
+    plan: &Plan,
+    files: &Loaded,
+    refusals: &[Refusal],
+    session: &Session,
+    args: &ApplyArgs,
+    output: &mut Output,
+) {
     if args.report.format == Format::Text {
-        output.result(&text::page(&view::plan(plan, session.detail())));
+        let plan = PlanReport::new(plan, &files.origins, refusals, None);
+        output.result(&text::page(&view::plan(&plan, session.detail())));
     }
 }
 
@@ -196,8 +196,8 @@ fn refuse_stale(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let none = saved_plan::none_done(narrowed);
-    let (plan, others) = (&narrowed.plan, &narrowed.others);
-    print_end(session, state, &none, plan, others, args, output)?;
+    let done = (&*none, &*narrowed.others);
+    print_end(session, state, done, &narrowed.plan, args, output)?;
     Err(saved_plan::refused(narrowed))
 }
 
@@ -304,12 +304,12 @@ fn unread(room: &Unreadable) -> Receipt {
     }
 }
 
+/// Prints what was done, and the rooms that a saved plan left out.
 fn print_end(
     session: &Session,
     state: &State,
-    receipts: &[Receipt],
+    (receipts, others): (&[Receipt], &[RoomName]),
     plan: &Plan,
-    others: &[RoomName],
     args: &ApplyArgs,
     output: &mut Output,
 ) -> Result<Summary, Failure> {

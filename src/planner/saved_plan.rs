@@ -108,6 +108,11 @@ impl Narrowed {
         self.plan.forecast = options.forecast(&self.plan.changes);
     }
 
+    /// Whether nothing may be done of it: a part is stale, and nobody asked for the rest, or there is none.
+    pub(crate) fn is_refused(&self, partial: bool) -> bool {
+        !self.stale.is_empty() && (!partial || self.is_empty())
+    }
+
     /// Whether nothing is left to do, nor to look at.
     pub(crate) fn is_empty(&self) -> bool {
         self.plan.is_empty() && self.plan.unreadable.is_empty()

@@ -34,6 +34,7 @@ mod layers;
 mod live;
 mod mutes;
 mod packaging;
+mod pages;
 mod policies;
 mod references;
 mod render;
