@@ -10,7 +10,7 @@
 //! Imports point one way: `model` ← `planner` ← `report`; `files`, `service` and `store` use `model` and
 //! `planner`; `run` uses `service` and `store`; `commands` wires all of them and is the only folder that prints.
 //! `model`, `planner` and `report` are pure: no network, files, clock, environment or printing; time is an argument.
-//! `simulator` is the other end of the wire and uses nothing of ours, so that the two cannot share a mistake.
+//! `simulator` is the other end of the wire and uses nothing of ours but `disk`, so that the two cannot share a mistake.
 
 mod commands;
 mod disk;

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::SignedDuration;
 
 use super::shared::approval::{approve, can_be_asked};
-use super::shared::args::{Format, Global, NetworkArgs, PlanningArgs, ReportArgs};
+use super::shared::args::{Format, Global, NetworkArgs, PlanningArgs, ReportArgs, span};
 use super::shared::exit::{Exit, Failure};
 use super::shared::intent::Intent;
 use super::shared::interrupt;
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::progress::Progress;
+use super::shared::report_file::check_outputs;
 use super::shared::rooms::{accept, clean_up, load};
 use super::shared::saved_plan;
 use super::shared::selection::SelectionArgs;
@@ -82,17 +82,6 @@ pub(crate) struct ApplyArgs {
     pub detailed_exitcode: bool,
 }
 
-/// `8m`, `90s`, `1h 30m`.
-fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it like `8m`, `90s` or `1h 30m`".to_owned();
-    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
-    let span = Duration::try_from(span).map_err(|_| wrong())?;
-    if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&span) {
-        return Err("from one second to a day".to_owned());
-    }
-    Ok(span)
-}
-
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let (session, intent) = begin(global, args)?;
     let policies = session.workspace.policies()?;
@@ -140,9 +129,18 @@ fn is_weakened(refusals: &[Refusal]) -> bool {
     refusals.any(|one| matches!(one, Refusal::Weakened(_)))
 }
 
+/// Whether the report takes the place of nothing that is read.
+fn check(args: &ApplyArgs, session: &Session) -> Result<(), Failure> {
+    let outputs = [("--report-file", &args.report.report_file), ("", &None)];
+    let plans = args.plan.iter().chain(args.covered_by.iter().flatten());
+    let inputs = args.planning.mutes.iter().chain(plans);
+    check_outputs(&session.workspace, inputs, outputs)
+}
+
 fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure> {
     let session = Session::begin(global, &args.network, &args.selection, args.deadline)?;
     let mut session = session.with_mutes(args.planning.mutes.as_deref())?;
+    check(args, &session)?;
     let plans = (args.plan.as_deref(), args.covered_by.as_deref());
     let scope = &mut session.workspace.scope;
     let intent = Intent::of(plans, args.planning.mode(), &mut scope.selection)?;
@@ -214,6 +212,10 @@ fn permit(
     }
     // Before anybody is asked: without a key and an address there is nothing to approve.
     session.service(&plan.app)?;
+    // Nothing is sent any more, and the report says why.
+    if session.is_interrupted() {
+        return Ok(());
+    }
     warn_of_deadline(plan, args, output);
     approve(args.yes, &question(&session.workspace, plan))
 }

@@ -1,7 +1,6 @@
 //! `drift`: live against applied against wanted. Never writes, not even the state.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +15,9 @@ use super::shared::report_file;
 use super::shared::rooms::accept;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
+use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::files::room_files::{self, Loaded};
+use crate::files::text_file::text_from;
 use crate::files::unchanged::Known;
 use crate::model::RoomName;
 use crate::model::policy::NOBODY;
@@ -71,10 +72,16 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     let session = Session::begin(global, &args.network, &args.selection, None)?;
     let session = session.with_mutes(args.mutes.as_deref())?;
     let workspace = &session.workspace;
+    let report_file = &args.report.report_file;
+    let outputs = [
+        ("--report-file", report_file),
+        ("--metrics-file", &args.metrics_file),
+    ];
+    report_file::check_outputs(workspace, &args.mutes, outputs)?;
     let state = workspace.load_state()?.state;
     let service = session.service(&state.app)?;
     let looking = look(&session, service, &state, args, output);
-    let (loaded, considered, seen) = workspace.runtime()?.block_on(looking)?;
+    let (loaded, considered, seen) = session.wait(&state.app, looking)??;
     session.close()?;
     let drift = drift(&Evidence {
         wanted: &loaded.wanted,
@@ -106,6 +113,9 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     counted?;
     leave((drift, loaded, considered, seen.world));
     leave(state);
+    if session.is_interrupted() {
+        return Ok(Exit::Interrupted);
+    }
     Ok(exit)
 }
 
@@ -193,7 +203,7 @@ fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(),
     let Some(path) = &args.metrics_file else {
         return Ok(());
     };
-    let before = fs::read_to_string(path).ok();
+    let before = read_own(path, MAX_DATA).and_then(text_from).ok();
     let text = metrics(report, before.as_deref(), now);
     report_file::write(path, "metrics", &text)
 }

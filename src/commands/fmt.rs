@@ -1,6 +1,6 @@
 //! `fmt`: room files in their canonical form.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,11 +9,12 @@ use super::shared::args::Global;
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::workspace::Workspace;
+use crate::disk::plain_file::{MAX_TEXT, read_from};
 use crate::disk::whole_file::{Way, parent, sweep, write_whole};
 use crate::files::discover::{as_typed, discover, whole_file};
 use crate::files::entries::Findings;
 use crate::files::room_format::format;
-use crate::files::text_file::{MAX_FILE_BYTES, read_text, text_of};
+use crate::files::text_file::{read_text, text_from, text_of};
 use crate::model::{Finding, Rule};
 use crate::report::ValidateReport;
 use crate::report::text::{self, MOST};
@@ -180,17 +181,9 @@ fn from_input(args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
 /// Standard input, held to what holds for files.
 fn read_input() -> Result<String, Failure> {
     let invalid = |message: String| Failure::new(Exit::Invalid, message);
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| invalid(format!("cannot read standard input: {error}")))?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        let message = "standard input is larger than 256 KiB, the most that a room file may have";
-        return Err(invalid(message.to_owned()));
-    }
-    String::from_utf8(bytes).map_err(|_| invalid("standard input is not valid UTF-8".to_owned()))
+    read_from(std::io::stdin().lock(), MAX_TEXT, 0)
+        .and_then(text_from)
+        .map_err(|error| invalid(format!("cannot read standard input: {error}")))
 }
 
 fn exit(refused: bool, changed: bool, args: &FmtArgs) -> Exit {

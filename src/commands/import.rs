@@ -1,7 +1,6 @@
 //! `import`: rooms that exist already become files, and are remembered as they are. Only reads the service.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,6 +16,7 @@ use super::shared::selection::{self, SelectionArgs};
 use super::shared::session::Session;
 use super::shared::store::lock;
 use super::shared::workspace::Workspace;
+use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::files::context::Context;
 use crate::files::defaults;
 use crate::files::discover::as_typed;
@@ -115,6 +115,9 @@ pub(crate) fn run(
         output.note(&note);
     }
     saved?;
+    if session.is_interrupted() {
+        return Ok(Exit::Interrupted);
+    }
     Ok(exit(report.summary))
 }
 
@@ -128,7 +131,7 @@ fn asked_for(
         return Ok((args.names.iter().cloned().collect(), None));
     }
     let listing = session.service(app)?.list();
-    let rooms = session.workspace.runtime()?.block_on(listing);
+    let rooms = session.wait(app, listing)?;
     let rooms = rooms.map_err(|why| {
         let message = format!("the list of rooms could not be read: {why}");
         Failure::new(Exit::Service, message).hint("name the rooms instead of --all")
@@ -344,7 +347,7 @@ impl Import<'_> {
     /// Whether its file holds exactly this already, as after an import that was killed.
     fn is_there(&self, place: &Place, text: &str) -> bool {
         let path = self.workspace.rooms.join(&place.relative);
-        place.is_its_own && fs::read(path).is_ok_and(|bytes| bytes == text.as_bytes())
+        place.is_its_own && read_own(&path, MAX_DATA).is_ok_and(|bytes| bytes == text.as_bytes())
     }
 
     fn has_defaults(&self, place: &Place) -> bool {

@@ -14,8 +14,10 @@ use super::shared::room_secrets;
 use super::shared::rooms::load_any;
 use super::shared::schemas::{self, SchemaName};
 use super::shared::workspace::{Workspace, check_app, clock};
+use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::disk::whole_file::sweep;
 use crate::files::new_file::{NewFileError, create};
+use crate::files::text_file::text_from;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -160,7 +162,7 @@ fn make(root: &Path, file: &str, content: &str) -> Result<String, Failure> {
     match create(root, Path::new(file), content) {
         Ok(()) => Ok(format!("created  {file}\n")),
         Err(NewFileError::Exists(path)) => {
-            let same = std::fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes());
+            let same = read_own(&path, MAX_DATA).is_ok_and(|bytes| bytes == content.as_bytes());
             let schema = file
                 .strip_prefix("schema/")
                 .and_then(|name| name.strip_suffix(".schema.json"));
@@ -178,7 +180,8 @@ fn make(root: &Path, file: &str, content: &str) -> Result<String, Failure> {
 
 /// Whether git leaves the lock and the journal alone.
 fn ignores(root: &Path) -> bool {
-    std::fs::read_to_string(root.join(".gitignore")).is_ok_and(|text| text.contains(".roomctl"))
+    let text = read_own(&root.join(".gitignore"), MAX_DATA).and_then(text_from);
+    text.is_ok_and(|text| text.contains(".roomctl"))
 }
 
 fn next(has_app: bool, dir: Option<&Path>) -> String {

@@ -1,12 +1,14 @@
 //! `man`: the manual, generated from the same table as `--help`.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
-use clap_mangen::{Man, generate_to};
+use clap_mangen::Man;
 
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
+use crate::disk::whole_file::{Way, write_whole};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,14 +23,31 @@ pub(crate) struct ManArgs {
 
 /// Runs the command: the page of the program, or with `--dir` a page for each command.
 pub(crate) fn run(command: Command, args: &ManArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let failed = |error: std::io::Error| Failure::because(Exit::Unexpected, &error);
+    let failed = |error: io::Error| Failure::because(Exit::Unexpected, &error);
     if let Some(dir) = &args.dir {
-        std::fs::create_dir_all(dir).map_err(failed)?;
-        generate_to(command, dir).map_err(failed)?;
-        return Ok(Exit::Done);
+        return pages(command, dir).map_err(failed).map(|()| Exit::Done);
     }
     let mut page = Vec::new();
     Man::new(command).render(&mut page).map_err(failed)?;
     output.result(&String::from_utf8_lossy(&page));
     Ok(Exit::Done)
+}
+
+fn pages(mut command: Command, dir: &Path) -> io::Result<()> {
+    command = command.disable_help_subcommand(true);
+    command.build();
+    write_pages(&command, dir)
+}
+
+fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
+    for below in command
+        .get_subcommands()
+        .filter(|below| !below.is_hide_set())
+    {
+        write_pages(below, dir)?;
+    }
+    let man = Man::new(command.clone());
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    write_whole(&dir.join(man.get_filename()), &page, Way::Replace)
 }

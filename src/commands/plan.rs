@@ -12,6 +12,7 @@ use super::shared::exit::{Exit, Failure, leave};
 use super::shared::guards::{self, Guards};
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
+use super::shared::report_file::check_outputs;
 use super::shared::rooms::{accept, load};
 use super::shared::saved_plan;
 use super::shared::selection::SelectionArgs;
@@ -73,6 +74,9 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let session = Session::begin(global, &args.network, &args.selection, None)?;
     let session = session.with_mutes(args.planning.mutes.as_deref())?;
     let workspace = &session.workspace;
+    let report_file = &args.report.report_file;
+    let outputs = [("--out", &args.out), ("--report-file", report_file)];
+    check_outputs(workspace, &args.planning.mutes, outputs)?;
     let policies = workspace.policies()?;
     // The state is parsed while the files are.
     let (files, found) = thread::scope(|scope| {
@@ -126,6 +130,9 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     }
     print_report(report, &args.report, session.detail(), output)?;
     leave((files, found, plan));
+    if session.is_interrupted() {
+        return Ok(Exit::Interrupted);
+    }
     Ok(exit)
 }
 

@@ -1,6 +1,5 @@
 //! `render`: a report that some run kept as JSON, in another form.
 
-use std::io::stdin;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -39,11 +38,7 @@ pub(crate) fn run(
     args: &RenderArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let bytes = if args.file.as_os_str() == "-" {
-        report_file::read_from(Ok(stdin()), &args.file, "report")?
-    } else {
-        report_file::read(&args.file, "report")?
-    };
+    let bytes = report_file::read(&args.file, "report")?;
     let report = AnyReport::parse(&bytes).map_err(|error| {
         let mut failure = report_file::unread(&error);
         let name = args.file.display();

@@ -8,6 +8,7 @@ use super::shared::args::{Global, ReportArgs};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
+use super::shared::report_file::check_outputs;
 use super::shared::workspace::Workspace;
 use crate::files::room_files;
 use crate::model::Finding;
@@ -34,6 +35,8 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let workspace = Workspace::new(global)?;
+    let outputs = [("--report-file", &args.report.report_file), ("", &None)];
+    check_outputs(&workspace, [], outputs)?;
     let whole = [workspace.rooms.clone()];
     let named = &args.paths[..];
     let roots = if named.is_empty() { &whole } else { named };

@@ -1,9 +1,11 @@
-//! Files of this machine that appear whole or not at all.
+//! Files of this machine: opened only if they are plain, and written whole or not at all.
 //!
 //! | File | Is |
 //! |---|---|
+//! | `plain_file` | opening and reading, within limits and never through a link |
 //! | `whole_file` | writing and syncing |
 //! | `crash_point` | the named places at which the crash tests stop the program |
 
 pub(crate) mod crash_point;
+pub(crate) mod plain_file;
 pub(crate) mod whole_file;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::NamedTempFile;
 
 use crate::disk::crash_point::crash_point;
+use crate::disk::plain_file::{open_own, place, real, writable};
 
 /// How the name of a file begins, goes on and ends that is being written, until it is whole and gets its own.
 const PREFIX: &str = ".roomctl-";
@@ -24,7 +25,7 @@ pub(crate) enum Way<'a> {
     /// The same for a file that has one writer at a time, by way of this name in the same directory. What a writer
     /// that died left there is replaced; under names that are new each time it would pile up.
     Alone(&'a Path),
-    /// It is there, and keeps its permissions. A link is followed: what it leads to is replaced.
+    /// It is there, and keeps its permissions.
     Edit,
     /// It is an error if it is there.
     New,
@@ -32,10 +33,7 @@ pub(crate) enum Way<'a> {
 
 /// Writes a file so that it is either as before or whole, also after a power cut.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8], way: Way<'_>) -> io::Result<()> {
-    let target = match way {
-        Way::Edit => path.canonicalize()?,
-        _ => path.to_owned(),
-    };
+    let target = writable(path)?;
     create_parent(&target)?;
     crash_point("file-due");
     let mut file = new_file(&target, way)?;
@@ -100,6 +98,9 @@ pub(crate) fn sweep(directory: &Path) {
         return;
     }
     swept.insert(directory.to_owned());
+    let Ok(directory) = real(directory) else {
+        return;
+    };
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         // A link has a kind of its own here, and is left alone.
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
@@ -119,7 +120,7 @@ fn is_ours(name: &OsStr) -> bool {
 
 /// Removes a file unless somebody holds it. Garbage that cannot be removed is no reason to fail.
 fn remove_left(path: &Path) {
-    if let Ok(file) = File::open(path)
+    if let Ok(file) = open_own(path, OpenOptions::new().read(true))
         && file.try_lock().is_ok()
     {
         let _ = remove(path);
@@ -128,12 +129,12 @@ fn remove_left(path: &Path) {
 
 /// Makes the directory of `path`, if there is none.
 pub(crate) fn create_parent(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(parent(path))
+    std::fs::create_dir_all(parent(&place(path)?))
 }
 
 /// Removes a file, if there is one.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
+    match std::fs::remove_file(place(path)?) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -5,6 +5,7 @@ use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk::plain_file::real;
 use crate::files::defaults::{self, STEM};
 use crate::model::{Finding, Place, Rule};
 
@@ -32,6 +33,12 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
         let message = "there is no such file or directory";
         let help = "create it with a first room file, or name another one with --rooms";
         found.in_the_way(root, Rule::NoRooms, message, help);
+        return found;
+    }
+    if let Err(error) = real(rooms).and_then(|_| real(root)) {
+        let help =
+            "put the directory itself there; one outside of the repository is named with --rooms";
+        found.in_the_way(root, Rule::Link, &error.to_string(), help);
         return found;
     }
     above(rooms, root, &mut found);

@@ -1,15 +1,16 @@
 //! Files as they were at a revision, by the `git` program.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Component, Path};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::disk::plain_file::{MAX_TEXT, open_own};
+use crate::disk::whole_file::create_parent;
 use crate::files::discover::is_yaml;
-use crate::files::text_file::MAX_FILE_BYTES;
 
 /// Why the files of a revision are not known.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +154,22 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
 
+/// What settings of the repository must not do: start programs. And a directory of the checkout that looks like a bare
+/// repository is none: a pull request can bring one, with settings and a history of its own.
+const HARMLESS: [&str; 11] = [
+    "--no-pager",
+    "-c",
+    "safe.bareRepository=explicit",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.sshCommand=false",
+    "-c",
+    "protocol.allow=never",
+];
+
 /// The program with nothing of our environment but what it needs to start and to find its settings: variables such
 /// as `GIT_DIR`, which a hook has, would lead it to another repository, and the key is none of its business.
 fn git(directory: &Path) -> Command {
@@ -173,8 +190,11 @@ fn git(directory: &Path) -> Command {
     let mut command = Command::new("git");
     command
         .current_dir(directory)
+        .args(HARMLESS)
         .env_clear()
         .envs(needed)
+        // Whatever the repository's own settings say of where to fetch what is missing, and by which program.
+        .env("GIT_ALLOW_PROTOCOL", "")
         // Only looks: no lock, no question, and nothing fetched from a network or put in the place of a commit.
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -277,7 +297,7 @@ fn content(answers: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     // One byte more than is read of any file, so that one that is too large is seen to be.
     answers
-        .take(size.min(MAX_FILE_BYTES + 1))
+        .take(size.min(MAX_TEXT + 1))
         .read_to_end(&mut bytes)?;
     let rest = size - bytes.len() as u64 + 1;
     io::copy(&mut answers.take(rest), &mut io::sink())?;
@@ -286,8 +306,7 @@ fn content(answers: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
 
 /// Never over another file: where names that differ only by case are one, the second is not known.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    File::create_new(path)?.write_all(bytes)
+    create_parent(path)?;
+    let mut options = OpenOptions::new();
+    open_own(path, options.write(true).create_new(true))?.write_all(bytes)
 }

@@ -313,7 +313,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::files::text_file::MAX_FILE_BYTES;
+    use crate::disk::plain_file::MAX_TEXT;
     use crate::model::{NameRule, Severity, Value, Variables};
 
     const CONTEXT: Context = Context {
@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn what_is_no_room_file_is_reported() {
         let dir = tree(&[
-            ("big.yaml", &"#".repeat(MAX_FILE_BYTES as usize + 1)),
+            ("big.yaml", &"#".repeat(MAX_TEXT as usize + 1)),
             ("dir.yaml/in.yaml", "privacy: public"),
         ]);
         fs::write(dir.path().join("latin.yaml"), b"privacy: public\n# caf\xe9").unwrap();

@@ -1,14 +1,11 @@
 //! The texts of files that people write: read within a limit, with the reason when that fails.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::disk::plain_file::{MAX_TEXT, read, read_here};
 use crate::files::discover::whole_file;
 use crate::model::{Finding, Place, Rule};
-
-/// Largest room file that is read, in bytes. A room with every attribute and a comment on each is about 4 KiB.
-pub(crate) const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -29,22 +26,16 @@ pub(crate) fn text_of(file: &str) -> Option<String> {
 
 pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
     let wrong = |rule, message: &str, help| Box::new(whole_file(path, rule, message, help));
-    let mut bytes = Vec::new();
-    // One byte more than allowed, so that a file that grows meanwhile is noticed too.
-    let read =
-        File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
-    if let Err(error) = read {
-        let message = format!("the file cannot be read: {error}");
-        return Err(wrong(Rule::Unreadable, &message, "check its permissions"));
-    }
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        let help = "a room file holds one room: a flat list of short keys";
-        return Err(wrong(
-            Rule::FileSize,
-            "the file is larger than 256 KiB",
-            help,
-        ));
-    }
+    let bytes = read_here(path, MAX_TEXT).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            let help = "a room file holds one room: a flat list of short keys";
+            wrong(Rule::FileSize, "the file is larger than 256 KiB", help)
+        }
+        _ => {
+            let message = format!("the file cannot be read: {error}");
+            wrong(Rule::Unreadable, &message, "check its permissions")
+        }
+    })?;
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let place = place_behind(&String::from_utf8_lossy(good));
@@ -53,6 +44,11 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
         finding.place = place;
         finding
     })
+}
+
+/// The bytes as text.
+pub(crate) fn text_from(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not valid UTF-8"))
 }
 
 fn place_behind(text: &str) -> Place {
@@ -67,9 +63,10 @@ pub(crate) fn load<T>(
     parse: impl Fn(&str) -> Result<T, (Place, String)>,
 ) -> Result<Option<T>, ConfigError> {
     let path_of = || path.to_owned();
-    let text = match fs::read_to_string(path) {
+    let read = read(path, MAX_TEXT).and_then(text_from);
+    let text = match read {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => {
             let path = path_of();
             return Err(ConfigError::Io { path, source });

@@ -131,6 +131,11 @@ impl Plan {
 pub(crate) const NOT_OURS: &str =
     "somebody recreated it under its name, so it is not ours to archive";
 
+/// Why a room of the state that no file wants is not archived: whoever wrote the state or its journal may have made up
+/// that it was ours.
+pub(crate) const UNPROVEN: &str =
+    "nothing proves that it is ours: the service and the state do not show the same id of it";
+
 /// One room as its file wants it, as it was applied, and as it was seen.
 pub(super) struct Room<'a> {
     pub name: &'a RoomName,
@@ -309,7 +314,12 @@ impl<'a> Room<'a> {
         if prune && self.is_recreated() {
             return Err(NOT_OURS.to_owned());
         }
+        let is_unproven = match self.present() {
+            Some(live) => !self.remembered.is_proven_by(live),
+            None => self.remembered.id.is_none(),
+        };
         let doubt = self.remembered.doubt_as_orphan(self.name, self.seen);
+        let doubt = doubt.or_else(|| (prune && is_unproven).then(|| UNPROVEN.to_owned()));
         if !prune || doubt.is_some() {
             return Ok(Change {
                 message: doubt,
@@ -451,6 +461,30 @@ mod tests {
         );
     }
 
+    /// A state or a journal may be made up; the service's own id of a room is hard to guess.
+    #[test]
+    fn only_what_the_same_id_proves_to_be_ours_is_archived() {
+        let ids = [None, Some("c0ffee".to_owned()), Some("f00d".to_owned())];
+        for (known, seen) in ids
+            .iter()
+            .flat_map(|known| ids.iter().map(move |seen| (known, seen)))
+        {
+            let mut state = applied(&file(5));
+            room_of(&mut state).id.clone_from(known);
+            let mut world = shown(&file(5));
+            live_of(&mut world).id.clone_from(seen);
+            let archived = |world| {
+                let plan = plan(&Wanted::new(), &state, world, &pruning());
+                plan.changes
+                    .iter()
+                    .any(|change| change.action == Action::Archive)
+            };
+            assert_eq!(archived(Some(&world)), known.is_some() && known == seen);
+            // What the service shows is read before it is archived.
+            assert_eq!(archived(None), known.is_some());
+        }
+    }
+
     #[test]
     fn a_room_that_was_never_confirmed_is_not_archived() {
         let gone = files(&[("ours", &[("privacy", "private".into())])]);
@@ -461,8 +495,11 @@ mod tests {
             ..AppliedRoom::default()
         };
         state.rooms.insert(name("doubtful"), doubtful);
-        let world =
-            ["ours", "doubtful"].map(|room| (name(room), Sighting::Present(Default::default())));
+        let live = LiveRoom {
+            id: Some("c0ffee".to_owned()),
+            ..LiveRoom::default()
+        };
+        let world = ["ours", "doubtful"].map(|room| (name(room), Sighting::Present(live.clone())));
         for world in [None, Some(&world.into())] {
             let plan = plan(&Wanted::new(), &state, world, &pruning());
             assert_eq!(

@@ -102,6 +102,11 @@ impl AppliedRoom {
         live.is_another(self.id.as_deref())
     }
 
+    /// Whether `live` is surely the room that was remembered: the service shows the id that it showed then.
+    pub(crate) fn is_proven_by(&self, live: &LiveRoom) -> bool {
+        self.id.is_some() && self.id == live.id
+    }
+
     /// What of this memory holds for `live`: nothing, if that is another room under the same name.
     pub(crate) fn about(&self, live: &LiveRoom) -> &Self {
         if self.is_recreated(live) {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings};
-use crate::planner::plan::NOT_OURS;
+use crate::planner::plan::{NOT_OURS, UNPROVEN};
 use crate::planner::{Action, Cause, Event, Gone, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
 use crate::service::api::Transport;
@@ -176,6 +176,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 }
                 End::Room(live) if self.task.before.is_recreated(&live) => {
                     return self.refused(NOT_OURS.to_owned());
+                }
+                End::Room(live) if !self.task.before.is_proven_by(&live) => {
+                    return self.refused(UNPROVEN.to_owned());
                 }
                 End::Room(live) => {
                     if let Some(moved) = self.moved_until(&Sighting::Present(live)) {

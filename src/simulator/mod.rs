@@ -1,8 +1,8 @@
 //! The service, offline: what is known about Metered's room API, with a switch for each open question.
 //!
 //! [`World::handle`] is pure and answers a [`Request`] value with a [`Response`] value; [`Simulator`] puts it
-//! behind a socket on loopback and keeps the rooms in a file. Nothing else of this crate is used here, least of
-//! all its list of wire names: client and simulator cannot share a typo, and a test holds the two lists together.
+//! behind a socket on loopback and keeps the rooms in a file. Nothing else of this crate is used here but how it
+//! opens files, least of all its list of wire names: client and simulator cannot share a typo, and a test holds the two lists together.
 //!
 //! The live service was never asked. Of what is answered here,
 //!

@@ -5,14 +5,16 @@
 //!
 //! The file is locked while it is open, so that two processes cannot mix their lines.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::world::{Change, World};
+use crate::disk::plain_file::{MAX_DATA, open_own, read_from};
+use crate::disk::whole_file::create_parent;
 
 /// The only format that is read. The first was one JSON object with a journal beside it.
 const VERSION: u64 = 2;
@@ -46,9 +48,7 @@ pub(super) struct Storage {
 impl Storage {
     /// Opens the file, or makes it, and makes the changes in it to `world`.
     pub(super) fn open(path: &Path, world: &mut World) -> Result<Self, StorageError> {
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory).map_err(trouble("create", directory))?;
-        }
+        create_parent(path).map_err(trouble("create the directory of", path))?;
         let mut storage = Self {
             path: path.to_owned(),
             file: open_alone(path)?,
@@ -58,9 +58,8 @@ impl Storage {
     }
 
     fn replay(&mut self, world: &mut World) -> Result<(), StorageError> {
-        let mut bytes = Vec::new();
-        let read = self.file.read_to_end(&mut bytes);
-        read.map_err(trouble("read", &self.path))?;
+        let read = read_from(&self.file, MAX_DATA, 0);
+        let bytes = read.map_err(trouble("read", &self.path))?;
         let header = line(&Header {
             version: VERSION,
             app: world.settings.app.clone(),
@@ -126,7 +125,8 @@ impl Storage {
     /// Makes every later append fail.
     #[cfg(test)]
     pub(super) fn break_for_test(&mut self) {
-        self.file = File::open(&self.path).expect("the file is open already");
+        let read_only = open_own(&self.path, OpenOptions::new().read(true));
+        self.file = read_only.expect("the file is open already");
     }
 }
 
@@ -143,7 +143,7 @@ fn open_alone(path: &Path) -> Result<File, StorageError> {
     // Rooms can hold stream keys.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(trouble("open", path))?;
+    let file = open_own(path, &mut options).map_err(trouble("open", path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StorageError::InUse(path.to_owned())),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::disk::crash_point::crash_point;
+use crate::disk::plain_file::open_own;
 use crate::disk::whole_file::sync_directory;
 use crate::planner::Event;
 use crate::store::error::StoreError;
@@ -61,10 +62,7 @@ impl Recorder {
         let path = path.to_owned();
         let open = || -> io::Result<(File, File)> {
             crash_point("journal-due");
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&path)?;
+            let mut file = open_own(&path, OpenOptions::new().write(true).create_new(true))?;
             crash_point("journal-created");
             file.write_all(encode(header)?.as_bytes())?;
             crash_point("journal-header-written");

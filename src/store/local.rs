@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::disk::crash_point::crash_point;
+use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::disk::whole_file::{Way, create_parent, remove, write_whole};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
@@ -37,18 +38,16 @@ struct LocalLease {
 }
 
 impl Local {
-    /// The place at `path`. If that is a link, the file it leads to: a rename would replace the link.
     pub(super) fn new(path: &Path) -> Self {
-        let target = path.is_symlink().then(|| path.canonicalize().ok());
         Self {
-            path: target.flatten().unwrap_or_else(|| path.to_owned()),
+            path: path.to_owned(),
             seen: Arc::default(),
         }
     }
 
     /// What is there now.
     fn look(&self) -> Seen {
-        let file = std::fs::metadata(&self.path);
+        let file = std::fs::symlink_metadata(&self.path);
         file.map_or(Seen::Nothing, |file| {
             Seen::File(file.len(), file.modified().ok())
         })
@@ -143,7 +142,7 @@ impl Lease for LocalLease {
 
 /// The bytes of a file, if there is one.
 fn read(path: &Path, deed: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    match std::fs::read(path) {
+    match read_own(path, MAX_DATA) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::file(deed, path, error)),
@@ -157,15 +156,15 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_link_to_the_state_stays_a_link() {
+    async fn a_link_to_a_state_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let (path, link) = (dir.path().join("state.json"), dir.path().join("link.json"));
         std::fs::write(&path, "before").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         let place = Local::new(&link);
-        let (lease, _) = place.lock(&holder()).await.unwrap();
-        lease.save("after").await.unwrap();
+        assert!(place.load().await.is_err());
+        assert!(place.lock(&holder()).await.is_err());
         assert!(link.is_symlink());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "after");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
     }
 }

@@ -4,10 +4,11 @@
 //! that hangs can be evicted: its lock file is taken away, which it notices before it records anything more.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::disk::plain_file::{open_own, read_from};
 use crate::disk::whole_file::remove;
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
@@ -15,6 +16,9 @@ use crate::store::holder::{Holder, Status};
 /// How long a lock without a record is looked at again. The record follows the lock within microseconds, or
 /// milliseconds on a busy machine, so this only ends for a holder that cannot write one.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How each record begins.
+const RECORD: &[u8] = b"{\"holder\":";
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    let record = read(&mut file);
+                    let record = read(&mut file).map_err(failed)?;
                     if record.is_some() || start.elapsed() > PATIENCE {
                         return Err(StoreError::Held(record));
                     }
@@ -56,7 +60,7 @@ impl Lock {
                 // Taken away between the opening and the locking: what is locked is no longer the lock.
                 continue;
             }
-            let left = read(&mut file);
+            let left = read(&mut file).map_err(failed)?;
             write(&mut file, holder).map_err(failed)?;
             return Ok((Self { file, watch }, left));
         }
@@ -76,7 +80,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => true,
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         };
-        let record = read(&mut file);
+        let record = read(&mut file).map_err(failed)?;
         if !held {
             file.set_len(0).map_err(failed)?;
             return Ok(record.map_or(Status::Free, Status::Left));
@@ -110,7 +114,7 @@ impl Watch {
             // This system does not let a file be removed that somebody has open.
             return Ok(());
         };
-        match std::fs::metadata(&self.path) {
+        match std::fs::symlink_metadata(&self.path) {
             Ok(there) if identity(&there) == Some(taken) => Ok(()),
             _ => Err(StoreError::Evicted(
                 "the lock file was taken away from this run, by `state unlock` or with its directory",
@@ -135,18 +139,26 @@ fn failed(path: &Path, source: io::Error) -> StoreError {
 }
 
 fn open(path: &Path, create: bool) -> io::Result<File> {
-    OpenOptions::new()
+    let mut options = OpenOptions::new();
+    options
         .read(true)
         .write(true)
         .create(create)
-        .truncate(false)
-        .open(path)
+        .truncate(false);
+    open_own(path, &mut options)
 }
 
-fn read(file: &mut File) -> Option<Holder> {
-    let mut text = String::new();
-    file.take(4096).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+/// The record of whoever holds it or held it, as far as there is one. Files of other programs are called locks, too, and
+/// are kept as they are.
+fn read(file: &mut File) -> io::Result<Option<Holder>> {
+    let bytes = read_from(file, 4096, 0)?;
+    let record = serde_json::from_slice(&bytes).ok();
+    // What was being written in a power cut may be torn, or zeros.
+    let begun = &RECORD[..RECORD.len().min(bytes.len())];
+    if record.is_none() && !bytes.starts_with(begun) && bytes.iter().any(|byte| *byte != 0) {
+        return Err(io::Error::other("it is the file of something else"));
+    }
+    Ok(record)
 }
 
 fn write(file: &mut File, holder: &Holder) -> io::Result<()> {

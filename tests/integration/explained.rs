@@ -475,3 +475,71 @@ fn a_part_of_the_rooms_has_its_defaults_at_the_base_too() {
         assert_eq!(rooms, if args.is_empty() { 2 } else { 1 });
     }
 }
+
+/// What `git` knows of us, and what the checkout makes it do.
+#[cfg(unix)]
+#[test]
+fn git_gets_no_secret_and_runs_nothing_of_the_checkout() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = site();
+    let run = || {
+        let path = format!("{}:/usr/bin:/bin", site.scratch.path("bin").display());
+        let variables = [
+            ("PATH".to_owned(), path),
+            ("ROOM_X".to_owned(), "canary-x".to_owned()),
+        ];
+        site.run_with(&variables, &["plan", "--base", "main", "--format", "json"])
+    };
+    let bin = site.scratch.path("bin/git");
+    let real = Command::new("sh")
+        .args(["-c", "command -v git"])
+        .output()
+        .unwrap();
+    let real = String::from_utf8(real.stdout).unwrap();
+    let seen = site.scratch.path("seen");
+    let script = format!(
+        "#!/bin/sh\nenv >> {}\nexec {} \"$@\"\n",
+        seen.display(),
+        real.trim()
+    );
+    site.scratch.write("bin/git", &script);
+    std::fs::set_permissions(&bin, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let before = run();
+    assert_eq!(before.code, 0, "{}", before.all());
+    assert!(site.scratch.read("seen").contains("GIT_TERMINAL_PROMPT=0"));
+    assert!(!site.scratch.read("seen").contains("canary"));
+    // A repository with settings of its own, and another history, in the place of the rooms directory.
+    let marked = format!("touch {}", site.scratch.path("started").display());
+    let hostile = format!(
+        "[core]\n\trepositoryformatversion = 0\n\tfsmonitor = \"{marked}\"\n\tsshCommand = \"{marked}\"\n\
+         \tpager = \"{marked}\"\n\thooksPath = bin\n\talternateRefsCommand = \"{marked}\"\n\
+         [diff]\n\texternal = \"{marked}\"\n[credential]\n\thelper = \"!{marked}\"\n\
+         [remote \"origin\"]\n\turl = \"ext::{marked}\"\n\tpromisor = true\n\
+         [extensions]\n\tpartialClone = origin\n[protocol]\n\tallow = always\n"
+    );
+    git(&site, &["init", "-q", "--bare", "rooms"]);
+    site.scratch
+        .write("rooms/config", &format!("{hostile}[core]\n\tbare = true\n"));
+    let bare = site.run(&["plan", "--base", "main"]);
+    assert_eq!(bare.code, 64, "{}", bare.all());
+    assert!(bare.stderr.contains("bare repository"), "{}", bare.stderr);
+    for made in ["HEAD", "config", "description"] {
+        std::fs::remove_file(site.scratch.path("rooms").join(made)).unwrap();
+    }
+    let config = site
+        .scratch
+        .read(".git/config")
+        .replace("[core]\n", "[core]\n\tx = y\n");
+    site.scratch.write(".git/config", &(config + &hostile));
+    let own = run();
+    assert_eq!(
+        (own.code, &own.stdout),
+        (before.code, &before.stdout),
+        "{}",
+        own.stderr
+    );
+    // A commit that only the remote would have.
+    let asked = site.run(&["plan", "--base", &"1".repeat(40)]);
+    assert_eq!(asked.code, 64, "{}", asked.all());
+    assert!(!site.scratch.path("started").exists());
+}

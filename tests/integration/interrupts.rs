@@ -76,7 +76,7 @@ fn well_again(site: &Site, rooms: u64) {
 
 #[test]
 fn the_first_interrupt_finishes_what_is_under_way() {
-    for name in ["INT", "TERM"] {
+    for name in ["INT", "TERM", "HUP"] {
         let site = Site::with_rooms(&[], &["slow=ms:150"], 12);
         let child = running(&site, 9);
         signal(&child, name);
@@ -97,6 +97,49 @@ fn the_first_interrupt_finishes_what_is_under_way() {
         );
         assert_eq!(state["serial"], report["state"]["serial"]);
         well_again(&site, 12);
+    }
+}
+
+/// Whatever it was about to do, it says how far it came.
+#[test]
+fn a_look_that_is_interrupted_is_reported() {
+    for args in [
+        &["drift"][..],
+        &["plan", "--live", "--out", "plan"],
+        &["apply", "--live", "--yes"],
+        &["import", "--all", "--force"],
+    ] {
+        let site = Site::applied(&[], 8);
+        let before = site.log().len();
+        let state = site.state();
+        site.faults(&["slow=ms:300,method:GET"]);
+        let more: &[&str] = match args[0] {
+            "import" => &[],
+            _ => &["--report-file", "report.json"],
+        };
+        let network = ["--parallelism", "1", "--rate", "unlimited"];
+        let mut child = site.start_piped(&[args, more, &network].concat());
+        while site.log().len() < before + 2 {
+            std::thread::yield_now();
+        }
+        signal(&child, "HUP");
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, Some(130), "{args:?}");
+        if args[0] != "import" {
+            assert_eq!(site.state(), state, "{args:?}");
+        }
+        for made in more
+            .iter()
+            .skip(1)
+            .chain(args.iter().filter(|arg| **arg == "plan").skip(1))
+        {
+            let report: Value = serde_json::from_str(&site.scratch.read(made)).unwrap();
+            assert!(
+                report.to_string().contains("interrupted"),
+                "{args:?}: {report}"
+            );
+        }
+        assert!(site.sent(before).iter().all(|(method, _)| *method == "GET"));
     }
 }
 

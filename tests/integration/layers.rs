@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("service", &["model", "planner", "disk"]),
     ("store", &["model", "planner", "disk"]),
     ("run", &["model", "planner", "disk", "service", "store"]),
-    ("simulator", &[]),
+    ("simulator", &["disk"]),
     (
         "commands",
         &[
@@ -217,4 +217,37 @@ fn a_trait_of_io_is_harmless_and_its_streams_are_not() {
     ] {
         assert_eq!(impure(code), ["std::io"], "{code}");
     }
+}
+
+/// Files that others supply are opened in one place, which knows what may lie there instead.
+#[test]
+fn files_are_opened_in_one_place() {
+    let src = root().join("src");
+    let mut wrong = Vec::new();
+    for file in sources(&src) {
+        let place = file.strip_prefix(&src).unwrap();
+        let name = place.file_stem().unwrap().to_str().unwrap();
+        if place.starts_with("disk") || place.starts_with("tests") || name.ends_with("_tests") {
+            continue;
+        }
+        let code = code(&file);
+        let opens = [
+            "File::open",
+            "File::create",
+            "fs::read(",
+            "fs::read_to_string",
+            "fs::write",
+            "fs::copy",
+            "fs::rename",
+            "fs::hard_link",
+            "fs::remove",
+            "fs::create_dir",
+            "options.open(",
+            "OpenOptions::new().open(",
+            "persist",
+        ];
+        let opens = opens.into_iter().filter(|name| code.contains(name));
+        wrong.extend(opens.map(|name| format!("{}: {name}", place.display())));
+    }
+    assert_eq!(wrong, Vec::<String>::new());
 }

@@ -30,6 +30,8 @@ mod import;
 #[cfg(unix)]
 mod init;
 mod interrupts;
+#[cfg(unix)]
+mod kinds;
 mod layers;
 mod live;
 mod mutes;

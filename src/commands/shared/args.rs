@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ColorChoice, ValueEnum};
+use jiff::SignedDuration;
 
 use crate::model::Effect;
 use crate::model::types::UnixSeconds;
@@ -208,4 +209,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err("from 0.01 to 3600".to_owned());
     }
     Ok(Duration::from_secs_f64(number))
+}
+
+/// `8m`, `90s`, `1h 30m`.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it like `8m`, `90s` or `1h 30m`".to_owned();
+    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
+    let span = Duration::try_from(span).map_err(|_| wrong())?;
+    if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&span) {
+        return Err("from one second to a day".to_owned());
+    }
+    Ok(span)
 }

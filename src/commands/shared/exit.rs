@@ -190,12 +190,12 @@ impl From<HttpError> for Failure {
 
 impl From<SimulatorError> for Failure {
     fn from(error: SimulatorError) -> Self {
-        let failure = Self::because(Exit::Unexpected, &error);
-        match error {
-            SimulatorError::Storage(_) => failure.hint(
+        let because = |exit| Self::because(exit, &error);
+        match &error {
+            SimulatorError::Storage(_) => because(Exit::State).hint(
                 "only one command at a time uses a sandbox; `rm .roomctl/sandbox*` makes it forget everything",
             ),
-            _ => failure,
+            _ => because(Exit::Unexpected),
         }
     }
 }

@@ -1,9 +1,41 @@
-//! Interrupts: the first asks for a clean stop, the second does not wait for it.
+//! Interrupts, and what else asks a program to end (SIGTERM, SIGHUP, a console that is closed): the first asks for a clean stop, the second does not wait for it.
 
+#[cfg(unix)]
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::exit::Exit;
+#[cfg(unix)]
+use crate::disk::plain_file::{MAX_TEXT, read};
 use crate::service::stop::{Stop, StopReason};
+
+/// Whether somebody waits for interrupts who stops what is under way.
+static HEEDED: AtomicBool = AtomicBool::new(false);
+
+/// Ends the program at an interrupt that nobody heeds: once a signal is watched, it has no effect of its own any more.
+pub(crate) async fn otherwise() {
+    let mut signals = Signals::new();
+    loop {
+        signals.next().await;
+        if !HEEDED.load(Ordering::SeqCst) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    }
+}
+
+/// Does `work`, which only reads, and which the first interrupt stops. The second ends the program.
+pub(crate) async fn heeded<T>(stop: &Stop, work: impl Future<Output = T>) -> T {
+    let done = tokio::select! {
+        done = work => done,
+        () = second(stop) => std::process::exit(Exit::Interrupted as i32),
+    };
+    HEEDED.store(false, Ordering::SeqCst);
+    done
+}
 
 /// Stops the run at the first interrupt, and returns at the second.
 pub(crate) async fn second(stop: &Stop) {
+    HEEDED.store(true, Ordering::SeqCst);
     let mut signals = Signals::new();
     signals.next().await;
     stop.stop(StopReason::Interrupted);
@@ -23,15 +55,12 @@ struct Signals(Vec<tokio::signal::unix::Signal>);
 impl Signals {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
+        let hangup = (!is_under_nohup()).then(SignalKind::hangup);
         let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        let kinds = kinds.into_iter().chain(hangup);
         // A signal that cannot be watched keeps its usual effect: the process ends, and the journal holds
         // what was done.
-        Self(
-            kinds
-                .into_iter()
-                .filter_map(|kind| signal(kind).ok())
-                .collect(),
-        )
+        Self(kinds.filter_map(|kind| signal(kind).ok()).collect())
     }
 
     async fn next(&mut self) {
@@ -48,18 +77,42 @@ impl Signals {
     }
 }
 
-#[cfg(not(unix))]
-struct Signals;
+/// Whether whoever started the program wants it to go on when the terminal is gone, as far as the system shows that.
+#[cfg(unix)]
+fn is_under_nohup() -> bool {
+    static IGNORED: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        let status = read(Path::new("/proc/self/status"), MAX_TEXT).unwrap_or_default();
+        let status = String::from_utf8_lossy(&status);
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & 1 == 1)
+    });
+    *IGNORED
+}
 
-#[cfg(not(unix))]
+#[cfg(windows)]
+struct Signals(
+    Option<tokio::signal::windows::CtrlC>,
+    Option<tokio::signal::windows::CtrlClose>,
+);
+
+#[cfg(windows)]
 impl Signals {
     fn new() -> Self {
-        Self
+        use tokio::signal::windows::{ctrl_c, ctrl_close};
+        Self(ctrl_c().ok(), ctrl_close().ok())
     }
 
     async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let Self(interrupt, close) = self;
+        std::future::poll_fn(|context| {
+            let interrupt = interrupt.as_mut().map(|s| s.poll_recv(context).is_ready());
+            let close = close.as_mut().map(|s| s.poll_recv(context).is_ready());
+            match interrupt == Some(true) || close == Some(true) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
     }
 }

@@ -1,42 +1,63 @@
 //! Files that one run writes for another, or for a program: reports, saved plans, counters.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::{ErrorKind, stdin};
+use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
+use super::workspace::Workspace;
+use crate::disk::plain_file::{Identity, MAX_DATA, is_free, read_from, read_given};
 use crate::disk::whole_file::{Way, write_whole};
+use crate::files::discover::is_yaml;
 use crate::report::envelope::ReadError;
 
-/// Largest file that is read, in bytes: about a hundred thousand changes.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Reads a file. `what` is what it should be: `report`.
+/// Reads a file; `-` is standard input. `what` is what it should be: `report`.
 pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
-    read_from(File::open(path), path, what)
+    let read = match path.as_os_str() == "-" {
+        true => read_from(stdin(), MAX_DATA, 0),
+        false => read_given(path, MAX_DATA, None),
+    };
+    read.map_err(|error| {
+        let exit = match error.kind() {
+            ErrorKind::FileTooLarge => Exit::Invalid,
+            _ => Exit::Usage,
+        };
+        let message = format!("cannot read the {what} {}: {error}", path.display());
+        Failure::new(exit, message)
+    })
 }
 
-/// The same from what is open already.
-pub(crate) fn read_from(
-    source: io::Result<impl Read>,
-    path: &Path,
-    what: &str,
-) -> Result<Vec<u8>, Failure> {
-    let shown = path.display();
-    let mut bytes = Vec::new();
-    source
-        .and_then(|source| source.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            Failure::new(
-                Exit::Usage,
-                format!("cannot read the {what} {shown}: {error}"),
-            )
-        })?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let message = format!("{shown} is too large for a {what}");
-        return Err(Failure::new(Exit::Invalid, message));
+/// Whether the files that a run is to write take the place of nothing that it, or the next run, reads: neither of a file
+/// of the `workspace`, nor of one of the `inputs`, nor of each other.
+pub(crate) fn check_outputs<'a>(
+    workspace: &Workspace,
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+    outputs: [(&str, &Option<PathBuf>); 2],
+) -> Result<(), Failure> {
+    let refused = |flag: &str, path: &Path, why: &str| {
+        let message = format!("{flag} {}: {why}", path.display());
+        let hint = "nothing was done; name another file, which may be replaced";
+        Err(Failure::new(Exit::Usage, message).hint(hint))
+    };
+    let named = inputs.into_iter().cloned();
+    let mut taken: Vec<PathBuf> = workspace.files().into_iter().chain(named).collect();
+    let rooms = [&workspace.rooms, &workspace.whole].map(|rooms| Identity::of(rooms));
+    for (flag, path) in outputs {
+        let Some(path) = path else { continue };
+        if let Err(error) = is_free(path) {
+            return refused(flag, path, &error.to_string());
+        }
+        let identity = Identity::of(path);
+        let same = |other: &&PathBuf| Identity::of(other) == identity;
+        if let Some(other) = taken.iter().find(same) {
+            let why = format!("it would take the place of {}", other.display());
+            return refused(flag, path, &why);
+        }
+        if is_yaml(path) && rooms.iter().flatten().any(|rooms| rooms.holds(path)) {
+            return refused(flag, path, "that is the place of a room file");
+        }
+        taken.push(path.clone());
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// A file that is not the report that is needed.

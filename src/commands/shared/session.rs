@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::args::{Global, NetworkArgs, PlanningArgs};
 use super::configuration::{MUTES, SANDBOX, settings};
 use super::exit::{Exit, Failure};
+use super::interrupt;
 use super::output::Output;
 use super::progress::Bar;
 use super::rooms::elsewhere;
@@ -114,6 +115,7 @@ impl Session {
         let http = Http::new(&base_url, key, self.timeout)?;
         let mut client = Reader::new(http, Pacer::new(&self.rate, self.burst), seed());
         client.deadline = self.deadline;
+        self.workspace.runtime()?.spawn(interrupt::otherwise());
         Ok(Service {
             client: Arc::new(client),
             sandbox: Cell::new(sandbox),
@@ -132,6 +134,17 @@ impl Session {
         let starting = Simulator::start(options);
         let running = self.workspace.runtime()?.block_on(starting)?;
         Ok((running, Secret::new(key)))
+    }
+
+    /// Waits for `work`, which only asks the service of `app`. An interrupt makes it end early.
+    pub(crate) fn wait<T>(&self, app: &str, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let stop = &self.service(app)?.stop;
+        let work = interrupt::heeded(stop, work);
+        Ok(self.workspace.runtime()?.block_on(work))
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.stopped() == Some(StopReason::Interrupted)
     }
 
     /// Why the run stops before its end, if it does.
@@ -156,7 +169,7 @@ impl Session {
         let service = self.service(app)?;
         let bar = Bar::new(names.len());
         let looking = observe(service, names, self.parallelism, || bar.inc());
-        let world = self.workspace.runtime()?.block_on(looking);
+        let world = self.wait(app, looking)?;
         self.seen.borrow_mut().extend(world);
         Ok(self.seen.borrow().clone())
     }

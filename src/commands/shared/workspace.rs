@@ -1,7 +1,9 @@
 //! Flags over environment over configuration over defaults: what a command works with.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
@@ -10,10 +12,13 @@ use super::args::{Global, PaceArgs};
 use super::configuration::{self, Configuration};
 use super::exit::{Exit, Failure};
 use super::judge;
+use crate::disk::plain_file::{MAX_TEXT, read_given};
 use crate::files::config::{LoopbackUrl, PathBelow};
+use crate::files::config_search::NAMES;
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::looked;
+use crate::files::text_file::text_from;
 use crate::model::policy::Ask;
 use crate::model::reference::PrefixError;
 use crate::model::{Effect, EnvPrefix, Glob, NameRule, Secret, Variables};
@@ -25,6 +30,9 @@ use crate::store::{Found, Location, LocationError, Store};
 /// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
 const SANDBOX_APP: &str = "sandbox";
 
+/// How long a pipe may take that brings the key.
+const KEY_PATIENCE: Duration = Duration::from_secs(4);
+
 /// What a command works with.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -32,6 +40,7 @@ pub(crate) struct Workspace {
     app: Option<String>,
     base_url: Option<String>,
     secret_key_file: Option<PathBuf>,
+    state_file: PathBuf,
     pub env_prefix: EnvPrefix,
     pub store: Store,
     /// Where the state is kept, from the configuration's directory.
@@ -68,6 +77,7 @@ impl Workspace {
         let (whole, is_said) = whole(global, &configuration)?;
         let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
         let location = location(global, &configuration)?;
+        let Location::File(state_file) = location.clone();
         let mut workspace = Self {
             app,
             base_url: set(&global.base_url, base_url),
@@ -75,6 +85,7 @@ impl Workspace {
             env_prefix: env_prefix(global)?,
             location: location.below(&configuration.base),
             store: Store::open(&location),
+            state_file,
             runtime: OnceLock::new(),
             scope: looked::scope(&configuration.base, &whole, &rooms),
             rooms,
@@ -99,6 +110,37 @@ impl Workspace {
         self.whole = looked::whole(base, &self.rooms, &state);
         self.scope = looked::scope(base, &self.whole, &self.rooms);
         self.scope.whole &= !self.scope.is_left(&state);
+    }
+
+    /// The files that no result may take the place of, be they there or not: what is read wherever it is found, and what
+    /// is remembered, in the sandbox as well.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let Configuration { file, base, .. } = &self.configuration;
+        let usual = [
+            NAMES[0],
+            NAMES[1],
+            configuration::MUTES,
+            configuration::SANDBOX,
+        ];
+        let named = file
+            .iter()
+            .chain(&self.secret_key_file)
+            .chain([&self.rooms]);
+        let usual = usual
+            .into_iter()
+            .map(|name| base.join(name))
+            .chain(named.cloned());
+        let states =
+            [configuration::STATE, configuration::SANDBOX_STATE].map(|name| base.join(name));
+        let states = states.into_iter().chain([self.state_file.clone()]);
+        let states = states.flat_map(|state| {
+            ["", ".journal", ".lock", ".new"].map(|ending| {
+                let mut name = state.clone().into_os_string();
+                name.push(ending);
+                PathBuf::from(name)
+            })
+        });
+        usual.chain(states).collect()
     }
 
     /// What the asynchronous work of a command runs on.
@@ -159,7 +201,11 @@ impl Workspace {
             now: self.now,
             variables: Variables {
                 prefix: &self.env_prefix,
-                values: &variable,
+                // What is in the sandbox is in a file, and made up.
+                values: match self.sandbox {
+                    true => &|_| None,
+                    false => &variable,
+                },
             },
         }
     }
@@ -219,10 +265,17 @@ impl Workspace {
     /// every process of the machine.
     pub(crate) fn key(&self) -> Result<Secret, Failure> {
         let text = match &self.secret_key_file {
-            Some(path) => std::fs::read_to_string(path).map_err(|error| {
-                let message = format!("cannot read the key file {}: {error}", path.display());
-                Failure::new(Exit::Usage, message)
-            })?,
+            Some(path) => read_given(path, MAX_TEXT, Some(KEY_PATIENCE))
+                .and_then(text_from)
+                .map_err(|error| {
+                    let message = format!("cannot read the key file {}: {error}", path.display());
+                    let failure = Failure::new(Exit::Usage, message);
+                    match error.kind() {
+                        ErrorKind::TimedOut => failure
+                            .hint("what asks somebody first goes into METERED_SECRET_KEY=\"$(…)\""),
+                        _ => failure,
+                    }
+                })?,
             None => variable("METERED_SECRET_KEY").unwrap_or_default(),
         };
         let key = text.trim();
