@@ -1,10 +1,12 @@
 //! All room files below a directory: found, read on all cores, checked against each other.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
 use crate::files::context::{Context, Policies};
@@ -19,6 +21,9 @@ use crate::model::{
     glob,
 };
 
+/// How many files a thread takes at once: a few are done sooner than a thread is started.
+const BLOCK: usize = 16;
+
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub wanted: Wanted,
@@ -31,7 +36,7 @@ pub(crate) struct Loaded {
 /// Reads all room files below each of `roots`; a root may also be a file. `rooms` is the rooms directory, from
 /// which on defaults hold.
 pub(crate) fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
-    read_all(rooms, roots, context, &Known::default())
+    read_all(rooms, roots, context, &Known::default(), all_cores())
 }
 
 /// Reads all rooms, without parsing the files that are `known`. Of these there are no origins.
@@ -42,15 +47,23 @@ pub(crate) fn load_unless_known(
     known: &Known<'_>,
 ) -> Loaded {
     let roots = [root.to_owned()];
-    let loaded = read_all(rooms, &roots, context, known);
+    // Whoever knows rooms talks to the service meanwhile, and needs the other half.
+    let half = all_cores().div_ceil(2);
+    let loaded = read_all(rooms, &roots, context, known, half);
     if known.is_empty() || !Finding::any_error(&loaded.findings) {
         return loaded;
     }
     // Two files for one room, perhaps: that is reported with places, which only reading gives.
-    read_all(rooms, &roots, context, &Known::default())
+    read_all(rooms, &roots, context, &Known::default(), half)
 }
 
-fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Known<'_>) -> Loaded {
+fn read_all(
+    rooms: &Path,
+    roots: &[PathBuf],
+    context: &Context<'_>,
+    known: &Known<'_>,
+    cores: usize,
+) -> Loaded {
     let mut findings = Vec::new();
     let mut files = Files::new(context.variables.prefix);
     for root in roots {
@@ -62,7 +75,7 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
         rooms: files.rooms.len(),
         ..context.policies
     };
-    let read = on_all_cores(&files.rooms, |(path, defaults)| {
+    let read = on_cores(cores, &files.rooms, |(path, defaults)| {
         let context = Context {
             defaults,
             policies,
@@ -85,19 +98,32 @@ fn read_all(rooms: &Path, roots: &[PathBuf], context: &Context<'_>, known: &Know
     loaded
 }
 
-/// What `work` makes of each of `items`, in their order.
-fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    // A few are done sooner than a thread is started.
-    let (piece, work) = (items.len().div_ceil(cores).max(16), &work);
-    thread::scope(|scope| {
-        let on_one = |piece| scope.spawn(move || Vec::from_iter(<[T]>::iter(piece).map(work)));
-        let running: Vec<_> = items.chunks(piece).map(on_one).collect();
+/// What `work` makes of each of `items`, in their order, on so many threads. Who is done early takes over from the others:
+/// they may have to share a core.
+fn on_cores<T: Sync, R: Send>(cores: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let blocks: Vec<&[T]> = items.chunks(BLOCK).collect();
+    let next = AtomicUsize::new(0);
+    let on_one = || {
+        let mine = iter::from_fn(|| {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            Some((at, blocks.get(at)?.iter().map(&work).collect::<Vec<R>>()))
+        });
+        mine.collect::<Vec<_>>()
+    };
+    let mut done: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
+        let threads = cores.min(blocks.len());
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(on_one)).collect();
         let joined = running.into_iter().map(ScopedJoinHandle::join);
         joined
             .flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
-    })
+    });
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().flat_map(|(_, done)| done).collect()
+}
+
+fn all_cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// The files to read, each room with the defaults that hold for it.
@@ -348,13 +374,15 @@ mod tests {
     }
 
     #[test]
-    fn work_on_all_cores_keeps_the_order() {
+    fn work_on_several_cores_keeps_the_order() {
         for count in [0, 1, 15, 16, 17, 100, 1000] {
             let items: Vec<usize> = (0..count).collect();
             let doubled: Vec<usize> = items.iter().map(|item| 2 * item).collect();
-            assert_eq!(on_all_cores(&items, |item| 2 * item), doubled);
+            for cores in [1, 2, 5] {
+                assert_eq!(on_cores(cores, &items, |item| 2 * item), doubled);
+            }
         }
-        let broken = || on_all_cores(&[1, 0], |item| 1 / item);
+        let broken = || on_cores(2, &[1, 0], |item| 1 / item);
         assert!(std::panic::catch_unwind(broken).is_err());
     }
 
