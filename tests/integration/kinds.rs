@@ -377,7 +377,10 @@ fn pipes_of_the_shell_bring_a_key_a_plan_or_a_report() {
             64,
         ),
         ("\"$0\" \"$@\" drift --secret-key-file <(cat /dev/zero)", 64),
-        ("\"$0\" \"$@\" drift --secret-key-file <(sleep 60 2> /dev/null)", 64),
+        (
+            "\"$0\" \"$@\" drift --secret-key-file <(sleep 60 2> /dev/null)",
+            64,
+        ),
         (
             "cat saved.roomctl | METERED_SECRET_KEY=x \"$0\" \"$@\" apply /dev/stdin --yes",
             0,
