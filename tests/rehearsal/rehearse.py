@@ -6,6 +6,7 @@ issue is closed. Then strangers attack it, see attacks.py. At the end nothing th
 
 Needs git and PyYAML. Everything happens in a temporary directory and on loopback."""
 
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -74,6 +75,9 @@ def drift_is_an_issue(s):
 
 
 def main():
+    # A shell's job in the background, or one under nohup, ignores them, and all that it starts would, too.
+    for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(one, signal.SIG_DFL)
     program = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as work:
         stage = Stage(program, Path(work))
