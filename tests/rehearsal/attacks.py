@@ -365,8 +365,8 @@ def guarded(s, files=None):
     return pull
 
 
-def still_private(s):
-    check('"privacy":"private"' in s.room("quick-2"), s.room("quick-2"))
+def still_private(s, room="quick-2"):
+    check('"privacy":"private"' in s.room(room), s.room(room))
 
 
 @attack("11", "a fork", "a label that somebody without write access set")
@@ -410,10 +410,10 @@ def the_label_of_another(s):
 def a_guard_that_goes(s):
     s.straight_to_main({"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + GUARD})
     config = (s.clone / "roomctl.yaml").read_text().removesuffix(GUARD)
-    pull = s.pull_request({"roomctl.yaml": config, "rooms/quick-2.yaml": PUBLIC})
+    pull = s.pull_request({"roomctl.yaml": config, "rooms/quick-4.yaml": PUBLIC})
     check("whose guards count" in s.comment_of(pull) or "guard-weakened" in s.comment_of(pull), s.comment_of(pull))
     check(s.apply(s.merge(pull)) is False, s.runner.log)
-    still_private(s)
+    still_private(s, "quick-4")
     return refused(s, 4, "privacy-widened")
 
 
