@@ -82,45 +82,6 @@ fn from_within_a_part_the_same_is_planned_as_from_the_root() {
 }
 
 #[test]
-fn all_that_a_default_names_is_beside_the_configuration() {
-    let site = repository();
-    let mute =
-        "mutes:\n  - {room: \"*\", attribute: enableChat, reason: trial, until: 2099-01-31}\n";
-    site.scratch.write("mutes.yaml", mute);
-    site.edit("payroll", "enableChat", json!(false));
-    let ran = run_in(&site, "rooms/hr", &["drift"]);
-    assert_eq!(ran.code, 0, "the mutes at the root: {}", ran.all());
-    let ran = run_in(
-        &site,
-        "rooms/hr",
-        &["apply", "--yes", "--allow", "recording-on"],
-    );
-    assert_eq!(ran.code, 0, "{}", ran.all());
-    let ran = run_in(
-        &site,
-        "rooms/hr",
-        &["--sandbox", "apply", "--yes", "--allow", "recording-on"],
-    );
-    assert_eq!(ran.code, 0, "{}", ran.all());
-    assert!(site.scratch.path(".roomctl/sandbox.json").exists());
-    assert!(!site.scratch.path("rooms/hr/.roomctl").exists());
-    let typed = run_in(&site, "rooms/hr", &["plan", "--out", "plan.roomctl"]);
-    assert_eq!(typed.code, 0, "{}", typed.all());
-    assert!(site.scratch.path("rooms/hr/plan.roomctl").exists());
-    // A file made from within names the schema that is beside the configuration.
-    site.scratch
-        .write("schema/room-with-defaults.schema.json", "{}");
-    site.existing(1);
-    let ran = run_in(&site, "rooms/hr", &["import", "--all", "--dir", "new"]);
-    assert_eq!(ran.code, 0, "{}", ran.all());
-    let file = site.scratch.read("rooms/new/room-00.yaml");
-    assert!(
-        file.contains("$schema=../../schema/room-with-defaults"),
-        "{file}"
-    );
-}
-
-#[test]
 fn two_configurations_in_one_place_are_an_error_and_either_name_will_do() {
     let site = repository();
     let text = site.scratch.read("roomctl.yaml");
@@ -267,5 +228,49 @@ fn what_the_configuration_names_passes_no_link() {
         let ran = site.run(&["plan"]);
         assert_eq!(ran.code, 3, "{config}: {}", ran.all());
         assert!(ran.stderr.contains("is a link"), "{config}: {}", ran.stderr);
+    }
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn all_that_a_default_names_is_beside_the_configuration() {
+        let site = repository();
+        let mute =
+            "mutes:\n  - {room: \"*\", attribute: enableChat, reason: trial, until: 2099-01-31}\n";
+        site.scratch.write("mutes.yaml", mute);
+        site.edit("payroll", "enableChat", json!(false));
+        let ran = run_in(&site, "rooms/hr", &["drift"]);
+        assert_eq!(ran.code, 0, "the mutes at the root: {}", ran.all());
+        let ran = run_in(
+            &site,
+            "rooms/hr",
+            &["apply", "--yes", "--allow", "recording-on"],
+        );
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        let ran = run_in(
+            &site,
+            "rooms/hr",
+            &["--sandbox", "apply", "--yes", "--allow", "recording-on"],
+        );
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        assert!(site.scratch.path(".roomctl/sandbox.json").exists());
+        assert!(!site.scratch.path("rooms/hr/.roomctl").exists());
+        let typed = run_in(&site, "rooms/hr", &["plan", "--out", "plan.roomctl"]);
+        assert_eq!(typed.code, 0, "{}", typed.all());
+        assert!(site.scratch.path("rooms/hr/plan.roomctl").exists());
+        // A file made from within names the schema that is beside the configuration.
+        site.scratch
+            .write("schema/room-with-defaults.schema.json", "{}");
+        site.existing(1);
+        let ran = run_in(&site, "rooms/hr", &["import", "--all", "--dir", "new"]);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        let file = site.scratch.read("rooms/new/room-00.yaml");
+        assert!(
+            file.contains("$schema=../../schema/room-with-defaults"),
+            "{file}"
+        );
     }
 }

@@ -111,43 +111,48 @@ fn run(scratch: &Scratch, url: &str, args: &[&str]) -> Ran {
     command.output().unwrap().into()
 }
 
-#[test]
-fn the_key_gets_out_in_no_known_disguise() {
-    for disguise in DISGUISES {
-        let disguised = disguise(KEY);
-        let trace = trace(&disguised);
-        let clean = |text: &str, what: &str| {
-            assert!(
-                !bare(text).contains(&trace),
-                "{disguised} in {what}: {text}"
-            );
-        };
-        for from in 0..=ANSWERS {
-            let scratch = Scratch::new();
-            scratch.write("rooms/a.yaml", "privacy: private\njoinAudioOn: true\n");
-            let url = serve(from, disguised.clone());
-            let quick = ["--rate", "unlimited"];
-            for command in [
-                &["apply", "--yes"] as &[&str],
-                &["apply", "--yes", "--live", "--format", "json"],
-                &["drift", "--format", "json"],
-                &["import", "--all"],
-            ] {
-                let ran = run(&scratch, &url, &[command, &quick].concat());
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn the_key_gets_out_in_no_known_disguise() {
+        for disguise in DISGUISES {
+            let disguised = disguise(KEY);
+            let trace = trace(&disguised);
+            let clean = |text: &str, what: &str| {
                 assert!(
-                    matches!(ran.code, 0 | 2 | 4 | 5 | 6),
-                    "{} {}",
-                    ran.code,
-                    ran.all()
+                    !bare(text).contains(&trace),
+                    "{disguised} in {what}: {text}"
                 );
-                clean(&ran.all(), "the output");
-                assert!(!ran.all().contains("canary"), "{}", ran.all());
-            }
-            for (path, bytes) in scratch.files() {
-                clean(
-                    &String::from_utf8_lossy(&bytes),
-                    &path.display().to_string(),
-                );
+            };
+            for from in 0..=ANSWERS {
+                let scratch = Scratch::new();
+                scratch.write("rooms/a.yaml", "privacy: private\njoinAudioOn: true\n");
+                let url = serve(from, disguised.clone());
+                let quick = ["--rate", "unlimited"];
+                for command in [
+                    &["apply", "--yes"] as &[&str],
+                    &["apply", "--yes", "--live", "--format", "json"],
+                    &["drift", "--format", "json"],
+                    &["import", "--all"],
+                ] {
+                    let ran = run(&scratch, &url, &[command, &quick].concat());
+                    assert!(
+                        matches!(ran.code, 0 | 2 | 4 | 5 | 6),
+                        "{} {}",
+                        ran.code,
+                        ran.all()
+                    );
+                    clean(&ran.all(), "the output");
+                    assert!(!ran.all().contains("canary"), "{}", ran.all());
+                }
+                for (path, bytes) in scratch.files() {
+                    clean(
+                        &String::from_utf8_lossy(&bytes),
+                        &path.display().to_string(),
+                    );
+                }
             }
         }
     }

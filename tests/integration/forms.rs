@@ -173,51 +173,6 @@ fn every_form(run: impl Fn(&str) -> Ran) -> Vec<Value> {
 }
 
 #[test]
-fn findings_plans_and_drift_are_what_their_readers_take() {
-    let site = Site::new(&[], &[]);
-    site.room(0, "privacy: private\nmaxParticipants: 5\n");
-    site.room(
-        1,
-        "privacy: public\nenableRTMPOut: true\nenableComposition: true\nrtmpOutURL: rtmp://live.example/${env:ROOM_LIVE}\n",
-    );
-    let secret = [("ROOM_LIVE".to_owned(), CANARY.to_owned())];
-    let run = |args: &'static [&'static str]| {
-        let (site, secret) = (&site, &secret);
-        move |form: &str| {
-            let args = [args, &["--format", form, "--now", "2026-11-24T09:00:00Z"]].concat();
-            site.run_with(secret, &args)
-        }
-    };
-    let planned = every_form(run(&["plan"]));
-    assert!(
-        planned
-            .iter()
-            .any(|one| one["check_name"] == "plan-add" || one["check_name"] == "plan-create"),
-        "{planned:?}"
-    );
-    let applied = site.run_with(&secret, &["apply", "--yes", "--rate", "unlimited"]);
-    assert_eq!(applied.code, 0, "{}", applied.all());
-    assert_eq!(every_form(run(&["plan"])), Vec::<Value>::new());
-    site.edit("room-00", "maxParticipants", json!(9));
-    let drifted = every_form(run(&["drift"]));
-    assert_eq!(drifted[0]["check_name"], "drift-drifted", "{drifted:?}");
-    assert_eq!(drifted[0]["severity"], "minor");
-    site.edit("room-00", "maxParticipants", json!(11));
-    let later = every_form(run(&["drift"]));
-    assert_eq!(
-        later[0]["fingerprint"], drifted[0]["fingerprint"],
-        "the same doubt with another value"
-    );
-    site.room(0, "# moved down\n\nprivacy: private\nmaxParticipants: 0\n");
-    site.room(2, "privcy: private\n");
-    let found = every_form(run(&["validate"]));
-    assert!(
-        found.iter().any(|one| one["severity"] == "major"),
-        "{found:?}"
-    );
-}
-
-#[test]
 fn a_finding_keeps_its_fingerprint_when_its_line_moves() {
     let scratch = Scratch::new();
     let issues = |text: &str| {
@@ -254,4 +209,54 @@ fn hostile_texts_stay_texts() {
         .stdout;
     assert!(!sarif.contains("[x](http"), "{sarif}");
     assert!(!sarif.contains(['\u{202e}']), "{sarif}");
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn findings_plans_and_drift_are_what_their_readers_take() {
+        let site = Site::new(&[], &[]);
+        site.room(0, "privacy: private\nmaxParticipants: 5\n");
+        site.room(
+        1,
+        "privacy: public\nenableRTMPOut: true\nenableComposition: true\nrtmpOutURL: rtmp://live.example/${env:ROOM_LIVE}\n",
+    );
+        let secret = [("ROOM_LIVE".to_owned(), CANARY.to_owned())];
+        let run = |args: &'static [&'static str]| {
+            let (site, secret) = (&site, &secret);
+            move |form: &str| {
+                let args = [args, &["--format", form, "--now", "2026-11-24T09:00:00Z"]].concat();
+                site.run_with(secret, &args)
+            }
+        };
+        let planned = every_form(run(&["plan"]));
+        assert!(
+            planned
+                .iter()
+                .any(|one| one["check_name"] == "plan-add" || one["check_name"] == "plan-create"),
+            "{planned:?}"
+        );
+        let applied = site.run_with(&secret, &["apply", "--yes", "--rate", "unlimited"]);
+        assert_eq!(applied.code, 0, "{}", applied.all());
+        assert_eq!(every_form(run(&["plan"])), Vec::<Value>::new());
+        site.edit("room-00", "maxParticipants", json!(9));
+        let drifted = every_form(run(&["drift"]));
+        assert_eq!(drifted[0]["check_name"], "drift-drifted", "{drifted:?}");
+        assert_eq!(drifted[0]["severity"], "minor");
+        site.edit("room-00", "maxParticipants", json!(11));
+        let later = every_form(run(&["drift"]));
+        assert_eq!(
+            later[0]["fingerprint"], drifted[0]["fingerprint"],
+            "the same doubt with another value"
+        );
+        site.room(0, "# moved down\n\nprivacy: private\nmaxParticipants: 0\n");
+        site.room(2, "privcy: private\n");
+        let found = every_form(run(&["validate"]));
+        assert!(
+            found.iter().any(|one| one["severity"] == "major"),
+            "{found:?}"
+        );
+    }
 }

@@ -100,53 +100,6 @@ fn variables(site: &Site, ran: &Ran) -> Vec<(String, String)> {
 }
 
 #[test]
-fn after_an_import_there_is_nothing_to_do() {
-    for personality in PERSONALITIES {
-        let site = Site::new(personality, &[]);
-        populate(&site);
-        let ran = import(&site, &["--all"]);
-        assert_eq!(ran.code, 0, "{personality:?}: {}", ran.all());
-        let count = ran.json()["summary"]["imported"].as_u64().unwrap();
-        let expected = if personality.contains(&"list-limit=2") {
-            2
-        } else {
-            5
-        };
-        assert_eq!(count, expected, "{personality:?}: {}", ran.all());
-
-        let known = variables(&site, &ran);
-        for variables in [&known[..], &[]] {
-            let plan = site.run_with(variables, &["plan", "--detailed-exitcode"]);
-            assert_eq!(plan.code, 0, "{personality:?}: {}", plan.all());
-            let live = [
-                "plan",
-                "--live",
-                "--rate",
-                "unlimited",
-                "--detailed-exitcode",
-            ];
-            let plan = site.run_with(variables, &live);
-            assert_eq!(plan.code, 0, "{personality:?}: {}", plan.all());
-            let applied = site.run_with(variables, &["apply", "--yes", "--rate", "unlimited"]);
-            assert_eq!(applied.code, 0, "{personality:?}: {}", applied.all());
-            let drift = site.run_with(variables, &["drift", "--rate", "unlimited"]);
-            assert_eq!(drift.code, 0, "{personality:?}: {}", drift.all());
-        }
-        assert_eq!(site.writes(), 0, "{personality:?}");
-        site.check_files();
-
-        // Again: everything is managed, and nothing moves.
-        let files = site.scratch.files();
-        let again = import(&site, &["--all"]);
-        assert_eq!(again.code, 0);
-        assert_eq!(again.json()["summary"]["skipped"], count);
-        for (path, bytes) in files {
-            assert!(std::fs::read(&path).unwrap() == bytes, "{}", path.display());
-        }
-    }
-}
-
-#[test]
 fn files_name_the_schema_that_holds_where_they_are() {
     let site = Site::new(&[], &[]);
     populate(&site);
@@ -410,4 +363,56 @@ fn the_workflow_that_applies_gets_the_secrets_of_imported_rooms() {
         assert!(text.contains(&line), "{text}");
     }
     assert!(!text.contains("canary"), "{text}");
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn after_an_import_there_is_nothing_to_do() {
+        for personality in PERSONALITIES {
+            let site = Site::new(personality, &[]);
+            populate(&site);
+            let ran = import(&site, &["--all"]);
+            assert_eq!(ran.code, 0, "{personality:?}: {}", ran.all());
+            let count = ran.json()["summary"]["imported"].as_u64().unwrap();
+            let expected = if personality.contains(&"list-limit=2") {
+                2
+            } else {
+                5
+            };
+            assert_eq!(count, expected, "{personality:?}: {}", ran.all());
+
+            let known = variables(&site, &ran);
+            for variables in [&known[..], &[]] {
+                let plan = site.run_with(variables, &["plan", "--detailed-exitcode"]);
+                assert_eq!(plan.code, 0, "{personality:?}: {}", plan.all());
+                let live = [
+                    "plan",
+                    "--live",
+                    "--rate",
+                    "unlimited",
+                    "--detailed-exitcode",
+                ];
+                let plan = site.run_with(variables, &live);
+                assert_eq!(plan.code, 0, "{personality:?}: {}", plan.all());
+                let applied = site.run_with(variables, &["apply", "--yes", "--rate", "unlimited"]);
+                assert_eq!(applied.code, 0, "{personality:?}: {}", applied.all());
+                let drift = site.run_with(variables, &["drift", "--rate", "unlimited"]);
+                assert_eq!(drift.code, 0, "{personality:?}: {}", drift.all());
+            }
+            assert_eq!(site.writes(), 0, "{personality:?}");
+            site.check_files();
+
+            // Again: everything is managed, and nothing moves.
+            let files = site.scratch.files();
+            let again = import(&site, &["--all"]);
+            assert_eq!(again.code, 0);
+            assert_eq!(again.json()["summary"]["skipped"], count);
+            for (path, bytes) in files {
+                assert!(std::fs::read(&path).unwrap() == bytes, "{}", path.display());
+            }
+        }
+    }
 }

@@ -75,75 +75,6 @@ fn well_again(site: &Site, rooms: u64) {
 }
 
 #[test]
-fn the_first_interrupt_finishes_what_is_under_way() {
-    for name in ["INT", "TERM", "HUP"] {
-        let site = Site::with_rooms(&[], &["slow=ms:150"], 12);
-        let child = running(&site, 9);
-        signal(&child, name);
-        let (report, code) = end(child);
-        assert_eq!(code, 130, "{report}");
-        assert_eq!(report["stopped"], "the run was interrupted");
-        assert!(of(&report, "confirmed") >= 2, "{report}");
-        assert!(of(&report, "skipped") >= 2, "{report}");
-        assert_eq!(
-            of(&report, "confirmed") + of(&report, "skipped"),
-            12,
-            "{report}"
-        );
-        let state = site.state();
-        assert_eq!(
-            state["rooms"].as_object().unwrap().len() as u64,
-            of(&report, "confirmed")
-        );
-        assert_eq!(state["serial"], report["state"]["serial"]);
-        well_again(&site, 12);
-    }
-}
-
-/// Whatever it was about to do, it says how far it came.
-#[test]
-fn a_look_that_is_interrupted_is_reported() {
-    for args in [
-        &["drift"][..],
-        &["plan", "--live", "--out", "plan"],
-        &["apply", "--live", "--yes"],
-        &["import", "--all", "--force"],
-    ] {
-        let site = Site::applied(&[], 8);
-        let before = site.log().len();
-        let state = site.state();
-        site.faults(&["slow=ms:300,method:GET"]);
-        let more: &[&str] = match args[0] {
-            "import" => &[],
-            _ => &["--report-file", "report.json"],
-        };
-        let network = ["--parallelism", "1", "--rate", "unlimited"];
-        let mut child = site.start_piped(&[args, more, &network].concat());
-        while site.log().len() < before + 2 {
-            std::thread::yield_now();
-        }
-        signal(&child, "HUP");
-        let code = child.wait().unwrap().code();
-        assert_eq!(code, Some(130), "{args:?}");
-        if args[0] != "import" {
-            assert_eq!(site.state(), state, "{args:?}");
-        }
-        for made in more
-            .iter()
-            .skip(1)
-            .chain(args.iter().filter(|arg| **arg == "plan").skip(1))
-        {
-            let report: Value = serde_json::from_str(&site.scratch.read(made)).unwrap();
-            assert!(
-                report.to_string().contains("interrupted"),
-                "{args:?}: {report}"
-            );
-        }
-        assert!(site.sent(before).iter().all(|(method, _)| *method == "GET"));
-    }
-}
-
-#[test]
 fn the_second_interrupt_leaves_at_once_and_reports_what_it_knows() {
     let site = Site::with_rooms(&[], &["slow=ms:60000,method:POST,skip:4"], 8);
     // Four rooms are made, and two POSTs wait for their answers.
@@ -180,4 +111,78 @@ fn a_run_whose_lock_is_taken_away_stops_and_the_next_one_goes_on() {
     assert_eq!(told.iter().sum::<u64>(), 12, "{report}");
     assert!(told.iter().all(|number| *number > 0), "{report}");
     well_again(&site, 12);
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn the_first_interrupt_finishes_what_is_under_way() {
+        for name in ["INT", "TERM", "HUP"] {
+            let site = Site::with_rooms(&[], &["slow=ms:150"], 12);
+            let child = running(&site, 9);
+            signal(&child, name);
+            let (report, code) = end(child);
+            assert_eq!(code, 130, "{report}");
+            assert_eq!(report["stopped"], "the run was interrupted");
+            assert!(of(&report, "confirmed") >= 2, "{report}");
+            assert!(of(&report, "skipped") >= 2, "{report}");
+            assert_eq!(
+                of(&report, "confirmed") + of(&report, "skipped"),
+                12,
+                "{report}"
+            );
+            let state = site.state();
+            assert_eq!(
+                state["rooms"].as_object().unwrap().len() as u64,
+                of(&report, "confirmed")
+            );
+            assert_eq!(state["serial"], report["state"]["serial"]);
+            well_again(&site, 12);
+        }
+    }
+
+    /// Whatever it was about to do, it says how far it came.
+    #[test]
+    fn a_look_that_is_interrupted_is_reported() {
+        for args in [
+            &["drift"][..],
+            &["plan", "--live", "--out", "plan"],
+            &["apply", "--live", "--yes"],
+            &["import", "--all", "--force"],
+        ] {
+            let site = Site::applied(&[], 8);
+            let before = site.log().len();
+            let state = site.state();
+            site.faults(&["slow=ms:300,method:GET"]);
+            let more: &[&str] = match args[0] {
+                "import" => &[],
+                _ => &["--report-file", "report.json"],
+            };
+            let network = ["--parallelism", "1", "--rate", "unlimited"];
+            let mut child = site.start_piped(&[args, more, &network].concat());
+            while site.log().len() < before + 2 {
+                std::thread::yield_now();
+            }
+            signal(&child, "HUP");
+            let code = child.wait().unwrap().code();
+            assert_eq!(code, Some(130), "{args:?}");
+            if args[0] != "import" {
+                assert_eq!(site.state(), state, "{args:?}");
+            }
+            for made in more
+                .iter()
+                .skip(1)
+                .chain(args.iter().filter(|arg| **arg == "plan").skip(1))
+            {
+                let report: Value = serde_json::from_str(&site.scratch.read(made)).unwrap();
+                assert!(
+                    report.to_string().contains("interrupted"),
+                    "{args:?}: {report}"
+                );
+            }
+            assert!(site.sent(before).iter().all(|(method, _)| *method == "GET"));
+        }
+    }
 }

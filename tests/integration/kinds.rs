@@ -178,58 +178,6 @@ fn site() -> Site {
     site
 }
 
-#[test]
-fn whatever_lies_where_a_file_should_be_ends_the_run_and_nothing_else() {
-    let site = site();
-    let mut wrong = Vec::new();
-    for role in &ROLES {
-        let path = site.scratch.path(role.path);
-        let before = fs::read(&path).unwrap_or_default();
-        let there = path.exists();
-        for kind in KINDS {
-            let outside = Scratch::new();
-            outside.write("victim", OUTSIDE);
-            put(kind, &path, &before, &outside);
-            let untouched = all_of(&outside);
-            let ran = bounded(site.command(role.args));
-            let what = format!("{} as {kind}, {}", role.path, role.args.join(" "));
-            let all = ran.all();
-            let is_output = role.path == "out";
-            let fine = match kind {
-                "hard-link" if role.shared => ran.code == 0,
-                // A usual place that is a link is no place.
-                "link" | "dangling" | "to-device" | "to-pipe" if role.code == 7 => {
-                    [3, 7].contains(&ran.code)
-                }
-                // What is not read is not formatted.
-                _ if role.args == ["fmt"] => [0, 3].contains(&ran.code),
-                "large" if is_output => ran.code == 0,
-                "large" if role.code == 64 && role.path != "key" => ran.code == 3,
-                _ => ran.code == role.code,
-            };
-            if !fine {
-                wrong.push(format!("{what}: exit {}: {all}", ran.code));
-            }
-            if all_of(&outside) != untouched {
-                wrong.push(format!("{what}: wrote outside"));
-            }
-            if all.contains("canary") {
-                wrong.push(format!("{what}: shows {all}"));
-            }
-            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
-            if there {
-                fs::write(&path, &before).unwrap();
-            }
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} of them:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-}
-
 /// A directory on the way is a link out of the checkout.
 #[test]
 fn no_link_of_the_checkout_leads_out_of_it() {
@@ -348,54 +296,6 @@ fn a_lock_of_something_else_is_kept() {
     assert_eq!(site.scratch.read("Cargo.lock"), "version = 4\n");
 }
 
-/// What a shell hands down is read, unless it is a device.
-#[test]
-fn pipes_of_the_shell_bring_a_key_a_plan_or_a_report() {
-    let site = site();
-    let run = |script: &str| -> Ran {
-        let command = site.command(&[]);
-        let mut shell = Command::new("bash");
-        shell
-            .args(["-c", script])
-            .arg(command.get_program())
-            .args(command.get_args());
-        shell
-            .current_dir(site.scratch.path(""))
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin");
-        shell.output().unwrap().into()
-    };
-    for (script, code) in [
-        ("\"$0\" \"$@\" drift --secret-key-file <(cat key)", 0),
-        ("\"$0\" \"$@\" drift --secret-key-file /dev/stdin < key", 0),
-        (
-            "cat key | \"$0\" \"$@\" drift --secret-key-file /dev/stdin",
-            0,
-        ),
-        (
-            "\"$0\" \"$@\" drift --secret-key-file /dev/stdin < /dev/zero",
-            64,
-        ),
-        ("\"$0\" \"$@\" drift --secret-key-file <(cat /dev/zero)", 64),
-        (
-            "\"$0\" \"$@\" drift --secret-key-file <(sleep 60 2> /dev/null)",
-            64,
-        ),
-        (
-            "cat saved.roomctl | METERED_SECRET_KEY=x \"$0\" \"$@\" apply /dev/stdin --yes",
-            0,
-        ),
-        ("\"$0\" \"$@\" render <(cat report.json)", 0),
-        ("\"$0\" \"$@\" render - < report.json", 0),
-        ("\"$0\" \"$@\" render /dev/stdin < /dev/zero", 64),
-        ("\"$0\" \"$@\" render /dev/zero", 64),
-        ("\"$0\" \"$@\" plan --config /dev/zero", 3),
-    ] {
-        let ran = run(script);
-        assert_eq!(ran.code, code, "{script}: {}", ran.all());
-    }
-}
-
 /// Whoever writes the checkout may write a journal or a state, too.
 #[test]
 fn what_nobody_can_prove_to_be_ours_is_not_archived() {
@@ -461,5 +361,110 @@ fn the_sandbox_resolves_no_variable() {
     for (path, bytes) in scratch.files() {
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains("canary"), "{}", path.display());
+    }
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    /// What a shell hands down is read, unless it is a device.
+    #[test]
+    fn pipes_of_the_shell_bring_a_key_a_plan_or_a_report() {
+        let site = site();
+        let run = |script: &str| -> Ran {
+            let command = site.command(&[]);
+            let mut shell = Command::new("bash");
+            shell
+                .args(["-c", script])
+                .arg(command.get_program())
+                .args(command.get_args());
+            shell
+                .current_dir(site.scratch.path(""))
+                .env_clear()
+                .env("PATH", "/usr/bin:/bin");
+            shell.output().unwrap().into()
+        };
+        for (script, code) in [
+            ("\"$0\" \"$@\" drift --secret-key-file <(cat key)", 0),
+            ("\"$0\" \"$@\" drift --secret-key-file /dev/stdin < key", 0),
+            (
+                "cat key | \"$0\" \"$@\" drift --secret-key-file /dev/stdin",
+                0,
+            ),
+            (
+                "\"$0\" \"$@\" drift --secret-key-file /dev/stdin < /dev/zero",
+                64,
+            ),
+            ("\"$0\" \"$@\" drift --secret-key-file <(cat /dev/zero)", 64),
+            (
+                "\"$0\" \"$@\" drift --secret-key-file <(sleep 60 2> /dev/null)",
+                64,
+            ),
+            (
+                "cat saved.roomctl | METERED_SECRET_KEY=x \"$0\" \"$@\" apply /dev/stdin --yes",
+                0,
+            ),
+            ("\"$0\" \"$@\" render <(cat report.json)", 0),
+            ("\"$0\" \"$@\" render - < report.json", 0),
+            ("\"$0\" \"$@\" render /dev/stdin < /dev/zero", 64),
+            ("\"$0\" \"$@\" render /dev/zero", 64),
+            ("\"$0\" \"$@\" plan --config /dev/zero", 3),
+        ] {
+            let ran = run(script);
+            assert_eq!(ran.code, code, "{script}: {}", ran.all());
+        }
+    }
+
+    #[test]
+    fn whatever_lies_where_a_file_should_be_ends_the_run_and_nothing_else() {
+        let site = site();
+        let mut wrong = Vec::new();
+        for role in &ROLES {
+            let path = site.scratch.path(role.path);
+            let before = fs::read(&path).unwrap_or_default();
+            let there = path.exists();
+            for kind in KINDS {
+                let outside = Scratch::new();
+                outside.write("victim", OUTSIDE);
+                put(kind, &path, &before, &outside);
+                let untouched = all_of(&outside);
+                let ran = bounded(site.command(role.args));
+                let what = format!("{} as {kind}, {}", role.path, role.args.join(" "));
+                let all = ran.all();
+                let is_output = role.path == "out";
+                let fine = match kind {
+                    "hard-link" if role.shared => ran.code == 0,
+                    // A usual place that is a link is no place.
+                    "link" | "dangling" | "to-device" | "to-pipe" if role.code == 7 => {
+                        [3, 7].contains(&ran.code)
+                    }
+                    // What is not read is not formatted.
+                    _ if role.args == ["fmt"] => [0, 3].contains(&ran.code),
+                    "large" if is_output => ran.code == 0,
+                    "large" if role.code == 64 && role.path != "key" => ran.code == 3,
+                    _ => ran.code == role.code,
+                };
+                if !fine {
+                    wrong.push(format!("{what}: exit {}: {all}", ran.code));
+                }
+                if all_of(&outside) != untouched {
+                    wrong.push(format!("{what}: wrote outside"));
+                }
+                if all.contains("canary") {
+                    wrong.push(format!("{what}: shows {all}"));
+                }
+                let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+                if there {
+                    fs::write(&path, &before).unwrap();
+                }
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "{} of them:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
     }
 }

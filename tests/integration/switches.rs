@@ -27,18 +27,6 @@ fn settings() -> Vec<String> {
     settings
 }
 
-#[test]
-fn import_plan_apply_and_drift_under_every_switch() {
-    let settings = settings();
-    assert!(settings.len() > 40, "{}", settings.len());
-    // Each has a site of its own, so they may run side by side.
-    std::thread::scope(|threads| {
-        for part in settings.chunks(settings.len().div_ceil(4)) {
-            threads.spawn(|| part.iter().for_each(|setting| under(setting)));
-        }
-    });
-}
-
 fn under(setting: &str) {
     let site = Site::new(&[setting], &[]);
     site.existing(2);
@@ -79,4 +67,21 @@ fn under(setting: &str) {
     assert_eq!(site.run(&["drift", fast[0], fast[1]]).code, 2, "{setting}");
     assert_eq!(site.apply(&["--drift-only"]).code, 0, "{setting}");
     ok(&["drift", fast[0], fast[1]]);
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn import_plan_apply_and_drift_under_every_switch() {
+        let settings = settings();
+        assert!(settings.len() > 40, "{}", settings.len());
+        // Each has a site of its own, so they may run side by side.
+        std::thread::scope(|threads| {
+            for part in settings.chunks(settings.len().div_ceil(4)) {
+                threads.spawn(|| part.iter().for_each(|setting| under(setting)));
+            }
+        });
+    }
 }
