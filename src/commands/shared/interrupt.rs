@@ -18,12 +18,14 @@ pub(crate) async fn otherwise() {
     loop {
         signals.next().await;
         if !HEEDED.load(Ordering::SeqCst) {
+            // Nothing is under way that would have to be finished or recorded.
             std::process::exit(Exit::Interrupted as i32);
         }
     }
 }
 
-/// Does `work`, which only reads, and which the first interrupt stops. The second ends the program.
+/// Does `work`, which only reads, and which the first interrupt stops. The second ends the program: nothing is written that
+/// could be left half done.
 pub(crate) async fn heeded<T>(stop: &Stop, work: impl Future<Output = T>) -> T {
     let done = tokio::select! {
         done = work => done,
