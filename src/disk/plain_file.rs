@@ -44,18 +44,22 @@ impl From<Unfit> for io::Error {
 
 /// Reads a file that somebody names. Outside the checkout it may be a link, as mounted secrets and settings are.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_here(&real(path)?, limit)
+    let real = real(path)?;
+    check_there(&real)?;
+    read_here(&real, limit)
 }
 
 /// The same for one that this program writes, which is nowhere a link.
 pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_here(&place(path)?, limit)
+    let real = place(path)?;
+    check_there(&real)?;
+    read_here(&real, limit)
 }
 
-/// The same for one in a directory that was walked to without following links.
+/// The same for one that a walk without following links found to be a regular file.
 pub(crate) fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open_here(path, OpenOptions::new().read(true))?;
-    let size = file.metadata()?.len();
+    let (file, found) = open_here(path, OpenOptions::new().read(true))?;
+    let size = found.len();
     if size > limit {
         return Err(Unfit::TooLarge(limit).into());
     }
@@ -93,19 +97,25 @@ pub(crate) fn read_from(source: impl Read, limit: u64, expected: u64) -> io::Res
 
 /// Opens a file of ours to change it in place, or makes it.
 pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let file = open_here(&place(path)?, options)?;
-    if names(&file.metadata()?) > 1 {
+    let real = place(path)?;
+    check_there(&real)?;
+    let (file, found) = open_here(&real, options)?;
+    if names(&found) > 1 {
         return Err(Unfit::Shared.into());
     }
     Ok(file)
 }
 
-/// Opens a file unless it is a link or no regular file. What it is, the file says that was opened, not its name.
-fn open_here(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // To open some devices does something already.
-    if let Ok(there) = path.symlink_metadata() {
-        check(path, &there)?;
+/// Refuses what is there already and no regular file. To open some devices does something already.
+fn check_there(path: &Path) -> Result<(), Unfit> {
+    match path.symlink_metadata() {
+        Ok(there) => check(path, &there),
+        Err(_) => Ok(()),
     }
+}
+
+/// Opens a file unless it is a link or no regular file. What it is, the file says that was opened, not its name.
+fn open_here(path: &Path, options: &mut OpenOptions) -> io::Result<(File, Metadata)> {
     #[cfg(unix)]
     {
         use rustix::fs::OFlags;
@@ -118,8 +128,9 @@ fn open_here(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         std::os::windows::fs::OpenOptionsExt::custom_flags(options, OPEN_REPARSE_POINT);
     }
     let file = options.open(path)?;
-    check(path, &file.metadata()?)?;
-    Ok(file)
+    let found = file.metadata()?;
+    check(path, &found)?;
+    Ok((file, found))
 }
 
 fn check(path: &Path, found: &Metadata) -> Result<(), Unfit> {

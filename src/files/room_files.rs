@@ -1,7 +1,9 @@
 //! All room files below a directory: found, read on all cores, checked against each other.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
+use std::mem;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,7 @@ use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
 use crate::model::words::count;
 use crate::model::{
-    EnvPrefix, Finding, Origins, Place, Related, RoomName, RoomOrigins, Rule, Wanted, WantedRoom,
-    glob,
+    EnvPrefix, Finding, Origins, Place, Related, RoomOrigins, Rule, Wanted, WantedRoom, glob,
 };
 
 /// How many files a thread takes at once: a few are done sooner than a thread is started.
@@ -98,8 +99,8 @@ fn read_all(
     loaded
 }
 
-/// What `work` makes of each of `items`, in their order, on so many threads. Who is done early takes over from the others:
-/// they may have to share a core.
+/// What `work` makes of each of `items`, in their order, on so many threads, this one among them. Who is done early
+/// takes over from the others: they may have to share a core.
 fn on_cores<T: Sync, R: Send>(cores: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let blocks: Vec<&[T]> = items.chunks(BLOCK).collect();
     let next = AtomicUsize::new(0);
@@ -111,12 +112,12 @@ fn on_cores<T: Sync, R: Send>(cores: usize, items: &[T], work: impl Fn(&T) -> R 
         mine.collect::<Vec<_>>()
     };
     let mut done: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
-        let threads = cores.min(blocks.len());
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(on_one)).collect();
+        let others = cores.min(blocks.len()).saturating_sub(1);
+        let running: Vec<_> = (0..others).map(|_| scope.spawn(on_one)).collect();
+        let mut done = on_one();
         let joined = running.into_iter().map(ScopedJoinHandle::join);
-        joined
-            .flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
+        done.extend(joined.flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic))));
+        done
     });
     done.sort_unstable_by_key(|(at, _)| *at);
     done.into_iter().flat_map(|(_, done)| done).collect()
@@ -292,22 +293,27 @@ fn not_owned(room: &RoomFile, context: &Context<'_>) -> Option<Finding> {
 
 /// Brings the rooms together; two files for one room, or for two names that differ only by case, are errors.
 fn join(rooms: Vec<RoomFile>, loaded: &mut Loaded, findings: &mut Vec<Finding>) {
-    let mut first_at: HashMap<String, (RoomName, Place)> = HashMap::with_capacity(rooms.len());
+    let mut first_at: HashMap<String, usize> = HashMap::with_capacity(rooms.len());
+    let mut kept: Vec<RoomFile> = Vec::with_capacity(rooms.len());
     for room in rooms {
-        let folded = room.name.folded();
-        if let Some((name, place)) = first_at.get(&folded) {
-            let file = &loaded.wanted[name].file;
-            findings.push(twin(&room, name, file, *place));
-            continue;
+        match first_at.entry(room.name.folded()) {
+            Entry::Occupied(at) => findings.push(twin(&room, &kept[*at.get()])),
+            Entry::Vacant(free) => {
+                free.insert(kept.len());
+                kept.push(room);
+            }
         }
-        first_at.insert(folded, (room.name.clone(), room.name_at));
-        loaded.origins.insert(room.name.clone(), room.origins);
-        loaded.wanted.insert(room.name, room.wanted);
     }
+    let origins = |room: &mut RoomFile| (room.name.clone(), mem::take(&mut room.origins));
+    loaded.origins = kept.iter_mut().map(origins).collect();
+    loaded.wanted = kept
+        .into_iter()
+        .map(|room| (room.name, room.wanted))
+        .collect();
 }
 
-/// `name` is that of the first, at `place` in `file`.
-fn twin(room: &RoomFile, name: &RoomName, file: &str, place: Place) -> Finding {
+fn twin(room: &RoomFile, first: &RoomFile) -> Finding {
+    let (name, file) = (&first.name, &first.wanted.file);
     let message = if *name == room.name {
         format!("`{name}` is declared twice; the first time in {file}")
     } else {
@@ -320,8 +326,8 @@ fn twin(room: &RoomFile, name: &RoomName, file: &str, place: Place) -> Finding {
     Finding {
         room: Some(room.name.to_string()),
         related: vec![Related {
-            file: file.to_owned(),
-            place,
+            file: file.clone(),
+            place: first.name_at,
             label: "the first one".to_owned(),
         }],
         ..Finding::new(
@@ -340,7 +346,7 @@ mod tests {
 
     use super::*;
     use crate::disk::plain_file::MAX_TEXT;
-    use crate::model::{NameRule, Severity, Value, Variables};
+    use crate::model::{NameRule, RoomName, Severity, Value, Variables};
 
     const CONTEXT: Context = Context {
         names: NameRule::UrlSafe,

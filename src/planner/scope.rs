@@ -261,7 +261,8 @@ impl Scope {
         };
         let others = rooms.filter_map(|(name, room)| {
             let by_place = || (!is_here(name, room)).then_some(LeftOutBy::Place);
-            Some((name.to_owned(), self.leaves_out(name).or_else(by_place)?))
+            let by = self.leaves_out(name).or_else(by_place)?;
+            Some((name.to_owned(), by))
         });
         others.collect()
     }
