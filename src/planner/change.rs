@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::forecast::Forecast;
-use super::limits::Limits;
-use super::muted::Muted;
+use super::mutes::Muted;
 use super::scope::LeftOut;
 use super::undeclared::Undeclared;
 use super::world::Sighting;
@@ -136,29 +135,6 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Requests it takes within `limits`, without retries.
-    pub(crate) fn requests(&self, limits: &Limits) -> u64 {
-        match self.action {
-            // A GET decides between the PUT and the POST.
-            Action::Add => 2,
-            // Read, archived, and read again to be sure.
-            Action::Archive => 3,
-            _ if !self.sends => 0,
-            _ if self.is_read_first(limits) => 2,
-            _ => 1,
-        }
-    }
-
-    /// Whether the room is read right before it is written: since it was looked at for the plan, and nothing that moved
-    /// since is overwritten; for the sake of a mute; or since nobody looked at a room that is protected, or that may be
-    /// another's under its name; or that is sent because what it holds may have moved unseen, or of which no write was
-    /// ever confirmed, and an effect of that may be forbidden.
-    pub(crate) fn is_read_first(&self, limits: &Limits) -> bool {
-        let is_unknown = self.asserted.is_none() || self.cause() == Some(Cause::Reassert);
-        let is_judged = limits.protects(&self.room) || (is_unknown && limits.bans_any(&self.room));
-        self.seen.is_some() || self.reads_first() || self.is_claimed || is_judged
-    }
-
     /// The attributes that would be sent and are not known here, with the variables to set.
     pub(crate) fn unset(&self) -> impl Iterator<Item = (&'static str, &[String])> {
         let sent = self.sends.then_some(&self.settings);

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::state::AppliedRoom;
-use super::world::Sighting;
-use crate::model::{RoomName, Stored, StoredSettings};
+use crate::model::{Stored, StoredSettings};
 
 /// How many values are kept of an attribute. Who loses more answers than that in a row knows nothing of it.
 const MOST: usize = 16;
@@ -91,10 +89,10 @@ pub(crate) fn with(mut doubts: Doubts, sending: &StoredSettings) -> Doubts {
     doubts
 }
 
-/// What is in doubt once an archive of a room is on its way: all of it.
-pub(crate) fn of_archive(room: &AppliedRoom) -> Doubts {
+/// What is in doubt once an archive of a room is on its way of which `applied` is known: all of it.
+pub(crate) fn of_archive(applied: &StoredSettings, doubts: &Doubts) -> Doubts {
     let any = || Sent::from(Stored::Null(()));
-    let names = room.settings.keys().chain(room.unconfirmed.keys());
+    let names = applied.keys().chain(doubts.keys());
     names.map(|name| (name.clone(), any())).collect()
 }
 
@@ -106,29 +104,6 @@ pub(super) fn without(doubts: &Doubts, sending: &StoredSettings) -> Doubts {
         !sent.0.is_empty()
     });
     others
-}
-
-impl AppliedRoom {
-    /// Why nobody can say whether the room, which no file wants, is ours, if so, and what to do.
-    pub(super) fn doubt_as_orphan(
-        &self,
-        name: &RoomName,
-        seen: Option<&Sighting>,
-    ) -> Option<String> {
-        let why = match seen {
-            Some(Sighting::Present(live)) if self.is_recreated(live) => {
-                "somebody recreated it under its name"
-            }
-            _ if self.is_confirmed() => return None,
-            Some(Sighting::Absent(_)) => {
-                "a write of it was never answered, and the service shows no such room"
-            }
-            _ => "a write of it was never answered, so a room of ours may exist",
-        };
-        Some(format!(
-            "no file wants it, and {why}: bring its file back, or forget it with `roomctl state forget {name}`"
-        ))
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the service may hold of a room before it is written, and what may not be done to it then. The same judgement
 //! when a plan is made, and right before a room is written.
 
-use super::muted::Muted;
+use super::mutes::Muted;
 use super::state::AppliedRoom;
 use crate::model::StoredSettings;
 use crate::model::effect::Held;

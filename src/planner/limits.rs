@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::Plan;
+use super::change::{Action, Cause, Change, Plan};
 use crate::model::effect::{Held, effects};
 use crate::model::words::count;
 use crate::model::{Effect, Glob, RoomName, StoredSettings, glob};
@@ -175,6 +175,31 @@ impl Limits {
     }
 }
 
+impl Change {
+    /// Requests it takes within `limits`, without retries.
+    pub(crate) fn requests(&self, limits: &Limits) -> u64 {
+        match self.action {
+            // A GET decides between the PUT and the POST.
+            Action::Add => 2,
+            // Read, archived, and read again to be sure.
+            Action::Archive => 3,
+            _ if !self.sends => 0,
+            _ if self.is_read_first(limits) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether the room is read right before it is written: since it was looked at for the plan, and nothing that moved
+    /// since is overwritten; for the sake of a mute; or since nobody looked at a room that is protected, or that may be
+    /// another's under its name; or that is sent because what it holds may have moved unseen, or of which no write was
+    /// ever confirmed, and an effect of that may be forbidden.
+    pub(crate) fn is_read_first(&self, limits: &Limits) -> bool {
+        let is_unknown = self.asserted.is_none() || self.cause() == Some(Cause::Reassert);
+        let is_judged = limits.protects(&self.room) || (is_unknown && limits.bans_any(&self.room));
+        self.seen.is_some() || self.reads_first() || self.is_claimed || is_judged
+    }
+}
+
 impl Ban {
     /// `meetings will or may be recorded; allow it with --allow recording-on`
     pub(crate) fn reason(self, effect: Effect) -> String {
@@ -330,7 +355,6 @@ fn banned(steps: &[Step<'_>], effect: Effect, ban: Ban, limits: &Limits) -> Opti
 mod tests {
     use super::*;
     use crate::model::Wanted;
-    use crate::planner::change::Action;
     use crate::planner::testing::{applied, file, name, pruning, shown};
     use crate::planner::{Gone, Sighting, plan};
 

@@ -3,59 +3,16 @@
 //! The body of a write is always the full wanted set, so an attribute is left alone by sending what the service shows
 //! of it.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::change::{Cause, Change};
 use super::import::accept;
-use super::mutes::Mute;
+use super::mutes::{Fate, Mute, Muted};
 use super::state::AppliedRoom;
 use super::status::Status;
 use super::three_way::{AttributeSides, RoomSides};
 use super::world::Sighting;
 use crate::model::catalogue::{Attribute, attribute};
 use crate::model::live::is_placeholder;
-use crate::model::{
-    Live, LiveRoom, Scalar, Secret, Settings, Stored, StoredSettings, Value, digest,
-};
-
-/// What becomes of an attribute that a mute is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Fate {
-    /// It moved on the service, and stays as it is there.
-    LeftAlone,
-    /// It was not looked at: `apply` reads the room first, and leaves the attribute alone if it moved.
-    ReadFirst,
-    /// Overwritten, since the service does not report it: what it holds cannot be sent again.
-    NotReported,
-    /// It moved, and what the service shows of it cannot be sent: `apply` holds the room back.
-    NotSendable,
-    /// Overwritten, since the file moved: a mute accepts drift, and an edit is none.
-    Edited,
-}
-
-/// One attribute that a mute is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Muted {
-    pub name: &'static str,
-    /// The wanted value; `None`: not known here.
-    pub wanted: Option<Stored>,
-    /// What the service reports; `None`: it does not, or was not looked at.
-    pub live: Option<Stored>,
-    pub fate: Fate,
-    /// Why the mute is there.
-    pub reason: String,
-    /// Until when, as it is written.
-    pub until: String,
-}
-
-impl Muted {
-    /// Whether it stays as it is if it moved, as far as the body of a write allows.
-    pub(crate) fn stays(&self) -> bool {
-        self.fate != Fate::Edited
-    }
-}
+use crate::model::{Live, LiveRoom, Scalar, Secret, Settings, StoredSettings, Value, digest};
 
 impl RoomSides<'_> {
     /// What becomes of the attributes that a mute is about when the room is written (`sends`) or not. `seen`: what a

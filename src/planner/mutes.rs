@@ -1,11 +1,13 @@
-//! Mutes: drift that is known, accepted for a reason, and only until a day.
+//! Mutes: drift that is known, accepted for a reason, and only until a day; and what can become of an attribute by one.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::model::glob::GlobError;
-use crate::model::{Glob, RoomName};
+use crate::model::{Glob, RoomName, Stored};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Mute {
@@ -136,6 +138,44 @@ fn ends(until: &str) -> Option<i64> {
         );
     }
     Some(until.parse::<Timestamp>().ok()?.as_second())
+}
+
+/// What becomes of an attribute that a mute is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fate {
+    /// It moved on the service, and stays as it is there.
+    LeftAlone,
+    /// It was not looked at: `apply` reads the room first, and leaves the attribute alone if it moved.
+    ReadFirst,
+    /// Overwritten, since the service does not report it: what it holds cannot be sent again.
+    NotReported,
+    /// It moved, and what the service shows of it cannot be sent: `apply` holds the room back.
+    NotSendable,
+    /// Overwritten, since the file moved: a mute accepts drift, and an edit is none.
+    Edited,
+}
+
+/// One attribute that a mute is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Muted {
+    pub name: &'static str,
+    /// The wanted value; `None`: not known here.
+    pub wanted: Option<Stored>,
+    /// What the service reports; `None`: it does not, or was not looked at.
+    pub live: Option<Stored>,
+    pub fate: Fate,
+    /// Why the mute is there.
+    pub reason: String,
+    /// Until when, as it is written.
+    pub until: String,
+}
+
+impl Muted {
+    /// Whether it stays as it is if it moved, as far as the body of a write allows.
+    pub(crate) fn stays(&self) -> bool {
+        self.fate != Fate::Edited
+    }
 }
 
 #[cfg(test)]

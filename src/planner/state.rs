@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::doubts::Doubts;
+use super::world::Sighting;
 use crate::model::unique::unique;
 use crate::model::{LiveRoom, RoomName, Stored, StoredSettings, Wanted};
 
@@ -131,6 +132,27 @@ impl AppliedRoom {
     /// Whether a write of this room was ever confirmed.
     pub(crate) fn is_confirmed(&self) -> bool {
         !self.settings.is_empty()
+    }
+
+    /// Why nobody can say whether the room, which no file wants, is ours, if so, and what to do.
+    pub(super) fn doubt_as_orphan(
+        &self,
+        name: &RoomName,
+        seen: Option<&Sighting>,
+    ) -> Option<String> {
+        let why = match seen {
+            Some(Sighting::Present(live)) if self.is_recreated(live) => {
+                "somebody recreated it under its name"
+            }
+            _ if self.is_confirmed() => return None,
+            Some(Sighting::Absent(_)) => {
+                "a write of it was never answered, and the service shows no such room"
+            }
+            _ => "a write of it was never answered, so a room of ours may exist",
+        };
+        Some(format!(
+            "no file wants it, and {why}: bring its file back, or forget it with `roomctl state forget {name}`"
+        ))
     }
 }
 

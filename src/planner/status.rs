@@ -42,7 +42,7 @@ mod tests {
     use super::*;
     use crate::model::{RoomName, Stored, StoredSettings, Value};
     use crate::planner::drift::{Evidence, RoomDrift};
-    use crate::planner::muted::Fate;
+    use crate::planner::mutes::Fate;
     use crate::planner::mutes::Mute;
     use crate::planner::testing::{applied, files, live, name, options, room_of};
     use crate::planner::{Change, Options, Sighting, State, World, drift, plan};

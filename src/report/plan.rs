@@ -13,7 +13,7 @@ use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
 use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
-use crate::planner::muted::{Fate, Muted};
+use crate::planner::mutes::{Fate, Muted};
 use crate::planner::{
     Action, AttributeChange, Cause, Change, Explained, Explanation, LeftOut, Plan,
 };

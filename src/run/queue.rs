@@ -200,7 +200,9 @@ impl Task {
         self.is_announced().then(|| Event::Intent {
             room: self.change.room.clone(),
             settings: match self.change.action {
-                Action::Archive => doubts::of_archive(&self.before),
+                Action::Archive => {
+                    doubts::of_archive(&self.before.settings, &self.before.unconfirmed)
+                }
                 _ => doubts::with(self.before.unconfirmed.clone(), &self.sending(salt)),
             },
         })

@@ -1,5 +1,6 @@
 //! Imports point one way, and the pure layers touch nothing outside.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -126,6 +127,83 @@ fn imports_point_one_way() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Files, each with those that it uses.
+type Uses = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
+
+/// The files that `file` of the sources names: by `super::` those beside it, by `crate::` any.
+fn uses(file: &Path, code: &str) -> BTreeSet<PathBuf> {
+    let src = root().join("src");
+    let beside = file.parent().unwrap();
+    let of = |base: &Path, rest: &str| {
+        let path =
+            rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != ':');
+        let mut at = base.to_owned();
+        for part in path.into_iter().next().unwrap_or_default().split("::") {
+            let above = at.parent().unwrap().to_owned();
+            at = if part == "super" {
+                above
+            } else {
+                at.join(part)
+            };
+            let found = at.with_extension("rs");
+            if found.is_file() && found != file {
+                return Some(found);
+            }
+        }
+        None
+    };
+    let named = |base: PathBuf, word: &str| -> Vec<PathBuf> {
+        let places = code.split(word).skip(1);
+        places.filter_map(|rest| of(&base, rest)).collect()
+    };
+    let all = [named(src, "crate::"), named(beside.to_owned(), "super::")];
+    all.concat().into_iter().collect()
+}
+
+/// What remains of `files` once each is taken away that uses none of the others, or that none of them uses.
+fn in_circles(mut files: Uses) -> Uses {
+    loop {
+        let left: BTreeSet<PathBuf> = files.keys().cloned().collect();
+        let used: BTreeSet<PathBuf> = files.values().flatten().cloned().collect();
+        files.retain(|file, uses| used.contains(file) && !uses.is_disjoint(&left));
+        if files.len() == left.len() {
+            return files;
+        }
+    }
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let src = root().join("src");
+    let files = sources(&src).into_iter();
+    let files =
+        files.filter(|file| !file.ends_with("mod.rs") && !file.starts_with(src.join("tests")));
+    let uses = files.map(|file| {
+        let uses = uses(&file, &code(&file));
+        (file, uses)
+    });
+    let uses: BTreeMap<_, _> = uses.collect();
+    assert!(
+        uses.values().map(BTreeSet::len).sum::<usize>() > 300,
+        "imports are found"
+    );
+    assert_eq!(in_circles(uses), BTreeMap::new());
+}
+
+#[test]
+fn a_circle_of_files_is_seen() {
+    let names = |names: &[&str]| names.iter().map(PathBuf::from).collect();
+    let files = [
+        ("a", names(&["b"])),
+        ("b", names(&["c", "d"])),
+        ("c", names(&["b"])),
+        ("d", names(&[])),
+    ];
+    let files = files.map(|(name, uses)| (PathBuf::from(name), uses));
+    let circle: BTreeSet<PathBuf> = in_circles(files.into()).into_keys().collect();
+    assert_eq!(circle, names(&["b", "c"]));
 }
 
 #[test]

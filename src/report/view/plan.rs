@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::Effect;
 use crate::model::words::plural;
-use crate::planner::muted::Fate;
+use crate::planner::mutes::Fate;
 use crate::planner::{Action, Cause, Explanation};
 use crate::report::UndeclaredReport;
 use crate::report::plan::{
