@@ -30,9 +30,9 @@ use crate::planner::limits::{BaseGuard, Limits, Refusal, refusals};
 use crate::planner::receipt::set_aside;
 use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State};
 use crate::report::apply::Summary;
-use crate::report::saved::SavedPlan;
+use crate::report::saved::{SavedPlan, Terms};
 use crate::report::view::{self, Detail};
-use crate::report::{ApplyReport, PlanReport, text};
+use crate::report::{AllowedReport, ApplyReport, text};
 use crate::run::apply::{Job, apply};
 use crate::service::stop::StopReason;
 
@@ -151,6 +151,11 @@ fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure
         .iter()
         .for_each(|saved| base.extend(&saved.terms.base));
     session.keep_to(base, reviewed.iter().map(SavedPlan::weakened).sum());
+    let terms: Vec<&Terms> = reviewed.iter().map(|saved| &saved.terms).collect();
+    let PlanningArgs {
+        allow, max_changes, ..
+    } = &args.planning;
+    session.allowed = AllowedReport::all(allow, *max_changes, &terms);
     Ok((session, intent))
 }
 
@@ -163,7 +168,7 @@ fn show(
     output: &mut Output,
 ) {
     if args.report.format == Format::Text {
-        let plan = PlanReport::new(plan, &files.origins, refusals, None);
+        let plan = session.report(plan, files, refusals, None);
         output.result(&text::page(&view::plan(&plan, session.detail())));
     }
 }
@@ -178,7 +183,7 @@ fn show_stale(
 ) {
     output.note(&saved_plan::notes(narrowed));
     let instead = saved_plan::instead(narrowed, options);
-    let now = PlanReport::new(&instead, &files.origins, &[], None);
+    let now = session.report(&instead, files, &[], None);
     if !now.changes.is_empty() {
         let now = text::page(&view::plan(&now, session.detail()));
         output.note(&format!("\nWhat would be done to these now:\n\n{now}\n"));
@@ -318,6 +323,7 @@ fn print_end(
     let stopped = session.stopped().as_ref().map(StopReason::sentence);
     let report = ApplyReport {
         uncovered: others.iter().map(ToString::to_string).collect(),
+        allowed: session.allowed.clone(),
         ..ApplyReport::new(state, receipts, stopped, plan.left_out)
     };
     let summary = report.summary;

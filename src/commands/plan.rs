@@ -18,16 +18,19 @@ use super::shared::saved_plan;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
 use super::shared::store::noted;
+use super::shared::workspace::Workspace;
 use crate::files::base;
 use crate::files::discover::as_typed;
 use crate::files::git::{self, GitError, Unread};
 use crate::files::looked::surroundings;
-use crate::model::policy::NOBODY;
+use crate::files::room_files::Loaded;
+use crate::model::policy::{Ask, NOBODY};
 use crate::planner::explain::Base;
-use crate::planner::limits::refusals;
-use crate::planner::{Explained, Plan, explain, saved_changes};
+use crate::planner::limits::{BaseGuard, refusals};
+use crate::planner::{Explained, Plan, State, explain, saved_changes};
 use crate::report::PlanReport;
 use crate::report::saved::{SavedPlan, Terms};
+use crate::store::Found;
 
 /// What a plan may not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,69 +74,90 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let session = Session::begin(global, &args.network, &args.selection, None)?;
-    let session = session.with_mutes(args.planning.mutes.as_deref())?;
-    let workspace = &session.workspace;
-    let report_file = &args.report.report_file;
-    let outputs = [("--out", &args.out), ("--report-file", report_file)];
-    check_outputs(workspace, &args.planning.mutes, outputs)?;
-    let policies = workspace.policies()?;
-    // The state is parsed while the files are.
-    let (files, found) = thread::scope(|scope| {
-        let state = scope.spawn(|| workspace.load_state());
-        let files = load(workspace, &*policies);
-        (
-            files,
-            state.join().unwrap_or_else(|panic| resume_unwind(panic)),
-        )
-    });
+    let session = begin(global, args)?;
+    let policies = session.workspace.policies()?;
+    let (files, found) = read(&session.workspace, &*policies);
     let mut files = accept(files, &args.report, output)?;
-    let found = noted(found?, output);
-    let mode = args.planning.mode();
-    let planned = BTreeSet::new();
-    let mutes = args.planning.mutes.as_deref();
-    let since = |revision: &String| Since::new(&session, revision, mutes, output);
-    let since = args.base.as_ref().map(since).transpose()?;
-    let guards = since.as_ref().map(|since| since.guards.clone());
-    let Guards { base, weakened } = guards.unwrap_or_default();
-    session.keep_to(base.clone(), weakened.len());
-    let plan = session.plan(
-        mode,
-        &args.planning,
-        &mut files,
-        &found.state,
-        &planned,
-        output,
-    )?;
+    let state = noted(found?, output).state;
+    let since = args.base.as_ref();
+    let since = since.map(|revision| Since::new(&session, revision, args, output));
+    let (base, guards) = since
+        .transpose()?
+        .map_or_else(Default::default, |since| (Some(since.base), since.guards));
+    session.keep_to(guards.base.clone(), guards.weakened.len());
+    let (mode, nothing) = (args.planning.mode(), BTreeSet::new());
+    let plan = session.plan(mode, &args.planning, &mut files, &state, &nothing, output)?;
     session.close()?;
-    let explained = since.map(|since| explain(&plan, &files.wanted, &since.base));
-    let limits = session.limits(&args.planning);
-    let refusals = refusals(&plan, &limits);
+    let explained = base.map(|base| explain(&plan, &files.wanted, &base));
+    let terms = terms(&session, args, &plan, guards.base);
     let report = PlanReport {
-        weakened,
-        ..PlanReport::new(&plan, &files.origins, &refusals, explained.as_ref())
+        weakened: guards.weakened,
+        allowed: terms.allowed(),
+        ..session.report(
+            &plan,
+            &files,
+            &refusals(&plan, &session.limits(&args.planning)),
+            explained.as_ref(),
+        )
     };
     let exit = exit(&plan, &report, explained.as_ref(), args);
-    if let Some(path) = &args.out {
-        let changes = saved_changes(&plan, &files.wanted, &found.state, &limits);
-        let selection = args.selection.selection();
-        let terms = Terms {
-            burst: session.options(mode, &limits).burst,
-            managed: plan.managed,
-            max_changes: limits.max_changes,
-            allowed: limits.allowed,
-            base,
-        };
-        let target = workspace.target(&found.state.app)?;
-        let saved = SavedPlan::new(target, mode, selection, terms, changes, &report)?;
-        saved_plan::write(path, &saved)?;
-    }
+    save(&session, args, terms, (&plan, &files, &state), &report)?;
     print_report(report, &args.report, session.detail(), output)?;
-    leave((files, found, plan));
-    if session.is_interrupted() {
-        return Ok(Exit::Interrupted);
+    leave((files, state, plan));
+    match session.is_interrupted() {
+        true => Ok(Exit::Interrupted),
+        false => Ok(exit),
     }
-    Ok(exit)
+}
+
+fn begin(global: &Global, args: &PlanArgs) -> Result<Session, Failure> {
+    let session = Session::begin(global, &args.network, &args.selection, None)?;
+    let session = session.with_mutes(args.planning.mutes.as_deref())?;
+    let report_file = &args.report.report_file;
+    let outputs = [("--out", &args.out), ("--report-file", report_file)];
+    check_outputs(&session.workspace, &args.planning.mutes, outputs)?;
+    Ok(session)
+}
+
+/// The state is parsed while the files are.
+fn read(workspace: &Workspace, policies: &dyn Ask) -> (Loaded, Result<Found, Failure>) {
+    thread::scope(|scope| {
+        let state = scope.spawn(|| workspace.load_state());
+        let files = load(workspace, policies);
+        let state = state.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (files, state)
+    })
+}
+
+/// What the report says of time and guard is made with these.
+fn terms(session: &Session, args: &PlanArgs, plan: &Plan, base: BaseGuard) -> Terms {
+    let limits = session.limits(&args.planning);
+    Terms {
+        burst: session.options(args.planning.mode(), &limits).burst,
+        managed: plan.managed,
+        max_changes: limits.max_changes,
+        allowed: limits.allowed,
+        base,
+    }
+}
+
+/// Writes the file for a later apply, if there is to be one.
+fn save(
+    session: &Session,
+    args: &PlanArgs,
+    terms: Terms,
+    (plan, files, state): (&Plan, &Loaded, &State),
+    report: &PlanReport,
+) -> Result<(), Failure> {
+    let Some(path) = &args.out else {
+        return Ok(());
+    };
+    let limits = session.limits(&args.planning);
+    let changes = saved_changes(plan, &files.wanted, state, &limits);
+    let (mode, selection) = (args.planning.mode(), args.selection.selection());
+    let target = session.workspace.target(&state.app)?;
+    let saved = SavedPlan::new(target, mode, selection, terms, changes, report)?;
+    saved_plan::write(path, &saved)
 }
 
 fn exit(plan: &Plan, report: &PlanReport, explained: Option<&Explained>, args: &PlanArgs) -> Exit {
@@ -162,7 +186,7 @@ impl Since {
     fn new(
         session: &Session,
         revision: &str,
-        mutes: Option<&Path>,
+        args: &PlanArgs,
         output: &Output,
     ) -> Result<Self, Failure> {
         let workspace = &session.workspace;
@@ -170,7 +194,7 @@ impl Since {
         let read = || {
             let history = git::history(rooms, revision)?;
             let (base, unread) = base::read(rooms, &history, &workspace.context(NOBODY))?;
-            let guards = guards::since(session, mutes, &history)?;
+            let guards = guards::since(session, args.planning.mutes.as_deref(), &history)?;
             Ok((unread, Self { base, guards }))
         };
         let (unread, since) = read().map_err(|error: GitError| {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{StateId, shown};
+use super::{AllowedReport, StateId, shown};
 use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt, State};
 
 /// What happened.
@@ -17,6 +17,9 @@ pub(crate) struct ApplyReport {
     pub state: StateId,
     /// How many rooms ended in which way.
     pub summary: Summary,
+    /// What was allowed that a guard would have refused, whether it was met or not; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<AllowedReport>,
     /// How many rooms were not considered, and why; absent when there are none.
     #[serde(default, skip_serializing_if = "LeftOut::is_none")]
     pub left_out: LeftOut,
@@ -154,6 +157,7 @@ impl ApplyReport {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
             summary: Summary::new(receipts),
+            allowed: Vec::new(),
             left_out,
             stopped,
             receipts: receipts.iter().map(ReceiptReport::from).collect(),

@@ -4,9 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::model::Stored;
+use super::saved::Terms;
 use crate::model::secret::MASK;
+use crate::model::words::words;
+use crate::model::{Effect, Stored};
 use crate::planner::Undeclared;
+use crate::planner::limits::MaxChanges;
 
 /// Which state a report is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -59,5 +62,52 @@ impl From<&Undeclared> for UndeclaredReport {
             before: shown(&moved.before),
             live: shown(&moved.live),
         }
+    }
+}
+
+/// Something that a guard would have refused, and that was allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct AllowedReport {
+    /// What: an effect, or the most changes at once (`max-changes 40%`).
+    pub what: String,
+    /// By what, of which a flag of the run itself is always one.
+    pub by: Vec<AllowedBy>,
+}
+
+words! {
+    /// What allows something.
+    AllowedBy {
+        /// A flag of the run.
+        Flag = "flag",
+        /// One that a plan was made with that the run is held to. That alone allows nothing.
+        ReviewedPlan = "reviewed-plan",
+    }
+}
+
+impl AllowedReport {
+    /// What flags allow, in the order of the effects, for a run that is held to plans with the terms `reviewed`.
+    pub(crate) fn all(
+        allowed: &[Effect],
+        max_changes: Option<MaxChanges>,
+        reviewed: &[&Terms],
+    ) -> Vec<Self> {
+        let one = |what: String, is_so: &dyn Fn(&&Terms) -> bool| {
+            let also = reviewed.iter().copied().any(|terms| is_so(&terms));
+            let by = [AllowedBy::Flag].into_iter();
+            let by = by.chain(also.then_some(AllowedBy::ReviewedPlan)).collect();
+            Self { what, by }
+        };
+        let effects = Effect::ALL.into_iter();
+        let effects = effects.filter(|effect| allowed.contains(effect));
+        let effects = effects.map(|effect| {
+            one(effect.name().to_owned(), &|terms| {
+                terms.allowed.contains(&effect)
+            })
+        });
+        let most = max_changes.map(|most| {
+            let what = format!("max-changes {}", String::from(most));
+            one(what, &|terms| terms.max_changes == max_changes)
+        });
+        effects.chain(most).collect()
     }
 }

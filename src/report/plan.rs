@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{StateId, UndeclaredReport, shown_or_null};
+use super::{AllowedReport, StateId, UndeclaredReport, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
@@ -48,10 +48,16 @@ pub(crate) struct PlanReport {
     pub undeclared: Vec<UndeclaredRoom>,
     /// Why `apply` would refuse the plan, one reason a line; null when it would not.
     pub guard: Option<String>,
+    /// What was allowed that the guard would have refused, whether it was met or not; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<AllowedReport>,
     /// The variables that `apply` needs for what it would send, by name, whether they are set here or not. It leaves
     /// out the rooms of those that are not set.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// Whether it is for the sandbox, which makes up what the variables would hold; absent when it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sandbox: bool,
 }
 
 /// Something that forbids less than at the base of the change.
@@ -274,7 +280,9 @@ impl PlanReport {
             muted: muted(plan),
             undeclared: undeclared.collect(),
             guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
+            allowed: Vec::new(),
             needs: needs(plan),
+            sandbox: false,
         };
         report.summary = report.counted();
         report

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::envelope::{self, Envelope, ReadError, Report, json};
-use super::{PlanReport, StateId};
+use super::{AllowedReport, PlanReport, StateId};
 use crate::model::{Effect, digest};
 use crate::planner::forecast::forecast;
 use crate::planner::limits::{BaseGuard, MaxChanges};
@@ -79,6 +79,18 @@ pub(crate) struct SavedPlan {
     pub report: Json,
     /// Digest over all of the above.
     pub seal: String,
+}
+
+impl Terms {
+    /// What the report of a plan with these terms says of that.
+    pub(crate) fn allowed(&self) -> Vec<AllowedReport> {
+        AllowedReport::all(&self.allowed, self.max_changes, &[])
+    }
+}
+
+impl Target {
+    /// The address of the embedded simulator, and its app.
+    pub(crate) const SANDBOX: &str = "sandbox";
 }
 
 impl Report for SavedPlan {
@@ -159,6 +171,8 @@ impl SavedPlan {
             .map(|one| (one.room.as_str(), one.action));
         report.app == self.app
             && report.state == self.state
+            && report.sandbox == (self.target.address == Target::SANDBOX)
+            && report.allowed == self.terms.allowed()
             && report.summary == report.counted()
             && shown.eq(listed)
             && self.adds_up(&report)

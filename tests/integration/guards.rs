@@ -1,6 +1,9 @@
 //! Plans that go too far: shown by `plan`, refused by `apply`.
 
+use serde_json::{Value, json};
+
 use crate::harness::Site;
+use crate::schemas::check;
 
 /// Ten rooms that are applied, and `moved` of them moved since.
 fn site(moved: usize, text: &str) -> Site {
@@ -83,4 +86,42 @@ fn the_forecast_counts_every_read() {
             assert_eq!(promised, serde_json::json!(sent), "{config} {args:?}");
         }
     }
+}
+
+/// What was let through, and by what, stays in the reports: of the plan, of the saved one, and of the apply.
+#[test]
+fn what_was_allowed_is_recorded() {
+    let site = site(1, "privacy: public\nmaxParticipants: 5\nenableChat: true\n");
+    let flags = ["--allow", "privacy-widened", "--max-changes", "40%"];
+    let out = ["plan", "--out", "plan.roomctl", "--format", "json"];
+    let plan = site.run(&[&out[..], &flags].concat()).json();
+    check("plan", &plan);
+    let by_flag = |what: &str| json!({"what": what, "by": ["flag"]});
+    let both = json!([by_flag("privacy-widened"), by_flag("max-changes 40%")]);
+    assert_eq!(plan["allowed"], both);
+    for form in ["text", "markdown", "html", "github", "sarif"] {
+        let shown = site
+            .run(&["render", "plan.roomctl", "--format", form])
+            .stdout;
+        assert!(shown.contains("privacy-widened"), "{form}: {shown}");
+        assert!(shown.contains(", max-changes 40"), "{form}: {shown}");
+    }
+    let mut edited: Value = serde_json::from_str(&site.scratch.read("plan.roomctl")).unwrap();
+    check("saved-plan", &edited);
+    edited["report"].as_object_mut().unwrap().remove("allowed");
+    let text = serde_json::to_string_pretty(&edited).unwrap() + "\n";
+    site.scratch.write("edited.roomctl", &text);
+    assert_eq!(site.apply(&["edited.roomctl"]).code, 4);
+    let fixed = ["plan.roomctl", "--allow", "archived", "--allow", "archived"];
+    let ran = site.apply(&[&fixed[..], &flags[..2], &["--report-file", "apply.json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let words = "Allowed: privacy-widened (flag, reviewed-plan), archived (flag).";
+    let end = site.run(&["render", "apply.json"]).stdout;
+    assert!(end.contains(words), "{end}");
+    let report: Value = serde_json::from_str(&site.scratch.read("apply.json")).unwrap();
+    check("apply", &report);
+    let widened = json!({"what": "privacy-widened", "by": ["flag", "reviewed-plan"]});
+    assert_eq!(report["allowed"], json!([widened, by_flag("archived")]));
+    let plain = site.run(&["plan", "--format", "json"]).json();
+    assert_eq!(plain.get("allowed"), None, "nothing was");
 }

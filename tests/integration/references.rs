@@ -399,3 +399,31 @@ fn where_a_secret_leads_is_shown_and_nothing_else_of_it() {
     );
     assert!(!site.scratch.read(".roomctl/state.json").contains("canary"));
 }
+
+/// A newcomer has no variables, and needs none.
+#[test]
+fn the_sandbox_says_that_it_makes_secrets_up() {
+    let site = Site::new(&[], &[]);
+    let room = "privacy: private\nmeetingJoinWebhook: https://hooks.example/${env:ROOM_A}\n";
+    site.room(0, room);
+    let words = "the sandbox makes them up; for an account, apply needs: ROOM_A";
+    for form in ["text", "markdown", "html", "json"] {
+        let sandbox = site.run(&["--sandbox", "plan", "--format", form]);
+        let account = site.run(&["plan", "--format", form]);
+        let has = [&sandbox, &account].map(|ran| plain(&ran.stdout).contains(words));
+        assert_eq!(has, [form != "json", false], "{form}: {}", sandbox.all());
+        if form == "json" {
+            check("plan", &sandbox.json());
+            assert_eq!(sandbox.json()["sandbox"], true);
+            assert_eq!(account.json().get("sandbox"), None);
+        }
+    }
+    let saved = site.run(&["--sandbox", "plan", "--out", "plan.roomctl"]);
+    assert_eq!(saved.code, 0, "{}", saved.all());
+    let ran = site.run(&["--sandbox", "apply", "plan.roomctl", "--yes"]);
+    assert!(
+        ran.code == 0 && !ran.stdout.contains("not tried"),
+        "{}",
+        ran.all()
+    );
+}

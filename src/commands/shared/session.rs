@@ -23,11 +23,14 @@ use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::model::{RoomName, Secret};
-use crate::planner::limits::{BaseGuard, Limits};
+use crate::planner::limits::{BaseGuard, Limits, Refusal};
 use crate::planner::mutes::Mute;
-use crate::planner::{Considered, Doubt, Options, Plan, Rate, Scope, State, World, plan};
+use crate::planner::{
+    Considered, Doubt, Explained, Options, Plan, Rate, Scope, State, World, plan,
+};
 use crate::report::saved::Mode;
 use crate::report::view::Detail;
+use crate::report::{AllowedReport, PlanReport};
 use crate::service::deadline::Deadline;
 use crate::service::http::Http;
 use crate::service::observe::observe;
@@ -49,6 +52,8 @@ pub(crate) struct Session {
     service: OnceCell<Service>,
     /// What the base of a change forbids, and how many of the guards are weaker here.
     base: OnceCell<(BaseGuard, usize)>,
+    /// What guards would refuse and the run may do.
+    pub allowed: Vec<AllowedReport>,
     /// What the run has looked at.
     seen: RefCell<World>,
 }
@@ -82,6 +87,7 @@ impl Session {
             mutes: Vec::new(),
             service: OnceCell::new(),
             base: OnceCell::new(),
+            allowed: Vec::new(),
             seen: RefCell::default(),
         })
     }
@@ -299,6 +305,20 @@ impl Session {
             now: self.workspace.now,
             verbose: self.verbose,
             rooms_shown: false,
+        }
+    }
+
+    /// The report of a plan of this run.
+    pub(crate) fn report(
+        &self,
+        plan: &Plan,
+        files: &Loaded,
+        refusals: &[Refusal],
+        explained: Option<&Explained>,
+    ) -> PlanReport {
+        PlanReport {
+            sandbox: self.workspace.sandbox,
+            ..PlanReport::new(plan, &files.origins, refusals, explained)
         }
     }
 

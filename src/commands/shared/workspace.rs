@@ -27,9 +27,6 @@ use crate::report::saved::Target;
 use crate::service::http;
 use crate::store::{Found, Location, LocationError, Store};
 
-/// The app of the sandbox. Its state refuses every other one, so that the two can never be mixed up.
-const SANDBOX_APP: &str = "sandbox";
-
 /// How long a pipe may take that brings the key.
 const KEY_PATIENCE: Duration = Duration::from_secs(4);
 
@@ -64,7 +61,8 @@ impl Workspace {
         let configuration = Configuration::read(global)?;
         let config = &configuration.config;
         let app = if global.sandbox {
-            Some(SANDBOX_APP.to_owned())
+            // Its state refuses every other app, so that the two can never be mixed up.
+            Some(Target::SANDBOX.to_owned())
         } else {
             set(&global.app, config.app.get().cloned())
         };
@@ -172,7 +170,7 @@ impl Workspace {
     /// What a plan of `app` is for.
     pub(crate) fn target(&self, app: &str) -> Result<Target, Failure> {
         let address = match self.sandbox {
-            true => SANDBOX_APP.to_owned(),
+            true => Target::SANDBOX.to_owned(),
             false => http::address(&self.base_url(app))?,
         };
         Ok(Target {

@@ -1,6 +1,6 @@
 //! The view of an apply, and of one receipt when it comes.
 
-use super::{Detail, Item, Line, Names, Remark, View, Weight, count, counted, left_out};
+use super::{Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, left_out};
 use crate::planner::{Action, Outcome};
 use crate::report::apply::{ApplyReport, ReceiptReport};
 
@@ -13,6 +13,7 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     let mut remarks = vec![Remark::new(Weight::Notice, "State", serial)];
     let stopped = report.stopped.iter();
     remarks.extend(left_out(report.left_out));
+    remarks.extend(allowed(&report.allowed));
     remarks.extend(uncovered(&report.uncovered));
     remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
     View {

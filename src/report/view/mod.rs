@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::values::{self, printable};
-use super::{AnyReport, StateId, UndeclaredReport};
+use super::{AllowedReport, AnyReport, StateId, UndeclaredReport};
 use crate::model::words::count;
 use crate::planner::LeftOut;
 
@@ -272,6 +272,16 @@ impl Remark {
 fn left_out(rooms: LeftOut) -> Option<Remark> {
     let remark = || Remark::new(Weight::Notice, "Left out", rooms.to_string());
     (!rooms.is_none()).then(remark)
+}
+
+/// What guards would have refused, and may be, each with what allows it.
+fn allowed(all: &[AllowedReport]) -> Option<Remark> {
+    let one = |one: &AllowedReport| {
+        let by: Vec<&str> = one.by.iter().map(|by| by.name()).collect();
+        format!("{} ({})", one.what, by.join(", "))
+    };
+    let all: Vec<String> = all.iter().map(one).collect();
+    (!all.is_empty()).then(|| Remark::new(Weight::Notice, "Allowed", all.join(", ")))
 }
 
 fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{
-    Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, count, counted, joined,
-    left_out, value,
+    Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, allowed, count, counted,
+    joined, left_out, value,
 };
 use crate::model::Effect;
 use crate::model::words::plural;
@@ -302,10 +302,15 @@ fn remarks(report: &PlanReport, idle: bool) -> Vec<Remark> {
     }
     remarks.extend(left_out(report.left_out));
     if !report.needs.is_empty() {
-        let needs = format!("apply needs: {}", report.needs.join(", "));
+        let whose = match report.sandbox {
+            true => "the sandbox makes them up; for an account, ",
+            false => "",
+        };
+        let needs = format!("{whose}apply needs: {}", report.needs.join(", "));
         remarks.push(Remark::new(Weight::Notice, "Variables", needs));
     }
     remarks.extend(unexplained(report));
+    remarks.extend(allowed(&report.allowed));
     let reasons = report.guard.iter().flat_map(|guard| guard.lines());
     remarks.extend(reasons.map(|reason| {
         let reason = format!("apply refuses this: {reason}");
