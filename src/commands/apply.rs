@@ -29,6 +29,7 @@ use crate::planner::change::Unreadable;
 use crate::planner::limits::{BaseGuard, Limits, Refusal, refusals};
 use crate::planner::receipt::set_aside;
 use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State};
+use crate::report::PlanReport;
 use crate::report::apply::Summary;
 use crate::report::saved::{SavedPlan, Terms};
 use crate::report::view::{self, Detail};
@@ -169,8 +170,13 @@ fn show(
 ) {
     if args.report.format == Format::Text {
         let plan = session.report(plan, files, refusals, None);
-        output.result(&text::page(&view::plan(&plan, session.detail())));
+        output.result(&page(&plan, session));
     }
+}
+
+fn page(plan: &PlanReport, session: &Session) -> String {
+    let detail = session.detail();
+    text::page(&view::plan(plan, detail).grouped(detail))
 }
 
 /// Says which rooms of a saved plan are no longer as they were, and what would be done to them now.
@@ -185,7 +191,7 @@ fn show_stale(
     let instead = saved_plan::instead(narrowed, options);
     let now = session.report(&instead, files, &[], None);
     if !now.changes.is_empty() {
-        let now = text::page(&view::plan(&now, session.detail()));
+        let now = page(&now, session);
         output.note(&format!("\nWhat would be done to these now:\n\n{now}\n"));
     }
 }

@@ -2,13 +2,19 @@
 
 use std::fmt::Write;
 
-use super::view::{Item, Remark, View, Weight};
+use super::view::{Detail, Item, Remark, View, Weight};
 
 /// Annotations of one kind; GitHub shows no more of them for a step.
 const MOST: usize = 10;
 
 /// The annotations, at most ten of each kind, and one that counts everything and says what else there is to know.
-pub(crate) fn github(view: &View) -> String {
+///
+/// Each room is marked in its own file, as long as all of them are shown; more are grouped.
+pub(crate) fn github(view: View, detail: Detail) -> String {
+    let view = &match view.items.len() > MOST {
+        true => view.grouped(detail),
+        false => view,
+    };
     let mut text = String::new();
     let said = |remark: &Remark| format!("{}: {}", remark.label, remark.text);
     let (notices, doubts): (Vec<&Remark>, Vec<&Remark>) = view
@@ -50,10 +56,12 @@ pub(super) fn message(view: &View, item: &Item) -> String {
         .collect();
     parts.extend(item.said().cloned());
     parts.extend(item.lines.iter().map(|line| {
-        let note = line.note.as_ref().map(|note| format!(" ({note})"));
+        let note = line.notes().map(|note| format!(" ({note})"));
         let values = line.values(str::to_owned);
         format!("{}: {values}{}", line.name, note.unwrap_or_default())
     }));
+    let rooms = item.rooms.iter();
+    parts.extend(rooms.map(|rooms| format!("in {}", rooms.list(str::to_owned))));
     if parts.is_empty() {
         parts.push(item.action.clone());
     }

@@ -37,7 +37,8 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> String {
         let fixed = head.len() + tail.len() + short.len();
         let length: usize = items.iter().map(String::len).sum();
         if fixed + length <= most {
-            return head + &items.concat() + &tail + short;
+            let items = items.concat().replace("\n\n\n", "\n\n");
+            return head + &items + &tail + short;
         }
         if form == Form::Rooms
             && let Some(listed) = as_many_as_fit(view, &items, most.saturating_sub(fixed))
@@ -115,15 +116,16 @@ fn head(view: &View, marker: &str) -> String {
     if let Some(nothing) = view.nothing {
         let _ = writeln!(text, "**{}**\n", capitalized(nothing));
     }
-    if view.counts.is_empty() {
-        return text;
+    if !view.counts.is_empty() {
+        let counts: Vec<String> = view
+            .counts
+            .iter()
+            .map(|(name, n)| format!("**{n}** {name}"))
+            .collect();
+        let _ = writeln!(text, "{}\n", counts.join(" · "));
     }
-    text.push_str("| | |\n|---|---:|\n");
-    for (name, number) in &view.counts {
-        let _ = writeln!(text, "| {name} | {number} |");
-    }
-    text.push('\n');
-    text
+    text.truncate(text.trim_end().len());
+    text + "\n\n"
 }
 
 fn tail(view: &View) -> String {
@@ -147,27 +149,45 @@ fn shortened(form: Form) -> &'static str {
 }
 
 fn item(item: &Item, form: Form) -> String {
+    let title = title(item, form);
+    let rooms = item.rooms.iter().map(|rooms| rooms.list(code));
+    let rooms = rooms.map(|rooms| format!("  - {rooms}\n"));
     match form {
-        Form::Full if !item.lines.is_empty() => folded(item),
-        Form::Full | Form::Rooms => format!("- {}\n", title(item)),
+        Form::Full if item.lines.is_empty() && item.members.is_empty() => format!("- {title}\n"),
+        Form::Full => folded(item, &title),
+        Form::Rooms => format!("- {title}\n{}", rooms.collect::<String>()),
         Form::Attributes => {
-            let mut text = format!("- {}\n", title(item));
-            for line in &item.lines {
+            let mut text = format!("- {title}\n");
+            // One alone is in the title.
+            for line in item.lines.iter().filter(|_| item.lines.len() > 1) {
                 let _ = writeln!(text, "  - {}", one_line(line));
             }
+            text.extend(rooms);
             text
         }
     }
 }
 
-fn title(item: &Item) -> String {
-    let mut text = format!(
-        "{} {} {}",
-        // A minus would begin a list of its own.
-        inert(item.sign).replace('-', "&#45;"),
-        code(&item.name),
-        inert(&item.action)
-    );
+/// What is done to which room, and what about: of one attribute its values, too.
+fn title(item: &Item, form: Form) -> String {
+    let name = match item.members.is_empty() {
+        true => code(&item.name),
+        false => format!("<b>{}</b>", inert(&item.name)),
+    };
+    // A minus would begin a list of its own.
+    let sign = inert(item.sign).replace('-', "&#45;");
+    let mut text = format!("{sign} {name} {}", inert(&item.action));
+    match item.lines.as_slice() {
+        [] => {}
+        _ if form == Form::Rooms => {}
+        [only] => {
+            let _ = write!(text, " · {}", one_line(only));
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|line| code(&line.name)).collect();
+            let _ = write!(text, " · {}", names.join(", "));
+        }
+    }
     for effect in &item.effects {
         let _ = write!(text, " · ⚠️ {effect}");
     }
@@ -181,8 +201,65 @@ fn title(item: &Item) -> String {
     text
 }
 
-/// A diff that opens on a click.
-fn folded(item: &Item) -> String {
+/// What opens on a click, and is open where something failed.
+fn folded(item: &Item, title: &str) -> String {
+    let open = match item.weight {
+        Weight::Error => " open",
+        Weight::Warning | Weight::Notice => "",
+    };
+    let is_compared = item.lines.iter().any(|line| line.sides.is_some());
+    let lines = match item.lines.is_empty() {
+        true => String::new(),
+        false if is_compared => table(item),
+        false => diff(item),
+    };
+    format!(
+        "\n<details{open}><summary>{title}</summary>\n\n{lines}{}</details>\n\n",
+        members(item)
+    )
+}
+
+/// The rooms of a group: as many as a reader looks through.
+fn members(item: &Item) -> String {
+    const MOST: usize = 200;
+    let names: Vec<String> = item
+        .members
+        .iter()
+        .take(MOST)
+        .map(|member| code(&member.name))
+        .collect();
+    let more = match item.members.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("{}{more}\n\n", names.join(", ")),
+    }
+}
+
+/// Who says what, one line an attribute.
+fn table(item: &Item) -> String {
+    let mut text =
+        String::from("| Attribute | Applied | File | Service | Note |\n|---|---|---|---|---|\n");
+    for line in &item.lines {
+        let none = [None, None, None];
+        let sides = line.sides.as_ref().unwrap_or(&none);
+        let sides = sides
+            .each_ref()
+            .map(|side| side.as_deref().map_or_else(|| "–".to_owned(), code));
+        let note = line.notes().map(|note| inert(&note)).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {note} |",
+            code(&line.name),
+            sides.join(" | ")
+        );
+    }
+    text + "\n"
+}
+
+fn diff(item: &Item) -> String {
     let mut diff = String::new();
     for line in &item.lines {
         let name = printable(&line.name);
@@ -193,21 +270,18 @@ fn folded(item: &Item) -> String {
         };
         side('-', &line.before);
         side('+', &line.after);
-        if let Some(note) = &line.note {
-            let _ = writeln!(diff, "# {name}: {}", printable(note));
+        if let Some(note) = line.notes() {
+            let _ = writeln!(diff, "# {name}: {}", printable(&note));
         }
     }
     // Longer than anything in it, so that nothing in it ends it.
     let longest = diff.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    format!(
-        "<details><summary>{}</summary>\n\n{fence}diff\n{diff}{fence}\n\n</details>\n",
-        title(item)
-    )
+    format!("{fence}diff\n{diff}{fence}\n\n")
 }
 
 fn one_line(line: &Line) -> String {
-    let note = line.note.as_ref().map(|note| format!(" ({})", inert(note)));
+    let note = line.notes().map(|note| format!(" ({})", inert(&note)));
     format!(
         "{}: {}{}",
         code(&line.name),
@@ -362,7 +436,7 @@ mod tests {
             let rooms: Vec<(&str, &str)> = rooms.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
             let text = shown(&rooms, most);
             prop_assert!(text.len() <= most, "{} > {most}", text.len());
-            prop_assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+            prop_assert_eq!(text.matches("<details").count(), text.matches("</details>").count());
         }
 
         #[test]

@@ -180,7 +180,9 @@ fn mutes_metrics_and_other_formats() {
         .stdout;
     assert!(
         markdown.contains("<code>room-00</code> muted")
-            && markdown.contains("- enableChat: true\n+ enableChat: false\n# enableChat: muted"),
+            && markdown.contains(
+                "| <code>enableChat</code> | <code>true</code> | <code>true</code> | <code>false</code> | muted;"
+            ),
         "{markdown}"
     );
 }

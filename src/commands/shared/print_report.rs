@@ -32,6 +32,11 @@ pub(crate) fn shown(
     detail: Detail,
 ) -> Result<String, Failure> {
     let view = || View::new(report, detail);
+    let apart = Detail {
+        apart: true,
+        ..detail
+    };
+    let apart = || View::new(report, apart);
     Ok(match args.format {
         Format::Text => text::text(report, detail, &text_of),
         Format::Json => report.json()?,
@@ -45,10 +50,10 @@ pub(crate) fn shown(
         Format::Html => {
             html::html(&view()).map_err(|error| Failure::because(Exit::Unexpected, &error))?
         }
-        Format::Github => github::github(&view()),
-        Format::Gitlab => gitlab::gitlab(&view())?,
-        Format::Sarif => sarif::sarif(&view())?,
-        Format::Junit => junit::junit(&view()),
+        Format::Github => github::github(apart(), detail),
+        Format::Gitlab => gitlab::gitlab(&apart())?,
+        Format::Sarif => sarif::sarif(&apart())?,
+        Format::Junit => junit::junit(&apart()),
     })
 }
 

@@ -304,7 +304,7 @@ impl Session {
         Detail {
             now: self.workspace.now,
             verbose: self.verbose,
-            rooms_shown: false,
+            ..Detail::default()
         }
     }
 

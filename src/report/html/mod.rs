@@ -37,12 +37,22 @@ pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
         context! {
             view => Serde(view),
             heading => view.heading(),
+            columns => columns(view).to_vec(),
             causes,
             style => minijinja::Value::from_safe_string(STYLE.to_owned()),
             script => minijinja::Value::from_safe_string(SCRIPT.to_owned()),
             digest,
         },
     )
+}
+
+/// What stands beside the name of an attribute: what it was and will be, or who says what of it.
+fn columns(view: &View) -> &'static [&'static str] {
+    let mut lines = view.items.iter().flat_map(|item| &item.lines);
+    match lines.any(|line| line.sides.is_some()) {
+        true => &["Applied", "File", "Service"],
+        false => &["Before", "After"],
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 use crate::planner::Outcome;
 use crate::report::apply::{ApplyReport, ReceiptReport};
 use crate::report::values::{capitalized, printable};
-use crate::report::view::{Item, Line, View, Weight, outcome_word, why};
+use crate::report::view::{Item, Line, Names, View, Weight, outcome_word, why};
 
 /// What the report does to people, before anything else: that is what a reviewer must not miss. Then the rooms,
 /// and at the end, where the eye is, what it comes to.
@@ -88,6 +88,30 @@ pub(crate) fn item(item: &Item) -> String {
     for line in &item.lines {
         text.push_str(&attribute(line, width));
     }
+    if let Some(rooms) = &item.rooms {
+        text.push_str(&list_of(rooms));
+    }
+    text
+}
+
+/// Names in lines of readable length, none of them parted.
+fn list_of(rooms: &Names) -> String {
+    const WIDTH: usize = 100;
+    let indent = "      ";
+    let (mut text, mut line) = (String::new(), format!("{indent}in "));
+    let last = rooms.first.len().saturating_sub(1);
+    for (at, name) in rooms.first.iter().enumerate() {
+        let comma = if at == last { "" } else { "," };
+        if line.len() + name.len() >= WIDTH && !line.trim().is_empty() {
+            let _ = writeln!(text, "{}", line.trim_end());
+            line = format!("{indent}   ");
+        }
+        let _ = write!(line, "{name}{comma} ");
+    }
+    if rooms.more > 0 {
+        let _ = write!(line, "and {} more; -v names all", rooms.more);
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
     text
 }
 
@@ -102,7 +126,7 @@ fn attribute(line: &Line, width: usize) -> String {
     let style = if line.surprise { YELLOW } else { DIM };
     let place = line.line.map(|line| format!("line {line}"));
     let mute = line.mute.as_ref().map(|mute| format!("mute: {mute}"));
-    for (style, more) in [(style, &line.note), (DIM, &place), (DIM, &mute)] {
+    for (style, more) in [(style, &line.notes()), (DIM, &place), (DIM, &mute)] {
         if let Some(more) = more {
             text.push_str(&paint(style, format!("  {more}")));
         }

@@ -34,12 +34,12 @@ pub(super) fn drift(report: &DriftReport, detail: Detail) -> View {
     .printable()
 }
 
-/// What is as it should be, and rooms that are not ours to manage, of which there may be thousands, only when
-/// everything is asked for.
+/// What is as it should be only when everything is asked for; and, where each would be an item, rooms that are not ours
+/// to manage, of which there may be thousands.
 fn is_shown(room: &RoomReport, detail: Detail) -> bool {
     match room.verdict {
         Verdict::InSync => detail.verbose || !room.undeclared.is_empty(),
-        Verdict::Unmanaged => detail.verbose,
+        Verdict::Unmanaged => detail.verbose || !detail.apart,
         _ => true,
     }
 }
@@ -121,6 +121,11 @@ fn line(room: &str, attribute: &AttributeReport, detail: Detail) -> Line {
         note: joined(notes(attribute, detail)),
         surprise: moved,
         mute: moved.then(|| mute(room, &attribute.name, detail.now)),
+        sides: Line::sides(
+            &attribute.name,
+            [&attribute.applied, &attribute.wanted, &attribute.live],
+            detail,
+        ),
         ..Line::moved(&attribute.name, before, &after, detail)
     }
 }
@@ -176,7 +181,7 @@ fn remarks(report: &DriftReport, detail: Detail) -> Vec<Remark> {
         .iter()
         .filter(|r| r.verdict == Verdict::Unmanaged);
     let unmanaged = Names::new(unmanaged.map(|room| room.room.clone()));
-    let counted = !detail.verbose && !unmanaged.first.is_empty();
+    let counted = detail.apart && !detail.verbose && !unmanaged.first.is_empty();
     let unmanaged = counted.then(|| {
         let names = unmanaged.list(str::to_owned);
         let text = format!("on the service, and in no file: {names}; -v names all");
@@ -289,7 +294,11 @@ mod tests {
     fn rooms_of_others_are_counted_unless_all_is_asked_for() {
         let strangers = (0..7).map(|n| room(&format!("r{n}"), Verdict::Unmanaged, Vec::new()));
         let report = report(strangers.collect());
-        let view = drift(&report, Detail::default());
+        let apart = Detail {
+            apart: true,
+            ..Detail::default()
+        };
+        let view = drift(&report, apart);
         assert!(view.items.is_empty());
         assert_eq!(
             view.remarks[0].text,
@@ -297,7 +306,7 @@ mod tests {
         );
         let verbose = Detail {
             verbose: true,
-            ..Detail::default()
+            ..apart
         };
         let view = drift(&report, verbose);
         assert_eq!((view.items.len(), view.remarks.len()), (7, 0));

@@ -6,9 +6,11 @@
 //! | File | Is the view of |
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `import`, `validate` | the report of that name |
+//! | `groups` | any of them, with rooms of which the same is said as one item |
 
 mod apply;
 mod drift;
+mod groups;
 mod import;
 mod plan;
 mod validate;
@@ -19,6 +21,7 @@ pub(crate) use import::import;
 pub(crate) use plan::plan;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -37,6 +40,8 @@ pub(crate) struct Detail {
     pub verbose: bool,
     /// Whether the rooms were shown already, each when it ended.
     pub rooms_shown: bool,
+    /// Whether each room is an item of its own, as tools take them in.
+    pub apart: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -63,7 +68,7 @@ pub(crate) struct EffectView {
 }
 
 /// The first of many names; the others are counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Names {
     pub first: Vec<String>,
     pub more: usize,
@@ -78,7 +83,7 @@ pub(crate) struct Remark {
 }
 
 /// How much something asks for attention.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Weight {
     Error,
@@ -88,15 +93,19 @@ pub(crate) enum Weight {
     Notice,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Item {
     pub weight: Weight,
     /// One character for what is done to it, or how it stands.
     pub sign: &'static str,
     /// The same in a word or two.
     pub action: String,
-    /// The room, or the rule.
+    /// The room, or the rule; how many rooms, if it is of several.
     pub name: String,
+    /// The rooms, if it is of several.
+    pub members: Vec<Member>,
+    /// The same, as far as they are named in a line.
+    pub rooms: Option<Names>,
     pub file: Option<String>,
     pub line: Option<u32>,
     pub column: Option<u32>,
@@ -109,12 +118,23 @@ pub(crate) struct Item {
     pub lines: Vec<Line>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+/// One of several rooms of which the same is said.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub(crate) struct Member {
+    pub name: String,
+    pub place: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Line {
     pub name: String,
     pub before: Option<String>,
     pub after: Option<String>,
     pub note: Option<String>,
+    /// The file of defaults that it comes from, and the line there.
+    pub from: Option<(String, Option<u32>)>,
+    /// What was applied, what the file says and what the service shows, where all three are known.
+    pub sides: Option<[Option<String>; 3]>,
     /// Line in the room's file, where it says more than the item's own.
     pub line: Option<u32>,
     /// Whether somebody moved it whom nobody asked: on the service, or in the files before this change.
@@ -125,11 +145,15 @@ pub(crate) struct Line {
 
 impl View {
     pub(crate) fn new(report: &AnyReport, detail: Detail) -> Self {
-        match report {
+        let view = match report {
             AnyReport::Plan(report) => plan::plan(report, detail),
             AnyReport::Apply(report) => apply::apply(report, detail),
             AnyReport::Drift(report) => drift::drift(report, detail),
             AnyReport::Validate(report) => validate::validate(report),
+        };
+        match detail.apart {
+            true => view,
+            false => view.grouped(detail),
         }
     }
 
@@ -191,6 +215,8 @@ impl Item {
             clean(&mut line.before);
             clean(&mut line.after);
             clean(&mut line.note);
+            clean(line.sides.iter_mut().flatten().flatten());
+            clean(line.from.as_mut().map(|(file, _)| file));
             clean(&mut line.mute);
         }
         self
@@ -229,6 +255,18 @@ impl Line {
         }
     }
 
+    /// What was applied, what the file says and what the service shows.
+    fn sides(name: &str, sides: [&Json; 3], detail: Detail) -> Option<[Option<String>; 3]> {
+        Some(sides.map(|side| value(name, side, detail)))
+    }
+
+    /// What is noted about it.
+    pub(super) fn notes(&self) -> Option<String> {
+        let from = self.from.iter();
+        let from = from.map(|(file, line)| format!("from {}", values::place(file, *line)));
+        joined(self.note.iter().cloned().chain(from).collect())
+    }
+
     /// `5 → 9`, or the one value that there is, each written by `write`.
     pub(super) fn values(&self, write: impl Fn(&str) -> String) -> String {
         let sides = self.before.iter().chain(&self.after);
@@ -241,10 +279,17 @@ impl Names {
     const SHOWN: usize = 5;
 
     fn new(names: impl Iterator<Item = String>) -> Self {
-        let mut first: Vec<String> = names.collect();
-        let more = first.len().saturating_sub(Self::SHOWN);
-        first.truncate(Self::SHOWN);
-        Self { first, more }
+        let mut names = Self::all(names);
+        names.more = names.first.len().saturating_sub(Self::SHOWN);
+        names.first.truncate(Self::SHOWN);
+        names
+    }
+
+    fn all(names: impl Iterator<Item = String>) -> Self {
+        Self {
+            first: names.collect(),
+            more: 0,
+        }
     }
 
     /// `a, b and 3 more`, each name written by `write`.
@@ -253,6 +298,15 @@ impl Names {
         match self.more {
             0 => first.join(", "),
             more => format!("{} and {more} more", first.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{} ({place})", self.name),
+            None => f.write_str(&self.name),
         }
     }
 }
@@ -384,7 +438,7 @@ mod tests {
             nothing: Some("nothing to do"),
             ..View::default()
         };
-        let github = github(&view);
+        let github = github(view.clone(), Detail::default());
         let forms = [
             seen(&page(&view)),
             seen(&markdown(&view, Markdown::default())),

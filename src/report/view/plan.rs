@@ -16,7 +16,6 @@ use crate::report::UndeclaredReport;
 use crate::report::plan::{
     AttributeReport, ChangeReport, MutedReport, PlanReport, UnreadableReport, WeakenedReport,
 };
-use crate::report::values::place;
 
 pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
     let s = report.summary;
@@ -239,6 +238,7 @@ fn line(action: Action, attribute: &AttributeReport, detail: Detail) -> Line {
     };
     Line {
         note: joined(notes(attribute, detail)),
+        from: attribute.file.clone().map(|file| (file, attribute.line)),
         line: attribute.line.filter(|_| own),
         surprise: is_moved(attribute) || is_open(attribute.explanation),
         ..Line::moved(&attribute.name, before, &after, detail)
@@ -269,9 +269,6 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
     }
     if attribute.unconfirmed && attribute.cause != Cause::Converged {
         notes.push("the old value was sent, never confirmed".to_owned());
-    }
-    if let Some(file) = &attribute.file {
-        notes.push(format!("from {}", place(file, attribute.line)));
     }
     notes.extend(attribute.explanation.map(origin));
     notes
@@ -343,6 +340,7 @@ mod tests {
         now: 1_795_392_000,
         verbose: false,
         rooms_shown: false,
+        apart: false,
     };
 
     fn attribute(before: Json, after: Json, cause: Cause) -> AttributeReport {

@@ -1,0 +1,169 @@
+//! Rooms of which the same is to be said, as one item: what changes is read once, and the rooms are names below it.
+
+use std::collections::HashMap;
+
+use super::{Detail, Item, Line, Member, Names, View, count};
+
+impl View {
+    /// With one item for all rooms of which the same is to be said. For people: a tool takes rooms in one by one, and a
+    /// finding is of one place.
+    pub(crate) fn grouped(mut self, detail: Detail) -> Self {
+        if self.kind == "validate" {
+            return self;
+        }
+        let mut groups: Vec<Vec<Item>> = Vec::new();
+        let mut known: HashMap<Item, usize> = HashMap::new();
+        for item in self.items {
+            let at = *known.entry(same(&item)).or_insert(groups.len());
+            match groups.get_mut(at) {
+                Some(group) => group.push(item),
+                None => groups.push(vec![item]),
+            }
+        }
+        let items = groups.into_iter().map(|group| one(group, detail));
+        self.items = items.collect();
+        self
+    }
+}
+
+/// What is said of a room, without which one it is and where it stands.
+fn same(item: &Item) -> Item {
+    let lines = item.lines.iter().map(|line| Line {
+        line: None,
+        mute: None,
+        ..line.clone()
+    });
+    Item {
+        name: String::new(),
+        file: None,
+        line: None,
+        column: None,
+        lines: lines.collect(),
+        ..item.clone()
+    }
+}
+
+/// The rooms of a group as one item, which stands where all of it comes from, if that is one place.
+fn one(mut group: Vec<Item>, detail: Detail) -> Item {
+    if group.len() == 1 {
+        return group.remove(0);
+    }
+    let members: Vec<Member> = group.iter().map(member).collect();
+    let mut whole = same(&group.remove(0));
+    let origin = whole.lines.first().and_then(|line| line.from.clone());
+    if origin.is_some() && whole.lines.iter().all(|line| line.from == origin) {
+        (whole.file, whole.line) = origin.map_or((None, None), |(file, line)| (Some(file), line));
+        for line in &mut whole.lines {
+            line.from = None;
+        }
+    }
+    let names = members.iter().map(|member| match detail.verbose {
+        true => member.to_string(),
+        false => member.name.clone(),
+    });
+    let names = match detail.verbose {
+        true => Names::all(names),
+        false => Names::new(names),
+    };
+    Item {
+        name: count(members.len() as u64, "room"),
+        rooms: Some(names),
+        members,
+        ..whole
+    }
+}
+
+fn member(item: &Item) -> Member {
+    Member {
+        name: item.name.clone(),
+        place: item.place(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn item(name: &str, value: &str, from: Option<&str>) -> Item {
+        Item {
+            name: name.to_owned(),
+            file: Some(format!("rooms/{name}.yaml")),
+            line: from.is_none().then_some(2),
+            lines: vec![Line {
+                name: "privacy".into(),
+                after: Some(value.to_owned()),
+                from: from.map(|file| (file.to_owned(), Some(1))),
+                ..Line::default()
+            }],
+            ..Item::default()
+        }
+    }
+
+    fn grouped(items: Vec<Item>, verbose: bool) -> Vec<Item> {
+        let view = View {
+            items,
+            ..View::default()
+        };
+        let detail = Detail {
+            verbose,
+            ..Detail::default()
+        };
+        view.grouped(detail).items
+    }
+
+    #[test]
+    fn a_line_of_defaults_is_said_once() {
+        let defaults = Some("rooms/_defaults.yaml");
+        let rooms = ["a", "b", "c", "d", "e", "f"].map(|name| item(name, "public", defaults));
+        let [only] = grouped(rooms.to_vec(), false).try_into().unwrap();
+        assert_eq!(only.name, "6 rooms");
+        assert_eq!(only.place().as_deref(), Some("rooms/_defaults.yaml:1"));
+        assert_eq!(only.lines[0].from, None, "said once");
+        let names = only.rooms.unwrap().list(str::to_owned);
+        assert_eq!(names, "a, b, c, d, e and 1 more");
+    }
+
+    #[test]
+    fn each_room_has_its_place_when_all_is_asked_for() {
+        let rooms = ["a", "b"].map(|name| item(name, "public", None));
+        let [only] = grouped(rooms.to_vec(), true).try_into().unwrap();
+        assert_eq!(only.place(), None);
+        let names = only.rooms.unwrap().list(str::to_owned);
+        assert_eq!(names, "a (rooms/a.yaml:2), b (rooms/b.yaml:2)");
+    }
+
+    proptest! {
+        /// Nothing is lost, nothing is said twice, and the order is that of the first of each.
+        #[test]
+        fn every_room_is_in_one_group_that_says_the_same(values in prop::collection::vec("[ab]", 0..12)) {
+            let items: Vec<Item> = values
+                .iter()
+                .enumerate()
+                .map(|(n, value)| item(&n.to_string(), value, None))
+                .collect();
+            let groups = grouped(items.clone(), false);
+            let named = groups.iter().flat_map(|group| match group.members.as_slice() {
+                [] => vec![(group.name.clone(), group.lines[0].after.clone())],
+                members => {
+                    let value = group.lines[0].after.clone();
+                    members.iter().map(|member| (member.name.clone(), value.clone())).collect()
+                }
+            });
+            let mut named: Vec<_> = named.collect();
+            let first: Vec<usize> = groups
+                .iter()
+                .map(|group| group.members.first().map_or(&group.name, |member| &member.name).parse().unwrap())
+                .collect();
+            prop_assert!(first.is_sorted());
+            let mut expected: Vec<_> =
+                items.iter().map(|item| (item.name.clone(), item.lines[0].after.clone())).collect();
+            named.sort();
+            expected.sort();
+            prop_assert_eq!(named, expected);
+            let different: std::collections::BTreeSet<_> = values.iter().collect();
+            prop_assert_eq!(groups.len(), different.len());
+        }
+    }
+}
