@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{ErrorKind, GlobBuilder, GlobSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
-pub(crate) struct Glob(GlobMatcher);
+pub(crate) struct Glob {
+    text: String,
+    /// Of this one. A matcher of one alone ends the program where the pattern is more than it can compile.
+    set: GlobSet,
+}
+
+/// Longest pattern, in bytes: a hundred names of usual length.
+const MOST_TEXT: usize = 2048;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a pattern for room names: {why}")]
@@ -22,12 +29,12 @@ pub(crate) struct GlobError {
 
 impl Glob {
     pub(crate) fn matches(&self, name: &str) -> bool {
-        self.0.is_match(name)
+        self.set.is_match(name)
     }
 
     /// As it was written.
     pub(crate) fn as_str(&self) -> &str {
-        self.0.glob().glob()
+        &self.text
     }
 }
 
@@ -47,12 +54,26 @@ impl FromStr for Glob {
     type Err = GlobError;
 
     fn from_str(text: &str) -> Result<Self, GlobError> {
+        if text.len() > MOST_TEXT {
+            return Err(GlobError {
+                text: format!("{}…", text.chars().take(30).collect::<String>()),
+                why: format!("it has more than {MOST_TEXT} bytes"),
+            });
+        }
         let glob = GlobBuilder::new(text).case_insensitive(true).build();
-        let glob = glob.map_err(|error| GlobError {
+        let set = glob.and_then(|glob| GlobSet::new([glob]));
+        let set = set.map_err(|error| GlobError {
             text: text.to_owned(),
-            why: error.kind().to_string(),
+            why: match error.kind() {
+                // Its words repeat all that it makes of the pattern.
+                ErrorKind::Regex(_) => "it is nested too deeply".to_owned(),
+                kind => kind.to_string(),
+            },
         })?;
-        Ok(Self(glob.compile_matcher()))
+        Ok(Self {
+            text: text.to_owned(),
+            set,
+        })
     }
 }
 
@@ -80,6 +101,8 @@ impl Eq for Glob {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -110,6 +133,32 @@ mod tests {
                 error.starts_with(&format!("`{bad}` is not a pattern")),
                 "{error}"
             );
+        }
+    }
+
+    proptest! {
+        /// Whatever the parts, and however often and deeply: an answer in few words, and no panic.
+        #[test]
+        fn every_text_is_a_pattern_or_is_refused(
+            before in "[{}\\[\\]!*?,a-cé/\\\\-]{0,6}", behind in "[{}\\[\\]!*?,a-cé/\\\\-]{0,6}",
+            times in 0..1500usize,
+        ) {
+            let text = before.repeat(times) + "a" + &behind.repeat(times);
+            match text.parse::<Glob>() {
+                Ok(glob) => _ = glob.matches("a") || glob.matches(&"a".repeat(300)),
+                Err(error) => prop_assert!(error.to_string().len() < MOST_TEXT + 300),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_nested_or_long_beyond_reason_is_refused() {
+        for (before, behind) in [("{", "}"), ("{a,", "}"), ("{{a,b},", "}")] {
+            for times in [10, 100, 300, 1_000, 100_000] {
+                let text = before.repeat(times) + "a" + &behind.repeat(times);
+                let read = text.parse::<Glob>();
+                assert_eq!(read.is_ok(), times <= 100, "{before} {times}");
+            }
         }
     }
 }

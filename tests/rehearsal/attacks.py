@@ -1,15 +1,18 @@
-"""Pull requests of people who mean harm, and pushes of people who do not look. Each is stopped, and the rehearsal says where.
+"""Pull requests of people who mean harm, and pushes of people who do not look. Each is stopped, within the time and the memory
+that a program may take (loopback.py), and the rehearsal says where.
 
 An attack gets the stage, does what somebody would do, checks that nothing came of it, and gives out what stopped it.
 Afterwards the default branch is what it was before."""
 
+import json
 import os
+import re
+import shutil
 import signal
 import socket
 import time
 
-from runner import git
-from stage import SCRIPTS, check
+from loopback import ACTION, MEMORY, check, git, largest
 
 ATTACKS = []
 PUBLIC = "maxParticipants: 3\nprivacy: public\n"
@@ -32,6 +35,7 @@ def all_of_them(s, named=""):
         before = s.main()
         stopped = function(s)
         s.go_on(before)
+        check(largest() < MEMORY, f"{through}: a program took {largest()} KiB")
         print(f"attack {item}: {who}, through {through}: stopped by {stopped}", flush=True)
 
 
@@ -152,8 +156,8 @@ def the_trusted_workflow_of_another_branch(s):
 @attack("3", "a fork", "an action and scripts that show something else, and take what they find")
 def code_in_the_pull_request(s):
     thief = 'echo "took $GITHUB_TOKEN $TOKEN $METERED_SECRET_KEY" > "$HOME/stolen-$GITHUB_RUN_ID"\n'
-    files = {f"{SCRIPTS}/{name}": thief for name in ("run.sh", "state.sh")}
-    files |= {f"{SCRIPTS}/{name}": "import os\nos.system('touch $HOME/stolen-$GITHUB_RUN_ID')\n" for name in ("github.py", "reviewed.py")}
+    files = {f"{ACTION}/{name}": thief for name in ("run.sh", "state.sh")}
+    files |= {f"{ACTION}/{name}": "import os\nos.system('touch $HOME/stolen-$GITHUB_RUN_ID')\n" for name in ("github.py", "reviewed.py")}
     pull = s.pull_request({**files, "rooms/quick-2.yaml": PUBLIC})
     ran = {int(path.name.split("-")[1]) for path in s.work.glob("stolen-*")}
     check(ran == {s.run.id - 1}, f"only the run without a secret ran it: {ran}, {s.run.id}")
@@ -231,7 +235,6 @@ def hostile_files(item, through, files, *words):
         return not_planned(s, pull, "not planned", *words)
 
     function.__name__ = through
-    return function
 
 
 def link(clone):
@@ -257,27 +260,34 @@ hostile_files("7", "an executable room file", executable, "is executable")
 hostile_files("7", "attributes that rewrite files on checkout", attributes, ".gitattributes")
 
 
-@attack("7", "a fork", "a tree of a hundred million files in ten objects")
-def a_tree_without_end(s):
-    blob = git("-C", s.clone, "hash-object", "-w", "rooms/tea.yaml")
-    kind, name = f"100644 blob {blob}", "{}.yaml"
+def hostile_tree(through, top, *words):
+    """A commit that nobody can check out: `top` gives out the lines of its tree."""
+
+    @attack("7", "a fork", through)
+    def function(s):
+        tree = git("-C", s.clone, "mktree", given=top(s.clone))
+        pull = s.open_commit(git("-C", s.clone, "commit-tree", tree, "-p", "main", "-m", "Tree"))
+        s.comment(pull)
+        return not_planned(s, pull, *words)
+
+    function.__name__ = through
+
+
+def without_end(clone):
+    kind, name = f"100644 blob {git('-C', clone, 'hash-object', '-w', 'rooms/tea.yaml')}", "{}.yaml"
     for _ in range(8):
-        lines = "".join(f"{kind}\t{name.format(n)}\n" for n in range(10))
-        tree = git("-C", s.clone, "mktree", given=lines)
+        tree = git("-C", clone, "mktree", given="".join(f"{kind}\t{name.format(n)}\n" for n in range(10)))
         kind, name = f"040000 tree {tree}", "d{}"
-    top = git("-C", s.clone, "mktree", given=f"040000 tree {tree}\trooms\n")
-    pull = s.open_commit(git("-C", s.clone, "commit-tree", top, "-p", "main", "-m", "Bomb"))
-    s.comment(pull)
-    return not_planned(s, pull, "more files than can be listed")
+    return f"{kind}\trooms\n"
 
 
-@attack("7", "a fork", "a submodule among the room files")
-def a_submodule(s):
-    tree = git("-C", s.clone, "mktree", given=f"160000 commit {'1' * 40}\tothers\n")
-    top = git("-C", s.clone, "mktree", given=f"040000 tree {tree}\trooms\n")
-    pull = s.open_commit(git("-C", s.clone, "commit-tree", top, "-p", "main", "-m", "Submodule"))
-    s.comment(pull)
-    return not_planned(s, pull, "is a submodule")
+def submodule(clone):
+    tree = git("-C", clone, "mktree", given=f"160000 commit {'1' * 40}\tothers\n")
+    return f"040000 tree {tree}\trooms\n"
+
+
+hostile_tree("a tree of a hundred million files in ten objects", without_end, "more files than can be listed")
+hostile_tree("a submodule among the room files", submodule, "is a submodule")
 
 
 @attack("7", "a fork", "a state, a journal and a link in the place of the lock, in the checkout")
@@ -307,6 +317,219 @@ def a_state_directory_that_is_a_link(s):
     check(s.commented and s.apply(s.merge(pull)), s.runner.log)
     check([path.name for path in outside.iterdir()] == ["kept"], "nothing is written through it, nor removed")
     return "state.sh take, which begins with nothing"
+
+
+FILES = ("roomctl.yaml", "mutes.yaml", "rooms/_defaults.yaml", "rooms/tea.yaml") + tuple(
+    f".roomctl/state.json{ending}" for ending in ("", ".journal", ".lock")
+)
+
+
+def endless(kind, put):
+    @attack("7", "whoever writes the checkout", f"{kind} in the place of each file that is read")
+    def function(s):
+        ended = {}
+        for file in FILES:
+            shutil.copytree(s.clone, s.work / "copy", symlinks=True)
+            place = s.work / "copy" / file
+            place.parent.mkdir(exist_ok=True)
+            place.unlink(missing_ok=True)
+            put(place)
+            done = s.by_itself(s.work / "copy", "apply", "--yes")
+            ended[file] = done.returncode
+            check(done.returncode in (3, 7), f"{file}: {done}")
+            shutil.rmtree(s.work / "copy")
+        return f"the reader of all files: {ended}"
+
+    function.__name__ = kind
+
+
+endless("a link to /dev/zero", lambda place: os.symlink("/dev/zero", place))
+endless("a pipe", os.mkfifo)
+
+
+# --- 8: what is compiled
+
+
+def looped(before, middle, behind):
+    """Ten times ten times ten..."""
+    return "".join(f"[1,2,3,4,5,6,7,8,9,10].{before}({name}, " for name in "abcdefghij") + middle + ")" * 10 + behind
+
+
+POLICIES = {
+    "a policy of loops in loops": looped("all", "true", ""),
+    "a policy that grows": looped("map", "1", " == []"),
+    "a policy of 65,435 parentheses": "(" * 65_435 + "true" + ")" * 65_435,
+    "a policy that is nested deeply": "size([" * 1_000 + "1" + "])" * 1_000 + " > 0",
+    "a policy of 1,230 terms": "1" + "+1" * 1_230 + " > 0",
+    "a pattern in a policy that needs millions of states": "room.roomName.matches('((((a{0,99}){0,99}){0,99}){0,99}){0,99}')",
+}
+NESTED = "{" * 3_000 + "a" + "}" * 3_000
+GLOBS = {
+    "a policy for rooms of a pattern that is nested deeply": {"policies": [{"id": "p", "message": "m", "expression": "true", "rooms": NESTED}]},
+    "a claim of a pattern that is nested deeply": {"owns": [NESTED]},
+    "protection by patterns that fill the file": {"protected": ["[!a-y]?*{b,c}" * 100 + str(n) for n in range(180)] + [NESTED]},
+}
+MUTE = {"room": NESTED, "attribute": "privacy", "reason": "r", "until": "2027-01-01"}
+
+
+def compiled(through, config):
+    @attack("8", "a fork", through)
+    def function(s):
+        before = (s.clone / "roomctl.yaml").read_text()
+        lines = "".join(f"{name}: {json.dumps(value)}\n" for name, value in config.items())
+        pull = s.pull_request({"roomctl.yaml": before + lines, "rooms/quick-2.yaml": "maxParticipants: 7\n"})
+        check(s.first is False and "whose guards count" in s.comment_of(pull), s.comment_of(pull))
+        check(s.apply(s.merge(pull)) is False, s.runner.log)
+        return f"plan.yml, and merged all the same: {refused(s, 3, 'roomctl.yaml:')}"
+
+    function.__name__ = through
+
+
+for through, expression in POLICIES.items():
+    compiled(through, {"policies": [{"id": "p", "message": "m", "expression": expression}]})
+for through, config in GLOBS.items():
+    compiled(through, config)
+
+
+@attack("8", "a fork", "a mute for rooms of a pattern that is nested deeply, which the trusted workflow reads")
+def a_mute_of_a_pattern(s):
+    pull = s.pull_request({"mutes.yaml": f"mutes: {json.dumps([MUTE])}\n", "rooms/quick-2.yaml": "maxParticipants: 7\n"})
+    return not_planned(s, pull)
+
+
+# --- 9, 12: what is started sees no secret
+
+
+def spied(s, *names):
+    """From now on, what is started under these names keeps its environment, and the one that its parent began with, but
+    not that of roomctl, which knows all of it. Gives out where."""
+    seen = s.work / "seen"
+    seen.mkdir()
+    for name in names:
+        real = shutil.which(name, path=s.plain["PATH"])
+        if name == "roomctl":
+            real = s.program
+        (s.binary / name).unlink(missing_ok=True)
+        (s.binary / name).write_text(
+            "#!/bin/sh\n"
+            f'if [ "{name} $1" != "roomctl apply" ] && [ "{name} $1" != "roomctl render" ]; then\n'
+            f"  {{ env; [ \"$(cat /proc/$PPID/comm)\" = roomctl ] || tr '\\0' '\\n' < /proc/$PPID/environ; }} >> {seen}/{name}\n"
+            f'fi\nexec {real} "$@"\n'
+        )
+        (s.binary / name).chmod(0o755)
+    return seen
+
+
+def unspied(s, seen, *names):
+    """What each of them saw; and all is as it was."""
+    texts = {name: (seen / name).read_text() if (seen / name).exists() else "" for name in names}
+    shutil.rmtree(seen)
+    for name in names:
+        (s.binary / name).unlink()
+    shutil.copy(s.program, s.binary / "roomctl")
+    return texts
+
+
+@attack("9, 12", "a supplier", "programs on the PATH of a runner that keep what they see: roomctl --version, git, python3, base64")
+def programs_that_look(s):
+    names = ("roomctl", "git", "python3", "base64")
+    pull = s.pull_request({"rooms/look.yaml": "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TICKETS_TOKEN}\n"})
+    sha = s.merge(pull)
+    seen = spied(s, *names)
+    ok = s.apply(sha)
+    texts = unspied(s, seen, *names)
+    check(ok and s.report()["summary"]["confirmed"] == 1, s.runner.log)
+    check(all("PATH=" in text for text in texts.values()), {name: len(text) for name, text in texts.items()})
+    check(not any("canary" in text for text in texts.values()), [name for name in names if "canary" in texts[name]])
+    return "alone.sh, which hands down by name what a step needs"
+
+
+@attack("9", "whoever writes the checkout", "git, which the program starts")
+def git_of_the_program(s):
+    git("-C", s.clone, "checkout", "-q", "main")
+    seen = spied(s, "git")
+    done = s.by_itself(s.clone, "plan", "--live", "--base", "HEAD^")
+    texts = unspied(s, seen, "git")
+    check(done.returncode == 0 and "PATH=" in texts["git"] and "canary" not in texts["git"], done)
+    return "a cleared environment"
+
+
+@attack("9", "a fork", "the sandbox, which keeps its rooms in a file")
+def a_secret_in_the_sandbox(s):
+    s.write("rooms/sand.yaml", "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TICKETS_TOKEN}\n")
+    done = s.by_itself(s.clone, "apply", "--sandbox", "--yes")
+    kept = (s.clone / ".roomctl/sandbox.json").read_text()
+    check(done.returncode == 0 and '"sand"' in kept and "canary" not in kept, done)
+    return "the sandbox, which resolves no real variable"
+
+
+# --- 3, 5: the branch of the state moves during a run
+
+
+def meanwhile(s, files):
+    """Another run pushes to the branch of the state."""
+    git("-C", s.origin, "config", "user.name", "Other")
+    git("-C", s.origin, "config", "user.email", "other@example.com")
+    parent = git("-C", s.origin, "rev-parse", "roomctl-state")
+    tree = git("-C", s.origin, "ls-tree", parent) + "\n"
+    for file, text in files.items():
+        blob = git("-C", s.origin, "hash-object", "-w", "--stdin", given=text)
+        kept = [line for line in tree.splitlines(True) if not line.endswith(f"\t{file}\n")]
+        tree = "".join(kept) + f"100644 blob {blob}\t{file}\n"
+    made = git("-C", s.origin, "commit-tree", git("-C", s.origin, "mktree", given=tree), "-p", parent, "-m", "Other")
+    git("-C", s.origin, "update-ref", "refs/heads/roomctl-state", made)
+
+
+def raced(s, room, files):
+    """An apply during which another run moves the branch. Returns whether all went well, and its commit."""
+    pull = s.pull_request({f"rooms/{room}.yaml": "maxParticipants: 3\n"})
+    sha = s.merge(pull)
+    s.runner.before["Keep the state on its branch"] = lambda: meanwhile(s, files)
+    ok = s.apply(sha)
+    s.runner.before.clear()
+    check(s.room(room), s.runner.log)
+    return ok, sha
+
+
+@attack("5", "another run", "a push to the branch of the state, which leaves the state as it was")
+def a_push_beside_the_state(s):
+    ok, sha = raced(s, "raced", {"note": "of another run"})
+    check(ok and '"raced"' in s.state() and s.state("applied") == sha, s.runner.log)
+    return "nothing, as it should be: state.sh keep fetches and pushes again"
+
+
+@attack("5", "another run", "a push of another state, of the next serial")
+def a_push_of_another_state(s):
+    other = json.loads(s.state())
+    other["serial"] += 1
+    ok, sha = raced(s, "lost", {"state.json": json.dumps(other)})
+    check(ok is False and json.loads(s.state()) == other and s.state("applied") != sha, s.runner.log)
+    check("step Keep the state on its branch ended with 7" in s.run.log(), s.run.log())
+    spare = re.search("the state of the run is on (roomctl-state-of-run-[0-9a-f-]+)", s.run.log())[1]
+    kept = json.loads(git("-C", s.origin, "show", f"{spare}:state.json"))
+    check("lost" in kept["rooms"] and kept["lineage"] == other["lineage"], kept)
+    # Somebody puts the two together: here the one of the run, whose room is nowhere else.
+    git("-C", s.origin, "update-ref", "refs/heads/roomctl-state", git("-C", s.origin, "rev-parse", spare))
+    check(s.apply(sha), s.runner.log)
+    return f"state.sh keep, which ends with 7 and keeps the state of the run on {spare}"
+
+
+@attack("5", "whoever protects the branch of the state", "a push that is refused however often it is tried")
+def a_branch_that_takes_nothing(s):
+    hook = s.origin / "hooks/update"
+    hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/roomctl-state ]\n')
+    hook.chmod(0o755)
+    before = s.state()
+    pull = s.pull_request({"rooms/refused.yaml": "maxParticipants: 3\n"})
+    sha = s.merge(pull)
+    ok = s.apply(sha)
+    hook.unlink()
+    check(ok is False and s.state() == before and s.room("refused"), s.runner.log)
+    spare = re.search("the state of the run is on (roomctl-state-of-run-[0-9a-f-]+)", s.run.log())[1]
+    check('"refused"' in git("-C", s.origin, "show", f"{spare}:state.json"), s.run.log())
+    # Without the state the next run looks, and finds the room as it should be.
+    check(s.apply(sha) and '"refused"' in s.state(), s.runner.log)
+    return f"state.sh keep, which keeps the state of the run on {spare}"
 
 
 # --- 10: a job that is cancelled
@@ -342,7 +565,6 @@ def cancelled(item, through, *signals):
         return f"{stopped}: {len(done)} of 9 rooms done, report and state kept, the rest done by the next run"
 
     function.__name__ = through
-    return function
 
 
 cancelled("10", "SIGINT to the shell of the step", signal.SIGINT)

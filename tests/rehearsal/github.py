@@ -3,9 +3,9 @@ ask for them. Who may write is held against the token, and time moves by a secon
 
 import itertools
 import json
-import threading
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from loopback import Silent, serve
 
 REPOSITORY = "acme/rooms"
 BOT = {"type": "Bot", "login": "github-actions[bot]"}
@@ -24,7 +24,7 @@ class GitHub:
         self.seconds = itertools.count()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Silent):
             def do_GET(self):
                 self.handle_with(lambda path: outer.get(path))
 
@@ -39,32 +39,16 @@ class GitHub:
                 if self.path.startswith("/storage/"):
                     # Where artifacts lie is not GitHub: whatever comes there is known to others.
                     outer.leaks.extend([given] if given else [])
-                    return self.answer(200, outer.artifacts[int(self.path.split("/")[2])]["content"])
+                    return self.send(200, outer.artifacts[int(self.path.split("/")[2])]["content"])
                 path = self.path.removeprefix(f"/repos/{REPOSITORY}")
                 if writes and given != f"Bearer {WRITE}":
-                    return self.answer(403, b"{}")
+                    return self.send(403, b"{}")
                 if path.endswith("/zip"):
-                    return self.answer(302, b"", Location=f"{outer.url}/storage/{path.split('/')[3]}")
+                    return self.send(302, b"", Location=f"{outer.url}/storage/{path.split('/')[3]}")
                 found = answer(path)
-                return self.answer(404 if found is None else 200, json.dumps(found).encode())
+                return self.send(404 if found is None else 200, json.dumps(found).encode())
 
-            def answer(self, status, text, **headers):
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}"
+        _, self.url = serve(Handler)
 
     def now(self):
         second = next(self.seconds)

@@ -5,22 +5,20 @@
 Needs bash, curl, tar and unzip, as a runner has them."""
 
 import hashlib
-import http.server
 import io
 import re
 import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 import tomllib
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from loopback import ACTION, ROOT, Silent, check, serve, step
+
 sys.path.insert(0, str(ROOT / "packaging"))
 import package  # noqa: E402
-ACTION = ROOT / ".github/actions/roomctl"
 CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
 VERSION = CARGO["version"]
 TARGETS = {
@@ -36,6 +34,8 @@ MACHINES = {
     for machine, target in TARGETS.items()
 }
 LINUX = MACHINES["Linux", "x86_64"][0]
+# As the action's step has it.
+(RUN,) = re.findall(r"run: (.*install\.sh.*)", (ROOT / ACTION / "action.yml").read_text())
 
 
 def program(text):
@@ -64,21 +64,13 @@ class Releases:
         self.files, self.asked = {}, []
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Silent):
             def do_GET(self):
                 outer.asked.append(self.path)
                 body = outer.files.get(self.path)
-                self.send_response(404 if body is None else 200)
-                self.send_header("Content-Length", str(len(body or b"")))
-                self.end_headers()
-                self.wfile.write(body or b"")
+                self.send(404 if body is None else 200, body or b"")
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        _, self.url = serve(Handler)
 
     def put(self, folder, kind, body, repository="acme/roomctl"):
         made = archive(folder, kind, body)
@@ -113,11 +105,11 @@ class Machine:
             "PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin", "HOME": str(temp), "RUNNER_TEMP": str(temp),
             "RUNNER_TOOL_CACHE": str(temp if fresh else self.work / "cache"), "GITHUB_PATH": str(path),
             "GITHUB_SERVER_URL": self.releases.url, "GITHUB_REPOSITORY": "acme/rooms",
-            "ACTION": str(ACTION), "ACTION_REPOSITORY": "", "TOKEN": "", "SHA256": "",
+            "ACTION": str(ROOT / ACTION), "ACTION_REPOSITORY": "", "TOKEN": "", "SHA256": "",
             "VERSION": VERSION, "REPOSITORY": "acme/roomctl", **given,
         }
         done = subprocess.run(
-            ["bash", ACTION / "install.sh"], cwd=temp, env=environment, capture_output=True, text=True, timeout=60,
+            ["bash", "-c", RUN], cwd=temp, env=environment, capture_output=True, text=True, timeout=60,
         )
         added = path.read_text().strip()
         said = ""
@@ -125,15 +117,6 @@ class Machine:
             (found,) = Path(added).iterdir()
             said = subprocess.run([found], capture_output=True, text=True).stdout.strip()
         return done.returncode == 0, done.stdout + done.stderr, said
-
-
-def check(truth, message):
-    if not truth:
-        sys.exit(f"installing: not so: {message}")
-
-
-def step(text):
-    print(f"installing: {text}", flush=True)
 
 
 def names():
@@ -225,6 +208,13 @@ def rehearse(work):
     other = releases.put(LINUX, "tar.gz", program("roomctl 0.0.1"))
     ok, text, said = machine.install(SHA256=other)
     check(not ok and not said and "is not roomctl" in text, text)
+
+    step("what is loaded sees no secret of the job")
+    looks = f'#!/bin/sh\n{{ env; tr "\\0" "\\n" < /proc/$PPID/environ; }} > "$HOME/seen"\necho {right}\n'
+    other = releases.put(LINUX, "tar.gz", looks.encode())
+    ok, text, said = machine.install(SHA256=other, ROOM_TOKEN="canary", METERED_SECRET_KEY="canary", ANYTHING="canary")
+    (seen,) = machine.work.glob("tmp*/seen")
+    check(ok and said == right and "PATH=" in seen.read_text() and "canary" not in seen.read_text(), text)
 
     step("inputs are no code, no path and no address")
     marked = work / "marked"

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 import attacks
-from runner import git
-from stage import Stage, check, step
+from loopback import check, git, step
+from stage import Stage
 
 
 def a_change_is_planned_and_applied(s):
@@ -90,8 +90,7 @@ def main():
             step("nothing that is left holds a secret")
             stage.no_secret_is_left()
         finally:
-            stage.simulator.kill()
-            stage.simulator.wait()
+            stage.end()
     step("all of it went as it should")
 
 

@@ -2,22 +2,16 @@
 YAML as it is. What GitHub's actions do (checkout, artifacts) is done with local copies."""
 
 import io
-import os
 import re
 import shutil
-import signal
 import subprocess
-import threading
 import zipfile
 from pathlib import Path
 
 import yaml
 
 from github import READ, REPOSITORY, WRITE
-
-
-class Failed(Exception):
-    """A step of a job failed."""
+from loopback import Failed, bound, git
 
 
 class Runner:
@@ -31,6 +25,8 @@ class Runner:
         self.log = ""
         # Called with a process that runs roomctl: somebody cancels the job.
         self.cancel = None
+        # By the names of steps, what is called before: what others do meanwhile.
+        self.before = {}
 
     def job(self, workflow, sha, about, event=None, secrets=None):
         """Runs the only job of a workflow of the repository at `sha`. `about` is what GitHub knows of the run: its
@@ -109,6 +105,7 @@ class _Run:
             if not self.true(condition, known):
                 continue
             environment = {**(base or {}), **{k: self.text(v, known) for k, v in step.get("env", {}).items()}}
+            self.runner.before.get(step.get("name"), lambda: None)()
             try:
                 self.step(step, known, environment, directory)
             except Failed as failure:
@@ -165,7 +162,7 @@ class _Run:
             # As GitHub does: a file, which the shell reads while it runs.
             child = subprocess.Popen(
                 ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
-                cwd=folder, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT,
+                cwd=folder, preexec_fn=bound, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT,
                 env={
                     **self.runner.environment,
                     "GITHUB_REPOSITORY": REPOSITORY,
@@ -203,11 +200,3 @@ class _Run:
             return (str(known.get(name, "")) == value) == (operator == "==")
 
         return any(all(one(part) for part in side.split("&&")) for side in condition.split("||"))
-
-
-def git(*arguments, given=None):
-    """Runs git and gives out what it said."""
-    done = subprocess.run(["git", *map(str, arguments)], capture_output=True, text=True, input=given)
-    if done.returncode != 0:
-        raise Failed(f"git {arguments}: {done.stderr}")
-    return done.stdout.strip()

@@ -6,48 +6,23 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
-from github import REPOSITORY, GitHub
-from runner import Runner, git
-
-ROOT = Path(__file__).resolve().parents[2]
-KEY = "canary-key-of-the-account"
-HOOK = "canary-token-of-a-webhook"
-SCRIPTS = ".github/actions/roomctl"
+from github import GitHub
+from loopback import ACTION, HOOK, KEY, ROOT, Place, bound, check, git
+from runner import Runner
 
 
-class Stage:
+class Stage(Place):
+    # Whatever somebody plants, ignored or not.
+    added = ("-A", "-f")
+
     def __init__(self, program, work):
-        self.work = work
+        super().__init__(program, work)
         self.hub = GitHub()
-        self.simulator = subprocess.Popen(
-            [program, "simulate", "--data", work / "service.json"],
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "METERED_SECRET_KEY": KEY},
-        )
-        self.service = self.simulator.stdout.readline().strip()
-        self.origin = work / "origin.git"
-        self.clone = work / "clone"
-        git("init", "-q", "--bare", "-b", "main", self.origin)
         git("-C", self.origin, "config", "uploadpack.allowFilter", "true")
-        git("clone", "-q", self.origin, self.clone)
-        for name, value in (("user.name", "Rehearsal"), ("user.email", "rehearsal@example.com")):
-            git("-C", self.clone, "config", name, value)
-        # What is set on a runner without any secret: the program on the PATH, and where GitHub is.
-        binary = work / "bin"
-        binary.mkdir()
-        shutil.copy(program, binary / "roomctl")
-        self.plain = {
-            "PATH": f"{binary}:{os.environ['PATH']}",
-            "HOME": str(work),
-            "GITHUB_API_URL": self.hub.url,
-            "GITHUB_SERVER_URL": self.hub.url,
-            "REMOTE": str(self.origin),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+        self.plain |= {"GITHUB_API_URL": self.hub.url, "GITHUB_SERVER_URL": self.hub.url}
         self.runner = Runner(self.origin, work / "runs", self.plain, self.hub)
         self.number = 0
 
@@ -62,16 +37,6 @@ class Stage:
         self.push("main")
 
     # --- the repository
-
-    def write(self, file, text):
-        path = self.clone / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def commit(self, message):
-        git("-C", self.clone, "add", "-A", "-f")
-        git("-C", self.clone, "commit", "-q", "-m", message)
-        return git("-C", self.clone, "rev-parse", "HEAD")
 
     def push(self, branch):
         git("-C", self.clone, "push", "-q", "-f", "origin", f"HEAD:{branch}")
@@ -214,22 +179,23 @@ class Stage:
         except urllib.error.HTTPError:
             return None
 
-    def by_hand(self, room, body):
-        """Somebody changes a room on the dashboard."""
-        url = f"{self.service}/api/v1/room/{room}?secretKey={KEY}"
-        request = urllib.request.Request(url, data=body.encode(), method="PUT", headers={"Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=10).close()
-
     def with_state(self, *arguments):
         """Runs the program in the clone, with the state of its branch."""
         environment = {**self.plain, "METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK, "BRANCH": "roomctl-state"}
         environment["RUNNER_TEMP"] = str(self.work / "hand")
         Path(environment["RUNNER_TEMP"]).mkdir(exist_ok=True)
-        script = ROOT / SCRIPTS / "state.sh"
+        script = ROOT / ACTION / "state.sh"
         for command in (["bash", script, "take"], ["roomctl", *arguments], ["bash", script, "keep"]):
             done = subprocess.run(command, cwd=self.clone, env=environment, capture_output=True, text=True)
             check(done.returncode == 0, f"{command}: {done.stdout}{done.stderr}")
         shutil.rmtree(self.clone / ".roomctl")
+
+    def by_itself(self, place, *arguments):
+        """Runs the program in a directory, with everything secret in its environment, as it may be run by hand."""
+        environment = {**self.plain, "METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK}
+        return subprocess.run(
+            ["roomctl", *arguments], cwd=place, env=environment, preexec_fn=bound, capture_output=True, text=True, timeout=60,
+        )
 
     # --- what is left
 
@@ -251,12 +217,3 @@ class Stage:
             check(secret.encode() not in objects, "a secret is in the history")
         check(not re.search(r"secretKey=(?!\*|canary)", self.runner.log), "an address of the service is shown")
         check(self.hub.leaks == [], "a token of ours went where artifacts lie")
-
-
-def check(truth, message):
-    if not truth:
-        sys.exit(f"rehearsal: not so: {str(message)[-4000:]}")
-
-
-def step(text):
-    print(f"rehearsal: {text}", flush=True)

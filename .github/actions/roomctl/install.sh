@@ -3,6 +3,8 @@
 # or GitHub attests where it was built. Compiles nothing, and asks no registry for a name that anybody may own.
 set -euo pipefail
 export LC_ALL=C
+# Only what asks GitHub gets it, not what is loaded and looked at.
+export -n TOKEN
 
 # Repeats nothing of an input: a line of it could be a command of the workflow.
 fail() {

@@ -47,7 +47,7 @@ take() {
   if [ ! -f .roomctl/state.json ]; then echo "no state yet on the branch $BRANCH"; fi
 }
 
-# The tree to keep: the state as it is here, and the commit that is applied by now.
+# The tree to keep: the state as it is here, and the commit that is applied by now, or that the branch has at $1.
 tree() {
   export GIT_INDEX_FILE="$repository/keep"
   rm -f "$GIT_INDEX_FILE"
@@ -56,7 +56,7 @@ tree() {
     id=$(git -C "$repository" hash-object -w --no-filters -- "$PWD/.roomctl/$file")
     git -C "$repository" update-index --add --cacheinfo "100644,$id,$file"
   done
-  id=$(blob "$taken" applied)
+  id=$(blob "$1" applied)
   if [ "${CODE:-}" = 0 ] && [ -n "${APPLIED:-}" ]; then
     id=$(printf '%s\n' "$APPLIED" | git -C "$repository" hash-object -w --stdin)
   fi
@@ -73,7 +73,7 @@ is_as_taken() {
 
 keep() {
   [ -d "$repository" ] || begin
-  tree=$(tree)
+  tree=$(tree "$taken")
   parent=$(git -C "$repository" rev-parse -q --verify "$taken" || true)
   if [ -n "$parent" ] && [ "$(git -C "$repository" rev-parse "$parent^{tree}")" = "$tree" ]; then return; fi
   for _ in 1 2 3; do
@@ -81,11 +81,15 @@ keep() {
       commit-tree "$tree" ${parent:+-p "$parent"} -m "State after ${GITHUB_SHA:-apply}")
     if git -C "$repository" push -q "$remote" "$commit:refs/heads/$BRANCH"; then return; fi
     fetch refs/roomctl/now
-    is_as_taken refs/roomctl/now || break
     parent=$(git -C "$repository" rev-parse -q --verify refs/roomctl/now || true)
+    # It arrived, and only the answer was lost.
+    if [ "$parent" = "$commit" ]; then return; fi
+    is_as_taken refs/roomctl/now || break
+    tree=$(tree refs/roomctl/now)
   done
   # What this run did must not be lost: somebody has to put the two together.
-  spare="$BRANCH-of-run-${GITHUB_RUN_ID:-0}"
+  # The commit is in the name: a run that is started again has the number of the one before.
+  spare="$BRANCH-of-run-${GITHUB_RUN_ID:-0}-${commit:0:12}"
   git -C "$repository" push -q "$remote" "$commit:refs/heads/$spare" || spare="no branch: it could not be written either"
   echo "::error title=state::the branch $BRANCH moved during this run; the state of the run is on $spare"
   exit 7

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Starts a command with nothing of the job but what it needs: whoever uses the action puts the secrets of rooms into the
+# environment of all its steps, and they are for roomctl alone. The first argument names what the command needs of its own.
+# It takes the place of this shell, since a child can read the environment that its parent began with.
+set -euo pipefail
+needed=" $1 PATH HOME LANG TMPDIR TEMP TMP SYSTEMROOT WINDIR COMSPEC PATHEXT USERPROFILE MSYSTEM \
+RUNNER_TEMP RUNNER_TOOL_CACHE GITHUB_API_URL GITHUB_SERVER_URL GITHUB_REPOSITORY GITHUB_OUTPUT GITHUB_PATH GITHUB_RUN_ID GITHUB_SHA \
+http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE GIT_SSL_CAINFO \
+REMOTE GIT_CONFIG_NOSYSTEM PYTHONDONTWRITEBYTECODE "
+for name in $(compgen -e); do
+  [[ $needed == *" $name "* ]] || unset "$name"
+done
+shift
+exec "$@"
