@@ -31,7 +31,7 @@ use crate::planner::receipt::set_aside;
 use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State};
 use crate::report::PlanReport;
 use crate::report::apply::Summary;
-use crate::report::saved::{SavedPlan, Terms};
+use crate::report::saved::SavedPlan;
 use crate::report::view::{self, Detail};
 use crate::report::{AllowedReport, ApplyReport, text};
 use crate::run::apply::{Job, apply};
@@ -152,11 +152,10 @@ fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure
         .iter()
         .for_each(|saved| base.extend(&saved.terms.base));
     session.keep_to(base, reviewed.iter().map(SavedPlan::weakened).sum());
-    let terms: Vec<&Terms> = reviewed.iter().map(|saved| &saved.terms).collect();
-    let PlanningArgs {
-        allow, max_changes, ..
-    } = &args.planning;
-    session.allowed = AllowedReport::all(allow, *max_changes, &terms);
+    let allowed = reviewed.iter().flat_map(|saved| saved.terms.allowed());
+    let allowed: Vec<AllowedReport> = allowed.collect();
+    let asked = &args.planning;
+    session.allowed = AllowedReport::all(&asked.allow, asked.max_changes, &allowed);
     Ok((session, intent))
 }
 

@@ -204,7 +204,7 @@ impl Import<'_> {
         names: &BTreeSet<String>,
         state: &State,
     ) -> (Vec<RoomName>, Vec<RoomReport>) {
-        let rule = self.workspace.names();
+        let rule = self.workspace.configuration.names();
         let spellings = self.spellings(names, state);
         let (mut read, mut rooms) = (Vec::new(), Vec::new());
         for text in names {

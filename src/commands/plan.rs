@@ -62,6 +62,10 @@ pub(crate) struct PlanArgs {
     /// and not applied, would revert what the revision has got since, or is drift
     #[arg(long, value_name = "REV", conflicts_with = "reassert")]
     pub base: Option<String>,
+    /// Compare the guards of the base with those of this git revision, which were only proposed: nothing of them counts
+    /// for the plan, which is made with the configuration that is here
+    #[arg(long, value_name = "REV", requires = "base")]
+    pub proposed: Option<String>,
     /// Exit with 4 when the plan holds lines that the change does not explain, or for which --base cannot be read
     #[arg(long, value_name = "WHAT", requires = "base")]
     pub deny: Option<Deny>,
@@ -194,7 +198,11 @@ impl Since {
         let read = || {
             let history = git::history(rooms, revision)?;
             let (base, unread) = base::read(rooms, &history, &workspace.context(NOBODY))?;
-            let guards = guards::since(session, args.planning.mutes.as_deref(), &history)?;
+            let proposed = args.proposed.as_deref();
+            let proposed = proposed.map(|revision| git::commit(rooms, revision));
+            let proposed = proposed.transpose()?;
+            let mutes = args.planning.mutes.as_deref();
+            let guards = guards::since(session, mutes, &history, proposed.as_deref())?;
             Ok((unread, Self { base, guards }))
         };
         let (unread, since) = read().map_err(|error: GitError| {

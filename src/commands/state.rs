@@ -162,7 +162,7 @@ fn show(
 
 fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Result<Exit, Failure> {
     // The rule for files: under a name that no file may have, the room could only ever be an orphan.
-    let new = RoomName::parse(new, workspace.names())
+    let new = RoomName::parse(new, workspace.configuration.names())
         .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
     let mut held = store::lock(workspace, output)?;
     let old = find(&held.state, old)?.0.clone();

@@ -181,17 +181,15 @@ pub(crate) fn real(path: &Path) -> io::Result<PathBuf> {
     if !real.is_symlink() {
         return Ok(real);
     }
-    refuse_links_of(checkout(), &real)?;
+    refuse_link(&real, real.starts_with(checkout()))?;
     real.canonicalize()
 }
 
 /// Where a file of ours is or will be, which is neither a link nor below one of the checkout.
 pub(crate) fn place(path: &Path) -> io::Result<PathBuf> {
     let real = resolve(path)?;
-    match real.is_symlink() {
-        true => Err(Unfit::Link(real).into()),
-        false => Ok(real),
-    }
+    refuse_link(&real, real.is_symlink())?;
+    Ok(real)
 }
 
 /// Whether a file may be written at `path` as a whole, in the place of a regular file or of nothing; and where.
@@ -251,10 +249,21 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn resolve_in(path: &Path, checkout: &Path) -> io::Result<PathBuf> {
-    let mut real = match path.has_root() {
+    let start = match path.has_root() {
         true => PathBuf::new(),
         false => std::env::current_dir()?,
     };
+    walk(start, path, &|link| link.starts_with(checkout))
+}
+
+/// Refuses a link anywhere on the way from `base` along `below`, to the last part of it.
+pub(crate) fn refuse_links_below(base: &Path, below: &Path) -> io::Result<()> {
+    let real = walk(base.to_owned(), below, &|_| true)?;
+    refuse_link(&real, real.is_symlink())
+}
+
+/// Where `path` leads from `real`, up to its last part. Links on the way are followed but for those that are `refused`.
+fn walk(mut real: PathBuf, path: &Path, refused: &dyn Fn(&Path) -> bool) -> io::Result<PathBuf> {
     let mut parts = path.components().peekable();
     while let Some(part) = parts.next() {
         match part {
@@ -263,16 +272,16 @@ fn resolve_in(path: &Path, checkout: &Path) -> io::Result<PathBuf> {
             part => real.push(part),
         }
         if parts.peek().is_some() && real.is_symlink() {
-            refuse_links_of(checkout, &real)?;
+            refuse_link(&real, refused(&real))?;
             real = real.canonicalize()?;
         }
     }
     Ok(real)
 }
 
-fn refuse_links_of(checkout: &Path, link: &Path) -> Result<(), Unfit> {
-    match link.starts_with(checkout) {
-        true => Err(Unfit::Link(link.to_owned())),
+fn refuse_link(link: &Path, is_refused: bool) -> io::Result<()> {
+    match is_refused {
+        true => Err(Unfit::Link(link.to_owned()).into()),
         false => Ok(()),
     }
 }

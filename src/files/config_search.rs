@@ -66,16 +66,6 @@ pub(crate) fn find(here: &Path, directories: &[PathBuf]) -> Result<Option<PathBu
     Ok(None)
 }
 
-/// The first part of the way from `base` along `below` that is a link, if one is.
-pub(crate) fn link_on_the_way(base: &Path, below: &Path) -> Option<PathBuf> {
-    let mut way = base.to_owned();
-    let mut links = below.components().filter_map(|part| {
-        way.push(part);
-        way.is_symlink().then(|| way.clone())
-    });
-    links.next()
-}
-
 /// Whether nobody could have put it there who does not also own the working directory, or the machine.
 fn is_trusted(here: &Path, path: &Path) -> bool {
     let directory = path.parent().unwrap_or(path);

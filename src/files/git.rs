@@ -47,14 +47,13 @@ pub(crate) struct Tree {
 /// Why something could not be read, by its path below the directory, with `/`; empty for the directory itself.
 pub(crate) type Unread = BTreeMap<String, String>;
 
-/// Looks `revision` up in the repository that `directory` is in.
-pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitError> {
-    let name = revision.escape_debug().to_string();
+/// The commit of `revision` in the repository that `directory` is in.
+pub(crate) fn commit(directory: &Path, revision: &str) -> Result<String, GitError> {
     let peeled = format!("{revision}^{{commit}}");
     let find = ["rev-parse", "--quiet", "--verify", "--end-of-options"];
     let found = run(directory, &[&find[..], &[&peeled]].concat()).map_err(|error| match error {
         GitError::Refused(said) => GitError::Revision {
-            revision: name.clone(),
+            revision: revision.escape_debug().to_string(),
             message: match said.is_empty() {
                 true => "there is no such commit".to_owned(),
                 false => said,
@@ -62,10 +61,17 @@ pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitEr
         },
         other => other,
     })?;
-    let commit = String::from_utf8_lossy(&found).trim().to_owned();
+    Ok(String::from_utf8_lossy(&found).trim().to_owned())
+}
+
+/// Looks `revision` up, and where the branch that is checked out left it.
+pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitError> {
+    let commit = commit(directory, revision)?;
     let common = run(directory, &["merge-base", "--all", "HEAD", &commit]);
     let common = common.map_err(|error| match error {
-        GitError::Refused(said) if said.is_empty() => GitError::NothingInCommon(name),
+        GitError::Refused(said) if said.is_empty() => {
+            GitError::NothingInCommon(revision.escape_debug().to_string())
+        }
         other => other,
     })?;
     let merge_bases = String::from_utf8_lossy(&common);

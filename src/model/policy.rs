@@ -196,11 +196,18 @@ pub(crate) fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyErr
         patterns.extend((*policy.patterns).clone());
         policies.push(policy);
     }
+    Ok(together(policies, patterns))
+}
+
+/// All of them, each with the patterns of all. Errors come first: so many breaches of a room are told of, and no number of
+/// warnings may take the place of one.
+fn together(mut policies: Vec<Policy>, patterns: Patterns) -> Vec<Policy> {
     let patterns = Arc::new(patterns);
     for policy in &mut policies {
         policy.patterns = patterns.clone();
     }
-    Ok(policies)
+    policies.sort_by_key(|policy| policy.config.severity != Severity::Error);
+    policies
 }
 
 impl Policy {

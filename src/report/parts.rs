@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::saved::Terms;
 use crate::model::secret::MASK;
 use crate::model::words::words;
 use crate::model::{Effect, Stored};
@@ -85,29 +84,22 @@ words! {
 }
 
 impl AllowedReport {
-    /// What flags allow, in the order of the effects, for a run that is held to plans with the terms `reviewed`.
+    /// What flags allow, in the order of the effects, for a run that is held to plans that were made with `reviewed`.
     pub(crate) fn all(
         allowed: &[Effect],
         max_changes: Option<MaxChanges>,
-        reviewed: &[&Terms],
+        reviewed: &[Self],
     ) -> Vec<Self> {
-        let one = |what: String, is_so: &dyn Fn(&&Terms) -> bool| {
-            let also = reviewed.iter().copied().any(|terms| is_so(&terms));
-            let by = [AllowedBy::Flag].into_iter();
-            let by = by.chain(also.then_some(AllowedBy::ReviewedPlan)).collect();
-            Self { what, by }
-        };
         let effects = Effect::ALL.into_iter();
         let effects = effects.filter(|effect| allowed.contains(effect));
-        let effects = effects.map(|effect| {
-            one(effect.name().to_owned(), &|terms| {
-                terms.allowed.contains(&effect)
-            })
-        });
-        let most = max_changes.map(|most| {
-            let what = format!("max-changes {}", String::from(most));
-            one(what, &|terms| terms.max_changes == max_changes)
-        });
-        effects.chain(most).collect()
+        let effects = effects.map(|effect| effect.name().to_owned());
+        let most = max_changes.map(|most| format!("max-changes {}", String::from(most)));
+        let one = |what: String| {
+            let also = reviewed.iter().any(|one| one.what == what);
+            let also = also.then_some(AllowedBy::ReviewedPlan);
+            let by = [AllowedBy::Flag].into_iter().chain(also).collect();
+            Self { what, by }
+        };
+        effects.chain(most).map(one).collect()
     }
 }

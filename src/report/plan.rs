@@ -256,10 +256,6 @@ impl PlanReport {
             let origins = origins.get(&change.room).unwrap_or(&nowhere);
             change_report(change, origins, explained)
         });
-        let undeclared = plan.undeclared.iter().map(|(room, moved)| UndeclaredRoom {
-            room: room.to_string(),
-            attributes: moved.iter().map(UndeclaredReport::from).collect(),
-        });
         let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         let mut report = Self {
             app: plan.app.clone(),
@@ -278,7 +274,7 @@ impl PlanReport {
             changes: changes.collect(),
             unreadable: plan.unreadable.iter().map(UnreadableReport::from).collect(),
             muted: muted(plan),
-            undeclared: undeclared.collect(),
+            undeclared: undeclared(plan),
             guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
             allowed: Vec::new(),
             needs: needs(plan),
@@ -315,6 +311,16 @@ fn muted(plan: &Plan) -> Vec<MutedRoom> {
         attributes: muted.iter().map(MutedReport::from).collect(),
     })
     .collect()
+}
+
+fn undeclared(plan: &Plan) -> Vec<UndeclaredRoom> {
+    let rooms = plan.undeclared.iter();
+    rooms
+        .map(|(room, moved)| UndeclaredRoom {
+            room: room.to_string(),
+            attributes: moved.iter().map(UndeclaredReport::from).collect(),
+        })
+        .collect()
 }
 
 fn needs(plan: &Plan) -> Vec<String> {

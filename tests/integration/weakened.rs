@@ -177,16 +177,19 @@ fn what_others_did_since_or_nobody_can_read_is_not_of_this_change() {
 fn no_way_around_the_comparison() {
     let nearer = "app: acme\nrooms: rooms\n";
     let config = &format!("{BASE}rooms: rooms\n");
-    for (number, from) in ["", "", "below", ""].into_iter().enumerate() {
+    for (number, from) in ["", "", "below", "", "below", ""].into_iter().enumerate() {
         let site = branch(config);
         match number {
-            // It goes; it is called otherwise; a nearer one is there; mutes come.
+            // It goes; it is called otherwise; a nearer one is there; mutes come; a nearer one says the same, of other
+            // rooms and another state; another one is named.
             0 => std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap(),
             1 => {
                 std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap();
                 site.scratch.write("roomctl.yml", "app: acme\n");
             }
             2 => site.scratch.write("below/roomctl.yaml", nearer),
+            4 => site.scratch.write("below/roomctl.yaml", config),
+            5 => site.scratch.write("named.yaml", "app: acme\n"),
             _ => {
                 let mute =
                     "mutes:\n  - {room: \"*\", attribute: privacy, reason: r, until: 2099-01-01}\n";
@@ -206,7 +209,12 @@ fn no_way_around_the_comparison() {
             "--base",
             "main",
         ];
-        let ran = site.run(&[&args[..], &["--format", "json"]].concat());
+        let named: &[&str] = if number == 5 {
+            &["--config", "named.yaml"]
+        } else {
+            &[]
+        };
+        let ran = site.run(&[&args[..], &["--format", "json"], named].concat());
         assert_eq!(ran.code, 0, "{number}: {}", ran.all());
         assert_ne!(weakened(&ran), [""; 0], "{number}: {}", ran.all());
         let guard = ran.json()["guard"].to_string();
@@ -224,4 +232,111 @@ fn what_is_as_strict_is_not_said() {
     let ran = plan(&site, &["--format", "json"]);
     assert_eq!(ran.json().get("weakened"), None);
     assert_eq!(ran.json()["guard"], json!(null));
+}
+
+/// Nobody has to name `guard-weakened` anywhere for that: a change takes no guard away from what it brings itself.
+#[test]
+fn what_only_the_base_refuses_has_to_be_allowed() {
+    const POLICY: &str = "policies: [{id: p, expression: room.maxParticipants < 10, message: m}]\n";
+    let (five, fifty) = (
+        "privacy: private\nmaxParticipants: 5\n",
+        "privacy: private\nmaxParticipants: 50\n",
+    );
+    let milder = &POLICY.replace("message: m", "message: m, severity: warning");
+    let renamed = &POLICY.replace("id: p", "id: q").replace("< 10", "< 100");
+    for (base, now, (file, text)) in [
+        (POLICY, "", ("room-00", fifty)),
+        (POLICY, milder, ("room-00", fifty)),
+        (POLICY, renamed, ("room-00", fifty)),
+        ("owns: [room-*]\n", "owns: [\"*\"]\n", ("other", five)),
+        ("names: lowercase\n", "names: url-safe\n", ("Other", five)),
+    ] {
+        let site = branch(&format!("app: acme\n{base}"));
+        let change = |now: &str, file: &str, text: &str| {
+            site.scratch
+                .write("roomctl.yaml", &format!("app: acme\n{now}"));
+            site.scratch.write(&format!("rooms/{file}.yaml"), text);
+            commit(&site, "change");
+        };
+        // Without anything to refuse, the configuration is all that moves.
+        change(now, "room-00", "privacy: private\nmaxParticipants: 6\n");
+        assert_eq!(
+            plan(&site, &["--format", "json"]).json()["guard"],
+            json!(null)
+        );
+        assert_eq!(apply(&site, &[]).code, 0);
+        change(now, file, text);
+        let json = plan(&site, &["--format", "json"]);
+        let said = json.json()["weakened"][0]["message"].to_string();
+        let words = format!("; the base refuses rooms/{file}.yaml:");
+        assert!(said.contains(&words), "{now}: {}", json.all());
+        let guard = json.json()["guard"].to_string();
+        assert!(guard.contains("--allow guard-weakened"), "{now}: {guard}");
+        let sent = site.count("PUT") + site.count("POST");
+        for (allowed, code) in [(&[][..], 4), (&["--allow", "guard-weakened"], 0)] {
+            let ran = apply(&site, allowed);
+            let now_sent = site.count("PUT") + site.count("POST");
+            assert_eq!(
+                (ran.code, now_sent == sent),
+                (code, code == 4),
+                "{now}: {}",
+                ran.all()
+            );
+        }
+    }
+}
+
+/// Who plans for a stranger takes the rooms, and of the configuration nothing; what it takes away is said all the same.
+#[test]
+fn what_is_only_proposed_is_said_and_decides_nothing() {
+    let site = branch(BASE);
+    let proposed = "app: acme\nbase_url: http://127.0.0.1:1\nrooms: elsewhere\n";
+    site.scratch.write("roomctl.yaml", proposed);
+    site.room(0, "privacy: public\nmaxParticipants: 5\n");
+    commit(&site, "propose");
+    git(&site, &["checkout", "-q", "main", "--", "roomctl.yaml"]);
+    let args = ["--proposed", "HEAD", "--format", "json"];
+    let ran = plan(&site, &args);
+    let all = [
+        "base_url",
+        "rooms",
+        "guard.require_allow",
+        "guard.require_allow",
+        "protected",
+        "policies.small",
+    ];
+    assert_eq!(
+        weakened(&ran),
+        all.map(|what| format!("{what} this-change"))
+    );
+    assert_eq!(ran.json()["weakened"][1]["line"], 3);
+    let guard = ran.json()["guard"].to_string();
+    assert!(guard.contains("--allow guard-weakened"), "{guard}");
+    assert_eq!(ran.json()["changes"][0]["room"], "room-00");
+    for allowed in [
+        &[][..],
+        &["--allow", "privacy-widened"],
+        &["--allow", "guard-weakened"],
+    ] {
+        assert_eq!(apply(&site, allowed).code, 4);
+    }
+    // What nobody can read could be anything; what is not there at all forbids nothing.
+    for (text, expected) in [(Some("app: [\n"), "configuration"), (None, "app")] {
+        match text {
+            Some(text) => site.scratch.write("roomctl.yaml", text),
+            None => std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap(),
+        }
+        commit(&site, "further");
+        git(&site, &["checkout", "-q", "main", "--", "roomctl.yaml"]);
+        assert_eq!(
+            weakened(&plan(&site, &args))[0],
+            format!("{expected} this-change")
+        );
+    }
+    // The room that only the proposed configuration lets through is refused, as on the default branch.
+    site.room(0, "privacy: private\nmaxParticipants: 50\n");
+    assert_eq!(plan(&site, &args).code, 3);
+    assert_eq!(site.run(&["plan", "--proposed", "HEAD"]).code, 64);
+    let unknown = plan(&site, &["--proposed", "--output=x"]);
+    assert_eq!(unknown.code, 64, "{}", unknown.all());
 }

@@ -633,10 +633,55 @@ def a_guard_that_goes(s):
     s.straight_to_main({"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + GUARD})
     config = (s.clone / "roomctl.yaml").read_text().removesuffix(GUARD)
     pull = s.pull_request({"roomctl.yaml": config, "rooms/quick-4.yaml": PUBLIC})
-    check("whose guards count" in s.comment_of(pull) or "guard-weakened" in s.comment_of(pull), s.comment_of(pull))
+    said = s.comment_of(pull)
+    check("whose guards count" in said and "guard-weakened" in said and "no longer has to be allowed" in said, said)
     check(s.apply(s.merge(pull)) is False, s.runner.log)
     still_private(s, "quick-4")
     return refused(s, 4, "privacy-widened")
+
+
+RULES = (
+    "guard:\n  require_allow: [guard-weakened]\npolicies:\n  - id: small-rooms\n    message: no more than a thousand\n"
+    "    expression: '!has(room.maxParticipants) || room.maxParticipants < 1000'\n"
+)
+
+
+def weakening(s, config):
+    """A pull request that changes a room, and the configuration from what it is with `RULES`."""
+    s.straight_to_main({"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + RULES})
+    pull = s.pull_request({"roomctl.yaml": config, "rooms/quick-4.yaml": "maxParticipants: 9\n"})
+    said = s.comment_of(pull)
+    check("guard-weakened" in said and "apply refuses this" in said, said)
+    return pull
+
+
+@attack("2, 11", "a fork", "a policy that goes, and the guard of the guards with it")
+def a_policy_that_goes(s):
+    pull = weakening(s, (s.clone / "roomctl.yaml").read_text().removesuffix(RULES))
+    check("small-rooms" in s.comment_of(pull).replace("&#45;", "-"), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) is False and '"maxParticipants":9' not in s.room("quick-4"), s.runner.log)
+    return refused(s, 4, "guard-weakened")
+
+
+@attack("2, 11", "a fork", "a configuration that nobody can read")
+def a_configuration_that_nobody_can_read(s):
+    config = "app: [\n" + "\n![](https://evil.example/)\n<script>\n"
+    pull = weakening(s, config)
+    check("cannot be read" in s.comment_of(pull) and "evil.example" not in s.comment_of(pull), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) is False and '"maxParticipants":9' not in s.room("quick-4"), s.runner.log)
+    return refused(s, 3, "roomctl.yaml")
+
+
+@attack("11", "nobody", "a weaker guard that a maintainer allowed by a label: this one is let through")
+def a_weaker_guard_that_is_allowed(s):
+    pull = weakening(s, (s.clone / "roomctl.yaml").read_text().removesuffix(RULES))
+    s.hub.label(pull, "roomctl:allow/guard-weakened", "maintainer")
+    s.plan(pull)
+    check("Allowed: guard-weakened" in s.comment_of(pull).replace("&#45;", "-"), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) and '"maxParticipants":9' in s.room("quick-4"), s.runner.log)
+    (allowed,) = s.report()["allowed"]
+    check(allowed == {"what": "guard-weakened", "by": ["flag", "reviewed-plan"]}, allowed)
+    return "nothing, as it should be"
 
 
 @attack("11", "nobody", "a label of a maintainer, set after the plan: this one is let through")
@@ -646,4 +691,5 @@ def a_label_that_counts(s):
     s.plan(pull)
     check("`privacy-widened` is allowed by a label that maintainer set" in s.comment_of(pull), s.comment_of(pull))
     check(s.apply(s.merge(pull)) and '"privacy":"public"' in s.room("quick-4"), s.runner.log)
+    check([one["what"] for one in s.report()["allowed"]] == ["privacy-widened"], s.report())
     return "nothing, as it should be"

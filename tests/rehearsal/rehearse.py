@@ -21,7 +21,7 @@ def a_change_is_planned_and_applied(s):
     hook = "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TICKETS_TOKEN}\n"
     pull = s.pull_request({"rooms/tea.yaml": "maxParticipants: 5\n", "rooms/board.yaml": hook})
     check(s.first and s.commented, s.runner.log)
-    check("| to add | 2 |" in s.comment_of(pull) and "this change" in s.comment_of(pull), s.comment_of(pull))
+    check("**2** to add" in s.comment_of(pull) and "this change" in s.comment_of(pull), s.comment_of(pull))
 
     step("merged, it is applied as it was reviewed, and the branch of the state says up to where")
     sha = s.merge(pull)

@@ -4,8 +4,8 @@ What somebody proposes is fetched as git objects and written byte by byte into a
 checked out, so no filter, hook, link, submodule or action of it comes to life. Only regular room files and the mutes are
 taken, and not more of them than fit. The configuration, which holds the guards, is the default branch's.
 
-The directory is a repository with the merge commit as its HEAD, so that `plan --base HEAD^1` sees what the pull request
-is merged onto."""
+The directory is a repository with the merge commit as its HEAD, so that `plan --base HEAD^1 --proposed HEAD` sees what the
+pull request is merged onto, and which guards it would weaken: its own configuration is compared, and decides nothing."""
 
 import argparse
 import base64
@@ -154,7 +154,7 @@ def take(arguments):
     for config in filter(os.path.isfile, CONFIGS):
         shutil.copyfile(config, os.path.join(folder, config), follow_symlinks=False)
     notes = [
-        f"> `{config}` moves here. This plan was made with the one of the default branch, whose guards count.\n"
+        f"> `{config}` moves here. This plan was made with the one of the default branch, whose guards count, and names those that would be weaker.\n"
         for config in moved(folder, base, merge, CONFIGS)
     ]
     with open(arguments.notes, "w", encoding="utf-8") as opened:

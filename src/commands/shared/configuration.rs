@@ -7,10 +7,12 @@ use tracing::info;
 
 use super::args::Global;
 use super::exit::{Exit, Failure};
+use crate::disk::plain_file::refuse_links_below;
 use crate::files::config::{self, Config, ConfigText};
-use crate::files::config_search::{NAMES, SearchError, directories, find, link_on_the_way};
+use crate::files::config_search::{NAMES, SearchError, directories, find};
 use crate::files::text_file::load;
-use crate::model::Place;
+use crate::files::weakened::Placed;
+use crate::model::{Effect, Glob, NameRule, Place};
 
 /// The usual places, from the directory of the configuration.
 pub(crate) const ROOMS: &str = "rooms";
@@ -19,7 +21,7 @@ pub(crate) const SANDBOX_STATE: &str = ".roomctl/sandbox-state.json";
 pub(crate) const SANDBOX: &str = ".roomctl/sandbox.json";
 pub(crate) const MUTES: &str = "mutes.yaml";
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Configuration {
     pub config: Config,
     /// The line of each key in its file.
@@ -44,18 +46,46 @@ impl Configuration {
                 ..Self::default()
             });
         };
-        let base = file.parent().unwrap_or(Path::new("")).to_owned();
-        if !base.as_os_str().is_empty() {
-            info!("the configuration is {}", file.display());
+        let text = settings(Some(&file), &file, config::parse)?;
+        let found = Self::of(text, file);
+        if !found.base.as_os_str().is_empty() {
+            info!("the configuration is {}", found.line_of(""));
         }
-        let ConfigText { config, lines } = settings(Some(&file), &file, config::parse)?;
-        Ok(Self {
-            config,
-            lines,
+        Ok(Self { searched, ..found })
+    }
+
+    /// What a text says in a file of this path.
+    pub(crate) fn of(text: ConfigText, file: PathBuf) -> Self {
+        Self {
+            config: text.config,
+            lines: text.lines,
+            base: file.parent().unwrap_or(Path::new("")).to_owned(),
             file: Some(file),
-            base,
-            searched,
-        })
+            searched: Vec::new(),
+        }
+    }
+
+    /// What is compared of it.
+    pub(crate) fn placed(&self) -> Placed<'_> {
+        Placed {
+            config: &self.config,
+            directory: &self.base,
+        }
+    }
+
+    pub(crate) fn names(&self) -> NameRule {
+        self.config.names.get().copied().unwrap_or_default()
+    }
+
+    /// Effects that `apply` refuses without `--allow`.
+    pub(crate) fn require_allow(&self) -> &[Effect] {
+        let guard = self.config.guard.get();
+        guard.map_or(&[], |guard| &guard.require_allow)
+    }
+
+    /// Rooms that `apply` never archives, and for which it wants every effect to be allowed.
+    pub(crate) fn protected(&self) -> &[Glob] {
+        self.config.protected.get().map_or(&[], Vec::as_slice)
     }
 
     /// `../roomctl.yaml:7`: where it says something.
@@ -68,15 +98,13 @@ impl Configuration {
     /// Where something is that the configuration or a default names. Not where a link leads: a link is a file, and files
     /// say where something is only as a path below.
     pub(crate) fn place(&self, below: &Path) -> Result<PathBuf, Failure> {
-        let Some(link) = link_on_the_way(&self.base, below) else {
-            return Ok(self.base.join(below));
-        };
-        let message = format!(
-            "{} is a link, and nothing that is not typed is looked for through one",
-            link.display()
-        );
-        let hint = "put what it leads to in its place, or name that with --rooms or --state";
-        Err(Failure::new(Exit::Invalid, message).hint(hint))
+        refuse_links_below(&self.base, below).map_err(|error| {
+            let hint = "put what it leads to in its place, or name that with --rooms or --state";
+            let message =
+                format!("nothing that is not typed is looked for through a link: {error}");
+            Failure::new(Exit::Invalid, message).hint(hint)
+        })?;
+        Ok(self.base.join(below))
     }
 }
 

@@ -1,18 +1,22 @@
 //! What the guards of this checkout forbid less than those at the base of a change did.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::configuration::{Configuration, MUTES};
+use super::judge;
+use super::rooms::load_by;
 use super::session::Session;
-use crate::files::config::{self, Config};
+use super::workspace::Workspace;
+use crate::files::config;
 use crate::files::config_search::NAMES;
+use crate::files::context::Context;
 use crate::files::discover::as_typed;
 use crate::files::git::{self, GitError, History};
 use crate::files::mutes;
 use crate::files::text_file::{ConfigError, load};
 use crate::files::weakened::{Weakening, weakened, weakened_mutes};
-use crate::model::{Effect, Place};
+use crate::model::{Effect, Place, Severity};
 use crate::planner::Explanation;
 use crate::planner::limits::BaseGuard;
 use crate::planner::mutes::Mute;
@@ -25,47 +29,50 @@ pub(crate) struct Guards {
     pub weakened: Vec<WeakenedReport>,
 }
 
-/// The settings of one commit; why they could not be read otherwise.
+/// The settings of one moment; why they could not be read otherwise.
 type Then = Result<Settings, String>;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Settings {
-    config: Config,
+    configuration: Configuration,
     mutes: Vec<Mute>,
 }
 
-/// Compares with `history`. `named` is the file of mutes that the user named.
+/// Compares the guards at `history` with those of this checkout or, if somebody only `proposed` them, with those of that
+/// commit, which decide nothing. `named` is the file of mutes that the user named.
 pub(crate) fn since(
     session: &Session,
     named: Option<&Path>,
     history: &History,
+    proposed: Option<&str>,
 ) -> Result<Guards, GitError> {
-    let configuration = &session.workspace.configuration;
+    let here = Settings {
+        configuration: session.workspace.configuration.clone(),
+        mutes: session.mutes.clone(),
+    };
     let asked = Asked {
-        configuration,
+        here: &here,
         mutes: named,
     };
     let base = asked.settings_at(&history.commit)?;
-    let mut left = Vec::new();
-    for commit in &history.merge_bases {
-        if *commit != history.commit {
-            left.push(asked.settings_at(commit)?);
-        }
+    let now = match proposed {
+        Some(commit) => asked.settings_at(commit)?,
+        None => Ok(here.clone()),
+    };
+    let mut weaker = weaker(&base, &now);
+    let explanations = asked.explained(&weaker, &base, &now, history)?;
+    let mut forbidden = forbidden(&base);
+    // What is only proposed lets nothing through that is planned here.
+    if let (Ok(base), None) = (&base, proposed)
+        && lets_through(&session.workspace, &base.configuration, &mut weaker)
+    {
+        forbidden.require_allow.push(Effect::GuardWeakened);
     }
-    let now = |then: &Then| weaker(then, &configuration.config, &session.mutes);
-    let before: Vec<Vec<Weakening>> = left.iter().map(now).collect();
-    let weakened = now(&base).into_iter().map(|one| {
-        // What the base forbids only since the branch left it, the branch did not weaken.
-        let explanation = match &base {
-            Err(_) => Explanation::Unread,
-            Ok(_) if before.iter().all(|then| then.contains(&one)) => Explanation::ThisChange,
-            Ok(_) => Explanation::Behind,
-        };
-        asked.report(one, explanation)
-    });
+    let weakened = weaker.into_iter().zip(explanations);
+    let weakened = weakened.map(|(one, explanation)| asked.report(one, &now, explanation));
     Ok(Guards {
         weakened: weakened.collect(),
-        base: forbidden(&base),
+        base: forbidden,
     })
 }
 
@@ -76,93 +83,149 @@ fn forbidden(base: &Then) -> BaseGuard {
             require_allow: vec![Effect::GuardWeakened],
             ..BaseGuard::default()
         },
-        Ok(Settings { config, .. }) => BaseGuard {
-            require_allow: config
-                .guard
-                .get()
-                .map_or_else(Vec::new, |guard| guard.require_allow.clone()),
-            protected: config.protected.get().cloned().unwrap_or_default(),
+        Ok(Settings { configuration, .. }) => BaseGuard {
+            require_allow: configuration.require_allow().to_vec(),
+            protected: configuration.protected().to_vec(),
         },
     }
 }
 
-fn weaker(then: &Then, config: &Config, mutes: &[Mute]) -> Vec<Weakening> {
-    match then {
-        Ok(then) => {
-            let mut weaker = weakened(&then.config, config);
-            weaker.extend(weakened_mutes(&then.mutes, mutes));
-            weaker
+/// Whether the base refuses rooms that are read here, which is said of the guards that are `weaker`: then the change brings
+/// with it what it takes the guard away from.
+fn lets_through(here: &Workspace, base: &Configuration, weaker: &mut [Weakening]) -> bool {
+    let is_about_rooms = |one: &Weakening| ["policies", "owns", "names"].contains(&one.key);
+    if !weaker.iter().any(is_about_rooms) {
+        return false;
+    }
+    // What nobody can ask any more refuses all.
+    let Ok(policies) = judge::start(base) else {
+        return true;
+    };
+    let context = Context {
+        names: base.names(),
+        owns: base.config.owns.get().map(Vec::as_slice),
+        ..here.context(&*policies)
+    };
+    let mut refused = load_by(here, &context).findings;
+    refused.retain(|finding| finding.severity == Severity::Error);
+    for one in weaker {
+        let mut about = refused.iter().filter(|finding| one.is_about(finding));
+        if let Some(first) = about.next() {
+            let place = format!("{}:{}", first.file, first.place.line);
+            let more = match about.count() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            one.words
+                .push_str(&format!("; the base refuses {place}{more}"));
         }
-        Err(why) => vec![Weakening {
+    }
+    !refused.is_empty()
+}
+
+fn weaker(then: &Then, now: &Then) -> Vec<Weakening> {
+    let unread = |when: &str, why: &str| {
+        vec![Weakening {
             key: "",
             what: "configuration".to_owned(),
-            words: format!("what it forbade cannot be read at the base: {why}"),
-        }],
+            words: format!("what it {when}: {why}"),
+        }]
+    };
+    match (then, now) {
+        (Err(why), _) => unread("forbade cannot be read at the base", why),
+        (_, Err(why)) => unread("is to forbid cannot be read", why),
+        (Ok(then), Ok(now)) => {
+            let [base, placed] = [then, now].map(|one| one.configuration.placed());
+            let mut weaker = weakened(base, placed);
+            weaker.extend(weakened_mutes(&then.mutes, &now.mutes));
+            weaker
+        }
     }
 }
 
 /// Where the settings of this run are.
 struct Asked<'a> {
-    configuration: &'a Configuration,
+    here: &'a Settings,
     mutes: Option<&'a Path>,
 }
 
 impl Asked<'_> {
     fn settings_at(&self, commit: &str) -> Result<Then, GitError> {
-        let (directory, config) = match self.config_at(commit)? {
+        let configuration = match self.configuration_at(commit)? {
             Ok(found) => found,
             Err(why) => return Ok(Err(why)),
         };
-        let usual = directory.join(MUTES);
+        let usual = configuration.base.join(MUTES);
         let mutes = self.mutes.unwrap_or(&usual);
         let name = mutes.file_name().unwrap_or_default().to_string_lossy();
         let directory = mutes.parent().unwrap_or(Path::new(""));
         let found = read(directory, commit, &[&name], mutes::parse)?;
-        let mutes =
-            found.map(|mut found| found.pop_first().map_or_else(Vec::new, |(_, mutes)| mutes));
-        Ok(mutes.map(|mutes| Settings { config, mutes }))
+        let mutes = found.map(|found| match found {
+            Some(mut found) => found.pop_first().map_or_else(Vec::new, |(_, mutes)| mutes),
+            None => self.here.mutes.clone(),
+        });
+        Ok(mutes.map(|mutes| Settings {
+            configuration,
+            mutes,
+        }))
     }
 
-    /// The configuration that a run from here would have had, and its directory.
-    fn config_at(&self, commit: &str) -> Result<Result<(PathBuf, Config), String>, GitError> {
-        let Configuration {
-            file,
-            base,
-            searched,
-            ..
-        } = self.configuration;
-        let name = file.as_deref().and_then(Path::file_name);
-        let name = name.unwrap_or_default().to_string_lossy();
-        let is_named = searched.is_empty();
-        let names = if is_named {
-            vec![&*name]
-        } else {
-            NAMES.to_vec()
-        };
-        let searched = if is_named {
-            std::slice::from_ref(base)
-        } else {
-            searched
+    /// The configuration that a run from here would have had.
+    fn configuration_at(&self, commit: &str) -> Result<Result<Configuration, String>, GitError> {
+        let here = &self.here.configuration;
+        let named = here.file.as_deref().filter(|_| here.searched.is_empty());
+        let name = named.and_then(Path::file_name).unwrap_or_default();
+        let name = name.to_string_lossy();
+        let (names, searched) = match named {
+            Some(_) => (vec![&*name], std::slice::from_ref(&here.base)),
+            None => (NAMES.to_vec(), &*here.searched),
         };
         for directory in searched {
             let found = match read(directory, commit, &names, config::parse)? {
-                Ok(found) => found,
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(Ok(here.clone())),
                 Err(why) => return Ok(Err(why)),
             };
-            let mut found = found.into_values();
+            let mut found = found.into_iter();
             match (found.next(), found.next()) {
                 (None, _) => {}
-                (Some(one), None) => return Ok(Ok((directory.clone(), one.config))),
+                (Some((name, text)), None) => {
+                    return Ok(Ok(Configuration::of(text, directory.join(name))));
+                }
                 (Some(_), Some(_)) => return Ok(Err(format!("there are {}", names.join(" and ")))),
             }
         }
-        Ok(Ok((base.clone(), Config::default())))
+        Ok(match named {
+            // The same run would have ended with that.
+            Some(_) => Err(format!("there was no {name}")),
+            None => Ok(Configuration::default()),
+        })
     }
 
-    fn report(&self, one: Weakening, explanation: Explanation) -> WeakenedReport {
+    /// Where each comes from. What the base forbids only since the branch left it, the branch did not weaken.
+    fn explained(
+        &self,
+        weaker: &[Weakening],
+        base: &Then,
+        now: &Then,
+        history: &History,
+    ) -> Result<Vec<Explanation>, GitError> {
+        let left = history.merge_bases.iter();
+        let left = left.filter(|commit| **commit != history.commit);
+        let left = left.map(|commit| Ok(self::weaker(&self.settings_at(commit)?, now)));
+        let left = left.collect::<Result<Vec<_>, GitError>>()?;
+        let explained = |one: &Weakening| match base {
+            Err(_) => Explanation::Unread,
+            Ok(_) if left.iter().all(|then| then.contains(one)) => Explanation::ThisChange,
+            Ok(_) => Explanation::Behind,
+        };
+        Ok(weaker.iter().map(explained).collect())
+    }
+
+    fn report(&self, one: Weakening, now: &Then, explanation: Explanation) -> WeakenedReport {
         let Configuration {
             file, lines, base, ..
-        } = self.configuration;
+        } = &now.as_ref().unwrap_or(self.here).configuration;
         let usual = base.join(MUTES);
         let file = match one.key {
             "mutes" => Some(self.mutes.unwrap_or(&usual)),
@@ -178,14 +241,14 @@ impl Asked<'_> {
     }
 }
 
-/// Those of the files that were in a directory at a commit; otherwise why one could not be read. None in a directory that
+/// Those of the files that were in a directory at a commit; otherwise why one could not be read. `None` in a directory that
 /// is in no repository, or in another one: no change to this one moves them.
 fn read<T>(
     directory: &Path,
     commit: &str,
     names: &[&str],
     parse: impl Fn(&str) -> Result<T, (Place, String)>,
-) -> Result<Result<BTreeMap<String, T>, String>, GitError> {
+) -> Result<Result<Option<BTreeMap<String, T>>, String>, GitError> {
     let here = Path::new(".");
     let directory = if directory.as_os_str().is_empty() {
         here
@@ -193,7 +256,7 @@ fn read<T>(
         directory
     };
     let Some(tree) = git::named_at(directory, commit, names)? else {
-        return Ok(Ok(BTreeMap::new()));
+        return Ok(Ok(None));
     };
     if let Some((name, why)) = tree.unread.into_iter().next() {
         return Ok(Err(format!("{name}: {why}")));
@@ -209,5 +272,5 @@ fn read<T>(
             Err(error) => return Ok(Err(format!("{name}: {error}"))),
         }
     }
-    Ok(Ok(found))
+    Ok(Ok(Some(found)))
 }

@@ -9,6 +9,7 @@ use super::output::Output;
 use super::print_report::{keep, print_report};
 use super::workspace::Workspace;
 use crate::disk::whole_file::{parent, sweep};
+use crate::files::context::Context;
 use crate::files::looked;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
@@ -24,14 +25,19 @@ const MOST_DOUBTS: usize = 10;
 
 /// Reads the rooms, and asks `policies` about them.
 pub(crate) fn load(workspace: &Workspace, policies: &dyn Ask) -> Loaded {
-    let roots = std::slice::from_ref(&workspace.rooms);
-    let mut loaded = room_files::load(&workspace.whole, roots, &workspace.context(policies));
+    let mut loaded = load_by(workspace, &workspace.context(policies));
     for room in loaded.wanted.values_mut() {
         if let Cow::Owned(place) = workspace.scope.place_of(&room.file) {
             room.place = place;
         }
     }
     loaded
+}
+
+/// Reads the rooms by the rules of any moment.
+pub(crate) fn load_by(workspace: &Workspace, context: &Context<'_>) -> Loaded {
+    let roots = std::slice::from_ref(&workspace.rooms);
+    room_files::load(&workspace.whole, roots, context)
 }
 
 /// Reads the rooms, whatever the policies say; none where there is no directory for them yet.

@@ -331,11 +331,12 @@ impl Session {
     pub(crate) fn limits(&self, args: &PlanningArgs) -> Limits {
         let none = (BaseGuard::default(), 0);
         let base = self.base.get().unwrap_or(&none);
+        let configuration = &self.workspace.configuration;
         Limits {
             max_changes: args.max_changes,
-            require_allow: self.workspace.require_allow().to_vec(),
+            require_allow: configuration.require_allow().to_vec(),
             allowed: args.allow.clone(),
-            protected: self.workspace.protected().to_vec(),
+            protected: configuration.protected().to_vec(),
             weakened: 0,
         }
         .and_of_base(&base.0, base.1)

@@ -21,7 +21,7 @@ use crate::files::looked;
 use crate::files::text_file::text_from;
 use crate::model::policy::Ask;
 use crate::model::reference::PrefixError;
-use crate::model::{Effect, EnvPrefix, Glob, NameRule, Secret, Variables};
+use crate::model::{EnvPrefix, Secret, Variables};
 use crate::planner::{Rate, Scope, State};
 use crate::report::saved::Target;
 use crate::service::http;
@@ -179,15 +179,6 @@ impl Workspace {
         })
     }
 
-    pub(crate) fn names(&self) -> NameRule {
-        self.configuration
-            .config
-            .names
-            .get()
-            .copied()
-            .unwrap_or_default()
-    }
-
     /// What room files are read with. Who goes on with the rooms asks the policies about them.
     pub(crate) fn context<'a>(&'a self, ask: &'a dyn Ask) -> Context<'a> {
         Context {
@@ -195,7 +186,7 @@ impl Workspace {
             policies: Policies { ask, rooms: 0 },
             defaults: Defaults::NONE,
             sandbox: self.sandbox,
-            names: self.names(),
+            names: self.configuration.names(),
             now: self.now,
             variables: Variables {
                 prefix: &self.env_prefix,
@@ -231,21 +222,6 @@ impl Workspace {
     /// Who is asked about the rooms.
     pub(crate) fn policies(&self) -> Result<Box<dyn Ask>, Failure> {
         judge::start(&self.configuration)
-    }
-
-    /// Effects that `apply` refuses without `--allow`.
-    pub(crate) fn require_allow(&self) -> &[Effect] {
-        let config = &self.configuration.config;
-        config.guard.get().map_or(&[], |guard| &guard.require_allow)
-    }
-
-    /// Rooms that `apply` never archives, and for which it wants every effect to be allowed.
-    pub(crate) fn protected(&self) -> &[Glob] {
-        self.configuration
-            .config
-            .protected
-            .get()
-            .map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn parallelism(&self, flag: Option<u32>) -> Result<usize, Failure> {
