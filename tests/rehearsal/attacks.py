@@ -640,6 +640,21 @@ def a_guard_that_goes(s):
     return refused(s, 4, "privacy-widened")
 
 
+@attack("2, 11", "a fork", "a guard that goes first, so that a second pull request finds none")
+def a_guard_that_goes_first(s):
+    s.straight_to_main({"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + GUARD})
+    config = (s.clone / "roomctl.yaml").read_text().removesuffix(GUARD)
+    pull = s.pull_request({"roomctl.yaml": config, "rooms/quick-3.yaml": PUBLIC})
+    check(s.apply(s.merge(pull)) is False, s.runner.log)
+    # Made on top of the first, its plan shows all that is left to do, and its base has no guard any more.
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 11\n"})
+    check(s.apply(s.merge(pull)) is False, s.runner.log)
+    still_private(s, "quick-3")
+    stopped = refused(s, 4, "privacy-widened")
+    check(s.apply(s.main(), allow="privacy-widened") and '"privacy":"public"' in s.room("quick-3"), s.runner.log)
+    return stopped
+
+
 RULES = (
     "guard:\n  require_allow: [guard-weakened]\npolicies:\n  - id: small-rooms\n    message: no more than a thousand\n"
     "    expression: '!has(room.maxParticipants) || room.maxParticipants < 1000'\n"

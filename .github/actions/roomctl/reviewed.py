@@ -193,13 +193,20 @@ def collect(arguments):
     outputs(plans=len(kept), args=f"{flags(allowed_for(kept))} {most_changes()}".strip())
 
 
+def report_of(plan):
+    return json.loads(plan["text"])["report"]
+
+
 def is_covered(commit, plans):
     """A commit is covered by the plan of its own pull request, and by one that was made on top of it."""
     return any(commit in one["commits"] or contains(one["base"], commit) for one in plans)
 
 
 def is_superseded(plan, plans):
-    """Whether another plan was made on top of all that this one was merged as: it shows what was left to do."""
+    """Whether another plan was made on top of all that this one was merged as: it shows what was left to do. Not what guards
+    were there before: they count until the change that weakens them is applied."""
+    if report_of(plan).get("weakened"):
+        return False
     later = (one for one in plans if one is not plan)
     return any(all(contains(one["base"], commit) for commit in plan["commits"]) for one in later)
 
@@ -228,7 +235,7 @@ def allowed_for(plans):
         labelled, said = permissions(one["pull"], one["head"])
         for line in said:
             print(f"::notice title=roomctl, pull request {one['pull']['number']}::{plain(line)}")
-        report = json.loads(one["text"])["report"]
+        report = report_of(one)
         shown = {effect for change in report["changes"] for effect in change["effects"]}
         if report.get("weakened"):
             shown.add("guard-weakened")
