@@ -59,6 +59,10 @@ pub(crate) type Held = BTreeMap<String, Vec<Stored>>;
 /// What moving one attribute from one value to another does.
 type Row = (Effect, &'static str, fn(&Stored, &Stored) -> bool);
 
+/// What a moment of zero may mean: the vendor says nothing of it.
+const NEVER: i64 = i64::MAX;
+const LONG_AGO: i64 = 0;
+
 /// What the expiry does, by the attribute that says so.
 const AT_EXPIRY: [(&str, Effect); 2] = [
     ("ejectAtRoomExp", Effect::EjectsParticipants),
@@ -105,18 +109,14 @@ pub(crate) fn effects(held: &Held, wanted: &StoredSettings, now: i64) -> Vec<Eff
     let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
     for (flag, effect) in AT_EXPIRY {
         // A moment that has passed for what the service holds has passed for whatever is nearer.
-        let mut ends = expiries(held, wanted, flag);
-        if ends.any(|(before, after)| is_nearer(after, before, now)) {
+        let mut ends = [NEVER, LONG_AGO]
+            .into_iter()
+            .flat_map(|zero| expiries(held, wanted, flag, zero));
+        if ends.any(|(before, after)| after.max(now) < before.max(now)) {
             effects.insert(effect);
         }
     }
     effects.into_iter().collect()
-}
-
-/// Whether the end `after` a write comes before the one there was, neither of which may be over at `now`. `None`: never.
-fn is_nearer(after: Option<i64>, before: Option<i64>, now: i64) -> bool {
-    let end = |moment: Option<i64>| moment.unwrap_or(i64::MAX).max(now);
-    end(after) < end(before)
 }
 
 /// The effects of creating a room, sorted. Nobody is in it and nobody has a link to it, so it cannot be opened, nor
@@ -156,15 +156,19 @@ fn possible<'a>(held: &'a Held, name: &str) -> Cow<'a, [Stored]> {
     }
 }
 
-/// When the expiry may do what `flag` says, before and after the room is written; `None`: never. What is not written
-/// stays as it is.
+/// When the expiry may do what `flag` says, before and after the room is written. What is not written stays as it is, and
+/// a moment of zero is at `zero`.
 fn expiries(
     held: &Held,
     wanted: &StoredSettings,
     flag: &str,
-) -> impl Iterator<Item = (Option<i64>, Option<i64>)> {
+    zero: i64,
+) -> impl Iterator<Item = (i64, i64)> {
     let expiry = "expireUnixSec";
-    let when = |flag: &Stored, moment: &Stored| moment.integer().filter(|_| flag.is_true());
+    let when = |flag: &Stored, moment: &Stored| match moment.integer().filter(|_| flag.is_true()) {
+        Some(0) => zero,
+        moment => moment.unwrap_or(NEVER),
+    };
     let (flags, moments) = (possible(held, flag), possible(held, expiry));
     let mut expiries = Vec::new();
     for (on, moment) in flags
@@ -202,7 +206,7 @@ mod tests {
     fn effects_of_single_moves() {
         let (people, recording) = ("ejects-participants", ["recording-on", "billing-changed"]);
         let gone = "archived";
-        let cases: [(Value, Value, &[&str]); 28] = [
+        let cases: [(Value, Value, &[&str]); 31] = [
             (
                 json!({"privacy": "private"}),
                 json!({"privacy": "public"}),
@@ -317,6 +321,22 @@ mod tests {
                 json!({"ejectAtRoomExp": false}),
                 json!({"expireUnixSec": 999}),
                 &[gone],
+            ),
+            // Zero may mean long ago, and never.
+            (
+                json!({"deleteOnExp": true, "ejectAtRoomExp": true, "expireUnixSec": 0}),
+                json!({"deleteOnExp": true, "expireUnixSec": 2000}),
+                &[people, gone],
+            ),
+            (
+                json!({"deleteOnExp": true, "ejectAtRoomExp": true, "expireUnixSec": 2000}),
+                json!({"expireUnixSec": 0}),
+                &[people, gone],
+            ),
+            (
+                json!({"deleteOnExp": true, "ejectAtRoomExp": true, "expireUnixSec": 0}),
+                json!({"expireUnixSec": 0}),
+                &[],
             ),
             // What is not written stays as it is.
             (

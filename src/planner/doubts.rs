@@ -51,8 +51,9 @@ impl Sent {
         self.0.iter()
     }
 
+    /// Whether this value was sent; that it may have been anything says nothing of one.
     pub(super) fn contains(&self, value: &Stored) -> bool {
-        self.0.contains(value)
+        *value != Stored::Null(()) && self.0.contains(value)
     }
 
     /// Whether nothing else was sent.
@@ -68,10 +69,10 @@ impl Sent {
 
     fn add(&mut self, value: &Stored) {
         let any = Stored::Null(());
-        if self.0.contains(&any) || !self.0.insert(value.clone()) || self.0.len() <= MOST {
-            return;
+        self.0.insert(value.clone());
+        if self.0.contains(&any) || self.0.len() > MOST {
+            self.0 = [any].into();
         }
-        self.0 = [any].into();
     }
 }
 

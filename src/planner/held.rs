@@ -3,34 +3,36 @@
 
 use super::mutes::Muted;
 use super::state::AppliedRoom;
-use crate::model::StoredSettings;
 use crate::model::effect::Held;
+use crate::model::{Stored, StoredSettings};
 
 impl AppliedRoom {
     /// All that the service may hold of the room. What it shows, `live`, settles an attribute; without that it is what
-    /// was confirmed, what the service answered to that, or what was sent since without an answer. An attribute of
-    /// which only a write without an answer is known may still be anything.
+    /// was confirmed, what the service answered to that or showed beside it, or what was sent since without an answer.
+    /// What is not managed may be anything, whatever was seen of it once.
     ///
-    /// So may one that a mute is about: somebody moves it, and nobody looks. And so may one that was never seen, of a room
-    /// that is sent `again` because of that.
-    pub(crate) fn held(&self, live: &StoredSettings, muted: &[Muted], again: bool) -> Held {
-        let mut held: Held = Held::new();
-        for (name, value) in self.settings.iter().chain(&self.observed) {
-            held.entry(name.clone()).or_default().push(value.clone());
-        }
+    /// So may an attribute that a mute is about: somebody moves it, and nobody looks. And so may one that is not shown, of
+    /// a room that is sent `again` because of that.
+    pub(crate) fn held(&self, live: Option<&StoredSettings>, muted: &[Muted], again: bool) -> Held {
+        let settings = self.settings.iter();
+        let one = |(name, value): (&String, &Stored)| (name.clone(), vec![value.clone()]);
+        let mut held: Held = settings.map(one).collect();
         let sent = self.unconfirmed.iter();
         let sent = sent.flat_map(|(name, sent)| sent.values().map(move |value| (name, value)));
-        for (name, value) in self.overridden.iter().chain(sent) {
+        for (name, value) in self.observed.iter().chain(&self.overridden).chain(sent) {
             if let Some(values) = held.get_mut(name) {
                 values.push(value.clone());
             }
         }
-        let unseen = self.unseen.iter().map(String::as_str);
-        let unseen = unseen.filter(|_| again);
-        for name in muted.iter().map(|one| one.name).chain(unseen) {
-            held.remove(name);
-        }
-        for (name, value) in live {
+        let is_hidden = |name: &String| {
+            again
+                && live.map_or_else(
+                    || self.unseen.contains(name),
+                    |live| !live.contains_key(name),
+                )
+        };
+        held.retain(|name, _| !is_hidden(name) && !muted.iter().any(|one| one.name == name));
+        for (name, value) in live.into_iter().flatten() {
             held.insert(name.clone(), vec![value.clone()]);
         }
         held

@@ -193,13 +193,20 @@ impl Change {
     }
 }
 
-/// What of a body may move something: without what stays as it is.
-pub(super) fn moving(body: &StoredSettings, muted: &[Muted]) -> StoredSettings {
+/// What of a body may move something: without what stays as it is. What is not looked at yet stays if the mute accepts
+/// what it holds by then; not if that is what the service chose, or what was sent without an answer: nobody moved it.
+pub(super) fn moving(
+    body: &StoredSettings,
+    muted: &[Muted],
+    applied: &AppliedRoom,
+) -> StoredSettings {
+    let is_ours =
+        |name| applied.overridden.contains_key(name) || applied.unconfirmed.contains_key(name);
     let mut moving = body.clone();
     for one in muted {
         match (&one.live, one.fate) {
             (Some(live), Fate::LeftAlone) => moving.insert(one.name.to_owned(), live.clone()),
-            (_, Fate::ReadFirst) => moving.remove(one.name),
+            (_, Fate::ReadFirst) if !is_ours(one.name) => moving.remove(one.name),
             _ => None,
         };
     }

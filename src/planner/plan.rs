@@ -301,8 +301,10 @@ impl<'a> Room<'a> {
         if matches!(action, Action::Add | Action::Create) {
             return effects_of_creating(body);
         }
-        let held = self.applied.held(&self.live, muted, again);
-        effects(&held, &muted::moving(body, muted), now)
+        let held = self
+            .applied
+            .held(self.present().map(|_| &self.live), muted, again);
+        effects(&held, &muted::moving(body, muted, self.applied), now)
     }
 
     /// A room in the state that no file wants: left alone, or archived.

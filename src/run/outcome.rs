@@ -126,7 +126,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     /// What the room holds of attributes that were not written. As long as nothing is written, what was there when
-    /// something last was stays remembered; what is no longer managed, as it was applied.
+    /// something last was stays remembered; what is no longer managed, as the service had it after it was applied. Of what
+    /// was sent without an answer, what is there.
     fn observed(
         &self,
         live: &LiveRoom,
@@ -136,8 +137,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let mut seen = observed(&self.asserted_of(settings, shown), shown);
         let before = self.task.before.about(live);
         if !self.tally.sent_write {
-            let released = before.settings.iter().chain(&before.observed);
-            let released = released.filter(|(name, _)| !settings.contains_key(*name));
+            let known = before.settings.iter().chain(&before.observed);
+            let released = known.chain(&before.overridden).filter(|(name, _)| {
+                !settings.contains_key(*name) && !before.unconfirmed.contains_key(*name)
+            });
             seen.extend(released.map(|(name, value)| (name.clone(), value.clone())));
         }
         seen

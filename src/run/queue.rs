@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::model::StoredSettings;
 use crate::model::value::stored;
+use crate::model::{Stored, StoredSettings};
 use crate::planner::doubts;
 use crate::planner::limits::Limits;
 use crate::planner::{Action, AppliedRoom, Cause, Change, Event, Outcome, Plan, Receipt, State};
@@ -208,13 +208,13 @@ impl Task {
         })
     }
 
-    /// What the service may hold of the room because of it. What a mute accepts is not moved: it is sent as it is
-    /// there, or as it was confirmed. Of a room that is new, all of it.
+    /// What the service may hold of the room because of it: anything where that is sent as it is there, which is read
+    /// later. A room that is new may be made as its file says.
     fn sending(&self, salt: &str) -> StoredSettings {
         let mut sending = stored(&self.change.settings, salt, &self.before.settings);
-        if self.before.is_confirmed() {
-            sending.retain(|name, _| !self.change.spares(name));
-        }
+        let is_spared = |name: &str| self.before.is_confirmed() && self.change.spares(name);
+        let spared = sending.iter_mut().filter(|(name, _)| is_spared(name));
+        spared.for_each(|(_, value)| *value = Stored::Null(()));
         sending
     }
 

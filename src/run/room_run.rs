@@ -311,7 +311,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             return Some(why);
         }
         let again = change.cause() == Some(Cause::Reassert);
-        let held = before.held(&live.stored(salt), &change.muted, again);
+        let held = before.held(Some(&live.stored(salt)), &change.muted, again);
         let body = stored(&self.body_for(live), salt, &self.task.before.settings);
         limits.refuse(self.room(), &held, &body, *now)
     }

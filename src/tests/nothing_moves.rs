@@ -10,21 +10,24 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::in_process::{Bench, options, quirks, wanted};
-use crate::model::{Effect, RoomName, StoredSettings, Wanted};
+use crate::model::{Effect, RoomName, Wanted};
 use crate::planner::drift::{Evidence, drift};
 use crate::planner::limits::{Limits, refusals};
 use crate::planner::mutes::Mute;
-use crate::planner::{Options, Outcome, State, Verdict, plan};
+use crate::planner::{Action, Options, Outcome, State, Verdict, plan};
 use crate::report::saved::Mode;
 use crate::service::observe::observe;
 
 const ROOMS: [&str; 3] = ["a", "b", "c"];
 
+/// Expiries by their distance from now; `None`: zero, which nobody knows the meaning of.
+const EXPIRIES: [Option<i64>; 4] = [Some(-1000), Some(1000), Some(2000), None];
+
 /// What somebody may write into a file, or into a room by hand.
 fn room() -> impl Strategy<Value = Map<String, Value>> {
     let flag = || proptest::option::of(any::<bool>());
     let limit = || proptest::option::of(proptest::sample::select(vec![0, 1, 10, 500]));
-    let expiry = proptest::option::of((flag(), flag(), select(vec![-1000, 1000, 2000])));
+    let expiry = proptest::option::of((flag(), flag(), select(EXPIRIES.to_vec())));
     (any::<bool>(), flag(), flag(), limit(), limit(), expiry).prop_map(
         |(public, records, audio_only, most, idle, expiry)| {
             let mut room = Map::new();
@@ -37,7 +40,8 @@ fn room() -> impl Strategy<Value = Map<String, Value>> {
             if let Some((ejects, deletes, distance)) = expiry {
                 ejects.map(|on| set("ejectAtRoomExp", json!(on)));
                 deletes.map(|on| set("deleteOnExp", json!(on)));
-                set("expireUnixSec", json!(options().now + distance));
+                let moment = distance.map_or(0, |distance| options().now + distance);
+                set("expireUnixSec", json!(moment));
             }
             room
         },
@@ -90,7 +94,7 @@ struct Turn {
     files: BTreeMap<&'static str, Map<String, Value>>,
     /// What somebody writes into rooms that the state does not know.
     by_hand: Vec<Map<String, Value>>,
-    /// What somebody moves by hand where a mute accepts it, or in a protected room.
+    /// What somebody moves by hand.
     moves: Vec<(&'static str, &'static str, Value)>,
     /// What somebody moves by hand after the look of the run, before it writes.
     late: Option<(&'static str, &'static str, Value)>,
@@ -104,6 +108,8 @@ struct Turn {
     named: Vec<Effect>,
     allowed: Vec<Effect>,
     protected: Vec<&'static str>,
+    /// Whether the mutes are over.
+    is_unmuted: bool,
 }
 
 fn turn() -> impl Strategy<Value = Turn> {
@@ -146,9 +152,21 @@ fn turn() -> impl Strategy<Value = Turn> {
         effects(),
         effects(),
         proptest::sample::subsequence(ROOMS.to_vec(), 0..=2),
+        prop::bool::weighted(0.2),
     )
         .prop_map(
-            |(files, by_hand, moved, state_is_lost, mode, faults, named, allowed, protected)| {
+            |(
+                files,
+                by_hand,
+                moved,
+                state_is_lost,
+                mode,
+                faults,
+                named,
+                allowed,
+                protected,
+                is_unmuted,
+            )| {
                 let (moves, late, recreated, gone) = moved;
                 Turn {
                     files,
@@ -163,6 +181,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                     named,
                     allowed,
                     protected,
+                    is_unmuted,
                 }
             },
         )
@@ -172,7 +191,7 @@ fn turn() -> impl Strategy<Value = Turn> {
 const HAND_MADE: [i64; 2] = [901, 902];
 
 /// Attributes, and what somebody may make of them by hand.
-const MOVED: [(&str, &str); 7] = [
+const MOVED: [(&str, &str); 9] = [
     ("maxParticipants", "901"),
     ("maxParticipants", "902"),
     ("maxParticipants", "null"),
@@ -180,6 +199,8 @@ const MOVED: [(&str, &str); 7] = [
     ("endMeetingAfterNoActivityInSec", "902"),
     ("privacy", "public"),
     ("privacy", "private"),
+    ("enableRecording", "true"),
+    ("enableRecording", "false"),
 ];
 
 fn by_hand(value: &str) -> Value {
@@ -187,14 +208,15 @@ fn by_hand(value: &str) -> Value {
 }
 
 /// Which room and attribute a case may mute.
-const MUTES: [(&str, &str); 3] = [
+const MUTES: [(&str, &str); 4] = [
     ("a", "maxParticipants"),
+    ("*", "privacy"),
     ("*", "endMeetingAfterNoActivityInSec"),
     ("b", "*"),
 ];
 
 fn mutes() -> impl Strategy<Value = Vec<Mute>> {
-    let some = proptest::sample::subsequence(MUTES.to_vec(), 0..=3);
+    let some = proptest::sample::subsequence(MUTES.to_vec(), 0..=4);
     some.prop_map(|some| {
         let mute = |(room, name)| Mute::new(room, name, "known", "2100-01-01").unwrap();
         some.into_iter().map(mute).collect()
@@ -227,11 +249,17 @@ fn happened(
             None | Some(0) => i64::MAX,
             Some(limit) => limit,
         };
-    let expiry = |room: &BTreeMap<String, Value>, flag: &str| match room.get("expireUnixSec") {
+    // Zero is long ago, or never.
+    let expiry = |room: &BTreeMap<String, Value>, flag: &str, zero| match room.get("expireUnixSec")
+    {
+        Some(moment) if on(room, flag) && moment == 0 => zero,
         Some(moment) if on(room, flag) => moment.as_i64().unwrap().max(now),
         _ => i64::MAX,
     };
-    let nearer = |flag: &str| expiry(after, flag) < expiry(before, flag);
+    let nearer = |flag: &str| {
+        let mut zeros = [now, i64::MAX].into_iter();
+        zeros.any(|zero| expiry(after, flag, zero) < expiry(before, flag, zero))
+    };
     let turned = |name: &str| on(before, name) != on(after, name);
     let lowered = |name: &str| limit(after, name) < limit(before, name);
     let mut effects = Vec::new();
@@ -290,17 +318,15 @@ fn fill_by_hand(bench: &Bench, turn: &Turn) {
     }
 }
 
-/// What somebody moved by hand that no mute accepts: rooms and attributes.
+/// What somebody moved by hand and no run saw that did the room: rooms and attributes.
 type Moved = BTreeSet<(&'static str, &'static str)>;
 
-fn move_by_hand(bench: &Bench, turn: &Turn, mutes: &[Mute], is_shown: bool, moved: &mut Moved) {
+fn move_by_hand(bench: &Bench, turn: &Turn, moved: &mut Moved) {
     let mut world = bench.world();
     for (room, attribute, value) in &turn.moves {
-        let is_muted = is_muted(mutes, room, attribute);
-        let is_seen = is_shown && turn.protected.contains(room);
-        if world.room(room).is_some() && (is_muted || is_seen) {
+        if world.room(room).is_some() {
             world.edit(room, attribute, value.clone()).unwrap();
-            moved.extend((!is_muted).then_some((*room, *attribute)));
+            moved.insert((*room, *attribute));
         }
     }
 }
@@ -320,9 +346,12 @@ fn move_late(bench: &Bench, turn: &Turn, moved: &mut Moved) -> Held {
         return Held::new();
     };
     let mut world = bench.world();
-    let is_moved = world
-        .room(room)
-        .is_some_and(|room| !room.archived && room.attributes.get(*attribute) != Some(value));
+    // What was never set is off.
+    let off = json!(false);
+    let is_moved = world.room(room).is_some_and(|room| {
+        let is_off = *value == off && !room.attributes.contains_key(*attribute);
+        !room.archived && !is_off && room.attributes.get(*attribute) != Some(value)
+    });
     if !is_moved {
         return Held::new();
     }
@@ -397,9 +426,10 @@ fn drifted(bench: &Bench, turn: &Turn, mutes: &[Mute]) -> BTreeMap<String, Optio
         .collect()
 }
 
-/// Only what drift says that the service moved was put back.
+/// Only what drift says that the service moved was put back, and what was moved out of sight.
 fn check_put_back(
     drifted: &BTreeMap<String, Option<Vec<String>>>,
+    out_of_sight: &Moved,
     before: &Held,
     after: &Held,
 ) -> Result<(), TestCaseError> {
@@ -410,8 +440,9 @@ fn check_put_back(
         };
         for (name, value) in after {
             let is_drift = matches!(drifted.get(room), Some(Some(names)) if names.contains(name));
+            let is_hidden = out_of_sight.contains(&(room.as_str(), name.as_str()));
             prop_assert!(
-                is_drift || before.get(name) == Some(value),
+                is_drift || is_hidden || before.get(name) == Some(value),
                 "{room} {name}: {before:?} -> {after:?}"
             );
         }
@@ -422,9 +453,18 @@ fn check_put_back(
 /// What the files said when each room was last done, as far as a run can know.
 type Done = BTreeMap<String, Map<String, Value>>;
 
-/// One run as `apply` makes it: planned, refused as a whole if it must be, carried out. Returns the rooms that it did, and
-/// what moved since it looked.
-fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute], moved: &mut Moved) -> (Done, Held) {
+/// The effects that a plan names, by room: not of rooms new to the state, which `apply` judges when it has read them.
+type Named = BTreeMap<String, Vec<Effect>>;
+
+/// One run as `apply` makes it: planned, refused as a whole if it must be, carried out. Returns the rooms that it did, what
+/// moved since it looked, and the effects of its plan.
+fn run(
+    bench: &mut Bench,
+    turn: &Turn,
+    mutes: &[Mute],
+    is_shown: bool,
+    moved: &mut Moved,
+) -> (Done, Held, Named) {
     let files = files(turn);
     bench.limits = Limits {
         require_allow: turn.named.clone(),
@@ -454,6 +494,14 @@ fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute], moved: &mut Moved) -> (Do
                 "{receipt:?}"
             );
             let is_done = matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden);
+            let mut changes = plan.changes.iter();
+            let change = changes.find(|change| change.room == receipt.room).unwrap();
+            let is_read_first = change.sends && change.is_read_first(&bench.limits);
+            let is_read = change.action == Action::Add || change.seen.is_some() || is_read_first;
+            let is_seen = is_read && !late.contains_key(receipt.room.as_str());
+            if is_done && is_shown && is_seen {
+                moved.retain(|(room, _)| *room != receipt.room.as_str());
+            }
             let file = turn.files.get(receipt.room.as_str());
             if let Some(file) = file.filter(|_| is_done && !turn.mode.drift_only) {
                 done.insert(receipt.room.to_string(), file.clone());
@@ -464,20 +512,22 @@ fn run(bench: &mut Bench, turn: &Turn, mutes: &[Mute], moved: &mut Moved) -> (Do
         let again = super::in_process::plan_of(&files, &bench.state);
         assert!(again.is_empty(), "{:?}", again.changes);
     }
-    (done, late)
+    let named = plan.changes.iter();
+    let named = named.filter(|change| change.action != Action::Add);
+    let named = named.map(|change| (change.room.to_string(), change.effects.clone()));
+    (done, late, named.collect())
 }
 
 /// Whatever the service holds of an attribute that is or was managed is among what is remembered that it may hold, unless somebody
 /// moved it by hand.
-fn check_held(bench: &Bench, mutes: &[Mute], moved: &Moved) -> Result<(), TestCaseError> {
+fn check_held(bench: &Bench, moved: &Moved) -> Result<(), TestCaseError> {
     for (room, attributes) in held(bench) {
         let Some(applied) = bench.state.rooms.get(room.as_str()) else {
             continue;
         };
-        let known = applied.held(&StoredSettings::new(), &[], false);
+        let known = applied.held(None, &[], false);
         let known = known.iter();
-        let is_moved =
-            |name: &str| moved.contains(&(room.as_str(), name)) || is_muted(mutes, &room, name);
+        let is_moved = |name: &str| moved.contains(&(room.as_str(), name));
         for (name, values) in known.filter(|(name, _)| !is_moved(name)) {
             let values: Vec<Value> = values.iter().map(|value| json!(value)).collect();
             // What was never written is whatever the service shows instead.
@@ -485,7 +535,7 @@ fn check_held(bench: &Bench, mutes: &[Mute], moved: &Moved) -> Result<(), TestCa
                 continue;
             };
             prop_assert!(
-                values.contains(real),
+                values.contains(real) || values.contains(&Value::Null),
                 "{room} {name}: {real} is none of {values:?}"
             );
         }
@@ -522,11 +572,13 @@ fn check_muted(
     Ok(())
 }
 
-/// What moved by hand in a room that is not protected, nobody looked at.
-fn is_forbidden(turn: &Turn, moved: &Moved, room: &str, effect: Effect) -> bool {
+/// What moved by hand in a room that is not protected, nobody looked at; and what is not shown, nobody saw.
+fn is_forbidden(turn: &Turn, moved: &Moved, is_shown: bool, room: &str, effect: Effect) -> bool {
     let is_protected = turn.protected.contains(&room);
     let is_known = !moved.iter().any(|(moved, _)| *moved == room);
-    let is_named = is_protected || (is_known && turn.named.contains(&effect));
+    let is_looked_at = is_protected && is_shown;
+    let is_named = is_protected || turn.named.contains(&effect);
+    let is_named = is_named && (is_known || is_looked_at);
     let is_never = is_protected && effect == Effect::Archived;
     is_never || (is_named && !turn.allowed.contains(&effect))
 }
@@ -545,7 +597,7 @@ fn check_archived(
         let is_known = applied.is_some_and(|applied| {
             applied.is_confirmed() && applied.id.as_ref().is_none_or(|id| *id == ids[room])
         });
-        let is_forbidden = is_forbidden(turn, &Moved::new(), room, Effect::Archived);
+        let is_forbidden = is_forbidden(turn, &Moved::new(), true, room, Effect::Archived);
         prop_assert!(is_asked && is_known && !is_forbidden, "{room}: {turn:#?}");
     }
     Ok(())
@@ -639,7 +691,7 @@ fn a_doubt_outlives_the_release_of_its_attribute() {
         ));
         bench.faults(&[]);
         assert_eq!(bench.apply(&without)[0].outcome, Outcome::Confirmed);
-        check_held(&bench, &[], &Moved::new()).unwrap();
+        check_held(&bench, &Moved::new()).unwrap();
         let on = file(json!({"privacy": "private", "enableRecording": true}));
         let plan = super::in_process::plan_of(&on, &bench.state);
         assert!(plan.changes[0].effects.contains(&Effect::RecordingOn));
@@ -683,7 +735,7 @@ const LOST: [&[&str]; 5] = [
     &["drop-before=method:PUT|POST"],
 ];
 
-const PERSONALITIES: [&[&str]; 5] = [
+const PERSONALITIES: [&[&str]; 6] = [
     &[],
     &["echo=sample"],
     &["numbers=string"],
@@ -693,6 +745,7 @@ const PERSONALITIES: [&[&str]; 5] = [
         "hide=enableRecording",
     ],
     &["missing=404", "numbers=float", "extra-fields=on"],
+    &["override=privacy:\"private\"", "override-writes=2"],
 ];
 
 proptest! {
@@ -716,11 +769,13 @@ proptest! {
             fill_by_hand(&bench, turn);
             archive(&bench, turn, &mut moved);
             recreate(&bench, turn);
-            move_by_hand(&bench, turn, &mutes, is_shown, &mut moved);
-            let drifted = turn.mode.drift_only.then(|| drifted(&bench, turn, &mutes));
+            move_by_hand(&bench, turn, &mut moved);
+            let mutes = if turn.is_unmuted { &[] } else { &mutes[..] };
+            let drifted = turn.mode.drift_only.then(|| drifted(&bench, turn, mutes));
             bench.faults(&turn.faults.iter().map(String::as_str).collect::<Vec<_>>());
             let (mut before, known, ids) = (held(&bench), bench.state.clone(), ids(&bench));
-            let (now_done, late) = run(&mut bench, turn, &mutes, &mut moved);
+            let unseen = if turn.mode.live && is_shown { Moved::new() } else { moved.clone() };
+            let (now_done, late, named) = run(&mut bench, turn, mutes, is_shown, &mut moved);
             bench.faults(&[]);
             before.extend(late.clone());
             let after = held(&bench);
@@ -730,21 +785,25 @@ proptest! {
             gone.retain(|room| !after.contains_key(room));
             check_gone(&bench, &gone)?;
             if let (Some(drifted), true) = (&drifted, late.is_empty()) {
-                check_put_back(drifted, &before, &after)?;
+                let out_of_sight = if is_shown { Moved::new() } else { moved.clone() };
+                check_put_back(drifted, &out_of_sight, &before, &after)?;
             }
             if is_shown {
                 check_late(&late, &after)?;
-                check_muted(turn, &mutes, &done, &before, &after)?;
+                check_muted(turn, mutes, &done, &before, &after)?;
             }
             done.extend(now_done);
-            done.retain(|room, _| after.contains_key(room));
-            check_held(&bench, &mutes, &moved)?;
+            done.retain(|room, _| bench.state.rooms.contains_key(room.as_str()));
+            check_held(&bench, &moved)?;
             for (room, after) in &after {
                 let now = options().now;
                 let before = before.get(room);
                 let effects = before.map_or_else(|| happened_by_creating(after, now), |before| happened(before, after, now));
+                let is_known = !late.contains_key(room) && !unseen.iter().any(|(unseen, _)| unseen == room);
                 for effect in effects {
-                    prop_assert!(!is_forbidden(turn, &moved, room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
+                    let is_said = named.get(room).is_none_or(|named| named.contains(&effect));
+                    prop_assert!(is_said || !is_known, "{effect:?} in {room} was not in the plan: {before:?} -> {after:?}\n{turn:#?}");
+                    prop_assert!(!is_forbidden(turn, &moved, is_shown, room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
                 }
             }
         }
@@ -771,7 +830,7 @@ proptest! {
                 let saved = serde_json::to_string(&bench.state).unwrap();
                 bench.state = serde_json::from_str(&saved).unwrap();
             }
-            check_held(&bench, &[], &Moved::new())?;
+            check_held(&bench, &Moved::new())?;
         }
     }
 }
