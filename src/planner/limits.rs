@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Action, Cause, Change, Plan};
+use super::world::Sighting;
 use crate::model::effect::{Held, effects};
 use crate::model::words::count;
 use crate::model::{Effect, Glob, RoomName, StoredSettings, glob};
@@ -181,6 +182,8 @@ impl Change {
         match self.action {
             // A GET decides between the PUT and the POST.
             Action::Add => 2,
+            // A GET shows that it is still gone.
+            Action::Archive if matches!(self.seen, Some(Sighting::Absent(_))) => 1,
             // Read, archived, and read again to be sure.
             Action::Archive => 3,
             _ if !self.sends => 0,

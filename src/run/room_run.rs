@@ -88,7 +88,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         match (self.task.change.sends, self.action) {
             (false, _) => self.only_record(),
             (true, Action::Archive) => self.archive().await,
-            (true, Action::Add) => self.add().await,
+            (true, Action::Add) => {
+                let read = self.get().await;
+                self.add(read).await
+            }
             (true, _) => self.write().await,
         }
     }
@@ -98,23 +101,25 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         if !self.task.change.is_read_first(&self.crew.limits) {
             return self.put_and_confirm().await;
         }
-        let now = match self.get().await {
-            End::Room(live) => Sighting::Present(live),
-            End::Missing(gone) => Sighting::Absent(gone),
+        let read = self.get().await;
+        let now = match &read {
+            End::Room(live) => Sighting::Present(live.clone()),
+            End::Missing(gone) => Sighting::Absent(*gone),
             End::Stopped => return self.settle(End::Stopped),
-            other => Sighting::Unreadable(other.message()),
+            other => Sighting::Unreadable(other.clone().message()),
         };
         if let Some(moved) = self.moved_until(&now) {
             return self.refused(moved);
         }
-        if let Sighting::Present(live) = &now
-            && self.action == Action::Update
-            && self.task.before.is_recreated(live)
-        {
-            return self.hold_back(NOT_APPLIED_TO.to_owned());
+        if self.action == Action::Create {
+            return self.add(read).await;
         }
         match now {
-            _ if self.action == Action::Create => self.add().await,
+            Sighting::Present(live)
+                if self.task.before.is_recreated(&live) && self.action == Action::Update =>
+            {
+                self.hold_back(NOT_APPLIED_TO.to_owned())
+            }
             Sighting::Present(live) => match self.forbidden(&live) {
                 Some(why) => self.hold_back(why),
                 None => {
@@ -198,13 +203,13 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
     }
 
-    /// New to the state: a read decides between PUT and POST, and is repeated before a POST is.
-    async fn add(&mut self) -> Result<Receipt, StoreError> {
+    /// Not known to be there: a read decides between PUT and POST, and is repeated before a POST is.
+    async fn add(&mut self, mut read: End) -> Result<Receipt, StoreError> {
         let mut posts = 0;
         let mut taken: Option<String> = None;
         loop {
             let room = self.room().clone();
-            match self.get().await {
+            match read {
                 End::Room(live) => {
                     // After a POST of ours whose answer was lost, the room is most likely that one.
                     let ours = self.action == Action::Create && self.tally.perhaps_written;
@@ -237,6 +242,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 End::ReadFirst(_) => {}
                 end => return self.confirm(end).await,
             }
+            read = self.get().await;
         }
     }
 

@@ -4,6 +4,7 @@ mod answers;
 mod any_text;
 mod crossed;
 mod edited_state;
+mod forecasts;
 mod import;
 mod in_process;
 mod nothing_moves;
