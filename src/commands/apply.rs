@@ -93,6 +93,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     intent.check(&session.workspace, &held.state, &args.planning)?;
     let planned = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
     let moved = held.state.follow_files(&files.wanted);
+    let moved = held.state.end_overrides(&planned.narrowed.plan.ended) || moved;
     let limits = session.limits(&args.planning);
     let options = session.options(intent.mode(), &limits);
     show_stale(&planned.narrowed, &files, &session, &options, output);
@@ -111,7 +112,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         (Vec::new(), held.save(moved).map_err(Failure::from))
     } else {
         permit(&session, &plan, &refusals, args, output)?;
-        carry_out(&session, &plan, &limits, &mut held, args, output)?
+        carry_out(&session, &plan, &limits, (&mut held, moved), args, output)?
     };
     receipts.extend(plan.unreadable.iter().map(unread).chain(skipped));
     let closed = session.close();
@@ -230,14 +231,14 @@ fn permit(
     approve(args.yes, &question(&session.workspace, plan))
 }
 
-/// Carries the plan out with every event in the journal, and saves what came of it.
+/// Carries the plan out with every event in the journal, and saves what came of it, or had `moved` before.
 ///
 /// Returns the receipts, and whether the state was saved.
 fn carry_out(
     session: &Session,
     plan: &Plan,
     limits: &Limits,
-    held: &mut Held<'_>,
+    (held, moved): (&mut Held<'_>, bool),
     args: &ApplyArgs,
     output: &mut Output,
 ) -> Result<(Vec<Receipt>, Result<(), Failure>), Failure> {
@@ -279,7 +280,7 @@ fn carry_out(
     } else {
         // All workers have ended, so this ends the journal.
         drop(journal);
-        let changed = held.state != before;
+        let changed = moved || held.state != before;
         held.save(changed).map_err(|error| {
             Failure::from(error)
                 .hint("every receipt is in the journal beside it; the next run takes them in")

@@ -171,6 +171,8 @@ pub(crate) struct Plan {
     pub changes: Vec<Change>,
     /// Rooms that are wanted as they were applied.
     pub unchanged: u64,
+    /// Rooms of which the file is ahead, when only what the service moved is put back.
+    pub pending: u64,
     /// What it will cost.
     pub forecast: Forecast,
     /// Rooms that could not be read, so that nothing is planned for them.
@@ -181,6 +183,8 @@ pub(crate) struct Plan {
     pub muted: BTreeMap<RoomName, Vec<Muted>>,
     /// The rooms that were not considered.
     pub left_out: LeftOut,
+    /// What the service chose once, and shows otherwise by now: when that comes back, somebody moved it.
+    pub ended: BTreeMap<RoomName, BTreeSet<String>>,
     /// Attributes that no file declares and that moved on the service, as far as it was looked at.
     pub undeclared: BTreeMap<RoomName, Vec<Undeclared>>,
     /// When it was made, in Unix seconds: whether a moment has passed decides over effects.

@@ -273,6 +273,10 @@ impl Evidence<'_> {
         let all = sides.attributes().inspect(|one| checked.count(one));
         let attributes: Vec<AttributeDrift> =
             all.filter(counts).filter_map(AttributeDrift::of).collect();
+        // Nothing of what was applied is in another room, and that can be seen of all of it.
+        if recreated && file.is_none() {
+            checked = Checked::whole(known.settings.len(), true);
+        }
         let message = recreated
             .then(|| "it was archived or deleted, and recreated under its name".to_owned());
         let mut room = RoomDrift {

@@ -15,6 +15,9 @@ use crate::model::{Live, Settings, Stored, StoredSettings, Value, WantedRoom};
 impl Room<'_> {
     /// What makes it as it was applied where the service moved it.
     pub(super) fn put_back(&self, file: &WantedRoom, now: i64) -> Result<Option<Change>, String> {
+        if !self.remembered.is_confirmed() {
+            return Ok(None);
+        }
         if self.is_recreated() {
             return Err("it was recreated under its name; apply the file instead".to_owned());
         }
@@ -53,9 +56,13 @@ impl Room<'_> {
         }))
     }
 
-    /// Whether drift says that a room which no file wants moved.
-    pub(super) fn is_moved_orphan(&self) -> bool {
-        self.is_recreated() || self.is_moved(&self.back())
+    /// Whether its file is ahead of what was applied.
+    pub(super) fn is_pending(&self) -> bool {
+        let is_ahead = |file| {
+            let sides = self.toward(file);
+            sides.attributes().any(|a| a.status() == Status::Pending)
+        };
+        self.wanted.is_some_and(is_ahead)
     }
 
     fn is_moved(&self, sides: &RoomSides<'_>) -> bool {

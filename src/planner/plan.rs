@@ -69,9 +69,6 @@ pub(crate) fn plan(
         .filter(|name| !wanted.contains_key(*name));
     for name in wanted.keys().chain(leftover) {
         let room = Room::new(name, wanted, state, world, mutes);
-        if options.drift_only && !room.remembered.is_confirmed() {
-            continue;
-        }
         let options = Options {
             prune: options.prune && !spelled.contains(&name.folded()),
             ..*options
@@ -94,11 +91,13 @@ impl Plan {
             forecast: options.forecast(&[]),
             changes: Vec::new(),
             unchanged: 0,
+            pending: 0,
             unreadable: Vec::new(),
             managed: managed.count() as u64,
             muted: BTreeMap::new(),
             undeclared: BTreeMap::new(),
             left_out: LeftOut::default(),
+            ended: BTreeMap::new(),
             now: options.now,
         }
     }
@@ -107,7 +106,10 @@ impl Plan {
         match room.step(options) {
             Ok(Some(change)) => self.changes.push(change),
             Ok(None) => {
-                self.unchanged += 1;
+                match options.drift_only && room.is_pending() {
+                    true => self.pending += 1,
+                    false => self.unchanged += 1,
+                }
                 let muted = room.muted(options);
                 if !muted.is_empty() {
                     self.muted.insert(room.name.clone(), muted);
@@ -119,6 +121,10 @@ impl Plan {
                 file: room.wanted.map(|wanted| wanted.file.clone()),
                 message,
             }),
+        }
+        let ended = room.applied.ended_overrides(&room.live);
+        if !ended.is_empty() {
+            self.ended.insert(room.name.clone(), ended);
         }
         let moved = room.undeclared();
         if !moved.is_empty() {
@@ -184,7 +190,10 @@ impl<'a> Room<'a> {
 
     /// What is to be done about it, if anything; or why nothing can be planned.
     fn step(&self, options: &Options<'_>) -> Result<Option<Change>, String> {
-        let is_left_alone = self.wanted.is_none() && !options.prune;
+        let is_left_alone = match self.wanted {
+            Some(_) => options.drift_only && !self.remembered.is_confirmed(),
+            None => !options.prune,
+        };
         if let Some(Sighting::Unreadable(why)) = self.seen
             && !is_left_alone
         {
@@ -193,7 +202,6 @@ impl<'a> Room<'a> {
         match self.wanted {
             Some(file) if options.drift_only => self.put_back(file, options.now),
             Some(file) => Ok(self.follow(file, options)),
-            None if options.drift_only && !self.is_moved_orphan() => Ok(None),
             None => self.left_over(options.prune).map(Some),
         }
     }

@@ -129,6 +129,14 @@ impl AppliedRoom {
         shown
     }
 
+    /// What the service chose once, and is not in `shown` any more, though something else is.
+    pub(super) fn ended_overrides(&self, shown: &StoredSettings) -> BTreeSet<String> {
+        let chosen = self.overridden.iter();
+        let ended =
+            chosen.filter(|(name, value)| shown.get(*name).is_some_and(|now| now != *value));
+        ended.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Whether a write of this room was ever confirmed.
     pub(crate) fn is_confirmed(&self) -> bool {
         !self.settings.is_empty()
@@ -273,6 +281,16 @@ impl State {
             }
         }
         moved
+    }
+
+    /// Forgets what the service chose once, as far as that is over. Returns whether there was any.
+    pub(crate) fn end_overrides(&mut self, ended: &BTreeMap<RoomName, BTreeSet<String>>) -> bool {
+        for (name, attributes) in ended {
+            if let Some(room) = self.rooms.get_mut(name) {
+                room.overridden.retain(|name, _| !attributes.contains(name));
+            }
+        }
+        !ended.is_empty()
     }
 
     /// Forgets a room: no longer managed, and nothing else.

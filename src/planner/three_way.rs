@@ -125,13 +125,12 @@ impl<'a> RoomSides<'a> {
         });
         let mut changes: Vec<AttributeChange> = changes.collect();
         if changes.is_empty() && !self.live.is_empty() {
-            // A write that was never answered turns out to have arrived, or not to matter; an override is over.
-            let settled = |a: &AttributeSides<'_>| a.unconfirmed.is_some() || a.override_is_over();
-            let settled = self.attributes().filter(settled);
+            // A write that was never answered turns out to have arrived, or not to matter.
+            let settled = self.attributes().filter(|one| one.unconfirmed.is_some());
             changes.extend(settled.map(|one| AttributeChange {
                 before: one.wanted.cloned(),
                 live: None,
-                unconfirmed: one.unconfirmed.is_some(),
+                unconfirmed: true,
                 ..one.change(Cause::Converged)
             }));
         }
@@ -243,12 +242,6 @@ impl<'a> AttributeSides<'a> {
 
     pub(super) fn status(&self) -> Status {
         Status::of(self.cause(), self.is_muted)
-    }
-
-    /// Whether the service, which chose another value once, shows what is wanted. What it chose is forgotten then:
-    /// when it comes back, somebody moved it.
-    fn override_is_over(&self) -> bool {
-        self.overridden.is_some() && self.live.is_some() && self.live == self.wanted
     }
 
     fn as_it_stands(&self) -> Result<Option<&'a Stored>, String> {
@@ -373,24 +366,6 @@ mod tests {
             let cause = overridden(1, 9, wanted, live);
             assert_eq!(cause, expected, "{wanted} {live}");
         }
-    }
-
-    #[test]
-    fn an_override_ends_when_the_service_shows_what_is_wanted() {
-        let settings =
-            |value: &str| -> StoredSettings { [("privacy".to_owned(), value.into())].into() };
-        let applied = AppliedRoom {
-            settings: settings("private"),
-            overridden: settings("public"),
-            ..AppliedRoom::default()
-        };
-        let causes = |live: &StoredSettings| -> Vec<Cause> {
-            let sides = RoomSides::back(&applied, live, RoomMutes::default());
-            sides.changes().iter().map(|change| change.cause).collect()
-        };
-        assert_eq!(causes(&settings("public")), [], "it stands");
-        assert_eq!(causes(&settings("private")), [Cause::Converged]);
-        assert_eq!(causes(&StoredSettings::new()), [], "nobody looked");
     }
 
     #[test]

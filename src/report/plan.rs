@@ -170,8 +170,15 @@ pub(crate) struct Summary {
     pub orphan: u64,
     /// As they were applied.
     pub unchanged: u64,
+    /// Their files are ahead, and only what the service moved is put back; absent when there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pending: u64,
     /// Could not be read, so nothing is planned for them.
     pub unreadable: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a plan will cost.
@@ -263,6 +270,7 @@ impl PlanReport {
             weakened: Vec::new(),
             summary: Summary {
                 unchanged: plan.unchanged,
+                pending: plan.pending,
                 ..Summary::default()
             },
             left_out: plan.left_out,
@@ -295,6 +303,7 @@ impl PlanReport {
             archive: of(Action::Archive),
             orphan: of(Action::Orphan),
             unchanged: self.summary.unchanged,
+            pending: self.summary.pending,
             unreadable: self.unreadable.len() as u64,
         }
     }

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::envelope::{self, Envelope, ReadError, Report, json};
+use super::plan::ChangeReport;
 use super::{AllowedReport, PlanReport, StateId};
 use crate::model::{Effect, digest};
 use crate::planner::forecast::forecast;
 use crate::planner::limits::{BaseGuard, MaxChanges};
-use crate::planner::{Action, Rate, SavedChange, Selection};
+use crate::planner::{Action, Cause, Rate, SavedChange, Selection};
 
 /// What was looked at, and how far the plan may go. `apply` makes its own plan in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -164,6 +165,9 @@ impl SavedPlan {
         };
         let shown = report.changes.iter();
         let shown = shown.filter(|change| change.action != Action::Orphan);
+        let mut pairs = self.changes.iter().zip(shown.clone());
+        let keeps_to_its_mode =
+            !self.mode.drift_only || pairs.all(|(one, shown)| puts_back(one, shown));
         let shown = shown.map(|change| (change.room.as_str(), change.action));
         let listed = self
             .changes
@@ -175,6 +179,7 @@ impl SavedPlan {
             && report.allowed == self.terms.allowed()
             && report.summary == report.counted()
             && shown.eq(listed)
+            && keeps_to_its_mode
             && self.adds_up(&report)
     }
 
@@ -194,6 +199,14 @@ impl SavedPlan {
             && shown.rate == rate.to_string()
             && report.needs.iter().eq(needs)
     }
+}
+
+/// Whether it only puts back what the service moved. That nothing of it is left to do proves nothing of a plan that was
+/// made in another mode.
+fn puts_back(saved: &SavedChange, shown: &ChangeReport) -> bool {
+    let mut causes = shown.attributes.iter().map(|line| line.cause);
+    let is_back = shown.action == Action::Create || causes.all(Cause::is_a_move_of_the_service);
+    saved.is_managed && is_back
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use super::in_process::{Bench, options, quirks, wanted};
 use crate::model::{RoomName, Wanted};
 use crate::planner::drift::{AttributeDrift, Evidence, drift};
-use crate::planner::{Options, Outcome, Plan, World, plan};
+use crate::planner::mutes::Mute;
+use crate::planner::{Options, Outcome, Plan, Sighting, World, plan};
 use crate::service::observe::observe;
 
 const NAMES: [&str; 3] = [
@@ -158,7 +159,8 @@ proptest! {
         };
         let lines = plan.changes.iter().flat_map(|change| &change.attributes);
         for line in lines.clone() {
-            prop_assert!(is_drift(&line.name), "{}: {:?}", line.name, line);
+            let is_move = line.cause.is_a_move_of_the_service();
+            prop_assert!(is_drift(&line.name) && is_move, "{}: {:?}", line.name, line);
         }
         for receipt in bench.carry_out(&plan) {
             prop_assert_eq!(receipt.outcome, Outcome::Confirmed);
@@ -180,5 +182,30 @@ proptest! {
             prop_assert_eq!(before.0.get(name), after.0.get(name), "{} as it stands\n{:#?}", name, plan.changes);
         }
         prop_assert_eq!(put_back(&wanted, &bench).changes, [], "again");
+    }
+    /// Whatever looks and may record, what the service chose once is remembered as long as the service shows it.
+    #[test]
+    fn what_is_over_is_forgotten(
+        story in story(),
+        mode in select(&["live", "drift-only", "reassert"][..]),
+        has_file in any::<bool>(),
+        is_muted in any::<bool>(),
+    ) {
+        let mut bench = tell(&story);
+        let wanted = if has_file { file(&story.files[2]) } else { Wanted::new() };
+        let mute = Mute::new("a", "*", "known", "2100-01-01").unwrap();
+        let options = Options {
+            drift_only: mode == "drift-only",
+            reassert: mode == "reassert",
+            mutes: if is_muted { std::slice::from_ref(&mute) } else { &[] },
+            ..options()
+        };
+        let plan = plan(&wanted, &bench.state, Some(&look(&bench)), &options);
+        bench.carry_out(&plan);
+        let Some(Sighting::Present(live)) = look(&bench).remove("a") else { return Ok(()) };
+        let shown = live.stored(bench.state.salt());
+        for (name, chosen) in &bench.state.rooms[&name()].overridden {
+            prop_assert!(shown.get(name).is_none_or(|now| now == chosen), "{} {:#?}", name, bench.state);
+        }
     }
 }

@@ -161,6 +161,12 @@ fn the_document_before_the_update_is_no_override() {
 
 #[test]
 fn an_override_that_somebody_put_right_hides_no_later_drift() {
+    for how in ["--live", "--drift-only"] {
+        an_override_that_somebody_put_right_hides_no_later_drift_from(how);
+    }
+}
+
+fn an_override_that_somebody_put_right_hides_no_later_drift_from(how: &str) {
     let site = Site::new(&["override=privacy:\"public\""], &[]);
     site.room(0, "privacy: private\nmaxParticipants: 5\n");
     assert_eq!(
@@ -176,7 +182,7 @@ fn an_override_that_somebody_put_right_hides_no_later_drift() {
     site.edit("room-00", "privacy", json!("private"));
     drift(0);
     let writes = site.writes();
-    let ran = site.apply(&["--live"]);
+    let ran = site.apply(&[how]);
     assert_eq!((ran.code, site.writes()), (0, writes), "{}", ran.all());
     let plan = site.run(&[
         "plan",

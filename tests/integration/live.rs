@@ -106,11 +106,17 @@ fn add_is_resolved_and_a_missing_room_is_created_again() {
     assert_eq!(site.apply(&["--live"]).code, 0);
     site.simulator()
         .with_world(|world| world.archive("room-01").unwrap());
-    assert_eq!(
-        changes(&plan(&site, &[]).1),
-        ["room-01 create change,change,change"]
-    );
+    let (_, report) = plan(&site, &[]);
+    assert_eq!(changes(&report), ["room-01 create change,change,change"]);
+    assert_eq!(report["forecast"]["requests"], 2);
+    let from = site.log().len();
     assert_eq!(site.apply(&["--live"]).code, 0);
+    // A look at both rooms, and what was forecast.
+    let get = |number| ("GET", format!("/api/v1/room/room-0{number}"));
+    let post = ("POST", "/api/v1/room".to_owned());
+    let mut sent = site.sent(from);
+    sent[..2].sort();
+    assert_eq!(sent, [get(0), get(1), get(1), post]);
     assert_eq!(plan(&site, &["--detailed-exitcode"]).0, 0);
 }
 

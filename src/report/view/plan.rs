@@ -34,6 +34,7 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
         (&orphans, s.orphan),
         ("left as it is", left),
         ("unreadable", s.unreadable - left),
+        ("pending", s.pending),
         ("unchanged", s.unchanged),
         ("left out", report.left_out.rooms()),
     ]);
