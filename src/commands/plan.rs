@@ -160,7 +160,7 @@ fn save(
     let changes = saved_changes(plan, &files.wanted, state, &limits);
     let (mode, selection) = (args.planning.mode(), args.selection.selection());
     let target = session.workspace.target(&state.app)?;
-    let saved = SavedPlan::new(target, mode, selection, terms, changes, report)?;
+    let saved = SavedPlan::new(target, mode, selection, terms, changes, report);
     saved_plan::write(path, &saved)
 }
 

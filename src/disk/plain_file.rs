@@ -10,10 +10,13 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::budget;
+
 /// Largest file that people write, in bytes. A room with every attribute and a comment on each is about 4 KiB.
 pub(crate) const MAX_TEXT: u64 = 256 * 1024;
 
-/// Largest file that one run writes for another, in bytes: about twenty thousand rooms with all that changes in them.
+/// Largest file that one run writes for another, in bytes: about ten thousand rooms with all that changes in them. What is
+/// read within this limit is within the budget of memory, too.
 pub(crate) const MAX_DATA: u64 = 64 * 1024 * 1024;
 
 /// Why a file is not used.
@@ -27,6 +30,8 @@ pub(crate) enum Unfit {
     Shared,
     #[error("it is larger than {} KiB", .0 / 1024)]
     TooLarge(u64),
+    #[error("it holds more than fits into the memory that a run may take")]
+    TooMuch,
     #[error("nothing came through the pipe for {} s", .0.as_secs())]
     Silent(Duration),
 }
@@ -34,7 +39,7 @@ pub(crate) enum Unfit {
 impl From<Unfit> for io::Error {
     fn from(unfit: Unfit) -> Self {
         let kind = match unfit {
-            Unfit::TooLarge(_) => ErrorKind::FileTooLarge,
+            Unfit::TooLarge(_) | Unfit::TooMuch => ErrorKind::FileTooLarge,
             Unfit::Silent(_) => ErrorKind::TimedOut,
             _ => ErrorKind::InvalidInput,
         };
@@ -91,6 +96,9 @@ pub(crate) fn read_from(source: impl Read, limit: u64, expected: u64) -> io::Res
     source.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(Unfit::TooLarge(limit).into());
+    }
+    if limit == MAX_DATA && !budget::fits(&bytes, budget::MOST) {
+        return Err(Unfit::TooMuch.into());
     }
     Ok(bytes)
 }

@@ -103,6 +103,43 @@ impl From<&Scalar> for Json {
     }
 }
 
+/// For `deserialize_with`: a value as reports show it, which is no list and no object, whatever somebody wrote there.
+pub(crate) fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+    struct Plain;
+    impl Visitor<'_> for Plain {
+        type Value = Json;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text, a number, true, false or null")
+        }
+
+        fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+            Ok(flag.into())
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
+            Ok(number.into())
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+            Ok(number.into())
+        }
+
+        fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
+            Ok(number.into())
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+            Ok(text.into())
+        }
+
+        fn visit_unit<E>(self) -> Result<Json, E> {
+            Ok(Json::Null)
+        }
+    }
+    deserializer.deserialize_any(Plain)
+}
+
 impl Value {
     /// The form that is stored and compared. `salt` is the lineage of the state. A secret that is not known
     /// here is taken for the one that was `applied`: a run without secrets would otherwise see a change in

@@ -4,12 +4,18 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::value::plain;
+
 /// The version that a JSON text names, if it is not one that this program can read: a number up to `known`, or
 /// `known` with any minor version, as in "1.7". Each format has its own word for it.
 pub(crate) fn newer(json: &[u8], known: u64) -> Option<String> {
     #[derive(Deserialize)]
     struct Head {
-        #[serde(alias = "format_version", alias = "journal")]
+        #[serde(
+            alias = "format_version",
+            alias = "journal",
+            deserialize_with = "plain"
+        )]
         version: Json,
     }
     match serde_json::from_slice::<Head>(json).ok()?.version {

@@ -22,11 +22,7 @@ impl AnyReport {
             ApplyReport::KIND => Self::Apply(serde_json::from_slice(text)?),
             DriftReport::KIND => Self::Drift(serde_json::from_slice(text)?),
             ValidateReport::KIND => Self::Validate(serde_json::from_slice(text)?),
-            SavedPlan::KIND => {
-                let saved = SavedPlan::parse(text)?;
-                let report = saved.plan().ok_or(ReadError::Edited(saved.roomctl))?;
-                Self::Plan(Box::new(report))
-            }
+            SavedPlan::KIND => Self::Plan(Box::new(SavedPlan::parse(text)?.report)),
             other => return Err(ReadError::kind(other)),
         })
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{AllowedReport, StateId, shown};
+use crate::model::value::plain;
 use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt, State};
 
 /// What happened.
@@ -101,8 +102,10 @@ pub(crate) struct OverrideReport {
     /// Wire name.
     pub name: String,
     /// What was sent.
+    #[serde(deserialize_with = "plain")]
     pub sent: Json,
     /// What the service answered.
+    #[serde(deserialize_with = "plain")]
     pub got: Json,
 }
 

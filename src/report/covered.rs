@@ -11,7 +11,7 @@ use super::PlanReport;
 use super::plan::{AttributeReport, ChangeReport};
 use super::saved::SavedPlan;
 use crate::model::{RoomName, Wanted};
-use crate::planner::{Change, Plan, State, is_reviewed};
+use crate::planner::{Change, Plan, SavedChange, State, is_reviewed};
 
 /// The rooms of `plan` that none of the `reviewed` plans covers, and why. `made` is its report.
 pub(crate) fn uncovered(
@@ -21,7 +21,7 @@ pub(crate) fn uncovered(
     wanted: &Wanted,
     state: &State,
 ) -> BTreeMap<RoomName, &'static str> {
-    let reviews: Vec<Review> = reviewed.iter().filter_map(Review::new).collect();
+    let reviews: Vec<Review> = reviewed.iter().map(Review::new).collect();
     let made = made.changes.iter().map(|made| (made.room.as_str(), made));
     let made: BTreeMap<&str, &ChangeReport> = made.collect();
     let mut uncovered = BTreeMap::new();
@@ -46,16 +46,22 @@ pub(crate) fn uncovered(
 /// Why a change is not covered that no review was about.
 const UNSEEN: &str = "no reviewed plan has it";
 
-/// A reviewed plan with what its reviewers saw.
+/// A reviewed plan with what its reviewers saw, by room.
 struct Review<'a> {
-    saved: &'a SavedPlan,
-    shown: PlanReport,
+    plan: &'a SavedPlan,
+    saved: BTreeMap<&'a str, &'a SavedChange>,
+    shown: BTreeMap<&'a str, &'a ChangeReport>,
 }
 
 impl<'a> Review<'a> {
-    fn new(saved: &'a SavedPlan) -> Option<Self> {
-        let shown = saved.plan()?;
-        Some(Self { saved, shown })
+    fn new(plan: &'a SavedPlan) -> Self {
+        let saved = plan.changes.iter().map(|one| (one.room.as_str(), one));
+        let shown = plan.report.changes.iter();
+        Self {
+            plan,
+            saved: saved.collect(),
+            shown: shown.map(|one| (one.room.as_str(), one)).collect(),
+        }
     }
 
     /// Whether it has all of a change, of which `made` is the report; otherwise what it lacks.
@@ -66,11 +72,8 @@ impl<'a> Review<'a> {
         wanted: &Wanted,
         state: &State,
     ) -> Result<(), &'static str> {
-        let mut saved = self.saved.changes.iter();
-        let saved = saved.find(|one| one.room == change.room);
-        let mut shown = self.shown.changes.iter();
-        let shown = shown.find(|one| one.room == made.room);
-        let (Some(saved), Some(shown)) = (saved, shown) else {
+        let saved = self.saved.get(change.room.as_str());
+        let (Some(saved), Some(shown)) = (saved, self.shown.get(made.room.as_str())) else {
             return Err(UNSEEN);
         };
         is_reviewed(saved, change, wanted, state)?;
@@ -78,7 +81,7 @@ impl<'a> Review<'a> {
         if !effects.all(|effect| shown.effects.contains(effect)) {
             return Err("it would do more to people than was reviewed");
         }
-        let has_moved = self.saved.state.serial < state.serial;
+        let has_moved = self.plan.state.serial < state.serial;
         let is_shown = |line: &AttributeReport| {
             let mut lines = shown.attributes.iter();
             let shown = lines.find(|shown| shown.name == line.name);
@@ -144,7 +147,7 @@ mod tests {
             location: "state".into(),
         };
         let (mode, terms) = (Mode::default(), Terms::default());
-        SavedPlan::new(target, mode, Selection::default(), terms, changes, &report).unwrap()
+        SavedPlan::new(target, mode, Selection::default(), terms, changes, &report)
     }
 
     /// Whether a reader of one of the plans saw that the room gets this.
@@ -156,7 +159,8 @@ mod tests {
     ) -> bool {
         plans.iter().any(|(files, saved)| {
             let settings = |files: &Wanted| files.get(room).map(|file| file.settings.clone());
-            let changes = saved.report["changes"].as_array().unwrap();
+            let report = serde_json::to_value(&saved.report).unwrap();
+            let changes = report["changes"].as_array().unwrap();
             let change = changes.iter().find(|one| one["room"] == room.as_str());
             let lines = change.map(|one| one["attributes"].as_array().unwrap().clone());
             let has = |lines: Vec<Json>| {

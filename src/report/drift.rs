@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::{StateId, UndeclaredReport, shown_or_null};
 use crate::model::Stored;
 use crate::model::reference::Outline;
+use crate::model::value::plain;
 use crate::planner::drift::{AttributeDrift, Checked, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
 use crate::planner::{Cause, Drift, LeftOut, State, Verdict};
@@ -134,10 +135,13 @@ pub(crate) struct AttributeReport {
     /// Wire name.
     pub name: String,
     /// The applied value; null: not managed so far.
+    #[serde(deserialize_with = "plain")]
     pub applied: Json,
     /// The wanted value; null: not managed from now on.
+    #[serde(deserialize_with = "plain")]
     pub wanted: Json,
     /// What the service reports; null: it does not.
+    #[serde(deserialize_with = "plain")]
     pub live: Json,
     /// Who moved.
     pub cause: Cause,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::import::ImportReport;
@@ -66,8 +66,11 @@ pub(crate) fn json<T: Report>(report: &T) -> serde_json::Result<String> {
 }
 
 /// The same as a part of something larger.
-pub(super) fn json_value<T: Report>(report: &T) -> serde_json::Result<Json> {
-    serde_json::to_value(Envelope::new(report))
+pub(super) fn serialize<T: Report, S: Serializer>(
+    report: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    Envelope::new(report).serialize(serializer)
 }
 
 /// JSON as we write it: indented, and ended by a line break.

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::{AllowedReport, StateId, UndeclaredReport, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
+use crate::model::value::plain;
 use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
 use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
@@ -99,8 +100,10 @@ pub(crate) struct MutedReport {
     /// Wire name.
     pub name: String,
     /// The wanted value; null: not known here. `****` for a secret.
+    #[serde(deserialize_with = "plain")]
     pub wanted: Json,
     /// What the service reports; null: it does not, or was not looked at. `****` for a secret.
+    #[serde(deserialize_with = "plain")]
     pub live: Json,
     /// Whether its values are never shown.
     pub sensitive: bool,
@@ -224,10 +227,13 @@ pub(crate) struct AttributeReport {
     /// Wire name.
     pub name: String,
     /// The applied value; null: not managed before. `****` for a secret.
+    #[serde(deserialize_with = "plain")]
     pub before: Json,
     /// The wanted value; null: no longer managed. `****` for a secret.
+    #[serde(deserialize_with = "plain")]
     pub after: Json,
     /// What the service reports; null: it does not, or was not looked at. `****` for a secret.
+    #[serde(deserialize_with = "plain")]
     pub live: Json,
     /// Whether the wanted value is not known until apply: its variable is not set here.
     pub unknown: bool,

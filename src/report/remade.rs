@@ -36,12 +36,9 @@ pub(crate) struct Remade<'a> {
 impl SavedPlan {
     /// What it shows first that is not so.
     pub(crate) fn untrue(&self, remade: &Remade<'_>) -> Option<String> {
-        let Some(shown) = self.plan() else {
-            return Some("the report as a whole".to_owned());
-        };
         let check = Check {
             saved: self,
-            shown: &shown,
+            shown: &self.report,
             remade,
         };
         let changes = check.changes().or_else(|| check.untrue_besides());

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use super::envelope::{self, Envelope, ReadError, Report, json};
 use super::plan::ChangeReport;
@@ -76,8 +75,9 @@ pub(crate) struct SavedPlan {
     /// Its changes, in the order of the plan.
     pub changes: Vec<SavedChange>,
     /// The report of the plan, for `render` and for people.
+    #[serde(serialize_with = "envelope::serialize")]
     #[schemars(with = "Envelope<'_, PlanReport>")]
-    pub report: Json,
+    pub report: PlanReport,
     /// Digest over all of the above.
     pub seal: String,
 }
@@ -106,8 +106,8 @@ impl SavedPlan {
         terms: Terms,
         changes: Vec<SavedChange>,
         report: &PlanReport,
-    ) -> serde_json::Result<Self> {
-        let plan = Self {
+    ) -> Self {
+        let mut plan = Self {
             roomctl: env!("CARGO_PKG_VERSION").to_owned(),
             app: report.app.clone(),
             target,
@@ -116,18 +116,18 @@ impl SavedPlan {
             selection,
             terms,
             changes,
-            report: envelope::json_value(report)?,
+            report: report.clone(),
             seal: String::new(),
         };
-        Ok(plan.sealed())
+        plan.seal();
+        plan
     }
 
-    fn sealed(self) -> Self {
-        let seal = digest::of(&Self {
-            seal: String::new(),
-            ..self.clone()
-        });
-        Self { seal, ..self }
+    /// Gives it the seal that belongs to it. Returns the one that it had.
+    fn seal(&mut self) -> String {
+        let before = std::mem::take(&mut self.seal);
+        self.seal = digest::of(self);
+        before
     }
 
     /// Reads a file exactly as it was written. The version is looked at before the rest.
@@ -136,10 +136,9 @@ impl SavedPlan {
         if kind != Self::KIND {
             return Err(ReadError::kind(&kind));
         }
-        let read: Self = serde_json::from_slice(bytes)?;
+        let mut read: Self = serde_json::from_slice(bytes).map_err(|error| edited(bytes, error))?;
         // The text, too: of what stands in it twice, two readers could see two things.
-        let text = json(&read)?;
-        let is_sealed = read.clone().sealed() == read && text.as_bytes() == bytes;
+        let is_sealed = json(&read)?.as_bytes() == bytes && read.seal() == read.seal;
         if is_sealed && read.lists_what_it_shows() {
             return Ok(read);
         }
@@ -148,21 +147,12 @@ impl SavedPlan {
 
     /// How many guards the change weakens.
     pub(crate) fn weakened(&self) -> usize {
-        self.plan().map_or(0, |report| report.weakened.len())
-    }
-
-    /// The report in it, if nothing else is in its place.
-    pub(super) fn plan(&self) -> Option<PlanReport> {
-        let report = PlanReport::deserialize(&self.report).ok()?;
-        let again = envelope::json_value(&report).ok()?;
-        (again == self.report).then_some(report)
+        self.report.weakened.len()
     }
 
     /// Whether its report is about the same app, state and changes as the rest of it.
     fn lists_what_it_shows(&self) -> bool {
-        let Some(report) = self.plan() else {
-            return false;
-        };
+        let report = &self.report;
         let shown = report.changes.iter();
         let shown = shown.filter(|change| change.action != Action::Orphan);
         let mut pairs = self.changes.iter().zip(shown.clone());
@@ -180,7 +170,7 @@ impl SavedPlan {
             && report.summary == report.counted()
             && shown.eq(listed)
             && keeps_to_its_mode
-            && self.adds_up(&report)
+            && self.adds_up(report)
     }
 
     /// Whether requests, time and variables are those of its changes.
@@ -207,6 +197,18 @@ fn puts_back(saved: &SavedChange, shown: &ChangeReport) -> bool {
     let mut causes = shown.attributes.iter().map(|line| line.cause);
     let is_back = shown.action == Action::Create || causes.all(Cause::is_a_move_of_the_service);
     saved.is_managed && is_back
+}
+
+/// What is wrong with a saved plan that cannot be read.
+fn edited(bytes: &[u8], error: serde_json::Error) -> ReadError {
+    #[derive(Deserialize)]
+    struct Head {
+        roomctl: String,
+    }
+    match serde_json::from_slice::<Head>(bytes) {
+        Ok(head) => ReadError::Edited(head.roomctl),
+        Err(_) => error.into(),
+    }
 }
 
 #[cfg(test)]

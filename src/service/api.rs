@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use crate::disk::budget;
 use crate::model::catalogue::{Attribute, Kind, attribute};
+use crate::model::value::plain;
 use crate::model::{Live, LiveRoom, RoomName, Scalar, Secret, Settings, Value};
 use crate::planner::Gone;
 use crate::service::end::{End, Try};
@@ -110,6 +112,9 @@ pub(crate) trait Transport: Send + Sync + 'static {
     fn key(&self) -> &Secret;
 }
 
+/// Most that what is said of one room may become in memory, in bytes: many answers are looked at at once.
+const MOST_OF_ROOM: u64 = 4 * 1024 * 1024;
+
 /// What `answer` to `request` means. Nothing is shown of it that `filter` knows or that was sent.
 pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretFilter) -> Try {
     let filter = filter.with(request.settings());
@@ -119,7 +124,13 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretF
     {
         return Try::Ended(names(rooms, &filter));
     }
-    let json = serde_json::from_slice::<Json>(&answer.body).ok();
+    let most = match request {
+        Request::List => budget::MOST,
+        _ => MOST_OF_ROOM,
+    };
+    let json =
+        budget::fits(&answer.body, most).then(|| serde_json::from_slice::<Json>(&answer.body));
+    let json = json.and_then(Result::ok);
     let said = json.as_ref().map(said).unwrap_or_default();
     let message = || message(answer, json.as_ref(), &said, &filter);
     let is_own = json.as_ref().is_some_and(Json::is_object);
@@ -194,7 +205,7 @@ fn list(json: Option<&Json>, message: impl Fn() -> String, filter: &SecretFilter
 struct Listed {
     #[serde(rename = "roomName")]
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     archived: Json,
 }
 

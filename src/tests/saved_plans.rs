@@ -168,8 +168,7 @@ impl Site {
             terms,
             changes,
             &report,
-        )
-        .unwrap();
+        );
         serde_json::from_str(&json(&saved).unwrap()).unwrap()
     }
 

@@ -1,0 +1,145 @@
+//! What a JSON text becomes in memory, at most, before any of it is read: a byte of it can become five hundred.
+//!
+//! One budget for everything that is not written by people: states, journals, plans, reports, answers. It counts what all
+//! of them are made of, and not what each of them may hold.
+
+/// Most that a text may become, in bytes. A plan of ten thousand rooms with ten attributes each needs less.
+pub(crate) const MOST: u64 = 240 * 1024 * 1024;
+
+/// Most levels. It is the limit of the JSON library, too.
+const DEPTH: usize = 128;
+
+/// What a map or an object takes for its first entries, and what for each beyond those. An object of ours has fields,
+/// which it takes anyway; of a map of many entries each is a line of a report, too.
+const OBJECT: u64 = 1_000;
+const FIRST: u32 = 40;
+const FIELD: u64 = 60;
+const ENTRY: u64 = 2_000;
+
+/// What a list takes, and each of its elements.
+const LIST: u64 = 300;
+const ELEMENT: u64 = 150;
+
+/// Whether `text` becomes no more than `most` bytes. Of what is no JSON nothing is said: it is refused by its reader.
+pub(crate) fn fits(text: &[u8], most: u64) -> bool {
+    // How many entries each object has that is open; none for a list.
+    let mut open: Vec<Option<u32>> = Vec::with_capacity(DEPTH);
+    let (mut cost, mut at) = (0, 0);
+    while let Some(byte) = text.get(at) {
+        at += 1;
+        cost += match (byte, open.last_mut()) {
+            (b'"', _) => {
+                at += string(&text[at..]);
+                0
+            }
+            (b'{', _) => {
+                open.push(Some(0));
+                OBJECT
+            }
+            (b'[', _) => {
+                open.push(None);
+                LIST
+            }
+            (b',', Some(Some(entries))) => {
+                *entries = entries.saturating_add(1);
+                if *entries < FIRST { FIELD } else { ENTRY }
+            }
+            (b',', _) => ELEMENT,
+            (b'}' | b']', _) => {
+                open.pop();
+                0
+            }
+            _ => 0,
+        };
+        if cost > most || open.len() > DEPTH {
+            return false;
+        }
+    }
+    true
+}
+
+/// How long the rest of a text in quotes is, with its end.
+fn string(rest: &[u8]) -> usize {
+    let mut bytes = rest.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' => _ = bytes.next(),
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    const TEXT: &str = "[a\\\\\"{}\\[\\],: é]{0,6}";
+
+    /// Any value, with texts that look like anything.
+    fn values() -> impl Strategy<Value = Json> {
+        let text = TEXT;
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<i64>().prop_map(Json::from),
+            text.prop_map(Json::from)
+        ];
+        leaf.prop_recursive(2, 64, 8, |inner| {
+            let keys = TEXT;
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..8).prop_map(Json::from),
+                proptest::collection::vec((keys, inner), 0..90)
+                    .prop_map(|all| all.into_iter().collect()),
+            ]
+        })
+    }
+
+    fn cost(value: &Json) -> u64 {
+        match value {
+            Json::Array(list) => {
+                let commas = (list.len() as u64).saturating_sub(1);
+                LIST + ELEMENT * commas + list.iter().map(cost).sum::<u64>()
+            }
+            Json::Object(map) => {
+                let commas = (map.len() as u64).saturating_sub(1);
+                let fields = commas.min(u64::from(FIRST) - 1);
+                let entries = ENTRY * (commas - fields) + FIELD * fields;
+                OBJECT + entries + map.values().map(cost).sum::<u64>()
+            }
+            _ => 0,
+        }
+    }
+
+    proptest! {
+        /// Whatever stands in texts, and however it is laid out.
+        #[test]
+        fn it_counts_what_is_there(value in values()) {
+            for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+                prop_assert!(fits(text.as_bytes(), cost(&value)), "{text}");
+                prop_assert!(cost(&value) == 0 || !fits(text.as_bytes(), cost(&value) - 1), "{text}");
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            fits(&bytes, MOST);
+            fits(&bytes, 0);
+        }
+    }
+
+    #[test]
+    fn depth_has_an_end() {
+        for open in ["[", "{\"a\":"] {
+            assert!(fits(open.repeat(DEPTH).as_bytes(), MOST));
+            assert!(!fits(open.repeat(DEPTH + 1).as_bytes(), MOST));
+        }
+        assert!(fits(
+            json!({"a": "[".repeat(1_000)}).to_string().as_bytes(),
+            OBJECT
+        ));
+    }
+}
