@@ -113,52 +113,102 @@ const fn role(path: &'static str, args: &'static [&'static str], code: i32, shar
 
 const APPLY: &[&str] = &["apply", "--yes", "--rate", "unlimited"];
 
-/// Every file that a run reads or writes.
-const ROLES: [Role; 23] = [
-    role("roomctl.yaml", APPLY, 3, true),
-    role("mutes.yaml", APPLY, 3, true),
-    role("ci.yaml", &["validate", "--config", "ci.yaml"], 3, true),
-    role("rooms/room-00.yaml", APPLY, 3, true),
-    role("rooms/_defaults.yaml", APPLY, 3, true),
-    role("rooms/room-00.yaml", &["fmt"], 3, true),
-    role(".roomctl/state.json", APPLY, 7, true),
-    role(".roomctl/state.json", &["plan"], 7, true),
-    role(".roomctl/state.json", &["drift"], 7, true),
-    role(".roomctl/state.json.journal", APPLY, 7, true),
-    role(".roomctl/state.json.journal", &["plan"], 7, true),
-    role(".roomctl/state.json.lock", APPLY, 7, false),
-    role(".roomctl/state.json.lock", &["import", "--all"], 7, false),
-    role(
+const DRIFT: &[&str] = &["drift"];
+const IMPORT: &[&str] = &["import", "--all"];
+const FORGET: &[&str] = &["state", "forget", "room-00", "--yes"];
+
+/// Every file that a run reads or writes, with the commands that do, how they end when nothing of use is there, and whether
+/// another name of the file is no harm.
+const PLACES: [(&str, &[&[&str]], i32, bool); 12] = [
+    (
+        "roomctl.yaml",
+        &[
+            APPLY,
+            &["plan"],
+            DRIFT,
+            IMPORT,
+            &["validate"],
+            &["state", "list"],
+        ],
+        3,
+        true,
+    ),
+    ("mutes.yaml", &[APPLY, &["plan"], DRIFT], 3, true),
+    ("ci.yaml", &[&["validate", "--config", "ci.yaml"]], 3, true),
+    (
+        "rooms/room-00.yaml",
+        &[APPLY, &["plan"], &["validate"], &["fmt"]],
+        3,
+        true,
+    ),
+    (
+        "rooms/_defaults.yaml",
+        &[APPLY, &["plan"], &["validate"]],
+        3,
+        true,
+    ),
+    (
+        ".roomctl/state.json",
+        &[APPLY, &["plan"], DRIFT, IMPORT, &["state", "list"]],
+        7,
+        true,
+    ),
+    (
+        ".roomctl/state.json.journal",
+        &[APPLY, &["plan"], DRIFT, IMPORT, &["state", "list"]],
+        7,
+        true,
+    ),
+    (
         ".roomctl/state.json.lock",
-        &["state", "unlock", "--yes"],
+        &[APPLY, IMPORT, FORGET, &["state", "unlock", "--yes"]],
         7,
         false,
     ),
-    role(
-        ".roomctl/state.json.lock",
-        &["state", "forget", "room-00", "--yes"],
-        7,
-        false,
-    ),
-    role(
+    (
         ".roomctl/sandbox.json",
-        &["apply", "--sandbox", "--yes"],
+        &[
+            &["apply", "--sandbox", "--yes"],
+            &["plan", "--live", "--sandbox"],
+        ],
         7,
         false,
     ),
-    role("key", &["drift", "--secret-key-file", "key"], 64, true),
-    role(
+    ("key", &[&["drift", "--secret-key-file", "key"]], 64, true),
+    (
         "saved.roomctl",
-        &["apply", "saved.roomctl", "--yes"],
+        &[
+            &["apply", "saved.roomctl", "--yes"],
+            &["render", "saved.roomctl"],
+        ],
         64,
         true,
     ),
-    role("report.json", &["render", "report.json"], 64, true),
-    role("out", &["plan", "--out", "out"], 64, false),
-    role("out", &["plan", "--report-file", "out"], 64, false),
-    role("out", &["validate", "--report-file", "out"], 64, false),
-    role("out", &["drift", "--metrics-file", "out"], 64, false),
+    ("report.json", &[&["render", "report.json"]], 64, true),
 ];
+
+/// Every way to write a result.
+const OUT: [&[&str]; 4] = [
+    &["plan", "--out", "out"],
+    &["plan", "--report-file", "out"],
+    &["validate", "--report-file", "out"],
+    &["drift", "--metrics-file", "out"],
+];
+
+fn roles() -> Vec<Role> {
+    let of = |&(path, commands, code, shared): &(
+        &'static str,
+        &'static [&'static [&'static str]],
+        i32,
+        bool,
+    )| {
+        commands
+            .iter()
+            .map(move |args| role(path, args, code, shared))
+    };
+    let results = OUT.iter().map(|args| role("out", args, 64, false));
+    PLACES.iter().flat_map(of).chain(results).collect()
+}
 
 /// Two rooms that are applied, and every file that there may be.
 fn site() -> Site {
@@ -420,7 +470,7 @@ mod slow {
     fn whatever_lies_where_a_file_should_be_ends_the_run_and_nothing_else() {
         let site = site();
         let mut wrong = Vec::new();
-        for role in &ROLES {
+        for role in &roles() {
             let path = site.scratch.path(role.path);
             let before = fs::read(&path).unwrap_or_default();
             let there = path.exists();
