@@ -134,7 +134,12 @@ fn asked_for(
     let rooms = session.wait(app, listing)?;
     let rooms = rooms.map_err(|why| {
         let message = format!("the list of rooms could not be read: {why}");
-        Failure::new(Exit::Service, message).hint("name the rooms instead of --all")
+        let failure = Failure::new(Exit::Service, message);
+        // What ended the run would end the reading of a room as well.
+        match session.stopped() {
+            None => failure.hint("name the rooms instead of --all"),
+            Some(_) => failure,
+        }
     })?;
     let doubt = doubt_about(rooms.len(), "import the others by name");
     Ok((rooms.into_iter().collect(), doubt))

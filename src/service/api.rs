@@ -93,6 +93,9 @@ pub(crate) enum TransportError {
     /// The request never reached the service.
     #[error("the service could not be reached: {0}")]
     NotSent(String),
+    /// The same, for a reason that stays, with what to do about it.
+    #[error("{0}")]
+    Unreachable(String),
     /// The request was sent; what became of it is not known.
     #[error("no answer came: {0}")]
     Unanswered(String),
@@ -107,6 +110,11 @@ pub(crate) trait Transport: Send + Sync + 'static {
         &self,
         request: &Request<'_>,
     ) -> impl Future<Output = Result<Answer, TransportError>> + Send;
+
+    /// What to call it while it is waited for.
+    fn host(&self) -> &str {
+        "the service"
+    }
 
     /// The key, so that an answer that repeats it can be recognised.
     fn key(&self) -> &Secret;

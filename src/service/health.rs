@@ -21,6 +21,8 @@ struct Known {
     good: Option<RoomName>,
     /// Whether something was answered that takes a key.
     key_taken: bool,
+    /// Whether anything was answered.
+    reached: bool,
 }
 
 /// What to do about a room that failed to the end of its tries.
@@ -43,6 +45,16 @@ impl Health {
         if known.good.is_none() {
             known.good = room.cloned();
         }
+    }
+
+    /// Something came back, whatever it was.
+    pub(crate) fn reached(&self) {
+        self.known().reached = true;
+    }
+
+    /// Whether anything came back before.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.known().reached
     }
 
     /// Whether the key was accepted before.

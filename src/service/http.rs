@@ -1,7 +1,9 @@
 //! The service over HTTPS. The key travels in every URL, so no URL leaves this file.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
@@ -10,6 +12,7 @@ use url::Url;
 use crate::model::Secret;
 use crate::model::address::is_loopback;
 use crate::service::api::{Answer, Request, Transport, TransportError};
+use crate::service::unreachable::{NoAddress, words};
 
 /// Answers larger than this are refused, in bytes. A room is about 2 KiB.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -34,7 +37,24 @@ pub(crate) enum HttpError {
 pub struct Http {
     client: Client,
     base: Url,
+    /// `acme.metered.live`, and the port if it is not the usual one.
+    host: String,
+    /// The variable that names the proxy that is used, if one is.
+    proxy: Option<&'static str>,
     key: Secret,
+}
+
+/// Looks names up as the machine does, with an error that can be told apart.
+struct Names;
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<SocketAddr> = found.map_err(NoAddress)?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
 }
 
 impl Http {
@@ -55,6 +75,7 @@ impl Http {
             .retry(reqwest::retry::never())
             .connect_timeout(Duration::from_secs(10).min(timeout))
             .timeout(timeout)
+            .dns_resolver(Names)
             .user_agent(concat!("roomctl/", env!("CARGO_PKG_VERSION")));
         if local {
             // A proxy would see the key in a plain URL. And without TLS the machine's certificates need
@@ -64,7 +85,56 @@ impl Http {
         let client = builder
             .build()
             .map_err(|error| HttpError::Client(describe(error)))?;
-        Ok(Self { client, base, key })
+        let host = base.host_str().unwrap_or_default();
+        let port = base.port().map(|port| format!(":{port}"));
+        Ok(Self {
+            host: format!("{host}{}", port.unwrap_or_default()),
+            proxy: PROXIES.into_iter().find(|name| !local && is_set(name)),
+            client,
+            base,
+            key,
+        })
+    }
+
+    fn trouble(&self, error: reqwest::Error) -> TransportError {
+        if error.is_connect()
+            && let Some(why) = words(&error, &self.host, self.proxy)
+        {
+            return TransportError::Unreachable(why);
+        }
+        let unsent = error.is_connect() || error.is_builder();
+        let text = format!("{}: {}", self.host, describe(error));
+        match unsent {
+            true => TransportError::NotSent(text),
+            false => TransportError::Unanswered(text),
+        }
+    }
+
+    async fn read_answer(
+        &self,
+        mut response: Response,
+        limit: usize,
+    ) -> Result<Answer, TransportError> {
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), SystemTime::now());
+        let content_type = content_type(response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.trouble(error))?
+        {
+            if body.len() + chunk.len() > limit {
+                return Err(TransportError::TooLarge(status));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status,
+            retry_after,
+            content_type,
+            body,
+        })
     }
 
     fn url(&self, request: &Request<'_>) -> Result<Url, TransportError> {
@@ -105,12 +175,16 @@ impl Transport for Http {
                 .body(body.expose().to_owned()),
             None => builder,
         };
-        let response = builder.send().await.map_err(trouble)?;
+        let response = builder.send().await.map_err(|error| self.trouble(error))?;
         let limit = match request {
             Request::List => MAX_LIST_BYTES,
             _ => MAX_ANSWER_BYTES,
         };
-        read_answer(response, limit).await
+        self.read_answer(response, limit).await
+    }
+
+    fn host(&self) -> &str {
+        &self.host
     }
 
     fn key(&self) -> &Secret {
@@ -118,33 +192,11 @@ impl Transport for Http {
     }
 }
 
-async fn read_answer(mut response: Response, limit: usize) -> Result<Answer, TransportError> {
-    let status = response.status().as_u16();
-    let retry_after = retry_after(response.headers(), SystemTime::now());
-    let content_type = content_type(response.headers());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(trouble)? {
-        if body.len() + chunk.len() > limit {
-            return Err(TransportError::TooLarge(status));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Answer {
-        status,
-        retry_after,
-        content_type,
-        body,
-    })
-}
+/// The variables that name a proxy, as the HTTP client reads them.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-fn trouble(error: reqwest::Error) -> TransportError {
-    let unsent = error.is_connect() || error.is_builder();
-    let text = describe(error);
-    if unsent {
-        TransportError::NotSent(text)
-    } else {
-        TransportError::Unanswered(text)
-    }
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// The innermost cause, which says most, without the URL.
@@ -302,7 +354,8 @@ mod tests {
         .unwrap();
         let room = RoomName::parse("a", NameRule::Lowercase).unwrap();
         let error = http.send(&Request::Get(&room)).await.unwrap_err();
-        assert!(matches!(error, TransportError::NotSent(_)), "{error:?}");
+        let expected = format!("cannot reach {free}: nobody listens there");
+        assert!(error.to_string().starts_with(&expected), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
 }

@@ -8,6 +8,7 @@
 //! | `requests` | what may read, and one request carried through: paced, tried again, timed out, stopped |
 //! | `writer` | what may write, too |
 //! | `pace`, `retry`, `deadline`, `health`, `stop` | when a request may start, whether it starts again, and what ends a run |
+//! | `unreachable` | why nothing reaches the service, in words |
 //! | `observe` | rooms as they are now |
 //! | `leaks` | secrets are taken out of what the service says |
 
@@ -22,4 +23,5 @@ pub(crate) mod pace;
 pub(crate) mod requests;
 pub(crate) mod retry;
 pub(crate) mod stop;
+pub(crate) mod unreachable;
 pub(crate) mod writer;

@@ -1,11 +1,11 @@
 //! One request with everything that belongs to it: its turn, its tries, the waits between them, and an end
 //! that says whether something may have been written.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::ExponentialBackoff;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
 use crate::disk::crash_point::crash_point;
@@ -18,6 +18,9 @@ use crate::service::leaks::SecretFilter;
 use crate::service::pace::Pacer;
 use crate::service::retry::{self, Next, Trouble};
 use crate::service::stop::{Stop, StopReason};
+
+/// How long nobody is told what the run waits for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The service with a pace and a stop, to read from. What writes is made of it: [`Writer`](super::writer::Writer).
 pub struct Reader<T> {
@@ -32,6 +35,8 @@ pub struct Reader<T> {
     pub(crate) deadline: Option<Deadline>,
     filter: SecretFilter,
     health: Health,
+    /// Whether it was said that an answer is waited for.
+    waiting: AtomicBool,
     /// The longest time that an answer took, in milliseconds.
     slowest: AtomicU64,
 }
@@ -76,6 +81,7 @@ impl<T: Transport> Reader<T> {
             seed,
             deadline: None,
             health: Health::default(),
+            waiting: AtomicBool::new(false),
             slowest: AtomicU64::new(0),
         }
     }
@@ -130,6 +136,11 @@ impl<T: Transport> Reader<T> {
                 // key is answered with.
                 Try::Trouble(Trouble::Blocked, end) if !self.health.took_the_key() => {
                     self.stop.stop(StopReason::Denied(end.clone().message()));
+                    return end;
+                }
+                Try::Trouble(Trouble::Unreachable, end) if !self.health.was_reached() => {
+                    self.stop
+                        .stop(StopReason::Unreachable(end.clone().message()));
                     return end;
                 }
                 Try::Denied(message) => {
@@ -257,6 +268,7 @@ impl<T: Transport> Reader<T> {
         self.slowest.fetch_max(took, Ordering::Relaxed);
         let outcome = match answered {
             Ok(answer) => {
+                self.health.reached();
                 tally.http_status = Some(answer.status);
                 interpret(request, &answer, &self.filter)
             }
@@ -271,7 +283,7 @@ impl<T: Transport> Reader<T> {
     }
 
     async fn answered(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
-        let sending = self.transport.send(request);
+        let sending = self.say_when_it_takes_long(self.transport.send(request));
         match self.deadline {
             None => sending.await,
             Some(deadline) => timeout_at(deadline.cut(), sending)
@@ -283,11 +295,29 @@ impl<T: Transport> Reader<T> {
         }
     }
 
+    /// Says once in a run that an answer is waited for.
+    async fn say_when_it_takes_long<R>(&self, sending: impl Future<Output = R>) -> R {
+        tokio::pin!(sending);
+        tokio::select! {
+            biased;
+            answer = &mut sending => answer,
+            () = sleep(PATIENCE) => {
+                if !self.waiting.swap(true, Ordering::Relaxed) {
+                    warn!("waiting for {}, which has not answered yet", self.transport.host());
+                }
+                sending.await
+            }
+        }
+    }
+
     fn no_answer(&self, error: &TransportError, tally: &mut Tally) -> Try {
         // The HTTP library's words may repeat what was sent.
         let message = self.filter.message(&error.to_string());
         match error {
             TransportError::NotSent(_) => Try::Trouble(Trouble::NotSent, End::Refused(message)),
+            TransportError::Unreachable(_) => {
+                Try::Trouble(Trouble::Unreachable, End::Refused(message))
+            }
             TransportError::Unanswered(_) => {
                 Try::Trouble(Trouble::Unanswered, End::Unknown(message))
             }

@@ -15,6 +15,8 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 pub(crate) enum Trouble {
     /// It never reached the service.
     NotSent,
+    /// It never reached the service, for a reason that stays if nothing ever did.
+    Unreachable,
     /// It was sent, and no answer came.
     Unanswered,
     /// 429, with the wait that the service asks for.
@@ -41,7 +43,7 @@ pub(crate) enum Next {
 /// of the service.
 pub(crate) fn decide(trouble: Trouble, tries: u32, backoff: Duration) -> Next {
     let (asked, everyone) = match trouble {
-        Trouble::NotSent | Trouble::Unanswered => (None, false),
+        Trouble::NotSent | Trouble::Unreachable | Trouble::Unanswered => (None, false),
         Trouble::TooMany(asked) => (asked, true),
         Trouble::Failed(asked) => (asked, asked.is_some()),
         // It decided about this request, and would decide the same of the next; asking again makes it stricter.

@@ -11,6 +11,8 @@ pub(crate) enum StopReason {
     Interrupted,
     /// The service does not accept the key.
     Denied(String),
+    /// Nothing reaches the service, for this reason, which stays.
+    Unreachable(String),
     /// The service asks for a wait that is not worth waiting for, or that would end after the deadline.
     TooLong(Duration),
     /// The deadline is near.
@@ -27,6 +29,7 @@ impl StopReason {
         match self {
             Self::Interrupted => "the run was interrupted".to_owned(),
             Self::Denied(_) => "the service does not accept the key".to_owned(),
+            Self::Unreachable(why) => why.clone(),
             Self::TooLong(wait) => format!(
                 "the service asked for a pause of {} s, longer than this run waits",
                 wait.as_secs()

@@ -1,11 +1,13 @@
 //! Everything that can go wrong between here and the service, and between here and the disk, on real sockets and
 //! files: what is told is true, nothing that was confirmed is lost, and the next run puts it right.
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::Ran;
+use crate::common::{Ran, Scratch};
 use crate::hostile_service::{Asked, HostileService, Way, answer, json_answer};
 use crate::schemas::check;
 
@@ -440,4 +442,56 @@ fn a_full_disk_loses_nothing_that_was_confirmed() {
         converges(&service, &names, &service.url);
     }
     assert!(failed >= 3, "the limits are too high to be met");
+}
+
+/// Nothing that would meet the next try as well is tried again, and no other room meets it.
+#[test]
+fn what_keeps_everything_away_ends_the_run_at_once() {
+    let rooms: Vec<String> = (0..40).map(|n| format!("room-{n:02}")).collect();
+    let scratch = Scratch::new();
+    for room in &rooms {
+        scratch.write(&format!("rooms/{room}.yaml"), "privacy: private\n");
+    }
+    // A port that was just free, and one that does not speak TLS.
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addresses = [
+        (free, "nobody listens there"),
+        (plain.local_addr().unwrap(), "it does not speak TLS"),
+    ];
+    std::thread::spawn(move || {
+        for stream in plain.incoming() {
+            let _ = stream
+                .unwrap()
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    for (address, why) in addresses {
+        let url = format!("https://{address}");
+        let told = format!("cannot reach {address}: {why}; check ");
+        for command in [&["apply", "--yes"][..], &["drift"], &["import", "--all"]] {
+            let args = [command, &["--format", "json", "--base-url", &url]].concat();
+            let mut command_line = scratch.command(&args);
+            command_line.envs([
+                ("METERED_SECRET_KEY", "simulated-key"),
+                ("METERED_APP", "acme"),
+            ]);
+            let ran: Ran = command_line.output().unwrap().into();
+            assert_eq!(ran.code, 6, "{}", ran.all());
+            assert!(ran.all().contains(&told), "{}", ran.all());
+            assert!(!ran.all().contains("name the rooms"), "{}", ran.all());
+            if command[0] == "apply" {
+                let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+                let receipts = report["receipts"].as_array().unwrap();
+                let tries: u64 = receipts
+                    .iter()
+                    .map(|r| r["attempts"].as_u64().unwrap())
+                    .sum();
+                assert!(tries <= 4, "at most those under way: {tries}");
+            }
+        }
+    }
 }
