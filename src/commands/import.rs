@@ -26,7 +26,7 @@ use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
 use crate::model::policy::NOBODY;
 use crate::model::{LiveRoom, RoomName, Value, Variables, Wanted, WantedRoom};
-use crate::planner::import::{Draft, VariableNames, draft, stem};
+use crate::planner::import::{Draft, Known, VariableNames, draft, stem};
 use crate::planner::{
     Event, Gone, LeftOut, LeftOutBy, Scope, Sighting, State, World, named_otherwise,
 };
@@ -44,7 +44,7 @@ Examples:
   roomctl import --all
   roomctl import --all --exclude 'trial-*'
   roomctl import stand-up all-hands --dir company
-  roomctl import stand-up --force       replaces its file by what the service has now")]
+  roomctl import stand-up --force       replaces its file by what the service shows now")]
 pub(crate) struct ImportArgs {
     /// Names of rooms
     #[arg(
@@ -57,7 +57,7 @@ pub(crate) struct ImportArgs {
     /// All rooms that the service lists
     #[arg(long)]
     pub all: bool,
-    /// Also rooms that are managed already; their files are replaced
+    /// Also rooms that are managed already; their files are replaced, but for what the service does not show
     #[arg(long)]
     pub force: bool,
     /// Directory for new files, below the rooms directory
@@ -315,27 +315,18 @@ impl Import<'_> {
         names: &mut VariableNames<'_>,
         state: &mut State,
     ) -> Result<RoomReport, String> {
-        let draft = draft(live, self.workspace.now)?;
+        let known = self.known(room, state);
+        let draft = draft(live, &known, self.workspace.now)?;
         let variables = draft.variables(room, names);
         let place = self.place(room)?;
-        let stem = place.relative.file_stem().unwrap_or_default();
-        let stem = stem.to_string_lossy();
-        let schema = self.schema(&place);
-        let text = room_yaml(&RoomYaml {
-            room,
-            stem: &stem,
-            schema: schema.as_deref(),
-            draft: &draft,
-            variables: &variables,
-        });
-        let source = self.verified(room, &stem, &text, &draft, &variables)?;
+        let (text, source) = self.text(room, &place, &draft, &variables)?;
         let taken_in = self.is_there(&place, &text);
         if !taken_in {
             new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
                 .map_err(|error| error.to_string())?;
         }
         let remembered = self.workspace.scope.place_of(&place.shown).into_owned();
-        let applied = draft.applied(live, &remembered, source, state.salt());
+        let applied = draft.applied(live, known.applied, &remembered, source, state.salt());
         state.record(Event::Applied {
             room: room.clone(),
             applied,
@@ -345,8 +336,37 @@ impl Import<'_> {
             outcome: Outcome::Imported,
             message: remarks(&draft, taken_in, self.has_defaults(&place)),
             file: Some(place.shown),
-            variables: variables.into_values().collect(),
+            variables: draft.refers_to(variables).into_iter().collect(),
         })
+    }
+
+    /// What its file says, with the digest of that.
+    fn text(
+        &self,
+        room: &RoomName,
+        place: &Place,
+        draft: &Draft,
+        variables: &BTreeMap<&'static str, String>,
+    ) -> Result<(String, Option<String>), String> {
+        let stem = place.relative.file_stem().unwrap_or_default();
+        let stem = stem.to_string_lossy();
+        let text = room_yaml(&RoomYaml {
+            room,
+            stem: &stem,
+            schema: self.schema(place).as_deref(),
+            draft,
+            variables,
+        });
+        let source = self.verified(room, &stem, &text, draft, variables)?;
+        Ok((text, source))
+    }
+
+    fn known<'k>(&'k self, room: &RoomName, state: &'k State) -> Known<'k> {
+        Known {
+            file: self.loaded.wanted.get(room),
+            origins: self.loaded.origins.get(room),
+            applied: state.applied(room),
+        }
     }
 
     /// Whether its file holds exactly this already, as after an import that was killed.
@@ -428,6 +448,7 @@ impl Import<'_> {
                 values: &lookup,
                 ..context.variables
             },
+            sandbox: false,
             ..context
         };
         let (parsed, _) = room_file::parse("", stem, text, &context);
@@ -444,6 +465,13 @@ fn remarks(draft: &Draft, taken_in: bool, has_defaults: bool) -> Option<String> 
     let mut doubts = Vec::new();
     if taken_in {
         doubts.push("its file was there, and holds exactly this".to_owned());
+    }
+    let kept: Vec<&str> = draft.kept.keys().copied().collect();
+    if !kept.is_empty() {
+        let kept = kept.join(", ");
+        doubts.push(format!(
+            "kept as it was, since the service does not show it: {kept}"
+        ));
     }
     if !names.is_empty() {
         doubts.push(format!("without {}; the file says why", names.join(", ")));

@@ -33,16 +33,25 @@ pub(crate) fn room_yaml(yaml: &RoomYaml<'_>) -> String {
     }
     for attribute in attributes() {
         let name = attribute.name;
-        if let Some(value) = yaml.draft.settings.get(name)
-            && let Some(value) = written(name, value, yaml.variables)
-        {
+        let kept = yaml.draft.kept.get(name).and_then(Option::as_ref);
+        let kept = kept.map(|secret| scalar(name, secret.written().expose()));
+        let value = yaml.draft.settings.get(name);
+        let value = kept.or_else(|| written(name, value?, yaml.variables));
+        if let Some(value) = value {
             let _ = writeln!(text, "{name}: {value}");
         }
     }
-    if !yaml.draft.left_out.is_empty() {
+    let Draft { kept, left_out, .. } = yaml.draft;
+    if !(kept.is_empty() && left_out.is_empty()) {
         text.push('\n');
     }
-    for (name, why) in &yaml.draft.left_out {
+    for name in kept.keys() {
+        let _ = writeln!(
+            text,
+            "# kept as it was: {name} (the service does not show it)"
+        );
+    }
+    for (name, why) in left_out {
         let _ = writeln!(text, "# not imported: {name} ({why})");
     }
     text
@@ -97,6 +106,7 @@ mod tests {
             ]
             .into(),
             left_out: [("compositionLayout".to_owned(), "why".to_owned())].into(),
+            ..Draft::default()
         };
         let text = room_yaml(&RoomYaml {
             room: &room,

@@ -4,52 +4,140 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::doubts::Doubts;
 use super::state::AppliedRoom;
 use super::undeclared::observed;
 use crate::model::catalogue::{Attribute, attributes};
-use crate::model::reference::variable;
+use crate::model::live::is_placeholder;
+use crate::model::reference::{Template, variable};
 use crate::model::value::stored;
 use crate::model::{
-    EnvPrefix, Live, LiveRoom, Room, RoomName, Settings, Severity, StoredSettings, Value, Wanted,
-    WantedRoom, rules,
+    EnvPrefix, Live, LiveRoom, Room, RoomName, RoomOrigins, Settings, Severity, StoredSettings,
+    Value, Wanted, WantedRoom, rules,
 };
 
 /// What of a room becomes its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draft {
     /// The settings, with secrets as the service reports them.
     pub settings: Settings,
+    /// Those of them that the service does not show, and that stay as the file has them: a secret as it is written there.
+    pub kept: BTreeMap<&'static str, Option<Template>>,
+    /// What defaults set and the service does not show.
+    pub inherited: BTreeSet<&'static str>,
     /// Settable attributes that the service reports and that are not taken over, and why.
     pub left_out: BTreeMap<String, String>,
 }
 
-/// What a file can say of `live`. `now` is in Unix seconds, for the rules of rooms.
-pub(crate) fn draft(live: &LiveRoom, now: i64) -> Result<Draft, String> {
-    let mut accepted = Map::new();
-    let mut left_out = BTreeMap::new();
-    for attribute in attributes().iter().filter(|a| a.name != "roomName") {
-        let Some(value) = live.settings.get(attribute.name) else {
-            continue;
-        };
-        // A strict service might refuse it, so it is taken over only where somebody has switched it on.
-        if attribute.undocumented && value.read(&attribute.kind) == Some(false.into()) {
-            continue;
-        }
-        match accept(attribute, value) {
-            Ok(value) => {
-                accepted.insert(attribute.name.to_owned(), value);
-            }
-            Err(why) => {
-                left_out.insert(attribute.name.to_owned(), why.to_owned());
-            }
+/// What is known of a room before it is imported.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    /// Its file, which is replaced.
+    pub file: Option<&'a WantedRoom>,
+    /// Where the settings of the file come from.
+    pub origins: Option<&'a RoomOrigins>,
+    pub applied: &'a AppliedRoom,
+}
+
+impl Known<'_> {
+    #[cfg(test)]
+    pub(crate) fn nothing() -> Self {
+        Self {
+            file: None,
+            origins: None,
+            applied: AppliedRoom::never(),
         }
     }
-    let room = lawful(accepted, &mut left_out, now)?;
-    Ok(Draft {
-        settings: room.settings(),
-        left_out,
-    })
+
+    fn is_inherited(&self, name: &str) -> bool {
+        let origin = self.origins.and_then(|origins| origins.get(name));
+        origin.is_some_and(|origin| origin.file().is_some())
+    }
+}
+
+/// Whether the service shows a value of an attribute: nothing and masks are none.
+fn is_shown(attribute: &Attribute, live: Option<&Live>) -> bool {
+    let text = live.and_then(Live::text);
+    text.is_some_and(|text| !attribute.is_secret() || !is_placeholder(&text))
+}
+
+/// What becomes of one attribute.
+enum Part {
+    /// As the service shows it.
+    Shown(Json),
+    /// As the file has it.
+    Kept(Json, Option<Template>),
+    /// As defaults have it.
+    Inherited,
+    LeftOut(&'static str),
+    Nothing,
+}
+
+impl Known<'_> {
+    fn part(&self, attribute: &Attribute, live: Option<&Live>) -> Part {
+        let wanted = self.file.and_then(|file| file.settings.get(attribute.name));
+        if let Some(wanted) = wanted.filter(|_| !is_shown(attribute, live)) {
+            if self.is_inherited(attribute.name) {
+                return Part::Inherited;
+            }
+            let secret = self.file.and_then(|file| file.secrets.get(attribute.name));
+            return Part::Kept(as_written(wanted, secret), secret.cloned());
+        }
+        let Some(live) = live else {
+            let is_lost = self.file.is_none() && self.applied.settings.contains_key(attribute.name);
+            return match is_lost {
+                true => Part::LeftOut("it was applied, and the service does not show it"),
+                false => Part::Nothing,
+            };
+        };
+        // A strict service might refuse it, so it is taken over only where somebody has switched it on, or manages it.
+        let is_off = live.read(&attribute.kind) == Some(false.into());
+        if attribute.undocumented && is_off && wanted.is_none() {
+            return Part::Nothing;
+        }
+        match accept(attribute, live) {
+            Ok(value) => Part::Shown(value),
+            Err(why) => Part::LeftOut(why),
+        }
+    }
+}
+
+/// What a file can say of `live`; what is not shown stays as it is `known`. `now` is in Unix seconds, for the rules of
+/// rooms.
+pub(crate) fn draft(live: &LiveRoom, known: &Known<'_>, now: i64) -> Result<Draft, String> {
+    let mut accepted = Map::new();
+    let mut draft = Draft::default();
+    for attribute in attributes().iter().filter(|a| a.name != "roomName") {
+        let name = attribute.name;
+        match known.part(attribute, live.settings.get(name)) {
+            Part::Shown(value) => {
+                accepted.insert(name.to_owned(), value);
+            }
+            Part::Kept(value, secret) => {
+                accepted.insert(name.to_owned(), value);
+                draft.kept.insert(name, secret);
+            }
+            Part::Inherited => {
+                draft.inherited.insert(name);
+            }
+            Part::LeftOut(why) => {
+                draft.left_out.insert(name.to_owned(), why.to_owned());
+            }
+            Part::Nothing => {}
+        }
+    }
+    draft.settings = lawful(accepted, &mut draft.left_out, now)?.settings();
+    let Draft { settings, kept, .. } = &mut draft;
+    kept.retain(|name, _| settings.contains_key(name));
+    Ok(draft)
+}
+
+/// A value as its file gives it.
+fn as_written(value: &Value, secret: Option<&Template>) -> Json {
+    match (value, secret) {
+        (_, Some(secret)) => Json::from(secret.written().expose()),
+        (Value::Plain(value), None) => Json::from(value),
+        (Value::Secret(_) | Value::Unset { .. }, None) => Json::Null,
+    }
 }
 
 /// The value as a file would give it, if the attribute's own type takes it.
@@ -100,27 +188,51 @@ fn lawful(
 }
 
 impl Draft {
-    /// What is remembered of the room that was read as `live` and became the file `place` with the digest `source`.
+    /// What is remembered of the room that was read as `live` and became the file `place` with the digest `source`. Of what
+    /// the service does not show, that is what was remembered `before`.
     pub(crate) fn applied(
         &self,
         live: &LiveRoom,
+        before: &AppliedRoom,
         place: &str,
         source: Option<String>,
         salt: &str,
     ) -> AppliedRoom {
-        let settings = stored(&self.settings, salt, &StoredSettings::new());
+        let before = before.about(live);
+        let is_hidden =
+            |name: &String| self.kept.contains_key(&**name) || self.inherited.contains(&**name);
+        let hidden = |known: &StoredSettings| {
+            let mut known = known.clone();
+            known.retain(|name, _| is_hidden(name));
+            known
+        };
+        let mut settings = stored(&self.settings, salt, &StoredSettings::new());
+        settings.retain(|name, _| !is_hidden(name));
+        let remembered = hidden(&before.settings);
+        let unseen = remembered.keys().cloned().collect();
+        settings.extend(remembered);
+        let mut unconfirmed = before.unconfirmed.clone();
+        unconfirmed.retain(|name, _| is_hidden(name));
         AppliedRoom {
-            asserted: None,
+            asserted: before.asserted,
             claimed: false,
             file: Some(place.to_owned()),
-            id: live.id.clone(),
+            id: live.id.clone().or_else(|| before.id.clone()),
             observed: observed(&settings, &live.stored(salt)),
-            overridden: StoredSettings::new(),
+            overridden: hidden(&before.overridden),
             settings,
-            source,
-            unconfirmed: Doubts::new(),
-            unseen: BTreeSet::new(),
+            // What its file says need not have been applied.
+            source: source.filter(|_| self.kept.is_empty() && self.inherited.is_empty()),
+            unconfirmed,
+            unseen,
         }
+    }
+
+    /// All variables that its file refers to: those of its secrets, and those in what is kept.
+    pub(crate) fn refers_to(&self, variables: BTreeMap<&'static str, String>) -> BTreeSet<String> {
+        let kept = self.kept.values().flatten();
+        let kept = kept.flat_map(Template::variables);
+        variables.into_values().chain(kept).collect()
     }
 
     /// The variable for each of the secrets: the one that stands for it in the room's file already and nowhere else, so
@@ -131,9 +243,11 @@ impl Draft {
         names: &mut VariableNames<'_>,
     ) -> BTreeMap<&'static str, String> {
         let settings = self.settings.iter();
-        let secrets = settings.filter(|(_, value)| matches!(value, Value::Secret(_)));
+        let is_new = |name: &str| !self.kept.contains_key(name);
+        let secrets =
+            settings.filter(|(name, value)| is_new(name) && matches!(value, Value::Secret(_)));
         let mut variables = names.of(room);
-        variables.retain(|name, _| self.settings.contains_key(name));
+        variables.retain(|name, _| is_new(name) && self.settings.contains_key(name));
         let new: Vec<&'static str> = secrets
             .map(|(name, _)| *name)
             .filter(|name| !variables.contains_key(name))
@@ -222,7 +336,6 @@ pub(crate) fn stem(room: &RoomName) -> String {
 mod tests {
     use super::*;
     use crate::model::Secret;
-    use crate::model::reference::Template;
     use crate::planner::testing::name;
 
     fn live(settings: &[(&str, Live)]) -> LiveRoom {
@@ -252,7 +365,7 @@ mod tests {
             ("meetingJoinWebhook", "".into()),
             ("recordComposition", true.into()),
         ]);
-        let draft = draft(&live, 0).unwrap();
+        let draft = draft(&live, &Known::nothing(), 0).unwrap();
         let expected: Settings = [
             ("privacy", "private".into()),
             ("maxParticipants", 12.into()),
@@ -285,16 +398,17 @@ mod tests {
                 .collect::<Vec<_>>(),
             [("rtmpOutURL", "ROOM_A_RTMP_OUT_URL".to_owned())]
         );
-        let applied = draft.applied(&live, "rooms/a.yaml", None, "lineage");
+        let applied = draft.applied(&live, AppliedRoom::never(), "rooms/a.yaml", None, "lineage");
         assert_eq!(applied.settings.len(), 5);
         assert!(applied.observed.contains_key("deleteOnExp"));
     }
 
     #[test]
     fn without_privacy_there_is_no_file() {
-        assert!(draft(&live(&[]), 0).unwrap_err().contains("`privacy`"));
+        let draft = |live: &LiveRoom| draft(live, &Known::nothing(), 0);
+        assert!(draft(&live(&[])).unwrap_err().contains("`privacy`"));
         let odd = live(&[("privacy", "secret".into())]);
-        assert!(draft(&odd, 0).is_err());
+        assert!(draft(&odd).is_err());
     }
 
     /// A draft with an address for its stream.
@@ -302,7 +416,7 @@ mod tests {
         let url = Value::Secret(Secret::new("rtmp://a.example/canary"));
         Draft {
             settings: [("rtmpOutURL", url)].into(),
-            left_out: BTreeMap::new(),
+            ..Draft::default()
         }
     }
 

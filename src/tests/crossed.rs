@@ -11,8 +11,10 @@ use super::in_process::{Bench, InProcess, options, quirks, wanted};
 use super::properties::PERSONALITIES;
 use crate::model::{RoomName, Wanted, WantedRoom};
 use crate::planner::drift::{Checked, Evidence};
-use crate::planner::import::draft;
-use crate::planner::{Action, LeftOut, Outcome, Receipt, Sighting, Verdict, World, drift, plan};
+use crate::planner::import::{Known, draft};
+use crate::planner::{
+    Action, AppliedRoom, LeftOut, Outcome, Receipt, Sighting, Verdict, World, drift, plan,
+};
 use crate::report::{DriftReport, PlanReport, json as text};
 use crate::service::observe::observe;
 use crate::service::requests::Reader;
@@ -146,12 +148,18 @@ impl Way {
             let Sighting::Present(live) = sighting else {
                 continue;
             };
-            let Ok(draft) = draft(&live, options().now) else {
+            let Ok(draft) = draft(&live, &Known::nothing(), options().now) else {
                 assert!(self.has("hide=privacy"), "{:?}: {room}", self.switches);
                 continue;
             };
             let place = format!("rooms/{room}.yaml");
-            let applied = draft.applied(&live, &place, None, self.bench.state.salt());
+            let applied = draft.applied(
+                &live,
+                AppliedRoom::never(),
+                &place,
+                None,
+                self.bench.state.salt(),
+            );
             self.bench.state.rooms.insert(room.clone(), applied);
             let file = WantedRoom {
                 file: place.clone(),

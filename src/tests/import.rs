@@ -11,13 +11,14 @@ use crate::files::room_file::parse;
 use crate::files::room_format::format;
 use crate::files::room_yaml::{RoomYaml, room_yaml};
 use crate::model::catalogue::attributes;
+use crate::model::live::is_placeholder;
 use crate::model::reference::Lookup;
 use crate::model::{
-    EnvPrefix, Live, LiveRoom, NameRule, RoomName, Secret, Value as Setting, Variables, Wanted,
-    WantedRoom,
+    EnvPrefix, Live, LiveRoom, NameRule, Origin, RoomName, Secret, Value as Setting, Variables,
+    Wanted, WantedRoom,
 };
-use crate::planner::import::{VariableNames, draft, stem};
-use crate::planner::{Options, State, plan};
+use crate::planner::import::{Draft, Known, VariableNames, draft, stem};
+use crate::planner::{AppliedRoom, Options, State, plan};
 
 /// Anything that a service could report of an attribute.
 fn live() -> impl Strategy<Value = Live> {
@@ -70,7 +71,7 @@ proptest! {
     #[test]
     fn a_file_says_what_was_taken_over(live in live_room(), name in name(), is_its_own in any::<bool>()) {
         let Ok(room) = RoomName::try_from(name) else { return Ok(()) };
-        let draft = draft(&live, 1_790_000_000).unwrap();
+        let draft = draft(&live, &Known::nothing(), 1_790_000_000).unwrap();
         let nothing = Wanted::new();
         let variables = draft.variables(&room, &mut VariableNames::new(EnvPrefix::ROOM, [&nothing; 2]));
         let stem = if is_its_own { stem(&room) } else { "another".to_owned() };
@@ -85,7 +86,7 @@ proptest! {
             }
         };
         let mut state = State::fresh("acme");
-        state.rooms.insert(room.clone(), draft.applied(&live, "rooms/a.yaml", None, "acme"));
+        state.rooms.insert(room.clone(), draft.applied(&live, AppliedRoom::never(), "rooms/a.yaml", None, "acme"));
         let unset = |_: &str| None;
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, values) in lookups.into_iter().enumerate() {
@@ -101,6 +102,59 @@ proptest! {
             let options = Options::default();
             let plan = plan(&[(room.clone(), wanted)].into(), &state, None, &options);
             prop_assert!(plan.is_empty(), "{text}");
+        }
+    }
+
+    /// Whatever a service hides of a room whose file is replaced: the file keeps it as it is written, the memory keeps it
+    /// as it was applied, and what is kept by neither is named.
+    #[test]
+    fn what_is_not_shown_is_kept(before in live_room(), shown in live_room(), bits in any::<u64>(), defaults in any::<u64>()) {
+        let room = RoomName::try_from("a".to_owned()).unwrap();
+        let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables: Variables::NONE, defaults: Defaults::NONE, sandbox: false, owns: None, policies: Policies::NONE };
+        let write = |draft: &Draft, files: &Wanted| {
+            let nothing = Wanted::new();
+            let variables = draft.variables(&room, &mut VariableNames::new(EnvPrefix::ROOM, [files, &nothing]));
+            let text = room_yaml(&RoomYaml { room: &room, stem: "a", schema: None, draft, variables: &variables });
+            let (parsed, findings) = parse("", "a", &text, &context);
+            (parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}")), text)
+        };
+        let first = draft(&before, &Known::nothing(), context.now).unwrap();
+        let (parsed, _) = write(&first, &Wanted::new());
+        let mut applied = first.applied(&before, AppliedRoom::never(), "rooms/a.yaml", None, "acme");
+        // Some of it was never applied.
+        let names: Vec<String> = applied.settings.keys().cloned().collect();
+        let is_odd = |name: &str, bits: u64| names.iter().position(|one| one == name).is_some_and(|n| bits >> n & 1 == 1);
+        applied.settings.retain(|name, _| !is_odd(name, bits));
+        let inherits = |name: &str| is_odd(name, defaults) && name != "privacy";
+        let file = parsed.wanted.clone();
+        let origins = file.settings.keys().map(|name| {
+            let from = inherits(name).then(|| "rooms/_defaults.yaml".into());
+            (*name, Origin::new(1, from, Vec::new()))
+        });
+        let origins = origins.collect();
+        let known = Known { file: Some(&file), origins: Some(&origins), applied: &applied };
+        let draft = draft(&shown, &known, context.now).unwrap();
+        let (after, text) = write(&draft, &[(room.clone(), file.clone())].into());
+        prop_assert!(!text.contains("canary"), "{text}");
+        let formatted = format(&text, &mut Findings::new(""));
+        prop_assert_eq!(formatted.as_deref(), Some(text.as_str()));
+        let remembered = draft.applied(&shown, &applied, "rooms/a.yaml", None, "acme");
+        for (name, value) in &file.settings {
+            // A word, or a mask, in place of a secret shows nothing of it.
+            let seen = shown.settings.get(*name).and_then(Live::text);
+            let is_shown = seen.is_some_and(|text| !file.secrets.contains_key(name) || !is_placeholder(&text));
+            let is_named = draft.left_out.contains_key(*name);
+            let stays = inherits(name) && !is_shown;
+            prop_assert!(stays || is_named || after.wanted.settings.contains_key(name), "{name} is lost:\n{text}");
+            if is_shown || is_named {
+                continue;
+            }
+            prop_assert_eq!(remembered.settings.get(*name), applied.settings.get(*name), "{}", name);
+            if !stays {
+                prop_assert_eq!(after.wanted.settings.get(name), Some(value), "{}", name);
+                prop_assert_eq!(after.wanted.secrets.get(name), file.secrets.get(name));
+                prop_assert!(text.contains(&format!("# kept as it was: {name} ")), "{text}");
+            }
         }
     }
 }

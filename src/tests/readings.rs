@@ -13,9 +13,9 @@ use crate::model::{
     LiveRoom, RoomName, Secret, Settings, StoredSettings, Value, Wanted, WantedRoom,
 };
 use crate::planner::drift::Evidence;
-use crate::planner::import::draft;
+use crate::planner::import::{Known, draft};
 use crate::planner::testing::{applied, options};
-use crate::planner::{Cause, Sighting, State, Verdict, World, drift, plan};
+use crate::planner::{AppliedRoom, Cause, Sighting, State, Verdict, World, drift, plan};
 use crate::service::api::{Answer, Request, interpret};
 use crate::service::end::{End, Try};
 use crate::service::leaks::SecretFilter;
@@ -74,7 +74,7 @@ proptest! {
     fn a_number_is_the_same_in_every_form(numbers in numbers(), people in prop_oneof![Just(0_i64), 1_i64..1000]) {
         let options = options();
         let rooms = FORMS.map(|form| read(&numbers, form));
-        let drafts = rooms.each_ref().map(|live| draft(live, options.now).unwrap());
+        let drafts = rooms.each_ref().map(|live| draft(live, &Known::nothing(), options.now).unwrap());
         prop_assert!(drafts.iter().all(|draft| *draft == drafts[0]), "{:?}", drafts);
         let file = WantedRoom { settings: drafts[0].settings.clone(), ..WantedRoom::default() };
         let mut moved = file.clone();
@@ -83,7 +83,7 @@ proptest! {
         let (file, moved) = (files(file), files(moved));
         for (draft, imported) in drafts.iter().zip(&rooms) {
             let mut state = State::fresh("acme");
-            state.rooms.insert(name(), draft.applied(imported, "rooms/a.yaml", None, state.salt()));
+            state.rooms.insert(name(), draft.applied(imported, AppliedRoom::never(), "rooms/a.yaml", None, state.salt()));
             let mut changes = Vec::new();
             for live in &rooms {
                 let world: World = [(name(), Sighting::Present(live.clone()))].into();
@@ -187,7 +187,7 @@ fn import_effects_plan_and_drift_agree_on_every_form() {
                 "{told}"
             );
             // Import would write exactly what is in sync, or leaves it out for a rule's sake.
-            let draft = draft(&live, options.now).ok();
+            let draft = draft(&live, &Known::nothing(), options.now).ok();
             let imported = draft
                 .as_ref()
                 .and_then(|draft| draft.settings.get(attribute.name));

@@ -189,6 +189,10 @@ fn what_cannot_be_seen_is_sent_again_on_demand() {
     assert_eq!(sent, ["PUT", "PUT"]);
     assert_eq!(site.state()["rooms"]["room-00"]["asserted"], 1_790_090_000);
     assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    // What an answer cannot show is not said to be known.
+    let again = site.run(&["apply", "--yes", "--rate", "unlimited", "--reassert"]);
+    let known = "Reasserted: 2 rooms; an answer that shows what was there before shows nothing new";
+    assert!(again.stdout.contains(known), "{}", again.stdout);
     // A room that has to be sent anyway is sent for its own reason, and one new to the state is added.
     site.room(0, &ROOM.replace('5', "6"));
     site.room(2, ROOM);

@@ -270,6 +270,74 @@ fn what_is_managed_is_left_alone_unless_forced() {
     );
 }
 
+/// What a service hides of a room stays in its file as it is written, and in the state as it was applied.
+#[test]
+fn a_replaced_file_keeps_what_the_service_does_not_show() {
+    let hidden = [
+        "maxParticipants",
+        "meetingJoinWebhook",
+        "endMeetingAfterNoActivityInSec",
+    ];
+    let hide = hidden.map(|name| format!("hide={name}"));
+    let site = Site::new(&hide.each_ref().map(String::as_str), &[]);
+    let defaults = "endMeetingAfterNoActivityInSec: 600\n";
+    site.scratch.write("rooms/_defaults.yaml", defaults);
+    let hook = "meetingJoinWebhook: https://hooks.example/${env:ROOM_KEY}/x\n";
+    let file = format!("privacy: private\nmaxParticipants: 5\n{hook}");
+    site.scratch.write("rooms/a.yaml", &file);
+    let variables = [("ROOM_KEY".to_owned(), "canary-key".to_owned())];
+    let plan = [
+        "plan",
+        "--detailed-exitcode",
+        "--live",
+        "--rate",
+        "unlimited",
+    ];
+    let drift = || {
+        let args = ["drift", "--format", "json", "--rate", "unlimited"];
+        let ran = site.run_with(&variables, &args);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        let attributes = ran.json()["summary"]["attributes"].clone();
+        attributes["managed"].as_u64().unwrap() - attributes["visible"].as_u64().unwrap()
+    };
+    let apply = ["apply", "--yes", "--rate", "unlimited"];
+    assert_eq!(site.run_with(&variables, &apply).code, 0);
+    assert_eq!(drift(), 3);
+    for _ in 0..2 {
+        let ran = import(&site, &["a", "--force"]);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        let report = &ran.json()["rooms"][0];
+        let message = report["message"].as_str().unwrap();
+        assert!(
+            message.contains("does not show it: maxParticipants, meetingJoinWebhook"),
+            "{message}"
+        );
+        assert_eq!(report["variables"], serde_json::json!(["ROOM_KEY"]));
+        let text = site.scratch.read("rooms/a.yaml");
+        assert!(
+            text.contains("maxParticipants: 5\n") && text.contains(hook),
+            "{text}"
+        );
+        assert!(
+            text.contains("# kept as it was: maxParticipants (the service does not show it)\n")
+        );
+        assert!(!text.contains("endMeeting"), "{text}");
+        assert_eq!(drift(), 3);
+        let ran = site.run_with(&variables, &plan);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+    }
+
+    // Without a file, what is lost is named.
+    std::fs::remove_file(site.scratch.path("rooms/a.yaml")).unwrap();
+    assert_eq!(import(&site, &["a", "--force"]).code, 0);
+    let text = site.scratch.read("rooms/a.yaml");
+    let why = "(it was applied, and the service does not show it)";
+    assert!(
+        text.contains(&format!("# not imported: maxParticipants {why}\n")),
+        "{text}"
+    );
+}
+
 #[test]
 fn rooms_that_cannot_be_read_leave_nothing() {
     let site = Site::new(&[], &["redirect=method:GET,room:odd"]);

@@ -15,6 +15,7 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     remarks.extend(left_out(report.left_out));
     remarks.extend(allowed(&report.allowed));
     remarks.extend(uncovered(&report.uncovered));
+    remarks.extend(reasserted(&report.receipts));
     remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
     View {
         kind: "apply",
@@ -41,6 +42,19 @@ fn uncovered(rooms: &[String]) -> Option<Remark> {
     let rooms = count(rooms.len() as u64, "room");
     let text = format!("{rooms} that would change, and that the plan does not have: {names}");
     (!names.is_empty()).then(|| Remark::new(Weight::Warning, "Not covered", text))
+}
+
+/// Some services answer with the room as it was before the write. Where that is what was sent, nobody can tell.
+fn reasserted(receipts: &[ReceiptReport]) -> Option<Remark> {
+    let is_one = |one: &&ReceiptReport| one.cause.is_some() && one.outcome == Outcome::Confirmed;
+    let rooms = count(receipts.iter().filter(is_one).count() as u64, "room");
+    let text = format!(
+        "{rooms}; an answer that shows what was there before shows nothing new: what the service made of it, `roomctl drift` reports"
+    );
+    receipts
+        .iter()
+        .any(|one| is_one(&one))
+        .then(|| Remark::new(Weight::Notice, "Reasserted", text))
 }
 
 /// One word for how a room ended, for people.
