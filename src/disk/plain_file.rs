@@ -94,13 +94,19 @@ pub(crate) fn read_from(source: impl Read, limit: u64, expected: u64) -> io::Res
     let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).saturating_add(1));
     // One byte more than allowed, so that a file that grows meanwhile is noticed too.
     source.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(Unfit::TooLarge(limit).into());
-    }
-    if limit == MAX_DATA && !budget::fits(&bytes, budget::MOST) {
-        return Err(Unfit::TooMuch.into());
-    }
+    check_size(&bytes, limit)?;
     Ok(bytes)
+}
+
+/// Whether what holds `bytes` would be read within `limit`: so that nothing is written that nobody can read.
+pub(crate) fn check_size(bytes: &[u8], limit: u64) -> Result<(), Unfit> {
+    if bytes.len() as u64 > limit {
+        return Err(Unfit::TooLarge(limit));
+    }
+    match limit == MAX_DATA && !budget::fits(bytes, budget::MOST) {
+        true => Err(Unfit::TooMuch),
+        false => Ok(()),
+    }
 }
 
 /// Opens a file of ours to change it in place, or makes it.

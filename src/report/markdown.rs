@@ -37,8 +37,8 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> String {
         let fixed = head.len() + tail.len() + short.len();
         let length: usize = items.iter().map(String::len).sum();
         if fixed + length <= most {
-            let items = items.concat().replace("\n\n\n", "\n\n");
-            return head + &items + &tail + short;
+            let text = head + &items.concat() + &tail + short;
+            return text.replace("\n\n\n", "\n\n");
         }
         if form == Form::Rooms
             && let Some(listed) = as_many_as_fit(view, &items, most.saturating_sub(fixed))
@@ -281,13 +281,10 @@ fn diff(item: &Item) -> String {
 }
 
 fn one_line(line: &Line) -> String {
-    let note = line.notes().map(|note| format!(" ({})", inert(&note)));
-    format!(
-        "{}: {}{}",
-        code(&line.name),
-        line.values(code),
-        note.unwrap_or_default()
-    )
+    let note = line.notes().map(|note| format!("({})", inert(&note)));
+    let values = Some(line.values(code)).filter(|values| !values.is_empty());
+    let said: Vec<String> = values.into_iter().chain(note).collect();
+    format!("{}: {}", code(&line.name), said.join(" "))
 }
 
 fn code(text: &str) -> String {

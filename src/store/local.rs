@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::disk::crash_point::crash_point;
-use crate::disk::plain_file::{MAX_DATA, read_own};
+use crate::disk::plain_file::{MAX_DATA, check_size, read_own};
 use crate::disk::whole_file::{Way, create_parent, remove, write_whole};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
@@ -121,6 +121,8 @@ impl Lease for LocalLease {
             if place.is_replaced() {
                 return Err(StoreError::Replaced);
             }
+            check_size(state.as_bytes(), MAX_DATA)
+                .map_err(|unfit| place.unwritten(unfit.into()))?;
             let beside = place.beside("new");
             write_whole(&place.path, state.as_bytes(), Way::Alone(&beside))
                 .map_err(|source| place.unwritten(source))?;
@@ -153,6 +155,18 @@ fn read(path: &Path, deed: &str) -> Result<Option<Vec<u8>>, StoreError> {
 mod tests {
     use super::*;
     use crate::tests::stores::holder;
+
+    #[tokio::test]
+    async fn what_could_not_be_read_again_replaces_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Local::new(&dir.path().join("state.json"));
+        let (lease, _) = place.lock(&holder()).await.unwrap();
+        lease.save("{}").await.unwrap();
+        for large in [" ".repeat(MAX_DATA as usize + 1), "[".repeat(1_000)] {
+            assert!(lease.save(&large).await.is_err());
+        }
+        assert_eq!(place.load().await.unwrap().state.unwrap(), b"{}");
+    }
 
     #[cfg(unix)]
     #[tokio::test]

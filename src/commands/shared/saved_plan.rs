@@ -6,13 +6,20 @@ use std::path::Path;
 use super::args::PlanningArgs;
 use super::exit::{Exit, Failure};
 use super::report_file;
+use crate::disk::plain_file::{MAX_DATA, check_size};
 use crate::model::words::count;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::json;
 use crate::report::saved::{Mode, SavedPlan, Target};
 
 pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
-    report_file::write(path, "plan", &json(plan)?)
+    let text = json(plan)?;
+    check_size(text.as_bytes(), MAX_DATA).map_err(|unfit| {
+        let message = format!("the plan is not saved, since nothing could apply it: {unfit}");
+        Failure::new(Exit::Unexpected, message)
+            .hint("save it in parts (--target, --exclude), or apply without a saved plan")
+    })?;
+    report_file::write(path, "plan", &text)
 }
 
 pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
