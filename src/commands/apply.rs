@@ -153,6 +153,7 @@ fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure
         .iter()
         .for_each(|saved| base.extend(&saved.terms.base));
     session.keep_to(base, reviewed.iter().map(SavedPlan::weakened).sum());
+    session.is_reviewed = !reviewed.is_empty();
     let allowed = reviewed.iter().flat_map(|saved| saved.terms.allowed());
     let allowed: Vec<AllowedReport> = allowed.collect();
     let asked = &args.planning;

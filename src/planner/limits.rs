@@ -84,6 +84,8 @@ pub(crate) struct Limits {
     pub protected: Vec<Glob>,
     /// How many guards forbid less than at the base of the change.
     pub weakened: u64,
+    /// Whether a room may have no effect that its plan does not name: others reviewed that.
+    pub only_named: bool,
 }
 
 /// What the configuration at the base of a change forbids: that counts beside what the change leaves of it.
@@ -156,22 +158,30 @@ impl Limits {
         effects.any(|effect| effect != Effect::GuardWeakened && self.ban(room, effect).is_some())
     }
 
-    /// Why `room` must not be written as `wanted` while the service holds one of `held`, if so: the same judgement as of
-    /// a plan, by what was just read. `now` is in Unix seconds.
+    /// Why the room of `change` must not be written as `wanted` while the service holds one of `held`, if so: the same
+    /// judgement as of a plan, by what was just read. `now` is in Unix seconds.
     pub(crate) fn refuse(
         &self,
-        room: &RoomName,
+        change: &Change,
         held: &Held,
         wanted: &StoredSettings,
         now: i64,
     ) -> Option<String> {
+        let why = |effect: &Effect| match self.ban(&change.room, *effect) {
+            Some(ban) => Some(ban.reason(*effect)),
+            None if !self.only_named || change.effects.contains(effect) => None,
+            None => {
+                let sentence = effect.sentence();
+                Some(format!(
+                    "{sentence}, which the reviewed plan does not say; `roomctl plan --live` does"
+                ))
+            }
+        };
         let effects = effects(held, wanted, now);
-        let banned = effects
-            .into_iter()
-            .filter_map(|effect| Some((effect, self.ban(room, effect)?)));
-        let reasons: Vec<String> = banned
-            .map(|(effect, ban)| format!("{}: {}", effect.name(), ban.reason(effect)))
-            .collect();
+        let reasons = effects
+            .iter()
+            .filter_map(|effect| Some(format!("{}: {}", effect.name(), why(effect)?)));
+        let reasons: Vec<String> = reasons.collect();
         (!reasons.is_empty()).then(|| format!("as the room was just read: {}", reasons.join("; ")))
     }
 }

@@ -319,7 +319,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let again = change.cause() == Some(Cause::Reassert);
         let held = before.held(Some(&live.stored(salt)), &change.muted, again);
         let body = stored(&self.body_for(live), salt, &self.task.before.settings);
-        limits.refuse(self.room(), &held, &body, *now)
+        limits.refuse(change, &held, &body, *now)
     }
 
     /// A PUT was answered that the room is missing. That answer has too many shapes to be believed alone; a

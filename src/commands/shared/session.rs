@@ -54,6 +54,8 @@ pub(crate) struct Session {
     base: OnceCell<(BaseGuard, usize)>,
     /// What guards would refuse and the run may do.
     pub allowed: Vec<AllowedReport>,
+    /// Whether it is held to plans that others reviewed.
+    pub is_reviewed: bool,
     /// What the run has looked at.
     seen: RefCell<World>,
 }
@@ -88,6 +90,7 @@ impl Session {
             service: OnceCell::new(),
             base: OnceCell::new(),
             allowed: Vec::new(),
+            is_reviewed: false,
             seen: RefCell::default(),
         })
     }
@@ -338,6 +341,7 @@ impl Session {
             allowed: args.allow.clone(),
             protected: configuration.protected().to_vec(),
             weakened: 0,
+            only_named: self.is_reviewed,
         }
         .and_of_base(&base.0, base.1)
     }
