@@ -92,8 +92,11 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     clean_up(&session.workspace, &files);
     intent.check(&session.workspace, &held.state, &args.planning)?;
     let planned = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
+    // However the run goes on, what its look proved over is forgotten.
+    if held.state.end_overrides(&planned.narrowed.plan.ended) {
+        held.save(true)?;
+    }
     let moved = held.state.follow_files(&files.wanted);
-    let moved = held.state.end_overrides(&planned.narrowed.plan.ended) || moved;
     let limits = session.limits(&args.planning);
     let options = session.options(intent.mode(), &limits);
     show_stale(&planned.narrowed, &files, &session, &options, output);

@@ -119,7 +119,7 @@ impl AppliedRoom {
 
     /// What `live` shows of this room, in the form that is compared. A secret without a value was taken out if there was
     /// one to be seen before; else the service shows none in any case.
-    pub(super) fn shown(&self, live: &LiveRoom, salt: &str) -> StoredSettings {
+    pub(crate) fn shown(&self, live: &LiveRoom, salt: &str) -> StoredSettings {
         let mut shown = live.stored(salt);
         let is_kept_back = |name: &String| {
             let kept = self.settings.get(name).filter(|kept| kept.is_secret());
@@ -130,7 +130,7 @@ impl AppliedRoom {
     }
 
     /// What the service chose once, and is not in `shown` any more, though something else is.
-    pub(super) fn ended_overrides(&self, shown: &StoredSettings) -> BTreeSet<String> {
+    pub(crate) fn ended_overrides(&self, shown: &StoredSettings) -> BTreeSet<String> {
         let chosen = self.overridden.iter();
         let ended =
             chosen.filter(|(name, value)| shown.get(*name).is_some_and(|now| now != *value));

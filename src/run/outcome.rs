@@ -179,6 +179,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     ) -> StoredSettings {
         let before = self.task.before.about(live);
         let mut kept = before.overridden.clone();
+        kept.retain(|name, _| !self.ended.contains(name));
         kept.retain(|name, _| {
             if self.task.change.keeps.contains_key(name) {
                 return true;
@@ -186,6 +187,30 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             !live.settings.contains_key(name) && sent.get(name) == before.settings.get(name)
         });
         kept
+    }
+
+    /// Forgets what the service chose once and does not show any more, durably before anything is written: however the
+    /// room ends, that is over.
+    pub(super) async fn end_overrides(&mut self, live: &LiveRoom) -> Result<(), StoreError> {
+        let (task, salt) = (self.task, &self.crew.salt);
+        let known = task.before.about(live);
+        self.ended = known.ended_overrides(&known.shown(live, salt));
+        if self.ended.is_empty() {
+            return Ok(());
+        }
+        let mut applied = task.before.clone();
+        applied
+            .overridden
+            .retain(|name, _| !self.ended.contains(name));
+        if let Some(Event::Intent { settings, .. }) = task.intent(salt) {
+            applied.unconfirmed = settings;
+        }
+        let room = self.room().clone();
+        self.record(Event::Applied { room, applied })?;
+        match self.durable.take() {
+            Some(durable) => durable.await,
+            None => Ok(()),
+        }
     }
 
     /// The service keeps no room of that name, so none of it is remembered unless it was confirmed before.

@@ -29,6 +29,8 @@ pub(super) struct RoomRun<'a, T> {
     pub(super) body: Cow<'a, Settings>,
     /// Wire names of what a read reported of the room before it was written.
     pub(super) reported: BTreeSet<String>,
+    /// What the service chose once, and a read before the write showed otherwise.
+    pub(super) ended: BTreeSet<String>,
     pub(super) tally: Tally,
     pub(super) events: Vec<Event>,
     /// When the last of the events is durable.
@@ -52,6 +54,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             action: task.change.action,
             body: Cow::Borrowed(&task.change.settings),
             reported: BTreeSet::new(),
+            ended: BTreeSet::new(),
             tally: Tally::new(crew.service.seed.wrapping_add(index as u64)),
             events: Vec::new(),
             durable: None,
@@ -89,7 +92,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             (false, _) => self.only_record(),
             (true, Action::Archive) => self.archive().await,
             (true, Action::Add) => {
-                let read = self.get().await;
+                let read = self.get().await?;
                 self.add(read).await
             }
             (true, _) => self.write().await,
@@ -101,7 +104,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         if !self.task.change.is_read_first(&self.crew.limits) {
             return self.put_and_confirm().await;
         }
-        let read = self.get().await;
+        let read = self.get().await?;
         let now = match &read {
             End::Room(live) => Sighting::Present(live.clone()),
             End::Missing(gone) => Sighting::Absent(*gone),
@@ -169,7 +172,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let mut deletes = 0;
         let mut deleted = false;
         loop {
-            match self.get().await {
+            match self.get().await? {
                 End::Missing(_) => {
                     self.conclude(Event::Missing { room })?;
                     let message = (deletes == 0).then(|| "was gone already".to_owned());
@@ -242,13 +245,19 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 End::ReadFirst(_) => {}
                 end => return self.confirm(end).await,
             }
-            read = self.get().await;
+            read = self.get().await?;
         }
     }
 
-    async fn get(&mut self) -> End {
+    async fn get(&mut self) -> Result<End, StoreError> {
         let service = &self.crew.service;
-        service.get(self.room(), &mut self.tally).await
+        let end = service.get(self.room(), &mut self.tally).await;
+        if let End::Room(live) = &end
+            && !self.tally.sent_write
+        {
+            self.end_overrides(live).await?;
+        }
+        Ok(end)
     }
 
     async fn put(&mut self) -> End {
@@ -269,7 +278,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             return self.settle(end);
         };
         self.tally.perhaps_written = true;
-        let read = match self.get().await {
+        let read = match self.get().await? {
             end @ (End::Room(_) | End::Stopped) => return self.settle(end),
             End::Missing(_) => self.name_in_lower_case().await.map(End::Named),
             other => Some(other),
@@ -325,7 +334,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// A PUT was answered that the room is missing. That answer has too many shapes to be believed alone; a
     /// read decides, and then the room is forgotten, so that the next plan adds it again.
     async fn confirm_missing(&mut self) -> Result<Receipt, StoreError> {
-        if let End::Missing(_) = self.get().await {
+        if let End::Missing(_) = self.get().await? {
             return self.gone();
         }
         let message = "the service said that there is no such room, and a read did not confirm it";

@@ -9,7 +9,8 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
 
 use super::in_process::{Bench, options, quirks, wanted};
-use crate::model::{RoomName, Wanted};
+use crate::model::{Effect, RoomName, Wanted};
+use crate::planner::change::Change;
 use crate::planner::drift::{AttributeDrift, Evidence, drift};
 use crate::planner::mutes::Mute;
 use crate::planner::{Options, Outcome, Plan, Sighting, World, plan};
@@ -183,29 +184,50 @@ proptest! {
         }
         prop_assert_eq!(put_back(&wanted, &bench).changes, [], "again");
     }
-    /// Whatever looks and may record, what the service chose once is remembered as long as the service shows it.
+    /// Whatever looks and may record, and however its run ends, what the service chose once is remembered as long as the
+    /// service shows it.
     #[test]
     fn what_is_over_is_forgotten(
         story in story(),
-        mode in select(&["live", "drift-only", "reassert"][..]),
+        mode in select(&["live", "drift-only", "reassert", "unseen"][..]),
         has_file in any::<bool>(),
         is_muted in any::<bool>(),
+        is_guarded in any::<bool>(),
+        lost in of(select(&["500-after=method:PUT", "500=method:PUT", "drop-after=method:PUT"][..])),
     ) {
         let mut bench = tell(&story);
         let wanted = if has_file { file(&story.files[2]) } else { Wanted::new() };
         let mute = Mute::new("a", "*", "known", "2100-01-01").unwrap();
         let options = Options {
             drift_only: mode == "drift-only",
-            reassert: mode == "reassert",
+            reassert: ["reassert", "unseen"].contains(&mode),
             mutes: if is_muted { std::slice::from_ref(&mute) } else { &[] },
             ..options()
         };
-        let plan = plan(&wanted, &bench.state, Some(&look(&bench)), &options);
+        if is_guarded {
+            bench.limits.require_allow = Effect::ALL.to_vec();
+        }
+        let world = look(&bench);
+        let seen = (mode != "unseen").then_some(&world);
+        let plan = plan(&wanted, &bench.state, seen, &options);
+        let looks = |change: &Change| change.sends && change.is_read_first(&bench.limits);
+        let is_looked_at = seen.is_some() || plan.changes.iter().any(looks);
+        let Some(Sighting::Present(before)) = world.get("a") else { return Ok(()) };
+        let before = before.stored(bench.state.salt());
+        bench.faults(lost.as_slice());
+        bench.notes.take();
+        let mut killed = bench.state.clone();
+        killed.end_overrides(&plan.ended);
         bench.carry_out(&plan);
+        bench.faults(&[]);
+        bench.notes.take().into_iter().for_each(|event| killed.record(event));
         let Some(Sighting::Present(live)) = look(&bench).remove("a") else { return Ok(()) };
-        let shown = live.stored(bench.state.salt());
-        for (name, chosen) in &bench.state.rooms[&name()].overridden {
-            prop_assert!(shown.get(name).is_none_or(|now| now == chosen), "{} {:#?}", name, bench.state);
+        let after = live.stored(bench.state.salt());
+        for state in [&bench.state, &killed] {
+            for (name, chosen) in &state.rooms[&name()].overridden {
+                let is_over = [&before, &after].iter().all(|shown| shown.get(name).is_some_and(|now| now != chosen));
+                prop_assert!(!(is_looked_at && is_over), "{} {:#?}", name, state);
+            }
         }
     }
 }

@@ -250,6 +250,31 @@ fn drift_only_undoes_nothing_of_ours_and_writes_no_room_of_others() {
     );
 }
 
+/// What the service chose once is over when any look shows something else, and when it is there again, somebody moved it:
+/// also if the run that looked was refused, or held the room back.
+#[test]
+fn what_a_look_proved_over_is_forgotten_by_a_run_that_does_nothing() {
+    for (look, code) in [("--live", 4), ("--reassert", 5)] {
+        let site = Site::new(&["override=autoJoin:true", "override-writes=1"], &[]);
+        site.room(0, "privacy: private\nautoJoin: false\nmaxParticipants: 5\n");
+        site.apply(&[]);
+        site.edit("room-00", "autoJoin", json!(false));
+        site.scratch.write(
+            "roomctl.yaml",
+            "app: acme\nguard: {require_allow: [ejects-participants]}\n",
+        );
+        site.edit("room-00", "maxParticipants", json!(50));
+        let ran = site.apply(&[look]);
+        assert_eq!((ran.code, site.count("PUT")), (code, 0), "{}", ran.all());
+        site.edit("room-00", "maxParticipants", json!(5));
+        site.edit("room-00", "autoJoin", json!(true));
+        let drift = site.run(&["drift", "--rate", "unlimited"]);
+        assert_eq!(drift.code, 2, "{look}: {}", drift.all());
+        assert_eq!(site.apply(&["--live"]).code, 0);
+        assert_eq!(site.run(&["drift", "--rate", "unlimited"]).code, 0);
+    }
+}
+
 /// A name of the state that leads to somebody else's room opens nothing that has to be allowed.
 #[test]
 fn a_moved_name_is_looked_at_before_it_is_written() {
