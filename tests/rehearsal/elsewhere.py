@@ -1,5 +1,6 @@
 """The pipelines of docs/gitlab and docs/jenkins, with their own shell lines, against the simulator and a GitLab on
-loopback: a change is planned and noted, merged and applied; somebody moves a room, and the drift check fails.
+loopback: a change is planned and noted, merged and applied; somebody moves a room, and the drift check fails. A change
+takes a guard away together with what it refuses; a run is cancelled; and nothing but roomctl is given the key.
 
     python3 tests/rehearsal/elsewhere.py target/debug/roomctl
 
@@ -20,6 +21,14 @@ import loopback
 from loopback import ACTION, HOOK, KEY, ROOT, Silent, check, git, serve, step
 
 SECRETS = {"METERED_SECRET_KEY": KEY, "ROOM_HOOK_TOKEN": HOOK}
+# Ends as soon as somebody gives it a secret of the account or of rooms.
+SPY = """#!/usr/bin/env bash
+for name in $(compgen -e); do
+  [[ $name$(printenv "$name") != *canary* ]] || { echo "$0 was given $name" >> "$WITNESS"; exit 1; }
+done
+exec {real} "$@"
+"""
+GUARD = "guard:\n  require_allow: [privacy-widened, guard-weakened]\n"
 ROOM = "privacy: private\nmaxParticipants: 5\nmeetingEndedWebhook: https://hooks.example.com/${env:ROOM_HOOK_TOKEN}\n"
 
 
@@ -68,10 +77,46 @@ class Place(loopback.Place):
         self.plain |= {"BRANCH": "roomctl-state", "RUNNER_TEMP": str(work)}
         (self.clone / "ci").mkdir()
         shutil.copy(ROOT / "docs/gitlab/note.py", self.clone / "ci")
-        shutil.copy(ROOT / ACTION / "state.sh", self.clone / "ci")
-        self.write("roomctl.yaml", f"app: acme\nbase_url: {self.service}\n")
+        for script in ("state.sh", "alone.sh"):
+            shutil.copy(ROOT / ACTION / script, self.clone / "ci")
+        self.witness = work / "given"
+        for name in ("pip", "git", "python3"):
+            spy = self.binary / name
+            real = "true" if name == "pip" else shutil.which(name)
+            spy.write_text(SPY.replace("{real}", real).replace("$WITNESS", str(self.witness)))
+            spy.chmod(0o755)
+        self.configure()
         self.write(".gitignore", "/.roomctl/\n/reports/\n")
-        self.base = self.commit("Begin")
+        self.commit("Begin")
+        self.write("rooms/notes.md", "What people plan is compared with what was there before.")
+        self.base = self.commit("Notes")
+
+    def configure(self, more=""):
+        self.write("roomctl.yaml", f"app: acme\nbase_url: {self.service}\n{more}")
+
+    def branch(self):
+        """What is kept: the rooms of the state, and the commit that was applied last."""
+        show = ["-C", self.origin, "show"]
+        state = json.loads(git(*show, "roomctl-state:state.json"))
+        return sorted(state["rooms"]), git(*show, "roomctl-state:applied")
+
+    def attack(self, review, apply):
+        """One change takes the guard away, and opens the room that it held; another is merged before somebody applies."""
+        self.configure(GUARD)
+        self.write("rooms/tea.yaml", ROOM)
+        applied = self.commit("Guarded")
+        check(review() == 0 and apply() == 0, self.said)
+        check(self.branch() == (["tea"], applied), self.branch())
+        self.configure()
+        self.write("rooms/tea.yaml", ROOM.replace("private", "public"))
+        self.commit("Open")
+        for message in ("Open", "Another"):
+            self.write("rooms/notes.md", message)
+            self.commit(message)
+            check(review() == 0 and "guard-weakened" in self.said, f"the change is shown: {self.said}")
+            check(apply() == 4 and "guard-weakened" in self.said, f"the guard of the base holds: {self.said}")
+            check(self.branch() == (["tea"], applied), self.branch())
+        check(apply(ALLOW="privacy-widened guard-weakened") == 0, self.said)
 
     def shell(self, lines, more, options="-e"):
         """Runs lines in one shell, as a runner does. Gives out the exit code."""
@@ -79,7 +124,8 @@ class Place(loopback.Place):
             ["bash", options, "-c", lines], cwd=self.clone, env={**self.plain, **more}, capture_output=True, text=True,
         )
         check("canary" not in done.stdout + done.stderr, "a secret is printed")
-        self.said = done.stdout + done.stderr
+        self.said += done.stdout + done.stderr
+        check(not self.witness.exists(), self.witness.exists() and self.witness.read_text())
         return done.returncode
 
     def look(self):
@@ -100,10 +146,19 @@ def gitlab(program, work):
     place, hub = Place(program, work), GitLab()
     jobs = yaml.safe_load((ROOT / "docs/gitlab/.gitlab-ci.yml").read_text())
 
-    def run(name, **more):
-        code = place.shell("set -o pipefail\n" + "\n".join(jobs[name]["script"]), more)
+    def run(name, cancelled=False, **more):
+        place.said, place.job = "", place.job + 1
+        script = list(jobs[name]["script"])
+        if cancelled:
+            (at,) = [n for n, line in enumerate(script) if line.startswith("roomctl apply")]
+            script[at + 1:] = ["kill -KILL $$"]
+        more |= {"CI_JOB_ID": str(place.job), "CI_COMMIT_SHA": git("-C", place.clone, "rev-parse", "HEAD")}
+        code = place.shell("set -o pipefail\n" + "\n".join(jobs[".roomctl"]["before_script"] + script), more)
+        check(place.shell("\n".join(jobs[name].get("after_script", [])), more) == 0, place.said)
         place.look()
         return code
+
+    place.job = 0
 
     noting = {
         "CI_API_V4_URL": hub.url, "CI_PROJECT_ID": "3", "CI_MERGE_REQUEST_IID": "1",
@@ -131,6 +186,14 @@ def gitlab(program, work):
     check(run("review") == 0, place.said)
     place.by_hand("tea", '{"maxParticipants": 11}')
     check(run("apply", **SECRETS) in (0, 4), place.said)
+    place.attack(lambda: run("review"), lambda **more: run("apply", **SECRETS, **more))
+    _, applied = place.branch()
+    place.write("rooms/cocoa.yaml", ROOM)
+    place.commit("Cocoa")
+    check(run("review") == 0 and run("apply", cancelled=True, **SECRETS) != 0, place.said)
+    check(place.branch() == (["cocoa", "tea"], applied), f"a cancelled job keeps the state: {place.branch()}")
+    check(run("review") == 0 and run("apply", **SECRETS) == 0, place.said)
+    check(place.branch()[1] != applied, place.branch())
     place.end()
     hub.server.shutdown()
 
@@ -138,27 +201,42 @@ def gitlab(program, work):
 def jenkins(program, work):
     place = Place(program, work)
     text = (ROOT / "docs/jenkins/Jenkinsfile").read_text()
-    stages = dict(re.findall(r"stage\('(\w+)'\)(.*?)(?=stage\(|post \{)", text, re.S))
+    stages = dict(re.findall(r"^ {8}stage\('(\w+)'\)(.*?)^ {8}\}$", text, re.S | re.M))
+    # A line, and the credential that it alone is given.
+    told = r"(?:variable: '(\w+)'\)\]\) \{\n *)?\bsh '(.*)'$"
 
-    def run(name, **more):
-        code = 0
-        for line in re.findall(r"^ *sh '(.*)'$", stages[name], re.M):
-            code = place.shell(line, more, "-xe")
-            if code:
-                break
+    def run(name, cancelled=False, **more):
+        place.said, ends = "", []
+        more["GIT_COMMIT"] = git("-C", place.clone, "rev-parse", "HEAD")
+        for lines in stages[name].split("post {"):
+            for credential, line in re.findall(told, lines, re.M):
+                if cancelled and "roomctl apply" in line:
+                    line = line.split("||")[0] + "|| true; kill -KILL $$"
+                ends.append(place.shell(line, more | credentials.get(credential, {}), "-xe"))
+                if ends[-1]:
+                    break
         place.look()
-        return code
+        return max(map(abs, ends))
 
-    lines = sum(len(re.findall(r"^ *sh '.*'$", stage, re.M)) for stage in stages.values())
+    credentials = {"METERED_SECRET_KEY": SECRETS, "TOKEN": {"TOKEN": "token-of-the-state"}}
+    lines = sum(len(re.findall(told, stage, re.M)) for stage in stages.values())
     check(lines == text.count("sh '") and lines > 10, "every line is run")
+    check("credentials(" not in text, "no stage has a key in all of its environment")
     place.write("rooms/tea.yaml", ROOM + "privcy: public\n")
     check(run("Plan") == 3, place.said)
     place.write("rooms/tea.yaml", ROOM)
     check(run("Plan") == 0, place.said)
-    check(run("Apply", **SECRETS) == 0, place.said)
-    check(run("Plan") == 0 and run("Drift", **SECRETS) == 0, place.said)
+    check(run("Apply") == 0, place.said)
+    check(run("Plan") == 0 and run("Drift") == 0, place.said)
     place.by_hand("tea", '{"maxParticipants": 9}')
-    check(run("Plan") == 0 and run("Drift", **SECRETS) == 2, place.said)
+    check(run("Plan") == 0 and run("Drift") == 2, place.said)
+    place.attack(lambda: run("Plan"), lambda **more: run("Apply", **more))
+    place.write("rooms/cocoa.yaml", ROOM)
+    base = place.commit("Cocoa")
+    check(run("Plan") == 0 and run("Apply", cancelled=True) != 0, place.said)
+    check(place.branch()[0] == ["cocoa", "tea"] and place.branch()[1] != base, f"an aborted build keeps it: {place.branch()}")
+    git("-C", place.clone, "push", "-q", "origin", "main")
+    check(run("Plan", CHANGE_TARGET="main") == 0 and "nothing" in place.said.lower(), place.said)
     place.end()
 
 
