@@ -125,7 +125,7 @@ pub(crate) enum ReferenceError {
     )]
     Malformed,
     #[error(
-        "the name in `${{env:NAME}}` has letters, digits and `_`, and does not begin with a digit"
+        "the name in `${{env:NAME}}` has at most 255 letters, digits and `_`, and does not begin with a digit"
     )]
     Name,
 }
@@ -302,10 +302,14 @@ fn reference(text: &str) -> Result<(&str, &str), ReferenceError> {
         .ok_or(ReferenceError::Name)
 }
 
+/// Longest name of a variable, in bytes: they are shown to whoever reviews a plan, and nothing may be lost behind one.
+const LONGEST: usize = 255;
+
 /// Whether `name` can be the name of a variable.
 pub(crate) fn is_variable(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.chars().all(plain) && name.starts_with(|c: char| !c.is_ascii_digit())
+    let is_plain = name.chars().all(plain) && name.starts_with(|c: char| !c.is_ascii_digit());
+    is_plain && name.len() <= LONGEST
 }
 
 /// The text of a reference to the variable `name`.

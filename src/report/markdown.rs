@@ -7,7 +7,11 @@
 use std::fmt::Write;
 
 use super::values::{capitalized, printable};
-use super::view::{Item, Line, View, Weight};
+use super::view::{Item, Line, Remark, View, Weight};
+use crate::model::words::count;
+
+/// Most doubts about a report that are named in its head, those that stop it first.
+const MOST_DOUBTS: usize = 20;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Markdown<'a> {
@@ -26,27 +30,58 @@ enum Form {
 }
 
 /// The report, no longer than it may be. The first line is a comment by which a later run finds its own.
+///
+/// What it does to people, what speaks against it and where secrets go is never what is left out.
 pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> String {
     let most = how.max_bytes.unwrap_or(usize::MAX);
     let marker = marker(view.kind, how.marker);
-    let head = head(view, &marker);
-    let tail = tail(view);
+    let (head, tail) = (head(view, &marker), tail(view));
     for form in [Form::Full, Form::Attributes, Form::Rooms] {
         let items: Vec<String> = view.items.iter().map(|one| item(one, form)).collect();
-        let short = shortened(form);
+        let short = match form {
+            Form::Full => String::new(),
+            Form::Attributes => "\n_Shortened to one line for each attribute._\n".to_owned(),
+            Form::Rooms => secrets(view) + "\n_Shortened to one line for each room._\n",
+        };
         let fixed = head.len() + tail.len() + short.len();
         let length: usize = items.iter().map(String::len).sum();
         if fixed + length <= most {
-            let text = head + &items.concat() + &tail + short;
+            let text = head + &items.concat() + &tail + &short;
             return text.replace("\n\n\n", "\n\n");
         }
         if form == Form::Rooms
             && let Some(listed) = as_many_as_fit(view, &items, most.saturating_sub(fixed))
         {
-            return head + &listed + &tail + short;
+            return head + &listed + &tail + &short;
         }
     }
-    counts_only(view, &marker, most)
+    counts_only(view, (&marker, &head, &tail), most)
+}
+
+/// Where secrets go, each place once.
+fn secrets(view: &View) -> String {
+    const MOST: usize = 20;
+    let mut text = String::new();
+    for (address, rooms) in view.secrets.iter().take(MOST) {
+        let rooms = count(*rooms, "room");
+        let _ = writeln!(text, "- secrets go to {} in {rooms}", code(&cut(address)));
+    }
+    if let Some(more) = view.secrets.len().checked_sub(MOST + 1) {
+        let _ = writeln!(text, "- … and to {}", count(more as u64 + 1, "more place"));
+    }
+    match text.is_empty() {
+        true => text,
+        false => format!("\n{text}"),
+    }
+}
+
+/// As much of a text as a reader of a comment takes in: whoever writes it must not push anything else out.
+fn cut(text: &str) -> String {
+    const LONGEST: usize = 300;
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
 }
 
 /// The items that fit, those that ask for attention first, with a line that counts the others.
@@ -72,16 +107,24 @@ fn as_many_as_fit(view: &View, items: &[String], most: usize) -> Option<String> 
 }
 
 /// When nothing else fits.
-fn counts_only(view: &View, marker: &str, most: usize) -> String {
+fn counts_only(view: &View, (marker, head, tail): (&str, &str, &str), most: usize) -> String {
     let title = inert(&view.title);
     let counts = view.summary();
-    let text = format!("{marker}\n**{title}**: {counts}. The rest is too long to be shown here.\n");
-    let shorter = format!("{marker}\n{counts}\n");
-    let forms = [text, shorter, format!("{counts}\n")];
-    forms
-        .into_iter()
-        .find(|text| text.len() <= most)
-        .unwrap_or_default()
+    let rest = "The rest is too long to be shown here.";
+    let effects = view
+        .effects
+        .iter()
+        .map(|effect| format!("**{}**, ", effect.name));
+    let effects: String = effects.collect();
+    let forms = [
+        format!("{head}{tail}{}\n_{rest}_\n", secrets(view)),
+        format!("{head}_{rest}_\n"),
+        format!("{marker}\n**{title}**: {effects}{counts}. {rest}\n"),
+        format!("{marker}\n{effects}{counts}\n"),
+        format!("{counts}\n"),
+    ];
+    let mut forms = forms.into_iter();
+    forms.find(|text| text.len() <= most).unwrap_or_default()
 }
 
 fn marker(kind: &str, own: Option<&str>) -> String {
@@ -96,10 +139,20 @@ fn marker(kind: &str, own: Option<&str>) -> String {
 
 fn head(view: &View, marker: &str) -> String {
     let mut text = format!("{marker}\n## {}\n\n", inert(&view.heading()));
-    for remark in &view.remarks {
-        if remark.weight != Weight::Notice {
-            let _ = writeln!(text, "> **{}:** {}\n", remark.label, inert(&remark.text));
-        }
+    let mut doubts: Vec<&Remark> = view.remarks.iter().collect();
+    doubts.retain(|remark| remark.weight != Weight::Notice);
+    doubts.sort_by_key(|remark| remark.weight);
+    for remark in doubts.iter().take(MOST_DOUBTS) {
+        let _ = writeln!(
+            text,
+            "> **{}:** {}\n",
+            remark.label,
+            inert(&cut(&remark.text))
+        );
+    }
+    if doubts.len() > MOST_DOUBTS {
+        let more = count((doubts.len() - MOST_DOUBTS) as u64, "more doubt");
+        let _ = writeln!(text, "> … and {more}\n");
     }
     for effect in &view.effects {
         let _ = writeln!(
@@ -107,7 +160,7 @@ fn head(view: &View, marker: &str) -> String {
             "- ⚠️ **{}**: {}: {}",
             effect.name,
             effect.sentence,
-            effect.rooms.list(code)
+            effect.rooms.list(|name| code(&cut(name)))
         );
     }
     if !view.effects.is_empty() {
@@ -132,20 +185,11 @@ fn tail(view: &View) -> String {
     let mut text = String::new();
     for remark in &view.remarks {
         if remark.weight == Weight::Notice {
-            let (label, said) = (remark.label, inert(&remark.text));
+            let (label, said) = (remark.label, inert(&cut(&remark.text)));
             let _ = write!(text, "\n<sub>{label}: {said}</sub>\n");
         }
     }
     text
-}
-
-/// What the reader misses.
-fn shortened(form: Form) -> &'static str {
-    match form {
-        Form::Full => "",
-        Form::Attributes => "\n_Shortened to one line for each attribute._\n",
-        Form::Rooms => "\n_Shortened to one line for each room._\n",
-    }
 }
 
 fn item(item: &Item, form: Form) -> String {
@@ -316,6 +360,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::report::view::{EffectView, Names};
 
     fn view(items: Vec<Item>) -> View {
         View {
@@ -382,10 +427,58 @@ mod tests {
         );
         let counts = shown(&rooms, 140);
         assert!(
-            counts.contains("3 to update") && !counts.contains("aaa"),
+            counts.contains("to update") && !counts.contains("aaa"),
             "{counts}"
         );
         assert_eq!(shown(&rooms, 3), "");
+    }
+
+    /// However much else there is to say: names, reasons, variables and rooms as long and as many as files allow.
+    #[test]
+    fn nobody_pushes_out_what_matters() {
+        let long = "R".repeat(5_000);
+        let remark = |weight, label| Remark {
+            weight,
+            label,
+            text: long.clone(),
+        };
+        let mut flood = view(
+            (0..3_000)
+                .map(|n| update(&format!("room-{n}"), &long))
+                .collect(),
+        );
+        flood.remarks = vec![remark(Weight::Warning, "Mutes"); 500];
+        flood.remarks.push(remark(Weight::Notice, "Variables"));
+        flood.remarks.push(remark(Weight::Error, "Guard"));
+        flood.secrets = vec![("https://evil.example/**** (ROOM_TOKEN)".to_owned(), 1)];
+        flood
+            .secrets
+            .extend((0..500).map(|n| (format!("{n}{long}"), 2)));
+        flood.effects = vec![EffectView {
+            name: "guard-weakened",
+            sentence: "less is forbidden",
+            rooms: Names {
+                first: vec![long.clone(); 5],
+                more: 0,
+            },
+        }];
+        let most = Some(60_000);
+        let text = markdown(
+            &flood,
+            Markdown {
+                max_bytes: most,
+                marker: None,
+            },
+        );
+        for kept in [
+            "guard-weakened",
+            "**Guard:**",
+            "evil&#46;example",
+            "ROOM&#95;TOKEN",
+            "more that are not shown",
+        ] {
+            assert!(text.contains(kept), "{kept}: {}", &text[..2_000]);
+        }
     }
 
     #[test]

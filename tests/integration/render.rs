@@ -220,7 +220,7 @@ mod slow {
         }
         let applied = render(&site.scratch, "apply.json", "markdown");
         assert!(
-            applied.stdout.contains("| confirmed | 2 |"),
+            applied.stdout.contains("**2** confirmed"),
             "{}",
             applied.all()
         );

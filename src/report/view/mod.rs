@@ -52,6 +52,8 @@ pub(crate) struct View {
     /// What it was held against: `state serial 4`.
     pub against: Option<String>,
     pub effects: Vec<EffectView>,
+    /// Where secrets are sent, as far as that may be shown, each with the number of rooms: for a form that leaves lines out.
+    pub secrets: Vec<(String, u64)>,
     pub items: Vec<Item>,
     /// How many of each kind; none of them 0.
     pub counts: Vec<(String, u64)>,
@@ -179,6 +181,7 @@ impl View {
             clean(&mut effect.rooms.first);
         }
         self.items = self.items.into_iter().map(Item::printable).collect();
+        clean(self.secrets.iter_mut().map(|(address, _)| address));
         clean(self.remarks.iter_mut().map(|remark| &mut remark.text));
         self
     }

@@ -48,6 +48,7 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
             .iter()
             .filter_map(|effect| effect_view(report, *effect))
             .collect(),
+        secrets: secrets(report),
         items: items(report, detail),
         counts,
         nothing: idle.then_some("nothing to do"),
@@ -72,6 +73,29 @@ fn effect_view(report: &PlanReport, effect: Effect) -> Option<EffectView> {
         sentence: effect.sentence(),
         rooms,
     })
+}
+
+/// What is rare comes first: one among many would not be seen.
+fn secrets(report: &PlanReport) -> Vec<(String, u64)> {
+    let mut rooms: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for change in &report.changes {
+        let secrets = change
+            .attributes
+            .iter()
+            .filter_map(|one| one.secret.as_ref());
+        for secret in secrets {
+            rooms
+                .entry(secret.to_string())
+                .or_default()
+                .insert(&change.room);
+        }
+    }
+    let secrets = rooms
+        .into_iter()
+        .map(|(secret, rooms)| (secret, rooms.len() as u64));
+    let mut secrets: Vec<(String, u64)> = secrets.collect();
+    secrets.sort_by_key(|(_, rooms)| *rooms);
+    secrets
 }
 
 /// What could not be read, the changes, and the rooms of which only something moved that nobody declared.
