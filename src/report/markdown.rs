@@ -436,15 +436,15 @@ mod tests {
     /// However much else there is to say: names, reasons, variables and rooms as long and as many as files allow.
     #[test]
     fn nobody_pushes_out_what_matters() {
-        let long = "R".repeat(5_000);
+        let long = "R".repeat(60_000);
         let remark = |weight, label| Remark {
             weight,
             label,
             text: long.clone(),
         };
         let mut flood = view(
-            (0..3_000)
-                .map(|n| update(&format!("room-{n}"), &long))
+            (0..2_000)
+                .map(|n| update(&format!("room-{n}"), "5"))
                 .collect(),
         );
         flood.remarks = vec![remark(Weight::Warning, "Mutes"); 500];
