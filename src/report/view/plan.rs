@@ -278,7 +278,7 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
         Cause::Conflict => "conflict: moved on the service and in the file, which is sent",
         Cause::Converged if attribute.unconfirmed => "arrived after all: recorded, not sent",
         Cause::Converged => "already so on the service: recorded, not sent",
-        Cause::Released => "no longer managed, left as it is",
+        Cause::Released => "no longer managed, not sent",
         Cause::Reassert => "sent again",
         _ if attribute.sensitive && !attribute.before.is_null() => "changed",
         Cause::Change | Cause::Unobservable => "",
@@ -410,7 +410,7 @@ mod tests {
                 json!(25),
                 Json::Null,
                 Cause::Released,
-                "25  no longer managed, left as it is",
+                "25  no longer managed, not sent",
             ),
             (
                 json!(25),
