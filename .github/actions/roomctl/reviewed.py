@@ -2,14 +2,20 @@
 
 A plan counts only if comment.yml of the default branch made it. Anybody may upload an artifact of any name from a pull
 request, so each is held against the run that it comes from: which workflow, of which repository, on which branch, for
-which event. A label counts only if somebody with write access set it after the commit had been planned."""
+which event. Whatever comment.yml showed last counts, and nothing that it showed before of another commit: what is merged has to
+be that. A label counts only if somebody with write access set it after that, for what was shown then.
+
+Guards that forbid less since the last applied commit are held against the plans as well: they decide what the rest may do."""
 
 import argparse
+import functools
 import io
 import json
 import os
 import re
+import secrets
 import subprocess
+import sys
 import urllib.parse
 import zipfile
 
@@ -21,8 +27,9 @@ EFFECTS = ("privacy-widened", "recording-on", "ejects-participants", "billing-ch
 WRITERS = ("admin", "write")
 MOST_PLAN = 64 * 1024 * 1024
 MOST_COMMITS = 500
-# What a plan is made of, beside the state.
-PATHS = ("rooms", "roomctl.yaml", "roomctl.yml", "mutes.yaml")
+# Where guards are, and all that a plan is made of, beside the state.
+GUARDS = ("roomctl.yaml", "roomctl.yml", "mutes.yaml")
+PATHS = ("rooms", *GUARDS)
 
 
 def pull_request(arguments):
@@ -32,7 +39,7 @@ def pull_request(arguments):
     base = urllib.parse.quote(default_branch(), safe="")
     for one in pages(f"/pulls?state=open&head={head}&base={base}"):
         if one["head"]["sha"] == sha and is_commit(sha):
-            allowed, said = permissions(one, sha)
+            allowed, said = permissions(one, shown_of(one["number"], sha))
             with open(arguments.notes, "w", encoding="utf-8") as opened:
                 opened.writelines(f"> {line}\n" for line in [f"For the commit {sha[:12]}.", *said])
             outputs(number=int(one["number"]), head=sha, args=flags(allowed))
@@ -51,14 +58,26 @@ def flags(effects):
 # --- plans
 
 
-def trusted_plans(number, head):
-    """The plans that the trusted workflow made of this commit of a pull request, oldest first."""
-    branch, found = default_branch(), []
-    for one in pages(f"/actions/artifacts?name=roomctl-plan-{int(number)}-{head}", "artifacts"):
-        run = call("GET", f"/actions/runs/{int(one['workflow_run']['id'])}")
-        if not one["expired"] and is_trusted(run, branch):
-            found.append(one)
-    return sorted(found, key=lambda one: one["created_at"])
+def shown(number):
+    """What the trusted workflow showed of a pull request, newest first: each time its plan, or that there is none."""
+    branch = default_branch()
+    found = list(pages(f"/actions/artifacts?name=roomctl-plan-{int(number)}", "artifacts"))
+    for one in sorted(found, key=lambda one: (one["created_at"], one["id"]), reverse=True):
+        if is_trusted(call("GET", f"/actions/runs/{int(one['workflow_run']['id'])}"), branch):
+            yield one
+
+
+def shown_of(number, head, until=None):
+    """What was shown of this commit since another was shown, newest first; nothing if the last, up to a moment, was another."""
+    found = []
+    for one in shown(number):
+        if until is not None and one["created_at"] > until:
+            continue
+        text, source = (None, {}) if one["expired"] else opened(one["id"])
+        if (source.get("pull_request"), source.get("head")) != (number, head):
+            break
+        found.append({"at": one["created_at"], "text": text, "base": source.get("base")})
+    return found
 
 
 def is_trusted(run, branch):
@@ -75,25 +94,43 @@ def is_trusted(run, branch):
     )
 
 
+@functools.cache
 def opened(artifact):
-    """The plan and its source. Two names are read, nothing is unpacked."""
-    with zipfile.ZipFile(io.BytesIO(download(f"/actions/artifacts/{int(artifact['id'])}/zip"))) as packed:
-        plan, source = packed.getinfo("plan.roomctl"), packed.getinfo("source.json")
-        if plan.file_size > MOST_PLAN or source.file_size > 4096:
-            refuse("a plan is too large")
-        return packed.read(plan), json.loads(packed.read(source))
+    """The plan, if there is one, and its source. Two names are read, nothing is unpacked."""
+    with zipfile.ZipFile(io.BytesIO(download(f"/actions/artifacts/{int(artifact)}/zip"))) as packed:
+        read = []
+        for name, most in (("plan.roomctl", MOST_PLAN), ("source.json", 4096)):
+            if name in packed.namelist() and packed.getinfo(name).file_size > most:
+                refuse("a plan is too large")
+            read.append(packed.read(name) if name in packed.namelist() else None)
+        return read[0], json.loads(read[1] or "{}")
+
+
+def report_of(plan):
+    return json.loads(plan["text"])["report"]
+
+
+def bearing(plan, effect):
+    """What of a plan has this effect, each in a form that moves when it does."""
+    report = report_of(plan)
+    if effect == "guard-weakened":
+        return guards_in(report)
+    return {(one["room"], one["action"], one["digest"]) for one in report["changes"] if effect in one["effects"]}
+
+
+def guards_in(report):
+    """The guards that are weaker, each with how."""
+    return {(one["what"], one["message"]) for one in report.get("weakened", [])}
 
 
 # --- permissions
 
 
-def permissions(pull, head):
-    """The effects that labels of a pull request allow for its commit `head`, and what there is to say about each."""
+def permissions(pull, plans):
+    """The effects that labels of a pull request allow of what was shown of it last, and what there is to say about each."""
     labels = [one["name"] for one in pull["labels"] if one["name"].startswith(LABEL)]
     if not labels:
         return set(), []
-    plans = trusted_plans(pull["number"], head)
-    since = plans[0]["created_at"] if plans else None
     last = {}
     for event in pages(f"/issues/{int(pull['number'])}/events"):
         if event["event"] == "labeled":
@@ -101,22 +138,27 @@ def permissions(pull, head):
     allowed, said = set(), []
     for label in sorted(labels):
         effect, event = label.removeprefix(LABEL), last.get(label)
-        why = doubt(effect, event, since)
+        why = doubt(effect, event, plans)
         who = plain(event["actor"]["login"], 40) if event else "nobody"
         if why is None:
             allowed.add(effect)
-            said.append(f"`{effect}` is allowed by a label that {who} set.")
+            said.append(f"`{effect}` is allowed by a label that {who} set, for what was shown then.")
         else:
             said.append(f"The label for `{plain(effect, 40)}`, set by {who}, does not count: {why}.")
     return allowed, said
 
 
-def doubt(effect, event, since):
+def doubt(effect, event, plans):
     """Why a label allows nothing, if it does not."""
     if effect not in EFFECTS:
         return "there is no such effect"
-    if event is None or since is None or event["created_at"] <= since:
+    before = (one for one in plans if event is not None and one["at"] < event["created_at"])
+    seen = next(before, None)
+    if seen is None or seen["text"] is None:
         return "it was set before the last commit was planned; take it off and set it again"
+    # The label itself starts a new plan: it may show less, and not more.
+    if plans[0]["text"] is not None and not bearing(plans[0], effect) <= bearing(seen, effect):
+        return "the plan shows more since it was set; take it off and set it again"
     login = urllib.parse.quote(event["actor"]["login"], safe="")
     answer = call("GET", f"/collaborators/{login}/permission", absent={"permission": "none"})
     if answer["permission"] not in WRITERS:
@@ -138,7 +180,7 @@ def contains(commit, older):
 
 
 def merged_since(since, sha):
-    """The commits of the default branch that touched what plans are made of, oldest first."""
+    """The commits of the default branch that touched what plans are made of, oldest first, and where they are."""
     if since and not contains(sha, since):
         refuse(f"{since} was applied last, and is not in the history of {sha}: that was rewritten")
     span = [f"{since}..{sha}"] if since else ["-n", "1", sha]
@@ -146,21 +188,77 @@ def merged_since(since, sha):
     commits = text.split()
     if code != 0 or len(commits) > MOST_COMMITS:
         refuse("the history since the last applied commit cannot be walked")
-    return commits
+    return commits, span
 
 
 def reviewed_plan(commit, branch):
-    """The last plan that was there when the pull request of a commit was merged."""
+    """The plan of the commit of a pull request that was merged, if it is what was shown last until then."""
     for pull in pages(f"/commits/{commit}/pulls"):
         if not pull["merged_at"] or pull["base"]["ref"] != branch:
             continue
-        head = pull["head"]["sha"]
-        plans = [one for one in trusted_plans(pull["number"], head) if one["created_at"] <= pull["merged_at"]]
-        if plans:
-            text, source = opened(plans[-1])
-            if (source["pull_request"], source["head"]) == (pull["number"], head):
-                return {"pull": pull, "head": head, "base": source["base"], "text": text, "commits": [commit]}
+        plans = shown_of(pull["number"], pull["head"]["sha"], pull["merged_at"])
+        if plans and plans[0]["text"] is not None:
+            return {"pull": pull, "shown": plans, **plans[0], "commits": [commit]}
     return None
+
+
+# --- guards
+
+
+def weaker(base, proposed=None):
+    """The guards that forbid less than at a commit: here, or at another one."""
+    command = ["roomctl", "plan", "--format", "json", "--base", base]
+    # Guards are of the configuration: no state is asked, least of all one that came with the checkout.
+    command += ["--state", os.path.join(os.environ["RUNNER_TEMP"], "roomctl-no-state", "state.json")]
+    command += ["--proposed", proposed] if proposed else []
+    alone = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        # What was merged is quoted here, and could look like a command of the workflow.
+        stop = secrets.token_hex(16)
+        print(f"::stop-commands::{stop}\n{done.stderr}\n::{stop}::", flush=True)
+        sys.exit(done.returncode)
+    return guards_in(json.loads(done.stdout))
+
+
+def unreviewed_guards(span, plans):
+    """The guards that are weaker here than before a commit whose own reviewed plan does not say so. A plan that was made on
+    top says nothing of it: its base was the weaker one."""
+    _, text = git("rev-list", "--first-parent", "--reverse", *span, "--", *GUARDS)
+    commits, found = text.split(), set()
+    own = {commit: one for one in plans for commit in one["commits"]}
+    before = git("rev-parse", "-q", "--verify", f"{commits[0]}^1")[1].strip() if commits else ""
+    unread = False
+    for commit, following in zip(commits, [*commits[1:], None]):
+        plan = own.get(commit)
+        # The commits of one pull request are one step.
+        if not before or (plan is not None and own.get(following) is plan):
+            continue
+        new = weaker(before, commit)
+        # The guards that were there before a configuration that nobody can read count until one can be read again.
+        unread = any(what == "configuration" for what, _ in new)
+        if unread:
+            continue
+        new -= guards_in(report_of(plan)) if plan else set()
+        still = {what for what, _ in weaker(before)} if new else set()
+        found |= {one for one in new if one[0] in still}
+        before = commit
+    return found | ({("configuration", "what it forbids cannot be compared")} if unread else set())
+
+
+def refuse_weaker(guards, file):
+    """Ends the run if guards are weaker that nobody reviewed, unless whoever started it by hand allows that."""
+    if not guards:
+        return
+    lines = [plain(f"{what}: {words}") for what, words in sorted(guards)[:20]]
+    for line in lines:
+        print(f"::warning title=roomctl, weaker and in no reviewed plan::{line}")
+    if "guard-weakened" in os.environ.get("ALLOW", "").split():
+        return
+    with open(file, "a", encoding="utf-8") as opened_file:
+        opened_file.write("These guards forbid less, and no reviewed plan said so:\n\n" + "".join(f"- `{line}`\n" for line in lines))
+        opened_file.write("\nPut them back, or start apply.yml by hand and allow `guard-weakened`.\n")
+    refuse("guard-weakened: no reviewed plan says which guards forbid less")
 
 
 def collect(arguments):
@@ -172,7 +270,7 @@ def collect(arguments):
         print(f"a later commit is applied already: {arguments.since}")
         outputs(behind="yes")
         return
-    commits = merged_since(arguments.since, arguments.sha)
+    commits, span = merged_since(arguments.since, arguments.sha)
     plans = {}
     for commit in commits:
         plan = reviewed_plan(commit, branch)
@@ -185,16 +283,13 @@ def collect(arguments):
             plans[number] = plan
     uncovered = [one for one in commits if not is_covered(one, plans.values())]
     explain(uncovered, arguments.issue)
+    refuse_weaker(unreviewed_guards(span, plans.values()), arguments.issue)
     kept = [one for one in plans.values() if not is_superseded(one, plans.values())]
     os.makedirs(arguments.into, exist_ok=True)
     for one in kept:
         with open(os.path.join(arguments.into, f"{one['pull']['number']}.roomctl"), "xb") as file:
             file.write(one["text"])
     outputs(plans=len(kept), args=f"{flags(allowed_for(kept))} {most_changes()}".strip())
-
-
-def report_of(plan):
-    return json.loads(plan["text"])["report"]
 
 
 def is_covered(commit, plans):
@@ -232,7 +327,7 @@ def allowed_for(plans):
     run by hand."""
     allowed, denied = set(), set()
     for one in plans:
-        labelled, said = permissions(one["pull"], one["head"])
+        labelled, said = permissions(one["pull"], one["shown"])
         for line in said:
             print(f"::notice title=roomctl, pull request {one['pull']['number']}::{plain(line)}")
         report = report_of(one)

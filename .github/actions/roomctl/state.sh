@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Takes the state from the branch that keeps it, keeps it there, or prints the commit that was applied last. The branch
-# holds nothing else. It is read and written as objects: nothing of it is checked out.
+# holds nothing else. It is read and written as objects: nothing of it is checked out. What is kept began with what this
+# job took: without that, whatever lies in the checkout is of somebody else. `first` begins a branch with a state of yours.
 set -euo pipefail
 
 remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
@@ -14,6 +15,8 @@ repository="${RUNNER_TEMP:-/tmp}/roomctl-state"
 kept=(state.json state.json.journal)
 # What the branch was when the state was taken from it.
 taken=refs/roomctl/taken
+# Beside the checkout, and written as the last thing of a take.
+mark="$repository/mark"
 
 # Fetches the branch as the ref $1, which is not there afterwards when the branch is not.
 fetch() {
@@ -27,6 +30,11 @@ begin() {
   rm -rf "$repository"
   git init -q --bare --template= "$repository"
   fetch "$taken"
+}
+
+# What was taken: where it is, in which job, and from which commit.
+what_was_taken() {
+  echo "$PWD ${GITHUB_RUN_ID:-}${CI_JOB_ID:-}${BUILD_TAG:-}" "$(git -C "$repository" rev-parse -q --verify "$taken" || true)"
 }
 
 # The id of a file at a ref; nothing when it is not there, or is no file.
@@ -45,6 +53,17 @@ take() {
     if [ -n "$id" ]; then git -C "$repository" cat-file blob "$id" > ".roomctl/$file"; fi
   done
   if [ ! -f .roomctl/state.json ]; then echo "no state yet on the branch $BRANCH"; fi
+  what_was_taken > "$mark"
+}
+
+# Whether a file is there, and no link.
+is_here() {
+  [ ! -L .roomctl ] && [ -f ".roomctl/$1" ] && [ ! -L ".roomctl/$1" ]
+}
+
+lost() {
+  echo "::error title=state::$1; the branch $BRANCH stays as it is"
+  exit 7
 }
 
 # The tree to keep: the state as it is here, and the commit that is applied by now, or that the branch has at $1.
@@ -52,7 +71,7 @@ tree() {
   export GIT_INDEX_FILE="$repository/keep"
   rm -f "$GIT_INDEX_FILE"
   for file in "${kept[@]}"; do
-    if [ ! -f ".roomctl/$file" ] || [ -L ".roomctl/$file" ]; then continue; fi
+    is_here "$file" || continue
     id=$(git -C "$repository" hash-object -w --no-filters -- "$PWD/.roomctl/$file")
     git -C "$repository" update-index --add --cacheinfo "100644,$id,$file"
   done
@@ -72,7 +91,9 @@ is_as_taken() {
 }
 
 keep() {
-  [ -d "$repository" ] || begin
+  [ -f "$mark" ] && [ "$(cat "$mark")" = "$(what_was_taken)" ] || lost "no state was taken here in this job"
+  # roomctl replaces a state, and never takes it away.
+  is_here state.json || [ -z "$(blob "$taken" state.json)" ] || lost "the state that was taken is gone"
   tree=$(tree "$taken")
   parent=$(git -C "$repository" rev-parse -q --verify "$taken" || true)
   if [ -n "$parent" ] && [ "$(git -C "$repository" rev-parse "$parent^{tree}")" = "$tree" ]; then return; fi
@@ -98,13 +119,20 @@ keep() {
 case "$1" in
   take) take ;;
   keep) keep ;;
+  first)
+    begin
+    if git -C "$repository" rev-parse -q --verify "$taken" > /dev/null; then lost "there is a state already"; fi
+    is_here state.json || lost "there is no .roomctl/state.json here"
+    what_was_taken > "$mark"
+    keep
+    ;;
   applied)
     begin
     id=$(blob "$taken" applied)
     if [ -n "$id" ]; then git -C "$repository" cat-file blob "$id" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'; fi
     ;;
   *)
-    echo "take, keep or applied" >&2
+    echo "take, keep, first or applied" >&2
     exit 64
     ;;
 esac
