@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Component, Path};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -210,15 +212,105 @@ fn git(directory: &Path) -> Command {
     command
 }
 
-fn run(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
-    let output = git(directory)
-        .args(arguments)
-        .output()
-        .map_err(GitError::Missing)?;
-    if output.status.success() {
-        return Ok(output.stdout);
+/// How long it may say nothing. The largest histories take seconds; without an end it waits for a pipe in the place of
+/// one of its files.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program that runs no longer than somebody listens.
+struct Asked {
+    child: Child,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // One that has ended already is only waited for.
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+}
+
+/// What a program says; an error as soon as it says nothing for too long.
+struct Answers {
+    said: Receiver<io::Result<Vec<u8>>>,
+    chunk: io::Cursor<Vec<u8>>,
+    patience: Duration,
+}
+
+impl Answers {
+    fn of(mut pipe: impl Read + Send + 'static, patience: Duration) -> Self {
+        // Few at a time: whoever asks decides how much is in memory.
+        let (sender, said) = sync_channel(2);
+        std::thread::spawn(move || {
+            loop {
+                let mut chunk = vec![0; 64 * 1024];
+                let read = pipe.read(&mut chunk);
+                let is_last = !matches!(read, Ok(1..));
+                let sent = sender.send(read.map(|length| {
+                    chunk.truncate(length);
+                    chunk
+                }));
+                if is_last || sent.is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            said,
+            chunk: io::Cursor::default(),
+            patience,
+        }
+    }
+}
+
+impl Read for Answers {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.chunk.position() == self.chunk.get_ref().len() as u64 {
+            let next = match self.said.recv_timeout(self.patience) {
+                Ok(next) => next?,
+                Err(RecvTimeoutError::Disconnected) => Vec::new(),
+                Err(RecvTimeoutError::Timeout) => {
+                    let seconds = self.patience.as_secs();
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!(
+                            "git said nothing for {seconds} s and was ended: is a file that it reads a pipe?"
+                        ),
+                    ));
+                }
+            };
+            self.chunk = io::Cursor::new(next);
+        }
+        self.chunk.read(buffer)
+    }
+}
+
+fn run(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+    ask(git(directory).args(arguments), PATIENCE)
+}
+
+fn ask(command: &mut Command, patience: Duration) -> Result<Vec<u8>, GitError> {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut asked = Asked {
+        child: command.spawn().map_err(GitError::Missing)?,
+    };
+    let broken = || GitError::Io(io::Error::other("git ended early"));
+    let complaints = asked.child.stderr.take().ok_or_else(broken)?;
+    // Beside each other: each pipe is short, and the program waits until both are read.
+    let mut complaints = Answers::of(complaints, patience);
+    let complaining = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        _ = complaints.read_to_end(&mut said);
+        said
+    });
+    let mut answer = Vec::new();
+    let pipe = asked.child.stdout.take().ok_or_else(broken)?;
+    let heard = Answers::of(pipe, patience).read_to_end(&mut answer);
+    heard.map_err(GitError::Io)?;
+    if asked.child.wait().map_err(GitError::Io)?.success() {
+        return Ok(answer);
+    }
+    let said = complaining.join().unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
     let first = said.lines().next().unwrap_or_default();
     Err(GitError::Refused(first.escape_debug().to_string()))
 }
@@ -261,18 +353,22 @@ fn copy(
     target: &Path,
     unread: &mut Unread,
 ) -> io::Result<()> {
-    let mut child = git(directory)
+    let mut command = git(directory);
+    let command = command
         .args(["cat-file", "--batch"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+        .stderr(Stdio::null());
+    let mut asked = Asked {
+        child: command.spawn()?,
+    };
     let broken = || io::Error::other("git ended early");
-    let mut questions = child.stdin.take().ok_or_else(broken)?;
+    let mut questions = asked.child.stdin.take().ok_or_else(broken)?;
     let ids: String = blobs.iter().map(|(id, _)| format!("{id}\n")).collect();
     // Beside the reading: both pipes are short, and each side would wait for the other.
     let asking = std::thread::spawn(move || questions.write_all(ids.as_bytes()));
-    let mut answers = BufReader::new(child.stdout.take().ok_or_else(broken)?);
+    let pipe = asked.child.stdout.take().ok_or_else(broken)?;
+    let mut answers = BufReader::new(Answers::of(pipe, PATIENCE));
     for (_, path) in blobs {
         let written = match content(&mut answers)? {
             Some(bytes) => write(&target.join(&path), &bytes).map_err(|error| error.to_string()),
@@ -284,7 +380,7 @@ fn copy(
     }
     drop(answers);
     asking.join().map_err(|_| broken())??;
-    child.wait()?;
+    asked.child.wait()?;
     Ok(())
 }
 
@@ -315,4 +411,35 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     create_parent(path)?;
     let mut options = OpenOptions::new();
     open_own(path, options.write(true).create_new(true))?.write_all(bytes)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Where a pipe is in the place of a file: its writer never comes.
+    #[test]
+    fn a_program_that_says_nothing_for_too_long_is_ended_and_does_not_stay() {
+        let error = ask(Command::new("sleep").arg("1000"), Duration::from_millis(1)).unwrap_err();
+        assert!(matches!(&error, GitError::Io(why) if why.kind() == io::ErrorKind::TimedOut));
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let process = child.id().to_string();
+        drop(Asked { child });
+        let left = Command::new("kill").args(["-0", &process]).output();
+        assert!(!left.unwrap().status.success(), "it stayed behind");
+    }
+
+    #[test]
+    fn what_a_program_says_is_heard_whole() {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2",
+        ]);
+        assert_eq!(ask(&mut command, PATIENCE).unwrap().len(), 300_000);
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo why >&2; exit 1"]);
+        let error = ask(&mut command, PATIENCE).unwrap_err();
+        assert!(matches!(error, GitError::Refused(why) if why == "why"));
+    }
 }
