@@ -59,7 +59,8 @@ pub(crate) type Held = BTreeMap<String, Vec<Stored>>;
 /// What moving one attribute from one value to another does.
 type Row = (Effect, &'static str, fn(&Stored, &Stored) -> bool);
 
-/// What a moment of zero may mean: the vendor says nothing of it.
+/// What a moment of zero may mean: the vendor says nothing of it. So may one that has passed for a room that is still
+/// there.
 const NEVER: i64 = i64::MAX;
 const LONG_AGO: i64 = 0;
 
@@ -108,10 +109,9 @@ pub(crate) fn effects(held: &Held, wanted: &StoredSettings, now: i64) -> Vec<Eff
     });
     let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
     for (flag, effect) in AT_EXPIRY {
-        // A moment that has passed for what the service holds has passed for whatever is nearer.
         let mut ends = [NEVER, LONG_AGO]
             .into_iter()
-            .flat_map(|zero| expiries(held, wanted, flag, zero));
+            .flat_map(|open| expiries(held, wanted, flag, now, open));
         if ends.any(|(before, after)| after.max(now) < before.max(now)) {
             effects.insert(effect);
         }
@@ -157,17 +157,22 @@ fn possible<'a>(held: &'a Held, name: &str) -> Cow<'a, [Stored]> {
 }
 
 /// When the expiry may do what `flag` says, before and after the room is written. What is not written stays as it is, and
-/// a moment of zero is at `zero`.
+/// what may mean never or long ago is at `open`: zero, and what the service holds of a room that it did not end by `now`.
+/// The same moment before and after means the same.
 fn expiries(
     held: &Held,
     wanted: &StoredSettings,
     flag: &str,
-    zero: i64,
+    now: i64,
+    open: i64,
 ) -> impl Iterator<Item = (i64, i64)> {
     let expiry = "expireUnixSec";
-    let when = |flag: &Stored, moment: &Stored| match moment.integer().filter(|_| flag.is_true()) {
-        Some(0) => zero,
-        moment => moment.unwrap_or(NEVER),
+    let when = |flag: &Stored, at: &Stored, held: &Stored| {
+        let is_held = at.integer() == held.integer();
+        match at.integer().filter(|_| flag.is_true()) {
+            Some(at) if at == 0 || (is_held && at <= now) => open,
+            at => at.unwrap_or(NEVER),
+        }
     };
     let (flags, moments) = (possible(held, flag), possible(held, expiry));
     let mut expiries = Vec::new();
@@ -176,8 +181,8 @@ fn expiries(
         .flat_map(|on| moments.iter().map(move |moment| (on, moment)))
     {
         let after = (wanted.get(flag), wanted.get(expiry));
-        let after = when(after.0.unwrap_or(on), after.1.unwrap_or(moment));
-        expiries.push((when(on, moment), after));
+        let after = when(after.0.unwrap_or(on), after.1.unwrap_or(moment), moment);
+        expiries.push((when(on, moment, moment), after));
     }
     expiries.into_iter()
 }
@@ -206,7 +211,7 @@ mod tests {
     fn effects_of_single_moves() {
         let (people, recording) = ("ejects-participants", ["recording-on", "billing-changed"]);
         let gone = "archived";
-        let cases: [(Value, Value, &[&str]); 31] = [
+        let cases: [(Value, Value, &[&str]); 34] = [
             (
                 json!({"privacy": "private"}),
                 json!({"privacy": "public"}),
@@ -288,7 +293,7 @@ mod tests {
             (
                 json!({"deleteOnExp": false, "ejectAtRoomExp": true, "expireUnixSec": 999}),
                 json!({"ejectAtRoomExp": true, "expireUnixSec": 1}),
-                &[],
+                &[people],
             ),
             (
                 json!({"deleteOnExp": false, "ejectAtRoomExp": false, "expireUnixSec": 2000}),
@@ -338,6 +343,22 @@ mod tests {
                 json!({"expireUnixSec": 0}),
                 &[],
             ),
+            // So may a moment that has passed for a room that is there.
+            (
+                json!({"deleteOnExp": true, "ejectAtRoomExp": true, "expireUnixSec": -1}),
+                json!({"expireUnixSec": 2000}),
+                &[people, gone],
+            ),
+            (
+                json!({"deleteOnExp": true, "ejectAtRoomExp": true, "expireUnixSec": 1000}),
+                json!({"deleteOnExp": true, "expireUnixSec": 2000}),
+                &[people, gone],
+            ),
+            (
+                json!({"deleteOnExp": true, "ejectAtRoomExp": true, "expireUnixSec": 999}),
+                json!({"deleteOnExp": true, "expireUnixSec": 999}),
+                &[],
+            ),
             // What is not written stays as it is.
             (
                 json!({"deleteOnExp": false, "ejectAtRoomExp": true, "expireUnixSec": 2000}),
@@ -374,7 +395,7 @@ mod tests {
             Some(Kind::Words(words)) => proptest::sample::select(words.clone())
                 .prop_map(Stored::from)
                 .boxed(),
-            _ => proptest::sample::select(vec![0_i64, 1, 5, 999, 1_001, 9_000])
+            _ => proptest::sample::select(vec![-1_i64, 0, 1, 5, 999, 1_001, 9_000])
                 .prop_map(Stored::from)
                 .boxed(),
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Cause;
 use super::mutes::{Idle, Mute, Mutes};
+use super::plan::only_claimed;
 use super::scope::LeftOutBy;
 use super::state::{AppliedRoom, State};
 use super::status::Status;
@@ -295,6 +296,10 @@ impl Evidence<'_> {
             room.verdict = Verdict::Pending;
             let message = format!("`{secret}` is newly managed, and its variable is not set");
             room.message = Some(message);
+        }
+        if room.verdict == Verdict::InSync && known.is_only_claimed(live) {
+            room.verdict = Verdict::Pending;
+            room.message = Some(only_claimed(name));
         }
         room.attributes = attributes;
         room

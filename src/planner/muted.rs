@@ -137,13 +137,24 @@ impl Change {
         body
     }
 
-    /// Why a room that shows `live` cannot be written: something moved that a mute accepts, and cannot be sent as it is.
+    /// Why a room that shows `live` cannot be written: something moved that a mute accepts, and cannot be sent as it is;
+    /// or it was to be read first, and is not shown, so that nobody knows whether it moved.
     pub(crate) fn cannot_spare(
         &self,
         applied: &AppliedRoom,
         live: &LiveRoom,
         salt: &str,
     ) -> Option<String> {
+        let is_hidden = |muted: &&Muted| {
+            muted.fate == Fate::ReadFirst && !live.settings.contains_key(muted.name)
+        };
+        let hidden: Vec<&str> = self.spared().filter(is_hidden).map(|m| m.name).collect();
+        if !hidden.is_empty() {
+            return Some(format!(
+                "muted, and not shown by the service: {}; `roomctl plan --live` shows what writing it means",
+                hidden.join(", ")
+            ));
+        }
         let lost = self.spared().filter(|muted| {
             let shown = live.settings.get(muted.name);
             shown

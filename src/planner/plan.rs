@@ -123,7 +123,8 @@ impl Plan {
             }),
         }
         let ended = room.applied.ended_overrides(&room.live);
-        if !ended.is_empty() {
+        // Another's room proves nothing about ours.
+        if !ended.is_empty() && !room.is_only_claimed() {
             self.ended.insert(room.name.clone(), ended);
         }
         let moved = room.undeclared();
@@ -141,6 +142,14 @@ pub(crate) const NOT_OURS: &str =
 /// that it was ours.
 pub(crate) const UNPROVEN: &str =
     "nothing proves that it is ours: the service and the state do not show the same id of it";
+
+/// Why a room is not written that `state mv` gave another name, while nothing shows that it is there.
+pub(crate) fn only_claimed(room: &RoomName) -> String {
+    format!(
+        "nothing shows that it is the room that `roomctl state mv` moved here: the service does not show its id; \
+         `roomctl state forget {room}` gives the claim up, and the next apply adopts what is there"
+    )
+}
 
 /// One room as its file wants it, as it was applied, and as it was seen.
 pub(super) struct Room<'a> {
@@ -198,6 +207,9 @@ impl<'a> Room<'a> {
             && !is_left_alone
         {
             return Err(why.clone());
+        }
+        if self.is_only_claimed() && self.wanted.is_some() && !is_left_alone {
+            return Err(only_claimed(self.name));
         }
         match self.wanted {
             Some(file) if options.drift_only => self.put_back(file, options.now),
@@ -278,6 +290,11 @@ impl<'a> Room<'a> {
     pub(super) fn is_recreated(&self) -> bool {
         let live = self.present();
         live.is_some_and(|live| self.remembered.is_recreated(live))
+    }
+
+    fn is_only_claimed(&self) -> bool {
+        let live = self.present();
+        live.is_some_and(|live| self.remembered.is_only_claimed(live))
     }
 
     pub(super) fn toward<'s>(&'s self, file: &'s WantedRoom) -> RoomSides<'s> {

@@ -108,6 +108,11 @@ impl AppliedRoom {
         self.id.is_some() && self.id == live.id
     }
 
+    /// Whether that `live` is this room is only a claim of `state mv`: no id shows it, nor another one that it is not.
+    pub(crate) fn is_only_claimed(&self, live: &LiveRoom) -> bool {
+        self.claimed && !self.is_recreated(live) && !self.is_proven_by(live)
+    }
+
     /// What of this memory holds for `live`: nothing, if that is another room under the same name.
     pub(crate) fn about(&self, live: &LiveRoom) -> &Self {
         if self.is_recreated(live) {

@@ -194,10 +194,11 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     pub(super) async fn end_overrides(&mut self, live: &LiveRoom) -> Result<(), StoreError> {
         let (task, salt) = (self.task, &self.crew.salt);
         let known = task.before.about(live);
-        self.ended = known.ended_overrides(&known.shown(live, salt));
-        if self.ended.is_empty() {
+        let ended = known.ended_overrides(&known.shown(live, salt));
+        if ended.is_empty() || known.is_only_claimed(live) {
             return Ok(());
         }
+        self.ended = ended;
         let mut applied = task.before.clone();
         applied
             .overridden

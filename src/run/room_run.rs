@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings};
-use crate::planner::plan::{NOT_OURS, UNPROVEN};
+use crate::planner::plan::{NOT_OURS, UNPROVEN, only_claimed};
 use crate::planner::{Action, Cause, Event, Gone, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
 use crate::service::api::Transport;
@@ -122,6 +122,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 if self.task.before.is_recreated(&live) && self.action == Action::Update =>
             {
                 self.hold_back(NOT_APPLIED_TO.to_owned())
+            }
+            Sighting::Present(live) if self.task.before.is_only_claimed(&live) => {
+                self.hold_back(only_claimed(self.room()))
             }
             Sighting::Present(live) => match self.forbidden(&live) {
                 Some(why) => self.hold_back(why),

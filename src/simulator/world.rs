@@ -122,6 +122,11 @@ impl World {
         self.serial += 1;
     }
 
+    /// From now on the service is another one, with what it holds.
+    pub fn set_quirks(&mut self, quirks: Quirks) {
+        self.settings.quirks = quirks;
+    }
+
     /// Puts other faults in place of those there were; their counting begins again.
     pub fn set_faults(&mut self, faults: Vec<Fault>) {
         self.faults = Faults::new(faults, self.settings.seed);

@@ -252,10 +252,14 @@ fn happened(
             None | Some(0) => i64::MAX,
             Some(limit) => limit,
         };
-    // Zero is long ago, or never.
+    // Zero is long ago, or never; so is what has passed for a room that was there, as long as nothing else is written.
+    let is_over = |moment: &Value| moment.as_i64().is_some_and(|moment| moment <= now);
+    let is_open = |moment: &Value| {
+        moment == 0 || (is_over(moment) && before.get("expireUnixSec") == Some(moment))
+    };
     let expiry = |room: &BTreeMap<String, Value>, flag: &str, zero| match room.get("expireUnixSec")
     {
-        Some(moment) if on(room, flag) && moment == 0 => zero,
+        Some(moment) if on(room, flag) && is_open(moment) => zero,
         Some(moment) if on(room, flag) => moment.as_i64().unwrap().max(now),
         _ => i64::MAX,
     };
@@ -812,6 +816,43 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// What a mute accepts, and a plan says is left as it is, is not overwritten where the service shows it no longer,
+    /// whatever is remembered of it: unless the plan names what that does.
+    #[test]
+    fn what_is_muted_and_hidden_by_now_is_not_overwritten_unsaid(
+        mode in select(&[OFFLINE, LIVE, MODES[7], MODES[8]][..]),
+        was_seen in any::<bool>(),
+        known in select(&["all", "less", "nothing"][..]),
+        people in 5_i64..8,
+    ) {
+        let mut bench = Bench::new(quirks(&[]));
+        let file = |people: i64| -> Wanted {
+            let text = json!({"privacy": "public", "maxParticipants": people});
+            [(name("a"), wanted("a", text))].into()
+        };
+        bench.apply(&file(5));
+        bench.world().edit("a", "privacy", json!("private")).unwrap();
+        let mutes = [Mute::new("a", "privacy", "known", "2100-01-01").unwrap()];
+        let options = Options { mutes: &mutes, reassert: mode.reassert, ..options() };
+        if was_seen {
+            let made = plan(&file(6), &bench.state, None, &options);
+            bench.carry_out(&made);
+        }
+        let applied = bench.state.rooms.get_mut(&name("a")).unwrap();
+        match known {
+            "less" => applied.observed.clear(),
+            "nothing" => bench.state.forget(&name("a")),
+            _ => {}
+        }
+        bench.world().set_quirks(quirks(&["hide=privacy"]));
+        let world = mode.live.then(|| look(&bench));
+        let made = plan(&file(people), &bench.state, world.as_ref(), &options);
+        let is_said = made.changes.iter().any(|change| change.effects.contains(&Effect::PrivacyWidened));
+        bench.carry_out(&made);
+        let is_left = bench.world().room("a").unwrap().attributes["privacy"] == "private";
+        prop_assert!(is_left || is_said, "{made:#?}");
     }
 
     /// However many writes are lost in a row, whole or only their answers, whether the run goes on or another begins:

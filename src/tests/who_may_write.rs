@@ -7,14 +7,15 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
-use super::in_process::{Bench, options, quirks};
+use super::in_process::{Bench, options, quirks, wanted};
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::{looked, room_files};
-use crate::model::{Effect, Finding, Glob, NameRule, RoomName, Variables};
+use crate::model::{Effect, Finding, Glob, NameRule, RoomName, Variables, Wanted};
 use crate::planner::limits::{Limits, refusals};
-use crate::planner::{Options, Plan, Selection, State, plan};
+use crate::planner::{Action, Options, Plan, Selection, State, plan};
 use crate::service::observe::observe;
 
 const ROOMS: [&str; 4] = ["board", "hr-a", "sales-a", "sales-b"];
@@ -362,6 +363,53 @@ fn requests(bench: &Bench, from: usize) -> Vec<(&'static str, String)> {
 
 proptest! {
     #![proptest_config(super::cases(200))]
+
+    /// What `state mv` claims is no proof: as long as the service shows no id, the room under that name is written by no
+    /// run, however it looks, until the claim is given up; and if it shows another id, only as an adoption.
+    #[test]
+    fn a_claim_writes_nothing(
+        (ours, theirs, file) in (4_i64..8, 4_i64..8, 4_i64..8),
+        has_drifted in any::<bool>(),
+        is_hidden in any::<bool>(),
+        (live, drift_only, reassert) in proptest::sample::select(vec![
+            (false, false, false), (true, false, false), (true, true, false), (false, false, true), (true, false, true),
+        ]),
+    ) {
+        let mut bench = Bench::new(quirks(&[]));
+        let of = |room: &str, people: i64| -> Wanted {
+            let settings = json!({"privacy": "private", "maxParticipants": people});
+            [(name(room), wanted(room, settings))].into()
+        };
+        bench.apply(&of("hr-a", ours));
+        let others = [("privacy", json!(if has_drifted { "public" } else { "private" })), ("maxParticipants", json!(theirs))];
+        let others: BTreeMap<String, Value> = others.map(|(name, value)| (name.to_owned(), value)).into();
+        bench.world().create("board", others.clone(), 0);
+        bench.state.rename(&name("hr-a"), &name("board")).unwrap();
+        if is_hidden {
+            bench.world().set_quirks(quirks(&["hide=_id"]));
+        }
+        let look = |bench: &Bench| {
+            let service = bench.service();
+            bench.runtime.block_on(observe(&service, vec![name("board")], 1, || {}))
+        };
+        let world = live.then(|| look(&bench));
+        let options = Options { drift_only, reassert, ..options() };
+        let files = of("board", file);
+        let made = plan(&files, &bench.state, world.as_ref(), &options);
+        let is_adopted = made.changes.iter().any(|change| change.action == Action::Adopt);
+        prop_assert!(!(is_adopted && is_hidden), "{made:#?}");
+        bench.carry_out(&made);
+        let held = bench.world().room("board").unwrap().attributes.clone();
+        prop_assert!(is_adopted || held == others, "{held:?}\n{made:#?}");
+        prop_assert!(is_adopted || bench.state.rooms[&name("board")].claimed);
+        // Whoever gives it up has what the file says.
+        if !is_adopted {
+            bench.state.forget(&name("board"));
+            bench.apply(&files);
+            let held = bench.world().room("board").unwrap().attributes.clone();
+            prop_assert_eq!(&held["maxParticipants"], &json!(file));
+        }
+    }
 
     #[test]
     fn only_what_the_table_says(turns in proptest::collection::vec(turn(), 2..8)) {

@@ -61,6 +61,28 @@ fn an_effect_has_to_be_allowed_where_the_configuration_says_so() {
     assert_eq!(wrong.code, 3, "{}", wrong.all());
 }
 
+/// A room that is there shows that a moment which has passed may never end it, so a later one may.
+#[test]
+fn a_moment_that_ended_nothing_may_be_never() {
+    for moment in [-1, 1000] {
+        let site = Site::new(&[], &[]);
+        let theirs = [
+            ("privacy".to_owned(), json!("private")),
+            ("deleteOnExp".to_owned(), json!(true)),
+            ("expireUnixSec".to_owned(), json!(moment)),
+        ];
+        site.simulator()
+            .with_world(|world| world.create("room-00", theirs.into(), 1));
+        site.scratch.write(
+            "roomctl.yaml",
+            "app: acme\nguard: {require_allow: [archived]}\n",
+        );
+        site.room(0, "privacy: private\nexpireUnixSec: 4000000000\n");
+        let ran = site.apply(&["--live"]);
+        assert_eq!((ran.code, site.writes()), (4, 0), "{moment}: {}", ran.all());
+    }
+}
+
 /// What is promised is what is sent: rooms that are protected, or whose effects are judged, are read first.
 #[test]
 fn the_forecast_counts_every_read() {

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use roomctl::simulator::{Record, Running, Settings, SimKey, Simulator, SimulatorOptions};
+use roomctl::simulator::{Quirks, Record, Running, Settings, SimKey, Simulator, SimulatorOptions};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -88,6 +88,15 @@ impl Site {
     }
 
     /// What goes wrong from here on, and nothing else.
+    /// The service is another one from now on, with what it holds.
+    pub fn becomes(&self, quirk: &str) {
+        self.simulator().with_world(|world| {
+            let mut quirks = Quirks::default();
+            quirks.parse(quirk).unwrap();
+            world.set_quirks(quirks);
+        });
+    }
+
     pub fn faults(&self, faults: &[&str]) {
         let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
         self.simulator()

@@ -309,6 +309,36 @@ fn a_moved_name_is_looked_at_before_it_is_written() {
     assert_eq!(site.count("PUT"), puts + 1);
 }
 
+/// Where the service shows no id, nothing shows that a name of the state is true: the room is left alone, until somebody
+/// gives that up.
+#[test]
+fn a_claim_without_an_id_writes_nothing_and_says_how_to_go_on() {
+    let site = Site::applied(&[], 1);
+    let theirs = [
+        ("privacy".to_owned(), json!("private")),
+        ("maxParticipants".to_owned(), json!(50)),
+    ];
+    site.simulator()
+        .with_world(|world| world.create("others", theirs.into(), 1));
+    assert_eq!(site.run(&["state", "mv", "room-00", "others"]).code, 0);
+    site.remove(0);
+    let file = "privacy: public\nmaxParticipants: 60\n";
+    site.scratch.write("rooms/others.yaml", file);
+    site.becomes("hide=_id");
+    let puts = site.count("PUT");
+    for how in [&[][..], &["--live"], &["--drift-only"], &["--reassert"]] {
+        let ran = site.apply(how);
+        let done = (ran.code, site.count("PUT"));
+        assert_eq!(done, (5, puts), "{how:?} {}", ran.all());
+        let next = "`roomctl state forget others`";
+        assert!(ran.stdout.contains(next), "{how:?} {}", ran.all());
+    }
+    let forgotten = site.run(&["state", "forget", "others", "--yes"]);
+    assert_eq!(forgotten.code, 0, "{}", forgotten.all());
+    assert_eq!(site.apply(&[]).code, 0);
+    assert_eq!(site.count("PUT"), puts + 1);
+}
+
 /// Whoever writes without a look learns afterwards that it was another's room. That does not make it ours.
 #[test]
 fn a_recreated_room_that_was_written_unseen_stays_in_doubt_until_somebody_looks() {

@@ -142,6 +142,23 @@ fn without_a_look_the_room_is_read_first() {
     assert_eq!(methods(&site, before), ["PUT"]);
 }
 
+/// It is not, where the service shows it no longer: what it holds by then is not overwritten before a plan said so.
+#[test]
+fn what_cannot_be_read_first_is_not_written_before_a_look() {
+    let site = muted(&[]);
+    site.room(0, EDITED);
+    site.becomes("hide=maxParticipants");
+    let puts = site.count("PUT");
+    let ran = site.apply(&[]);
+    assert_eq!((ran.code, site.count("PUT")), (5, puts), "{}", ran.all());
+    assert!(ran.stdout.contains("roomctl plan --live"), "{}", ran.all());
+    let report = plan(&site, &["--live", "--format", "json"]).json();
+    let effects = &report["changes"][0]["effects"];
+    assert_eq!(*effects, json!(["ejects-participants"]), "{report}");
+    assert_eq!(site.apply(&["--live"]).code, 0);
+    assert_eq!(site.count("PUT"), puts + 1);
+}
+
 #[test]
 fn a_mute_mutes_drift_and_no_edit() {
     let six = "privacy: private\nmaxParticipants: 6\nenableChat: true\n";
