@@ -780,6 +780,19 @@ never_planned("a configuration of the other name, of which no plan is made", lam
 never_planned("a mute of which no plan is made", lambda _: f"mutes: {json.dumps([{**MUTE, 'room': 'quick-*'}])}\n", "mutes.yaml")
 
 
+@attack("2, 5", "somebody who may push", "a merge the other way round, whose first parents know nothing of a guard")
+def a_merge_the_other_way_round(s):
+    before, config = s.main(), (s.clone / "roomctl.yaml").read_text()
+    strong = s.pull_request({"roomctl.yaml": config + RULES, "rooms/quick-4.yaml": "maxParticipants: 8\n"}, who="maintainer")
+    check(s.apply(s.merge(strong)), s.runner.log)
+    git("-C", s.clone, "checkout", "-q", "--detach", before)
+    git("-C", s.clone, "merge", "-q", "-s", "ours", "-m", "Merge", "main")
+    git("-C", s.clone, "branch", "-f", "main", "HEAD")
+    s.push("main")
+    check(s.apply(s.main()) is False, s.runner.log)
+    return refused(s, 4, "guard-weakened: no reviewed plan says")
+
+
 @attack("11", "nobody", "a weaker guard without a plan that somebody allows by hand: this one is let through")
 def a_weaker_guard_that_is_allowed_by_hand(s):
     before = (s.clone / "roomctl.yaml").read_text()

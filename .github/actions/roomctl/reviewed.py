@@ -180,7 +180,7 @@ def contains(commit, older):
 
 
 def merged_since(since, sha):
-    """The commits of the default branch that touched what plans are made of, oldest first, and where they are."""
+    """The commits of the default branch that touched what plans are made of, oldest first."""
     if since and not contains(sha, since):
         refuse(f"{since} was applied last, and is not in the history of {sha}: that was rewritten")
     span = [f"{since}..{sha}"] if since else ["-n", "1", sha]
@@ -188,7 +188,7 @@ def merged_since(since, sha):
     commits = text.split()
     if code != 0 or len(commits) > MOST_COMMITS:
         refuse("the history since the last applied commit cannot be walked")
-    return commits, span
+    return commits
 
 
 def reviewed_plan(commit, branch):
@@ -221,18 +221,22 @@ def weaker(base, proposed=None):
     return guards_in(json.loads(done.stdout))
 
 
-def unreviewed_guards(span, plans):
+def unreviewed_guards(since, sha, plans):
     """The guards that are weaker here than before a commit whose own reviewed plan does not say so. A plan that was made on
     top says nothing of it: its base was the weaker one."""
-    _, text = git("rev-list", "--first-parent", "--reverse", *span, "--", *GUARDS)
-    commits, found = text.split(), set()
+    before = since or git("rev-parse", "-q", "--verify", f"{sha}^1")[1].strip()
+    _, text = git("rev-list", "--first-parent", "--reverse", f"{before}..{sha}", "--", *GUARDS) if before else (0, "")
+    # Last, what was merged as a whole: its first parents need not lead to what was applied.
+    commits, found = [*text.split(), sha], set()
     own = {commit: one for one in plans for commit in one["commits"]}
-    before = git("rev-parse", "-q", "--verify", f"{commits[0]}^1")[1].strip() if commits else ""
     unread = False
     for commit, following in zip(commits, [*commits[1:], None]):
         plan = own.get(commit)
         # The commits of one pull request are one step.
         if not before or (plan is not None and own.get(following) is plan):
+            continue
+        if git("diff", "--quiet", before, commit, "--", *GUARDS)[0] == 0:
+            unread = False
             continue
         new = weaker(before, commit)
         # The guards that were there before a configuration that nobody can read count until one can be read again.
@@ -270,7 +274,7 @@ def collect(arguments):
         print(f"a later commit is applied already: {arguments.since}")
         outputs(behind="yes")
         return
-    commits, span = merged_since(arguments.since, arguments.sha)
+    commits = merged_since(arguments.since, arguments.sha)
     plans = {}
     for commit in commits:
         plan = reviewed_plan(commit, branch)
@@ -283,7 +287,7 @@ def collect(arguments):
             plans[number] = plan
     uncovered = [one for one in commits if not is_covered(one, plans.values())]
     explain(uncovered, arguments.issue)
-    refuse_weaker(unreviewed_guards(span, plans.values()), arguments.issue)
+    refuse_weaker(unreviewed_guards(arguments.since, arguments.sha, plans.values()), arguments.issue)
     kept = [one for one in plans.values() if not is_superseded(one, plans.values())]
     os.makedirs(arguments.into, exist_ok=True)
     for one in kept:
