@@ -16,6 +16,7 @@
 //! | `print_report`, `progress` | a report in the form asked for, a bar |
 //! | `report_file` | files that one run writes for another |
 //! | `room_secrets` | the lines by which a workflow hands the secrets of rooms to roomctl |
+//! | `import_rooms` | the rooms of an import, and how each becomes a file |
 //! | `room_names`, `schemas` | room names for a shell, JSON Schemas |
 
 pub(crate) mod approval;
@@ -23,6 +24,7 @@ pub(crate) mod args;
 pub(crate) mod configuration;
 pub(crate) mod exit;
 pub(crate) mod guards;
+pub(crate) mod import_rooms;
 pub(crate) mod intent;
 pub(crate) mod interrupt;
 pub(crate) mod judge;

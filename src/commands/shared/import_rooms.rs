@@ -1,0 +1,333 @@
+//! The rooms of an import: which of them are read, and how one that was seen becomes a file and is remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::workspace::Workspace;
+use crate::disk::plain_file::{MAX_DATA, read_own};
+use crate::files::context::Context;
+use crate::files::defaults;
+use crate::files::discover::as_typed;
+use crate::files::new_file;
+use crate::files::room_file;
+use crate::files::room_files::Loaded;
+use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
+use crate::model::policy::NOBODY;
+use crate::model::{LiveRoom, RoomName, Value, Variables, Wanted, WantedRoom};
+use crate::planner::import::{Draft, Known, VariableNames, draft, stem};
+use crate::planner::{Event, Gone, Sighting, State, World, named_otherwise};
+use crate::report::import::{Outcome, RoomReport};
+
+/// The schema that the first line of a file names, if it is beside the configuration.
+const SCHEMA: &str = "schema/room.schema.json";
+
+/// The same for a file that has defaults above it: an editor does not see them.
+const SCHEMA_WITH_DEFAULTS: &str = "schema/room-with-defaults.schema.json";
+
+fn declared_by(wanted: &WantedRoom) -> String {
+    format!("{} declares it; --force replaces the file", wanted.file)
+}
+
+/// One run: what it was asked, and what was there before.
+pub(crate) struct Import<'a> {
+    pub workspace: &'a Workspace,
+    /// Whether rooms that are managed are imported again.
+    pub force: bool,
+    /// Where new files go, below the rooms directory.
+    pub dir: Option<&'a Path>,
+    pub loaded: &'a Loaded,
+    /// What files declare where this run does not look.
+    pub elsewhere: &'a Wanted,
+}
+
+struct Place {
+    /// Below the rooms directory.
+    relative: PathBuf,
+    /// As the user would type it.
+    shown: String,
+    /// Whether it is the room's own file, which is there.
+    is_its_own: bool,
+    /// Whether that is to be replaced.
+    replace: bool,
+}
+
+impl Import<'_> {
+    /// The rooms to read, and those that are not to be imported whatever the service says.
+    pub(crate) fn sort_out(
+        &self,
+        names: &BTreeSet<String>,
+        state: &State,
+    ) -> (Vec<RoomName>, Vec<RoomReport>) {
+        let rule = self.workspace.configuration.names();
+        let spellings = self.spellings(names, state);
+        let (mut read, mut rooms) = (Vec::new(), Vec::new());
+        for text in names {
+            let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
+            if let Some(wanted) = self.elsewhere.get(text.as_str()) {
+                let file = &wanted.file;
+                let why = format!("{file} declares it, where this run does not look");
+                rooms.push(refused(why));
+                continue;
+            }
+            let mut spelled = spellings[&text.to_lowercase()].iter();
+            match (
+                RoomName::parse(text, rule),
+                spelled.find(|other| **other != text),
+            ) {
+                (_, Some(twin)) => {
+                    let by_case = format!("its name differs only by case from `{twin}`");
+                    let declared = self.loaded.wanted.contains_key(*twin);
+                    let hint = declared.then(|| format!("; if {}", named_otherwise(text)));
+                    rooms.push(refused(by_case + &hint.unwrap_or_default()));
+                }
+                (Err(error), None) => rooms.push(refused(format!("{error}; {}", error.help()))),
+                (Ok(name), None) => match self.managed_by(&name, state) {
+                    Some(why) => rooms.push(RoomReport::not_imported(text, Outcome::Skipped, why)),
+                    None => read.push(name),
+                },
+            }
+        }
+        (read, rooms)
+    }
+
+    /// Why a room is left alone that is managed already: it is in the state. Of one that only a file declares, perhaps an
+    /// import that was killed wrote that file.
+    fn managed_by(&self, name: &RoomName, state: &State) -> Option<String> {
+        let managed = state.rooms.contains_key(name) && !self.force;
+        managed.then(|| match self.loaded.wanted.get(name) {
+            Some(wanted) => declared_by(wanted),
+            None => "it is in the state; --force imports it again".to_owned(),
+        })
+    }
+
+    /// How each name is spelled that is asked for, or managed already.
+    fn spellings<'n>(
+        &'n self,
+        names: &'n BTreeSet<String>,
+        state: &'n State,
+    ) -> BTreeMap<String, BTreeSet<&'n str>> {
+        let files = self.loaded.wanted.keys().chain(self.elsewhere.keys());
+        let managed = files.chain(state.rooms.keys()).map(RoomName::as_str);
+        let mut spellings: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for name in names.iter().map(String::as_str).chain(managed) {
+            spellings
+                .entry(name.to_lowercase())
+                .or_default()
+                .insert(name);
+        }
+        spellings
+    }
+
+    /// Writes a file for each room that was seen, and takes the rooms into `state`.
+    pub(crate) fn all(&self, world: &World, state: &mut State) -> Vec<RoomReport> {
+        let files = [&self.loaded.wanted, self.elsewhere];
+        let mut names = VariableNames::new(&self.workspace.env_prefix, files);
+        let rooms = world.iter();
+        rooms
+            .map(|(room, sighting)| self.one(room, sighting, &mut names, state))
+            .collect()
+    }
+
+    fn one(
+        &self,
+        room: &RoomName,
+        sighting: &Sighting,
+        names: &mut VariableNames<'_>,
+        state: &mut State,
+    ) -> RoomReport {
+        let name = room.as_str();
+        let not_imported = |outcome, why: &str| RoomReport::not_imported(name, outcome, why);
+        let imported = match sighting {
+            Sighting::Unreadable(why) => return not_imported(Outcome::Unreadable, why),
+            Sighting::Absent(Gone::Archived) => Err("it is archived".to_owned()),
+            Sighting::Absent(Gone::Missing) => {
+                Err("the service says that there is no such room".to_owned())
+            }
+            Sighting::Present(live) => self.import(room, live, names, state),
+        };
+        match (imported, self.declared(room)) {
+            (Ok(report), _) => report,
+            (Err(_), Some(wanted)) => not_imported(Outcome::Skipped, &declared_by(wanted)),
+            (Err(why), None) => not_imported(Outcome::Refused, &why),
+        }
+    }
+
+    /// The file of the room, if it has one that must not be replaced.
+    fn declared(&self, room: &RoomName) -> Option<&WantedRoom> {
+        self.loaded.wanted.get(room).filter(|_| !self.force)
+    }
+
+    fn import(
+        &self,
+        room: &RoomName,
+        live: &LiveRoom,
+        names: &mut VariableNames<'_>,
+        state: &mut State,
+    ) -> Result<RoomReport, String> {
+        let known = self.known(room, state);
+        let draft = draft(live, &known, self.workspace.now)?;
+        let variables = draft.variables(room, names);
+        let place = self.place(room)?;
+        let (text, source) = self.text(room, &place, &draft, &variables)?;
+        let taken_in = self.is_there(&place, &text);
+        if !taken_in {
+            new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
+                .map_err(|error| error.to_string())?;
+        }
+        let remembered = self.workspace.scope.place_of(&place.shown).into_owned();
+        let applied = draft.applied(live, known.applied, &remembered, source, state.salt());
+        state.record(Event::Applied {
+            room: room.clone(),
+            applied,
+        });
+        Ok(RoomReport {
+            room: room.to_string(),
+            outcome: Outcome::Imported,
+            message: remarks(&draft, taken_in, self.has_defaults(&place)),
+            file: Some(place.shown),
+            variables: draft.refers_to(variables).into_iter().collect(),
+        })
+    }
+
+    /// What its file says, with the digest of that.
+    fn text(
+        &self,
+        room: &RoomName,
+        place: &Place,
+        draft: &Draft,
+        variables: &BTreeMap<&'static str, String>,
+    ) -> Result<(String, Option<String>), String> {
+        let stem = place.relative.file_stem().unwrap_or_default();
+        let stem = stem.to_string_lossy();
+        let text = room_yaml(&RoomYaml {
+            room,
+            stem: &stem,
+            schema: self.schema(place).as_deref(),
+            draft,
+            variables,
+        });
+        let source = self.verified(room, &stem, &text, draft, variables)?;
+        Ok((text, source))
+    }
+
+    fn known<'k>(&'k self, room: &RoomName, state: &'k State) -> Known<'k> {
+        Known {
+            file: self.loaded.wanted.get(room),
+            origins: self.loaded.origins.get(room),
+            applied: state.applied(room),
+        }
+    }
+
+    /// Whether its file holds exactly this already, as after an import that was killed.
+    fn is_there(&self, place: &Place, text: &str) -> bool {
+        let path = self.workspace.rooms.join(&place.relative);
+        place.is_its_own && read_own(&path, MAX_DATA).is_ok_and(|bytes| bytes == text.as_bytes())
+    }
+
+    fn has_defaults(&self, place: &Place) -> bool {
+        let is_defaults = |directory: &Path| {
+            let files = defaults::paths_in(directory);
+            files
+                .iter()
+                .any(|file| self.workspace.rooms.join(file).is_file())
+        };
+        place.relative.ancestors().skip(1).any(is_defaults)
+    }
+
+    /// The schema that holds where the file is, as seen from there.
+    fn schema(&self, place: &Place) -> Option<String> {
+        let schema = if self.has_defaults(place) {
+            SCHEMA_WITH_DEFAULTS
+        } else {
+            SCHEMA
+        };
+        let Workspace {
+            configuration,
+            scope,
+            ..
+        } = self.workspace;
+        let there = configuration.base.join(schema);
+        path_back(&scope.place_of(&place.shown), schema).filter(|_| there.is_file())
+    }
+
+    /// The room's own file if it has one; otherwise a new one that is named after it.
+    fn place(&self, room: &RoomName) -> Result<Place, String> {
+        let root = as_typed(&self.workspace.rooms);
+        if let Some(wanted) = self.loaded.wanted.get(room) {
+            let relative = Path::new(&wanted.file)
+                .strip_prefix(&root)
+                .map_err(|_| format!("{} is not below {root}", wanted.file))?;
+            return Ok(Place {
+                relative: relative.to_owned(),
+                shown: wanted.file.clone(),
+                is_its_own: true,
+                replace: self.force,
+            });
+        }
+        let dir = self.dir.unwrap_or(Path::new(""));
+        let relative = dir.join(format!("{}.yaml", stem(room)));
+        Ok(Place {
+            shown: as_typed(&self.workspace.rooms.join(&relative)),
+            relative,
+            is_its_own: false,
+            replace: false,
+        })
+    }
+
+    /// Reads what is about to be written as any command would, and gives its digest out. A file that says
+    /// something else than the service would be applied over it.
+    fn verified(
+        &self,
+        room: &RoomName,
+        stem: &str,
+        text: &str,
+        draft: &Draft,
+        variables: &BTreeMap<&'static str, String>,
+    ) -> Result<Option<String>, String> {
+        let lookup = |name: &str| {
+            let (attribute, _) = variables.iter().find(|(_, variable)| *variable == name)?;
+            match draft.settings.get(attribute)? {
+                Value::Secret(secret) => Some(secret.expose().to_owned()),
+                _ => None,
+            }
+        };
+        let context = self.workspace.context(NOBODY);
+        let context = Context {
+            variables: Variables {
+                values: &lookup,
+                ..context.variables
+            },
+            sandbox: false,
+            ..context
+        };
+        let (parsed, _) = room_file::parse("", stem, text, &context);
+        parsed
+            .filter(|parsed| parsed.name == *room && parsed.wanted.settings == draft.settings)
+            .map(|parsed| parsed.wanted.source)
+            .ok_or_else(|| "no file could be made that says what the service reports".to_owned())
+    }
+}
+
+/// What there is to say beside that it was imported.
+fn remarks(draft: &Draft, taken_in: bool, has_defaults: bool) -> Option<String> {
+    let names: Vec<&str> = draft.left_out.keys().map(String::as_str).collect();
+    let mut doubts = Vec::new();
+    if taken_in {
+        doubts.push("its file was there, and holds exactly this".to_owned());
+    }
+    let kept: Vec<&str> = draft.kept.keys().copied().collect();
+    if !kept.is_empty() {
+        let kept = kept.join(", ");
+        doubts.push(format!(
+            "kept as it was, since the service does not show it: {kept}"
+        ));
+    }
+    if !names.is_empty() {
+        doubts.push(format!("without {}; the file says why", names.join(", ")));
+    }
+    if has_defaults {
+        let above = "there are defaults above it, which may set more: `roomctl plan` shows it";
+        doubts.push(above.to_owned());
+    }
+    (!doubts.is_empty()).then(|| doubts.join("; "))
+}
