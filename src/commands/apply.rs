@@ -92,8 +92,8 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     clean_up(&session.workspace, &files);
     intent.check(&session.workspace, &held.state, &args.planning)?;
     let planned = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
-    // However the run goes on, what its look proved over is forgotten.
-    if held.state.end_overrides(&planned.narrowed.plan.ended) {
+    // However the run goes on, what its look showed is remembered.
+    if held.state.remember_look(&planned.narrowed.plan.looked) {
         held.save(true)?;
     }
     let moved = held.state.follow_files(&files.wanted);
@@ -400,8 +400,10 @@ fn exit(
         return Exit::Service;
     }
     let held_back = receipts.iter().filter(|receipt| receipt.held_back).count() as u64;
+    let moved = summary.overridden > 0 || receipts.iter().any(|one| !one.undeclared.is_empty());
     match (summary.done(), summary.not_done()) {
-        (_, 0) if args.detailed_exitcode && summary.overridden > 0 => Exit::Differences,
+        (_, 0) if receipts.iter().any(|one| one.not_allowed) => Exit::Partial,
+        (_, 0) if args.detailed_exitcode && moved => Exit::Differences,
         (_, 0) => Exit::Done,
         (0, not_done) if held_back < not_done => Exit::Service,
         _ => Exit::Partial,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::forecast::Forecast;
 use super::mutes::Muted;
 use super::scope::LeftOut;
+use super::state::AppliedRoom;
 use super::undeclared::Undeclared;
 use super::world::Sighting;
 use crate::model::reference::Outline;
@@ -183,8 +184,8 @@ pub(crate) struct Plan {
     pub muted: BTreeMap<RoomName, Vec<Muted>>,
     /// The rooms that were not considered.
     pub left_out: LeftOut,
-    /// What the service chose once, and shows otherwise by now: when that comes back, somebody moved it.
-    pub ended: BTreeMap<RoomName, BTreeSet<String>>,
+    /// What is remembered from now on of rooms of which a look showed something new.
+    pub looked: BTreeMap<RoomName, AppliedRoom>,
     /// Attributes that no file declares and that moved on the service, as far as it was looked at.
     pub undeclared: BTreeMap<RoomName, Vec<Undeclared>>,
     /// When it was made, in Unix seconds: whether a moment has passed decides over effects.

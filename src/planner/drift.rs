@@ -62,7 +62,7 @@ pub(crate) struct AttributeDrift {
 impl AttributeDrift {
     /// An attribute from its sides; `None`: it is as applied and wanted.
     fn of(one: AttributeSides<'_>) -> Option<Self> {
-        let cause = one.cause()?;
+        let cause = standing(&one)?;
         Some(Self {
             name: one.name.to_owned(),
             applied: one.applied().0.cloned(),
@@ -98,14 +98,22 @@ pub(crate) struct RoomDrift {
     pub unseen: Vec<String>,
 }
 
+/// Who moved it. What is not known here, and the service does not report, nobody can tell.
+fn standing(one: &AttributeSides<'_>) -> Option<Cause> {
+    match one.unknown && one.live.is_none() {
+        true => Some(Cause::Unobservable),
+        false => one.cause(),
+    }
+}
+
 /// How many managed attributes there are, and how many of them could be checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "Attributes")]
 pub(crate) struct Checked {
     /// Attributes that files want or, of a room without a file, that were applied.
     pub managed: u64,
-    /// Those of them of which somebody can say how they stand: not what was applied as wanted and the service does not
-    /// report, and nothing of a room that could not be read.
+    /// Those of them of which somebody can say how they stand: not what was applied as wanted, or is not known here, and
+    /// the service does not report, and nothing of a room that could not be read.
     pub visible: u64,
 }
 
@@ -120,7 +128,8 @@ impl Checked {
     fn count(&mut self, one: &AttributeSides<'_>) {
         if one.wanted.is_some() || one.unknown {
             self.managed += 1;
-            self.visible += u64::from(one.status() != Status::NotVisible);
+            let status = Status::of(standing(one), one.is_muted);
+            self.visible += u64::from(status != Status::NotVisible);
         }
     }
 
@@ -268,8 +277,8 @@ impl Evidence<'_> {
             Some(file) => RoomSides::toward(file, applied, &shown, salt, mutes),
             None => RoomSides::back(applied, &shown, mutes),
         };
-        // What is not known here differs from nothing, and an orphan releases nothing.
-        let counts = |a: &AttributeSides<'_>| !a.unknown && (file.is_some() || a.wanted.is_some());
+        // An orphan releases nothing.
+        let counts = |a: &AttributeSides<'_>| file.is_some() || a.wanted.is_some();
         let mut checked = Checked::default();
         let all = sides.attributes().inspect(|one| checked.count(one));
         let attributes: Vec<AttributeDrift> =

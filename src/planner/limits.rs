@@ -167,22 +167,25 @@ impl Limits {
         wanted: &StoredSettings,
         now: i64,
     ) -> Option<String> {
-        let why = |effect: &Effect| match self.ban(&change.room, *effect) {
-            Some(ban) => Some(ban.reason(*effect)),
-            None if !self.only_named || change.effects.contains(effect) => None,
+        let why = self.objections(change, &effects(held, wanted, now))?;
+        Some(format!("as the room was just read: {why}"))
+    }
+
+    /// What speaks against these effects on the room of `change`, if anything.
+    pub(crate) fn objections(&self, change: &Change, effects: &[Effect]) -> Option<String> {
+        let why = |effect: Effect| match self.ban(&change.room, effect) {
+            Some(ban) => Some(ban.reason(effect)),
+            None if !self.only_named || change.effects.contains(&effect) => None,
             None => {
                 let sentence = effect.sentence();
-                Some(format!(
-                    "{sentence}, which the reviewed plan does not say; `roomctl plan --live` does"
-                ))
+                Some(format!("{sentence}, which the reviewed plan does not say"))
             }
         };
-        let effects = effects(held, wanted, now);
         let reasons = effects
             .iter()
-            .filter_map(|effect| Some(format!("{}: {}", effect.name(), why(effect)?)));
+            .filter_map(|effect| Some(format!("{}: {}", effect.name(), why(*effect)?)));
         let reasons: Vec<String> = reasons.collect();
-        (!reasons.is_empty()).then(|| format!("as the room was just read: {}", reasons.join("; ")))
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }
 

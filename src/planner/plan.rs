@@ -97,7 +97,7 @@ impl Plan {
             muted: BTreeMap::new(),
             undeclared: BTreeMap::new(),
             left_out: LeftOut::default(),
-            ended: BTreeMap::new(),
+            looked: BTreeMap::new(),
             now: options.now,
         }
     }
@@ -122,10 +122,9 @@ impl Plan {
                 message,
             }),
         }
-        let ended = room.applied.ended_overrides(&room.live);
-        // Another's room proves nothing about ours.
-        if !ended.is_empty() && !room.is_only_claimed() {
-            self.ended.insert(room.name.clone(), ended);
+        let live = room.present();
+        if let Some(after) = live.and_then(|live| room.remembered.after_look(live, room.salt)) {
+            self.looked.insert(room.name.clone(), after);
         }
         let moved = room.undeclared();
         if !moved.is_empty() {

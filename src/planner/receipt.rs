@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Action, Cause, Plan};
+use super::undeclared::Undeclared;
 use crate::model::words::plural;
-use crate::model::{RoomName, Stored, StoredSettings};
+use crate::model::{Effect, RoomName, Stored, StoredSettings};
 
 /// How a change ended.
 #[derive(
@@ -56,6 +57,12 @@ pub(crate) struct Receipt {
     pub overridden: Vec<Override>,
     /// Wire names of attributes that were sent and are not in the answer.
     pub unobservable: Vec<String>,
+    /// Attributes that were not sent, and are not as they were known to be.
+    pub undeclared: Vec<Undeclared>,
+    /// What that does to people.
+    pub effects: Vec<Effect>,
+    /// Whether one of these had to be allowed, and was not.
+    pub not_allowed: bool,
     /// Whether it was not written for a reason of ours: the service did not fail.
     pub held_back: bool,
 }
@@ -100,6 +107,9 @@ impl Receipt {
             message,
             overridden: Vec::new(),
             unobservable: Vec::new(),
+            undeclared: Vec::new(),
+            effects: Vec::new(),
+            not_allowed: false,
             held_back: false,
         }
     }

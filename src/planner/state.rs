@@ -56,7 +56,8 @@ pub(crate) struct AppliedRoom {
     #[schemars(with = "String")]
     pub id: Option<String>,
     /// What the service reported of attributes that were not written when the room last was, since the file does not
-    /// manage them or a mute left them alone: to notice that one of them moved.
+    /// manage them or a mute left them alone: to notice that one of them moved. Of those that were applied, what a later
+    /// look showed instead: the service may hold it until another look or a confirmed write says otherwise.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
@@ -86,7 +87,7 @@ pub(crate) struct AppliedRoom {
         deserialize_with = "unique"
     )]
     pub unconfirmed: Doubts,
-    /// Managed attributes that the service did not report when the room was last seen.
+    /// Managed attributes that the service did not report when the room was last written, nor at a later look.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unseen: BTreeSet<String>,
 }
@@ -134,12 +135,49 @@ impl AppliedRoom {
         shown
     }
 
-    /// What the service chose once, and is not in `shown` any more, though something else is.
-    pub(crate) fn ended_overrides(&self, shown: &StoredSettings) -> BTreeSet<String> {
-        let chosen = self.overridden.iter();
-        let ended =
-            chosen.filter(|(name, value)| shown.get(*name).is_some_and(|now| now != *value));
-        ended.map(|(name, _)| name.clone()).collect()
+    /// What is remembered once a look that writes nothing showed `live`; `None`: the same. What the service chose once and
+    /// shows otherwise is over. What it shows in place of what was applied, it may hold from now on.
+    ///
+    /// Another's room ends nothing, and as long as it has the name, what it does not show may be anything.
+    pub(crate) fn after_look(&self, live: &LiveRoom, salt: &str) -> Option<Self> {
+        let is_ours = !self.is_recreated(live) && !self.is_only_claimed(live);
+        let shown = self.about(live).shown(live, salt);
+        let mut after = self.clone();
+        if is_ours {
+            let overridden = &mut after.overridden;
+            overridden.retain(|name, chosen| shown.get(name).is_none_or(|now| now == chosen));
+            after.unseen.retain(|name| !shown.contains_key(name));
+        }
+        let any = (!is_ours).then_some(&Stored::Null(()));
+        for (name, applied) in &self.settings {
+            let Some(now) = shown.get(name).or(any) else {
+                continue;
+            };
+            let sent = self.unconfirmed.get(name);
+            let is_known = now == applied
+                || self.overridden.get(name) == Some(now)
+                || sent.is_some_and(|sent| sent.contains(now));
+            match is_known {
+                true => after.observed.remove(name),
+                false => after.observed.insert(name.clone(), now.clone()),
+            };
+        }
+        (after != *self).then_some(after)
+    }
+
+    /// What the service held of what is not in `settings` when it was applied or, if it never was, last seen; nothing of what
+    /// was never shown, or was sent since without an answer: that may be anything until somebody looks.
+    pub(crate) fn last_known(&self, settings: &StoredSettings) -> StoredSettings {
+        let known = self.observed.iter().chain(&self.settings);
+        let mut known: StoredSettings = known
+            .chain(&self.overridden)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        known.retain(|name, _| {
+            let is_open = self.unseen.contains(name) || self.unconfirmed.contains_key(name);
+            !is_open && !settings.contains_key(name)
+        });
+        known
     }
 
     /// Whether a write of this room was ever confirmed.
@@ -288,14 +326,10 @@ impl State {
         moved
     }
 
-    /// Forgets what the service chose once, as far as that is over. Returns whether there was any.
-    pub(crate) fn end_overrides(&mut self, ended: &BTreeMap<RoomName, BTreeSet<String>>) -> bool {
-        for (name, attributes) in ended {
-            if let Some(room) = self.rooms.get_mut(name) {
-                room.overridden.retain(|name, _| !attributes.contains(name));
-            }
-        }
-        !ended.is_empty()
+    /// Remembers what a look showed, by room. Returns whether any of it is new.
+    pub(crate) fn remember_look(&mut self, looked: &BTreeMap<RoomName, AppliedRoom>) -> bool {
+        self.rooms.extend(looked.clone());
+        !looked.is_empty()
     }
 
     /// Forgets a room: no longer managed, and nothing else.

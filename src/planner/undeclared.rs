@@ -24,15 +24,15 @@ pub(crate) fn observed(sent: &StoredSettings, live: &StoredSettings) -> StoredSe
 }
 
 /// Attributes that are not declared, and are not what the service reported of them when the room was last
-/// written, by name. Of a room without a file, what was applied counts as declared.
+/// written, by name. What was applied counts as declared: of that, how it stands is said anyway.
 pub(super) fn moved(
     wanted: Option<&WantedRoom>,
     applied: &AppliedRoom,
     live: &StoredSettings,
 ) -> Vec<Undeclared> {
-    let is_declared = |name: &str| match wanted {
-        Some(file) => file.settings.contains_key(name),
-        None => applied.settings.contains_key(name),
+    let is_declared = |name: &str| {
+        applied.settings.contains_key(name)
+            || wanted.is_some_and(|file| file.settings.contains_key(name))
     };
     let moved = applied.observed.iter().filter_map(|(name, before)| {
         let now = live.get(name).filter(|now| *now != before)?;

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{AllowedReport, StateId, shown};
+use super::{AllowedReport, StateId, UndeclaredReport, shown};
+use crate::model::Effect;
 use crate::model::value::plain;
 use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt, State};
 
@@ -94,6 +95,12 @@ pub(crate) struct ReceiptReport {
     pub overridden: Vec<OverrideReport>,
     /// Attributes that were sent and are not in the answer.
     pub unobservable: Vec<String>,
+    /// Attributes that were not sent, and are not as they were known to be; absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undeclared: Vec<UndeclaredReport>,
+    /// What that does to people; absent when there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
 }
 
 /// An attribute that the service set to something else than was sent. `****` for a secret.
@@ -132,6 +139,9 @@ impl From<&Receipt> for ReceiptReport {
             message,
             overridden,
             unobservable,
+            undeclared,
+            effects,
+            not_allowed: _,
             held_back: _,
         } = receipt;
         Self {
@@ -144,6 +154,8 @@ impl From<&Receipt> for ReceiptReport {
             message: message.clone(),
             overridden: overridden.iter().map(OverrideReport::from).collect(),
             unobservable: unobservable.clone(),
+            undeclared: undeclared.iter().map(UndeclaredReport::from).collect(),
+            effects: effects.clone(),
         }
     }
 }

@@ -1,16 +1,20 @@
 //! How one change ended: its receipt, and what is remembered of the room.
 
+use std::borrow::Cow;
+
 use crate::disk::crash_point::crash_point;
+use crate::model::effect::effects;
 use crate::model::value::stored;
-use crate::model::{LiveRoom, StoredSettings};
+use crate::model::{Effect, LiveRoom, Stored, StoredSettings};
 use crate::planner::doubts::Doubts;
 use crate::planner::receipt::{Comparison, compare};
-use crate::planner::undeclared::observed;
+use crate::planner::undeclared::{Undeclared, observed};
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
 use crate::run::queue::unrecorded;
 use crate::run::room_run::RoomRun;
 use crate::service::api::Transport;
 use crate::service::end::End;
+use crate::service::stop::StopReason;
 use crate::store::error::StoreError;
 
 impl<'a, T: Transport> RoomRun<'a, T> {
@@ -23,25 +27,18 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             return Ok(receipt);
         }
         let settings = self.remembered();
-        let mut overridden = self.task.before.overridden.clone();
-        overridden.retain(|name, _| settings.contains_key(name));
-        // What was sent of an attribute outlives its release: it may be anything until somebody looks.
-        let mut observed = self.task.before.observed.clone();
-        observed.retain(|name, _| !self.task.before.unconfirmed.contains_key(name));
-        let mut unseen = self.task.before.unseen.clone();
-        unseen.retain(|name| settings.contains_key(name));
-        let applied = AppliedRoom {
-            asserted: self.asserted(),
-            claimed: self.task.before.claimed,
+        let mut applied = AppliedRoom {
             file: self.task.change.place.clone(),
-            id: self.task.before.id.clone(),
-            observed,
-            overridden,
-            settings,
             source: self.task.change.source.clone(),
             unconfirmed: Doubts::new(),
-            unseen,
+            ..self.before.clone().into_owned()
         };
+        let is_managed = |name: &String| settings.contains_key(name);
+        applied.overridden.retain(|name, _| is_managed(name));
+        applied.unseen.retain(is_managed);
+        applied.observed.retain(|name, _| is_managed(name));
+        applied.observed.extend(self.before.last_known(&settings));
+        applied.settings = settings;
         self.remember(applied)?;
         let message = "no longer managed; nothing was sent".to_owned();
         Ok(self.receipt(Outcome::Confirmed, Some(message)))
@@ -90,7 +87,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 .id
                 .clone()
                 .filter(|_| !is_anothers)
-                .or_else(|| self.task.before.id.clone()),
+                .or_else(|| self.before.id.clone()),
             observed: self.observed(&live, &settings, &shown),
             overridden: overridden.chain(kept).collect(),
             settings,
@@ -99,30 +96,87 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             unseen: comparison.unobservable.iter().cloned().collect(),
         };
         self.remember(applied)?;
-        let outcome = if comparison.overridden.is_empty() {
-            Outcome::Confirmed
-        } else {
-            Outcome::Overridden
+        Ok(self.receipt_of(&live, comparison))
+    }
+
+    fn receipt_of(&self, live: &LiveRoom, comparison: Comparison) -> Receipt {
+        let outcome = match comparison.overridden.is_empty() {
+            true => Outcome::Confirmed,
+            false => Outcome::Overridden,
         };
         // An offline run only learns it now, when the room is written; at least it says so.
-        let message = is_anothers.then(|| {
+        let anothers = self.is_anothers(live).then(|| {
             "written; but the service's id of it has changed: it was recreated, or is another room; \
              `roomctl plan --live` shows what adopting it means"
                 .to_owned()
         });
         let left_alone = self.task.change.left_alone(&self.body);
-        let message: Vec<String> = message.into_iter().chain(left_alone).collect();
-        let message = (!message.is_empty()).then(|| message.join("; "));
-        let mut receipt = self.receipt(outcome, message);
-        receipt.overridden = comparison.overridden;
-        receipt.unobservable = comparison.unobservable;
-        Ok(receipt)
+        let undeclared = self.moved_beside(live);
+        let effects = self.effects_beside(live, &undeclared);
+        let objections = self.crew.limits.objections(&self.task.change, &effects);
+        let not_allowed = objections.map(|why| format!("not allowed: {why}"));
+        if let Some(why) = &not_allowed {
+            let why = format!("what was not sent moved in `{}`; {why}", self.room());
+            self.crew.service.stop.stop(StopReason::NotAllowed(why));
+        }
+        let beside =
+            "what was not sent is not as it was last seen: a service that replaces resets it";
+        let beside = (!undeclared.is_empty()).then(|| beside.to_owned());
+        let said = [anothers, left_alone, beside, not_allowed.clone()];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        let message = (!said.is_empty()).then(|| said.join("; "));
+        Receipt {
+            overridden: comparison.overridden,
+            unobservable: comparison.unobservable,
+            undeclared,
+            effects,
+            not_allowed: not_allowed.is_some(),
+            ..self.receipt(outcome, message)
+        }
+    }
+
+    /// What attributes that are not sent were seen as last: by a read right before or, without one, by a look or an answer.
+    fn unsent(&self, live: &LiveRoom) -> StoredSettings {
+        let nothing = StoredSettings::new();
+        let before = self.before.about(live);
+        let mut known = observed(&nothing, &self.read);
+        if self.read.is_empty() {
+            known = before.last_known(&nothing);
+            let seen = before.observed.clone().into_iter();
+            known.extend(seen.filter(|(name, _)| !before.unconfirmed.contains_key(name)));
+        }
+        known.retain(|name, _| !self.body.contains_key(name.as_str()));
+        known
+    }
+
+    /// What was not sent and is not as it was: a service that replaces resets it.
+    pub(super) fn moved_beside(&self, live: &LiveRoom) -> Vec<Undeclared> {
+        if !self.tally.sent_write || self.action == Action::Create {
+            return Vec::new();
+        }
+        let shown = self.before.about(live).shown(live, &self.crew.salt);
+        let known = self.unsent(live).into_iter();
+        let known = known.map(|(name, before)| Undeclared {
+            live: shown.get(&name).cloned().unwrap_or(Stored::Null(())),
+            name,
+            before,
+        });
+        known.filter(|one| one.live != one.before).collect()
+    }
+
+    /// What such moves may do to people, beside what was sent.
+    fn effects_beside(&self, live: &LiveRoom, moved: &[Undeclared]) -> Vec<Effect> {
+        let mut held = self.unsent(live);
+        held.extend(stored(&self.body, &self.crew.salt, &self.before.settings));
+        let held = held.into_iter().map(|(name, value)| (name, vec![value]));
+        let moved = moved.iter().map(|one| (one.name.clone(), one.live.clone()));
+        effects(&held.collect(), &moved.collect(), self.crew.now)
     }
 
     /// Whether another room was written than the one that was applied, and nobody decided to take it over.
     fn is_anothers(&self, live: &LiveRoom) -> bool {
         let is_taken = matches!(self.action, Action::Create | Action::Adopt);
-        self.task.before.is_recreated(live) && !is_taken
+        self.before.is_recreated(live) && !is_taken
     }
 
     /// What the room holds of attributes that were not written. As long as nothing is written, what was there when
@@ -135,13 +189,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         shown: &StoredSettings,
     ) -> StoredSettings {
         let mut seen = observed(&self.asserted_of(settings, shown), shown);
-        let before = self.task.before.about(live);
         if !self.tally.sent_write {
-            let known = before.settings.iter().chain(&before.observed);
-            let released = known.chain(&before.overridden).filter(|(name, _)| {
-                !settings.contains_key(*name) && !before.unconfirmed.contains_key(*name)
-            });
-            seen.extend(released.map(|(name, value)| (name.clone(), value.clone())));
+            seen.extend(self.before.about(live).last_known(settings));
         }
         seen
     }
@@ -177,9 +226,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         live: &LiveRoom,
         sent: &StoredSettings,
     ) -> StoredSettings {
-        let before = self.task.before.about(live);
+        let before = self.before.about(live);
         let mut kept = before.overridden.clone();
-        kept.retain(|name, _| !self.ended.contains(name));
         kept.retain(|name, _| {
             if self.task.change.keeps.contains_key(name) {
                 return true;
@@ -189,21 +237,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         kept
     }
 
-    /// Forgets what the service chose once and does not show any more, durably before anything is written: however the
-    /// room ends, that is over.
-    pub(super) async fn end_overrides(&mut self, live: &LiveRoom) -> Result<(), StoreError> {
-        let (task, salt) = (self.task, &self.crew.salt);
-        let known = task.before.about(live);
-        let ended = known.ended_overrides(&known.shown(live, salt));
-        if ended.is_empty() || known.is_only_claimed(live) {
+    /// Remembers what a read showed, durably before anything is written: however the room ends, that was seen.
+    pub(super) async fn remember_look(&mut self, live: &LiveRoom) -> Result<(), StoreError> {
+        let salt = &self.crew.salt;
+        let Some(after) = self.before.after_look(live, salt) else {
             return Ok(());
-        }
-        self.ended = ended;
-        let mut applied = task.before.clone();
-        applied
-            .overridden
-            .retain(|name, _| !self.ended.contains(name));
-        if let Some(Event::Intent { settings, .. }) = task.intent(salt) {
+        };
+        let mut applied = after.clone();
+        self.before = Cow::Owned(after);
+        if let Some(Event::Intent { settings, .. }) = self.task.intent(salt) {
             applied.unconfirmed = settings;
         }
         let room = self.room().clone();
@@ -216,7 +258,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// The service keeps no room of that name, so none of it is remembered unless it was confirmed before.
     pub(super) fn named_otherwise(&mut self, theirs: &str) -> Result<Receipt, StoreError> {
-        let outcome = if self.task.before.is_confirmed() {
+        let outcome = if self.before.is_confirmed() {
             Outcome::Unknown
         } else {
             let room = self.room().clone();
@@ -310,7 +352,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// When a write of the room was last confirmed, by this one if it wrote: later than the one before, however soon.
     pub(super) fn asserted(&self) -> Option<i64> {
-        let before = self.task.before.asserted;
+        let before = self.before.asserted;
         match self.tally.sent_write {
             true => before.map(|before| before + 1).max(Some(self.crew.now)),
             false => before,
@@ -318,7 +360,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     pub(super) fn remembered(&self) -> StoredSettings {
-        let applied = &self.task.before.settings;
+        let applied = &self.before.settings;
         let mut settings = stored(&self.task.change.settings, &self.crew.salt, applied);
         settings.extend(self.task.change.keeps.clone());
         settings

@@ -1,13 +1,12 @@
 //! One room of a plan: what is asked of the service about it, in which order, and what its answers mean.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
-use crate::model::{Effect, LiveRoom, RoomName, Settings};
+use crate::model::{Effect, LiveRoom, RoomName, Settings, Stored, StoredSettings};
 use crate::planner::plan::{NOT_OURS, UNPROVEN, only_claimed};
-use crate::planner::{Action, Cause, Event, Gone, Outcome, Receipt, Sighting};
+use crate::planner::{Action, AppliedRoom, Cause, Event, Gone, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
 use crate::service::api::Transport;
 use crate::service::end::End;
@@ -25,12 +24,12 @@ pub(super) struct RoomRun<'a, T> {
     pub(super) task: &'a Task,
     pub(super) index: usize,
     pub(super) action: Action,
+    /// What is remembered of the room, with what a read of this run showed.
+    pub(super) before: Cow<'a, AppliedRoom>,
     /// What is sent.
     pub(super) body: Cow<'a, Settings>,
-    /// Wire names of what a read reported of the room before it was written.
-    pub(super) reported: BTreeSet<String>,
-    /// What the service chose once, and a read before the write showed otherwise.
-    pub(super) ended: BTreeSet<String>,
+    /// What a read showed of the room right before it was written, in the form that is compared.
+    pub(super) read: StoredSettings,
     pub(super) tally: Tally,
     pub(super) events: Vec<Event>,
     /// When the last of the events is durable.
@@ -52,9 +51,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             task,
             index,
             action: task.change.action,
+            before: Cow::Borrowed(&task.before),
             body: Cow::Borrowed(&task.change.settings),
-            reported: BTreeSet::new(),
-            ended: BTreeSet::new(),
+            read: StoredSettings::new(),
             tally: Tally::new(crew.service.seed.wrapping_add(index as u64)),
             events: Vec::new(),
             durable: None,
@@ -119,11 +118,11 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
         match now {
             Sighting::Present(live)
-                if self.task.before.is_recreated(&live) && self.action == Action::Update =>
+                if self.before.is_recreated(&live) && self.action == Action::Update =>
             {
                 self.hold_back(NOT_APPLIED_TO.to_owned())
             }
-            Sighting::Present(live) if self.task.before.is_only_claimed(&live) => {
+            Sighting::Present(live) if self.before.is_only_claimed(&live) => {
                 self.hold_back(only_claimed(self.room()))
             }
             Sighting::Present(live) => match self.forbidden(&live) {
@@ -155,14 +154,14 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// From now on what a mute accepts is sent as the room shows it, and what it reports is expected of its answer.
     fn heed(&mut self, live: &LiveRoom) {
         self.body = self.body_for(live);
-        self.reported = live.settings.keys().cloned().collect();
+        self.read = live.stored(&self.crew.salt);
     }
 
     fn body_for(&self, live: &LiveRoom) -> Cow<'a, Settings> {
-        let Task { change, before } = self.task;
+        let change = &self.task.change;
         match change.muted.is_empty() {
             true => Cow::Borrowed(&change.settings),
-            false => Cow::Owned(change.body(before.about(live), live, &self.crew.salt)),
+            false => Cow::Owned(change.body(self.before.about(live), live, &self.crew.salt)),
         }
     }
 
@@ -185,10 +184,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                     let message = "the service said that it was archived, and still shows it";
                     return Ok(self.receipt(Outcome::Unknown, Some(message.to_owned())));
                 }
-                End::Room(live) if self.task.before.is_recreated(&live) => {
+                End::Room(live) if self.before.is_recreated(&live) => {
                     return self.refused(NOT_OURS.to_owned());
                 }
-                End::Room(live) if !self.task.before.is_proven_by(&live) => {
+                End::Room(live) if !self.before.is_proven_by(&live) => {
                     return self.refused(UNPROVEN.to_owned());
                 }
                 End::Room(live) => {
@@ -256,9 +255,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let service = &self.crew.service;
         let end = service.get(self.room(), &mut self.tally).await;
         if let End::Room(live) = &end
-            && !self.tally.sent_write
+            && (!self.tally.sent_write || self.action == Action::Create)
         {
-            self.end_overrides(live).await?;
+            self.remember_look(live).await?;
         }
         Ok(end)
     }
@@ -291,21 +290,23 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         Ok(self.receipt(Outcome::Unknown, Some(message)))
     }
 
-    /// Why the answer to a write does not settle it: something of what was sent is shown otherwise, or is not shown
-    /// and a read may show it.
+    /// Why the answer to a write does not settle it: something of what was sent is shown otherwise, or something is not
+    /// shown and a read may show it.
     fn doubt_about(&self, live: &LiveRoom) -> Option<&'static str> {
         let comparison = self.comparison(&live.stored(&self.crew.salt));
         if !comparison.overridden.is_empty() {
             return Some("the answer showed other values than were sent");
         }
-        let before = self.task.before.about(live);
+        let before = self.before.about(live);
         let may_be_read = |name: &String| {
             !before.unseen.contains(name)
                 || before.overridden.contains_key(name)
-                || self.reported.contains(name)
+                || self.read.contains_key(name)
         };
         let is_short = comparison.unobservable.iter().any(may_be_read);
-        is_short.then_some("the answer did not show all that was sent")
+        let mut beside = self.moved_beside(live).into_iter();
+        let is_gone = beside.any(|one| one.live == Stored::Null(()));
+        (is_short || is_gone).then_some("the answer did not show all of the room")
     }
 
     /// The name in lower case, if the service keeps a room under it: it is not known to keep the case of a name.
@@ -320,7 +321,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// Why the room must not be written, now that it was read.
     fn forbidden(&self, live: &LiveRoom) -> Option<String> {
-        let before = self.task.before.about(live);
+        let before = self.before.about(live);
         let Crew {
             limits, now, salt, ..
         } = self.crew;
@@ -330,7 +331,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
         let again = change.cause() == Some(Cause::Reassert);
         let held = before.held(Some(&live.stored(salt)), &change.muted, again);
-        let body = stored(&self.body_for(live), salt, &self.task.before.settings);
+        let body = stored(&self.body_for(live), salt, &self.before.settings);
         limits.refuse(change, &held, &body, *now)
     }
 

@@ -19,6 +19,8 @@ pub(crate) enum StopReason {
     Deadline,
     /// So many rooms in a row met nothing but 5xx and silence, each to the end of its tries.
     Failing(u32),
+    /// A write had an effect that was not allowed, for what it did not send: the next ones may as well.
+    NotAllowed(String),
     /// Nothing can be recorded any more, so nothing more may be written.
     Unrecorded(String),
 }
@@ -29,7 +31,7 @@ impl StopReason {
         match self {
             Self::Interrupted => "the run was interrupted".to_owned(),
             Self::Denied(_) => "the service does not accept the key".to_owned(),
-            Self::Unreachable(why) => why.clone(),
+            Self::Unreachable(why) | Self::NotAllowed(why) => why.clone(),
             Self::TooLong(wait) => format!(
                 "the service asked for a pause of {} s, longer than this run waits",
                 wait.as_secs()

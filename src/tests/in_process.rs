@@ -179,7 +179,7 @@ impl Bench {
         let service = self.service();
         let notes: Arc<dyn Record> = self.notes.clone();
         let never = std::future::pending();
-        self.state.end_overrides(&plan.ended);
+        self.state.remember_look(&plan.looked);
         let job = Job {
             plan,
             limits: &self.limits,

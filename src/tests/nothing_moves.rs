@@ -10,13 +10,15 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::in_process::{Bench, options, quirks, wanted};
-use crate::model::{Effect, RoomName, Wanted};
+use crate::model::{Effect, RoomName, StoredSettings, Wanted};
 use crate::planner::drift::{Evidence, drift};
 use crate::planner::limits::{Limits, refusals};
 use crate::planner::mutes::Mute;
-use crate::planner::{Action, Options, Outcome, State, Verdict, plan};
+use crate::planner::undeclared::observed;
+use crate::planner::{Action, Options, Outcome, Sighting, State, Verdict, plan};
 use crate::report::saved::Mode;
 use crate::service::observe::observe;
+use crate::service::stop::StopReason;
 
 const ROOMS: [&str; 3] = ["a", "b", "c"];
 
@@ -494,6 +496,13 @@ fn run(
         ..options()
     };
     let plan = plan(&files, &bench.state, world.as_ref(), &options);
+    // However the run goes on, what its look showed is known.
+    bench.state.remember_look(&plan.looked);
+    for (room, seen) in world.iter().flatten() {
+        if is_shown && matches!(seen, Sighting::Present(_)) {
+            moved.retain(|(moved, _)| *moved != room.as_str());
+        }
+    }
     let late = move_late(bench, turn, moved);
     let mut done = Done::new();
     if refusals(&plan, &bench.limits).is_empty() {
@@ -507,8 +516,10 @@ fn run(
             let change = changes.find(|change| change.room == receipt.room).unwrap();
             let is_read_first = change.sends && change.is_read_first(&bench.limits);
             let is_read = change.action == Action::Add || change.seen.is_some() || is_read_first;
-            let is_seen = is_read && !late.contains_key(receipt.room.as_str());
-            if is_done && is_shown && is_seen {
+            // Held back, it was read before.
+            let is_seen =
+                is_read && (receipt.held_back || !late.contains_key(receipt.room.as_str()));
+            if (is_done || receipt.held_back) && is_shown && is_seen {
                 moved.retain(|(room, _)| *room != receipt.room.as_str());
             }
             let file = turn.files.get(receipt.room.as_str());
@@ -815,6 +826,51 @@ proptest! {
                     prop_assert!(!is_forbidden(turn, &moved, is_shown, room, effect), "{effect:?} in {room}: {before:?} -> {after:?}\n{turn:#?}");
                 }
             }
+        }
+    }
+
+    /// What a write moves that it does not send, since the service replaces, is told in its receipt with what that does; and
+    /// the run ends if it had to be allowed.
+    #[test]
+    fn what_a_write_moves_beside_is_told(
+        by_hand in proptest::option::of(room()),
+        files in proptest::collection::vec((room(), any::<bool>()), 1..5),
+        replaces in any::<bool>(),
+        named in proptest::sample::subsequence(Effect::ALL.to_vec(), 0..=6),
+    ) {
+        let mut bench = Bench::new(quirks(if replaces { &["put=replace"] } else { &[] }));
+        if let Some(attributes) = by_hand {
+            bench.world().create("a", attributes.into_iter().collect(), 0);
+        }
+        let shown = |bench: &Bench| match look(bench).remove("a") {
+            Some(Sighting::Present(live)) => observed(&StoredSettings::new(), &live.stored("lineage")),
+            _ => StoredSettings::new(),
+        };
+        for (file, live) in files {
+            bench.limits.require_allow.clone_from(&named);
+            let before = (shown(&bench), held(&bench).remove("a"));
+            let wanted: Wanted = [(name("a"), wanted("a", Value::Object(file.clone())))].into();
+            let world = live.then(|| look(&bench));
+            let made = plan(&wanted, &bench.state, world.as_ref(), &options());
+            // What the plan says is allowed, so that only the rest is judged.
+            bench.limits.require_allow.retain(|effect| !made.changes.iter().any(|change| change.effects.contains(effect)));
+            let Some(receipt) = bench.carry_out(&made).pop() else { continue };
+            let (Some(was), Outcome::Confirmed) = (before.1, receipt.outcome) else { continue };
+            let after = (shown(&bench), held(&bench).remove("a").unwrap());
+            let told: BTreeSet<&str> = receipt.undeclared.iter().map(|one| one.name.as_str()).collect();
+            let names = before.0.keys().chain(after.0.keys()).map(String::as_str);
+            let moved: BTreeSet<&str> = names.filter(|name| {
+                !file.contains_key(*name) && before.0.get(*name) != after.0.get(*name)
+            }).collect();
+            prop_assert_eq!(told, moved, "{:?}", receipt);
+            let between = was.into_iter().chain(file).collect();
+            for effect in happened(&between, &after.1, options().now) {
+                prop_assert!(receipt.effects.contains(&effect), "{effect:?}: {receipt:?}");
+                let is_allowed = !bench.limits.require_allow.contains(&effect);
+                prop_assert!(is_allowed || receipt.not_allowed, "{effect:?}: {receipt:?}");
+            }
+            let has_stopped = matches!(bench.stopped, Some(StopReason::NotAllowed(_)));
+            prop_assert_eq!(has_stopped, receipt.not_allowed, "{:?}", receipt);
         }
     }
 

@@ -217,7 +217,7 @@ proptest! {
         bench.faults(lost.as_slice());
         bench.notes.take();
         let mut killed = bench.state.clone();
-        killed.end_overrides(&plan.ended);
+        killed.remember_look(&plan.looked);
         bench.carry_out(&plan);
         bench.faults(&[]);
         bench.notes.take().into_iter().for_each(|event| killed.record(event));

@@ -276,12 +276,9 @@ fn a_released_key_is_recorded_and_nothing_is_sent() {
     let ran = site.apply(&[]);
     assert_eq!((ran.code, site.log().len()), (0, before));
     assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
-    assert!(
-        !site
-            .scratch
-            .read(".roomctl/state.json")
-            .contains("enableChat")
-    );
+    let room = &site.state()["rooms"]["room-00"];
+    assert_eq!(room["settings"].get("enableChat"), None);
+    assert_eq!(room["observed"]["enableChat"], true, "what it held then");
 }
 
 #[test]

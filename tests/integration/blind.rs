@@ -1,5 +1,6 @@
 //! What the service does not show: it is counted, can be required, and is sent again on demand.
 
+use roomctl::simulator::Quirks;
 use serde_json::{Value, json};
 
 use crate::common::Ran;
@@ -113,6 +114,46 @@ fn a_secret_that_is_shown_no_more_has_moved() {
         site.edit("room-00", "meetingJoinWebhook", shown.clone());
         let ran = drift(&site, &["--exit-zero"]);
         assert!(ran.stdout.contains("drifted"), "{shown}: {}", ran.all());
+    }
+}
+
+/// One that was hidden at first, as soon as any apply saw it.
+#[test]
+fn a_secret_that_came_into_sight_and_is_taken_out_has_moved() {
+    let site = Site::new(&["hide=meetingJoinWebhook"], &[]);
+    let file = "privacy: private\nmeetingJoinWebhook: https://hooks.example/x\n";
+    site.room(0, file);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.simulator()
+        .with_world(|world| world.set_quirks(Quirks::default()));
+    assert_eq!(site.apply(&["--live"]).code, 0);
+    site.edit("room-00", "meetingJoinWebhook", json!(""));
+    let ran = drift(&site, &[]);
+    assert_eq!(ran.code, 2, "{}", ran.all());
+}
+
+/// What nobody knows here is listed; if nobody sees it there either, it is not visible, and never both.
+#[test]
+fn a_secret_that_is_newly_managed_and_not_known_is_listed() {
+    for (quirks, cause, visible) in [
+        (&[][..], "change", 2),
+        (&["hide=meetingJoinWebhook"], "unobservable", 1),
+    ] {
+        let site = Site::new(quirks, &[]);
+        site.room(0, "privacy: private\n");
+        assert_eq!(site.apply(&[]).code, 0);
+        site.edit(
+            "room-00",
+            "meetingJoinWebhook",
+            json!("https://theirs.example/x"),
+        );
+        site.room(0, "privacy: private\nmeetingJoinWebhook: ${env:ROOM_H}\n");
+        let report = drift(&site, &["--format", "json"]).json();
+        let room = &report["rooms"][0];
+        assert_eq!(room["verdict"], "pending", "{report}");
+        assert_eq!(room["attributes"][0]["cause"], cause, "{report}");
+        let attributes = json!({"managed": 2, "visible": visible});
+        assert_eq!(report["summary"]["attributes"], attributes);
     }
 }
 

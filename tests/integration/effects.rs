@@ -191,3 +191,114 @@ mod slow {
         super::a_write_that_was_not_answered_counts_as_held();
     }
 }
+
+/// What any apply has seen is remembered, also when it refuses, leaves alone what it saw, or finds another room.
+#[test]
+fn what_an_apply_has_seen_counts_as_held() {
+    for way in ["live", "reassert", "recreated", "mute"] {
+        let site = Site::new(&["archived-name=reusable"], &[]);
+        site.room(0, "privacy: public\nmaxParticipants: 5\n");
+        assert_eq!(site.apply(&[]).code, 0);
+        name(&site, "privacy-widened");
+        match way {
+            "recreated" => {
+                site.simulator()
+                    .with_world(|world| world.archive("room-00").unwrap());
+                made_by_hand(&site, 0);
+            }
+            _ => site.edit("room-00", "privacy", json!("private")),
+        }
+        let mute =
+            "mutes:\n  - {room: room-00, attribute: privacy, reason: closed, until: 2100-01-01}\n";
+        let (args, code) = match way {
+            "reassert" => (["--reassert"], 5),
+            "mute" => (["--live"], 0),
+            _ => (["--live"], 4),
+        };
+        if way == "mute" {
+            site.scratch.write("mutes.yaml", mute);
+        }
+        let ran = site.apply(&args);
+        assert_eq!(ran.code, code, "{way}: {}", ran.all());
+        site.scratch.write("mutes.yaml", "mutes: []\n");
+        site.room(0, "privacy: public\nmaxParticipants: 60\n");
+        let plan = site.run(&["plan"]).stdout;
+        assert!(plan.contains("privacy-widened"), "{way}: {plan}");
+        let ran = site.apply(&[]);
+        assert_eq!(ran.code, 4, "{way}: {}", ran.all());
+        assert_eq!(held(&site, "room-00", "privacy"), "private", "{way}");
+        if way != "recreated" {
+            assert_eq!(site.apply(&["--allow", "privacy-widened"]).code, 0);
+            assert_eq!(held(&site, "room-00", "privacy"), "public", "{way}");
+            // Confirmed since: nothing is left to be allowed.
+            site.room(0, "privacy: public\nmaxParticipants: 70\n");
+            assert_eq!(site.apply(&[]).code, 0, "{way}");
+        }
+    }
+}
+
+/// A service that replaces resets what a write does not send. Nobody can know beforehand; it is told, and goes no further.
+#[test]
+fn what_a_write_resets_is_told_with_its_effect() {
+    for way in ["released", "undeclared", "recorded"] {
+        let site = Site::new(&["put=replace"], &[]);
+        let audio = "privacy: private\naudioOnlyRoom: true\nenableChat: true\n";
+        let plain = "privacy: private\nenableChat: true\n";
+        for number in 0..2 {
+            site.room(number, if way == "undeclared" { plain } else { audio });
+        }
+        assert_eq!(site.apply(&[]).code, 0);
+        name(&site, "billing-changed");
+        let args = [
+            "--parallelism",
+            "1",
+            "--report-file",
+            "apply.json",
+            "--live",
+        ];
+        let args = if way == "undeclared" {
+            &args[..]
+        } else {
+            &args[..4]
+        };
+        for number in 0..2 {
+            if way == "undeclared" {
+                site.edit(&format!("room-0{number}"), "audioOnlyRoom", json!(true));
+            }
+            site.room(number, plain);
+        }
+        if way == "recorded" {
+            assert_eq!(site.apply(&[]).code, 0);
+        }
+        (0..2).for_each(|number| site.room(number, "privacy: private\nenableChat: false\n"));
+        let ran = site.apply(args);
+        assert_eq!(ran.code, 5, "{way}: {}", ran.all());
+        let states = ["room-00", "room-01"].map(|room| held(&site, room, "audioOnlyRoom"));
+        assert_eq!(
+            states,
+            [Value::Null, json!(true)],
+            "the next one is not written"
+        );
+        let report: Value = serde_json::from_str(&site.scratch.read("apply.json")).unwrap();
+        crate::schemas::check("apply", &report);
+        let receipt = &report["receipts"][0];
+        let moved = json!([{"name": "audioOnlyRoom", "before": true, "live": null}]);
+        assert_eq!(receipt["undeclared"], moved, "{way}: {receipt}");
+        assert_eq!(receipt["effects"], json!(["billing-changed"]));
+        for form in ["text", "markdown", "html", "github"] {
+            let shown = site.run(&["render", "apply.json", "--format", form]).stdout;
+            for word in [
+                "audioOnlyRoom",
+                "billing-changed",
+                "--allow billing-changed",
+            ] {
+                assert!(shown.contains(word), "{way} {form}: {shown}");
+            }
+        }
+        assert!(ran.stderr.contains("audioOnlyRoom  true"), "{}", ran.stderr);
+        let ran = site.apply(&["--allow", "billing-changed"]);
+        assert_eq!(ran.code, 0, "{way}: {}", ran.all());
+        assert!(ran.stdout.contains("billing-changed"), "{}", ran.stdout);
+        assert_eq!(site.apply(&["--live"]).code, 0, "{way}");
+    }
+}

@@ -446,3 +446,30 @@ mod slow {
         super::every_write_without_an_answer_counts_as_held();
     }
 }
+
+/// What left its file is one line, whatever a mute left of it before.
+#[test]
+fn a_muted_attribute_that_leaves_its_file_is_one_line() {
+    let site = muted(&[]);
+    site.room(0, EDITED);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.edit("room-00", "maxParticipants", json!(501));
+    site.scratch.write("mutes.yaml", "mutes: []\n");
+    site.room(0, "privacy: private\nenableChat: false\n");
+    let drift = site.run(&["drift", "-v", "--rate", "unlimited"]);
+    let lines = drift.stdout.lines();
+    let lines = lines.filter(|line| line.contains("maxParticipants"));
+    assert_eq!(lines.count(), 1, "{}", drift.all());
+    assert!(!drift.stdout.contains("in 1 second"), "{}", drift.all());
+    let plan = plan(&site, &["--live"]).stdout;
+    assert!(!plan.contains("no file declares"), "{plan}");
+}
+
+#[test]
+fn a_room_whose_file_is_ahead_is_not_called_unchanged() {
+    let site = muted(&[]);
+    site.room(0, EDITED);
+    let plan = plan(&site, &["--live", "--drift-only"]).stdout;
+    assert!(plan.contains("room-00  left as it is"), "{plan}");
+    assert!(plan.contains("Plan: 1 pending"), "{plan}");
+}

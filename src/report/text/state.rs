@@ -68,7 +68,7 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
     if let Some(file) = &report.file {
         let _ = writeln!(text, "  applied from {}", printable(file));
     }
-    if let Some(written) = report.asserted.and_then(|at| moment(at, now)) {
+    if let Some(written) = report.asserted.and_then(|at| moment(at, now.max(at))) {
         let _ = writeln!(text, "  last written {written}");
     }
     if !report.unseen.is_empty() {

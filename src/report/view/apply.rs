@@ -1,6 +1,9 @@
 //! The view of an apply, and of one receipt when it comes.
 
-use super::{Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, left_out};
+use super::{
+    Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, effect_view, left_out,
+};
+use crate::model::Effect;
 use crate::planner::{Action, Outcome};
 use crate::report::apply::{ApplyReport, ReceiptReport};
 
@@ -17,9 +20,17 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     remarks.extend(uncovered(&report.uncovered));
     remarks.extend(reasserted(&report.receipts));
     remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
+    let effects = Effect::ALL.into_iter().filter_map(|effect| {
+        let with = report
+            .receipts
+            .iter()
+            .filter(|one| one.effects.contains(&effect));
+        effect_view(effect, with.map(|one| one.room.clone()))
+    });
     View {
         kind: "apply",
         title: format!("Apply to {}", report.app),
+        effects: effects.collect(),
         counts: counted(&[
             (word(Outcome::Confirmed), s.confirmed),
             (word(Outcome::Overridden), s.overridden),
@@ -70,22 +81,26 @@ pub(in crate::report) fn word(outcome: Outcome) -> &'static str {
 
 pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail) -> Item {
     let (weight, sign) = match receipt.outcome {
-        Outcome::Confirmed => (Weight::Notice, "✓"),
+        Outcome::Confirmed if receipt.undeclared.is_empty() => (Weight::Notice, "✓"),
+        Outcome::Confirmed => (Weight::Warning, "!"),
         Outcome::Overridden => (Weight::Warning, "!"),
         Outcome::Refused => (Weight::Error, "✗"),
         Outcome::Unknown => (Weight::Error, "?"),
         Outcome::Skipped => (Weight::Warning, "·"),
     };
+    let overridden = receipt.overridden.iter().map(|o| Line {
+        note: Some("sent, and what the service chose".to_owned()),
+        ..Line::moved(&o.name, &o.sent, &o.got, detail)
+    });
+    let beside = receipt.undeclared.iter().map(|one| Line {
+        note: Some("not sent, and not as it was".to_owned()),
+        surprise: true,
+        ..Line::moved(&one.name, &one.before, &one.live, detail)
+    });
     Item {
         message: message(receipt),
-        lines: receipt
-            .overridden
-            .iter()
-            .map(|o| Line {
-                note: Some("sent, and what the service chose".to_owned()),
-                ..Line::moved(&o.name, &o.sent, &o.got, detail)
-            })
-            .collect(),
+        effects: receipt.effects.iter().map(|effect| effect.name()).collect(),
+        lines: overridden.chain(beside).collect(),
         ..Item::new(weight, sign, &ending(receipt), &receipt.room)
     }
     .printable()

@@ -94,7 +94,8 @@ fn memory(room: &RoomReport, detail: Detail) -> Vec<String> {
     if !detail.verbose {
         return Vec::new();
     }
-    let written = room.asserted.and_then(|at| moment(at, detail.now));
+    // Two writes within a second are remembered a second apart.
+    let written = room.asserted.and_then(|at| moment(at, detail.now.max(at)));
     let written = written.map(|at| format!("last written {at}"));
     let unseen =
         (!room.unseen.is_empty()).then(|| format!("never seen: {}", room.unseen.join(", ")));
@@ -138,6 +139,9 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
         Cause::Conflict => {
             let wanted = wanted.unwrap_or_else(|| "nothing".to_owned());
             format!("on the service; the file wants {wanted}")
+        }
+        Cause::Change if attribute.wanted.is_null() => {
+            "in the file, not applied yet; its variable is not set here".to_owned()
         }
         Cause::Change => "in the file, not applied yet".to_owned(),
         Cause::Converged => "in the file and on the service, not recorded yet".to_owned(),

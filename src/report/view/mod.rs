@@ -28,6 +28,7 @@ use serde_json::Value as Json;
 
 use super::values::{self, printable};
 use super::{AllowedReport, AnyReport, StateId, UndeclaredReport};
+use crate::model::Effect;
 use crate::model::words::count;
 use crate::planner::LeftOut;
 
@@ -323,6 +324,16 @@ impl Remark {
             text,
         }
     }
+}
+
+/// The rooms that an effect is in, if there is any.
+fn effect_view(effect: Effect, rooms: impl Iterator<Item = String>) -> Option<EffectView> {
+    let rooms = Names::new(rooms);
+    (!rooms.first.is_empty()).then(|| EffectView {
+        name: effect.name(),
+        sentence: effect.sentence(),
+        rooms,
+    })
 }
 
 /// What the report leaves out.

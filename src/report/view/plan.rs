@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{
-    Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, allowed, count, counted,
-    joined, left_out, value,
+    Detail, EffectView, Item, Line, Remark, View, Weight, against, allowed, count, counted, joined,
+    left_out, value,
 };
 use crate::model::Effect;
 use crate::model::words::plural;
@@ -64,15 +64,10 @@ fn effect_view(report: &PlanReport, effect: Effect) -> Option<EffectView> {
         .filter(|change| change.effects.contains(&effect));
     let rooms = rooms.map(|change| change.room.clone());
     let weakened = report.weakened.iter().map(|one| one.what.clone());
-    let rooms = match effect {
-        Effect::GuardWeakened => Names::new(weakened),
-        _ => Names::new(rooms),
-    };
-    (!rooms.first.is_empty()).then(|| EffectView {
-        name: effect.name(),
-        sentence: effect.sentence(),
-        rooms,
-    })
+    match effect {
+        Effect::GuardWeakened => super::effect_view(effect, weakened),
+        _ => super::effect_view(effect, rooms),
+    }
 }
 
 /// What is rare comes first: one among many would not be seen.
@@ -125,8 +120,13 @@ fn items(report: &PlanReport, detail: Detail) -> Vec<Item> {
         item
     }));
     let rest: BTreeSet<&str> = muted.keys().chain(undeclared.keys()).copied().collect();
+    // When only drift is put back, the file of one may be ahead.
+    let how = match report.summary.pending {
+        0 => "unchanged",
+        _ => "left as it is",
+    };
     items.extend(rest.into_iter().map(|room| {
-        let mut item = Item::new(Weight::Notice, "=", "unchanged", room);
+        let mut item = Item::new(Weight::Notice, "=", how, room);
         let muted = muted.get(room).copied().unwrap_or_default();
         add_muted(&mut item, muted, detail);
         let moved = undeclared.get(room).copied().unwrap_or_default();
