@@ -12,6 +12,7 @@ use super::shared::exit::{Exit, Failure};
 use super::shared::intent::Intent;
 use super::shared::interrupt;
 use super::shared::output::Output;
+use super::shared::pipeline::RunArgs;
 use super::shared::print_report::print_report;
 use super::shared::progress::Progress;
 use super::shared::report_file::check_outputs;
@@ -75,6 +76,8 @@ pub(crate) struct ApplyArgs {
     pub selection: SelectionArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Be over by then, with everything saved: what has not been started stays for the next run (exit 5)
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub deadline: Option<Duration>,
@@ -145,6 +148,7 @@ fn check(args: &ApplyArgs, session: &Session) -> Result<(), Failure> {
 fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure> {
     let session = Session::begin(global, &args.network, &args.selection, args.deadline)?;
     let mut session = session.with_mutes(args.planning.mutes.as_deref())?;
+    session.workspace.run = args.run.run(global)?;
     check(args, &session)?;
     let plans = (args.plan.as_deref(), args.covered_by.as_deref());
     let scope = &mut session.workspace.scope;
@@ -263,6 +267,7 @@ fn carry_out(
     let job = Job {
         plan,
         limits,
+        run: &session.workspace.run,
         parallelism: session.parallelism,
     };
     let applying = apply(
@@ -334,6 +339,7 @@ fn print_end(
     let report = ApplyReport {
         uncovered: others.iter().map(ToString::to_string).collect(),
         allowed: session.allowed.clone(),
+        run: session.workspace.run.clone(),
         ..ApplyReport::new(state, receipts, stopped, plan.left_out)
     };
     let summary = report.summary;

@@ -9,6 +9,7 @@ use clap::Args;
 use super::shared::args::{Global, NetworkArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure, leave};
 use super::shared::output::Output;
+use super::shared::pipeline::RunArgs;
 use super::shared::print_report::print_report;
 use super::shared::progress::Bar;
 use super::shared::report_file;
@@ -22,10 +23,12 @@ use crate::files::unchanged::Known;
 use crate::model::RoomName;
 use crate::model::policy::NOBODY;
 use crate::planner::drift::Evidence;
+use crate::planner::seen::Seen;
 use crate::planner::{Considered, Scope, State, World, drift};
-use crate::report::DriftReport;
 use crate::report::drift::Summary;
+use crate::report::envelope::read;
 use crate::report::metrics::metrics;
+use crate::report::{DriftReport, json};
 use crate::service::http::Http;
 use crate::service::observe::{doubt_about, observe};
 use crate::service::requests::Reader;
@@ -52,6 +55,10 @@ pub(crate) struct DriftArgs {
     /// Mutes [default: mutes.yaml beside the configuration, if there is one]
     #[arg(long, value_name = "FILE")]
     pub mutes: Option<PathBuf>,
+    /// When rooms were last seen as they were applied: read, to say it of what moved, and written anew. Of another state
+    /// it says nothing [default: only the last write is known]
+    #[arg(long, value_name = "FILE")]
+    pub seen_file: Option<PathBuf>,
     /// Write counters for Prometheus' textfile collector
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
@@ -59,6 +66,8 @@ pub(crate) struct DriftArgs {
     pub selection: SelectionArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 /// `80` or `80%`.
@@ -70,12 +79,14 @@ fn percent(text: &str) -> Result<u64, String> {
 
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = Session::begin(global, &args.network, &args.selection, None)?;
-    let session = session.with_mutes(args.mutes.as_deref())?;
+    let mut session = session.with_mutes(args.mutes.as_deref())?;
+    session.workspace.run = args.run.run(global)?;
     let workspace = &session.workspace;
     let report_file = &args.report.report_file;
     let outputs = [
         ("--report-file", report_file),
         ("--metrics-file", &args.metrics_file),
+        ("--seen-file", &args.seen_file),
     ];
     report_file::check_outputs(workspace, &args.mutes, outputs)?;
     let state = workspace.load_state()?.state;
@@ -92,17 +103,26 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         mutes: &session.mutes,
         now: workspace.now,
     });
-    let report = DriftReport::new(
-        &drift,
-        &state,
-        &session.mutes,
-        seen.warning,
-        considered.left_out(),
-        args.require_visible,
-    );
+    let before = seen_before(args, &state)?;
+    let report = DriftReport {
+        run: workspace.run.clone(),
+        ..DriftReport::new(
+            &drift,
+            &state,
+            &session.mutes,
+            seen.warning,
+            considered.left_out(),
+            args.require_visible,
+        )
+        .traced(&drift, &state, &before)
+    };
     let too_blind = report.too_blind();
     let exit = exit(report.summary, too_blind.is_some(), args);
     let counted = write_metrics(args, workspace.now, &report);
+    let kept = args.seen_file.as_ref().map_or(Ok(()), |path| {
+        let seen = before.after(&drift, &state, workspace.now);
+        report_file::write(path, "times", &json(&seen)?)
+    });
     print_report(report, &args.report, session.detail(), output)?;
     if let Some(why) = too_blind {
         let failure = Failure::new(Exit::Differences, why);
@@ -110,7 +130,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
             "`roomctl drift -v` names what was not seen; `roomctl apply --reassert` sends it again",
         ));
     }
-    counted?;
+    counted.and(kept)?;
     leave((drift, loaded, considered, seen.world));
     leave(state);
     if session.is_interrupted() {
@@ -120,7 +140,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
 }
 
 /// What was found on the service.
-struct Seen {
+struct Looked {
     world: World,
     warning: Option<String>,
 }
@@ -133,7 +153,7 @@ async fn look<'a>(
     state: &'a State,
     args: &DriftArgs,
     output: &mut Output,
-) -> Result<(Loaded, Considered<'a>, Seen), Failure> {
+) -> Result<(Loaded, Considered<'a>, Looked), Failure> {
     let workspace = &session.workspace;
     let early = known_early(&workspace.scope, state);
     let bar = Bar::new(early.len());
@@ -172,7 +192,7 @@ async fn look<'a>(
     let managed = loaded.wanted.keys().chain(considered.state.rooms.keys());
     let later: BTreeSet<&RoomName> = managed.filter(|name| !world.contains_key(*name)).collect();
     world.extend(read(later.into_iter().cloned().collect()).await);
-    Ok((loaded, considered, Seen { world, warning }))
+    Ok((loaded, considered, Looked { world, warning }))
 }
 
 /// The rooms that are looked at whatever the files say. Of a part of the rooms directory nobody knows before: a room may
@@ -197,6 +217,18 @@ fn names(listed: Result<Vec<String>, String>) -> (BTreeSet<String>, Option<Strin
             (BTreeSet::new(), Some(warning))
         }
     }
+}
+
+/// What earlier looks have shown of this state.
+fn seen_before(args: &DriftArgs, state: &State) -> Result<Seen, Failure> {
+    let Some(path) = args.seen_file.as_ref().filter(|path| path.exists()) else {
+        return Ok(Seen::default());
+    };
+    let seen: Result<Seen, _> = read(&report_file::read(path, "times")?);
+    let seen = seen.map_err(|error| report_file::unread(&error))?;
+    Ok(Some(seen)
+        .filter(|seen| seen.lineage == state.lineage)
+        .unwrap_or_default())
 }
 
 fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use super::shared::args::{Global, NetworkArgs, PlanningArgs, ReportArgs};
 use super::shared::exit::{Exit, Failure, leave};
 use super::shared::guards::{self, Guards};
 use super::shared::output::Output;
+use super::shared::pipeline::RunArgs;
 use super::shared::print_report::print_report;
 use super::shared::report_file::check_outputs;
 use super::shared::rooms::{accept, load};
@@ -58,6 +59,8 @@ pub(crate) struct PlanArgs {
     pub selection: SelectionArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Say of each line whether it comes from the change since the branch left this git revision, was merged earlier
     /// and not applied, would revert what the revision has got since, or is drift
     #[arg(long, value_name = "REV", conflicts_with = "reassert")]
@@ -116,7 +119,8 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
 
 fn begin(global: &Global, args: &PlanArgs) -> Result<Session, Failure> {
     let session = Session::begin(global, &args.network, &args.selection, None)?;
-    let session = session.with_mutes(args.planning.mutes.as_deref())?;
+    let mut session = session.with_mutes(args.planning.mutes.as_deref())?;
+    session.workspace.run = args.run.run(global)?;
     let report_file = &args.report.report_file;
     let outputs = [("--out", &args.out), ("--report-file", report_file)];
     check_outputs(&session.workspace, &args.planning.mutes, outputs)?;

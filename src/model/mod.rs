@@ -13,7 +13,7 @@
 //! | `rule`, `rules`, `policy` | the checks and why each is one; those across attributes; a company's own |
 //! | `policy_source`, `policy_names`, `policy_cost` | such a policy as it is written; what it may name; how much work and memory it takes at most |
 //! | `finding` | what a check found, where, and what to write instead |
-//! | `address` | where the service is |
+//! | `address`, `run` | where the service is; where this run runs |
 //! | `effect` | what a change does to people |
 //! | `room_schema` | the schemas that editors use |
 //! | `unique` | maps in which nothing stands twice |
@@ -37,6 +37,7 @@ pub(crate) mod room;
 pub(crate) mod room_schema;
 pub(crate) mod rule;
 pub(crate) mod rules;
+pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod suggest;
 pub(crate) mod types;
@@ -55,6 +56,7 @@ pub(crate) use origin::{Origin, Origins, RoomOrigins};
 pub(crate) use reference::{EnvPrefix, Variables};
 pub(crate) use room::Room;
 pub(crate) use rule::Rule;
+pub(crate) use run::Run;
 pub(crate) use secret::Secret;
 pub(crate) use value::{Scalar, Settings, Stored, StoredSettings, Value};
 pub(crate) use wanted::{Wanted, WantedRoom};

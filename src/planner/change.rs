@@ -93,6 +93,17 @@ pub(crate) struct AttributeChange {
     pub outline: Option<Outline>,
 }
 
+/// Whether a room is public, recorded by itself, and without an end: each 1 or 0. A room that does not count is nothing of it.
+pub(crate) type Open = [u64; 3];
+
+/// What a change makes of its room, as it is remembered, as it was seen, and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub known: Open,
+    pub before: Open,
+    pub after: Open,
+}
+
 /// One room, one action, the attributes before and after, and exactly what will be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
@@ -111,6 +122,8 @@ pub(crate) struct Change {
     pub message: Option<String>,
     /// What it does to people.
     pub effects: Vec<Effect>,
+    /// What it makes of how open the room is.
+    pub opening: Opening,
     /// The attributes that move, by name.
     pub attributes: Vec<AttributeChange>,
     /// The attributes that a mute is about, by name.
@@ -170,6 +183,8 @@ pub(crate) struct Plan {
     pub serial: u64,
     /// Adds, then updates, then orphans; each by name.
     pub changes: Vec<Change>,
+    /// How many of the rooms considered were applied as open in which way.
+    pub open: Open,
     /// Rooms that are wanted as they were applied.
     pub unchanged: u64,
     /// Rooms of which the file is ahead, when only what the service moved is put back.

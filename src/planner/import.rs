@@ -220,6 +220,7 @@ impl Draft {
             id: live.id.clone().or_else(|| before.id.clone()),
             observed: observed(&settings, &live.stored(salt)),
             overridden: hidden(&before.overridden),
+            run: before.run.clone(),
             settings,
             // What its file says need not have been applied.
             source: source.filter(|_| self.kept.is_empty() && self.inherited.is_empty()),

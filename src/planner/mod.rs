@@ -8,11 +8,11 @@
 //! | `plan`, `drift_only` | what would change, and what would only be put back |
 //! | `three_way` | who moved: the comparison that plans and drift share |
 //! | `drift`, `undeclared` | a verdict for each room; attributes that no file declares |
-//! | `limits` | what is too much at once, or has to be allowed |
+//! | `limits`, `posture` | what is too much at once, or has to be allowed; how open all rooms are before and after |
 //! | `saved_plan`, `explain` | whether a saved plan still holds; which lines a change to the files explains |
 //! | `held`, `doubts` | every value that the service may hold; what was sent without an answer |
 //! | `scope` | which rooms are considered, and why not the others |
-//! | `state`, `world` | what is remembered, and what was seen |
+//! | `state`, `world`, `seen` | what is remembered, and what was seen; when it was last so |
 //! | `receipt` | what happened to one change |
 //! | `import`, `forecast` | rooms that exist already; how long a plan takes |
 //! | `status`, `mutes`, `muted` | how an attribute stands; drift that is accepted; what becomes of it in a plan |
@@ -29,9 +29,11 @@ pub(crate) mod limits;
 pub(crate) mod muted;
 pub(crate) mod mutes;
 pub(crate) mod plan;
+pub(crate) mod posture;
 pub(crate) mod receipt;
 pub(crate) mod saved_plan;
 pub(crate) mod scope;
+pub(crate) mod seen;
 pub(crate) mod state;
 pub(crate) mod status;
 #[cfg(test)]

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::change::{Action, Change, Plan, Unreadable};
+use super::change::{Action, Change, Opening, Plan, Unreadable};
 use super::doubts::{self, Doubts};
 use super::forecast::{Forecast, Rate, forecast};
 use super::limits::Limits;
 use super::muted;
 use super::mutes::{Mute, Muted, Mutes};
+use super::posture;
 use super::scope::LeftOut;
 use super::state::{AppliedRoom, State};
 use super::three_way::RoomSides;
@@ -77,6 +78,9 @@ pub(crate) fn plan(
     }
     let changes = &mut plan.changes;
     changes.sort_by(|a, b| (a.action.rank(), &a.room).cmp(&(b.action.rank(), &b.room)));
+    for change in changes {
+        change.opening = posture::opening(change, state);
+    }
     plan.forecast = options.forecast(&plan.changes);
     plan
 }
@@ -90,6 +94,7 @@ impl Plan {
             serial: state.serial,
             forecast: options.forecast(&[]),
             changes: Vec::new(),
+            open: posture::open(state),
             unchanged: 0,
             pending: 0,
             unreadable: Vec::new(),
@@ -383,6 +388,7 @@ impl<'a> Room<'a> {
             file: self.wanted.map(|wanted| wanted.file.clone()),
             message: None,
             effects: Vec::new(),
+            opening: Opening::default(),
             attributes: Vec::new(),
             settings: Settings::new(),
             keeps: StoredSettings::new(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::doubts::Doubts;
 use super::world::Sighting;
 use crate::model::unique::unique;
-use crate::model::{LiveRoom, RoomName, Stored, StoredSettings, Wanted};
+use crate::model::{LiveRoom, RoomName, Run, Stored, StoredSettings, Wanted};
 
 /// The version of the state format that this program writes. It reads all before it, which knew less of a room.
 pub(crate) const VERSION: u64 = 2;
@@ -71,6 +71,9 @@ pub(crate) struct AppliedRoom {
         deserialize_with = "unique"
     )]
     pub overridden: StoredSettings,
+    /// The run that wrote it then, as far as somebody said which; absent otherwise.
+    #[serde(default, skip_serializing_if = "Run::is_unknown")]
+    pub run: Run,
     /// The managed settings that were last confirmed to have been sent. Empty: never confirmed.
     #[serde(default, deserialize_with = "unique")]
     pub settings: StoredSettings,
@@ -222,7 +225,7 @@ pub(crate) enum Event {
     Applied {
         room: RoomName,
         /// What to remember of it.
-        applied: AppliedRoom,
+        applied: Box<AppliedRoom>,
     },
     /// The announced write certainly did not happen.
     Withdrawn {
@@ -268,7 +271,7 @@ impl State {
                 self.rooms.entry(room).or_default().unconfirmed = settings;
             }
             Event::Applied { room, applied } => {
-                self.rooms.insert(room, applied);
+                self.rooms.insert(room, *applied);
             }
             Event::Withdrawn { room, unconfirmed } => self.withdraw(room, unconfirmed),
             Event::Missing { room } => {
@@ -306,6 +309,7 @@ impl State {
         }
         // Nothing was ever written there, so `apply` looks before it relies on the claim.
         room.asserted = None;
+        room.run = Run::default();
         room.claimed = true;
         self.rooms.insert(new.clone(), room);
         Ok(())
@@ -406,7 +410,7 @@ mod tests {
             },
             Event::Applied {
                 room: room("a"),
-                applied: applied(5),
+                applied: applied(5).into(),
             },
         ];
         for event in events.iter().chain(&events) {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{AllowedReport, StateId, UndeclaredReport, shown};
-use crate::model::Effect;
 use crate::model::value::plain;
+use crate::model::{Effect, Run};
 use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt, State};
 
 /// What happened.
@@ -29,6 +29,9 @@ pub(crate) struct ApplyReport {
     pub stopped: Option<String>,
     /// What happened to each room, in the order of the plan.
     pub receipts: Vec<ReceiptReport>,
+    /// The run; absent when nobody says which.
+    #[serde(default, skip_serializing_if = "Run::is_unknown")]
+    pub run: Run,
     /// Rooms that would change as well, and that the saved plan does not have; absent when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uncovered: Vec<String>,
@@ -175,6 +178,7 @@ impl ApplyReport {
             allowed: Vec::new(),
             left_out,
             stopped,
+            run: Run::default(),
             receipts: receipts.iter().map(ReceiptReport::from).collect(),
             uncovered: Vec::new(),
         }

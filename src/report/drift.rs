@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{StateId, UndeclaredReport, shown_or_null};
-use crate::model::Stored;
 use crate::model::reference::Outline;
 use crate::model::value::plain;
+use crate::model::{Run, Stored};
 use crate::planner::drift::{AttributeDrift, Checked, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
+use crate::planner::seen::Seen;
 use crate::planner::{Cause, Drift, LeftOut, State, Verdict};
 
 /// Who moved what.
@@ -34,6 +35,9 @@ pub(crate) struct DriftReport {
     pub idle_mutes: Vec<IdleMute>,
     /// What could not be found out about the account as a whole; null when there is nothing.
     pub warning: Option<String>,
+    /// The run that looked; absent when nobody says which.
+    #[serde(default, skip_serializing_if = "Run::is_unknown")]
+    pub run: Run,
 }
 
 /// How many rooms of each verdict.
@@ -124,6 +128,13 @@ pub(crate) struct RoomReport {
     pub message: Option<String>,
     /// When a write of it was last confirmed, in Unix seconds; null when that is not known.
     pub asserted: Option<i64>,
+    /// The run that wrote it then; absent when that is not known, and of rooms in which nothing moved.
+    #[serde(default, skip_serializing_if = "Run::is_unknown")]
+    pub run: Run,
+    /// When all that moved was last seen as it was applied, in Unix seconds; absent when nothing moved, or nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub seen: Option<i64>,
     /// Managed attributes that the service shows neither now nor when the room was last recorded.
     #[serde(default)]
     pub unseen: Vec<String>,
@@ -190,7 +201,20 @@ impl DriftReport {
                 .map(|(at, idle)| idle_mute(&mutes[*at], *idle))
                 .collect(),
             warning,
+            run: Run::default(),
         }
+    }
+
+    /// Says who set what moved, and when it was last seen so.
+    #[must_use]
+    pub(crate) fn traced(mut self, drift: &Drift, state: &State, seen: &Seen) -> Self {
+        for (room, drift) in self.rooms.iter_mut().zip(&drift.rooms) {
+            room.seen = seen.last_of(drift, state);
+            if let Some(applied) = state.rooms.get(&*room.room).filter(|_| room.has_moved()) {
+                room.run = applied.run.clone();
+            }
+        }
+        self
     }
 
     /// Why fewer attributes could be checked than `--require-visible` asks for, if so.
@@ -203,6 +227,19 @@ impl DriftReport {
             )
         };
         self.summary.attributes.is_below(required).then(text)
+    }
+}
+
+impl RoomReport {
+    /// Whether the service is not as it was applied.
+    fn has_moved(&self) -> bool {
+        let moved = [
+            Verdict::Drifted,
+            Verdict::Missing,
+            Verdict::Conflict,
+            Verdict::Muted,
+        ];
+        moved.contains(&self.verdict)
     }
 }
 
@@ -240,6 +277,8 @@ impl From<&RoomDrift> for RoomReport {
             undeclared: undeclared.iter().map(UndeclaredReport::from).collect(),
             message: message.clone(),
             asserted: *asserted,
+            run: Run::default(),
+            seen: None,
             unseen: unseen.clone(),
         }
     }

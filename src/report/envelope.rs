@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
@@ -11,6 +12,7 @@ use super::show::ShowReport;
 use super::state::{StateListReport, StateShowReport};
 use super::{ApplyReport, DriftReport, PlanReport, ValidateReport};
 use crate::model::version::newer;
+use crate::planner::seen::Seen;
 
 /// Version of all report formats. Minor: fields were added. Major: readers must refuse.
 const FORMAT_VERSION: &str = "1.0";
@@ -40,6 +42,7 @@ kinds! {
     ShowReport => "show",
     StateListReport => "state-list",
     StateShowReport => "state-show",
+    Seen => "seen",
 }
 
 #[derive(Serialize)]
@@ -122,6 +125,14 @@ pub(crate) enum ReadError {
 impl ReadError {
     pub(super) fn kind(kind: &str) -> Self {
         Self::Kind(kind.escape_debug().to_string())
+    }
+}
+
+/// Reads a report of one kind. The version is looked at before the rest.
+pub(crate) fn read<T: Report + DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
+    match kind(bytes)? {
+        kind if kind == T::KIND => Ok(serde_json::from_slice(bytes)?),
+        kind => Err(ReadError::kind(&kind)),
     }
 }
 

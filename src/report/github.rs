@@ -16,7 +16,7 @@ pub(crate) fn github(view: View, detail: Detail) -> String {
         false => view,
     };
     let mut text = String::new();
-    let said = |remark: &Remark| format!("{}: {}", remark.label, remark.text);
+    let said = |remark: &Remark| format!("{}: {remark}", remark.label);
     let (notices, doubts): (Vec<&Remark>, Vec<&Remark>) = view
         .remarks
         .iter()

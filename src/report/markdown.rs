@@ -186,7 +186,13 @@ fn tail(view: &View) -> String {
     for remark in &view.remarks {
         if remark.weight == Weight::Notice {
             let (label, said) = (remark.label, inert(&cut(&remark.text)));
-            let _ = write!(text, "\n<sub>{label}: {said}</sub>\n");
+            // Of a link each letter is one that may stand in one.
+            let link = remark
+                .link
+                .iter()
+                .map(|link| format!(" <a href=\"{}\">log</a>", inert(link)));
+            let link: String = link.collect();
+            let _ = write!(text, "\n<sub>{label}: {said}{link}</sub>\n");
         }
     }
     text
@@ -441,6 +447,7 @@ mod tests {
             weight,
             label,
             text: long.clone(),
+            link: None,
         };
         let mut flood = view(
             (0..2_000)

@@ -78,6 +78,7 @@ mod tests {
 
     fn check(unreadable: u64) -> DriftReport {
         DriftReport {
+            run: crate::model::Run::default(),
             app: "acme".into(),
             state: StateId::new("lineage", 1),
             summary: Summary {

@@ -10,11 +10,12 @@ use super::{AllowedReport, StateId, UndeclaredReport, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::value::plain;
-use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Stored};
+use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Run, Stored};
 use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
 use crate::planner::mutes::{Fate, Muted};
+use crate::planner::posture::Posture;
 use crate::planner::{
     Action, AttributeChange, Cause, Change, Explained, Explanation, LeftOut, Plan,
 };
@@ -37,6 +38,10 @@ pub(crate) struct PlanReport {
     pub left_out: LeftOut,
     /// What it will cost.
     pub forecast: ForecastReport,
+    /// How open all managed rooms are before and after; absent when nothing of that moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Posture")]
+    pub posture: Option<Posture>,
     /// The changes, in the order in which `apply` makes them.
     pub changes: Vec<ChangeReport>,
     /// Rooms that could not be read, so that nothing is planned for them.
@@ -56,6 +61,9 @@ pub(crate) struct PlanReport {
     /// out the rooms of those that are not set.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// The run that made it; absent when nobody says which.
+    #[serde(default, skip_serializing_if = "Run::is_unknown")]
+    pub run: Run,
     /// Whether it is for the sandbox, which makes up what the variables would hold; absent when it is not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sandbox: bool,
@@ -285,6 +293,7 @@ impl PlanReport {
                 seconds: plan.forecast.seconds,
                 rate: plan.forecast.rate.to_string(),
             },
+            posture: plan.posture(),
             changes: changes.collect(),
             unreadable: plan.unreadable.iter().map(UnreadableReport::from).collect(),
             muted: muted(plan),
@@ -292,6 +301,7 @@ impl PlanReport {
             guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
             allowed: Vec::new(),
             needs: needs(plan),
+            run: Run::default(),
             sandbox: false,
         };
         report.summary = report.counted();

@@ -1,9 +1,11 @@
 //! The report in a saved plan, held against the one that is made again in the same way: whoever changes a plan can seal it
 //! again, so nothing that a reviewer relied on is believed. All of it is compared but for this:
 //! - where lines come from, and which guards forbid less than at the base (`--base`): git knows, and only where the plan was made
+//! - which run made it: a later one is another
 //! - whether a secret that refers to variables moved: so do the variables
 //! - rooms of it that were applied since, or that are not as they were: nothing is done to them
 //! - rooms that could not be read: another time they can be
+//! - how open all rooms are, once a state was saved since or one of the rooms moved: others count in it
 //! - rooms that came later; how many rooms there are besides is compared as long as no state was saved since, and may only
 //!   have been less then
 
@@ -187,6 +189,13 @@ impl Check<'_> {
         let mut pairs = parts(then).into_iter().zip(parts(now));
         if !pairs.all(|(then, now)| self.may_be(then, now)) {
             return Some("the rooms that are left out");
+        }
+        let narrowed = &self.remade.narrowed.plan;
+        let is_whole = narrowed.changes.len() == self.saved.changes.len();
+        let has_arrived = !self.remade.narrowed.arrived.is_empty();
+        if is_whole && !has_arrived && !self.has_grown() && self.shown.posture != narrowed.posture()
+        {
+            return Some("how open the rooms are");
         }
         self.untrue_guard()
     }

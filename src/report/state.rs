@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{StateId, shown};
-use crate::model::{RoomName, StoredSettings};
+use crate::model::{RoomName, Run, StoredSettings};
 use crate::planner::doubts::Doubts;
 use crate::planner::{AppliedRoom, LeftOut, Selection, State};
 
@@ -59,6 +59,9 @@ pub(crate) struct StateShowReport {
     pub confirmed: bool,
     /// When a write of it was last confirmed, in Unix seconds; null when that is not known.
     pub asserted: Option<i64>,
+    /// The run that wrote it then; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Run::is_unknown")]
+    pub run: Run,
     /// Whether `state mv` gave it this name, and nobody looked yet whether it is this room that has it.
     pub claimed: bool,
     /// The file that it was applied from; null when that is not known.
@@ -111,6 +114,7 @@ impl StateShowReport {
             id,
             observed,
             overridden,
+            run,
             settings,
             source: _,
             unconfirmed,
@@ -123,6 +127,7 @@ impl StateShowReport {
             id: id.clone(),
             confirmed: room.is_confirmed(),
             asserted: *asserted,
+            run: run.clone(),
             claimed: *claimed,
             file: file.clone(),
             settings: values(settings),

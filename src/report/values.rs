@@ -72,8 +72,7 @@ fn unit(name: &str, seconds: i64, now: i64) -> Option<String> {
 
 /// `2027-01-01 00:00 UTC, in 39 days`.
 pub(crate) fn moment(seconds: i64, now: i64) -> Option<String> {
-    let date = Timestamp::from_second(seconds).ok()?;
-    let date = date.strftime("%Y-%m-%d %H:%M UTC");
+    let date = date(seconds)?;
     let distance = now.abs_diff(seconds);
     let distance = match distance {
         0..60 => count(distance, "second"),
@@ -87,6 +86,12 @@ pub(crate) fn moment(seconds: i64, now: i64) -> Option<String> {
     } else {
         format!("{date}, {distance} ago")
     })
+}
+
+/// `2027-01-01 00:00 UTC`.
+pub(super) fn date(seconds: i64) -> Option<String> {
+    let date = Timestamp::from_second(seconds).ok()?;
+    Some(date.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// `1h30m`; `None` below a minute, where it says nothing new.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::disk::crash_point::crash_point;
+use crate::model::Run;
 use crate::planner::limits::Limits;
 use crate::planner::{Event, Plan, Receipt, State};
 use crate::run::queue::{Crew, unrecorded};
@@ -34,6 +35,8 @@ struct Done {
 pub(crate) struct Job<'a> {
     pub plan: &'a Plan,
     pub limits: &'a Limits,
+    /// What is said of this run, to be remembered of each room that it writes.
+    pub run: &'a Run,
     pub parallelism: usize,
 }
 
@@ -53,9 +56,10 @@ pub(crate) async fn apply<T: Transport>(
     let Job {
         plan,
         limits,
+        run,
         parallelism,
     } = job;
-    let crew = Arc::new(Crew::new(plan, limits, state, service, recorder));
+    let crew = Arc::new(Crew::new(plan, (limits, run), state, service, recorder));
     let (report, mut reports) = mpsc::channel(WAITING);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.clamp(1, crew.rooms().max(1)) {

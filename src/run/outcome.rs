@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::disk::crash_point::crash_point;
 use crate::model::effect::effects;
 use crate::model::value::stored;
-use crate::model::{Effect, LiveRoom, Stored, StoredSettings};
+use crate::model::{Effect, LiveRoom, Run, Stored, StoredSettings};
 use crate::planner::doubts::Doubts;
 use crate::planner::receipt::{Comparison, compare};
 use crate::planner::undeclared::{Undeclared, observed};
@@ -90,6 +90,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 .or_else(|| self.before.id.clone()),
             observed: self.observed(&live, &settings, &shown),
             overridden: overridden.chain(kept).collect(),
+            run: self.written_by(),
             settings,
             source: self.task.change.source.clone(),
             unconfirmed: Doubts::new(),
@@ -248,7 +249,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         if let Some(Event::Intent { settings, .. }) = self.task.intent(salt) {
             applied.unconfirmed = settings;
         }
-        let room = self.room().clone();
+        let (room, applied) = (self.room().clone(), Box::new(applied));
         self.record(Event::Applied { room, applied })?;
         match self.durable.take() {
             Some(durable) => durable.await,
@@ -319,7 +320,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     pub(super) fn remember(&mut self, applied: AppliedRoom) -> Result<(), StoreError> {
-        let room = self.room().clone();
+        let (room, applied) = (self.room().clone(), Box::new(applied));
         self.conclude(Event::Applied { room, applied })
     }
 
@@ -356,6 +357,14 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         match self.tally.sent_write {
             true => before.map(|before| before + 1).max(Some(self.crew.now)),
             false => before,
+        }
+    }
+
+    /// The run that this was.
+    fn written_by(&self) -> Run {
+        match self.tally.sent_write {
+            true => self.crew.run.without_time(),
+            false => self.before.run.clone(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::model::value::stored;
-use crate::model::{Stored, StoredSettings};
+use crate::model::{Run, Stored, StoredSettings};
 use crate::planner::doubts;
 use crate::planner::limits::Limits;
 use crate::planner::{Action, AppliedRoom, Cause, Change, Event, Outcome, Plan, Receipt, State};
@@ -42,6 +42,8 @@ pub(super) struct Crew<T> {
     pub(super) limits: Limits,
     /// When the plan was made, in Unix seconds.
     pub(super) now: i64,
+    /// What is said of this run.
+    pub(super) run: Run,
     /// For how many rooms beyond the one that needs it an intent is recorded.
     ahead: usize,
     intents: Mutex<VecDeque<(usize, Durable)>>,
@@ -54,7 +56,7 @@ pub(super) struct Crew<T> {
 impl<T: Transport> Crew<T> {
     pub(super) fn new(
         plan: &Plan,
-        limits: &Limits,
+        (limits, run): (&Limits, &Run),
         state: &State,
         service: &Arc<Reader<T>>,
         recorder: &Arc<dyn Record>,
@@ -75,6 +77,7 @@ impl<T: Transport> Crew<T> {
             salt: state.salt().to_owned(),
             limits: limits.clone(),
             now: plan.now,
+            run: run.clone(),
             ahead: usize::try_from(ahead)
                 .unwrap_or(AHEAD_UNLIMITED)
                 .min(AHEAD_UNLIMITED),

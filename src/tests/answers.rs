@@ -8,7 +8,7 @@ use proptest::sample::select;
 use serde_json::{Value as Json, json};
 use tokio::runtime::Builder;
 
-use crate::model::{RoomName, Secret, StoredSettings, Wanted};
+use crate::model::{RoomName, Run, Secret, StoredSettings, Wanted};
 use crate::planner::limits::Limits;
 use crate::planner::testing::applied;
 use crate::planner::{Outcome, Rate, Receipt, State};
@@ -196,6 +196,7 @@ fn run(mut state: State, answers: &[Kind]) -> (Receipt, Vec<(bool, Kind)>, State
     let job = Job {
         plan: &plan,
         limits: &limits,
+        run: &Run::default(),
         parallelism: 1,
     };
     let run = apply(job, &mut state, &service, &notes, never, |_, _| {});

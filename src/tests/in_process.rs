@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::model::{Room, RoomName, Secret, Wanted, WantedRoom, rules};
+use crate::model::{Room, RoomName, Run, Secret, Wanted, WantedRoom, rules};
 use crate::planner::limits::Limits;
 use crate::planner::{Event, Options, Plan, Rate, Receipt, State, plan};
 use crate::run::apply::{Job, apply};
@@ -183,6 +183,7 @@ impl Bench {
         let job = Job {
             plan,
             limits: &self.limits,
+            run: &Run::default(),
             parallelism: 4,
         };
         let run = apply(job, &mut self.state, &service, &notes, never, |_, _| {});

@@ -200,7 +200,7 @@ async fn a_first_run_that_died_is_known_from_its_journal_alone(site: impl Site) 
     fresh.lineage = "7f0c".into();
     let event = Event::Applied {
         room: room("stand-up"),
-        applied: state().rooms[&room("stand-up")].clone(),
+        applied: state().rooms[&room("stand-up")].clone().into(),
     };
     died(&site, &fresh, event).await;
     assert_eq!(loaded(&site).await.state, state());

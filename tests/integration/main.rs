@@ -37,6 +37,7 @@ mod live;
 mod mutes;
 mod packaging;
 mod pages;
+mod pipeline;
 mod policies;
 mod references;
 mod render;

@@ -195,7 +195,7 @@ fn a_fork_without_secrets_plans_what_is_applied_with_them() {
 }
 
 /// A saved plan as somebody leaves it who has changed it and knows how it is made.
-fn sealed(text: &str) -> String {
+pub fn sealed(text: &str) -> String {
     let mut plan: Value = serde_json::from_str(text).unwrap();
     plan["seal"] = json!("");
     let mut inside = plan.clone();

@@ -178,7 +178,7 @@ impl Import<'_> {
         let applied = draft.applied(live, known.applied, &remembered, source, state.salt());
         state.record(Event::Applied {
             room: room.clone(),
-            applied,
+            applied: applied.into(),
         });
         Ok(RoomReport {
             room: room.to_string(),

@@ -8,6 +8,7 @@
 //! | `selection` | the rooms that a user selects |
 //! | `rooms`, `judge` | the room files, read, and refused when one has an error; the policies that are asked about them |
 //! | `store` | the state, loaded, and locked in the name of this process |
+//! | `pipeline` | what a pipeline says of its run |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
 //! | `intent`, `saved_plan` | what apply is to do; the file of a saved plan |
 //! | `guards` | what the guards forbid less than at the base of a change |
@@ -30,6 +31,7 @@ pub(crate) mod interrupt;
 pub(crate) mod judge;
 pub(crate) mod logs;
 pub(crate) mod output;
+pub(crate) mod pipeline;
 pub(crate) mod print_report;
 pub(crate) mod progress;
 pub(crate) mod report_file;

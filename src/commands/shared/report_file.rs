@@ -31,7 +31,7 @@ pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
 pub(crate) fn check_outputs<'a>(
     workspace: &Workspace,
     inputs: impl IntoIterator<Item = &'a PathBuf>,
-    outputs: [(&str, &Option<PathBuf>); 2],
+    outputs: impl IntoIterator<Item = (&'a str, &'a Option<PathBuf>)>,
 ) -> Result<(), Failure> {
     let refused = |flag: &str, path: &Path, why: &str| {
         let message = format!("{flag} {}: {why}", path.display());

@@ -321,6 +321,7 @@ impl Session {
     ) -> PlanReport {
         PlanReport {
             sandbox: self.workspace.sandbox,
+            run: self.workspace.run.clone(),
             ..PlanReport::new(plan, &files.origins, refusals, explained)
         }
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::exit::Failure;
 use super::output::Output;
+use super::pipeline;
 use super::workspace::{Workspace, variable};
 use crate::model::words::count;
 use crate::planner::State;
@@ -86,7 +87,7 @@ impl Held<'_> {
 /// This process: the CI run if there is one, else the user.
 fn this_process() -> Holder {
     Holder {
-        holder: ci_run()
+        holder: pipeline::page()
             .or_else(user)
             .unwrap_or_else(|| "somebody".to_owned()),
         host: gethostname::gethostname().to_string_lossy().into_owned(),
@@ -99,16 +100,4 @@ fn user() -> Option<String> {
     variable("USER")
         .or_else(|| variable("LOGNAME"))
         .or_else(|| variable("USERNAME"))
-}
-
-/// The page of the CI run, from the variables that the usual services set.
-fn ci_run() -> Option<String> {
-    if let (Some(server), Some(repository), Some(run)) = (
-        variable("GITHUB_SERVER_URL"),
-        variable("GITHUB_REPOSITORY"),
-        variable("GITHUB_RUN_ID"),
-    ) {
-        return Some(format!("{server}/{repository}/actions/runs/{run}"));
-    }
-    variable("CI_JOB_URL").or_else(|| variable("BUILD_URL"))
 }

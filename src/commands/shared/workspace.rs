@@ -21,7 +21,7 @@ use crate::files::looked;
 use crate::files::text_file::text_from;
 use crate::model::policy::Ask;
 use crate::model::reference::PrefixError;
-use crate::model::{EnvPrefix, Secret, Variables};
+use crate::model::{EnvPrefix, Run, Secret, Variables};
 use crate::planner::{Rate, Scope, State};
 use crate::report::saved::Target;
 use crate::service::http;
@@ -53,6 +53,8 @@ pub(crate) struct Workspace {
     pub sandbox: bool,
     /// Now, in Unix seconds.
     pub now: i64,
+    /// What is said of this run.
+    pub run: Run,
 }
 
 impl Workspace {
@@ -90,6 +92,7 @@ impl Workspace {
             whole,
             sandbox: global.sandbox,
             now: global.now.map_or_else(clock, |now| now.0),
+            run: Run::default(),
             configuration,
         };
         if global.rooms.is_some() && !is_said {

@@ -87,6 +87,7 @@ mod tests {
                 weight: Weight::Error,
                 label: "Guard",
                 text: name.into(),
+                link: None,
             }],
             ..View::default()
         };

@@ -50,7 +50,7 @@ fn end(view: &View) -> String {
             Weight::Notice => BOLD,
             weight => style(weight).bold(),
         };
-        let _ = writeln!(text, "{}: {}.", paint(style, remark.label), remark.text);
+        let _ = writeln!(text, "{}: {remark}.", paint(style, remark.label));
     }
     text
 }

@@ -69,7 +69,11 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
         let _ = writeln!(text, "  applied from {}", printable(file));
     }
     if let Some(written) = report.asserted.and_then(|at| moment(at, now.max(at))) {
-        let _ = writeln!(text, "  last written {written}");
+        let by = match report.run.is_unknown() {
+            true => String::new(),
+            false => format!(", by {}", report.run),
+        };
+        let _ = writeln!(text, "  last written {written}{by}");
     }
     if !report.unseen.is_empty() {
         let names: Vec<String> = report.unseen.iter().map(|name| printable(name)).collect();

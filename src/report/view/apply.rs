@@ -1,7 +1,8 @@
 //! The view of an apply, and of one receipt when it comes.
 
 use super::{
-    Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, effect_view, left_out,
+    Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, effect_view, footer,
+    left_out,
 };
 use crate::model::Effect;
 use crate::planner::{Action, Outcome};
@@ -20,6 +21,7 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     remarks.extend(uncovered(&report.uncovered));
     remarks.extend(reasserted(&report.receipts));
     remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
+    remarks.extend(footer(&report.run));
     let effects = Effect::ALL.into_iter().filter_map(|effect| {
         let with = report
             .receipts

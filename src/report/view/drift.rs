@@ -4,8 +4,8 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::Value as Json;
 
 use super::{
-    Detail, Item, Line, Names, Remark, View, Weight, against, count, counted, joined, left_out,
-    value,
+    Detail, Item, Line, Names, Remark, Trace, View, Weight, against, count, counted, footer,
+    joined, left_out, value,
 };
 use crate::planner::drift::Checked;
 use crate::planner::{Cause, Verdict};
@@ -82,6 +82,10 @@ fn item(room: &RoomReport, detail: Detail) -> Item {
         causes: room.attributes.iter().map(|a| a.cause.name()).collect(),
         message: room.message.clone().or(why.map(str::to_owned)),
         details: memory(room, detail),
+        trace: Trace {
+            by: (!room.run.is_unknown()).then(|| room.run.to_string()),
+            seen: room.seen,
+        },
         lines: attributes.map(|a| line(&room.room, a, detail)).collect(),
         ..Item::new(weight, sign, action, &room.room)
     };
@@ -193,7 +197,8 @@ fn remarks(report: &DriftReport, detail: Detail) -> Vec<Remark> {
     });
     let left_out = left_out(report.left_out);
     let remarks = idle.chain(warning).chain(visible(report, detail));
-    remarks.chain(unmanaged).chain(left_out).collect()
+    let remarks = remarks.chain(unmanaged).chain(left_out);
+    remarks.chain(footer(&report.run)).collect()
 }
 
 /// How much could be checked: what the service does not show may have moved without a trace.
@@ -219,6 +224,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::Run;
     use crate::planner::LeftOut;
     use crate::report::StateId;
     use crate::report::drift::Summary;
@@ -233,6 +239,7 @@ mod tests {
             idle_mutes: Vec::new(),
             warning: None,
             require_visible: None,
+            run: Run::default(),
         }
     }
 
@@ -245,6 +252,8 @@ mod tests {
             undeclared: Vec::new(),
             message: None,
             asserted: None,
+            run: Run::default(),
+            seen: None,
             unseen: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Detail, Item, Line, Member, Names, View, count};
+use super::{Detail, Item, Line, Member, Names, Trace, View, count};
 
 impl View {
     /// With one item for all rooms of which the same is to be said. For people: a tool takes rooms in one by one, and a
@@ -38,6 +38,7 @@ fn same(item: &Item) -> Item {
         file: None,
         line: None,
         column: None,
+        trace: Trace::default(),
         lines: lines.collect(),
         ..item.clone()
     }
@@ -49,6 +50,10 @@ fn one(mut group: Vec<Item>, detail: Detail) -> Item {
         return group.remove(0);
     }
     let members: Vec<Member> = group.iter().map(member).collect();
+    let trace = group
+        .iter()
+        .skip(1)
+        .fold(group[0].trace.clone(), |all, one| all.and(&one.trace));
     let mut whole = same(&group.remove(0));
     let origin = whole.lines.first().and_then(|line| line.from.clone());
     if origin.is_some() && whole.lines.iter().all(|line| line.from == origin) {
@@ -69,6 +74,7 @@ fn one(mut group: Vec<Item>, detail: Detail) -> Item {
         name: count(members.len() as u64, "room"),
         rooms: Some(names),
         members,
+        trace,
         ..whole
     }
 }

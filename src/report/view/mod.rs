@@ -28,8 +28,8 @@ use serde_json::Value as Json;
 
 use super::values::{self, printable};
 use super::{AllowedReport, AnyReport, StateId, UndeclaredReport};
-use crate::model::Effect;
 use crate::model::words::count;
+use crate::model::{Effect, Run};
 use crate::planner::LeftOut;
 
 /// What is known beside the report, and how much of it is wanted.
@@ -83,6 +83,8 @@ pub(crate) struct Remark {
     pub weight: Weight,
     pub label: &'static str,
     pub text: String,
+    /// A page about it.
+    pub link: Option<String>,
 }
 
 /// How much something asks for attention.
@@ -118,7 +120,16 @@ pub(crate) struct Item {
     pub message: Option<String>,
     /// What else there is to say, one line each.
     pub details: Vec<String>,
+    /// Who set it, and when it was last seen so; in the details, once it is known which rooms are one item.
+    pub trace: Trace,
     pub lines: Vec<Line>,
+}
+
+/// Who set a room that moved, and when it was last seen so, in Unix seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub(crate) struct Trace {
+    pub by: Option<String>,
+    pub seen: Option<i64>,
 }
 
 /// One of several rooms of which the same is said.
@@ -154,10 +165,14 @@ impl View {
             AnyReport::Drift(report) => drift::drift(report, detail),
             AnyReport::Validate(report) => validate::validate(report),
         };
-        match detail.apart {
+        let mut view = match detail.apart {
             true => view,
             false => view.grouped(detail),
+        };
+        for item in &mut view.items {
+            item.details.extend(item.trace.words(detail.now));
         }
+        view
     }
 
     /// What it comes to: `1 to add, 2 to update`.
@@ -245,6 +260,25 @@ impl Item {
     }
 }
 
+impl Trace {
+    /// Of several rooms what holds for all of them.
+    fn and(self, other: &Self) -> Self {
+        Self {
+            seen: self.seen.min(other.seen),
+            by: self.by.filter(|by| other.by.as_ref() == Some(by)),
+        }
+    }
+
+    fn words(&self, now: i64) -> Option<String> {
+        let by = self.by.iter().map(|by| format!("set by {by}"));
+        let seen = self.seen.and_then(|seen| values::moment(seen, now));
+        let words: Vec<String> = by
+            .chain(seen.map(|at| format!("last seen so {at}")))
+            .collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+}
+
 impl Line {
     /// An attribute that goes from one value to another; null stands for none. Of secrets that differ only the
     /// one is shown, since both look the same.
@@ -322,6 +356,7 @@ impl Remark {
             weight,
             label,
             text,
+            link: None,
         }
     }
 }
@@ -334,6 +369,25 @@ fn effect_view(effect: Effect, rooms: impl Iterator<Item = String>) -> Option<Ef
         sentence: effect.sentence(),
         rooms,
     })
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [Some(&self.text), self.link.as_ref()];
+        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        f.write_str(parts.join(", ").trim_start_matches(", "))
+    }
+}
+
+/// The run that a report is of, if somebody said which.
+fn footer(run: &Run) -> Option<Remark> {
+    let commit = run.commit.iter().map(|commit| format!("commit {commit}"));
+    let said: Vec<String> = commit.chain(run.at.and_then(values::date)).collect();
+    let remark = || Remark {
+        link: run.link.as_ref().map(|link| link.as_str().to_owned()),
+        ..Remark::new(Weight::Notice, "Run", said.join(", "))
+    };
+    (!run.is_unknown()).then(remark)
 }
 
 /// What the report leaves out.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{
-    Detail, EffectView, Item, Line, Remark, View, Weight, against, allowed, count, counted, joined,
-    left_out, value,
+    Detail, EffectView, Item, Line, Remark, View, Weight, against, allowed, count, counted, footer,
+    joined, left_out, value,
 };
 use crate::model::Effect;
 use crate::model::words::plural;
 use crate::planner::mutes::Fate;
+use crate::planner::posture::Posture;
 use crate::planner::{Action, Cause, Explanation};
 use crate::report::UndeclaredReport;
 use crate::report::plan::{
@@ -322,6 +323,7 @@ fn remarks(report: &PlanReport, idle: bool) -> Vec<Remark> {
         };
         remarks.push(Remark::new(Weight::Notice, "Forecast", forecast));
     }
+    remarks.extend(posture(report));
     remarks.extend(left_out(report.left_out));
     if !report.needs.is_empty() {
         let whose = match report.sandbox {
@@ -338,7 +340,75 @@ fn remarks(report: &PlanReport, idle: bool) -> Vec<Remark> {
         let reason = format!("apply refuses this: {reason}");
         Remark::new(Weight::Error, "Guard", reason)
     }));
+    if !report.run.is_unknown() && !idle {
+        remarks.extend(on_merge(report));
+    }
+    remarks.extend(footer(&report.run));
     remarks
+}
+
+/// What becomes of the plan of a pipeline, and how what is refused is allowed there.
+fn on_merge(report: &PlanReport) -> Vec<Remark> {
+    let remark = |label, text| Remark::new(Weight::Notice, label, text);
+    let Some(guard) = &report.guard else {
+        let rooms = report
+            .changes
+            .iter()
+            .filter(|one| one.action != Action::Orphan);
+        let rooms = count(rooms.count() as u64, "room");
+        let text =
+            format!("apply does what is shown here to {rooms}, and stops before anything else");
+        return vec![remark("On merge", text)];
+    };
+    let is_github = report
+        .run
+        .link
+        .as_ref()
+        .is_some_and(|link| link.as_str().contains("/actions/runs/"));
+    let effects = Effect::ALL.iter().map(|effect| effect.name());
+    let effects = effects.filter(|name| guard.contains(&format!("--allow {name}")));
+    let effects = effects.map(|name| match is_github {
+        true => format!("the label roomctl:allow/{name} on the pull request"),
+        false => format!("--allow {name}"),
+    });
+    let shares = guard
+        .lines()
+        .filter_map(|line| line.split_once("--max-changes ").map(|(_, number)| number));
+    let shares = shares.map(|number| match is_github {
+        true => format!("apply.yml started by hand with max-changes {number}"),
+        false => format!("--max-changes {number}"),
+    });
+    let ways: Vec<String> = effects.chain(shares).collect();
+    let stops = "apply stops and changes nothing, as long as something is refused".to_owned();
+    let allow = (!ways.is_empty()).then(|| remark("To allow", ways.join("; ")));
+    std::iter::once(remark("On merge", stops))
+        .chain(allow)
+        .collect()
+}
+
+/// What all changes come to, where that moves.
+fn posture(report: &PlanReport) -> Option<Remark> {
+    let Posture {
+        public,
+        recording,
+        endless,
+    } = report.posture?;
+    let all = [
+        ("public", public),
+        ("recording by itself", recording),
+        ("without end", endless),
+    ];
+    // That most new rooms have no end is no reason to look up.
+    let opens = [public, recording].iter().any(|one| one.after > one.before);
+    let moved = all.iter().filter(|(_, one)| one.before != one.after);
+    let moved = moved.map(|(name, one)| format!("{name} {} → {}", one.before, one.after));
+    let weight = if opens {
+        Weight::Warning
+    } else {
+        Weight::Notice
+    };
+    let moved: Vec<String> = moved.collect();
+    Some(Remark::new(weight, "Posture", moved.join(", ")))
 }
 
 /// How much of the plan the change to the files does not account for.
