@@ -11,7 +11,7 @@ use crate::files::yaml::{self, Located};
 use crate::model::address::is_loopback;
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
-use crate::model::{Effect, Glob, NameRule, Place};
+use crate::model::{Effect, Globs, NameRule, Place};
 
 /// Settings of a repository. Flags and environment variables win over them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -39,10 +39,10 @@ pub(crate) struct Config {
     pub guard: Managed<Guard>,
     /// The rooms that are this repository's, as globs over their names: a file of another room is an error, and
     /// other rooms are left alone, whatever the state knows of them. Default: all.
-    pub owns: Managed<Vec<Glob>>,
+    pub owns: Managed<Globs>,
     /// Rooms that are never archived, and that no effect on people happens to without `--allow EFFECT`, as globs over
     /// their names. Each is read right before it is written. Default: none.
-    pub protected: Managed<Vec<Glob>>,
+    pub protected: Managed<Globs>,
     /// What every room has to keep to, beyond the rules of the service; `validate`, `plan` and `apply` report breaches.
     pub policies: Managed<Vec<PolicyConfig>>,
     /// Which room names are accepted. Default: `lowercase`.
@@ -210,6 +210,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_reported_with_their_place() {
+        let many = format!("app: acme\nowns: [{}]", "\"{a,b}*?cccccc\",".repeat(3_000));
         for (text, line, words) in [
             ("app: acme\nrates: 5/s", 2, "unknown field `rates`"),
             ("app: acme\nparallelism: many", 2, "`parallelism`"),
@@ -227,6 +228,7 @@ mod tests {
                 2,
                 "not a pattern for room names",
             ),
+            (&many, 2, "more than 32768 characters"),
             ("- app", 1, "key: value"),
         ] {
             let (place, message) = parse(text).unwrap_err();

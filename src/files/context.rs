@@ -2,7 +2,7 @@
 
 use crate::files::defaults::Defaults;
 use crate::model::policy::{Ask, NOBODY};
-use crate::model::{Glob, NameRule, Variables};
+use crate::model::{Globs, NameRule, Variables};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -15,7 +15,7 @@ pub(crate) struct Context<'a> {
     pub sandbox: bool,
     pub defaults: &'a Defaults,
     /// The rooms that are the repository's. `None`: all.
-    pub owns: Option<&'a [Glob]>,
+    pub owns: Option<&'a Globs>,
     /// What the repository demands of its rooms beyond the rules of the service.
     pub policies: Policies<'a>,
 }

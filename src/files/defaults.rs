@@ -68,7 +68,7 @@ impl Layer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Defaults {
     layers: Vec<Arc<Layer>>,
-    /// The digests of their texts, in their order.
+    /// A digest of their texts, in their order: of constant length, as there is one for every directory.
     identity: String,
 }
 
@@ -80,7 +80,7 @@ impl Defaults {
 
     /// These, and in front of them a nearer file.
     pub(crate) fn below(&self, nearer: Arc<Layer>) -> Self {
-        let identity = format!("{} {}", nearer.digest, self.identity);
+        let identity = sha256(format!("{} {}", nearer.digest, self.identity).as_bytes());
         let mut layers = vec![nearer];
         layers.extend(self.layers.iter().cloned());
         Self { layers, identity }

@@ -9,6 +9,9 @@ use crate::disk::plain_file::real;
 use crate::files::defaults::{self, STEM};
 use crate::model::{Finding, Place, Rule};
 
+/// Most directories in each other: all their defaults are laid over each room.
+const MOST_LEVELS: usize = 32;
+
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub rooms: Vec<PathBuf>,
@@ -45,6 +48,7 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
     // Nothing is filtered but hidden directories: a room file that some ignore file hides would silently
     // stop being managed.
     let mut left = vec![root.to_owned()];
+    let deepest = root.components().count() + MOST_LEVELS;
     if !root.is_dir() {
         let kind = root.symlink_metadata().map(|metadata| metadata.file_type());
         sort_out(root, kind.ok(), root, &mut found);
@@ -62,8 +66,11 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
                         continue;
                     }
                     sort_out(&path, Some(kind), root, &mut found);
-                    if kind.is_dir() {
+                    if kind.is_dir() && path.components().count() <= deepest {
                         left.push(path);
+                    } else if kind.is_dir() {
+                        let message = format!("this is more than {MOST_LEVELS} directories deep");
+                        found.in_the_way(&path, Rule::Directory, &message, "move it further up");
                     }
                 }
             }

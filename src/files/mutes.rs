@@ -3,8 +3,7 @@
 use serde::Deserialize;
 
 use crate::files::yaml;
-use crate::model::Place;
-use crate::model::catalogue;
+use crate::model::{Globs, Place, catalogue};
 use crate::planner::mutes::Mute;
 
 /// One entry of the list, before it is checked.
@@ -16,6 +15,9 @@ struct Entry {
     reason: String,
     until: String,
 }
+
+/// Most mutes: each may be about every room.
+const MOST: usize = 1_000;
 
 /// The mutes that `text` lists; otherwise what is wrong with it, and where.
 pub(crate) fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
@@ -44,7 +46,13 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
             );
         }
     }
-    Ok(mutes)
+    match mutes.len() <= MOST && Globs::fit(mutes.iter().map(|mute| &mute.room)) {
+        true => Ok(mutes),
+        false => Err((
+            Place::START,
+            format!("there are more than {MOST} mutes, or their patterns are too long together"),
+        )),
+    }
 }
 
 fn check(entry: &Entry) -> Result<Mute, String> {
@@ -61,13 +69,14 @@ fn check(entry: &Entry) -> Result<Mute, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::planner::mutes::is_muted;
 
     #[test]
     fn a_list_of_mutes() {
         let text = "mutes:\n  - {room: \"sales-*\", attribute: enableChat, reason: \"trial\", until: 2027-01-31}\n";
         let mutes = parse(text).unwrap();
         assert_eq!(mutes.len(), 1);
-        assert!(mutes[0].covers("sales-emea", "enableChat"));
+        assert!(is_muted(&mutes, "sales-emea", "enableChat"));
         assert!(parse("").unwrap().is_empty());
     }
 

@@ -19,7 +19,7 @@ use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
 use crate::model::words::count;
 use crate::model::{
-    EnvPrefix, Finding, Origins, Place, Related, RoomOrigins, Rule, Wanted, WantedRoom, glob,
+    EnvPrefix, Finding, Origins, Place, Related, RoomOrigins, Rule, Wanted, WantedRoom,
 };
 
 /// How many files a thread takes at once: a few are done sooner than a thread is started.
@@ -278,7 +278,7 @@ fn read_room(
 /// A room of somebody else.
 fn not_owned(room: &RoomFile, context: &Context<'_>) -> Option<Finding> {
     let name = room.name.as_str();
-    context.owns.filter(|owns| !glob::any(owns, name))?;
+    context.owns.filter(|owns| !owns.match_any(name))?;
     let place = match room.name_at {
         Place::WHOLE_FILE => Place::START,
         named => named,
@@ -405,6 +405,13 @@ mod tests {
         assert_eq!(loaded.findings, []);
         let names: Vec<&str> = loaded.wanted.keys().map(RoomName::as_str).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn directories_in_each_other_have_an_end() {
+        let of = |levels| format!("{}a.yaml", "x/".repeat(levels));
+        let dir = tree(&[(&of(32), "privacy: public"), (&of(33), "not: read")]);
+        assert_eq!(rules(&dir), [("x".to_owned(), Rule::Directory)]);
     }
 
     #[test]

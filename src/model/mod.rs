@@ -49,7 +49,7 @@ pub(crate) mod words;
 
 pub(crate) use effect::Effect;
 pub(crate) use finding::{Finding, Place, Related, Severity};
-pub(crate) use glob::Glob;
+pub(crate) use glob::{Glob, Globs};
 pub(crate) use live::{Live, LiveRoom};
 pub(crate) use name::{NameRule, RoomName};
 pub(crate) use origin::{Origin, Origins, RoomOrigins};

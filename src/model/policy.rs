@@ -4,6 +4,7 @@
 //! (`policy_names`), and its work and memory bounded (`policy_cost`), before anything is evaluated.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
@@ -22,7 +23,7 @@ use super::rule::Rule;
 use super::rules::Violation;
 use super::secret::MASK;
 use super::value::Scalar;
-use super::{RoomName, Settings, Value};
+use super::{Globs, RoomName, Settings, Value};
 
 /// Most policies, terms of all of them, breaches in all rooms, and attributes that a breach points at.
 const MOST_POLICIES: usize = 500;
@@ -50,6 +51,7 @@ type Patterns = BTreeMap<String, (Regex, u64)>;
 #[derive(Debug)]
 pub(crate) struct Policy {
     config: PolicyConfig,
+    rooms: Globs,
     program: Program,
     /// Those of all policies, once all are there.
     patterns: Arc<Patterns>,
@@ -158,6 +160,13 @@ pub(crate) fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyErr
     let mut policies: Vec<Policy> = Vec::with_capacity(configs.len());
     let (mut terms, mut states) = (0, 0);
     let mut patterns = Patterns::new();
+    if let Some(last) = configs
+        .last()
+        .filter(|_| !Globs::fit(configs.iter().map(|one| &one.rooms)))
+    {
+        let why = "the patterns for rooms of all policies together are too long";
+        return Err(last.error(last.at, why, "name fewer rooms in each"));
+    }
     for config in configs {
         let refuse = |why: &str, help: &str| config.error(config.at, why, help);
         if policies.len() == MOST_POLICIES {
@@ -221,6 +230,7 @@ impl Policy {
         let patterns = patterns(program.expression()).map_err(wrong)?;
         let policy = Self {
             config: config.clone(),
+            rooms: iter::once(config.rooms.clone()).collect(),
             patterns: Arc::new(patterns),
             attributes: named(&config.expression),
             program,
@@ -251,7 +261,7 @@ impl Policy {
     }
 
     fn is_about(&self, room: &RoomName) -> bool {
-        self.config.rooms.matches(room.as_str())
+        self.rooms.match_any(room.as_str())
     }
 
     /// What any policy reads of a room.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Cause;
-use super::mutes::{Idle, Mute, Mutes};
+use super::mutes::{Idle, Mute, Mutes, RoomMutes};
 use super::plan::only_claimed;
 use super::scope::LeftOutBy;
 use super::state::{AppliedRoom, State};
@@ -181,10 +181,11 @@ pub(crate) fn drift(evidence: &Evidence<'_>) -> Drift {
         listed,
         ..
     } = evidence;
+    let mutes = Mutes::at(evidence.now, evidence.mutes);
     let managed: BTreeSet<&RoomName> = wanted.keys().chain(state.rooms.keys()).collect();
     let mut rooms: Vec<RoomDrift> = managed
         .into_iter()
-        .map(|name| evidence.judge(name))
+        .map(|name| evidence.judge(name, &mutes))
         .collect();
     let is_managed = |name: &str| wanted.contains_key(name) || state.rooms.contains_key(name);
     let unmanaged = listed.iter().filter(|name| !is_managed(name));
@@ -202,7 +203,7 @@ pub(crate) fn drift(evidence: &Evidence<'_>) -> Drift {
     }
     rooms.extend(unmanaged.map(|name| RoomDrift::new(name, Verdict::Unmanaged, None)));
     rooms.sort_by(|a, b| a.room.cmp(&b.room));
-    let idle = evidence.idle(&rooms);
+    let idle = evidence.idle(&rooms, &mutes);
     Drift { rooms, idle }
 }
 
@@ -223,14 +224,14 @@ impl RoomDrift {
 }
 
 impl Evidence<'_> {
-    fn judge(&self, name: &RoomName) -> RoomDrift {
+    fn judge(&self, name: &RoomName, mutes: &Mutes<'_>) -> RoomDrift {
         let applied = self.state.applied(name);
         let seen = sighting(self.world, name);
         let file = self.wanted.get(name);
         let (verdict, message) = match seen {
             Sighting::Present(live) => {
                 let doubt = self.doubt(name, seen);
-                let room = self.compare(name, applied, live);
+                let room = self.compare(name, applied, live, mutes.of(name));
                 return RoomDrift {
                     message: doubt.or(room.message),
                     ..room
@@ -266,13 +267,18 @@ impl Evidence<'_> {
     }
 
     /// The verdict on a room that is there.
-    fn compare(&self, name: &RoomName, known: &AppliedRoom, live: &LiveRoom) -> RoomDrift {
+    fn compare(
+        &self,
+        name: &RoomName,
+        known: &AppliedRoom,
+        live: &LiveRoom,
+        mutes: RoomMutes<'_>,
+    ) -> RoomDrift {
         let (applied, recreated) = (known.about(live), known.is_recreated(live));
         let file = self.wanted.get(name);
         let salt = self.state.salt();
         let shown = applied.shown(live, salt);
         // An orphan has no file: it is held against what was applied.
-        let mutes = Mutes::at(self.now, self.mutes).of(name);
         let sides = match file {
             Some(file) => RoomSides::toward(file, applied, &shown, salt, mutes),
             None => RoomSides::back(applied, &shown, mutes),
@@ -314,38 +320,33 @@ impl Evidence<'_> {
         room
     }
 
-    /// Whether something that a mute is about could not be looked at, so that it may have moved all the same.
-    fn hides(&self, room: &RoomDrift, mute: &Mute) -> bool {
-        let seen = self.world.get(room.room.as_str());
-        let is_hidden = |a: &AttributeDrift| {
-            a.live.is_none() && a.wanted.is_some() && mute.covers(&room.room, &a.name)
-        };
-        match seen {
-            Some(Sighting::Present(_)) => room.attributes.iter().any(is_hidden),
-            _ => room.verdict != Verdict::Unmanaged && mute.room.matches(&room.room),
+    /// Whether something moved that a mute of the room is about, or may have, as it could not be looked at.
+    fn may_need(&self, room: &RoomDrift, mute: &Mute) -> bool {
+        let has_moved = |a: &AttributeDrift| a.cause.is_a_move_of_the_service();
+        let is_hidden = |a: &AttributeDrift| a.live.is_none() && a.wanted.is_some();
+        let mut attributes = room.attributes.iter().filter(|a| mute.covers(&a.name));
+        match self.world.get(room.room.as_str()) {
+            Some(Sighting::Present(_)) => attributes.any(|a| has_moved(a) || is_hidden(a)),
+            _ => room.verdict != Verdict::Unmanaged || attributes.any(has_moved),
         }
     }
 
     /// The mutes that mute nothing.
-    fn idle(&self, rooms: &[RoomDrift]) -> Vec<(usize, Idle)> {
-        let moved = rooms.iter().flat_map(|room| {
-            let attributes = room.attributes.iter();
-            let attributes = attributes.filter(|a| a.cause.is_a_move_of_the_service());
-            attributes.map(|a| (room.room.as_str(), a.name.as_str()))
-        });
-        let moved: Vec<(&str, &str)> = moved.collect();
-        let is_about_others = |mute: &Mute| self.others.keys().any(|name| mute.room.matches(name));
-        let idle = |mute: &Mute| match mute.is_active(self.now) {
-            false => Some(Idle::Expired),
-            true if is_about_others(mute) => None,
-            true if moved.iter().any(|(room, name)| mute.covers(room, name)) => None,
-            true if rooms.iter().any(|room| self.hides(room, mute)) => None,
-            true => Some(Idle::Unused),
+    fn idle(&self, rooms: &[RoomDrift], mutes: &Mutes<'_>) -> Vec<(usize, Idle)> {
+        let others = self.others.keys().flat_map(|name| mutes.about(name));
+        let mut needed: BTreeSet<usize> = others.map(|(at, _)| at).collect();
+        for room in rooms {
+            for (at, mute) in mutes.about(&room.room) {
+                if !needed.contains(&at) && self.may_need(room, mute) {
+                    needed.insert(at);
+                }
+            }
+        }
+        let idle = |(at, mute): (usize, &Mute)| match mute.is_active(self.now) {
+            false => Some((at, Idle::Expired)),
+            true => (!needed.contains(&at)).then_some((at, Idle::Unused)),
         };
-        let mutes = self.mutes.iter().enumerate();
-        mutes
-            .filter_map(|(position, mute)| Some((position, idle(mute)?)))
-            .collect()
+        self.mutes.iter().enumerate().filter_map(idle).collect()
     }
 }
 

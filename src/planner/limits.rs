@@ -11,7 +11,7 @@ use super::change::{Action, Cause, Change, Plan};
 use super::world::Sighting;
 use crate::model::effect::{Held, effects};
 use crate::model::words::count;
-use crate::model::{Effect, Glob, RoomName, StoredSettings, glob};
+use crate::model::{Effect, Globs, RoomName, StoredSettings};
 
 /// Below so many managed rooms a share says nothing: one room of three is a third.
 pub(crate) const FLOOR: u64 = 10;
@@ -81,7 +81,7 @@ pub(crate) struct Limits {
     pub require_allow: Vec<Effect>,
     pub allowed: Vec<Effect>,
     /// Rooms that are never archived, and of which every effect has to be allowed.
-    pub protected: Vec<Glob>,
+    pub protected: Globs,
     /// How many guards forbid less than at the base of the change.
     pub weakened: u64,
     /// Whether a room may have no effect that its plan does not name: others reviewed that.
@@ -95,14 +95,14 @@ pub(crate) struct BaseGuard {
     /// Effects that have to be allowed.
     pub require_allow: Vec<Effect>,
     /// Rooms that are never archived, and of which every effect has to be allowed.
-    pub protected: Vec<Glob>,
+    pub protected: Globs,
 }
 
 impl BaseGuard {
     /// Forbids as well what `other` does.
     pub(crate) fn extend(&mut self, other: &Self) {
         self.require_allow.extend(&other.require_allow);
-        self.protected.extend(other.protected.iter().cloned());
+        self.protected.extend(&other.protected);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -132,7 +132,7 @@ impl Limits {
     #[must_use]
     pub(crate) fn and_of_base(mut self, base: &BaseGuard, weakened: usize) -> Self {
         self.require_allow.extend(&base.require_allow);
-        self.protected.extend(base.protected.iter().cloned());
+        self.protected.extend(&base.protected);
         self.weakened += weakened as u64;
         self
     }
@@ -149,7 +149,7 @@ impl Limits {
     }
 
     pub(crate) fn protects(&self, room: &RoomName) -> bool {
-        glob::any(&self.protected, room.as_str())
+        self.protected.match_any(room.as_str())
     }
 
     /// Whether anything speaks against any effect on a room.
@@ -371,7 +371,7 @@ fn banned(steps: &[Step<'_>], effect: Effect, ban: Ban, limits: &Limits) -> Opti
 mod tests {
     use super::*;
     use crate::model::Wanted;
-    use crate::planner::testing::{applied, file, name, pruning, shown};
+    use crate::planner::testing::{applied, file, globs, name, pruning, shown};
     use crate::planner::{Gone, Sighting, plan};
 
     /// A plan that archives all of `rooms` rooms but `kept`.
@@ -545,7 +545,7 @@ mod tests {
     fn a_protected_room_is_never_archived_and_has_every_effect_allowed() {
         let refused = |plan: &Plan, protected: &str, allowed: &[Effect]| -> Vec<String> {
             let limits = Limits {
-                protected: vec![protected.parse().unwrap()],
+                protected: globs(&[protected]),
                 allowed: allowed.to_vec(),
                 ..Limits::default()
             };

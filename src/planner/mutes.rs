@@ -1,5 +1,7 @@
 //! Mutes: drift that is known, accepted for a reason, and only until a day; and what can become of an attribute by one.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -7,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::glob::GlobError;
-use crate::model::{Glob, RoomName, Stored};
+use crate::model::{Glob, Globs, RoomName, Stored};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Mute {
@@ -69,9 +71,9 @@ impl Mute {
         now < self.ends
     }
 
-    /// Whether it is about this attribute of this room.
-    pub(crate) fn covers(&self, room: &str, attribute: &str) -> bool {
-        (self.attribute == "*" || self.attribute == attribute) && self.is_about(room)
+    /// Whether it is about this attribute, of a room that it is about.
+    pub(crate) fn covers(&self, attribute: &str) -> bool {
+        self.attribute == "*" || self.attribute == attribute
     }
 
     /// Whether all that `other` accepts is accepted by this one, as far as can be said without comparing patterns.
@@ -81,35 +83,46 @@ impl Mute {
             && attributes.contains(&self.attribute.as_str())
             && self.ends >= other.ends
     }
-
-    fn is_about(&self, room: &str) -> bool {
-        self.room.matches(room)
-    }
 }
 
 /// The mutes that count at a moment.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Mutes<'a> {
-    all: &'a [Mute],
-    now: i64,
+    /// Each with its place among all.
+    active: Vec<(usize, &'a Mute)>,
+    rooms: Globs,
 }
 
 impl<'a> Mutes<'a> {
     /// Those of `all` that are not over at `now`, in Unix seconds.
     pub(crate) fn at(now: i64, all: &'a [Mute]) -> Self {
-        Self { all, now }
+        let active = all.iter().enumerate();
+        let active: Vec<_> = active.filter(|(_, mute)| mute.is_active(now)).collect();
+        let rooms = active.iter().map(|(_, mute)| mute.room.clone()).collect();
+        Self { active, rooms }
     }
 
+    /// Those that are about a room, each with its place among all.
+    pub(super) fn about(&self, room: &str) -> impl Iterator<Item = (usize, &'a Mute)> {
+        self.rooms.matching(room).map(|at| self.active[at])
+    }
+
+    /// The mutes of one room, by attribute: of several the one that lasts longest.
     pub(super) fn of(&self, room: &RoomName) -> RoomMutes<'a> {
-        let mutes = self.all.iter();
-        let mutes = mutes.filter(|mute| mute.is_active(self.now) && mute.is_about(room.as_str()));
-        RoomMutes(mutes.collect())
+        let mut longest = BTreeMap::new();
+        for (_, one) in self.about(room.as_str()) {
+            let longest = longest.entry(&*one.attribute).or_insert(one);
+            if one.ends >= longest.ends {
+                *longest = one;
+            }
+        }
+        RoomMutes(longest)
     }
 }
 
 /// The mutes of one room that count.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RoomMutes<'a>(Vec<&'a Mute>);
+pub(super) struct RoomMutes<'a>(BTreeMap<&'a str, &'a Mute>);
 
 impl<'a> RoomMutes<'a> {
     pub(super) fn is_empty(&self) -> bool {
@@ -118,9 +131,12 @@ impl<'a> RoomMutes<'a> {
 
     /// The mute of an attribute; of several the one that lasts longest.
     pub(super) fn of(&self, attribute: &str) -> Option<&'a Mute> {
-        let mutes = self.0.iter().copied();
-        let mutes = mutes.filter(|mute| mute.attribute == "*" || mute.attribute == attribute);
-        mutes.max_by_key(|mute| mute.ends)
+        let mutes = [self.0.get("*"), self.0.get(attribute)];
+        mutes
+            .into_iter()
+            .flatten()
+            .copied()
+            .max_by_key(|mute| mute.ends)
     }
 }
 
@@ -178,8 +194,17 @@ impl Muted {
     }
 }
 
+/// Whether one of `mutes` is about this attribute of this room, whenever it ends.
+#[cfg(test)]
+pub(crate) fn is_muted(mutes: &[Mute], room: &str, attribute: &str) -> bool {
+    let at = Mutes::at(i64::MIN, mutes);
+    at.about(room).any(|(_, mute)| mute.covers(attribute))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::planner::testing::name;
 
@@ -200,9 +225,9 @@ mod tests {
     #[test]
     fn rooms_are_matched_by_pattern() {
         let mute = Mute::new("sales-*", "enableChat", "why", "2027-01-01").unwrap();
-        assert!(mute.covers("sales-emea", "enableChat"));
-        assert!(!mute.covers("sales-emea", "privacy"));
-        assert!(!mute.covers("presales-emea", "enableChat"));
+        assert!(is_muted(slice::from_ref(&mute), "sales-emea", "enableChat"));
+        assert!(!is_muted(slice::from_ref(&mute), "sales-emea", "privacy"));
+        assert!(!is_muted(&[mute], "presales-emea", "enableChat"));
         assert!(Mute::new("[", "*", "why", "2027-01-01").is_err());
         assert!(Mute::new("a", "*", " ", "2027-01-01").is_err());
     }

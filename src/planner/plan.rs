@@ -69,7 +69,7 @@ pub(crate) fn plan(
         .keys()
         .filter(|name| !wanted.contains_key(*name));
     for name in wanted.keys().chain(leftover) {
-        let room = Room::new(name, wanted, state, world, mutes);
+        let room = Room::new(name, wanted, state, world, &mutes);
         let options = Options {
             prune: options.prune && !spelled.contains(&name.folded()),
             ..*options
@@ -168,7 +168,7 @@ pub(super) struct Room<'a> {
     /// What the service shows of it, in the form that is compared.
     pub live: StoredSettings,
     pub salt: &'a str,
-    pub mutes: Mutes<'a>,
+    pub mutes: &'a Mutes<'a>,
 }
 
 impl<'a> Room<'a> {
@@ -177,7 +177,7 @@ impl<'a> Room<'a> {
         wanted: &'a Wanted,
         state: &'a State,
         world: Option<&'a World>,
-        mutes: Mutes<'a>,
+        mutes: &'a Mutes<'a>,
     ) -> Self {
         let seen = world.map(|world| sighting(world, name));
         let (salt, remembered) = (state.salt(), state.applied(name));

@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{AppliedRoom, State};
 use crate::model::words::count;
-use crate::model::{Glob, RoomName, Wanted, glob};
+use crate::model::{Globs, RoomName, Wanted};
 
 /// The rooms that a user selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Selection {
     /// Only rooms that one of these matches. Empty: all.
-    pub target: Vec<Glob>,
+    pub target: Globs,
     /// No room that one of these matches.
-    pub exclude: Vec<Glob>,
+    pub exclude: Globs,
 }
 
 impl Selection {
@@ -27,8 +27,8 @@ impl Selection {
     }
 
     pub(crate) fn takes(&self, name: &str) -> bool {
-        let is_target = self.target.is_empty() || glob::any(&self.target, name);
-        is_target && !glob::any(&self.exclude, name)
+        let is_target = self.target.is_empty() || self.target.match_any(name);
+        is_target && !self.exclude.match_any(name)
     }
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct Scope {
     /// Whether the whole configured directory is looked at.
     pub whole: bool,
     /// The rooms that are this configuration's. `None`: all.
-    pub owns: Option<Vec<Glob>>,
+    pub owns: Option<Globs>,
     /// What the user selected.
     pub selection: Selection,
     /// What the saved plan was made for.
@@ -183,7 +183,7 @@ impl Scope {
 
     /// Why a room of this name is not considered, wherever it is.
     pub(crate) fn leaves_out(&self, name: &str) -> Option<LeftOutBy> {
-        let is_owned = self.owns.as_ref().is_none_or(|own| glob::any(own, name));
+        let is_owned = self.owns.as_ref().is_none_or(|owns| owns.match_any(name));
         if !is_owned {
             return Some(LeftOutBy::Claim);
         }
@@ -302,7 +302,7 @@ fn join(directory: &str, rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::testing::{applied, files, name, pruning};
+    use crate::planner::testing::{applied, files, globs, name, pruning};
     use crate::planner::{Action, plan};
 
     /// Rooms that were applied from two directories and a hidden one, and one of which nobody remembers from where.
@@ -431,10 +431,7 @@ mod tests {
 
     #[test]
     fn claims_and_selections_leave_rooms_out_of_everything() {
-        let globs = |text: &str| -> Vec<Glob> {
-            let globs = text.split_whitespace();
-            globs.map(|glob| glob.parse().unwrap()).collect()
-        };
+        let globs = |text: &str| globs(&text.split_whitespace().collect::<Vec<_>>());
         let state = state();
         // Claims, targets, exclusions; the rooms of the state and of the files that are left; why the others are not.
         let cases = [
@@ -502,9 +499,9 @@ mod tests {
             "",
             "a file with an error may declare it"
         );
-        scope.owns = Some(vec!["sales-*".parse().unwrap()]);
+        scope.owns = Some(globs(&["sales-*"]));
         assert_eq!(unmanaged(&scope, Some(&elsewhere)), "sales-new");
-        scope.selection.exclude = vec!["*new".parse().unwrap()];
+        scope.selection.exclude = globs(&["*new"]);
         assert_eq!(unmanaged(&scope, Some(&elsewhere)), "");
     }
 

@@ -4,7 +4,8 @@ use super::doubts::{self, Doubts};
 use super::{AppliedRoom, Options, Sighting, State, World};
 use crate::model::value::stored;
 use crate::model::{
-    Live, LiveRoom, RoomName, Secret, Settings, StoredSettings, Value, Wanted, WantedRoom,
+    Glob, Globs, Live, LiveRoom, RoomName, Secret, Settings, StoredSettings, Value, Wanted,
+    WantedRoom,
 };
 
 pub(crate) fn name(text: &str) -> RoomName {
@@ -117,4 +118,9 @@ pub(crate) fn live_of(world: &mut World) -> &mut LiveRoom {
         Some(Sighting::Present(live)) => live,
         other => panic!("{other:?}"),
     }
+}
+
+pub(crate) fn globs(texts: &[&str]) -> Globs {
+    let globs = texts.iter().map(|text| text.parse::<Glob>().unwrap());
+    globs.collect()
 }

@@ -13,7 +13,8 @@ use super::in_process::{Bench, options, quirks, wanted};
 use crate::model::{Effect, RoomName, StoredSettings, Wanted};
 use crate::planner::drift::{Evidence, drift};
 use crate::planner::limits::{Limits, refusals};
-use crate::planner::mutes::Mute;
+use crate::planner::mutes::{Mute, is_muted};
+use crate::planner::testing::globs;
 use crate::planner::undeclared::observed;
 use crate::planner::{Action, Options, Outcome, Sighting, State, Verdict, plan};
 use crate::report::saved::Mode;
@@ -226,10 +227,6 @@ fn mutes() -> impl Strategy<Value = Vec<Mute>> {
         let mute = |(room, name)| Mute::new(room, name, "known", "2100-01-01").unwrap();
         some.into_iter().map(mute).collect()
     })
-}
-
-fn is_muted(mutes: &[Mute], room: &str, attribute: &str) -> bool {
-    mutes.iter().any(|mute| mute.covers(room, attribute))
 }
 
 type Held = BTreeMap<String, BTreeMap<String, Value>>;
@@ -479,11 +476,7 @@ fn run(
     bench.limits = Limits {
         require_allow: turn.named.clone(),
         allowed: turn.allowed.clone(),
-        protected: turn
-            .protected
-            .iter()
-            .map(|room| room.parse().unwrap())
-            .collect(),
+        protected: globs(&turn.protected),
         only_named: turn.is_reviewed,
         ..Limits::default()
     };

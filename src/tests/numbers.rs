@@ -13,6 +13,7 @@ use crate::model::{Effect, RoomName, Wanted};
 use crate::planner::drift::{Evidence, RoomDrift};
 use crate::planner::limits::Limits;
 use crate::planner::mutes::Mute;
+use crate::planner::testing::globs;
 use crate::planner::{
     Action, Options, Outcome, Plan, Receipt, Sighting, State, Verdict, drift, plan,
 };
@@ -104,11 +105,7 @@ impl Turn {
                 .then_some(Effect::RecordingOn)
                 .into_iter()
                 .collect(),
-            protected: self
-                .is_protected
-                .then(|| "b".parse().unwrap())
-                .into_iter()
-                .collect(),
+            protected: globs(if self.is_protected { &["b"] } else { &[] }),
             ..Limits::default()
         }
     }

@@ -13,7 +13,9 @@ use crate::model::value::stored;
 use crate::model::{Effect, Live, NameRule, Origins, Secret, Variables, Wanted, digest};
 use crate::planner::doubts::with;
 use crate::planner::limits::{Limits, refusals};
-use crate::planner::testing::{applied, files as several, live, live_of, name, options, shown};
+use crate::planner::testing::{
+    applied, files as several, globs, live, live_of, name, options, shown,
+};
 use crate::planner::{
     Event, Gone, Options, Plan, Scope, Selection, Sighting, State, World, narrow, plan,
     saved_changes,
@@ -76,7 +78,7 @@ impl Site {
             world: shown(&before),
             mode,
             selection: Selection {
-                exclude: vec!["other".parse().unwrap()],
+                exclude: globs(&["other"]),
                 ..Selection::default()
             },
             hidden: None,

@@ -13,8 +13,9 @@ use super::in_process::{Bench, options, quirks, wanted};
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::{looked, room_files};
-use crate::model::{Effect, Finding, Glob, NameRule, RoomName, Variables, Wanted};
+use crate::model::{Effect, Finding, NameRule, RoomName, Variables, Wanted};
 use crate::planner::limits::{Limits, refusals};
+use crate::planner::testing::globs as parsed;
 use crate::planner::{Action, Options, Plan, Selection, State, plan};
 use crate::service::observe::observe;
 
@@ -272,10 +273,6 @@ fn name(text: &str) -> RoomName {
     RoomName::try_from(text.to_owned()).unwrap()
 }
 
-fn parsed(globs: &[&str]) -> Vec<Glob> {
-    globs.iter().map(|glob| glob.parse().unwrap()).collect()
-}
-
 /// One run as the commands make it. Returns the plan if it comes to one.
 fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
     let (whole, looked) = (root.join("rooms"), root.join(turn.looked.0));
@@ -286,7 +283,7 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
         variables: Variables::NONE,
         defaults: Defaults::NONE,
         sandbox: false,
-        owns: owns.as_deref(),
+        owns: owns.as_ref(),
         policies: Policies::NONE,
     };
     let mut scope = looked::scope(root, &whole, &looked);

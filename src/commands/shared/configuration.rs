@@ -12,7 +12,7 @@ use crate::files::config::{self, Config, ConfigText};
 use crate::files::config_search::{NAMES, SearchError, directories, find};
 use crate::files::text_file::load;
 use crate::files::weakened::Placed;
-use crate::model::{Effect, Glob, NameRule, Place};
+use crate::model::{Effect, Globs, NameRule, Place};
 
 /// The usual places, from the directory of the configuration.
 pub(crate) const ROOMS: &str = "rooms";
@@ -84,8 +84,8 @@ impl Configuration {
     }
 
     /// Rooms that `apply` never archives, and for which it wants every effect to be allowed.
-    pub(crate) fn protected(&self) -> &[Glob] {
-        self.config.protected.get().map_or(&[], Vec::as_slice)
+    pub(crate) fn protected(&self) -> Globs {
+        self.config.protected.get().cloned().unwrap_or_default()
     }
 
     /// `../roomctl.yaml:7`: where it says something.

@@ -85,7 +85,7 @@ fn forbidden(base: &Then) -> BaseGuard {
         },
         Ok(Settings { configuration, .. }) => BaseGuard {
             require_allow: configuration.require_allow().to_vec(),
-            protected: configuration.protected().to_vec(),
+            protected: configuration.protected(),
         },
     }
 }
@@ -103,7 +103,7 @@ fn lets_through(here: &Workspace, base: &Configuration, weaker: &mut [Weakening]
     };
     let context = Context {
         names: base.names(),
-        owns: base.config.owns.get().map(Vec::as_slice),
+        owns: base.config.owns.get(),
         ..here.context(&*policies)
     };
     let mut refused = load_by(here, &context).findings;

@@ -8,8 +8,8 @@ use clap_complete::engine::ArgValueCompleter;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::room_names::rooms;
-use crate::model::Glob;
 use crate::model::suggest::nearest;
+use crate::model::{Glob, Globs};
 use crate::planner::{LeftOutBy, Selection};
 
 #[derive(Clone, Debug, Default, Args)]
@@ -26,8 +26,8 @@ impl SelectionArgs {
     pub(crate) fn selection(&self) -> Selection {
         let Self { target, exclude } = self;
         Selection {
-            target: target.clone(),
-            exclude: exclude.clone(),
+            target: target.iter().cloned().collect(),
+            exclude: exclude.iter().cloned().collect(),
         }
     }
 }
@@ -44,34 +44,41 @@ pub(crate) fn check(
         let why = others.get(*name);
         why.is_some_and(|why| *why != LeftOutBy::Selection)
     };
-    let matched = |glob: &Glob, elsewhere: bool| {
-        let mut names = known.iter().filter(|name| glob.matches(name));
-        names.find(|name| is_elsewhere(name) == elsewhere).copied()
-    };
     let near = |glob: &Glob| nearest(glob.as_str(), known.iter().copied());
-    let is_unknown = |glob: &&Glob| matched(glob, false).is_none();
-    if let Some(glob) = selection.target.iter().find(is_unknown) {
+    if let Some((at, glob)) = unmatched(&selection.target, known, |name| !is_elsewhere(name)).next()
+    {
         let target = glob.as_str().escape_debug();
         let failure = Failure::new(
             Exit::Usage,
             format!("--target {target} matches no room here"),
         );
-        return Err(match matched(glob, true) {
+        let mut elsewhere = known.iter().filter(|name| is_elsewhere(name));
+        return Err(match elsewhere.find(|name| selection.target.matching(name).any(|one| one == at)) {
             Some(name) => failure.hint(format!(
                 "there is `{name}`, which this run leaves out: its file is elsewhere, or roomctl.yaml does not own it"
             )),
             None => failure.did_you_mean(near(glob), "`roomctl state list` names the rooms of the state"),
         });
     }
-    for glob in &selection.exclude {
-        if !known.iter().any(|name| glob.matches(name)) {
-            let exclude = glob.as_str().escape_debug();
-            let near = near(glob).map(|name| format!("; did you mean `{name}`?"));
-            let near = near.unwrap_or_default();
-            output.note(&format!(
-                "warning: --exclude {exclude} matches no room{near}\n"
-            ));
-        }
+    for (_, glob) in unmatched(&selection.exclude, known, |_| true) {
+        let exclude = glob.as_str().escape_debug();
+        let near = near(glob).map(|name| format!("; did you mean `{name}`?"));
+        let near = near.unwrap_or_default();
+        output.note(&format!(
+            "warning: --exclude {exclude} matches no room{near}\n"
+        ));
     }
     Ok(())
+}
+
+/// The patterns that none of those names has that count, each with its place.
+fn unmatched<'g>(
+    globs: &'g Globs,
+    known: &BTreeSet<&str>,
+    counts: impl Fn(&&str) -> bool,
+) -> impl Iterator<Item = (usize, &'g Glob)> {
+    let counted = known.iter().filter(|name| counts(name));
+    let matched: BTreeSet<usize> = counted.flat_map(|name| globs.matching(name)).collect();
+    let globs = globs.iter().enumerate();
+    globs.filter(move |(at, _)| !matched.contains(at))
 }

@@ -340,7 +340,7 @@ impl Session {
             max_changes: args.max_changes,
             require_allow: configuration.require_allow().to_vec(),
             allowed: args.allow.clone(),
-            protected: configuration.protected().to_vec(),
+            protected: configuration.protected(),
             weakened: 0,
             only_named: self.is_reviewed,
         }

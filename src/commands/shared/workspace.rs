@@ -185,7 +185,7 @@ impl Workspace {
     /// What room files are read with. Who goes on with the rooms asks the policies about them.
     pub(crate) fn context<'a>(&'a self, ask: &'a dyn Ask) -> Context<'a> {
         Context {
-            owns: self.scope.owns.as_deref(),
+            owns: self.scope.owns.as_ref(),
             policies: Policies { ask, rooms: 0 },
             defaults: Defaults::NONE,
             sandbox: self.sandbox,
