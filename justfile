@@ -5,6 +5,9 @@
 default:
     @just --list
 
+# Most tests from outside wait for a clock or for another program, so two of them share a processor.
+export RUST_TEST_THREADS := env('RUST_TEST_THREADS', `expr 2 \* $(getconf _NPROCESSORS_ONLN)`)
+
 # Formatting and lints.
 check:
     cargo fmt --check

@@ -29,10 +29,8 @@ def attack(item, who, through):
     return note
 
 
-def all_of_them(s, named=""):
-    for item, who, through, function in ATTACKS:
-        if named not in function.__name__:
-            continue
+def all_of(s, attacked):
+    for item, who, through, function in attacked:
         before = s.main()
         stopped = function(s)
         s.go_on(before)

@@ -6,6 +6,8 @@ issue is closed. Then strangers attack it, see attacks.py. At the end nothing th
 
 Needs git and PyYAML. Everything happens in a temporary directory and on loopback."""
 
+import multiprocessing
+import os
 import signal
 import sys
 import tempfile
@@ -74,11 +76,12 @@ def drift_is_an_issue(s):
     check(s.apply(sha) and s.drift() and s.hub.issues[-1]["state"] == "closed", s.runner.log)
 
 
-def main():
-    # A shell's job in the background, or one under nohup, ignores them, and all that it starts would, too.
-    for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(one, signal.SIG_DFL)
-    program = Path(sys.argv[1]).resolve()
+def named(parts):
+    return [one for one in attacks.ATTACKS if all(part in one[-1].__name__ for part in parts)]
+
+
+def on_a_stage(program, number, stages):
+    """The way of a change on a stage of its own, and each attack whose turn it is there."""
     with tempfile.TemporaryDirectory() as work:
         stage = Stage(program, Path(work))
         try:
@@ -86,11 +89,27 @@ def main():
             a_change_is_planned_and_applied(stage)
             several_merges_are_applied_by_the_last_run(stage)
             drift_is_an_issue(stage)
-            attacks.all_of_them(stage, *sys.argv[2:])
+            attacks.all_of(stage, named(sys.argv[2:])[number::stages])
             step("nothing that is left holds a secret")
             stage.no_secret_is_left()
         finally:
             stage.end()
+
+
+def main():
+    # A shell's job in the background, or one under nohup, ignores them, and all that it starts would, too.
+    for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(one, signal.SIG_DFL)
+    program = Path(sys.argv[1]).resolve()
+    # No attack needs another: each processor has a stage, and its part of them.
+    stages = min(os.cpu_count(), len(named(sys.argv[2:])))
+    running = [multiprocessing.Process(target=on_a_stage, args=(program, number, stages)) for number in range(stages)]
+    for one in running:
+        one.start()
+    for one in running:
+        one.join()
+    if any(one.exitcode for one in running):
+        sys.exit(1)
     step("all of it went as it should")
 
 

@@ -121,7 +121,8 @@ class _Run:
         given = {name: self.text(value, known) for name, value in step.get("with", {}).items()}
         uses = step.get("uses", "").split("@")[0]
         if uses == "actions/checkout":
-            git("clone", "-q", self.runner.origin, self.home)
+            # Without copies of the objects, which would be most of the files that go away at the end.
+            git("clone", "-q", "--shared", "--template=", self.runner.origin, self.home)
             git("-C", self.home, "checkout", "-q", self.sha)
         elif uses == "actions/upload-artifact":
             kept = self.runner.work / f"artifact-{self.id}-{given['name']}"
