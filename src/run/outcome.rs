@@ -150,7 +150,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         known
     }
 
-    /// What was not sent and is not as it was: a service that replaces resets it.
+    /// What was not sent and is not as it was: a service that replaces resets it. An answer to a write may show less than a
+    /// read, so what it lacks counts, and is read again, only where that would have an effect.
     pub(super) fn moved_beside(&self, live: &LiveRoom) -> Vec<Undeclared> {
         if !self.tally.sent_write || self.action == Action::Create {
             return Vec::new();
@@ -162,7 +163,12 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             name,
             before,
         });
-        known.filter(|one| one.live != one.before).collect()
+        let counts = |one: &Undeclared| {
+            let is_shown = shown.contains_key(&one.name);
+            let effects = || self.effects_beside(live, std::slice::from_ref(one));
+            one.live != one.before && (is_shown || !effects().is_empty())
+        };
+        known.filter(counts).collect()
     }
 
     /// What such moves may do to people, beside what was sent.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
-use crate::model::{Effect, LiveRoom, RoomName, Settings, Stored, StoredSettings};
+use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
 use crate::planner::plan::{NOT_OURS, UNPROVEN, only_claimed};
 use crate::planner::{Action, AppliedRoom, Cause, Event, Gone, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
@@ -305,7 +305,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         };
         let is_short = comparison.unobservable.iter().any(may_be_read);
         let mut beside = self.moved_beside(live).into_iter();
-        let is_gone = beside.any(|one| one.live == Stored::Null(()));
+        let is_gone = beside.any(|one| !live.settings.contains_key(&one.name));
         (is_short || is_gone).then_some("the answer did not show all of the room")
     }
 

@@ -302,3 +302,25 @@ fn what_a_write_resets_is_told_with_its_effect() {
         assert_eq!(site.apply(&["--live"]).code, 0, "{way}");
     }
 }
+
+/// A service that shows less in answers to writes than to reads has not moved what is not shown; one read more decides, and
+/// only where it would matter.
+#[test]
+fn what_an_answer_leaves_out_was_not_moved() {
+    for (attribute, value, gets) in [
+        ("maxParticipants", json!(50), 0),
+        ("audioOnlyRoom", json!(true), 1),
+    ] {
+        let site = Site::new(&["echo=writes"], &[]);
+        site.room(0, "privacy: private\n");
+        made_by_hand(&site, 0);
+        site.edit("room-00", attribute, value);
+        assert_eq!(site.apply(&[]).code, 0);
+        site.room(0, "privacy: private\nenableChat: false\n");
+        let from = site.log().len();
+        let report = site.apply(&["--live"]).json();
+        assert_eq!(report["receipts"][0].get("undeclared"), None, "{report}");
+        // The look, the read before the write, and the write.
+        assert_eq!(site.log().len() - from, 3 + gets, "{attribute}");
+    }
+}
