@@ -916,6 +916,46 @@ proptest! {
         prop_assert!(is_left || is_said, "{made:#?}");
     }
 
+    /// What a look or a read showed counts as held until another one or a confirmed write says otherwise, however the run
+    /// ends: refused, held back, with nothing to do, or with a mute that leaves alone what moved.
+    #[test]
+    fn whatever_was_seen_counts_as_held(
+        steps in proptest::collection::vec(
+            (1_i64..4, prop::option::weighted(0.7, 1_i64..4), select(&MODES[..]), any::<bool>(), any::<bool>(), 0..6), 1..9,
+        ),
+    ) {
+        let mut bench = Bench::new(quirks(&["archived-name=reusable"]));
+        bench.limits.protected = globs(&["a"]);
+        let mutes = [Mute::new("a", "maxParticipants", "known", "2100-01-01").unwrap()];
+        let mut moved = Moved::new();
+        for (people, by_hand, mode, is_allowed, is_muted, again) in steps {
+            let files: Wanted = [(name("a"), wanted("a", json!({"privacy": "private", "maxParticipants": people})))].into();
+            let room = bench.world().room("a").cloned();
+            if let (Some(people), Some(room)) = (by_hand, room) {
+                let mut world = bench.world();
+                if again == 0 {
+                    world.create("a", room.attributes, 1_000);
+                }
+                world.edit("a", "maxParticipants", json!(people)).unwrap();
+                moved.insert(("a", "maxParticipants"));
+            }
+            bench.limits.allowed = if is_allowed { Effect::ALL.to_vec() } else { Vec::new() };
+            let reads = bench.world().counts().get;
+            let world = mode.live.then(|| look(&bench));
+            let mutes = if is_muted { &mutes[..] } else { &[] };
+            let options = Options { mutes, drift_only: mode.drift_only, reassert: mode.reassert, ..options() };
+            let made = plan(&files, &bench.state, world.as_ref(), &options);
+            bench.state.remember_look(&made.looked);
+            if refusals(&made, &bench.limits).is_empty() {
+                bench.carry_out(&made);
+            }
+            if bench.world().counts().get > reads {
+                moved.clear();
+            }
+            check_held(&bench, &moved)?;
+        }
+    }
+
     /// However many writes are lost in a row, whole or only their answers, whether the run goes on or another begins:
     /// what the service holds by then counts.
     #[test]
