@@ -112,6 +112,10 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         mut plan, others, ..
     } = planned.narrowed;
     let refusals = refusals(&plan, &limits);
+    if !plan.is_empty() && refusals.is_empty() {
+        // Before anybody reads a plan: without a key and an address there is nothing to approve.
+        session.service(&plan.app)?;
+    }
     show(&plan, &files, &refusals, &session, args, output);
     skipped.extend(set_aside(&mut plan));
     let (mut receipts, saved) = if plan.is_empty() && !is_weakened(&refusals) {
@@ -229,8 +233,6 @@ fn permit(
     if !refusals.is_empty() {
         return Err(guarded(refusals));
     }
-    // Before anybody is asked: without a key and an address there is nothing to approve.
-    session.service(&plan.app)?;
     // Nothing is sent any more, and the report says why.
     if session.is_interrupted() {
         return Ok(());

@@ -16,7 +16,9 @@ use super::shared::rooms::{accept, clean_up, elsewhere, load_any};
 use super::shared::selection::{self, SelectionArgs};
 use super::shared::session::Session;
 use super::shared::store::lock;
+use super::shared::trial::remove_trial;
 use super::shared::workspace::Workspace;
+use crate::model::RoomName;
 use crate::planner::{LeftOut, LeftOutBy, Scope};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::{ImportReport, text, view};
@@ -36,7 +38,6 @@ Examples:
 pub(crate) struct ImportArgs {
     /// Names of rooms
     #[arg(
-        required_unless_present = "all",
         conflicts_with = "all",
         value_name = "NAME",
         add = ArgValueCompleter::new(rooms)
@@ -65,6 +66,10 @@ pub(crate) fn run(
     args: &ImportArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
+    if args.names.is_empty() && !args.all {
+        let hint = "`roomctl import --all` takes all of the account; or name some: `roomctl import stand-up`";
+        return Err(Failure::new(Exit::Usage, "which rooms?").hint(hint));
+    }
     let session = Session::begin(global, &args.network, &args.selection, None)?;
     let workspace = &session.workspace;
     // They must be right: which rooms a broken file declares, nobody knows.
@@ -98,6 +103,11 @@ pub(crate) fn run(
         output.note(&note);
     }
     saved?;
+    let trial = RoomName::try_from("roomctl-trial".to_owned()).ok();
+    let is_known = trial.is_some_and(|trial| held.state.rooms.contains_key(&trial));
+    if args.all && !is_known && remove_trial(&workspace.configuration.base) {
+        output.note("removed rooms/roomctl-trial.yaml: the trial room of `init`, as it was made and never applied\n");
+    }
     if session.is_interrupted() {
         return Ok(Exit::Interrupted);
     }

@@ -13,6 +13,7 @@ use super::shared::output::Output;
 use super::shared::room_secrets;
 use super::shared::rooms::load_any;
 use super::shared::schemas::{self, SchemaName};
+use super::shared::trial::{TRIAL, trial};
 use super::shared::workspace::{Workspace, check_app, clock};
 use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::disk::whole_file::sweep;
@@ -64,15 +65,13 @@ const SCHEMAS: [(&str, SchemaName); 4] = [
 ];
 
 pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Result<Exit, Failure> {
-    if let Some(app) = &global.app {
-        check_app(app)?;
-    }
+    let app = global.app.as_deref().map(check_app).transpose()?;
     let root = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
     let has_config = configuration::is_in(&root);
     let has_rooms = has_rooms(&root.join("rooms"));
     let now = global.now.map_or_else(clock, |now| now.0);
     let mut text = String::new();
-    for (file, content) in files(global.app.as_deref(), now)? {
+    for (file, content) in files(app, now)? {
         // Examples among rooms that are there would only be in the way.
         if has_rooms && file.starts_with("rooms/") {
             continue;
@@ -129,7 +128,7 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
         |_| (now + 7_776_000).to_string(),
         |moment| moment.to_string(),
     );
-    let room = include_str!("../../templates/room.yaml").replace("{{expires}}", &expires);
+    let room = trial(&expires);
     let defaults = include_str!("../../templates/defaults.yaml");
     let mut files = vec![
         (
@@ -141,7 +140,7 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
             modeline("../schema/defaults.schema.json") + defaults,
         ),
         (
-            "rooms/roomctl-trial.yaml",
+            TRIAL,
             modeline("../schema/room-with-defaults.schema.json") + &room,
         ),
     ];

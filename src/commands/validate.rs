@@ -9,6 +9,7 @@ use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::report_file::check_outputs;
+use super::shared::rooms::without_imported;
 use super::shared::workspace::Workspace;
 use crate::files::room_files;
 use crate::model::Finding;
@@ -41,7 +42,9 @@ pub(crate) fn run(
     let named = &args.paths[..];
     let roots = if named.is_empty() { &whole } else { named };
     let policies = workspace.policies()?;
-    let loaded = room_files::load(&workspace.whole, roots, &workspace.context(&*policies));
+    let context = workspace.context(&*policies);
+    let mut loaded = room_files::load(&workspace.whole, roots, &context);
+    without_imported(&workspace, &mut loaded);
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     print_report(report, &args.report, Detail::default(), output)?;
     if Finding::any_error(&loaded.findings) {

@@ -34,7 +34,7 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
     let mut found = Found::default();
     if !root.exists() {
         let message = "there is no such file or directory";
-        let help = "create it with a first room file, or name another one with --rooms";
+        let help = "create it with a first room file, as `roomctl init` does, or name another one with --rooms";
         found.in_the_way(root, Rule::NoRooms, message, help);
         return found;
     }
@@ -149,6 +149,9 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
             let message = "this directory has the name of a room file";
             found.in_the_way(path, Rule::Directory, message, "rename the directory");
         }
+    } else if !is_yaml && path != root && is_meant(path) {
+        let message = "this file is not read: its name does not end in `.yaml` or `.yml`";
+        found.in_the_way(path, Rule::Ignored, message, "rename it if it is a room");
     } else if is_yaml || path == root {
         let is_file = kind.is_some_and(|kind| kind.is_file());
         sort_out_file(path, is_file, found);
@@ -189,6 +192,25 @@ pub(crate) fn is_yaml(path: &Path) -> bool {
     endings
         .iter()
         .any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// Whether it could be taken for a room file, though it is none.
+fn is_meant(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    let endings = [
+        ".json",
+        ".jsonc",
+        ".json5",
+        ".toml",
+        ".yaml.txt",
+        ".yml.txt",
+        ".yaml.j2",
+    ];
+    endings.iter().any(|ending| name.ends_with(ending))
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -13,7 +13,7 @@ use crate::files::entries::{self, Findings, shortened};
 use crate::files::unchanged;
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
-use crate::model::name::{NameError, NameRule, RoomName};
+use crate::model::name::{NameRule, RoomName};
 use crate::model::policy::{Question, Subject};
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
@@ -232,9 +232,10 @@ fn room_name(
             let mut help = error.help().to_owned();
             if declared.is_none() {
                 origin = format!(" (the room is named after its file, `{}`)", shortened(stem));
-                if error == NameError::Uppercase {
-                    let lower = shortened(&stem.to_ascii_lowercase());
-                    help = format!("rename the file to `{lower}`, or set `roomName`");
+                let name = possible(stem);
+                if stem.is_ascii() && RoomName::parse(&name, rule).is_ok() {
+                    let name = shortened(&name);
+                    help = format!("rename the file to `{name}`, or set `roomName`");
                 }
             }
             let message = format!("{error}{origin}");
@@ -284,6 +285,14 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
         attribute,
         ..Finding::new(file, place, rule, message, help)
     });
+}
+
+/// The nearest name that a room may have.
+fn possible(stem: &str) -> String {
+    let lower = stem.to_ascii_lowercase();
+    let parts = lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join("-")
 }
 
 #[cfg(test)]

@@ -84,9 +84,13 @@ pub(crate) fn strict_mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
 
 fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Vec<Entry>, YamlError> {
     let read = serde_yaml::from_str_with_options(text, options(duplicate_keys));
-    let entries: Entries =
-        read.map_err(|error| conflict(text).unwrap_or_else(|| explain(&error)))?;
-    Ok(entries.0)
+    let Entries(entries) =
+        read.map_err(|error| foreign(text).unwrap_or_else(|| explain(&error)))?;
+    let is_comment = |entry: &Entry| entry.key.starts_with("//");
+    match foreign(text).filter(|_| entries.iter().any(is_comment)) {
+        Some(error) => Err(error),
+        None => Ok(entries),
+    }
 }
 
 /// Reads `entries` into a type that refuses what it does not know.
@@ -171,13 +175,28 @@ fn place(location: &serde_yaml::Location) -> Place {
     Place::new(line, column, location.span().len() as usize)
 }
 
-/// A merge that somebody committed half-way reads as all kinds of errors.
-fn conflict(text: &str) -> Option<YamlError> {
-    let line = text.lines().position(|line| line.starts_with("<<<<<<< "))?;
-    Some(YamlError {
-        place: Place::new(line + 1, 1, 7),
-        message: "a merge conflict that was never resolved".to_owned(),
-        help: "keep one side, and take the lines with `<<<<<<<`, `=======` and `>>>>>>>` out",
+/// A line that is of no YAML, and reads as all kinds of errors: of a merge that somebody committed half-way, or a comment of
+/// another language.
+fn foreign(text: &str) -> Option<YamlError> {
+    const FOREIGN: [(&str, &str, &str); 2] = [
+        (
+            "<<<<<<< ",
+            "a merge conflict that was never resolved",
+            "keep one side, and take the lines with `<<<<<<<`, `=======` and `>>>>>>>` out",
+        ),
+        (
+            "//",
+            "a comment as other languages have it",
+            "a comment begins with `#`",
+        ),
+    ];
+    FOREIGN.into_iter().find_map(|(mark, message, help)| {
+        let line = text.lines().position(|line| line.starts_with(mark))?;
+        Some(YamlError {
+            place: Place::new(line + 1, 1, mark.trim_end().len()),
+            message: message.to_owned(),
+            help,
+        })
     })
 }
 

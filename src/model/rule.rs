@@ -55,6 +55,7 @@ rules! {
     FileSize = "file-size", Error: "larger files are not read, so that no file can hold up a check";
     Format = "format", Error;
     Hidden = "hidden", Warning: "editors and other programs keep copies under such names";
+    Ignored = "ignored", Warning;
     LayoutUnused = "layout-unused", Warning;
     Link = "link", Error: "a link could lead out of the tree that was reviewed";
     LiteralSecret = "literal-secret", Warning: "everyone who can read the repository can read it, and it stays in the history";

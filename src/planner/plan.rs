@@ -78,11 +78,36 @@ pub(crate) fn plan(
     }
     let changes = &mut plan.changes;
     changes.sort_by(|a, b| (a.action.rank(), &a.room).cmp(&(b.action.rank(), &b.room)));
+    name_renamed(changes, wanted, state);
     for change in changes {
         change.opening = posture::opening(change, state);
     }
     plan.forecast = options.forecast(&plan.changes);
     plan
+}
+
+/// Says of an orphan which new file may be its own, under another name.
+fn name_renamed(changes: &mut [Change], wanted: &Wanted, state: &State) {
+    // A hint for somebody who renamed a few; each pair is compared.
+    const MOST: usize = 100;
+    let new = changes.iter().filter(|change| change.action.rank() == 0);
+    let new = new.filter_map(|change| wanted.get(&change.room));
+    let mut new: Vec<&WantedRoom> = new.take(MOST).collect();
+    let orphans = changes
+        .iter_mut()
+        .filter(|change| change.action == Action::Orphan && change.message.is_none());
+    for orphan in orphans.take(MOST) {
+        let (room, known) = (&orphan.room, &state.applied(&orphan.room).settings);
+        let mut alike = new.iter();
+        let at = alike.position(|file| same(&file.settings, state.salt(), known));
+        orphan.message = at.map(|at| {
+            let file = &new.remove(at).file;
+            format!(
+                "in the state, but no file wants it, and {file} says the same: if that is its file under another name, \
+                 write `roomName: {room}` into it"
+            )
+        });
+    }
 }
 
 impl Plan {

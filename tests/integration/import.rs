@@ -113,10 +113,10 @@ fn files_name_the_schema_that_holds_where_they_are() {
     }
     import(&site, &["stand-up"]);
     site.scratch
-        .write("rooms/sales/_defaults.yml", "enableChat: true\n");
+        .write("rooms/sales/_defaults.yml", "showInviteBox: false\n");
     let ran = import(&site, &["1-webinar", "--dir", "sales/north"]);
     assert!(
-        ran.stdout.contains("there are defaults above it"),
+        ran.stdout.contains("defaults above it set more"),
         "{}",
         ran.all()
     );

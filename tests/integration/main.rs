@@ -19,6 +19,7 @@ mod echo;
 mod effects;
 mod explained;
 mod faults;
+mod first_minutes;
 mod fmt;
 mod forms;
 mod guards;

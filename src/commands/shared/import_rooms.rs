@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::workspace::Workspace;
-use crate::disk::plain_file::{MAX_DATA, read_own};
+use crate::disk::plain_file::{MAX_DATA, MAX_TEXT, read_own};
 use crate::files::context::Context;
 use crate::files::defaults;
 use crate::files::discover::as_typed;
@@ -12,6 +12,7 @@ use crate::files::new_file;
 use crate::files::room_file;
 use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
+use crate::files::text_file::text_from;
 use crate::model::policy::NOBODY;
 use crate::model::{LiveRoom, RoomName, Value, Variables, Wanted, WantedRoom};
 use crate::planner::import::{Draft, Known, VariableNames, draft, stem};
@@ -183,7 +184,7 @@ impl Import<'_> {
         Ok(RoomReport {
             room: room.to_string(),
             outcome: Outcome::Imported,
-            message: remarks(&draft, taken_in, self.has_defaults(&place)),
+            message: remarks(&draft, taken_in, self.is_added_to(&place, &draft)),
             file: Some(place.shown),
             variables: draft.refers_to(variables).into_iter().collect(),
         })
@@ -224,22 +225,31 @@ impl Import<'_> {
         place.is_its_own && read_own(&path, MAX_DATA).is_ok_and(|bytes| bytes == text.as_bytes())
     }
 
-    fn has_defaults(&self, place: &Place) -> bool {
-        let is_defaults = |directory: &Path| {
-            let files = defaults::paths_in(directory);
-            files
-                .iter()
-                .any(|file| self.workspace.rooms.join(file).is_file())
-        };
-        place.relative.ancestors().skip(1).any(is_defaults)
+    /// The files of defaults above it.
+    fn defaults(&self, place: &Place) -> Vec<PathBuf> {
+        let directories = place.relative.ancestors().skip(1);
+        let files = directories.flat_map(defaults::paths_in);
+        let files = files.map(|file| self.workspace.rooms.join(file));
+        files.filter(|file| file.is_file()).collect()
+    }
+
+    /// Whether they say more of it than its file does.
+    fn is_added_to(&self, place: &Place, draft: &Draft) -> bool {
+        self.defaults(place).iter().any(|file| {
+            let text = read_own(file, MAX_TEXT)
+                .and_then(text_from)
+                .unwrap_or_default();
+            let (layer, _) = defaults::parse("", &text, &self.workspace.env_prefix);
+            let mut keys = layer.entries.iter().map(|entry| entry.key.as_ref());
+            keys.any(|key: &str| !draft.settings.contains_key(key) && !draft.kept.contains_key(key))
+        })
     }
 
     /// The schema that holds where the file is, as seen from there.
     fn schema(&self, place: &Place) -> Option<String> {
-        let schema = if self.has_defaults(place) {
-            SCHEMA_WITH_DEFAULTS
-        } else {
-            SCHEMA
+        let schema = match self.defaults(place).is_empty() {
+            true => SCHEMA,
+            false => SCHEMA_WITH_DEFAULTS,
         };
         let Workspace {
             configuration,
@@ -309,7 +319,7 @@ impl Import<'_> {
 }
 
 /// What there is to say beside that it was imported.
-fn remarks(draft: &Draft, taken_in: bool, has_defaults: bool) -> Option<String> {
+fn remarks(draft: &Draft, taken_in: bool, is_added_to: bool) -> Option<String> {
     let names: Vec<&str> = draft.left_out.keys().map(String::as_str).collect();
     let mut doubts = Vec::new();
     if taken_in {
@@ -325,8 +335,8 @@ fn remarks(draft: &Draft, taken_in: bool, has_defaults: bool) -> Option<String> 
     if !names.is_empty() {
         doubts.push(format!("without {}; the file says why", names.join(", ")));
     }
-    if has_defaults {
-        let above = "there are defaults above it, which may set more: `roomctl plan` shows it";
+    if is_added_to {
+        let above = "defaults above it set more: `roomctl plan` shows it";
         doubts.push(above.to_owned());
     }
     (!doubts.is_empty()).then(|| doubts.join("; "))

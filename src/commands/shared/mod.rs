@@ -18,6 +18,7 @@
 //! | `report_file` | files that one run writes for another |
 //! | `room_secrets` | the lines by which a workflow hands the secrets of rooms to roomctl |
 //! | `import_rooms` | the rooms of an import, and how each becomes a file |
+//! | `trial` | the room that `init` writes to try roomctl with |
 //! | `room_names`, `schemas` | room names for a shell, JSON Schemas |
 
 pub(crate) mod approval;
@@ -43,4 +44,5 @@ pub(crate) mod schemas;
 pub(crate) mod selection;
 pub(crate) mod session;
 pub(crate) mod store;
+pub(crate) mod trial;
 pub(crate) mod workspace;

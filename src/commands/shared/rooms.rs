@@ -14,11 +14,13 @@ use crate::files::looked;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
 use crate::model::policy::{Ask, NOBODY};
+use crate::model::value::same;
 use crate::model::words::count;
-use crate::model::{Finding, Wanted};
+use crate::model::{Finding, Rule, Severity, Wanted};
 use crate::report::ValidateReport;
 use crate::report::text::{self, MOST};
 use crate::report::view::Detail;
+use crate::store::Found;
 
 /// Most findings in front of a result that they do not prevent.
 const MOST_DOUBTS: usize = 10;
@@ -26,12 +28,34 @@ const MOST_DOUBTS: usize = 10;
 /// Reads the rooms, and asks `policies` about them.
 pub(crate) fn load(workspace: &Workspace, policies: &dyn Ask) -> Loaded {
     let mut loaded = load_by(workspace, &workspace.context(policies));
+    without_imported(workspace, &mut loaded);
     for room in loaded.wanted.values_mut() {
         if let Cow::Owned(place) = workspace.scope.place_of(&room.file) {
             room.place = place;
         }
     }
     loaded
+}
+
+/// Takes out what is only worth knowing of rooms that are as `import` wrote them: somebody else decided that.
+pub(crate) fn without_imported(workspace: &Workspace, loaded: &mut Loaded) {
+    let is_note = |one: &Finding| one.severity == Severity::Note && one.rule != Rule::Policy;
+    if !loaded.findings.iter().any(is_note) {
+        return;
+    }
+    // What is wrong with the state, the command says that needs it.
+    let Ok(Found { state, .. }) = workspace.load_state() else {
+        return;
+    };
+    let is_imported = |room: &str| {
+        let (file, known) = (loaded.wanted.get(room), state.rooms.get(room));
+        let both = file
+            .zip(known)
+            .filter(|(_, known)| known.asserted.is_none());
+        both.is_some_and(|(file, known)| same(&file.settings, state.salt(), &known.settings))
+    };
+    let is_told = |one: &Finding| !is_note(one) || !one.room.as_deref().is_some_and(is_imported);
+    loaded.findings.retain(is_told);
 }
 
 /// Reads the rooms by the rules of any moment.
@@ -74,7 +98,16 @@ pub(crate) fn accept(
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     let any_error = Finding::any_error(&loaded.findings);
     let most = if any_error { MOST } else { MOST_DOUBTS };
-    output.note(&text::findings(&report, &text_of, most));
+    let is_told = |one: &&Finding| any_error || one.severity != Severity::Note;
+    let told: Vec<Finding> = loaded.findings.iter().filter(is_told).cloned().collect();
+    let shown = ValidateReport::new(loaded.files, &told);
+    output.note(&text::findings(&shown, &text_of, most));
+    let notes = count((loaded.findings.len() - told.len()) as u64, "note");
+    if told.len() < loaded.findings.len() {
+        output.note(&format!(
+            "{notes}: `roomctl validate` shows what is worth knowing\n"
+        ));
+    }
     if any_error {
         let errors = count(report.summary.errors, "error");
         if how.format == Format::Text {

@@ -213,8 +213,12 @@ impl Session {
         &self,
         args: &PlanningArgs,
         considered: &Considered<'_>,
+        is_empty: bool,
         output: &Output,
     ) -> Result<(), Failure> {
+        if is_empty && considered.doubt.is_none() && considered.left_out().is_none() {
+            output.note("note: there is no room yet: `roomctl init` writes a first one, `roomctl import --all` those of the account\n");
+        }
         let elsewhere = considered.left_out().elsewhere;
         if elsewhere > 0 {
             output.note(&format!(
@@ -258,7 +262,8 @@ impl Session {
         output: &Output,
     ) -> Result<Plan, Failure> {
         let considered = self.consider(&self.workspace.scope, files, state, planned, output)?;
-        self.check_absence(args, &considered, output)?;
+        let is_empty = files.wanted.is_empty() && state.rooms.is_empty();
+        self.check_absence(args, &considered, is_empty, output)?;
         self.plan_of(mode, args, files, &considered)
     }
 

@@ -68,9 +68,11 @@ impl Workspace {
         } else {
             set(&global.app, config.app.get().cloned())
         };
-        if let Some(app) = &app {
-            check_app(app)?;
-        }
+        let app = app
+            .as_deref()
+            .map(check_app)
+            .transpose()?
+            .map(str::to_owned);
         let variable = variable("METERED_BASE_URL");
         let configured = config.base_url.get().map(LoopbackUrl::as_str);
         let base_url = variable.or_else(|| configured.map(str::to_owned));
@@ -337,11 +339,17 @@ fn location(global: &Global, configuration: &Configuration) -> Result<Location, 
     Ok(Location::File(configuration.place(below)?))
 }
 
-/// The app becomes part of the address that the key is sent to, so it must be one label of a host name.
-pub(crate) fn check_app(app: &str) -> Result<(), Failure> {
+/// The app of a name as people have it: its whole address is one, too. It becomes part of the address that the key is sent
+/// to, so it must be one label of a host name.
+pub(crate) fn check_app(app: &str) -> Result<&str, Failure> {
+    let host = app
+        .strip_prefix("https://")
+        .unwrap_or(app)
+        .trim_end_matches('/');
+    let app = host.strip_suffix(".metered.live").unwrap_or(host);
     let plain = app.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if plain && (1..=63).contains(&app.len()) {
-        return Ok(());
+        return Ok(app);
     }
     let message = format!("`{}` is not an app name", app.escape_debug());
     Err(Failure::new(Exit::Usage, message)

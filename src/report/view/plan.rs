@@ -231,7 +231,7 @@ fn change_item(change: &ChangeReport, detail: Detail) -> Item {
         Action::Update => ("~", None),
         Action::Archive => ("-", Some("in the state, but no file wants it")),
         Action::Orphan => {
-            let why = "in the state, but no file wants it; left alone";
+            let why = "in the state, but no file wants it; left alone: bring its file back, give it up with `roomctl state forget`, or archive it with --prune";
             ("?", Some(why))
         }
     };
