@@ -120,8 +120,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             let why = format!("what was not sent moved in `{}`; {why}", self.room());
             self.crew.service.stop.stop(StopReason::NotAllowed(why));
         }
-        let beside =
-            "what was not sent is not as it was last seen: a service that replaces resets it";
+        let beside = "what was not sent is not as it was last seen: a service that replaces resets what no file declares";
         let beside = (!undeclared.is_empty()).then(|| beside.to_owned());
         let said = [anothers, left_alone, beside, not_allowed.clone()];
         let said: Vec<String> = said.into_iter().flatten().collect();
