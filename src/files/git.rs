@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read, Write};
+#[cfg(unix)]
+use std::os::unix::process::CommandExt;
 use std::path::{Component, Path};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -53,7 +55,8 @@ pub(crate) type Unread = BTreeMap<String, String>;
 pub(crate) fn commit(directory: &Path, revision: &str) -> Result<String, GitError> {
     let peeled = format!("{revision}^{{commit}}");
     let find = ["rev-parse", "--quiet", "--verify", "--end-of-options"];
-    let found = run(directory, &[&find[..], &[&peeled]].concat()).map_err(|error| match error {
+    let find = [&find[..], &[&peeled]].concat();
+    let found = ask(git(directory).args(find), FIRST).map_err(|error| match error {
         GitError::Refused(said) => GitError::Revision {
             revision: revision.escape_debug().to_string(),
             message: match said.is_empty() {
@@ -110,10 +113,8 @@ pub(crate) fn named_at(
     commit: &str,
     names: &[&str],
 ) -> Result<Option<Tree>, GitError> {
-    let is_known = run(
-        directory,
-        &["cat-file", "-e", &format!("{commit}^{{commit}}")],
-    );
+    let peeled = format!("{commit}^{{commit}}");
+    let is_known = ask(git(directory).args(["cat-file", "-e", &peeled]), FIRST);
     match is_known {
         Err(GitError::Refused(_)) => return Ok(None),
         known => known?,
@@ -216,9 +217,45 @@ fn git(directory: &Path) -> Command {
 /// one of its files.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The same of a question about one commit, which takes milliseconds in any history: it reads the settings and what they
+/// include, the names of commits and where objects are, so that a pipe among these is found here.
+const FIRST: Duration = Duration::from_secs(4);
+
 /// A program that runs no longer than somebody listens.
 struct Asked {
     child: Child,
+    /// Ends it if this program ends first, however that happens: it reads from us until then. None where there is no shell,
+    /// nor a pipe that git could wait for.
+    watch: Option<Child>,
+}
+
+impl Asked {
+    fn start(command: &mut Command) -> io::Result<Self> {
+        let watch = watch(command);
+        let child = command.spawn()?;
+        Ok(Self { child, watch })
+    }
+}
+
+/// Ends the group of processes that `command` is put into before it starts, so that there is no moment in between.
+#[cfg(unix)]
+fn watch(command: &mut Command) -> Option<Child> {
+    let watch = Command::new("/bin/sh")
+        .args(["-c", "read -r end || kill -s KILL 0"])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn();
+    let watch = watch.ok()?;
+    command.process_group(watch.id().try_into().ok()?);
+    Some(watch)
+}
+
+#[cfg(not(unix))]
+fn watch(_: &mut Command) -> Option<Child> {
+    None
 }
 
 impl Drop for Asked {
@@ -226,6 +263,10 @@ impl Drop for Asked {
         // One that has ended already is only waited for.
         _ = self.child.kill();
         _ = self.child.wait();
+        if let Some(watch) = &mut self.watch {
+            _ = watch.stdin.take().map(|mut end| end.write_all(b"\n"));
+            _ = watch.wait();
+        }
     }
 }
 
@@ -290,9 +331,7 @@ fn run(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
 
 fn ask(command: &mut Command, patience: Duration) -> Result<Vec<u8>, GitError> {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut asked = Asked {
-        child: command.spawn().map_err(GitError::Missing)?,
-    };
+    let mut asked = Asked::start(command).map_err(GitError::Missing)?;
     let broken = || GitError::Io(io::Error::other("git ended early"));
     let complaints = asked.child.stderr.take().ok_or_else(broken)?;
     // Beside each other: each pipe is short, and the program waits until both are read.
@@ -359,9 +398,7 @@ fn copy(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let mut asked = Asked {
-        child: command.spawn()?,
-    };
+    let mut asked = Asked::start(command)?;
     let broken = || io::Error::other("git ended early");
     let mut questions = asked.child.stdin.take().ok_or_else(broken)?;
     let ids: String = blobs.iter().map(|(id, _)| format!("{id}\n")).collect();
@@ -422,9 +459,9 @@ mod tests {
     fn a_program_that_says_nothing_for_too_long_is_ended_and_does_not_stay() {
         let error = ask(Command::new("sleep").arg("1000"), Duration::from_millis(1)).unwrap_err();
         assert!(matches!(&error, GitError::Io(why) if why.kind() == io::ErrorKind::TimedOut));
-        let child = Command::new("sleep").arg("1000").spawn().unwrap();
-        let process = child.id().to_string();
-        drop(Asked { child });
+        let asked = Asked::start(Command::new("sleep").arg("1000")).unwrap();
+        let process = asked.child.id().to_string();
+        drop(asked);
         let left = Command::new("kill").args(["-0", &process]).output();
         assert!(!left.unwrap().status.success(), "it stayed behind");
     }

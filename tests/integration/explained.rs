@@ -5,6 +5,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::Site;
+#[cfg(unix)]
+use crate::interrupts::signal;
 use crate::schemas::check;
 
 pub fn git(site: &Site, args: &[&str]) -> String {
@@ -47,6 +49,63 @@ fn site() -> Site {
     site.room(1, "privacy: public\n");
     commit(&site);
     site
+}
+
+/// A pipe among what git reads, whose writer never comes.
+#[cfg(unix)]
+fn with_a_pipe() -> (Site, std::path::PathBuf) {
+    let site = site();
+    let pipe = site.scratch.path(".git/pipe");
+    git(&site, &["config", "include.path", "pipe"]);
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    (site, pipe)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_git_that_waits_does_not_outlive_the_run() {
+    use std::os::unix::fs::OpenOptionsExt;
+    // O_NONBLOCK here: without a reader, opening fails.
+    const AT_ONCE: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 4 };
+    for name in ["KILL", "TERM", "INT", "HUP"] {
+        let (site, pipe) = with_a_pipe();
+        let mut run = site.start(&["plan", "--base", "main"]);
+        let mut options = std::fs::OpenOptions::new();
+        // As soon as git is there.
+        let writer = options.write(true).open(&pipe).unwrap();
+        signal(&run, name);
+        run.wait().unwrap();
+        // Nobody can wait for another's child: it is looked for, until it has had all the time there is.
+        let is_gone = |_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            options.custom_flags(AT_ONCE).open(&pipe).is_err()
+        };
+        assert!((0..1_000).any(is_gone), "git stayed behind after {name}");
+        drop(writer);
+    }
+}
+
+#[cfg(unix)]
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_git_that_waits_is_ended() {
+        let (site, _) = with_a_pipe();
+        let ran = site.run(&["plan", "--base", "main"]);
+        assert_eq!(ran.code, 64, "{}", ran.all());
+        assert!(
+            ran.stderr.contains("git said nothing for 4 s"),
+            "{}",
+            ran.all()
+        );
+    }
 }
 
 #[test]

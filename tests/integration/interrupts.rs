@@ -26,7 +26,7 @@ fn running(site: &Site, requests: u64) -> Child {
     child
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     // The shell's own `kill`: not every machine has the program.
     let kill = format!("kill -s {name} {}", child.id());
     let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
