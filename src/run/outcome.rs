@@ -162,12 +162,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             name,
             before,
         });
-        let counts = |one: &Undeclared| {
-            let is_shown = shown.contains_key(&one.name);
-            let effects = || self.effects_beside(live, std::slice::from_ref(one));
-            one.live != one.before && (is_shown || !effects().is_empty())
-        };
-        known.filter(counts).collect()
+        let moved = known.filter(|one| one.live != one.before);
+        let effects = |one: &Undeclared| self.effects_beside(live, std::slice::from_ref(one));
+        let moved = moved.filter(|one| shown.contains_key(&one.name) || !effects(one).is_empty());
+        moved.collect()
     }
 
     /// What such moves may do to people, beside what was sent.
