@@ -13,7 +13,7 @@ use super::shared::pipeline::RunArgs;
 use super::shared::print_report::print_report;
 use super::shared::progress::Bar;
 use super::shared::report_file;
-use super::shared::rooms::accept;
+use super::shared::rooms::{accept, leave_out_known};
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
 use crate::disk::plain_file::{MAX_DATA, read_own};
@@ -171,11 +171,12 @@ async fn look<'a>(
         )
     };
     let files = async { tokio::task::block_in_place(load) };
-    let (loaded, early) = tokio::select! {
+    let (mut loaded, early) = tokio::select! {
         biased;
         seen = &mut service_side => (load(), Some(seen)),
         loaded = files => (loaded, None),
     };
+    leave_out_known(workspace, Some(state), &mut loaded);
     let mut loaded = accept(loaded, &args.report, output)?;
     let (mut world, listed) = match early {
         Some(seen) => seen,

@@ -9,7 +9,7 @@ use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::print_report::print_report;
 use super::shared::report_file::check_outputs;
-use super::shared::rooms::without_imported;
+use super::shared::rooms::leave_out_known;
 use super::shared::workspace::Workspace;
 use crate::files::room_files;
 use crate::model::Finding;
@@ -44,7 +44,7 @@ pub(crate) fn run(
     let policies = workspace.policies()?;
     let context = workspace.context(&*policies);
     let mut loaded = room_files::load(&workspace.whole, roots, &context);
-    without_imported(&workspace, &mut loaded);
+    leave_out_known(&workspace, None, &mut loaded);
     let report = ValidateReport::new(loaded.files, &loaded.findings);
     print_report(report, &args.report, Detail::default(), output)?;
     if Finding::any_error(&loaded.findings) {

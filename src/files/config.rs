@@ -11,7 +11,8 @@ use crate::files::yaml::{self, Located};
 use crate::model::address::is_loopback;
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
-use crate::model::{Effect, Globs, NameRule, Place};
+use crate::model::{Effect, Globs, NameRule, Place, Rule, Severity};
+use crate::planner::mutes::Mute;
 
 /// Settings of a repository. Flags and environment variables win over them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -47,6 +48,55 @@ pub(crate) struct Config {
     pub policies: Managed<Vec<PolicyConfig>>,
     /// Which room names are accepted. Default: `lowercase`.
     pub names: Managed<NameRule>,
+    /// Warnings and notes that are known, each for a reason and until a day; they are not reported until then.
+    pub accept: Managed<Accepted>,
+}
+
+/// A check whose findings are known in some rooms.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AcceptEntry {
+    /// Name of the check, as it is reported, such as `request-to-join-unused`. Errors are accepted by nobody.
+    rule: String,
+    /// Which rooms, as a glob over their names.
+    room: String,
+    /// Why.
+    reason: String,
+    /// Until when: a day, or a time.
+    until: String,
+}
+
+/// The same, checked: mutes of checks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "Vec<AcceptEntry>")]
+#[schemars(with = "Vec<AcceptEntry>")]
+pub(crate) struct Accepted(pub Vec<Mute>);
+
+impl TryFrom<Vec<AcceptEntry>> for Accepted {
+    type Error = String;
+
+    fn try_from(entries: Vec<AcceptEntry>) -> Result<Self, String> {
+        let mutes: Vec<Mute> = entries.into_iter().map(mute).collect::<Result<_, _>>()?;
+        let fits = Globs::fit(mutes.iter().map(|mute| &mute.room));
+        fits.then_some(Self(mutes))
+            .ok_or_else(|| "the patterns are too long together".to_owned())
+    }
+}
+
+fn mute(entry: AcceptEntry) -> Result<Mute, String> {
+    let AcceptEntry {
+        rule,
+        room,
+        reason,
+        until,
+    } = entry;
+    match Rule::named(&rule).map(Rule::severity) {
+        None => Err(format!("there is no check `{rule}`")),
+        Some(Severity::Error) => Err(format!("`{rule}` is an error, which nobody can accept")),
+        Some(Severity::Warning | Severity::Note) => {
+            Mute::new(&room, &rule, &reason, &until).map_err(|error| error.to_string())
+        }
+    }
 }
 
 /// What `apply` refuses unless it is allowed.

@@ -83,6 +83,7 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         rate: _,
         burst: _,
         parallelism: _,
+        accept: _,
         guard,
         owns,
         protected,

@@ -18,6 +18,14 @@ macro_rules! rules {
                 }
             }
 
+            /// The check of a name.
+            pub(crate) fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$rule),)*
+                    _ => None,
+                }
+            }
+
             /// How much it weighs. What the service documents is an error, what we conclude is a warning, what only
             /// the wording hints at is a note.
             pub(crate) fn severity(self) -> Severity {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::glob::GlobError;
 use crate::model::{Glob, Globs, RoomName, Stored};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mute {
     /// Which rooms, as a glob over names.
     pub room: Glob,
@@ -103,7 +103,7 @@ impl<'a> Mutes<'a> {
     }
 
     /// Those that are about a room, each with its place among all.
-    pub(super) fn about(&self, room: &str) -> impl Iterator<Item = (usize, &'a Mute)> {
+    pub(crate) fn about(&self, room: &str) -> impl Iterator<Item = (usize, &'a Mute)> {
         self.rooms.matching(room).map(|at| self.active[at])
     }
 

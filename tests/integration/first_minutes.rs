@@ -294,3 +294,59 @@ fn what_would_stop_an_apply_is_said_before_the_plan() {
     );
     assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{}", ran.all());
 }
+
+#[test]
+fn what_is_known_is_accepted_for_a_reason_and_until_a_day() {
+    let scratch = Scratch::new();
+    for room in ["sales", "tea"] {
+        let text = "privacy: public\nenableRequestToJoin: true\nejectAtRoomExp: true\n";
+        scratch.write(&format!("rooms/{room}.yaml"), text);
+    }
+    let told = |entry: &str, now: &str| {
+        scratch.write(
+            "roomctl.yaml",
+            &format!("app: acme\naccept:\n  - {{{entry}}}\n"),
+        );
+        let ran = scratch.run(&["validate", "--now", now]);
+        let rule = |name: &str| ran.stdout.matches(&format!("[{name}]")).count();
+        (
+            ran.code,
+            rule("request-to-join-unused"),
+            rule("expiry-missing"),
+        )
+    };
+    let (june, july) = ("2026-06-30T00:00:00Z", "2026-07-02T00:00:00Z");
+    let ends = "reason: the app asks, until: 2026-07-01";
+    assert_eq!(
+        told(
+            &format!("rule: request-to-join-unused, room: 's*', {ends}"),
+            june
+        ),
+        (0, 1, 2)
+    );
+    assert_eq!(
+        told(
+            &format!("rule: request-to-join-unused, room: '*', {ends}"),
+            june
+        ),
+        (0, 0, 2)
+    );
+    assert_eq!(
+        told(&format!("rule: expiry-missing, room: tea, {ends}"), june),
+        (0, 2, 1)
+    );
+    assert_eq!(
+        told(&format!("rule: expiry-missing, room: tea, {ends}"), july),
+        (0, 2, 2),
+        "it ends"
+    );
+    for wrong in [
+        "rule: expiry-missing, room: tea, until: 2026-07-01".to_owned(),
+        "rule: expiry-missing, room: tea, reason: known".to_owned(),
+        "rule: expiry-missing, room: tea, reason: ' ', until: 2026-07-01".to_owned(),
+        format!("rule: expiry-misses, room: tea, {ends}"),
+        format!("rule: missing-privacy, room: tea, {ends}"),
+    ] {
+        assert_eq!(told(&wrong, june).0, 3, "{wrong}");
+    }
+}

@@ -17,10 +17,11 @@ use crate::model::policy::{Ask, NOBODY};
 use crate::model::value::same;
 use crate::model::words::count;
 use crate::model::{Finding, Rule, Severity, Wanted};
+use crate::planner::State;
+use crate::planner::mutes::Mutes;
 use crate::report::ValidateReport;
 use crate::report::text::{self, MOST};
 use crate::report::view::Detail;
-use crate::store::Found;
 
 /// Most findings in front of a result that they do not prevent.
 const MOST_DOUBTS: usize = 10;
@@ -28,7 +29,7 @@ const MOST_DOUBTS: usize = 10;
 /// Reads the rooms, and asks `policies` about them.
 pub(crate) fn load(workspace: &Workspace, policies: &dyn Ask) -> Loaded {
     let mut loaded = load_by(workspace, &workspace.context(policies));
-    without_imported(workspace, &mut loaded);
+    leave_out_known(workspace, None, &mut loaded);
     for room in loaded.wanted.values_mut() {
         if let Cow::Owned(place) = workspace.scope.place_of(&room.file) {
             room.place = place;
@@ -37,14 +38,27 @@ pub(crate) fn load(workspace: &Workspace, policies: &dyn Ask) -> Loaded {
     loaded
 }
 
-/// Takes out what is only worth knowing of rooms that are as `import` wrote them: somebody else decided that.
-pub(crate) fn without_imported(workspace: &Workspace, loaded: &mut Loaded) {
+/// Takes out what the configuration accepts, and what is only worth knowing of rooms that are as `import` wrote them:
+/// somebody else decided that. The `state` is read if it is not there, and needed.
+pub(crate) fn leave_out_known(workspace: &Workspace, state: Option<&State>, loaded: &mut Loaded) {
+    let accepted = workspace.configuration.config.accept.get();
+    let accepted = accepted.map_or(&[][..], |accepted| &accepted.0);
+    let mutes = Mutes::at(workspace.now, accepted);
+    loaded.findings.retain(|one| {
+        let mut about = mutes.about(one.room.as_deref().unwrap_or_default());
+        // A policy may weigh more than its rule.
+        one.severity == Severity::Error || !about.any(|(_, mute)| mute.attribute == one.rule.name())
+    });
     let is_note = |one: &Finding| one.severity == Severity::Note && one.rule != Rule::Policy;
     if !loaded.findings.iter().any(is_note) {
         return;
     }
     // What is wrong with the state, the command says that needs it.
-    let Ok(Found { state, .. }) = workspace.load_state() else {
+    let found = state
+        .is_none()
+        .then(|| workspace.load_state().ok())
+        .flatten();
+    let Some(state) = state.or(found.as_ref().map(|found| &found.state)) else {
         return;
     };
     let is_imported = |room: &str| {
