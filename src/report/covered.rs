@@ -108,16 +108,18 @@ fn is_alike(line: &AttributeReport, shown: &AttributeReport, has_moved: bool) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
-    use proptest::sample::select;
+    use proptest::sample::{select, subsequence};
     use serde_json::Value as Json;
 
     use super::*;
-    use crate::model::Value;
+    use crate::model::{Effect, Value};
     use crate::planner::limits::Limits;
-    use crate::planner::testing::{applied, files, pruning};
-    use crate::planner::{Selection, plan, saved_changes};
+    use crate::planner::testing::{applied, files, pruning, shown};
+    use crate::planner::{Gone, Narrowed, Selection, Sighting, World, plan, saved_changes};
     use crate::report::saved::{Mode, Target, Terms};
 
     /// Few rooms with few values each, so that the same comes up in several trees.
@@ -136,12 +138,33 @@ mod tests {
         })
     }
 
-    /// The plan that was reviewed of these files, over rooms that were applied as `before`.
-    fn reviewed(before: &Wanted, wanted: &Wanted) -> SavedPlan {
-        let state = applied(before);
-        let plan = plan(wanted, &state, None, &pruning());
+    /// What lay there when a plan was made: what was applied, what a look showed if there was one, and the files.
+    type Made = (Wanted, Option<Wanted>, Wanted);
+
+    fn made() -> impl Strategy<Value = Made> {
+        (trees(), proptest::option::of(trees()), trees())
+    }
+
+    fn plan_of((before, seen, wanted): &Made, serial: u64) -> (Plan, PlanReport, State) {
+        let state = State {
+            serial,
+            ..applied(before)
+        };
+        let gone = |name: &RoomName| (name.clone(), Sighting::Absent(Gone::Missing));
+        let world = seen.as_ref().map(|seen| {
+            let mut world: World = before.keys().chain(wanted.keys()).map(gone).collect();
+            world.extend(shown(seen));
+            world
+        });
+        let plan = plan(wanted, &state, world.as_ref(), &pruning());
         let report = PlanReport::new(&plan, &BTreeMap::new(), &[], None);
-        let changes = saved_changes(&plan, wanted, &state, &Limits::default());
+        (plan, report, state)
+    }
+
+    /// The plan that was reviewed.
+    fn reviewed(made: &Made) -> SavedPlan {
+        let (plan, report, state) = plan_of(made, 0);
+        let changes = saved_changes(&plan, &made.2, &state, &Limits::default());
         let target = Target {
             address: "https://acme.metered.live".into(),
             location: "state".into(),
@@ -150,55 +173,84 @@ mod tests {
         SavedPlan::new(target, mode, Selection::default(), terms, changes, &report)
     }
 
-    /// Whether a reader of one of the plans saw that the room gets this.
+    /// A plan that looked nowhere adds a room, which a look finds to be missing.
+    fn is_as_reviewed(seen: &Json, now: &Json) -> bool {
+        seen == now || (seen == "add" && now == "create")
+    }
+
+    /// Whether a reader of one of the plans saw all that becomes of a room, with every effect, and of the same file.
     fn was_shown(
-        plans: &[(Wanted, SavedPlan)],
-        room: &RoomName,
-        line: &Json,
+        reviews: &[(Made, SavedPlan)],
+        change: &Json,
+        effects: &[Effect],
         now: &Wanted,
     ) -> bool {
-        plans.iter().any(|(files, saved)| {
-            let settings = |files: &Wanted| files.get(room).map(|file| file.settings.clone());
+        let room = change["room"].as_str().unwrap();
+        let settings = |files: &Wanted| files.get(room).map(|file| file.settings.clone());
+        reviews.iter().any(|((.., files), saved)| {
             let report = serde_json::to_value(&saved.report).unwrap();
-            let changes = report["changes"].as_array().unwrap();
-            let change = changes.iter().find(|one| one["room"] == room.as_str());
-            let lines = change.map(|one| one["attributes"].as_array().unwrap().clone());
-            let has = |lines: Vec<Json>| {
-                let mut lines = lines.iter();
-                line.is_null()
-                    || lines.any(|one| one["name"] == line["name"] && one["after"] == line["after"])
+            let mut changes = report["changes"].as_array().unwrap().iter();
+            let Some(seen) = changes.find(|one| one["room"] == room) else {
+                return false;
             };
-            settings(files) == settings(now) && lines.is_some_and(has)
+            let list = |of: &Json, what: &str| of[what].as_array().cloned().unwrap_or_default();
+            let (lines, named) = (list(seen, "attributes"), list(seen, "effects"));
+            let is_shown = |line: &Json| {
+                lines
+                    .iter()
+                    .any(|one| one["name"] == line["name"] && one["after"] == line["after"])
+            };
+            let is_named = |effect: &Effect| named.contains(&serde_json::to_value(effect).unwrap());
+            settings(files) == settings(now)
+                && is_as_reviewed(&seen["action"], &change["action"])
+                && list(change, "attributes").iter().all(is_shown)
+                && effects.iter().all(is_named)
         })
     }
 
     proptest! {
+        /// Whatever was reviewed, and whatever a room turns out to hold when it is read: what is written, with each of its
+        /// effects, one plan showed whole; and what is not, is told.
         #[test]
         fn nothing_is_done_that_nobody_saw(
-            (before, now) in (trees(), trees()),
-            reviews in vec((trees(), trees()), 0..4),
+            now in made(),
+            reviews in vec(made(), 0..4),
             serial in 0..3_u64,
+            late in subsequence(Effect::ALL.to_vec(), 0..=2),
+            allowed in subsequence(Effect::ALL.to_vec(), 0..=2),
         ) {
-            let plans: Vec<(Wanted, SavedPlan)> = reviews
-                .into_iter()
-                .map(|(before, files)| (files.clone(), reviewed(&before, &files)))
-                .collect();
-            let mut state = applied(&before);
-            state.serial += serial;
-            let plan = plan(&now, &state, None, &pruning());
-            let made = PlanReport::new(&plan, &BTreeMap::new(), &[], None);
-            let saved: Vec<SavedPlan> = plans.iter().map(|(_, saved)| saved.clone()).collect();
-            let held = uncovered(&plan, &made, &saved, &now, &state);
-            for change in made.changes.iter().filter(|one| !held.contains_key(one.room.as_str())) {
-                let change = serde_json::to_value(change).unwrap();
-                let room = RoomName::try_from(change["room"].as_str().unwrap().to_owned()).unwrap();
-                for line in change["attributes"].as_array().unwrap().iter().chain([&Json::Null]) {
-                    prop_assert!(was_shown(&plans, &room, line, &now), "{line}");
-                }
+            // Some reviews are of these files.
+            let reviews = reviews.into_iter().enumerate().map(|(at, (before, seen, files))| match at % 2 {
+                0 => (before, seen, now.2.clone()),
+                _ => (before, seen, files),
+            });
+            let reviews: Vec<(Made, SavedPlan)> = reviews.map(|made| { let saved = reviewed(&made); (made, saved) }).collect();
+            let saved: Vec<SavedPlan> = reviews.iter().map(|(_, saved)| saved.clone()).collect();
+            let (plan, made, state) = plan_of(&now, serial);
+            let held = uncovered(&plan, &made, &saved, &now.2, &state);
+            let mut narrowed = Narrowed::all(plan.clone());
+            narrowed.hold(&held, &pruning());
+            let limits = Limits { allowed, only_named: true, ..Limits::default() };
+            for change in narrowed.plan.actionable() {
+                let told = made.changes.iter().find(|one| one.room == change.room.as_str());
+                let told = serde_json::to_value(told.unwrap()).unwrap();
+                let effects = [&change.effects[..], &late].concat();
+                let effects = match limits.objections(change, &effects) {
+                    None => &effects,
+                    // Refused when it was read.
+                    Some(_) => &change.effects,
+                };
+                prop_assert!(was_shown(&reviews, &told, effects, &now.2), "{} {:?}", told, effects);
             }
+            // Each change is done or told, and one that is only told ends the run.
+            let told: Vec<&RoomName> = narrowed.stale.iter().map(|one| &one.room).collect();
+            let done = narrowed.plan.actionable().map(|change| &change.room);
+            let all: BTreeSet<&RoomName> = plan.actionable().map(|change| &change.room).collect();
+            prop_assert_eq!(done.chain(told.iter().copied()).collect::<BTreeSet<_>>(), all);
+            prop_assert_eq!(narrowed.is_refused(false), !told.is_empty());
             // Another review takes nothing away, and a plan covers itself.
-            let own = [saved, vec![reviewed(&before, &now)]].concat();
-            prop_assert_eq!(uncovered(&plan, &made, &own, &now, &state), BTreeMap::new());
+            let own = [saved, vec![reviewed(&now)]].concat();
+            prop_assert_eq!(uncovered(&plan, &made, &own, &now.2, &state), BTreeMap::new());
         }
     }
 }
