@@ -8,10 +8,11 @@ Everything happens in a temporary directory and on loopback."""
 import hashlib
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
+from multiprocessing import Pool
 from pathlib import Path
 
 from loopback import KEY, MEMORY, SECONDS, Silent, check, serve, step
@@ -28,14 +29,19 @@ class Many:
     counted with what its parent took."""
 
     def __init__(self, one, size=DATA, between=","):
-        self.one, self.between = one, between
-        self.count = size // (len(one.replace("#", "0" * 7)) + len(between))
+        self.one, self.between = one + between, between
+        self.count = size // len(self.one.replace("#", "0" * 7))
 
     def __iter__(self):
         for begin in range(0, self.count, CHUNK):
-            ends = range(begin, min(begin + CHUNK, self.count))
-            chunk = self.between.join(self.one.replace("#", f"{n:07}") for n in ends)
-            yield chunk if ends[-1] + 1 == self.count else chunk + self.between
+            count = min(CHUNK, self.count - begin)
+            chunk = self.one * count
+            if "#" in self.one:
+                # One call for all of a chunk: the numbers are most of what it takes to make one.
+                marks, numbers = self.one.count("#"), range(begin, begin + count)
+                numbers = numbers if marks == 1 else [n for n in numbers for _ in range(marks)]
+                chunk = chunk.replace("%", "%%").replace("#", "%07d") % tuple(numbers)
+            yield chunk if begin + count < self.count else chunk[: len(chunk) - len(self.between)]
 
 
 def pieces(parts):
@@ -86,7 +92,7 @@ def small(size=DATA):
 
 
 def few():
-    return [(name, small()[name]) for name in ("objects of one", "arrays in arrays", "one text")]
+    return [(name, small()[name]) for name in ("objects of one", "arrays in arrays")]
 
 
 def states():
@@ -104,6 +110,7 @@ def states():
         yield f"one room of doubts, {size}", of('"a":{"unconfirmed":{', Many('"k#":[0]', size), "}}")
         yield f"one doubt, {size}", of('"a":{"unconfirmed":{"a":[', Many("1#", size), "]}}")
         yield f"one room, unseen, {size}", of('"a":{"unseen":[', Many('"#"', size), "]}")
+    yield "version of one text", ['{"version":', *small()["one text"], "}"]
     yield "one room again", of(Many('"a":{"settings":{"a":0}}'))
     for name, parts in few():
         yield f"version of {name}", ['{"version":', *parts, "}"]
@@ -121,20 +128,25 @@ def journals():
         yield f"header of {name}", line(['{"journal":', *parts, "}"])
 
 
-def reports():
-    def of(kind, *rest):
-        return ['{"format_version":"1.0","kind":"%s",' % kind, *rest, "}"]
+def report(kind, *rest):
+    return ['{"format_version":"1.0","kind":"%s",' % kind, *rest, "}"]
 
+
+def reports():
     finding = '{"rule":"x","severity":"error","file":"a","line":1,"column":1,"message":"","related":[],"help":""}'
     counts = '"summary":{"files":1,"errors":0,"warnings":0,"notes":0},"findings":['
     for size in (DATA, DATA // 8):
-        yield f"findings, {size}", of("validate", counts, Many(finding, size), "]")
+        yield f"findings, {size}", report("validate", counts, Many(finding, size), "]")
     for name, parts in small().items():
-        for kind in ("plan", "saved-plan"):
-            yield f"{kind} of {name}", of(kind, '"report":', *parts, ',"changes":', *parts)
-        yield name, parts
+        yield f"changes of {name}", report("plan", '"changes":', *parts)
     for name, parts in few():
         yield f"version of {name}", ['{"format_version":', *parts, "}"]
+        yield name, parts
+
+
+def saved_plans():
+    for name, parts in small(DATA // 2).items():
+        yield f"report and changes of {name}", report("saved-plan", '"report":', *parts, ',"changes":', *parts)
 
 
 def texts():
@@ -155,102 +167,116 @@ def texts():
         yield f"{name} of patterns", [f"{name}: [", Many('"[!a-y]?*{b,c}#"', TEXT // 3), "]\n"]
 
 
-# Where it lies, what is made of it, what reads it, and how that may end.
+def products():
+    """Lists of which each entry is held against each room, as long as they are still read."""
+    for name, one, count in (
+        ("names", "?*a*b", 4900), ("ways", "{" + "*a*b??c," * 28 + "}", 130), ("waits", "*a" + "?" * 60 + "c", 500),
+        ("too many ways", "{a,b,c,d}" * 8, 500),
+    ):
+        patterns = ",".join([f"'{one}'"] * count)
+        for key in ("owns", "protected"):
+            yield f"{key} of {name}", [f"app: acme\n{key}: [{patterns},'*']\n"]
+
+
+def many_mutes():
+    for count in (1000, 2000):
+        yield f"{count}", ["mutes:\n", *["- {room: '?*a*b', attribute: '*', reason: r, until: 2100-01-01}\n"] * count]
+
+
+# Where it lies, what is made of it, what reads it, and how that may end. Beside it there are FEW rooms, or where what it holds
+# is asked about each of them, MANY: each with a name of some length.
+FEW, MANY = 20, 400
 FILES = [
     (".roomctl/state.json", states, ["plan"], (0, 3, 7)),
     (".roomctl/state.json.journal", journals, ["plan"], (0, 3, 7)),
     (".roomctl/state.json.lock", few, ["apply", "--yes"], (7,)),
     (".roomctl/sandbox.json", few, ["plan", "--live", "--sandbox"], (7,)),
     ("report.json", reports, ["render", "report.json"], (0, 3)),
-    ("saved.json", reports, ["apply", "saved.json", "--yes"], (3, 4)),
+    ("saved.json", saved_plans, ["apply", "saved.json", "--yes"], (3, 4)),
     ("key", few, ["drift", "--secret-key-file", "key"], (64,)),
     ("rooms/hostile.yaml", texts, ["validate"], (3,)),
     ("rooms/_defaults.yaml", texts, ["validate"], (0, 3)),
     ("roomctl.yaml", texts, ["plan"], (0, 3, 64)),
     ("mutes.yaml", texts, ["plan"], (0, 3)),
+    ("roomctl.yaml", products, ["plan"], (0, 3)),
+    ("mutes.yaml", many_mutes, ["plan"], (0, 3)),
 ]
 
 
-def taken(program, place, arguments, **more):
-    """How a run ended, and the KiB and the seconds that it took."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(place), "METERED_SECRET_KEY": KEY, **more}
-    with open(place / "said", "w") as said:
-        child = subprocess.Popen(
-            [program, *arguments], cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (SECONDS * SLOWER, SECONDS * SLOWER)),
-        )
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    return child.returncode, used.ru_maxrss, used.ru_utime + used.ru_stime
-
-
-class Bounds:
-    def __init__(self, program, work, named):
-        self.program, self.work, self.named = program, work, named
-        self.wrong, self.worst = [], {}
-
-    def fresh(self, name="place"):
-        place = self.work / name
-        shutil.rmtree(place, ignore_errors=True)
-        (place / "rooms").mkdir(parents=True)
-        (place / ".roomctl").mkdir()
-        (place / "roomctl.yaml").write_text("app: acme\n")
-        (place / "rooms/a.yaml").write_text("privacy: private\n")
-        return place
-
-    def run(self, what, place, arguments, codes, **more):
-        code, memory, seconds = taken(self.program, place, arguments, **more)
-        kind = what.split(":")[0]
-        before = self.worst.get(kind, (0, 0))
-        self.worst[kind] = (max(before[0], memory), max(before[1], seconds))
-        if code not in codes or memory > MEMORY:
-            said = (place / "said").read_text(errors="replace")[:300]
-            self.wrong.append(f"{what}: ended with {code}, {memory} KiB, {seconds:.1f} s: {said}")
-            print(self.wrong[-1], flush=True)
-
-    def files(self):
-        for path, made, arguments, codes in FILES:
-            for name, parts in made():
-                what = f"{path}, {' '.join(arguments)}: {name}"
-                if self.named not in what:
-                    continue
-                place = self.fresh()
-                written(parts, place / path)
-                self.run(what, place, arguments, codes)
-
-    def answers(self):
-        """A service that answers everything with the same."""
+def cases():
+    """What is tried: a name, the parts of a file or of an answer and where the file lies, a command, and how it may end."""
+    for path, made, arguments, codes in FILES:
+        for name, parts in made():
+            yield f"{path}, {' '.join(arguments)}: {name}", parts, path, arguments, codes
+    for arguments in (["drift"], ["import", "--all"], ["apply", "--yes"]):
         for name, parts in small(ANSWER).items():
-            body = "".join(pieces(parts)).encode()
+            yield f"answers, {arguments[0]}: {name}", parts, None, arguments, (5, 6)
 
-            class Handler(Silent):
-                def do_GET(self):
-                    self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                    self.send(200, body)
 
-                do_PUT = do_POST = do_GET
+def fresh(place, rooms):
+    (place / "rooms").mkdir(parents=True)
+    (place / ".roomctl").mkdir()
+    (place / "roomctl.yaml").write_text("app: acme\n")
+    for n in range(rooms):
+        (place / f"rooms/room-{n}-{'ab' * 50}.yaml").write_text("privacy: private\n")
 
-            for arguments, codes in ((["drift"], (5, 6)), (["import", "--all"], (5, 6)), (["apply", "--yes"], (5, 6))):
-                what = f"answers, {arguments[0]}: {name}"
-                if self.named not in what:
-                    continue
-                place = self.fresh()
-                for n in range(20):
-                    (place / f"rooms/room-{n}.yaml").write_text("privacy: private\n")
-                server, url = serve(Handler)
-                self.run(what, place, ["--base-url", url, *arguments], codes)
-                server.shutdown()
+
+def answering(parts):
+    """The address of a service that answers everything with the same."""
+    body = "".join(pieces(parts)).encode()
+
+    class Handler(Silent):
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send(200, body)
+
+        do_PUT = do_POST = do_GET
+
+    return serve(Handler)
+
+
+def taken(program, case):
+    """What was tried, how it ended, the KiB and the seconds that it took, and what it said if that was wrong."""
+    what, parts, path, arguments, codes = case
+    with tempfile.TemporaryDirectory() as work:
+        place, server = Path(work), None
+        fresh(place, MANY if arguments == ["plan"] and path in ("roomctl.yaml", "mutes.yaml") else FEW)
+        if path is None:
+            server, url = answering(parts)
+            arguments = ["--base-url", url, *arguments]
+        else:
+            written(parts, place / path)
+        environment = {"PATH": os.environ["PATH"], "HOME": work, "METERED_SECRET_KEY": KEY}
+        with open(place / "said", "w") as said:
+            child = subprocess.Popen(
+                [program, *arguments], cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (SECONDS * SLOWER, SECONDS * SLOWER)),
+            )
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        if server:
+            server.shutdown()
+        memory, seconds = used.ru_maxrss, used.ru_utime + used.ru_stime
+        said = None
+        if child.returncode not in codes or memory > MEMORY or seconds > SECONDS * SLOWER:
+            said = (place / "said").read_text(errors="replace")[:300]
+            said = f"{what}: ended with {child.returncode}, {memory} KiB, {seconds:.1f} s: {said}"
+        return what.split(":")[0], memory, seconds, said
 
 
 def main():
-    program = Path(sys.argv[1]).resolve()
-    with tempfile.TemporaryDirectory() as work:
-        bounds = Bounds(program, Path(work), *(sys.argv[2:] or [""]))
-        bounds.files()
-        bounds.answers()
-    for kind, (memory, seconds) in bounds.worst.items():
+    program, *named = sys.argv[1:]
+    chosen = [case for case in cases() if all(part in case[0] for part in named)]
+    worst, wrong = {}, []
+    # Side by side: each is a process of its own, and so are those that make its texts.
+    with Pool() as pool:
+        for kind, memory, seconds, said in pool.imap_unordered(partial(taken, str(Path(program).resolve())), chosen):
+            before = worst.get(kind, (0, 0))
+            worst[kind] = (max(before[0], memory), max(before[1], seconds))
+            wrong += [said] if said else []
+    for kind, (memory, seconds) in sorted(worst.items()):
         step(f"{kind}: at most {memory // 1024} MiB and {seconds:.1f} s")
-    check(bounds.wrong == [], "\n".join(bounds.wrong))
+    check(wrong == [], "\n".join(wrong))
 
 
 if __name__ == "__main__":
