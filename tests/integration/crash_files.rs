@@ -105,9 +105,23 @@ fn what_a_death_left_is_removed_by_the_next_run() {
         &["fmt"],
         &["plan", "--out", "out/plan.roomctl"],
         &["plan", "--report-file", "out/plan.json"],
-        &["drift", "--exit-zero", "--rate", "unlimited", "--metrics-file", "out/counts.prom"],
+        &[
+            "drift",
+            "--exit-zero",
+            "--rate",
+            "unlimited",
+            "--metrics-file",
+            "out/counts.prom",
+        ],
         &["init", "new"],
-        &["apply", "--yes", "--rate", "unlimited", "--report-file", "out/apply.json"],
+        &[
+            "apply",
+            "--yes",
+            "--rate",
+            "unlimited",
+            "--report-file",
+            "out/apply.json",
+        ],
     ];
     for args in commands {
         let mut deaths = 0;
