@@ -30,18 +30,10 @@ bless NAME='':
     ROOMCTL_BLESS=1 cargo test --test cases {{ NAME }}
     git --no-pager diff --stat -- tests/cases
 
-# Writes the schemas again, from the code.
-schemas:
-    #!/usr/bin/env bash
-    set -euo pipefail
-    cargo build --quiet
-    new=$(mktemp)
-    trap 'rm -f "$new"' EXIT
-    for file in schema/*.schema.json; do
-        # Not straight into the file: a command that fails would leave it empty.
-        cargo run --quiet -- schema "$(basename "$file" .schema.json)" > "$new"
-        cmp --silent "$new" "$file" || { cat "$new" > "$file"; echo "$file"; }
-    done
+# Writes what is made from the code: schemas, the reference and the pictures of the book, and what its commands print.
+generate:
+    ROOMCTL_BLESS=1 cargo test --test integration -- generated:: blocks::
+    git --no-pager diff --stat -- schema docs README.md
 
 # Whole processes against their floors. Read the ratios: figures move with the machine.
 bench *ARGS:

@@ -36,6 +36,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 use tokio::runtime::Builder;
 
+pub use crate::commands::command;
 pub use crate::disk::crash_point::{CRASH_POINTS, VARIABLE};
 use crate::model::RoomName;
 use crate::planner::Event;

