@@ -78,17 +78,8 @@ fn percent(text: &str) -> Result<u64, String> {
 }
 
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let session = Session::begin(global, &args.network, &args.selection, None)?;
-    let mut session = session.with_mutes(args.mutes.as_deref())?;
-    session.workspace.run = args.run.run(global)?;
+    let session = begin(global, args)?;
     let workspace = &session.workspace;
-    let report_file = &args.report.report_file;
-    let outputs = [
-        ("--report-file", report_file),
-        ("--metrics-file", &args.metrics_file),
-        ("--seen-file", &args.seen_file),
-    ];
-    report_file::check_outputs(workspace, &args.mutes, outputs)?;
     let state = workspace.load_state()?.state;
     let service = session.service(&state.app)?;
     let looking = look(&session, service, &state, args, output);
@@ -118,11 +109,8 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     };
     let too_blind = report.too_blind();
     let exit = exit(report.summary, too_blind.is_some(), args);
-    let counted = write_metrics(args, workspace.now, &report);
-    let kept = args.seen_file.as_ref().map_or(Ok(()), |path| {
-        let seen = before.after(&drift, &state, workspace.now);
-        report_file::write(path, "times", &json(&seen)?)
-    });
+    let seen_now = before.after(&drift, &state, workspace.now);
+    let written = write_metrics(args, workspace.now, &report).and(write_seen(args, &seen_now));
     print_report(report, &args.report, session.detail(), output)?;
     if let Some(why) = too_blind {
         let failure = Failure::new(Exit::Differences, why);
@@ -130,13 +118,26 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
             "`roomctl drift -v` names what was not seen; `roomctl apply --reassert` sends it again",
         ));
     }
-    counted.and(kept)?;
+    written?;
     leave((drift, loaded, considered, seen.world));
     leave(state);
     if session.is_interrupted() {
         return Ok(Exit::Interrupted);
     }
     Ok(exit)
+}
+
+fn begin(global: &Global, args: &DriftArgs) -> Result<Session, Failure> {
+    let session = Session::begin(global, &args.network, &args.selection, None)?;
+    let mut session = session.with_mutes(args.mutes.as_deref())?;
+    session.workspace.run = args.run.run(global)?;
+    let outputs = [
+        ("--report-file", &args.report.report_file),
+        ("--metrics-file", &args.metrics_file),
+        ("--seen-file", &args.seen_file),
+    ];
+    report_file::check_outputs(&session.workspace, &args.mutes, outputs)?;
+    Ok(session)
 }
 
 /// What was found on the service.
@@ -230,6 +231,13 @@ fn seen_before(args: &DriftArgs, state: &State) -> Result<Seen, Failure> {
     Ok(Some(seen)
         .filter(|seen| seen.lineage == state.lineage)
         .unwrap_or_default())
+}
+
+fn write_seen(args: &DriftArgs, seen: &Seen) -> Result<(), Failure> {
+    let Some(path) = &args.seen_file else {
+        return Ok(());
+    };
+    report_file::write(path, "times", &json(seen)?)
 }
 
 fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(), Failure> {

@@ -19,7 +19,7 @@ use super::shared::store::lock;
 use super::shared::trial::remove_trial;
 use super::shared::workspace::Workspace;
 use crate::model::RoomName;
-use crate::planner::{LeftOut, LeftOutBy, Scope};
+use crate::planner::{LeftOut, LeftOutBy, Scope, State};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::{ImportReport, text, view};
 use crate::service::observe::doubt_about;
@@ -103,15 +103,23 @@ pub(crate) fn run(
         output.note(&note);
     }
     saved?;
-    let trial = RoomName::try_from("roomctl-trial".to_owned()).ok();
-    let is_known = trial.is_some_and(|trial| held.state.rooms.contains_key(&trial));
-    if args.all && !is_known && remove_trial(&workspace.configuration.base) {
+    if args.all
+        && !is_trial_used(&report, &held.state)
+        && remove_trial(&workspace.configuration.base)
+    {
         output.note("removed rooms/roomctl-trial.yaml: the trial room of `init`, as it was made and never applied\n");
     }
     if session.is_interrupted() {
         return Ok(Exit::Interrupted);
     }
     Ok(exit(report.summary))
+}
+
+/// Whether the trial room of `init` is one of the account's, or the only one that there is.
+fn is_trial_used(report: &ImportReport, state: &State) -> bool {
+    let reported = report.rooms.iter().map(|room| room.room.as_str());
+    let mut names = reported.chain(state.rooms.keys().map(RoomName::as_str));
+    state.rooms.is_empty() || names.any(|name| name == "roomctl-trial")
 }
 
 /// The rooms that the user names, or all that the service lists, and a doubt about that list.

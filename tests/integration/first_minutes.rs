@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::common::{Ran, Scratch};
 use crate::harness::Site;
 
@@ -51,6 +53,23 @@ fn a_trial_room_that_is_somebodys_stays() {
     edited.scratch.write(path, &text);
     assert_eq!(import(&edited).code, 0);
     assert_eq!(edited.scratch.read(path), text);
+
+    // Where it is the only room, or somebody made one of its name, it is not in the way.
+    for rooms in [0, 1] {
+        let site = account(rooms);
+        assert_eq!(site.run(&["init"]).code, 0);
+        site.simulator().with_world(|world| {
+            if rooms == 1 {
+                world.create(
+                    "roomctl-trial",
+                    [("privacy".to_owned(), json!("public"))].into(),
+                    0,
+                );
+            }
+        });
+        import(&site);
+        assert!(site.scratch.path(path).exists(), "{rooms}");
+    }
 
     let applied = account(2);
     assert_eq!(applied.run(&["init"]).code, 0);

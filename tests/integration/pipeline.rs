@@ -136,6 +136,13 @@ fn a_look_in_between_is_when_it_was_last_seen_so() {
         "beside the state, not in it"
     );
 
+    // Clocks differ: what was seen is never in the future.
+    let text = drift(&site, &["--now", "1790000000"]).stdout;
+    assert!(
+        text.contains(", 0 seconds ago") && !text.contains(", in "),
+        "{text}"
+    );
+
     // It is about one state, and takes the place of none.
     let ran = drift(&site, &["--seen-file", ".roomctl/state.json"]);
     assert_eq!(ran.code, 64, "{}", ran.all());

@@ -271,7 +271,9 @@ impl Trace {
 
     fn words(&self, now: i64) -> Option<String> {
         let by = self.by.iter().map(|by| format!("set by {by}"));
-        let seen = self.seen.and_then(|seen| values::moment(seen, now));
+        let seen = self
+            .seen
+            .and_then(|seen| values::moment(seen, now.max(seen)));
         let words: Vec<String> = by
             .chain(seen.map(|at| format!("last seen so {at}")))
             .collect();
