@@ -327,8 +327,13 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
         ..Limits::default()
     };
     if refusals(&plan, &bench.limits).is_empty() {
+        // In the order of the command: what a look showed names the place of before.
+        bench.state.remember_look(&plan.looked);
         bench.state.follow_files(&loaded.wanted);
-        bench.carry_out(&plan);
+        bench.carry_out(&Plan {
+            looked: BTreeMap::new(),
+            ..plan.clone()
+        });
         // Wherever its file is by now: only there can it be missed.
         for (room, file) in &loaded.wanted {
             let known = bench.state.rooms.get(room);
