@@ -66,7 +66,7 @@ struct AcceptEntry {
     until: String,
 }
 
-/// The same, checked: mutes of checks.
+/// Warnings and notes that are known: mutes of checks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<AcceptEntry>")]
 #[schemars(with = "Vec<AcceptEntry>")]

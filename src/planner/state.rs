@@ -47,7 +47,7 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub claimed: bool,
     /// The file that it was applied from, with `/`, from the configuration's directory: only where that is looked
-    /// at can the room be missed. `None`: a state of version 1 does not know.
+    /// at can the room be missed. Absent: a state of version 1 does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub file: Option<String>,
