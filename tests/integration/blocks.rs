@@ -361,12 +361,13 @@ fn what_is_not_run_is_listed_with_its_reason() {
 
 /// The file that a block shows; nothing for those of other programs.
 fn file_of(block: &str) -> Option<&'static str> {
-    match block.split(':').next()? {
+    let mut lines = block.lines();
+    let first = lines.find(|line| !line.starts_with('#') && !line.starts_with(' '));
+    match first?.split(':').next()? {
         "guard" | "owns" | "policies" | "accept" => Some("roomctl.yaml"),
         "mutes" => Some("mutes.yaml"),
         "privacy" => Some("rooms/webinar.yaml"),
         "- uses" | "repos" => None,
-        other if other.starts_with('#') => None,
         other => panic!("no file begins with {other}"),
     }
 }

@@ -215,7 +215,7 @@ pub fn commands(mut program: Command) -> String {
     }
     text.push_str("\n## Options for all commands\n");
     let globals = program.get_arguments().filter(|arg| arg.is_global_set());
-    table(&mut text, "Option", globals);
+    list(&mut text, "Options", globals);
     text
 }
 
@@ -239,9 +239,9 @@ fn command(text: &mut String, command: &Command, level: usize) {
     let usage = command.clone().render_usage().to_string();
     write!(text, "\n`{}`\n", usage.trim_start_matches("Usage: ").trim()).unwrap();
     let own: Vec<&Arg> = command.get_arguments().filter(|arg| is_own(arg)).collect();
-    table(
+    list(
         text,
-        "Argument",
+        "Arguments",
         own.iter().copied().filter(|arg| arg.is_positional()),
     );
     let mut headings: Vec<Option<&str>> = Vec::new();
@@ -254,7 +254,7 @@ fn command(text: &mut String, command: &Command, level: usize) {
         let options = own.iter().copied();
         let options =
             options.filter(|arg| !arg.is_positional() && arg.get_help_heading() == heading);
-        table(text, heading.unwrap_or("Option"), options);
+        list(text, heading.unwrap_or("Options"), options);
     }
     if let Some(after) = command.get_after_help() {
         write!(text, "\n```text\n{}\n```\n", after.to_string().trim_end()).unwrap();
@@ -267,64 +267,57 @@ fn is_own(arg: &Arg) -> bool {
         && !["help", "version"].contains(&arg.get_id().as_str())
 }
 
-fn table<'a>(text: &mut String, head: &str, args: impl Iterator<Item = &'a Arg>) {
+fn list<'a>(text: &mut String, head: &str, args: impl Iterator<Item = &'a Arg>) {
     let rows: Vec<String> = args.filter(|arg| !arg.is_hide_set()).map(row).collect();
     if !rows.is_empty() {
-        write!(text, "\n| {head} | Meaning |\n|---|---|\n{}", rows.concat()).unwrap();
+        write!(text, "\n**{head}**\n\n{}", rows.concat()).unwrap();
     }
 }
 
 fn row(arg: &Arg) -> String {
-    let values = arg
-        .get_value_names()
-        .unwrap_or_default()
-        .iter()
-        .map(|name| format!("<{name}>"));
-    let values: Vec<String> = if arg.get_action().takes_values() {
-        values.collect()
-    } else {
-        Vec::new()
-    };
+    let takes_values = arg.get_action().takes_values();
+    let values = arg.get_value_names().unwrap_or_default().iter();
+    let values: Vec<String> = values
+        .filter(|_| takes_values)
+        .map(|name| format!("<{name}>"))
+        .collect();
     let mut names: Vec<String> = arg
         .get_short()
         .map(|short| format!("-{short}"))
         .into_iter()
         .collect();
     names.extend(arg.get_long().map(|long| format!("--{long}")));
-    let name = [names.join(", "), values.join(" ")]
-        .join(" ")
-        .replace('|', "\\|");
+    let name = [names.join(", "), values.join(" ")].join(" ");
     let help = arg
         .get_long_help()
         .or(arg.get_help())
         .map(ToString::to_string)
         .unwrap_or_default();
-    let mut meaning = prose(&help);
-    let possible = arg.get_possible_values();
-    if arg.get_action().takes_values() && !possible.is_empty() {
-        let possible = possible.iter().map(|value| match value.get_help() {
-            Some(help) => format!("`{}`: {}", value.get_name(), prose(&help.to_string())),
-            None => format!("`{}`", value.get_name()),
-        });
-        write!(
-            meaning,
-            ".<br>One of {}",
-            possible.collect::<Vec<_>>().join("; ")
-        )
-        .unwrap();
-    }
+    let mut row = format!("- `{}`: {}", name.trim(), prose(&help));
+    let mut add = |what: &str, text: &str| write!(row, ". {what}: {text}").unwrap();
     if let Some(variable) = arg.get_env() {
-        write!(meaning, ".<br>Variable: `{}`", variable.to_string_lossy()).unwrap();
+        add("Variable", &format!("`{}`", variable.to_string_lossy()));
     }
-    let defaults = arg.get_default_values();
-    if arg.get_action().takes_values() && !defaults.is_empty() {
-        let defaults: Vec<_> = defaults
-            .iter()
-            .map(|value| value.to_string_lossy())
-            .collect();
-        write!(meaning, ".<br>Default: `{}`", defaults.join(" ")).unwrap();
+    let defaults: Vec<_> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_string_lossy())
+        .collect();
+    if takes_values && !defaults.is_empty() {
+        add("Default", &format!("`{}`", defaults.join(" ")));
     }
-    format!("| `{}` | {meaning} |\n", name.trim())
+    row.push('\n');
+    let possible = arg
+        .get_possible_values()
+        .into_iter()
+        .filter(|_| takes_values);
+    for value in possible {
+        let help = value.get_help().map_or_else(String::new, |help| {
+            format!(": {}", prose(&help.to_string()))
+        });
+        writeln!(row, "  - `{}`{help}", value.get_name()).unwrap();
+    }
+    row
 }
 
 /// The page about exit codes, from the help of the program.
