@@ -59,12 +59,15 @@ impl AttributeSides<'_> {
             }
             (Status::Muted, _) => Some(Fate::LeftAlone),
             (Status::NotVisible, _) => is_sent.then_some(Fate::NotReported),
-            (_, Some(Cause::Change | Cause::Conflict)) if self.live != self.applied().0 => {
-                let is_edited = self.live.is_some() || self.confirmed != self.wanted;
-                let fate = if is_edited {
-                    Fate::Edited
-                } else {
-                    Fate::NotReported
+            (_, Some(Cause::Change | Cause::Conflict)) => {
+                let applied = self.applied().0;
+                let fate = match (self.live, applied) {
+                    (Some(live), Some(applied)) if live == applied => return None,
+                    (Some(_), _) => Fate::Edited,
+                    // Never applied, or as it was.
+                    (None, None) => Fate::NotReported,
+                    (None, _) if self.confirmed == self.wanted => Fate::NotReported,
+                    (None, _) => Fate::Edited,
                 };
                 is_sent.then_some(fate)
             }
@@ -99,7 +102,7 @@ fn again(attribute: &Attribute, live: &Live) -> Option<Value> {
 impl Change {
     /// The muted attributes that stay as they are if they moved.
     fn spared(&self) -> impl Iterator<Item = &Muted> {
-        self.muted.iter().filter(|muted| muted.stays())
+        self.muted.iter().filter(|muted| muted.fate.stays())
     }
 
     /// Whether a write leaves it as it is there.

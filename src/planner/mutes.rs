@@ -187,10 +187,10 @@ pub(crate) struct Muted {
     pub until: String,
 }
 
-impl Muted {
-    /// Whether it stays as it is if it moved, as far as the body of a write allows.
-    pub(crate) fn stays(&self) -> bool {
-        self.fate != Fate::Edited
+impl Fate {
+    /// Whether the attribute stays as it is if it moved, as far as the body of a write allows.
+    pub(crate) fn stays(self) -> bool {
+        self != Self::Edited
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::PlanReport;
-use super::plan::{AttributeReport, ChangeReport};
+use super::plan::{AttributeReport, ChangeReport, MutedReport};
 use super::saved::SavedPlan;
 use crate::model::{RoomName, Wanted};
 use crate::planner::{Change, Plan, SavedChange, State, is_reviewed};
@@ -51,16 +51,21 @@ struct Review<'a> {
     plan: &'a SavedPlan,
     saved: BTreeMap<&'a str, &'a SavedChange>,
     shown: BTreeMap<&'a str, &'a ChangeReport>,
+    muted: BTreeMap<&'a str, &'a [MutedReport]>,
 }
 
 impl<'a> Review<'a> {
     fn new(plan: &'a SavedPlan) -> Self {
         let saved = plan.changes.iter().map(|one| (one.room.as_str(), one));
         let shown = plan.report.changes.iter();
+        let muted = plan.report.muted.iter();
         Self {
             plan,
             saved: saved.collect(),
             shown: shown.map(|one| (one.room.as_str(), one)).collect(),
+            muted: muted
+                .map(|one| (one.room.as_str(), &*one.attributes))
+                .collect(),
         }
     }
 
@@ -81,6 +86,9 @@ impl<'a> Review<'a> {
         if !effects.all(|effect| shown.effects.contains(effect)) {
             return Err("it would do more to people than was reviewed");
         }
+        if self.may_overwrite_what_stays(change) {
+            return Err("what a mute was to leave as it is may be overwritten by now");
+        }
         let has_moved = self.plan.state.serial < state.serial;
         let is_shown = |line: &AttributeReport| {
             let mut lines = shown.attributes.iter();
@@ -95,6 +103,18 @@ impl<'a> Review<'a> {
         let is_covered = lines.all(|line| refers(line) || is_shown(line));
         let lacks = "it would change more than was reviewed";
         is_covered.then_some(()).ok_or(lacks)
+    }
+}
+
+impl Review<'_> {
+    /// Whether something is sent as in the file that was shown to stay as it is. A look that finds it moved has a line of it,
+    /// or a mute.
+    fn may_overwrite_what_stays(&self, change: &Change) -> bool {
+        let muted = self.muted.get(change.room.as_str());
+        let stays = muted.into_iter().copied().flatten();
+        let mut stays = stays.filter(|one| one.fate.stays());
+        let is_sent = |one: &MutedReport| change.settings.contains_key(&*one.name);
+        change.seen.is_none() && stays.any(|one| is_sent(one) && !change.spares(&one.name))
     }
 }
 
@@ -118,8 +138,11 @@ mod tests {
     use super::*;
     use crate::model::{Effect, Value};
     use crate::planner::limits::Limits;
+    use crate::planner::mutes::Mute;
     use crate::planner::testing::{applied, files, pruning, shown};
-    use crate::planner::{Gone, Narrowed, Selection, Sighting, World, plan, saved_changes};
+    use crate::planner::{
+        Gone, Narrowed, Options, Selection, Sighting, World, plan, saved_changes,
+    };
     use crate::report::saved::{Mode, Target, Terms};
 
     /// Few rooms with few values each, so that the same comes up in several trees.
@@ -138,14 +161,17 @@ mod tests {
         })
     }
 
-    /// What lay there when a plan was made: what was applied, what a look showed if there was one, and the files.
-    type Made = (Wanted, Option<Wanted>, Wanted);
+    /// What lay there when a plan was made: what was applied, what a look showed if there was one, the files and the mutes.
+    type Made = (Wanted, Option<Wanted>, Wanted, Vec<Mute>);
 
     fn made() -> impl Strategy<Value = Made> {
-        (trees(), proptest::option::of(trees()), trees())
+        let mute = |attribute| Mute::new("*", attribute, "why", "2100-01-01").unwrap();
+        let mutes = subsequence(vec!["privacy", "maxParticipants"], 0..=2);
+        let mutes = mutes.prop_map(move |names| names.into_iter().map(mute).collect());
+        (trees(), proptest::option::of(trees()), trees(), mutes)
     }
 
-    fn plan_of((before, seen, wanted): &Made, serial: u64) -> (Plan, PlanReport, State) {
+    fn plan_of((before, seen, wanted, mutes): &Made, serial: u64) -> (Plan, PlanReport, State) {
         let state = State {
             serial,
             ..applied(before)
@@ -156,7 +182,8 @@ mod tests {
             world.extend(shown(seen));
             world
         });
-        let plan = plan(wanted, &state, world.as_ref(), &pruning());
+        let options = Options { mutes, ..pruning() };
+        let plan = plan(wanted, &state, world.as_ref(), &options);
         let report = PlanReport::new(&plan, &BTreeMap::new(), &[], None);
         (plan, report, state)
     }
@@ -173,21 +200,33 @@ mod tests {
         SavedPlan::new(target, mode, Selection::default(), terms, changes, &report)
     }
 
-    /// A plan that looked nowhere adds a room, which a look finds to be missing.
+    /// A plan that looked nowhere adds a room, which a look finds to be missing, or as a mute accepts it.
     fn is_as_reviewed(seen: &Json, now: &Json) -> bool {
-        seen == now || (seen == "add" && now == "create")
+        seen == now || (seen == "add" && (now == "create" || now == "adopt"))
     }
 
     /// Whether a reader of one of the plans saw all that becomes of a room, with every effect, and of the same file.
     fn was_shown(
         reviews: &[(Made, SavedPlan)],
+        made: &Change,
         change: &Json,
         effects: &[Effect],
         now: &Wanted,
     ) -> bool {
         let room = change["room"].as_str().unwrap();
+        // What a mute was shown to accept is not overwritten unseen.
+        let is_spared = |report: &PlanReport| {
+            let muted = report.muted.iter().filter(|one| one.room == room);
+            let mut stays = muted
+                .flat_map(|one| &one.attributes)
+                .filter(|one| one.fate.stays());
+            stays.all(|one| {
+                let mut now = made.muted.iter();
+                made.seen.is_some() || now.any(|now| now.name == one.name && now.fate.stays())
+            })
+        };
         let settings = |files: &Wanted| files.get(room).map(|file| file.settings.clone());
-        reviews.iter().any(|((.., files), saved)| {
+        reviews.iter().any(|((_, _, files, _), saved)| {
             let report = serde_json::to_value(&saved.report).unwrap();
             let mut changes = report["changes"].as_array().unwrap().iter();
             let Some(seen) = changes.find(|one| one["room"] == room) else {
@@ -205,6 +244,7 @@ mod tests {
                 && is_as_reviewed(&seen["action"], &change["action"])
                 && list(change, "attributes").iter().all(is_shown)
                 && effects.iter().all(is_named)
+                && is_spared(&saved.report)
         })
     }
 
@@ -220,9 +260,9 @@ mod tests {
             allowed in subsequence(Effect::ALL.to_vec(), 0..=2),
         ) {
             // Some reviews are of these files.
-            let reviews = reviews.into_iter().enumerate().map(|(at, (before, seen, files))| match at % 2 {
-                0 => (before, seen, now.2.clone()),
-                _ => (before, seen, files),
+            let reviews = reviews.into_iter().enumerate().map(|(at, (before, seen, files, mutes))| match at % 2 {
+                0 => (before, seen, now.2.clone(), mutes),
+                _ => (before, seen, files, mutes),
             });
             let reviews: Vec<(Made, SavedPlan)> = reviews.map(|made| { let saved = reviewed(&made); (made, saved) }).collect();
             let saved: Vec<SavedPlan> = reviews.iter().map(|(_, saved)| saved.clone()).collect();
@@ -240,7 +280,7 @@ mod tests {
                     // Refused when it was read.
                     Some(_) => &change.effects,
                 };
-                prop_assert!(was_shown(&reviews, &told, effects, &now.2), "{} {:?}", told, effects);
+                prop_assert!(was_shown(&reviews, change, &told, effects, &now.2), "{} {:?}", told, effects);
             }
             // Each change is done or told, and one that is only told ends the run.
             let told: Vec<&RoomName> = narrowed.stale.iter().map(|one| &one.room).collect();

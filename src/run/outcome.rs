@@ -358,7 +358,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     pub(super) fn asserted(&self) -> Option<i64> {
         let before = self.before.asserted;
         match self.tally.sent_write {
-            true => before.map(|before| before + 1).max(Some(self.crew.now)),
+            true => before
+                .map(|before| before.saturating_add(1))
+                .max(Some(self.crew.now)),
             false => before,
         }
     }

@@ -111,7 +111,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             other => Sighting::Unreadable(other.clone().message()),
         };
         if let Some(moved) = self.moved_until(&now) {
-            return self.refused(moved);
+            return self.hold_back(moved);
         }
         if self.action == Action::Create {
             return self.add(read).await;
@@ -185,14 +185,14 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                     return Ok(self.receipt(Outcome::Unknown, Some(message.to_owned())));
                 }
                 End::Room(live) if self.before.is_recreated(&live) => {
-                    return self.refused(NOT_OURS.to_owned());
+                    return self.hold_back(NOT_OURS.to_owned());
                 }
                 End::Room(live) if !self.before.is_proven_by(&live) => {
-                    return self.refused(UNPROVEN.to_owned());
+                    return self.hold_back(UNPROVEN.to_owned());
                 }
                 End::Room(live) => {
                     if let Some(moved) = self.moved_until(&Sighting::Present(live)) {
-                        return self.refused(moved);
+                        return self.hold_back(moved);
                     }
                 }
                 End::Stopped => return self.settle(End::Stopped),

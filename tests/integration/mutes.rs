@@ -88,6 +88,41 @@ fn muted_drift_is_left_alone_when_something_else_is_sent() {
     }
 }
 
+/// What reviewers saw spared stays spared, or is planned again.
+#[test]
+fn a_mute_that_ended_is_not_overwritten_by_what_was_reviewed() {
+    let site = muted(&[]);
+    site.room(0, EDITED);
+    plan(&site, &["--out", "plan.roomctl"]);
+    std::fs::remove_file(site.scratch.path("mutes.yaml")).unwrap();
+    let ran = site.apply(&["--covered-by", "plan.roomctl"]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(ran.all().contains("a mute was to leave"), "{}", ran.all());
+    site.scratch.write("mutes.yaml", MUTES);
+    let ran = site.apply(&["--covered-by", "plan.roomctl"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert_eq!(held(&site, "room-00", "maxParticipants"), 500);
+}
+
+/// Where the service does not show it, it is overwritten, and the plan says so: in a new room, and newly in a file.
+#[test]
+fn what_is_muted_newly_managed_and_hidden_is_in_the_plan() {
+    let quirks = ["hide=maxParticipants"];
+    let new = Site::new(&quirks, &[]);
+    new.existing(1);
+    let managed = Site::new(&quirks, &[]);
+    managed.room(0, "privacy: private\nenableChat: true\n");
+    assert_eq!(managed.apply(&[]).code, 0);
+    for site in [new, managed] {
+        site.scratch.write("mutes.yaml", MUTES);
+        site.room(0, FILE);
+        assert_eq!(
+            fates(&site, &["--live"]),
+            ["room-00 maxParticipants not-reported"]
+        );
+    }
+}
+
 #[test]
 fn every_form_says_what_is_left_alone_why_and_until_when() {
     let site = muted(&[]);
