@@ -40,66 +40,6 @@ fn verdicts(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn every_verdict_under_every_personality() {
-    for personality in PERSONALITIES {
-        let site = Site::with_rooms(personality, &[], 5);
-        let text = "privacy: private\nmaxParticipants: 5\nautoJoin: false\n";
-        for number in 0..5 {
-            site.room(number, text);
-        }
-        assert_eq!(site.apply(&[]).code, 0, "{personality:?}");
-        assert_eq!(
-            drift(&site, &[]).0,
-            0,
-            "{personality:?}: in sync after apply"
-        );
-
-        let state = site.scratch.read(".roomctl/state.json");
-        let before = site.writes();
-        site.edit("room-01", "maxParticipants", json!(9));
-        site.edit("room-03", "maxParticipants", json!(7));
-        site.simulator()
-            .with_world(|world| world.archive("room-02").unwrap());
-        site.room(3, &text.replace('5', "6"));
-        site.room(4, &text.replace('5', "6"));
-        site.room(5, text);
-        let (code, report) = drift(&site, &[]);
-        assert_eq!(code, 2, "{personality:?}");
-        assert_eq!(
-            verdicts(&report),
-            [
-                "room-00 in_sync",
-                "room-01 drifted",
-                "room-02 missing",
-                "room-03 conflict",
-                "room-04 pending",
-                "room-05 pending",
-            ],
-            "{personality:?}"
-        );
-        let moved = &report["rooms"][1]["attributes"];
-        let moved = moved
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|a| a["cause"] == "drift")
-            .unwrap();
-        assert_eq!(
-            (&moved["name"], &moved["applied"], &moved["wanted"]),
-            (&json!("maxParticipants"), &json!(5), &json!(5)),
-            "{personality:?}"
-        );
-        assert_eq!(drift(&site, &["--exit-zero"]).0, 0);
-        assert_eq!(
-            site.writes(),
-            before,
-            "{personality:?}: drift wrote something"
-        );
-        assert_eq!(site.scratch.read(".roomctl/state.json"), state);
-    }
-}
-
-#[test]
 fn what_the_service_does_not_report_is_no_drift() {
     let site = Site::applied(&["echo=sample", "hide=privacy"], 2);
     site.edit("room-00", "maxParticipants", json!(9));
@@ -121,9 +61,71 @@ fn rooms_that_cannot_be_read_are_unreadable_and_the_rest_is_reported() {
 
 /// Waits for the real back-off.
 mod slow {
+    use super::*;
+
     #[test]
     fn rooms_that_do_not_answer_are_unreadable_and_the_rest_is_reported() {
         super::unreadable_because_of("500=method:GET,room:room-03");
+    }
+
+    #[test]
+    fn every_verdict_under_every_personality() {
+        for personality in PERSONALITIES {
+            let site = Site::with_rooms(personality, &[], 5);
+            let text = "privacy: private\nmaxParticipants: 5\nautoJoin: false\n";
+            for number in 0..5 {
+                site.room(number, text);
+            }
+            assert_eq!(site.apply(&[]).code, 0, "{personality:?}");
+            assert_eq!(
+                drift(&site, &[]).0,
+                0,
+                "{personality:?}: in sync after apply"
+            );
+
+            let state = site.scratch.read(".roomctl/state.json");
+            let before = site.writes();
+            site.edit("room-01", "maxParticipants", json!(9));
+            site.edit("room-03", "maxParticipants", json!(7));
+            site.simulator()
+                .with_world(|world| world.archive("room-02").unwrap());
+            site.room(3, &text.replace('5', "6"));
+            site.room(4, &text.replace('5', "6"));
+            site.room(5, text);
+            let (code, report) = drift(&site, &[]);
+            assert_eq!(code, 2, "{personality:?}");
+            assert_eq!(
+                verdicts(&report),
+                [
+                    "room-00 in_sync",
+                    "room-01 drifted",
+                    "room-02 missing",
+                    "room-03 conflict",
+                    "room-04 pending",
+                    "room-05 pending",
+                ],
+                "{personality:?}"
+            );
+            let moved = &report["rooms"][1]["attributes"];
+            let moved = moved
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|a| a["cause"] == "drift")
+                .unwrap();
+            assert_eq!(
+                (&moved["name"], &moved["applied"], &moved["wanted"]),
+                (&json!("maxParticipants"), &json!(5), &json!(5)),
+                "{personality:?}"
+            );
+            assert_eq!(drift(&site, &["--exit-zero"]).0, 0);
+            assert_eq!(
+                site.writes(),
+                before,
+                "{personality:?}: drift wrote something"
+            );
+            assert_eq!(site.scratch.read(".roomctl/state.json"), state);
+        }
     }
 }
 

@@ -264,74 +264,6 @@ fn no_link_of_the_checkout_leads_out_of_it() {
     }
 }
 
-/// However it is spelled.
-#[test]
-fn no_result_takes_the_place_of_what_is_read() {
-    let site = site();
-    let absolute = site.scratch.path(".roomctl/state.json");
-    let outside = Scratch::new();
-    symlink(site.scratch.path(""), outside.path("link")).unwrap();
-    let linked = outside.path("link/.roomctl/state.json");
-    let before = site.scratch.files();
-    for place in [
-        ".roomctl/state.json",
-        "./rooms/../.roomctl//state.json",
-        absolute.to_str().unwrap(),
-        linked.to_str().unwrap(),
-        ".roomctl/state.json.journal",
-        ".roomctl/state.json.lock",
-        ".roomctl/State.JSON.journal",
-        ".roomctl/sandbox-state.json",
-        ".roomctl/sandbox.json",
-        "roomctl.yaml",
-        "roomctl.yml",
-        "mutes.yaml",
-        "ci.yaml",
-        "key",
-        "rooms",
-        "rooms/room-00.yaml",
-        "rooms/new.yaml",
-        "rooms/deep/new.YML",
-        "rooms/_defaults.yaml",
-        "rooms/../rooms/room-01.yaml",
-        "/dev/null",
-        "/dev/stdout",
-    ] {
-        for command in [
-            &["plan", "--out", place][..],
-            &["plan", "--report-file", place],
-            &["validate", "--report-file", place],
-            &["drift", "--report-file", place],
-            &["drift", "--metrics-file", place],
-            &["apply", "--yes", "--report-file", place],
-        ] {
-            let named = ["--config", "ci.yaml", "--secret-key-file", "key"];
-            let ran = site.run(&[&named[..], command].concat());
-            assert_eq!(ran.code, 64, "{command:?}: {}", ran.all());
-            assert!(ran.stderr.contains("nothing was done"), "{}", ran.stderr);
-        }
-    }
-    assert_eq!(site.scratch.files(), before);
-    let both = ["plan", "--out", "x", "--report-file", "./x"];
-    assert_eq!(site.run(&both).code, 64);
-    let itself = [
-        "apply",
-        "saved.roomctl",
-        "--yes",
-        "--report-file",
-        "saved.roomctl",
-    ];
-    assert_eq!(site.run(&itself).code, 64);
-    let fine = [
-        "plan",
-        "--out",
-        ".roomctl/plan",
-        "--report-file",
-        "reports/plan.json",
-    ];
-    assert_eq!(site.run(&fine).code, 0);
-}
-
 #[test]
 fn a_lock_of_something_else_is_kept() {
     let site = Site::with_rooms(&[], &[], 1);
@@ -516,5 +448,73 @@ mod slow {
             wrong.len(),
             wrong.join("\n")
         );
+    }
+
+    /// However it is spelled.
+    #[test]
+    fn no_result_takes_the_place_of_what_is_read() {
+        let site = site();
+        let absolute = site.scratch.path(".roomctl/state.json");
+        let outside = Scratch::new();
+        symlink(site.scratch.path(""), outside.path("link")).unwrap();
+        let linked = outside.path("link/.roomctl/state.json");
+        let before = site.scratch.files();
+        for place in [
+            ".roomctl/state.json",
+            "./rooms/../.roomctl//state.json",
+            absolute.to_str().unwrap(),
+            linked.to_str().unwrap(),
+            ".roomctl/state.json.journal",
+            ".roomctl/state.json.lock",
+            ".roomctl/State.JSON.journal",
+            ".roomctl/sandbox-state.json",
+            ".roomctl/sandbox.json",
+            "roomctl.yaml",
+            "roomctl.yml",
+            "mutes.yaml",
+            "ci.yaml",
+            "key",
+            "rooms",
+            "rooms/room-00.yaml",
+            "rooms/new.yaml",
+            "rooms/deep/new.YML",
+            "rooms/_defaults.yaml",
+            "rooms/../rooms/room-01.yaml",
+            "/dev/null",
+            "/dev/stdout",
+        ] {
+            for command in [
+                &["plan", "--out", place][..],
+                &["plan", "--report-file", place],
+                &["validate", "--report-file", place],
+                &["drift", "--report-file", place],
+                &["drift", "--metrics-file", place],
+                &["apply", "--yes", "--report-file", place],
+            ] {
+                let named = ["--config", "ci.yaml", "--secret-key-file", "key"];
+                let ran = site.run(&[&named[..], command].concat());
+                assert_eq!(ran.code, 64, "{command:?}: {}", ran.all());
+                assert!(ran.stderr.contains("nothing was done"), "{}", ran.stderr);
+            }
+        }
+        assert_eq!(site.scratch.files(), before);
+        let both = ["plan", "--out", "x", "--report-file", "./x"];
+        assert_eq!(site.run(&both).code, 64);
+        let itself = [
+            "apply",
+            "saved.roomctl",
+            "--yes",
+            "--report-file",
+            "saved.roomctl",
+        ];
+        assert_eq!(site.run(&itself).code, 64);
+        let fine = [
+            "plan",
+            "--out",
+            ".roomctl/plan",
+            "--report-file",
+            "reports/plan.json",
+        ];
+        assert_eq!(site.run(&fine).code, 0);
     }
 }

@@ -44,55 +44,6 @@ fn changes(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn who_moved_is_reported_and_put_right_under_every_personality() {
-    for personality in PERSONALITIES {
-        let site = Site::applied(personality, 4);
-        assert_eq!(
-            plan(&site, &["--detailed-exitcode"]).0,
-            0,
-            "{personality:?}"
-        );
-        site.edit("room-01", "maxParticipants", json!(9));
-        site.edit("room-02", "maxParticipants", json!(9));
-        site.edit("room-03", "maxParticipants", json!(6));
-        for number in [2, 3] {
-            site.room(
-                number,
-                "privacy: private\nmaxParticipants: 6\nenableChat: true\n",
-            );
-        }
-        let (_, report) = plan(&site, &[]);
-        assert_eq!(
-            changes(&report),
-            [
-                "room-01 update drift",
-                "room-02 update conflict",
-                "room-03 update converged"
-            ],
-            "{personality:?}"
-        );
-        // Some personalities answer numbers as text.
-        let live = report["changes"][0]["attributes"][0]["live"].to_string();
-        assert_eq!(live.trim_matches('"'), "9", "{personality:?}");
-        let before = site.writes();
-        let ran = site.apply(&["--live"]);
-        assert_eq!(ran.code, 0, "{personality:?}: {}", ran.all());
-        assert_eq!(
-            site.writes() - before,
-            2,
-            "{personality:?}: the converged room needs no write"
-        );
-        assert_eq!(
-            plan(&site, &["--detailed-exitcode"]).0,
-            0,
-            "{personality:?}"
-        );
-        let drift = site.run(&["drift", "--rate", "unlimited"]);
-        assert_eq!(drift.code, 0, "{personality:?}: {}", drift.all());
-    }
-}
-
-#[test]
 fn add_is_resolved_and_a_missing_room_is_created_again() {
     let site = Site::with_rooms(&["archived-name=reusable"], &[], 2);
     site.existing(1);
@@ -127,6 +78,8 @@ fn rooms_that_cannot_be_read_are_left_alone() {
 
 /// Waits for the real back-off.
 mod slow {
+    use super::*;
+
     #[test]
     fn drift_only_undoes_nothing_of_ours_and_writes_no_room_of_others() {
         super::drift_only_undoes_nothing_of_ours_and_writes_no_room_of_others();
@@ -135,6 +88,83 @@ mod slow {
     #[test]
     fn rooms_that_do_not_answer_are_left_alone() {
         super::left_alone_because_of("500=method:GET,room:room-01");
+    }
+
+    #[test]
+    fn who_moved_is_reported_and_put_right_under_every_personality() {
+        for personality in PERSONALITIES {
+            let site = Site::applied(personality, 4);
+            assert_eq!(
+                plan(&site, &["--detailed-exitcode"]).0,
+                0,
+                "{personality:?}"
+            );
+            site.edit("room-01", "maxParticipants", json!(9));
+            site.edit("room-02", "maxParticipants", json!(9));
+            site.edit("room-03", "maxParticipants", json!(6));
+            for number in [2, 3] {
+                site.room(
+                    number,
+                    "privacy: private\nmaxParticipants: 6\nenableChat: true\n",
+                );
+            }
+            let (_, report) = plan(&site, &[]);
+            assert_eq!(
+                changes(&report),
+                [
+                    "room-01 update drift",
+                    "room-02 update conflict",
+                    "room-03 update converged"
+                ],
+                "{personality:?}"
+            );
+            // Some personalities answer numbers as text.
+            let live = report["changes"][0]["attributes"][0]["live"].to_string();
+            assert_eq!(live.trim_matches('"'), "9", "{personality:?}");
+            let before = site.writes();
+            let ran = site.apply(&["--live"]);
+            assert_eq!(ran.code, 0, "{personality:?}: {}", ran.all());
+            assert_eq!(
+                site.writes() - before,
+                2,
+                "{personality:?}: the converged room needs no write"
+            );
+            assert_eq!(
+                plan(&site, &["--detailed-exitcode"]).0,
+                0,
+                "{personality:?}"
+            );
+            let drift = site.run(&["drift", "--rate", "unlimited"]);
+            assert_eq!(drift.code, 0, "{personality:?}: {}", drift.all());
+        }
+    }
+
+    #[test]
+    fn pruned_rooms_are_archived_and_others_are_not_touched() {
+        for personality in PERSONALITIES {
+            let site = Site::applied(personality, 3);
+            site.simulator()
+                .with_world(|world| world.create("by-hand", [].into(), 0));
+            site.remove(1);
+            assert_eq!(
+                site.apply(&[]).code,
+                0,
+                "without --prune nothing is archived"
+            );
+            assert_eq!(site.count("DELETE"), 0);
+            let report = site.run(&["plan", "--prune", "--format", "json"]).json();
+            check("plan", &report);
+            assert_eq!(report["changes"][0]["action"], "archive");
+            assert_eq!(report["changes"][0]["effects"], json!(["archived"]));
+            let ran = site.apply(&["--prune"]);
+            assert_eq!(ran.code, 0, "{personality:?}: {}", ran.all());
+            assert_eq!(site.count("DELETE"), 1);
+            assert!(!site.scratch.read(".roomctl/state.json").contains("room-01"));
+            assert_eq!(
+                site.run(&["plan", "--prune", "--detailed-exitcode"]).code,
+                0
+            );
+        }
     }
 }
 
@@ -397,34 +427,6 @@ fn recording_alone_hides_no_move_of_what_no_file_declares() {
             .any(|one| one["name"] == name)
     };
     assert!(named("enableRecording") && named("autoJoin"), "{after}");
-}
-
-#[test]
-fn pruned_rooms_are_archived_and_others_are_not_touched() {
-    for personality in PERSONALITIES {
-        let site = Site::applied(personality, 3);
-        site.simulator()
-            .with_world(|world| world.create("by-hand", [].into(), 0));
-        site.remove(1);
-        assert_eq!(
-            site.apply(&[]).code,
-            0,
-            "without --prune nothing is archived"
-        );
-        assert_eq!(site.count("DELETE"), 0);
-        let report = site.run(&["plan", "--prune", "--format", "json"]).json();
-        check("plan", &report);
-        assert_eq!(report["changes"][0]["action"], "archive");
-        assert_eq!(report["changes"][0]["effects"], json!(["archived"]));
-        let ran = site.apply(&["--prune"]);
-        assert_eq!(ran.code, 0, "{personality:?}: {}", ran.all());
-        assert_eq!(site.count("DELETE"), 1);
-        assert!(!site.scratch.read(".roomctl/state.json").contains("room-01"));
-        assert_eq!(
-            site.run(&["plan", "--prune", "--detailed-exitcode"]).code,
-            0
-        );
-    }
 }
 
 #[test]

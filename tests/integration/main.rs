@@ -1,7 +1,7 @@
 //! Everything that is tested from outside: the built program, the layers of the source, the generated files.
 //!
 //! Two more programs stand in this folder, so that they share `common` and `harness`: `cases` runs the folders of
-//! `tests/cases`, `crash` lets runs die. What waits for the real back-off is in modules named `slow`, which the fast
+//! `tests/cases`, `crash` lets runs die. What waits for the real back-off, and the largest products, are in modules named `slow`, which the fast
 //! suite skips.
 
 // Helpers outside of `#[test]` functions count as tests too.
