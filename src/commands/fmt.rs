@@ -8,9 +8,10 @@ use clap::Args;
 use super::shared::args::Global;
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
+use super::shared::rooms::write;
 use super::shared::workspace::Workspace;
 use crate::disk::plain_file::{MAX_TEXT, read_from};
-use crate::disk::whole_file::{Way, parent, sweep, write_whole};
+use crate::disk::whole_file::{parent, sweep};
 use crate::files::discover::{as_typed, discover, whole_file};
 use crate::files::entries::Findings;
 use crate::files::room_format::format;
@@ -132,13 +133,6 @@ fn formatted(path: &Path, findings: &mut Vec<Finding>) -> Option<(String, String
     let after = format(&before, &mut found);
     findings.append(&mut found.list);
     Some((before, after?))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    write_whole(path, text.as_bytes(), Way::Edit).map_err(|error| {
-        let message = format!("cannot write {}: {error}; it is as it was", as_typed(path));
-        Failure::new(Exit::Unexpected, message)
-    })
 }
 
 /// Formats standard input, for editors: nothing but the result goes to standard output.

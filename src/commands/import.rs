@@ -12,12 +12,11 @@ use super::shared::import_rooms::Import;
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
 use super::shared::room_secrets;
-use super::shared::rooms::{accept, clean_up, elsewhere, load_any};
+use super::shared::rooms::{accept, clean_up, elsewhere, hidden, load_any};
 use super::shared::selection::{self, SelectionArgs};
 use super::shared::session::Session;
 use super::shared::store::lock;
 use super::shared::trial::remove_trial;
-use super::shared::workspace::Workspace;
 use crate::model::RoomName;
 use crate::planner::{LeftOut, LeftOutBy, Scope, State};
 use crate::report::import::{Outcome, RoomReport, Summary};
@@ -168,15 +167,6 @@ fn select(
         }
     }
     Ok((refused, left_out))
-}
-
-/// Files that cannot be read may declare any room.
-fn hidden(workspace: &Workspace) -> Failure {
-    let (whole, rooms) = (workspace.whole.display(), workspace.rooms.display());
-    let message = format!(
-        "room files of {whole} outside of {rooms} have errors, so nobody knows which rooms they declare"
-    );
-    Failure::new(Exit::Invalid, message).hint(format!("`roomctl validate {whole}` shows them"))
 }
 
 fn exit(summary: Summary) -> Exit {

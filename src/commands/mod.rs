@@ -3,10 +3,11 @@
 //!
 //! | File | Is |
 //! |---|---|
-//! | `plan`, `apply`, `drift`, `import`, `validate`, `show`, `state`, `render` | commands about rooms |
+//! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state`, `render` | commands about rooms |
 //! | `init`, `fmt`, `schema`, `completions`, `man`, `simulate` | help for authors |
 //! | `shared` | what several of them need |
 
+mod adopt;
 mod apply;
 mod completions;
 mod drift;
@@ -60,6 +61,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Report who moved what on the service; never writes
     Drift(drift::DriftArgs),
+    /// Take what somebody changed on the service into the room files; never writes to the service
+    Adopt(adopt::AdoptArgs),
     /// Take rooms over that exist already: a file each, and the state
     Import(import::ImportArgs),
     /// Look at what is remembered, and correct it; contacts nobody
@@ -118,6 +121,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&cli.global, args, output),
         Command::Apply(args) => apply::run(&cli.global, args, output),
         Command::Drift(args) => drift::run(&cli.global, args, output),
+        Command::Adopt(args) => adopt::run(&cli.global, args, output),
         Command::Import(args) => import::run(&cli.global, args, output),
         Command::Init(args) => init::run(&cli.global, args, output),
         Command::Fmt(args) => fmt::run(&cli.global, args, output),

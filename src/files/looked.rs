@@ -84,7 +84,7 @@ pub(crate) fn elsewhere(
 
 /// The path of `target` from `base`, with `/`. Links are left as they are written: where they lead differs from
 /// machine to machine.
-fn place(base: &Path, target: &Path) -> String {
+pub(crate) fn place(base: &Path, target: &Path) -> String {
     let (base, target) = (tidy(base), tidy(target));
     let common = base.components().zip(target.components());
     let common = common.take_while(|(one, other)| one == other).count();

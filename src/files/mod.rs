@@ -14,12 +14,14 @@
 //! | `context` | what reading a room file takes besides its text |
 //! | `unchanged` | whether a file is as it was when it was applied, without parsing it |
 //! | `room_format`, `scalar` | the one form of a room file, and of a text in it |
+//! | `room_edit`, `adopted` | a room file with another value in it; several, proved to say just that |
 //! | `room_yaml` | a room that exists, as the file that declares it |
 //! | `new_file` | a file that must not replace another |
 //! | `config_search` | which file is the configuration: the nearest, from the working directory upwards |
 //! | `weakened` | what one configuration forbids and another does not |
 //! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
 
+pub(crate) mod adopted;
 pub(crate) mod base;
 pub(crate) mod config;
 pub(crate) mod config_search;
@@ -31,6 +33,7 @@ pub(crate) mod git;
 pub(crate) mod looked;
 pub(crate) mod mutes;
 pub(crate) mod new_file;
+pub(crate) mod room_edit;
 pub(crate) mod room_file;
 pub(crate) mod room_files;
 pub(crate) mod room_format;

@@ -37,7 +37,28 @@ pub(crate) struct Loaded {
 /// Reads all room files below each of `roots`; a root may also be a file. `rooms` is the rooms directory, from
 /// which on defaults hold.
 pub(crate) fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
-    read_all(rooms, roots, context, &Known::default(), all_cores())
+    load_edited(rooms, roots, context, &Edits::new())
+}
+
+/// Texts by file, in place of those that are there.
+pub(crate) type Edits = BTreeMap<String, String>;
+
+/// The same as if the files were edited.
+pub(crate) fn load_edited(
+    rooms: &Path,
+    roots: &[PathBuf],
+    context: &Context<'_>,
+    edits: &Edits,
+) -> Loaded {
+    let known = Known::default();
+    read_all(rooms, roots, context, &known, edits, all_cores())
+}
+
+fn text_of(path: &Path, edits: &Edits) -> Result<String, Box<Finding>> {
+    match edits.get(&as_typed(path)) {
+        Some(edited) => Ok(edited.clone()),
+        None => read_text(path),
+    }
 }
 
 /// Reads all rooms, without parsing the files that are `known`. Of these there are no origins.
@@ -50,12 +71,13 @@ pub(crate) fn load_unless_known(
     let roots = [root.to_owned()];
     // Whoever knows rooms talks to the service meanwhile, and needs the other half.
     let half = all_cores().div_ceil(2);
-    let loaded = read_all(rooms, &roots, context, known, half);
+    let none = Edits::new();
+    let loaded = read_all(rooms, &roots, context, known, &none, half);
     if known.is_empty() || !Finding::any_error(&loaded.findings) {
         return loaded;
     }
     // Two files for one room, perhaps: that is reported with places, which only reading gives.
-    read_all(rooms, &roots, context, &Known::default(), half)
+    read_all(rooms, &roots, context, &Known::default(), &none, half)
 }
 
 fn read_all(
@@ -63,10 +85,11 @@ fn read_all(
     roots: &[PathBuf],
     context: &Context<'_>,
     known: &Known<'_>,
+    edits: &Edits,
     cores: usize,
 ) -> Loaded {
     let mut findings = Vec::new();
-    let mut files = Files::new(context.variables.prefix);
+    let mut files = Files::new(context.variables.prefix, edits);
     for root in roots {
         let found = discover(rooms, root);
         files.add(root, found, &mut findings);
@@ -82,7 +105,7 @@ fn read_all(
             policies,
             ..*context
         };
-        read_room(path, &context, known)
+        read_room(path, &context, known, edits)
     });
     let mut rooms = Vec::with_capacity(read.len());
     for (room, mut found) in read {
@@ -131,14 +154,16 @@ fn all_cores() -> usize {
 struct Files<'a> {
     /// What the variables begin with that they may refer to.
     prefix: &'a EnvPrefix,
+    edits: &'a Edits,
     rooms: Vec<(PathBuf, Arc<Defaults>)>,
     layers: BTreeMap<PathBuf, Arc<Layer>>,
 }
 
 impl<'a> Files<'a> {
-    fn new(prefix: &'a EnvPrefix) -> Self {
+    fn new(prefix: &'a EnvPrefix, edits: &'a Edits) -> Self {
         Self {
             prefix,
+            edits,
             rooms: Vec::new(),
             layers: BTreeMap::new(),
         }
@@ -202,7 +227,7 @@ impl<'a> Files<'a> {
             return read.clone();
         }
         let file = as_typed(&path);
-        let layer = match read_text(&path) {
+        let layer = match text_of(&path, self.edits) {
             Ok(text) => {
                 let (layer, mut found) = defaults::parse(&file, &text, self.prefix);
                 findings.append(&mut found);
@@ -245,8 +270,9 @@ fn read_room(
     path: &Path,
     context: &Context<'_>,
     known: &Known<'_>,
+    edits: &Edits,
 ) -> (Option<RoomFile>, Vec<Finding>) {
-    let text = match read_text(path) {
+    let text = match text_of(path, edits) {
         Ok(text) => text,
         Err(finding) => return (None, vec![*finding]),
     };

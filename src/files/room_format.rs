@@ -53,16 +53,7 @@ pub(crate) fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> 
 
 /// The form of a text whose lines end in `\n`; nothing when it is wrong in a way that `validate` reports too.
 fn canonical_form(text: &str, findings: &mut Findings<'_>) -> Result<Option<String>, Refusal> {
-    if let Some(at) = text.find('\r') {
-        return Err(Refusal {
-            place: line_place(text[..at].matches('\n').count()),
-            message: "a carriage return alone, of which readers make different things",
-            help: "end lines with a line feed",
-        });
-    }
-    let before = findings.list.len();
-    let Some(entries) = unambiguous(text, findings).filter(|_| findings.list.len() == before)
-    else {
+    let Some(entries) = understood(text, findings)? else {
         return Ok(None);
     };
     let lines: Vec<&str> = text.lines().collect();
@@ -82,29 +73,49 @@ fn canonical_form(text: &str, findings: &mut Findings<'_>) -> Result<Option<Stri
     })
 }
 
-struct Refusal {
-    place: Place,
-    message: &'static str,
-    help: &'static str,
+/// The keys of a text of which every reader makes the same; nothing when it is wrong in a way that `validate` reports too.
+pub(super) fn understood(
+    text: &str,
+    findings: &mut Findings<'_>,
+) -> Result<Option<Vec<Entry>>, Refusal> {
+    let is_alone = |at: &usize| text.as_bytes().get(at + 1) != Some(&b'\n');
+    if let Some(at) = text.match_indices('\r').map(|(at, _)| at).find(is_alone) {
+        return Err(Refusal {
+            place: line_place(text[..at].matches('\n').count()),
+            message: "a carriage return alone, of which readers make different things",
+            help: "end lines with a line feed",
+        });
+    }
+    let before = findings.list.len();
+    let entries = unambiguous(text, findings);
+    Ok(entries.filter(|_| findings.list.len() == before))
 }
 
-struct Arranged<'a> {
-    header: &'a [&'a str],
+pub(super) struct Refusal {
+    pub place: Place,
+    pub message: &'static str,
+    pub help: &'static str,
+}
+
+pub(super) struct Arranged<'a> {
+    pub header: &'a [&'a str],
     /// In the order of the catalogue.
-    blocks: Vec<Block<'a>>,
+    pub blocks: Vec<Block<'a>>,
     footer: &'a [&'a str],
 }
 
 /// A key with everything that moves with it.
-struct Block<'a> {
+pub(super) struct Block<'a> {
     /// Comments and blank lines above it.
     above: &'a [&'a str],
     /// Which line it was, from 0.
-    at: usize,
+    pub at: usize,
+    /// Which one came behind it.
+    pub end: usize,
     /// The line itself; more when the value goes over several.
     lines: Vec<String>,
     /// Its place in the catalogue; unknown keys come last.
-    rank: usize,
+    pub rank: usize,
 }
 
 impl Block<'_> {
@@ -137,7 +148,7 @@ impl Arranged<'_> {
     }
 }
 
-fn arrange<'a>(
+pub(super) fn arrange<'a>(
     text: &str,
     lines: &'a [&'a str],
     entries: &[Entry],
@@ -173,6 +184,7 @@ fn arrange<'a>(
         blocks.push(Block {
             above,
             at,
+            end: after,
             lines: written,
             rank: rank(&entry.key),
         });
@@ -340,7 +352,7 @@ fn same(entries: &[Entry], formatted: &str) -> bool {
     yaml::mapping(formatted).is_ok_and(|after| same_pairs(entries, &after))
 }
 
-fn same_pairs(some: &[Entry], others: &[Entry]) -> bool {
+pub(super) fn same_pairs(some: &[Entry], others: &[Entry]) -> bool {
     let pairs = |entries: &[Entry]| -> BTreeMap<String, Value> {
         let pairs = entries.iter().map(|e| (e.key.clone(), e.value.clone()));
         pairs.collect()
@@ -348,7 +360,7 @@ fn same_pairs(some: &[Entry], others: &[Entry]) -> bool {
     some.len() == others.len() && pairs(some) == pairs(others)
 }
 
-fn rank(key: &str) -> usize {
+pub(super) fn rank(key: &str) -> usize {
     let attributes = attributes();
     let place = attributes
         .iter()

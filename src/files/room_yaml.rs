@@ -60,15 +60,22 @@ pub(crate) fn room_yaml(yaml: &RoomYaml<'_>) -> String {
 /// The value as YAML; `None` of a secret without a variable, which cannot be written down.
 fn written(name: &str, value: &Value, variables: &BTreeMap<&str, String>) -> Option<String> {
     Some(match value {
-        Value::Plain(Scalar::Bool(value)) => value.to_string(),
-        Value::Plain(Scalar::Integer(value)) if kind(name) == Some(&Kind::Moment) => moment(*value),
-        Value::Plain(Scalar::Integer(value)) => value.to_string(),
-        Value::Plain(Scalar::Text(text)) => scalar(name, text),
+        Value::Plain(value) => plain(name, value),
         Value::Secret(_) | Value::Unset { .. } => reference::written(variables.get(name)?),
     })
 }
 
-fn moment(seconds: i64) -> String {
+/// What is no secret, as YAML; a moment with its calendar form.
+pub(super) fn plain(name: &str, value: &Scalar) -> String {
+    match value {
+        Scalar::Bool(value) => value.to_string(),
+        Scalar::Integer(value) if kind(name) == Some(&Kind::Moment) => moment(*value),
+        Scalar::Integer(value) => value.to_string(),
+        Scalar::Text(text) => scalar(name, text),
+    }
+}
+
+pub(super) fn moment(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(
         |_| seconds.to_string(),
         |moment| format!("{seconds}  # {moment}"),

@@ -35,3 +35,21 @@ pub(crate) fn count(number: u64, one: &str) -> String {
 pub(crate) fn plural(number: u64, one: &str) -> String {
     format!("{one}{}", if number == 1 { "" } else { "s" })
 }
+
+/// `1h30m`.
+pub(crate) fn span(seconds: i64) -> String {
+    let parts = [
+        (seconds / 3600, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let some = parts.iter().filter(|(number, _)| *number > 0);
+    let text: String = some
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
+    }
+}

@@ -15,8 +15,10 @@
 //! | `state`, `world`, `seen` | what is remembered, and what was seen; when it was last so |
 //! | `receipt` | what happened to one change |
 //! | `import`, `forecast` | rooms that exist already; how long a plan takes |
+//! | `adopt` | what was changed on the service, and the line of a file that it belongs to |
 //! | `status`, `mutes`, `muted` | how an attribute stands; drift that is accepted; what becomes of it in a plan |
 
+pub(crate) mod adopt;
 pub(crate) mod change;
 pub(crate) mod doubts;
 pub(crate) mod drift;

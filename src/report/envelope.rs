@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::import::ImportReport;
 use super::show::ShowReport;
 use super::state::{StateListReport, StateShowReport};
-use super::{ApplyReport, DriftReport, PlanReport, ValidateReport};
+use super::{AdoptReport, ApplyReport, DriftReport, PlanReport, ValidateReport};
 use crate::model::version::newer;
 use crate::planner::seen::Seen;
 
@@ -37,6 +37,7 @@ kinds! {
     PlanReport => "plan",
     ApplyReport => "apply",
     DriftReport => "drift",
+    AdoptReport => "adopt",
     ImportReport => "import",
     ValidateReport => "validate",
     ShowReport => "show",

@@ -124,6 +124,19 @@ impl Excerpt {
     }
 }
 
+/// Whether a line may be shown as it is: nothing in it would be masked, and it has no comment or, with `comments`, one
+/// without an address.
+pub(crate) fn is_harmless(line: &str, comments: bool) -> bool {
+    let excerpt = Excerpt::new(line);
+    let mut parts = excerpt.parts.iter();
+    let is_masked = parts.any(|(_, bytes, same)| !same && !bytes.is_empty());
+    let is_fine = |comment: String| {
+        comments && (!comment.contains("://") || comment.contains("yaml-language-server:"))
+    };
+    let comment = excerpt.comment_at().map(|at| line.chars().skip(at));
+    !is_masked && comment.is_none_or(|comment| is_fine(comment.collect()))
+}
+
 /// A line that may be shown, with all that sets it apart in its form: blanks at its end, a byte-order mark
 /// in front, and whether there is a comment.
 pub(crate) fn whole_line(line: &str) -> String {

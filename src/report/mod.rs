@@ -6,7 +6,7 @@
 //!
 //! | File | What is in it |
 //! |---|---|
-//! | `plan`, `apply`, `drift`, `import`, `validate`, `show`, `state` | the reports, one file a command |
+//! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state` | the reports, one file a command |
 //! | `saved`, `remade` | a saved plan: a plan in a file, to be applied later; its report, held against the one made again |
 //! | `covered` | which changes of a plan made now some reviewed plan had |
 //! | `parts` | what several reports have in common |
@@ -21,6 +21,7 @@
 //! | `outputs`, `metrics` | counts for later steps of a workflow, and for Prometheus |
 //! | `excerpt` | a line of a room file without what could be a secret |
 
+pub(crate) mod adopt;
 pub(crate) mod any;
 pub(crate) mod apply;
 pub(crate) mod covered;
@@ -48,6 +49,7 @@ pub(crate) mod validate;
 pub(crate) mod values;
 pub(crate) mod view;
 
+pub(crate) use adopt::AdoptReport;
 pub(crate) use any::AnyReport;
 pub(crate) use apply::ApplyReport;
 pub(crate) use drift::DriftReport;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::model::catalogue::{Kind, kind};
-use crate::model::words::count;
+use crate::model::words::{count, span};
 
 /// `Room` for `room`.
 pub(super) fn capitalized(word: &str) -> String {
@@ -65,7 +65,7 @@ fn is_no_text(text: &str) -> bool {
 fn unit(name: &str, seconds: i64, now: i64) -> Option<String> {
     match kind(name)? {
         Kind::Moment => moment(seconds, now),
-        Kind::Span => span(seconds),
+        Kind::Span => (seconds >= 60).then(|| span(seconds)),
         Kind::Flag | Kind::Count(_) | Kind::Words(_) | Kind::Text | Kind::SecretUrl => None,
     }
 }
@@ -92,23 +92,6 @@ pub(crate) fn moment(seconds: i64, now: i64) -> Option<String> {
 pub(super) fn date(seconds: i64) -> Option<String> {
     let date = Timestamp::from_second(seconds).ok()?;
     Some(date.strftime("%Y-%m-%d %H:%M UTC").to_string())
-}
-
-/// `1h30m`; `None` below a minute, where it says nothing new.
-fn span(seconds: i64) -> Option<String> {
-    if seconds < 60 {
-        return None;
-    }
-    let parts = [
-        (seconds / 3600, 'h'),
-        (seconds / 60 % 60, 'm'),
-        (seconds % 60, 's'),
-    ];
-    let some = parts.iter().filter(|(number, _)| *number > 0);
-    Some(
-        some.map(|(number, unit)| format!("{number}{unit}"))
-            .collect(),
-    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Tests that take several folders together without starting the program.
 
+mod adopt;
 mod answers;
 mod any_text;
 mod crossed;

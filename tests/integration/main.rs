@@ -9,6 +9,7 @@
 // One program: nothing is public beyond it.
 #![allow(unreachable_pub)]
 
+mod adopt;
 mod answers;
 mod apply;
 mod blind;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "room",
     "room-with-defaults",
     "defaults",
@@ -15,6 +15,7 @@ pub const NAMES: [&str; 14] = [
     "plan",
     "apply",
     "drift",
+    "adopt",
     "import",
     "validate",
     "state",

@@ -8,8 +8,9 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::print_report::{keep, print_report};
 use super::workspace::Workspace;
-use crate::disk::whole_file::{parent, sweep};
+use crate::disk::whole_file::{Way, parent, sweep, write_whole};
 use crate::files::context::Context;
+use crate::files::discover::as_typed;
 use crate::files::looked;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
@@ -133,4 +134,21 @@ pub(crate) fn accept(
         return Err(Failure::new(Exit::Invalid, message));
     }
     Ok(loaded)
+}
+
+/// Files that cannot be read may declare any room.
+pub(crate) fn hidden(workspace: &Workspace) -> Failure {
+    let (whole, rooms) = (workspace.whole.display(), workspace.rooms.display());
+    let message = format!(
+        "room files of {whole} outside of {rooms} have errors, so nobody knows which rooms they declare"
+    );
+    Failure::new(Exit::Invalid, message).hint(format!("`roomctl validate {whole}` shows them"))
+}
+
+/// Replaces the text of a room file, which is there, and keeps its permissions.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    write_whole(path, text.as_bytes(), Way::Edit).map_err(|error| {
+        let message = format!("cannot write {}: {error}; it is as it was", as_typed(path));
+        Failure::new(Exit::Unexpected, message)
+    })
 }

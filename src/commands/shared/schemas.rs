@@ -10,7 +10,9 @@ use crate::report::envelope::{pretty, schema as report_schema};
 use crate::report::saved::SavedPlan;
 use crate::report::show::ShowReport;
 use crate::report::state::{StateListReport, StateShowReport};
-use crate::report::{ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport};
+use crate::report::{
+    AdoptReport, ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport,
+};
 
 /// A format with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,6 +31,8 @@ pub(crate) enum SchemaName {
     Apply,
     /// The JSON report of `drift`.
     Drift,
+    /// The JSON report of `adopt`.
+    Adopt,
     /// The JSON report of `import`.
     Import,
     /// A plan that `plan --out` saved.
@@ -59,6 +63,7 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::Plan => report_schema::<PlanReport>(),
         SchemaName::Apply => report_schema::<ApplyReport>(),
         SchemaName::Drift => report_schema::<DriftReport>(),
+        SchemaName::Adopt => report_schema::<AdoptReport>(),
         SchemaName::Import => report_schema::<ImportReport>(),
         SchemaName::Validate => report_schema::<ValidateReport>(),
         SchemaName::SavedPlan => report_schema::<SavedPlan>(),

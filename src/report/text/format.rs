@@ -1,4 +1,4 @@
-//! What `fmt` does to files, as text.
+//! What `fmt` and `adopt` do to files, as text.
 
 use std::fmt::Write;
 
@@ -57,6 +57,40 @@ pub(crate) fn format_diff(file: &str, before: &str, after: &str) -> String {
         }
     }
     text
+}
+
+/// The same for `git apply`, as lines are: with as many around the change as give nothing away. `None`: even those next to
+/// it might be, or hold, a secret.
+pub(crate) fn patch(file: &str, before: &str, after: &str) -> Option<String> {
+    let [old, new] = ["a", "b"].map(|side| quoted(&format!("{side}/{file}")));
+    let diff = TextDiff::from_lines(before, after);
+    let with = |around, comments| {
+        let mut diff = diff.unified_diff();
+        let text = diff.context_radius(around).to_string();
+        let mut lines = text.lines().filter(|line| !line.starts_with(['@', '\\']));
+        let is_fine = lines.all(|line| excerpt::is_harmless(line.get(1..).unwrap_or(""), comments));
+        is_fine.then(|| format!("diff --git {old} {new}\n--- {old}\n+++ {new}\n{text}"))
+    };
+    // Without a line behind it, git takes a change for the end of the file.
+    let choices = [(3, false), (2, false), (1, false), (1, true)];
+    choices
+        .into_iter()
+        .find_map(|(around, comments)| with(around, comments))
+}
+
+/// A path as git reads it.
+fn quoted(path: &str) -> String {
+    let is_odd = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\' | 0x7f);
+    if !path.bytes().any(is_odd) {
+        // Blanks end a name, unless a tab does.
+        return path.to_owned();
+    }
+    let parts = path.chars().map(|c| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c.is_ascii_control() => format!("\\{:03o}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("\"{}\"", parts.collect::<String>())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod snippet;
 mod state;
 mod validate;
 
-pub(crate) use format::{format_diff, format_line, format_summary};
+pub(crate) use format::{format_diff, format_line, format_summary, patch};
 pub(crate) use page::{apply_end, item, page};
 pub(crate) use show::show;
 pub(crate) use snippet::Sources;

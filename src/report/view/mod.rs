@@ -5,9 +5,10 @@
 //!
 //! | File | Is the view of |
 //! |---|---|
-//! | `plan`, `apply`, `drift`, `import`, `validate` | the report of that name |
+//! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate` | the report of that name |
 //! | `groups` | any of them, with rooms of which the same is said as one item |
 
+mod adopt;
 mod apply;
 mod drift;
 mod groups;
@@ -15,6 +16,7 @@ mod import;
 mod plan;
 mod validate;
 
+pub(crate) use adopt::adopt;
 pub(crate) use apply::receipt;
 pub(super) use apply::{why, word as outcome_word};
 pub(crate) use import::import;

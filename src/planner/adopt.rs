@@ -1,0 +1,338 @@
+//! What somebody changed on the service, taken into the files: which attributes, and the line that each belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::change::Cause;
+use super::drift::{RoomDrift, Verdict};
+use super::import::accept;
+use super::world::{Sighting, World};
+use crate::model::catalogue::{Kind, attribute};
+use crate::model::words::words;
+use crate::model::{Origin, Origins, RoomName, Scalar, Stored, Value, Wanted};
+
+/// Where a value goes that comes from defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Into {
+    /// To a line of its own in the room's file.
+    Room,
+    /// To the line of the defaults, whichever other rooms it moves.
+    Default,
+}
+
+/// What is asked for of a room: these attributes, by name. Empty: whatever moved.
+pub(crate) type Asked = BTreeMap<RoomName, BTreeSet<&'static str>>;
+
+/// An attribute that somebody moved on the service, with the value that its file is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub room: RoomName,
+    pub attribute: &'static str,
+    pub value: Scalar,
+}
+
+/// One line of one file, as it is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Edit {
+    /// The file.
+    pub file: String,
+    /// The line that stands there already; null for a new one.
+    pub line: Option<u32>,
+    /// Wire name of the attribute.
+    pub attribute: &'static str,
+    /// What the files say now; null when they do not say anything.
+    pub before: Option<Scalar>,
+    /// What the service shows.
+    pub after: Scalar,
+    /// The rooms whose change on the service it is, by name.
+    pub adopted: BTreeSet<RoomName>,
+    /// The other rooms that it moves, by name.
+    pub moved: BTreeSet<RoomName>,
+}
+
+impl Edit {
+    /// Every room of which the files then say something else.
+    pub(crate) fn rooms(&self) -> impl Iterator<Item = &RoomName> {
+        self.adopted.iter().chain(&self.moved)
+    }
+}
+
+words! {
+    /// Why something was not adopted.
+    Why {
+        /// There is nothing to adopt, or a mute accepts it as it is.
+        LeftAlone = "left_alone",
+        /// It cannot be adopted.
+        Refused = "refused",
+        /// The room could not be read.
+        Unreadable = "unreadable",
+    }
+}
+
+/// Something that was asked for, and is not adopted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub(crate) struct Left {
+    /// The room.
+    pub room: String,
+    /// Wire name of the attribute; null when it is about the whole room.
+    pub attribute: Option<String>,
+    /// Whether it could not be, or need not be.
+    pub why: Why,
+    /// The reason.
+    pub message: String,
+}
+
+impl Left {
+    fn new(room: &str, attribute: Option<&str>, why: Why, message: impl std::fmt::Display) -> Self {
+        Self {
+            room: room.to_owned(),
+            attribute: attribute.map(str::to_owned),
+            why,
+            message: message.to_string(),
+        }
+    }
+
+    pub(crate) fn refused(room: &RoomName, attribute: &str, message: &str) -> Self {
+        Self::new(room.as_str(), Some(attribute), Why::Refused, message)
+    }
+}
+
+/// What of the `rooms` can be adopted, and what cannot. Without `asked`, of all of them what moved.
+pub(crate) fn moves(
+    rooms: &[RoomDrift],
+    asked: Option<&Asked>,
+    world: &World,
+) -> (Vec<Move>, Vec<Left>) {
+    let (mut moves, mut left) = (Vec::new(), Vec::new());
+    for room in rooms {
+        let names = asked.map(|asked| asked.get(room.room.as_str()));
+        let nothing = BTreeSet::new();
+        let Some(names) = names.unwrap_or(Some(&nothing)) else {
+            continue;
+        };
+        if let Some(one) = whole_room(room, asked.is_some(), world) {
+            left.extend(one);
+            continue;
+        }
+        for name in attributes(room, names) {
+            match one(room, name, names.contains(name), world) {
+                Ok(found) => moves.push(found),
+                Err((why, message)) => left.push(Left::new(&room.room, Some(name), why, message)),
+            }
+        }
+        if asked.is_some() && attributes(room, names).is_empty() {
+            let message = "nothing of it moved on the service";
+            left.push(Left::new(&room.room, None, Why::LeftAlone, message));
+        }
+    }
+    (moves, left)
+}
+
+/// What is said of a room of which nothing can be adopted. An empty answer: it is not worth a word.
+fn whole_room(room: &RoomDrift, is_asked: bool, world: &World) -> Option<Option<Left>> {
+    let name = &room.room;
+    let import = format!("`roomctl import {name} --force` takes it over as it is");
+    let message = room.message.as_deref().unwrap_or_default();
+    let is_there = matches!(world.get(name.as_str()), Some(Sighting::Present(_)));
+    let left = |why, message| Some(Left::new(name, None, why, message));
+    let refused = |message| left(Why::Refused, message);
+    Some(match room.verdict {
+        Verdict::Unreadable => left(Why::Unreadable, message.to_owned()),
+        Verdict::Missing => refused(format!(
+            "{message}; `roomctl apply` creates it again, or take its file out"
+        )),
+        Verdict::Pending if !is_there && is_asked => refused(message.to_owned()),
+        Verdict::Pending if !is_there => None,
+        // Recreated: nothing of it was ever applied.
+        Verdict::Drifted if room.message.is_some() => refused(format!("{message}; {import}")),
+        Verdict::Drifted | Verdict::Conflict if room.file.is_none() => {
+            refused(format!("no file declares it; {import}"))
+        }
+        _ => return None,
+    })
+}
+
+/// The attributes to look at: those that are `named`, or those that moved.
+fn attributes(room: &RoomDrift, named: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
+    if !named.is_empty() {
+        return named.clone();
+    }
+    let moved = room.attributes.iter();
+    let moved = moved.filter(|one| one.cause.is_a_move_of_the_service());
+    moved
+        .filter_map(|one| Some(attribute(&one.name)?.name))
+        .collect()
+}
+
+/// An attribute as its file is to have it, or why not.
+fn one(
+    room: &RoomDrift,
+    name: &'static str,
+    is_named: bool,
+    world: &World,
+) -> Result<Move, (Why, String)> {
+    let refused = |message: String| (Why::Refused, message);
+    let known = attribute(name).filter(|one| one.kind != Kind::SecretUrl);
+    let known = known.ok_or_else(|| {
+        let why =
+            "it is a secret, and a file only names the variable that holds it: change that one";
+        refused(why.to_owned())
+    })?;
+    may_adopt(room, name, is_named)?;
+    let live = match world.get(room.room.as_str()) {
+        Some(Sighting::Present(live)) => live.settings.get(name),
+        _ => None,
+    };
+    let live = live.ok_or_else(|| refused("the service does not show it".to_owned()))?;
+    let value = accept(known, live).map(|_| live.read(&known.kind));
+    let why = |why: &str| refused(format!("no file can say so: {why}"));
+    let value = value.map_err(why)?.ok_or_else(|| why("it has no value"))?;
+    let room = RoomName::try_from(room.room.clone());
+    Ok(Move {
+        room: room.map_err(|error| refused(error.to_string()))?,
+        attribute: name,
+        value,
+    })
+}
+
+/// Only what the service moved and nothing else speaks for.
+fn may_adopt(room: &RoomDrift, name: &str, is_named: bool) -> Result<(), (Why, String)> {
+    let is_undeclared = room.undeclared.iter().any(|one| one.name == name);
+    let moved = room.attributes.iter().find(|one| one.name == name);
+    let refused = |message: &str| Err((Why::Refused, message.to_owned()));
+    let alone = |message: &str| Err((Why::LeftAlone, message.to_owned()));
+    match moved.map(|one| (one.cause, one.muted)) {
+        Some((_, true)) => alone("a mute accepts it as it is; take the mute out to adopt it"),
+        Some((Cause::Conflict, _)) if !is_named => refused(&format!(
+            "the file moved, too: `roomctl adopt {}.{name}` takes what the service shows",
+            room.room
+        )),
+        Some((Cause::Drift | Cause::Conflict, _)) => Ok(()),
+        Some((Cause::Unobservable, _)) => refused("the service does not show it"),
+        Some((Cause::Converged, _)) => alone("its file says so already"),
+        Some(_) => refused("the file moved, and not the service: `roomctl apply` sends it"),
+        None if is_undeclared => Ok(()),
+        None => alone("it did not move on the service"),
+    }
+}
+
+/// The lines that `moves` belong to, of the rooms that were `seen`. `all` and `origins` are those of every room that the
+/// files declare.
+pub(crate) fn edits(
+    moves: &[Move],
+    into: Option<Into>,
+    seen: &[RoomDrift],
+    all: &Wanted,
+    origins: &Origins,
+) -> (Vec<Edit>, Vec<Left>) {
+    let (mut edits, mut left) = (Vec::new(), Vec::new());
+    let mut shared: BTreeMap<(&str, &'static str), Vec<&Move>> = BTreeMap::new();
+    for one in moves {
+        match origin(origins, &one.room, one.attribute).and_then(Origin::file) {
+            Some(defaults) => shared
+                .entry((defaults, one.attribute))
+                .or_default()
+                .push(one),
+            None => edits.extend(own(one, all, origins)),
+        }
+    }
+    for ((file, attribute), moves) in shared {
+        let from = |name| origin(origins, name, attribute).and_then(Origin::file);
+        let rooms = origins.keys().filter(|name| from(name) == Some(file));
+        let rooms: BTreeSet<RoomName> = rooms.cloned().collect();
+        let mut seen = seen.iter().filter(|room| rooms.contains(&*room.room));
+        let is_one = seen.all(|room| is_moved_to(room, attribute, &moves[0].value));
+        let is_all = rooms.len() == moves.len();
+        match into {
+            Some(Into::Default) if !is_one => {
+                let why = format!(
+                    "rooms that have it from {file} were moved to different values: --into room"
+                );
+                let moves = moves.iter();
+                left.extend(moves.map(|one| Left::refused(&one.room, attribute, &why)));
+            }
+            // Nobody else is moved by it, so that the line that owns it stays the one that does.
+            None if is_one && is_all => edits.push(default(file, &moves, rooms, all, origins)),
+            Some(Into::Default) => edits.push(default(file, &moves, rooms, all, origins)),
+            None | Some(Into::Room) => {
+                edits.extend(moves.iter().filter_map(|one| own(one, all, origins)));
+            }
+        }
+    }
+    edits.sort_by(|a, b| (&a.file, a.line, a.attribute).cmp(&(&b.file, b.line, b.attribute)));
+    (edits, left)
+}
+
+/// Whether nobody moved it to something else on the service, be that adopted or not, and be its file so already.
+fn is_moved_to(room: &RoomDrift, attribute: &str, value: &Scalar) -> bool {
+    let is_it = |live: &Stored| matches!(live, Stored::Plain(live) if live == value);
+    let mut all = room.attributes.iter().filter(|one| one.name == attribute);
+    all.all(|one| one.live == one.applied || one.live.as_ref().is_none_or(is_it))
+}
+
+fn origin<'o>(origins: &'o Origins, room: &RoomName, attribute: &str) -> Option<&'o Origin> {
+    origins.get(room)?.get(attribute)
+}
+
+fn before(all: &Wanted, room: &RoomName, attribute: &str) -> Option<Scalar> {
+    match all.get(room)?.settings.get(attribute)? {
+        Value::Plain(value) => Some(value.clone()),
+        Value::Secret(_) | Value::Unset { .. } => None,
+    }
+}
+
+/// The line in the room's own file.
+fn own(one: &Move, all: &Wanted, origins: &Origins) -> Option<Edit> {
+    let there = origin(origins, &one.room, one.attribute).filter(|there| there.file().is_none());
+    Some(Edit {
+        file: all.get(&one.room)?.file.clone(),
+        line: there.map(|there| there.line),
+        attribute: one.attribute,
+        before: before(all, &one.room, one.attribute),
+        after: one.value.clone(),
+        adopted: [one.room.clone()].into(),
+        moved: BTreeSet::new(),
+    })
+}
+
+/// The line of defaults that `moves`, and all of `rooms`, have it from.
+fn default(
+    file: &str,
+    moves: &[&Move],
+    mut rooms: BTreeSet<RoomName>,
+    all: &Wanted,
+    origins: &Origins,
+) -> Edit {
+    let Move {
+        room,
+        attribute,
+        value,
+    } = moves[0];
+    let adopted: BTreeSet<RoomName> = moves.iter().map(|one| one.room.clone()).collect();
+    rooms.retain(|room| !adopted.contains(room));
+    Edit {
+        file: file.to_owned(),
+        line: origin(origins, room, attribute).map(|there| there.line),
+        attribute,
+        before: before(all, room, attribute),
+        after: value.clone(),
+        adopted,
+        moved: rooms,
+    }
+}
+
+/// What the files say when exactly this is edited.
+pub(crate) fn expected(all: &Wanted, edits: &[Edit]) -> Wanted {
+    let mut expected = all.clone();
+    for edit in edits {
+        for room in edit.rooms() {
+            if let Some(room) = expected.get_mut(room) {
+                room.settings
+                    .insert(edit.attribute, Value::Plain(edit.after.clone()));
+            }
+        }
+    }
+    expected
+}

@@ -1,0 +1,100 @@
+//! The view of an adoption.
+
+use serde_json::Value as Json;
+
+use super::{Detail, Item, Line, Names, Remark, View, Weight, count, counted, left_out};
+use crate::planner::adopt::{Edit, Left, Why};
+use crate::report::adopt::AdoptReport;
+
+pub(crate) fn adopt(report: &AdoptReport, detail: Detail) -> View {
+    let s = report.summary;
+    let rooms = |one: &Edit, other: &Edit| one.file == other.file && one.adopted == other.adopted;
+    let edits = report
+        .edits
+        .chunk_by(rooms)
+        .map(|edits| edited(edits, detail));
+    let mut remarks: Vec<Remark> = left_out(report.left_out).into_iter().collect();
+    let patch = report.patch.as_ref().filter(|_| s.adopted > 0);
+    remarks.extend(patch.map(|patch| {
+        let text = match patch.as_str() {
+            "-" => "no file was edited; `git apply` of it does that".to_owned(),
+            file => format!("no file was edited; `git apply {file}` does that"),
+        };
+        Remark::new(Weight::Notice, "Patch", text)
+    }));
+    let nothing = report.edits.is_empty() && report.left.is_empty();
+    View {
+        kind: "adopt",
+        title: format!("Adoption for {}", report.app),
+        items: edits.chain(report.left.iter().map(left)).collect(),
+        counts: counted(&[
+            ("adopted", s.adopted),
+            ("left alone", s.left_alone),
+            ("unreadable", s.unreadable),
+            ("refused", s.refused),
+            ("left out", report.left_out.rooms()),
+        ]),
+        nothing: nothing.then_some("nothing moved on the service"),
+        remarks,
+        ..View::default()
+    }
+    .printable()
+    .grouped(detail)
+}
+
+/// The lines of one file for the same rooms.
+fn edited(edits: &[Edit], detail: Detail) -> Item {
+    let Edit { file, adopted, .. } = &edits[0];
+    let names = || adopted.iter().map(ToString::to_string);
+    let (name, rooms) = match adopted.len() {
+        1 => (names().collect(), None),
+        many => (count(many as u64, "room"), Some(Names::new(names()))),
+    };
+    let moved = edits.iter().filter(|edit| !edit.moved.is_empty());
+    let details = moved.map(|edit| {
+        let others = count(edit.moved.len() as u64, "other room");
+        let names = edit.moved.iter().map(ToString::to_string);
+        let names = match detail.verbose {
+            true => Names::all(names),
+            false => Names::new(names),
+        };
+        format!(
+            "{} moves {others}: {}",
+            edit.attribute,
+            names.list(str::to_owned)
+        )
+    });
+    let value = |value: Option<&_>| value.map_or(Json::Null, Json::from);
+    let lines = edits.iter().map(|edit| Line {
+        line: edit.line,
+        note: edit.line.is_none().then(|| "a new line".to_owned()),
+        ..Line::moved(
+            edit.attribute,
+            &value(edit.before.as_ref()),
+            &value(Some(&edit.after)),
+            detail,
+        )
+    });
+    Item {
+        file: Some(file.clone()),
+        rooms,
+        details: details.collect(),
+        lines: lines.collect(),
+        ..Item::new(Weight::Notice, "~", "adopted", &name)
+    }
+}
+
+fn left(left: &Left) -> Item {
+    let (weight, sign) = match left.why {
+        Why::LeftAlone => (Weight::Notice, "="),
+        Why::Refused => (Weight::Error, "✗"),
+        Why::Unreadable => (Weight::Error, "?"),
+    };
+    let action = left.why.name().replace('_', " ");
+    let attribute = left.attribute.iter();
+    let name = attribute.fold(left.room.clone(), |room, name| format!("{room}.{name}"));
+    Item {
+        message: Some(left.message.clone()),
+        ..Item::new(weight, sign, &action, &name)
+    }
+}
