@@ -61,7 +61,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Report who moved what on the service; never writes
     Drift(drift::DriftArgs),
-    /// Take what somebody changed on the service into the room files; never writes to the service
+    /// Take what somebody changed on the service into the room files
     Adopt(adopt::AdoptArgs),
     /// Take rooms over that exist already: a file each, and the state
     Import(import::ImportArgs),

@@ -76,10 +76,10 @@ words! {
 pub(crate) struct Left {
     /// The room.
     pub room: String,
-    /// Wire name of the attribute; null when it is about the whole room.
-    pub attribute: Option<String>,
     /// Whether it could not be, or need not be.
     pub why: Why,
+    /// Wire name of the attribute; null when it is about the whole room.
+    pub attribute: Option<String>,
     /// The reason.
     pub message: String,
 }

@@ -299,10 +299,10 @@ fn what_no_file_can_say_is_told() {
     assert_eq!(
         left(&told),
         [
+            "odd joinAudioOn left_alone a mute accepts it as it is; take the mute out to adopt it",
             "odd autoJoin refused the file moved, and not the service: `roomctl apply` sends it",
             "odd compositionLayout refused no file can say so: the service reports a value that is not documented",
             "odd enableChat refused the service does not show it",
-            "odd joinAudioOn left_alone a mute accepts it as it is; take the mute out to adopt it",
             "odd meetingEndedWebhook refused it is a secret, and a file only names the variable that holds it: change that one",
         ]
     );

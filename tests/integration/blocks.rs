@@ -63,9 +63,12 @@ fn prepare(page: &str, site: &Site) {
         "docs/dashboard.md" => {
             let stand_up = "privacy: private\nmaxParticipants: 15\nenableChat: true\n";
             scratch.write("work/rooms/stand-up.yaml", stand_up);
+            let tea = "# Tea at four.\nprivacy: private\nmaxParticipants: 8  # as many as chairs\n";
+            scratch.write("work/rooms/tea.yaml", tea);
             let ran = site.run(&["-C", "work", "apply", "--yes"]);
             assert_eq!(ran.code, 0, "{}", ran.all());
             site.edit("stand-up", "enableChat", json!(false));
+            site.edit("tea", "maxParticipants", json!(12));
         }
         "docs/runner-died.md" => scratch.write("work/rooms/stand-up.yaml", "privacy: private\n"),
         _ => {}

@@ -49,6 +49,7 @@ fn reference() {
         "plan",
         "apply",
         "drift",
+        "adopt",
         "import",
         "show",
         "state-list",

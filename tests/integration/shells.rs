@@ -33,6 +33,7 @@ fn rooms_are_completed_from_the_files_and_the_state() {
         &["state", "mv"],
         &["state", "forget"],
         &["import"],
+        &["adopt"],
     ] {
         let words = [&["roomctl"], command, &["sta"]].concat();
         assert_eq!(

@@ -39,9 +39,9 @@ const MEANINGS: [(Exit, &str); 10] = [
     ),
     (
         Exit::Refused,
-        "refused: unsafe, stale or not approved; `import`: no room could be imported",
+        "refused: unsafe, stale or not approved; `import`, `adopt`: nothing could be taken over",
     ),
-    (Exit::Partial, "applied or imported in part"),
+    (Exit::Partial, "applied, imported or adopted in part"),
     (
         Exit::Service,
         "the service failed or refused every room, or a room could not be read",

@@ -9,10 +9,9 @@ use crate::report::adopt::AdoptReport;
 pub(crate) fn adopt(report: &AdoptReport, detail: Detail) -> View {
     let s = report.summary;
     let rooms = |one: &Edit, other: &Edit| one.file == other.file && one.adopted == other.adopted;
-    let edits = report
-        .edits
-        .chunk_by(rooms)
-        .map(|edits| edited(edits, detail));
+    let edits = report.edits.chunk_by(rooms);
+    let edits = edits.map(|edits| edited(edits, detail));
+    let same = |one: &Left, other: &Left| one.room == other.room && one.why == other.why;
     let mut remarks: Vec<Remark> = left_out(report.left_out).into_iter().collect();
     let patch = report.patch.as_ref().filter(|_| s.adopted > 0);
     remarks.extend(patch.map(|patch| {
@@ -26,7 +25,7 @@ pub(crate) fn adopt(report: &AdoptReport, detail: Detail) -> View {
     View {
         kind: "adopt",
         title: format!("Adoption for {}", report.app),
-        items: edits.chain(report.left.iter().map(left)).collect(),
+        items: edits.chain(report.left.chunk_by(same).map(left)).collect(),
         counts: counted(&[
             ("adopted", s.adopted),
             ("left alone", s.left_alone),
@@ -84,17 +83,25 @@ fn edited(edits: &[Edit], detail: Detail) -> Item {
     }
 }
 
-fn left(left: &Left) -> Item {
-    let (weight, sign) = match left.why {
+/// What is said of one room, each attribute with its reason.
+fn left(left: &[Left]) -> Item {
+    let (weight, sign) = match left[0].why {
         Why::LeftAlone => (Weight::Notice, "="),
         Why::Refused => (Weight::Error, "✗"),
         Why::Unreadable => (Weight::Error, "?"),
     };
-    let action = left.why.name().replace('_', " ");
-    let attribute = left.attribute.iter();
-    let name = attribute.fold(left.room.clone(), |room, name| format!("{room}.{name}"));
+    let action = left[0].why.name().replace('_', " ");
+    let whole = left.iter().find(|one| one.attribute.is_none());
+    let lines = left.iter().filter_map(|one| {
+        Some(Line {
+            name: one.attribute.clone()?,
+            note: Some(one.message.clone()),
+            ..Line::default()
+        })
+    });
     Item {
-        message: Some(left.message.clone()),
-        ..Item::new(weight, sign, &action, &name)
+        message: whole.map(|one| one.message.clone()),
+        lines: lines.collect(),
+        ..Item::new(weight, sign, &action, &left[0].room)
     }
 }
