@@ -38,12 +38,13 @@ macro_rules! own {
 }
 
 /// The workflows and the action that they use, as this repository has them: its tests run them.
-const WORKFLOWS: [(&str, &str); 13] = own![
+const WORKFLOWS: [(&str, &str); 14] = own![
     ".github/workflows/plan.yml",
     ".github/workflows/comment.yml",
     ".github/workflows/apply.yml",
     ".github/workflows/drift.yml",
     ".github/actions/roomctl/action.yml",
+    ".github/actions/roomctl/adopt.sh",
     ".github/actions/roomctl/alone.sh",
     ".github/actions/roomctl/install.sh",
     ".github/actions/roomctl/release.sha256",

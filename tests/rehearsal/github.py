@@ -97,6 +97,13 @@ class GitHub:
 
     def write(self, path, body):
         match path.strip("/").split("/"):
+            case ["pulls"]:
+                # Numbers far from those that the rehearsal gives.
+                about = {"number": 1000 + len(self.pulls), "state": "open", "merged_at": None, "labels": [], "commits": {}}
+                head = {"label": f"{REPOSITORY.partition('/')[0]}:{body['head']}", "sha": None, "repo": REPOSITORY}
+                self.pulls.append({**body, **about, "user": BOT, "base": {"ref": body["base"]}, "head": head})
+            case ["pulls", number]:
+                next(pull for pull in self.pulls if pull["number"] == int(number)).update(body)
             case ["issues", "comments", number]:
                 self.comments[int(number) - 1].update(body, edited=True)
             case ["issues", number, "comments"]:

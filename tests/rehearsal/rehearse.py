@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import attacks
-from loopback import check, git, step
+from loopback import KEY, check, git, step
 from stage import Stage
 
 
@@ -76,6 +76,34 @@ def drift_is_an_issue(s):
     check(s.apply(sha) and s.drift() and s.hub.issues[-1]["state"] == "closed", s.runner.log)
 
 
+def a_change_in_the_dashboard_is_a_pull_request(s):
+    step("what was changed by hand becomes a pull request where that is asked for, one that is kept up to date")
+    secrets = {"METERED_SECRET_KEY": KEY}
+    ran, _ = s.runner.job("drift.yml", s.main(), {"event": "schedule"}, {}, secrets, "adopt")
+    check(ran is None, "nobody asked for it")
+    s.by_hand("tea", '{"maxParticipants": 7}')
+    s.by_hand("board", '{"meetingEndedWebhook": "https://hooks.example.com/of-somebody-else"}')
+    theirs = [pull for pull in s.hub.pulls if pull["number"] < 1000]
+    tip = lambda: git("-C", s.origin, "rev-parse", "roomctl-adopt")
+    check(s.adopt(), s.runner.log)
+    first = tip()
+    check(s.adopt() and tip() == first, "the same again is no other commit")
+    (pull,) = [pull for pull in s.hub.pulls if pull not in theirs]
+    check(pull["state"] == "open" and pull["base"] == {"ref": "main"} and "/actions/runs/" in pull["body"], pull)
+    check(git("-C", s.origin, "rev-parse", "roomctl-adopt^") == s.main(), "it is on top of the default branch")
+    moved = git("-C", s.origin, "diff", "--unified=0", "main", "roomctl-adopt")
+    check([line for line in moved.splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")]
+          == ["-maxParticipants: 9", "+maxParticipants: 7"], moved)
+
+    step("moved again, its branch follows; put back, it is closed")
+    s.by_hand("tea", '{"maxParticipants": 6}')
+    check(s.adopt() and tip() != first, s.runner.log)
+    s.by_hand("tea", '{"maxParticipants": 9}')
+    git("-C", s.clone, "checkout", "-q", "main")
+    s.with_state("apply", "--drift-only", "--yes")
+    check(s.adopt() and pull["state"] == "closed", pull)
+
+
 def named(parts):
     return [one for one in attacks.ATTACKS if all(part in one[-1].__name__ for part in parts)]
 
@@ -89,6 +117,7 @@ def on_a_stage(program, number, stages):
             a_change_is_planned_and_applied(stage)
             several_merges_are_applied_by_the_last_run(stage)
             drift_is_an_issue(stage)
+            a_change_in_the_dashboard_is_a_pull_request(stage)
             attacks.all_of(stage, named(sys.argv[2:])[number::stages])
             step("nothing that is left holds a secret")
             stage.no_secret_is_left()

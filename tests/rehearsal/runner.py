@@ -28,8 +28,8 @@ class Runner:
         # By the names of steps, what is called before: what others do meanwhile.
         self.before = {}
 
-    def job(self, workflow, sha, about, event=None, secrets=None):
-        """Runs the only job of a workflow of the repository at `sha`. `about` is what GitHub knows of the run: its
+    def job(self, workflow, sha, about, event=None, secrets=None, name=None):
+        """Runs the first job of a workflow of the repository at `sha`, or the one of that name. `about` is what GitHub knows of the run: its
         event, its branch, and the repository that the commit comes from. Returns whether it succeeded, and the run."""
         number = len(self.hub.runs) + 1
         about = {"event": "push", "head_branch": "main", "head_repository": REPOSITORY, **about}
@@ -42,7 +42,8 @@ class Runner:
         run.workflow = workflow
         run.token = READ if about["event"] == "pull_request" else WRITE
         text = run.show(f".github/workflows/{workflow}")
-        (job,) = yaml.safe_load(text)["jobs"].values()
+        jobs = yaml.safe_load(text)["jobs"]
+        job = jobs[name or next(iter(jobs))]
         if "if" in job and not run.true(job["if"]):
             return None, run
         return run.steps(job["steps"], run.context()), run

@@ -167,6 +167,12 @@ class Stage(Place):
         ok, self.run = self.runner.job("drift.yml", self.main(), {"event": "schedule"}, {}, {"METERED_SECRET_KEY": KEY})
         return ok
 
+    def adopt(self):
+        about, event = {"event": "workflow_dispatch"}, {"inputs.adopt": "true"}
+        secrets = {"METERED_SECRET_KEY": KEY}
+        ok, self.run = self.runner.job("drift.yml", self.main(), about, event, secrets, "adopt")
+        return ok
+
     def report(self):
         """The report of the last run that made one."""
         reports = sorted((self.work / "runs").glob("run-*/temp/roomctl/report.json"), key=lambda path: path.stat().st_mtime_ns)

@@ -1,5 +1,5 @@
 """What the workflows ask of GitHub: one comment that is edited in place, one issue of each kind that is opened, updated
-and closed, and the calls that the other scripts make. Standard library only.
+and closed, one pull request of what was adopted, and the calls that the other scripts make. Standard library only.
 
 Titles, labels, names and texts are data here: they go into JSON or into files, never into a command."""
 
@@ -154,6 +154,25 @@ def issue(arguments):
     call("POST", "/issues", {"title": title, "body": text, "labels": [label]})
 
 
+def adopted(arguments):
+    """Keeps one pull request from a branch of ours: open while there is something to adopt."""
+    owner = REPOSITORY.partition("/")[0]
+    head = urllib.parse.quote(f"{owner}:{arguments.branch}")
+    there = next(iter(call("GET", f"/pulls?state=open&head={head}")), None)
+    if arguments.close:
+        if there is not None:
+            call("PATCH", f"/pulls/{there['number']}", {"state": "closed"})
+        return
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    run = f"{server}/{REPOSITORY}/actions/runs/{os.environ.get('GITHUB_RUN_ID', '')}"
+    text = f"Somebody changed rooms on the service, and these are the lines of their files for it. {run} says what could not be adopted."
+    if there is not None:
+        call("PATCH", f"/pulls/{there['number']}", {"body": text})
+        return
+    title = "Adopt what was changed on the service"
+    call("POST", "/pulls", {"title": title, "body": text, "head": arguments.branch, "base": default_branch()})
+
+
 def main():
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(required=True)
@@ -168,6 +187,10 @@ def main():
     one.add_argument("--file")
     one.add_argument("--close", action="store_true")
     one.set_defaults(run=issue)
+    one = commands.add_parser("adopted")
+    one.add_argument("--branch", required=True)
+    one.add_argument("--close", action="store_true")
+    one.set_defaults(run=adopted)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -8,7 +8,8 @@ rm -rf "$files"
 mkdir -p "$files"
 read -r -a extra <<< "$ARGS"
 arguments=("$COMMAND")
-arguments+=(${extra[@]+"${extra[@]}"} --report-file "$files/report.json")
+arguments+=(${extra[@]+"${extra[@]}"})
+if [ "$COMMAND" != adopt ]; then arguments+=(--report-file "$files/report.json"); fi
 shopt -s nullglob
 case "$COMMAND" in
   plan) arguments+=(--out "$files/plan.roomctl") ;;
@@ -17,9 +18,10 @@ case "$COMMAND" in
     # Without a single plan nothing may change.
     if [ -n "${PLANS:-}" ]; then arguments+=(--covered-by "$PLANS"/*.roomctl); fi
     ;;
+  adopt) arguments+=(--all-drift --patch "$files/adopt.patch") ;;
   validate | drift) ;;
   *)
-    echo "::error title=roomctl::the command is validate, plan, apply or drift"
+    echo "::error title=roomctl::the command is validate, plan, apply, drift or adopt"
     echo "exitcode=64" >> "$GITHUB_OUTPUT"
     exit 0
     ;;
@@ -42,6 +44,10 @@ done
 echo "::$stop::"
 echo "exitcode=$code" >> "$GITHUB_OUTPUT"
 
+if [ -f "$files/adopt.patch" ]; then
+  echo "patch=$files/adopt.patch" >> "$GITHUB_OUTPUT"
+  exit 0
+fi
 if [ ! -f "$files/report.json" ]; then
   echo "::error title=roomctl $COMMAND::it ended with $code and without a report; see the log"
   exit 0
