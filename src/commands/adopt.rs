@@ -27,7 +27,7 @@ use crate::model::catalogue::{attribute, attributes};
 use crate::model::policy::{Ask, NOBODY};
 use crate::model::suggest::nearest;
 use crate::model::{Finding, RoomName};
-use crate::planner::adopt::{Asked, Into, Left, edits, moves};
+use crate::planner::adopt::{Asked, Level, edits, moves};
 use crate::planner::drift;
 use crate::planner::drift::Evidence;
 use crate::report::adopt::Summary;
@@ -53,7 +53,7 @@ pub(crate) struct AdoptArgs {
     pub all_drift: bool,
     /// Where values go that come from defaults: to a new line of the room's file, or to the line of the defaults
     #[arg(long, value_name = "WHERE", value_parser = into())]
-    pub into: Option<Into>,
+    pub into: Option<Level>,
     /// Edit nothing, and write a patch for `git apply`; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub patch: Option<PathBuf>,
@@ -69,11 +69,11 @@ pub(crate) struct AdoptArgs {
     pub network: NetworkArgs,
 }
 
-fn into() -> impl TypedValueParser<Value = Into> {
+fn into() -> impl TypedValueParser<Value = Level> {
     let word = PossibleValuesParser::new(["room", "default"]);
     word.map(|word| match word.as_str() {
-        "room" => Into::Room,
-        _ => Into::Default,
+        "room" => Level::Room,
+        _ => Level::Default,
     })
 }
 
@@ -82,23 +82,24 @@ pub(crate) fn run(global: &Global, args: &AdoptArgs, output: &mut Output) -> Res
     let session = session.with_mutes(args.mutes.as_deref())?;
     let patch = args.patch.clone().filter(|file| !is_stdout(file));
     report_file::check_outputs(&session.workspace, &args.mutes, [("--patch", &patch)])?;
-    let Some((mut adopted, report)) = find(&session, args, output)? else {
+    let Some((adopted, report)) = find(&session, args, output)? else {
         return Ok(Exit::Interrupted);
     };
-    let patch = args.patch.as_ref().map(|_| make_patch(&mut adopted));
     let report = AdoptReport {
         patch: args.patch.as_ref().map(|file| file.display().to_string()),
         ..report.with(adopted.edits, adopted.left)
     };
     let page = text::page(&view::adopt(&report, session.detail()));
-    match (&args.patch, patch) {
-        (Some(file), Some(patch)) if is_stdout(file) => {
-            output.result(&patch);
+    let texts = adopted.after.iter();
+    let patches = texts.filter_map(|(file, after)| patch_of(file, &adopted.before[file], after));
+    match &args.patch {
+        None => write_all(&adopted.after)?,
+        Some(file) if is_stdout(file) => {
+            output.result(&patches.collect::<String>());
             output.note(&page);
             return Ok(exit(report.summary));
         }
-        (Some(file), Some(patch)) => report_file::write(file, "patch", &patch)?,
-        _ => write_all(&adopted.after)?,
+        Some(file) => report_file::write(file, "patch", &patches.collect::<String>())?,
     }
     output.plain(&report, args.format, &page)?;
     Ok(exit(report.summary))
@@ -146,7 +147,10 @@ fn find(
     let (edits, more) = edits(&moves, args.into, &seen.rooms, &all.wanted, &all.origins);
     left.extend(more);
     let text = |file: &str| read_text(Path::new(file));
-    let adopted = adopt(edits, &all, text, read).map_err(|unproved| {
+    let fits = |file: &str, before: &str, after: &str| {
+        args.patch.is_none() || patch_of(file, before, after).is_some()
+    };
+    let adopted = adopt(edits, &all, text, fits, read).map_err(|unproved| {
         let failure = Failure::because(Exit::Refused, &unproved);
         failure.hint("nothing was written; edit the files by hand")
     })?;
@@ -209,28 +213,11 @@ fn asked(names: &[String], known: &BTreeSet<&RoomName>) -> Result<Option<Asked>,
     Ok(Some(asked))
 }
 
-/// The patch of all edited files, from the repository's root. A file is left out, with what is adopted in it, when its
-/// patch would show a secret.
-fn make_patch(adopted: &mut Adopted) -> String {
+/// The patch of one file, from the repository's root.
+fn patch_of(file: &str, before: &str, after: &str) -> Option<String> {
     let here = std::env::current_dir().unwrap_or_default();
     let root = directories(&here, None).pop().unwrap_or_default();
-    let mut patch = String::new();
-    for (file, after) in &adopted.after {
-        let path = place(&here.join(&root), Path::new(file));
-        if let Some(part) = text::patch(&path, &adopted.before[file], after) {
-            patch.push_str(&part);
-            continue;
-        }
-        let why = "its line, or one beside it, may hold a secret, which no patch shows: adopt it without --patch";
-        adopted.edits.retain(|edit| {
-            let rooms = edit.adopted.iter().filter(|_| edit.file == *file);
-            adopted
-                .left
-                .extend(rooms.map(|room| Left::refused(room, edit.attribute, why)));
-            edit.file != *file
-        });
-    }
-    patch
+    text::patch(&place(&here.join(root), Path::new(file)), before, after)
 }
 
 fn write_all(texts: &Edits) -> Result<(), Failure> {

@@ -29,16 +29,18 @@ pub(crate) struct Adopted {
 pub(crate) struct Unproved(String);
 
 /// Makes `edits`, but for those that would break a rule or a file. `files` are what all files say now, `text` is the text of
-/// one of them, and `read` reads all with texts in place of theirs.
+/// one of them, whether it `fits` to be written is asked of file, text before and after, and `read` reads all with texts in
+/// place of theirs.
 pub(crate) fn adopt(
     mut edits: Vec<Edit>,
     files: &Loaded,
     text: impl Fn(&str) -> Result<String, Box<Finding>>,
+    fits: impl Fn(&str, &str, &str) -> bool,
     read: impl Fn(&Edits) -> Loaded,
 ) -> Result<Adopted, Unproved> {
     let mut left = Vec::new();
     loop {
-        let (before, after, mut wrong) = texts(&edits, &text);
+        let (before, after, mut wrong) = texts(&edits, &text, &fits);
         let read = match wrong.is_empty() {
             true => read(&after),
             false => Loaded::default(),
@@ -64,6 +66,7 @@ pub(crate) fn adopt(
 fn texts(
     edits: &[Edit],
     text: impl Fn(&str) -> Result<String, Box<Finding>>,
+    fits: impl Fn(&str, &str, &str) -> bool,
 ) -> (Edits, Edits, Vec<Finding>) {
     let (mut before, mut after, mut wrong) = (Edits::new(), Edits::new(), Vec::new());
     for of_file in edits.chunk_by(|one, other| one.file == other.file) {
@@ -85,11 +88,13 @@ fn texts(
             }));
         }
         let Some(new) = new else { continue };
-        if new.len() as u64 > MAX_TEXT {
-            let (message, help) = ("it would be larger than 256 KiB", "");
-            let place = Place::WHOLE_FILE;
-            wrong.push(Finding::new(file, place, Rule::FileSize, message, help));
-        }
+        let refused = match fits(file, &old, &new) {
+            _ if new.len() as u64 > MAX_TEXT => Some("it would be larger than 256 KiB"),
+            true => None,
+            false => Some("a patch would show what may be a secret: adopt it without --patch"),
+        };
+        let finding = |why| Finding::new(file, Place::WHOLE_FILE, Rule::Format, why, "");
+        wrong.extend(refused.map(finding));
         before.insert(file.clone(), old);
         after.insert(file.clone(), new);
     }
@@ -123,7 +128,7 @@ fn drop_wrong(edits: &mut Vec<Edit>, wrong: &[Finding], left: &mut Vec<Left>) ->
                 !is_about(edit)
             };
             if !keeps {
-                let why = format!("{} would not be right: {}", edit.file, finding.message);
+                let why = format!("not possible in {}: {}", edit.file, finding.message);
                 let rooms = edit.adopted.iter();
                 left.extend(rooms.map(|room| Left::refused(room, edit.attribute, &why)));
             }

@@ -15,7 +15,7 @@ use crate::model::{Origin, Origins, RoomName, Scalar, Stored, Value, Wanted};
 
 /// Where a value goes that comes from defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Into {
+pub(crate) enum Level {
     /// To a line of its own in the room's file.
     Room,
     /// To the line of the defaults, whichever other rooms it moves.
@@ -140,6 +140,7 @@ fn whole_room(room: &RoomDrift, is_asked: bool, world: &World) -> Option<Option<
     let refused = |message| left(Why::Refused, message);
     Some(match room.verdict {
         Verdict::Unreadable => left(Why::Unreadable, message.to_owned()),
+        Verdict::Missing if room.file.is_none() => None,
         Verdict::Missing => refused(format!(
             "{message}; `roomctl apply` creates it again, or take its file out"
         )),
@@ -222,7 +223,7 @@ fn may_adopt(room: &RoomDrift, name: &str, is_named: bool) -> Result<(), (Why, S
 /// files declare.
 pub(crate) fn edits(
     moves: &[Move],
-    into: Option<Into>,
+    into: Option<Level>,
     seen: &[RoomDrift],
     all: &Wanted,
     origins: &Origins,
@@ -246,7 +247,7 @@ pub(crate) fn edits(
         let is_one = seen.all(|room| is_moved_to(room, attribute, &moves[0].value));
         let is_all = rooms.len() == moves.len();
         match into {
-            Some(Into::Default) if !is_one => {
+            Some(Level::Default) if !is_one => {
                 let why = format!(
                     "rooms that have it from {file} were moved to different values: --into room"
                 );
@@ -255,8 +256,8 @@ pub(crate) fn edits(
             }
             // Nobody else is moved by it, so that the line that owns it stays the one that does.
             None if is_one && is_all => edits.push(default(file, &moves, rooms, all, origins)),
-            Some(Into::Default) => edits.push(default(file, &moves, rooms, all, origins)),
-            None | Some(Into::Room) => {
+            Some(Level::Default) => edits.push(default(file, &moves, rooms, all, origins)),
+            None | Some(Level::Room) => {
                 edits.extend(moves.iter().filter_map(|one| own(one, all, origins)));
             }
         }

@@ -15,7 +15,7 @@ use crate::files::defaults::Defaults;
 use crate::files::room_files::{Edits, Loaded, load, load_edited};
 use crate::files::text_file::read_text;
 use crate::model::{Finding, Live, NameRule, Value, Variables, Wanted};
-use crate::planner::adopt::{Asked, Into, Left, Why, edits, moves};
+use crate::planner::adopt::{Left, Level, Why, edits, moves};
 use crate::planner::drift::Evidence;
 use crate::planner::testing::{applied, name, options, shown};
 use crate::planner::{Sighting, State, World, drift, plan};
@@ -155,7 +155,7 @@ impl Here {
         load_edited(&root, std::slice::from_ref(&root), &CONTEXT, edits)
     }
 
-    fn adopt(&self, asked: Option<&Asked>, into: Option<Into>) -> (Adopted, Vec<Left>) {
+    fn adopt(&self, into: Option<Level>, unfit: &str) -> (Adopted, Vec<Left>) {
         let all = self.load(&Edits::new());
         let found = drift(&Evidence {
             wanted: &all.wanted,
@@ -166,13 +166,14 @@ impl Here {
             mutes: &[],
             now: CONTEXT.now,
         });
-        let (moves, mut left) = moves(&found.rooms, asked, &self.world);
+        let (moves, mut left) = moves(&found.rooms, None, &self.world);
         let (edits, more) = edits(&moves, into, &found.rooms, &all.wanted, &all.origins);
         left.extend(more);
         let adopted = adopt(
             edits,
             &all,
             |file| read_text(Path::new(file)),
+            |file, _, _| !file.ends_with(unfit),
             |edits| self.load(edits),
         )
         .unwrap();
@@ -258,8 +259,8 @@ fn git_apply(dir: &Path, patch: &str) {
     );
 }
 
-fn into() -> impl Strategy<Value = Option<Into>> {
-    select(&[None, Some(Into::Room), Some(Into::Default)][..])
+fn into() -> impl Strategy<Value = Option<Level>> {
+    select(&[None, Some(Level::Room), Some(Level::Default)][..])
 }
 
 proptest! {
@@ -270,12 +271,15 @@ proptest! {
         texts in (text(true), text(false), text(false), text(false), text(false), text(false)),
         moved in moved(),
         into in into(),
+        unfit in select(&["/a.yaml", "/_defaults.yaml", "none", "no", "nothing"][..]),
     ) {
         let texts = [texts.0, texts.1, texts.2, texts.3, texts.4, texts.5];
         let Some(here) = here(&texts, &moved) else { return Ok(()) };
         let before = here.load(&Edits::new());
-        let (adopted, left) = here.adopt(None, into);
+        let (adopted, left) = here.adopt(into, unfit);
         prop_assert!(left.iter().all(|one| one.why == Why::Refused && one.attribute.is_some()), "{left:?}");
+
+        prop_assert!(!adopted.after.keys().any(|file| file.ends_with(unfit)));
 
         // The patch makes the same bytes of them.
         let root = here.dir.path();
@@ -297,7 +301,7 @@ proptest! {
         prop_assert!(!Finding::any_error(&after.findings));
         prop_assert_eq!(untold(&before.wanted, &adopted), untold(&after.wanted, &adopted));
         for edit in &adopted.edits {
-            prop_assert!(into == Some(Into::Default) || edit.moved.is_empty(), "{edit:?}");
+            prop_assert!(into == Some(Level::Default) || edit.moved.is_empty(), "{edit:?}");
             prop_assert!(!edit.adopted.is_empty());
             for room in edit.rooms() {
                 prop_assert_eq!(&after.wanted[room].settings[edit.attribute], &Value::Plain(edit.after.clone()));
@@ -322,8 +326,9 @@ proptest! {
         }
 
         // A second time there is nothing left to do, and a plan has nothing to send.
-        let (again, _) = here.adopt(None, into);
-        prop_assert!(again.edits.is_empty() && again.after.is_empty(), "{again:?}");
+        // Where a file could not take its line, its room may by now be the only one that has it from the defaults.
+        let (again, _) = here.adopt(into, unfit);
+        prop_assert!(again.edits.is_empty() && again.after.is_empty() || unfit.starts_with('/'), "{again:?}");
         let changes = plan(&after.wanted, &here.state, Some(&here.world), &options()).changes;
         for edit in &adopted.edits {
             for room in &edit.adopted {

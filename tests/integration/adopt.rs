@@ -394,7 +394,7 @@ fn what_breaks_a_rule_or_a_policy_is_left_out_and_the_rest_is_adopted() {
     site.edit("tea", "expireUnixSec", json!(1_900_000_000));
     let told = report(&site, 5, &["tea"]);
     assert!(
-        left(&told)[0].contains("rooms/tea.yaml would not be right: "),
+        left(&told)[0].contains("not possible in rooms/tea.yaml: "),
         "{told}"
     );
     assert!(read(&site, "tea").contains("maxParticipants: 5 "));
