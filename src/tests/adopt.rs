@@ -1,12 +1,14 @@
 //! What is adopted: whatever the files look like and whatever moved, they say afterwards what they said before, but for
 //! exactly what is told.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use proptest::test_runner::TestRunner;
 use similar::{ChangeTag, TextDiff};
 
 use crate::files::adopted::{Adopted, adopt};
@@ -244,98 +246,174 @@ fn lines_of(text: &str) -> String {
     }
 }
 
-fn git_apply(dir: &Path, patch: &str) {
-    let file = dir.join("a.patch");
-    std::fs::write(&file, patch).unwrap();
+/// Edited files of all cases: where each lies, and its text before and after.
+type Patched = BTreeMap<String, (String, String)>;
+
+/// Git makes the same bytes of the patches. It is started once: a process that starts holds for a moment what others lock.
+fn git_makes_the_same(patched: &Patched) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut whole = String::new();
+    for (file, (before, after)) in patched {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, before).unwrap();
+        whole.push_str(&patch(file, before, after).unwrap());
+    }
+    std::fs::write(dir.path().join("a.patch"), whole).unwrap();
     let mut git = Command::new("git");
     git.args(["-c", "core.autocrlf=false", "apply", "a.patch"])
-        .current_dir(dir)
-        .env("GIT_CEILING_DIRECTORIES", dir.parent().unwrap());
+        .current_dir(dir.path())
+        .env("GIT_CEILING_DIRECTORIES", dir.path().parent().unwrap());
     let ran = git.output().unwrap();
     assert!(
         ran.status.success(),
-        "{}\n{patch}",
+        "{}",
         String::from_utf8_lossy(&ran.stderr)
     );
+    for (file, (_, after)) in patched {
+        assert_eq!(
+            &std::fs::read_to_string(dir.path().join(file)).unwrap(),
+            after,
+            "{file}"
+        );
+    }
 }
 
 fn into() -> impl Strategy<Value = Option<Level>> {
     select(&[None, Some(Level::Room), Some(Level::Default)][..])
 }
 
-proptest! {
-    #![proptest_config(super::cases(256))]
+#[test]
+fn files_say_what_they_said_but_for_what_is_told() {
+    let others = || {
+        (
+            text(false),
+            text(false),
+            text(false),
+            text(false),
+            text(false),
+        )
+    };
+    let unfit = select(&["/a.yaml", "/_defaults.yaml", "none", "no", "nothing"][..]);
+    let patched = RefCell::default();
+    let mut runner = TestRunner::new(super::cases(256));
+    let ran = runner.run(
+        &(text(true), others(), moved(), into(), unfit),
+        |(top, others, moved, into, unfit)| {
+            let texts = [top, others.0, others.1, others.2, others.3, others.4];
+            holds(&texts, &moved, into, unfit, &patched)
+        },
+    );
+    ran.unwrap();
+    git_makes_the_same(&patched.borrow());
+}
 
-    #[test]
-    fn files_say_what_they_said_but_for_what_is_told(
-        texts in (text(true), text(false), text(false), text(false), text(false), text(false)),
-        moved in moved(),
-        into in into(),
-        unfit in select(&["/a.yaml", "/_defaults.yaml", "none", "no", "nothing"][..]),
-    ) {
-        let texts = [texts.0, texts.1, texts.2, texts.3, texts.4, texts.5];
-        let Some(here) = here(&texts, &moved) else { return Ok(()) };
-        let before = here.load(&Edits::new());
-        let (adopted, left) = here.adopt(into, unfit);
-        prop_assert!(left.iter().all(|one| one.why == Why::Refused && one.attribute.is_some()), "{left:?}");
+fn holds(
+    texts: &[String],
+    moved: &[(usize, usize, i64, bool)],
+    into: Option<Level>,
+    unfit: &str,
+    patched: &RefCell<Patched>,
+) -> Result<(), TestCaseError> {
+    let Some(here) = here(texts, moved) else {
+        return Ok(());
+    };
+    let before = here.load(&Edits::new());
+    let (adopted, left) = here.adopt(into, unfit);
+    prop_assert!(
+        left.iter()
+            .all(|one| one.why == Why::Refused && one.attribute.is_some()),
+        "{left:?}"
+    );
 
-        prop_assert!(!adopted.after.keys().any(|file| file.ends_with(unfit)));
+    prop_assert!(!adopted.after.keys().any(|file| file.ends_with(unfit)));
 
-        // The patch makes the same bytes of them.
-        let root = here.dir.path();
-        let mut whole = String::new();
-        for (file, old) in &adopted.before {
-            let file = Path::new(file).strip_prefix(root).unwrap().to_str().unwrap();
-            whole.push_str(&patch(file, old, &adopted.after[root.join(file).to_str().unwrap()]).unwrap());
+    let case = patched.borrow().len();
+    for (file, old) in &adopted.before {
+        let below = Path::new(file)
+            .strip_prefix(here.dir.path())
+            .unwrap()
+            .display();
+        let texts = (old.clone(), adopted.after[file].clone());
+        patched
+            .borrow_mut()
+            .insert(format!("{case}/{below}"), texts);
+    }
+    here.write(&adopted.after);
+
+    // Read from the disk, exactly what is told says something else, and all that is adopted what the service shows.
+    let after = here.load(&Edits::new());
+    prop_assert!(!Finding::any_error(&after.findings));
+    prop_assert_eq!(
+        untold(&before.wanted, &adopted),
+        untold(&after.wanted, &adopted)
+    );
+    for edit in &adopted.edits {
+        prop_assert!(
+            into == Some(Level::Default) || edit.moved.is_empty(),
+            "{edit:?}"
+        );
+        prop_assert!(!edit.adopted.is_empty());
+        for room in edit.rooms() {
+            prop_assert_eq!(
+                &after.wanted[room].settings[edit.attribute],
+                &Value::Plain(edit.after.clone())
+            );
         }
-        if !whole.is_empty() {
-            git_apply(root, &whole);
+        for room in &edit.adopted {
+            let Sighting::Present(live) = &here.world[room] else {
+                panic!()
+            };
+            prop_assert_eq!(
+                &live.settings[edit.attribute],
+                &Live::Plain(edit.after.clone())
+            );
         }
-        for (file, text) in &adopted.after {
-            prop_assert_eq!(&std::fs::read_to_string(file).unwrap(), text, "{}\n{}", file, whole);
-        }
-        here.write(&adopted.after);
+    }
 
-        // Read from the disk, exactly what is told says something else, and all that is adopted what the service shows.
-        let after = here.load(&Edits::new());
-        prop_assert!(!Finding::any_error(&after.findings));
-        prop_assert_eq!(untold(&before.wanted, &adopted), untold(&after.wanted, &adopted));
-        for edit in &adopted.edits {
-            prop_assert!(into == Some(Level::Default) || edit.moved.is_empty(), "{edit:?}");
-            prop_assert!(!edit.adopted.is_empty());
-            for room in edit.rooms() {
-                prop_assert_eq!(&after.wanted[room].settings[edit.attribute], &Value::Plain(edit.after.clone()));
-            }
-            for room in &edit.adopted {
-                let Sighting::Present(live) = &here.world[room] else { panic!() };
-                prop_assert_eq!(&live.settings[edit.attribute], &Live::Plain(edit.after.clone()));
-            }
-        }
-
-        // Every other line stays where and as it is.
-        for (file, text) in &adopted.after {
-            let edits = adopted.edits.iter().filter(|edit| edit.file == *file);
-            let (mut changed, mut new) = (edits.clone().filter(|edit| edit.line.is_some()).count(), edits.count());
-            for change in TextDiff::from_lines(lines_of(&adopted.before[file]), lines_of(text)).iter_all_changes() {
-                match change.tag() {
-                    ChangeTag::Equal => {}
-                    ChangeTag::Delete => changed = changed.checked_sub(1).ok_or_else(|| TestCaseError::fail(format!("{:?}\n{text:?}", adopted.before[file])))?,
-                    ChangeTag::Insert => new = new.checked_sub(1).ok_or_else(|| TestCaseError::fail(format!("{:?}\n{text:?}", adopted.before[file])))?,
+    // Every other line stays where and as it is.
+    for (file, text) in &adopted.after {
+        let edits = adopted.edits.iter().filter(|edit| edit.file == *file);
+        let (mut changed, mut new) = (
+            edits.clone().filter(|edit| edit.line.is_some()).count(),
+            edits.count(),
+        );
+        for change in
+            TextDiff::from_lines(lines_of(&adopted.before[file]), lines_of(text)).iter_all_changes()
+        {
+            match change.tag() {
+                ChangeTag::Equal => {}
+                ChangeTag::Delete => {
+                    changed = changed.checked_sub(1).ok_or_else(|| {
+                        TestCaseError::fail(format!("{:?}\n{text:?}", adopted.before[file]))
+                    })?
+                }
+                ChangeTag::Insert => {
+                    new = new.checked_sub(1).ok_or_else(|| {
+                        TestCaseError::fail(format!("{:?}\n{text:?}", adopted.before[file]))
+                    })?
                 }
             }
         }
+    }
 
-        // A second time there is nothing left to do, and a plan has nothing to send.
-        // Where a file could not take its line, its room may by now be the only one that has it from the defaults.
-        let (again, _) = here.adopt(into, unfit);
-        prop_assert!(again.edits.is_empty() && again.after.is_empty() || unfit.starts_with('/'), "{again:?}");
-        let changes = plan(&after.wanted, &here.state, Some(&here.world), &options()).changes;
-        for edit in &adopted.edits {
-            for room in &edit.adopted {
-                let change = changes.iter().find(|change| change.room == *room);
-                let mut lines = change.into_iter().flat_map(|change| &change.attributes);
-                prop_assert!(lines.all(|line| line.name != edit.attribute || !line.cause.needs_a_write()), "{change:?}");
-            }
+    // A second time there is nothing left to do, and a plan has nothing to send.
+    // Where a file could not take its line, its room may by now be the only one that has it from the defaults.
+    let (again, _) = here.adopt(into, unfit);
+    prop_assert!(
+        again.edits.is_empty() && again.after.is_empty() || unfit.starts_with('/'),
+        "{again:?}"
+    );
+    let changes = plan(&after.wanted, &here.state, Some(&here.world), &options()).changes;
+    for edit in &adopted.edits {
+        for room in &edit.adopted {
+            let change = changes.iter().find(|change| change.room == *room);
+            let mut lines = change.into_iter().flat_map(|change| &change.attributes);
+            prop_assert!(
+                lines.all(|line| line.name != edit.attribute || !line.cause.needs_a_write()),
+                "{change:?}"
+            );
         }
     }
+    Ok(())
 }
