@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap_complete::engine::ArgValueCompleter;
 
-use super::shared::args::{Global, NetworkArgs, PlainFormat};
+use super::shared::args::{Global, NetworkArgs, OUTPUT, PlainFormat, SCOPE};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
 use super::shared::report_file;
@@ -49,24 +49,24 @@ pub(crate) struct AdoptArgs {
     #[arg(value_name = "ROOM[.ATTRIBUTE]", required_unless_present = "all_drift", add = ArgValueCompleter::new(rooms))]
     pub names: Vec<String>,
     /// Whatever moved in any room
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long, conflicts_with = "names", help_heading = SCOPE)]
     pub all_drift: bool,
-    /// Where values go that come from defaults: to a new line of the room's file, or to the line of the defaults
-    #[arg(long, value_name = "WHERE", value_parser = into())]
-    pub into: Option<Level>,
-    /// Edit nothing, and write a patch for `git apply`; `-` is standard output
-    #[arg(long, value_name = "FILE")]
-    pub patch: Option<PathBuf>,
-    /// Mutes: what they accept is not adopted [default: mutes.yaml beside the configuration, if there is one]
-    #[arg(long, value_name = "FILE")]
-    pub mutes: Option<PathBuf>,
-    /// Form of the result
-    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
-    pub format: PlainFormat,
     #[command(flatten)]
     pub selection: SelectionArgs,
+    /// Mutes: what they accept is not adopted [default: mutes.yaml beside the configuration, if there is one]
+    #[arg(long, value_name = "FILE", help_heading = SCOPE)]
+    pub mutes: Option<PathBuf>,
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Where values go that come from defaults: to a new line of the room's file, or to the line of the defaults
+    #[arg(long, value_name = "WHERE", value_parser = into(), help_heading = OUTPUT)]
+    pub into: Option<Level>,
+    /// Edit nothing, and write a patch for `git apply`; `-` is standard output
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub patch: Option<PathBuf>,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text, help_heading = OUTPUT)]
+    pub format: PlainFormat,
 }
 
 fn into() -> impl TypedValueParser<Value = Level> {

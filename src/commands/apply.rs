@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::shared::approval::{approve, can_be_asked};
-use super::shared::args::{Format, Global, NetworkArgs, PlanningArgs, ReportArgs, span};
+use super::shared::args::{
+    Format, Global, NetworkArgs, OUTPUT, PACE, PlanningArgs, ReportArgs, SAFETY, span,
+};
 use super::shared::exit::{Exit, Failure};
 use super::shared::intent::Intent;
 use super::shared::interrupt;
@@ -57,33 +59,33 @@ pub(crate) struct ApplyArgs {
     /// with exit 4
     #[arg(value_name = "PLAN", group = "reviewed", conflicts_with_all = ["live", "reassert"])]
     pub plan: Option<PathBuf>,
-    /// Make a plan now, and apply it only if each of its changes is in one of these saved plans: the same action, all
-    /// that is sent, and no line and no effect that was not shown. What none of them has stops the run (exit 4, and
-    /// nothing is sent). Without a file: nothing was reviewed, so nothing may change
-    #[arg(long, value_name = "PLAN", num_args = 0.., group = "reviewed", conflicts_with = "plan")]
-    pub covered_by: Option<Vec<PathBuf>>,
-    /// Apply the rooms that are still as in the saved plan, or that a reviewed one covers (exit 5 when there are others)
-    #[arg(long, requires = "reviewed")]
-    pub partial: bool,
-    /// Apply without asking
-    #[arg(long, short)]
-    pub yes: bool,
-    #[command(flatten)]
-    pub report: ReportArgs,
-    #[command(flatten)]
-    pub planning: PlanningArgs,
     #[command(flatten)]
     pub selection: SelectionArgs,
     #[command(flatten)]
+    pub planning: PlanningArgs,
+    /// Make a plan now, and apply it only if each of its changes is in one of these saved plans: the same action, all
+    /// that is sent, and no line and no effect that was not shown. What none of them has stops the run (exit 4, and
+    /// nothing is sent). Without a file: nothing was reviewed, so nothing may change
+    #[arg(long, value_name = "PLAN", num_args = 0.., group = "reviewed", conflicts_with = "plan", help_heading = SAFETY)]
+    pub covered_by: Option<Vec<PathBuf>>,
+    /// Apply the rooms that are still as in the saved plan, or that a reviewed one covers (exit 5 when there are others)
+    #[arg(long, requires = "reviewed", help_heading = SAFETY)]
+    pub partial: bool,
+    /// Apply without asking
+    #[arg(long, short, help_heading = SAFETY)]
+    pub yes: bool,
+    #[command(flatten)]
     pub network: NetworkArgs,
+    /// Be over by then, with everything saved: what has not been started stays for the next run (exit 5)
+    #[arg(long, value_name = "TIME", value_parser = span, help_heading = PACE)]
+    pub deadline: Option<Duration>,
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// Exit with 2 when the service chose other values than were sent
+    #[arg(long, help_heading = OUTPUT)]
+    pub detailed_exitcode: bool,
     #[command(flatten)]
     pub run: RunArgs,
-    /// Be over by then, with everything saved: what has not been started stays for the next run (exit 5)
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    pub deadline: Option<Duration>,
-    /// Exit with 2 when the service chose other values than were sent
-    #[arg(long)]
-    pub detailed_exitcode: bool,
 }
 
 pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -182,7 +184,7 @@ fn show(
 ) {
     if args.report.format == Format::Text {
         let plan = session.report(plan, files, refusals, None);
-        output.result(&page(&plan, session));
+        output.page(&page(&plan, session));
     }
 }
 

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::shared::args::{Global, NetworkArgs, ReportArgs};
+use super::shared::args::{Global, NetworkArgs, OUTPUT, ReportArgs, SAFETY, SCOPE};
 use super::shared::exit::{Exit, Failure, leave};
 use super::shared::output::Output;
 use super::shared::pipeline::RunArgs;
 use super::shared::print_report::print_report;
-use super::shared::progress::Bar;
 use super::shared::report_file;
 use super::shared::rooms::{accept, leave_out_known};
 use super::shared::selection::SelectionArgs;
@@ -30,7 +29,7 @@ use crate::report::envelope::read;
 use crate::report::metrics::metrics;
 use crate::report::{DriftReport, json};
 use crate::service::http::Http;
-use crate::service::observe::{doubt_about, observe};
+use crate::service::observe::doubt_about;
 use crate::service::requests::Reader;
 
 #[derive(Debug, Args)]
@@ -44,28 +43,28 @@ Examples:
   roomctl drift --metrics-file /var/lib/node_exporter/roomctl.prom")]
 pub(crate) struct DriftArgs {
     #[command(flatten)]
-    pub report: ReportArgs,
-    /// Exit with 0 also on drift
-    #[arg(long)]
-    pub exit_zero: bool,
+    pub selection: SelectionArgs,
+    /// Mutes [default: mutes.yaml beside the configuration, if there is one]
+    #[arg(long, value_name = "FILE", help_heading = SCOPE)]
+    pub mutes: Option<PathBuf>,
     /// Exit with 2, also with --exit-zero, when a smaller share of the managed attributes could be checked; those of a
     /// room that could not be read count as not checked
-    #[arg(long, value_name = "N%", value_parser = percent)]
+    #[arg(long, value_name = "N%", value_parser = percent, help_heading = SAFETY)]
     pub require_visible: Option<u64>,
-    /// Mutes [default: mutes.yaml beside the configuration, if there is one]
-    #[arg(long, value_name = "FILE")]
-    pub mutes: Option<PathBuf>,
-    /// When rooms were last seen as they were applied: read, to say it of what moved, and written anew. Of another state
-    /// it says nothing [default: only the last write is known]
-    #[arg(long, value_name = "FILE")]
-    pub seen_file: Option<PathBuf>,
-    /// Write counters for Prometheus' textfile collector
-    #[arg(long, value_name = "FILE")]
-    pub metrics_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub selection: SelectionArgs,
     #[command(flatten)]
     pub network: NetworkArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// When rooms were last seen as they were applied: read, to say it of what moved, and written anew. Of another state
+    /// it says nothing [default: only the last write is known]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub seen_file: Option<PathBuf>,
+    /// Write counters for Prometheus' textfile collector
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub metrics_file: Option<PathBuf>,
+    /// Exit with 0 also on drift
+    #[arg(long, help_heading = OUTPUT)]
+    pub exit_zero: bool,
     #[command(flatten)]
     pub run: RunArgs,
 }
@@ -157,9 +156,7 @@ async fn look<'a>(
 ) -> Result<(Loaded, Considered<'a>, Looked), Failure> {
     let workspace = &session.workspace;
     let early = known_early(&workspace.scope, state);
-    let bar = Bar::new(early.len());
-    let read = |names| observe(service, names, session.parallelism, || bar.inc());
-    let early = read(early);
+    let early = session.watch(service, early);
     let service_side = async { tokio::join!(early, service.list()) };
     tokio::pin!(service_side);
     let load = || {
@@ -193,7 +190,8 @@ async fn look<'a>(
     )?;
     let managed = loaded.wanted.keys().chain(considered.state.rooms.keys());
     let later: BTreeSet<&RoomName> = managed.filter(|name| !world.contains_key(*name)).collect();
-    world.extend(read(later.into_iter().cloned().collect()).await);
+    let later = later.into_iter().cloned().collect();
+    world.extend(session.watch(service, later).await);
     Ok((loaded, considered, Looked { world, warning }))
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use super::shared::args::{Global, NetworkArgs, PlainFormat};
+use super::shared::args::{Global, NetworkArgs, OUTPUT, PlainFormat, SAFETY, SCOPE};
 use super::shared::exit::{Exit, Failure};
 use super::shared::import_rooms::Import;
 use super::shared::output::Output;
@@ -43,21 +43,21 @@ pub(crate) struct ImportArgs {
     )]
     pub names: Vec<String>,
     /// All rooms that the service lists
-    #[arg(long)]
+    #[arg(long, help_heading = SCOPE)]
     pub all: bool,
-    /// Also rooms that are managed already; their files are replaced, but for what the service does not show
-    #[arg(long)]
-    pub force: bool,
-    /// Directory for new files, below the rooms directory
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Form of the result
-    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
-    pub format: PlainFormat,
     #[command(flatten)]
     pub selection: SelectionArgs,
+    /// Also rooms that are managed already; their files are replaced, but for what the service does not show
+    #[arg(long, help_heading = SAFETY)]
+    pub force: bool,
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Directory for new files, below the rooms directory
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
+    pub dir: Option<PathBuf>,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text, help_heading = OUTPUT)]
+    pub format: PlainFormat,
 }
 
 pub(crate) fn run(

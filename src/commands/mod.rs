@@ -24,6 +24,7 @@ mod simulate;
 mod state;
 mod validate;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -31,7 +32,10 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use shared::args::Global;
 use shared::exit::{self, Exit, Failure};
 use shared::logs;
+use shared::meant;
 use shared::output::Output;
+use shared::progress::took;
+use shared::terminal::columns;
 
 /// Keeps the meeting rooms of a Metered.ca account the way YAML files in git say they should be.
 #[derive(Debug, Parser)]
@@ -97,6 +101,10 @@ pub fn main() -> ExitCode {
         output.error(&failure);
         failure.exit
     });
+    // What does not say when it is says the same each time.
+    if let Some(took) = took().filter(|_| columns().is_some() && cli.global.now.is_none()) {
+        output.note(&format!("Took {took}.\n"));
+    }
     exit.into()
 }
 
@@ -106,7 +114,12 @@ pub fn command() -> clap::Command {
 }
 
 fn parse() -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&command().try_get_matches()?)
+    let typed: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let matches = command().try_get_matches().map_err(|mut error| {
+        meant::suggest(&mut error, &command(), &typed);
+        error
+    })?;
+    Cli::from_arg_matches(&matches)
 }
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {

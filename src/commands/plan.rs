@@ -7,7 +7,7 @@ use std::thread;
 
 use clap::{Args, ValueEnum};
 
-use super::shared::args::{Global, NetworkArgs, PlanningArgs, ReportArgs};
+use super::shared::args::{Global, NetworkArgs, OUTPUT, PlanningArgs, ReportArgs, SAFETY};
 use super::shared::exit::{Exit, Failure, leave};
 use super::shared::guards::{self, Guards};
 use super::shared::output::Output;
@@ -52,32 +52,32 @@ Examples:
   roomctl plan --out plan.roomctl       for `roomctl apply plan.roomctl`, after a review")]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
-    pub report: ReportArgs,
-    #[command(flatten)]
-    pub planning: PlanningArgs,
-    #[command(flatten)]
     pub selection: SelectionArgs,
     #[command(flatten)]
-    pub network: NetworkArgs,
-    #[command(flatten)]
-    pub run: RunArgs,
+    pub planning: PlanningArgs,
     /// Say of each line whether it comes from the change since the branch left this git revision, was merged earlier
     /// and not applied, would revert what the revision has got since, or is drift
-    #[arg(long, value_name = "REV", conflicts_with = "reassert")]
+    #[arg(long, value_name = "REV", conflicts_with = "reassert", help_heading = SAFETY)]
     pub base: Option<String>,
     /// Compare the guards of the base with those of this git revision, which were only proposed: nothing of them counts
     /// for the plan, which is made with the configuration that is here
-    #[arg(long, value_name = "REV", requires = "base")]
+    #[arg(long, value_name = "REV", requires = "base", help_heading = SAFETY)]
     pub proposed: Option<String>,
     /// Exit with 4 when the plan holds lines that the change does not explain, or for which --base cannot be read
-    #[arg(long, value_name = "WHAT", requires = "base")]
+    #[arg(long, value_name = "WHAT", requires = "base", help_heading = SAFETY)]
     pub deny: Option<Deny>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    #[command(flatten)]
+    pub report: ReportArgs,
     /// Save the plan, for `apply FILE`; holds no secret
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub out: Option<PathBuf>,
     /// Exit with 2 when apply has something to do
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub detailed_exitcode: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {

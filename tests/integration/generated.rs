@@ -167,6 +167,12 @@ fn pictures() {
     edit(&site);
     let plan = at(&site, 27, &["plan", "--color", "always"]).stdout;
     let comment = at(&site, 27, &["plan", "--format", "markdown"]).stdout;
+    let apply = [
+        &["apply", "--yes", "--rate", "unlimited"],
+        &["--color", "always"][..],
+    ]
+    .concat();
+    let apply = at(&site, 27, &apply).stdout;
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let (before, rest) = readme.split_once("<!-- generated: comment -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- end -->").unwrap();
@@ -185,6 +191,10 @@ fn pictures() {
         (
             "docs/pictures/drift.svg".to_owned(),
             picture("roomctl drift", &drift),
+        ),
+        (
+            "docs/pictures/apply.svg".to_owned(),
+            picture("roomctl apply --yes", &apply),
         ),
         ("README.md".to_owned(), readme),
     ]);

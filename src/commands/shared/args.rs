@@ -13,6 +13,12 @@ use crate::planner::Rate;
 use crate::planner::limits::MaxChanges;
 use crate::report::saved::Mode;
 
+/// Headings of the help.
+pub(crate) const SCOPE: &str = "Scope";
+pub(crate) const SAFETY: &str = "Safety";
+pub(crate) const PACE: &str = "Pace";
+pub(crate) const OUTPUT: &str = "Output";
+
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
@@ -105,6 +111,7 @@ pub(crate) enum Format {
 
 /// How a report is shown.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = OUTPUT)]
 pub(crate) struct ReportArgs {
     /// Form of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -123,6 +130,7 @@ pub(crate) struct ReportArgs {
 
 /// How fast requests are sent.
 #[derive(Debug, Args)]
+#[command(next_help_heading = PACE)]
 pub(crate) struct PaceArgs {
     /// Most requests in a span of time: N/s, N/m or unlimited [default: 5/s]
     #[arg(long, value_name = "RATE")]
@@ -134,6 +142,7 @@ pub(crate) struct PaceArgs {
 
 /// How to talk to the service.
 #[derive(Debug, Args)]
+#[command(next_help_heading = PACE)]
 pub(crate) struct NetworkArgs {
     /// How fast.
     #[command(flatten)]
@@ -148,6 +157,7 @@ pub(crate) struct NetworkArgs {
 
 /// What a plan looks at, and how far it may go.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = SCOPE)]
 pub(crate) struct PlanningArgs {
     /// Look at the service too: show who moved what, and which rooms are created or adopted
     #[arg(long)]
@@ -156,7 +166,7 @@ pub(crate) struct PlanningArgs {
     #[arg(long)]
     pub prune: bool,
     /// With --prune: go on although only a part of the rooms directory is looked at, or it holds no room
-    #[arg(long)]
+    #[arg(long, help_heading = SAFETY)]
     pub allow_empty: bool,
     /// Only put back what the service moved; newer files wait
     #[arg(long, conflicts_with = "prune")]
@@ -169,10 +179,10 @@ pub(crate) struct PlanningArgs {
     pub reassert: bool,
     /// Allow so many rooms, or such a share, to be updated or archived at once [default: 30% updated and 10%
     /// archived, of 10 or more]
-    #[arg(long, value_name = "N|P%")]
+    #[arg(long, value_name = "N|P%", help_heading = SAFETY)]
     pub max_changes: Option<MaxChanges>,
     /// Allow an effect that the configuration wants to be allowed; may be repeated
-    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    #[arg(long, value_name = "EFFECT", value_parser = effect, help_heading = SAFETY)]
     pub allow: Vec<Effect>,
 }
 
@@ -220,4 +230,49 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
         return Err("from one second to a day".to_owned());
     }
     Ok(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::command;
+
+    /// A heading goes on below what is flattened, so an option without one of its own gets that of a neighbour.
+    #[test]
+    fn options_of_a_run_stand_under_their_headings() {
+        let own = ["Scope", "Safety", "Pace", "Output"];
+        let expected = |name: &str| match name {
+            "commit" | "run-url" => Some("Pipeline"),
+            "partial" | "yes" | "base" | "deny" | "force" | "max-changes" | "covered-by" => {
+                Some("Safety")
+            }
+            "deadline" | "rate" | "burst" | "parallelism" | "timeout" => Some("Pace"),
+            "detailed-exitcode" | "exit-zero" | "out" | "format" | "report-file" => Some("Output"),
+            "target" | "exclude" | "all" | "live" | "prune" => Some("Scope"),
+            _ => None,
+        };
+        for name in ["plan", "apply", "drift", "import", "adopt"] {
+            let command = command();
+            let options = command.find_subcommand(name).unwrap().get_opts();
+            let headings = options.filter(|one| !one.is_global_set()).map(|option| {
+                let long = option.get_long().unwrap();
+                let heading = option.get_help_heading();
+                match expected(long) {
+                    None => assert!(heading.is_some_and(|one| own.contains(&one)), "{long}"),
+                    expected => assert_eq!(heading, expected, "{name} --{long}"),
+                }
+                heading.unwrap()
+            });
+            // In the order in which they come first.
+            let mut shown: Vec<&str> = Vec::new();
+            for heading in headings.filter(|one| *one != "Pipeline") {
+                if !shown.contains(&heading) {
+                    shown.push(heading);
+                }
+            }
+            let own = own
+                .into_iter()
+                .filter(|one| *one != "Safety" || name != "adopt");
+            assert_eq!(shown, own.collect::<Vec<_>>(), "{name}");
+        }
+    }
 }

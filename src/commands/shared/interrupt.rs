@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::exit::Exit;
+use super::terminal::set_below;
 #[cfg(unix)]
 use crate::disk::plain_file::{MAX_TEXT, read};
 use crate::service::stop::{Stop, StopReason};
@@ -19,9 +20,15 @@ pub(crate) async fn otherwise() {
         signals.next().await;
         if !HEEDED.load(Ordering::SeqCst) {
             // Nothing is under way that would have to be finished or recorded.
-            std::process::exit(Exit::Interrupted as i32);
+            leave();
         }
     }
+}
+
+/// Leaves the terminal as it was found, and ends.
+fn leave() -> ! {
+    set_below(String::new());
+    std::process::exit(Exit::Interrupted as i32)
 }
 
 /// Does `work`, which only reads, and which the first interrupt stops. The second ends the program: nothing is written that
@@ -29,7 +36,7 @@ pub(crate) async fn otherwise() {
 pub(crate) async fn heeded<T>(stop: &Stop, work: impl Future<Output = T>) -> T {
     let done = tokio::select! {
         done = work => done,
-        () = second(stop) => std::process::exit(Exit::Interrupted as i32),
+        () = second(stop) => leave(),
     };
     HEEDED.store(false, Ordering::SeqCst);
     done

@@ -1,7 +1,5 @@
 //! The log on standard error.
 
-use std::io;
-
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -9,6 +7,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::args::{Global, PlainFormat};
+use super::terminal::{Log, columns};
 
 /// Starts the log. Only our own messages are in it, at any `-v`: what the HTTP libraries log could hold a
 /// URL, and the key is in every URL. For the same reason no variable can widen it.
@@ -19,8 +18,13 @@ pub(crate) fn start(global: &Global) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let layer = fmt::layer().with_writer(io::stderr);
+    let for_people = global.log_format == PlainFormat::Text;
+    let layer = fmt::layer().with_writer(move || Log { for_people });
     let layer = match global.log_format {
+        // Who looks on knows when.
+        PlainFormat::Text if global.verbose == 0 && columns().is_some() => {
+            layer.with_target(false).without_time().boxed()
+        }
         PlainFormat::Text => layer.with_target(false).boxed(),
         PlainFormat::Json => layer.json().boxed(),
     };

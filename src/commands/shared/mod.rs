@@ -13,8 +13,9 @@
 //! | `intent`, `saved_plan` | what apply is to do; the file of a saved plan |
 //! | `guards` | what the guards forbid less than at the base of a change |
 //! | `approval`, `interrupt` | what the user says: yes, and stop |
+//! | `meant` | what was meant by an option that there is not |
 //! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
-//! | `print_report`, `progress` | a report in the form asked for, a bar |
+//! | `print_report`, `progress`, `terminal` | a report in the form asked for, a bar, the line that it is and lines that break |
 //! | `report_file` | files that one run writes for another |
 //! | `room_secrets` | the lines by which a workflow hands the secrets of rooms to roomctl |
 //! | `import_rooms` | the rooms of an import, and how each becomes a file |
@@ -31,6 +32,7 @@ pub(crate) mod intent;
 pub(crate) mod interrupt;
 pub(crate) mod judge;
 pub(crate) mod logs;
+pub(crate) mod meant;
 pub(crate) mod output;
 pub(crate) mod pipeline;
 pub(crate) mod print_report;
@@ -44,5 +46,6 @@ pub(crate) mod schemas;
 pub(crate) mod selection;
 pub(crate) mod session;
 pub(crate) mod store;
+pub(crate) mod terminal;
 pub(crate) mod trial;
 pub(crate) mod workspace;

@@ -9,6 +9,7 @@ use clap::ColorChoice;
 
 use super::args::PlainFormat;
 use super::exit::{Exit, Failure};
+use super::terminal::{self, above};
 use crate::report::{Report, json};
 
 pub(crate) struct Output {
@@ -33,6 +34,11 @@ impl Output {
         self.failed = self.write(io::stdout().lock(), text).err();
     }
 
+    /// Writes a part of the result that is for people, and breaks at words on a terminal.
+    pub(crate) fn page(&mut self, text: &str) {
+        self.result(&terminal::for_result(text));
+    }
+
     /// Writes a result that has only two forms. `text` is its form for people.
     pub(crate) fn plain(
         &mut self,
@@ -41,7 +47,7 @@ impl Output {
         text: &str,
     ) -> Result<(), Failure> {
         match format {
-            PlainFormat::Text => self.result(text),
+            PlainFormat::Text => self.page(text),
             PlainFormat::Json => self.result(&json(report)?),
         }
         Ok(())
@@ -49,14 +55,16 @@ impl Output {
 
     pub(crate) fn note(&self, text: &str) {
         // There is nowhere left to complain.
-        let _ = self.write(io::stderr().lock(), text);
+        let _ = self.write(io::stderr().lock(), &terminal::for_note(text));
     }
 
     fn write(&self, to: impl RawStream + AsLockedWrite, text: &str) -> io::Result<()> {
         let choice = choice(self.color, to.is_terminal());
         let mut stream = AutoStream::new(to, choice);
-        stream.write_all(text.as_bytes())?;
-        stream.flush()
+        above(|| {
+            stream.write_all(text.as_bytes())?;
+            stream.flush()
+        })
     }
 
     pub(crate) fn error(&self, failure: &Failure) {

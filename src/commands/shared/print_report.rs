@@ -21,7 +21,14 @@ pub(crate) fn print_report(
 ) -> Result<(), Failure> {
     let report = report.into();
     let kept = keep(&report, args);
-    output.result(&shown(&report, args, detail)?);
+    let is_page = args.format == Format::Text && !matches!(report, AnyReport::Validate(_));
+    let shown = shown(&report, args, detail)?;
+    // The lines of a file that findings show stay as they are.
+    if is_page {
+        output.page(&shown);
+    } else {
+        output.result(&shown);
+    }
     kept
 }
 

@@ -2,17 +2,15 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write, stderr};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::args::Format;
 use super::output::Output;
-use crate::planner::Receipt;
+use super::terminal::{columns, set_below};
+use crate::planner::{Outcome, Receipt};
 use crate::report::text;
 use crate::report::view::{self, Detail};
-
-/// How often the bar is drawn at most.
-const BETWEEN: Duration = Duration::from_millis(100);
 
 /// Columns of the bar itself.
 const WIDTH: usize = 30;
@@ -46,85 +44,110 @@ impl<'a> Progress<'a> {
     }
 
     /// A room ended that is the one with this number in the plan. Its line waits for those before it, so that two runs
-    /// print the same.
+    /// print the same. What was not done has none where the end of the report names it with its reason.
     pub(crate) fn ended(&mut self, number: usize, receipt: &Receipt) {
-        let line = text::item(&view::receipt(&receipt.into(), self.detail));
+        let is_done = matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden);
+        let line = match is_done || !self.to_result {
+            true => text::item(&view::receipt(&receipt.into(), self.detail)),
+            false => String::new(),
+        };
         self.waiting.insert(number, line);
-        self.bar.clear();
         while let Some(line) = self.waiting.remove(&self.printed) {
             self.printed += 1;
             if self.to_result {
-                self.output.result(&line);
+                self.output.page(&line);
             } else {
                 self.output.note(&line);
             }
         }
-        self.bar.inc();
+        self.bar.ended(is_done);
     }
 }
 
-/// A bar over rooms on standard error, if that is a terminal. It is gone when it is dropped.
+/// How long bars were shown, all together: how long the run was about the service and not about its user.
+static TOOK: Mutex<Duration> = Mutex::new(Duration::ZERO);
+
+/// How long the run took, for people who waited for it.
+pub(crate) fn took() -> Option<String> {
+    let took = *TOOK.lock().ok()?;
+    let seconds = took.as_secs();
+    match (took.is_zero(), seconds) {
+        (true, _) => None,
+        (false, ..60) => Some(format!("{:.1} s", took.as_secs_f64())),
+        (false, 60..) => Some(format!("{} min {} s", seconds / 60, seconds % 60)),
+    }
+}
+
+/// A bar over rooms, if standard error is a terminal. It is gone when it is dropped.
 pub(crate) struct Bar {
     rooms: usize,
     done: Cell<usize>,
+    not_done: Cell<usize>,
     began: Instant,
-    drawn: Cell<Option<Instant>>,
-    on_terminal: bool,
 }
 
 impl Bar {
     pub(crate) fn new(rooms: usize) -> Self {
-        Self {
+        let bar = Self {
             rooms,
             done: Cell::new(0),
+            not_done: Cell::new(0),
             began: Instant::now(),
-            drawn: Cell::new(None),
-            on_terminal: stderr().is_terminal(),
+        };
+        if rooms > 0 {
+            bar.draw();
         }
+        bar
     }
 
-    pub(crate) fn inc(&self) {
+    pub(crate) fn ended(&self, is_done: bool) {
         self.done.set(self.done.get() + 1);
-        if self.drawn.get().is_none_or(|at| at.elapsed() >= BETWEEN) {
-            self.draw();
-        }
+        self.not_done
+            .set(self.not_done.get() + usize::from(!is_done));
+        self.draw();
     }
 
     fn draw(&self) {
-        self.drawn.set(Some(Instant::now()));
-        let line = line(self.done.get(), self.rooms, self.began.elapsed());
-        // A narrow terminal cuts the line and does not wrap it: only one line can be cleared.
-        self.write(&format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h"));
-    }
-
-    fn clear(&self) {
-        if self.drawn.take().is_some() {
-            self.write("\r\x1b[K");
-        }
-    }
-
-    fn write(&self, text: &str) {
-        if self.on_terminal {
-            // A terminal that is gone is no reason to stop.
-            let _ = stderr().write_all(text.as_bytes());
-        }
+        let Some(columns) = columns() else {
+            return;
+        };
+        let line = line(
+            self.done.get(),
+            self.not_done.get(),
+            self.rooms,
+            self.began.elapsed(),
+        );
+        // Room for the `^C` that the terminal writes when the user interrupts.
+        set_below(line.chars().take(columns.saturating_sub(3)).collect());
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.clear();
+        set_below(String::new());
+        if let Ok(mut took) = TOOK.lock()
+            && self.rooms > 0
+        {
+            *took += self.began.elapsed();
+        }
     }
 }
 
-fn line(done: usize, rooms: usize, took: Duration) -> String {
+fn line(done: usize, not_done: usize, rooms: usize, took: Duration) -> String {
     let full = (WIDTH * done.min(rooms))
         .checked_div(rooms)
         .unwrap_or(WIDTH);
     let bar = "█".repeat(full) + &"░".repeat(WIDTH - full);
-    let rate = done as f64 / took.as_secs_f64().max(0.001);
-    let left = rooms.saturating_sub(done) as f64 / rate.max(0.001);
-    format!("  {bar} {done}/{rooms} rooms  {rate:.1} rooms/s  {left:.0}s left")
+    let mut line = format!("  {bar} {done}/{rooms} rooms");
+    if not_done > 0 {
+        line.push_str(&format!(", {not_done} not done"));
+    }
+    if done > 0 {
+        let rate = done as f64 / took.as_secs_f64().max(0.001);
+        let left = rooms.saturating_sub(done) as f64 / rate.max(0.001);
+        line.push_str(&format!("  {rate:.1} rooms/s  {left:.0}s left"));
+    }
+    line
 }
 
 #[cfg(test)]
@@ -133,12 +156,19 @@ mod tests {
 
     #[test]
     fn the_bar_says_how_far_how_fast_and_how_long() {
-        let after = |seconds, done, rooms| line(done, rooms, Duration::from_secs(seconds));
+        let after = |seconds, done, rooms| line(done, 0, rooms, Duration::from_secs(seconds));
         let half = "█".repeat(15) + &"░".repeat(15);
         assert_eq!(
             after(4, 10, 20),
             format!("  {half} 10/20 rooms  2.5 rooms/s  4s left")
         );
+        let two = line(10, 2, 20, Duration::from_secs(4));
+        assert!(
+            two.ends_with("10/20 rooms, 2 not done  2.5 rooms/s  4s left"),
+            "{two}"
+        );
+        // Nobody knows how fast it is before the first.
+        assert!(after(4, 0, 20).ends_with("░ 0/20 rooms"));
         // More than was thought, and nothing at all, are full.
         for (done, rooms) in [(3, 2), (0, 0)] {
             assert!(after(0, done, rooms).starts_with(&format!("  {} ", "█".repeat(WIDTH))));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
+use super::args::SCOPE;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::room_names::rooms;
@@ -13,6 +14,7 @@ use crate::model::{Glob, Globs};
 use crate::planner::{LeftOutBy, Selection};
 
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = SCOPE)]
 pub(crate) struct SelectionArgs {
     /// Consider only rooms whose name matches; the others are not read, counted or written. May be repeated
     #[arg(long, value_name = "GLOB", add = ArgValueCompleter::new(rooms))]

@@ -176,11 +176,16 @@ impl Session {
     pub(crate) fn look(&self, app: &str, mut names: Vec<RoomName>) -> Result<World, Failure> {
         names.retain(|name| !self.seen.borrow().contains_key(name));
         let service = self.service(app)?;
-        let bar = Bar::new(names.len());
-        let looking = observe(service, names, self.parallelism, || bar.inc());
+        let looking = self.watch(service, names);
         let world = self.wait(app, looking)?;
         self.seen.borrow_mut().extend(world);
         Ok(self.seen.borrow().clone())
+    }
+
+    /// What the service shows of these rooms, below a bar.
+    pub(crate) async fn watch(&self, service: &Arc<Reader<Http>>, names: Vec<RoomName>) -> World {
+        let bar = Bar::new(names.len());
+        observe(service, names, self.parallelism, || bar.ended(true)).await
     }
 
     /// Leaves out of the files, of `state` and of the names that the service lists all rooms that the run is not about.

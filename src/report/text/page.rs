@@ -7,9 +7,9 @@ use similar::{ChangeTag, TextDiff};
 
 use super::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 use crate::planner::Outcome;
-use crate::report::apply::{ApplyReport, ReceiptReport};
+use crate::report::apply::ApplyReport;
 use crate::report::values::{capitalized, printable};
-use crate::report::view::{Item, Line, Names, View, Weight, outcome_word, why};
+use crate::report::view::{Item, Line, View, Weight, outcome_word, why};
 
 /// What the report does to people, before anything else: that is what a reviewer must not miss. Then the rooms,
 /// and at the end, where the eye is, what it comes to.
@@ -89,30 +89,34 @@ pub(crate) fn item(item: &Item) -> String {
         text.push_str(&attribute(line, width));
     }
     if let Some(rooms) = &item.rooms {
-        text.push_str(&list_of(rooms));
+        text.push_str(&list_of("      in ", &rooms.first, rooms.more));
     }
     text
 }
 
-/// Names in lines of readable length, none of them parted.
-fn list_of(rooms: &Names) -> String {
-    const WIDTH: usize = 100;
-    let indent = "      ";
-    let (mut text, mut line) = (String::new(), format!("{indent}in "));
-    let last = rooms.first.len().saturating_sub(1);
-    for (at, name) in rooms.first.iter().enumerate() {
-        let comma = if at == last { "" } else { "," };
-        if line.len() + name.len() >= WIDTH && !line.trim().is_empty() {
+/// Names in lines that fit on any terminal, none of them parted. `before` stands before the first.
+fn list_of(before: &str, names: &[String], more: usize) -> String {
+    const WIDTH: usize = 78;
+    let (mut text, mut line) = (String::new(), before.to_owned());
+    for name in with_commas(names, more) {
+        if line.chars().count() + name.chars().count() > WIDTH && !line.trim().is_empty() {
             let _ = writeln!(text, "{}", line.trim_end());
-            line = format!("{indent}   ");
+            line = " ".repeat(before.len());
         }
-        let _ = write!(line, "{name}{comma} ");
-    }
-    if rooms.more > 0 {
-        let _ = write!(line, "and {} more; -v names all", rooms.more);
+        line.push_str(&name);
+        line.push(' ');
     }
     let _ = writeln!(text, "{}", line.trim_end());
     text
+}
+
+/// The names with commas between them, and what is said of the others.
+fn with_commas(names: &[String], more: usize) -> Vec<String> {
+    let last = names.len().saturating_sub(1);
+    let name =
+        |(at, name): (usize, &String)| format!("{name}{}", if at == last { "" } else { "," });
+    let more = (more > 0).then(|| format!("and {more} more; -v names all"));
+    names.iter().enumerate().map(name).chain(more).collect()
 }
 
 fn attribute(line: &Line, width: usize) -> String {
@@ -157,30 +161,15 @@ fn contrast(before: &str, after: &str) -> String {
     format!("{old} → {new}")
 }
 
-/// The end of a run: each room that was not done, with the reason, and what it comes to.
+/// The end of a run: each room that was not done, which was not shown before, with the reason, and what it comes to.
 pub(crate) fn apply_end(report: &ApplyReport, view: &View) -> String {
     let mut text = String::from("\n");
-    if report.summary.not_done() > 0 {
-        done(&mut text, report);
-    }
     list(&mut text, report, Outcome::Refused, "");
     let meaning = ": written or not, the service did not say; the next apply settles it";
     list(&mut text, report, Outcome::Unknown, meaning);
     list(&mut text, report, Outcome::Skipped, "");
     text.push_str(&end(view));
     text
-}
-
-/// Names only: what happened to each was shown when it ended.
-fn done(text: &mut String, report: &ApplyReport) {
-    let is_done = |receipt: &&ReceiptReport| {
-        matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden)
-    };
-    let names = report.receipts.iter().filter(is_done);
-    let names: Vec<String> = names.map(|receipt| printable(&receipt.room)).collect();
-    if !names.is_empty() {
-        let _ = writeln!(text, "{}:\n  {}\n", paint(BOLD, "Done"), names.join(", "));
-    }
 }
 
 /// Rooms by reason: hundreds often share one.
@@ -202,7 +191,7 @@ fn list(text: &mut String, report: &ApplyReport, outcome: Outcome, meaning: &str
     for (reason, rooms) in reasons {
         let _ = match rooms.as_slice() {
             [room] => writeln!(text, "  {room}  {reason}"),
-            rooms => writeln!(text, "  {reason}:\n    {}", rooms.join(", ")),
+            rooms => write!(text, "  {reason}:\n{}", list_of("      ", rooms, 0)),
         };
     }
     text.push('\n');
