@@ -1,13 +1,13 @@
 //! Edits of room files, made on their texts and proved before anybody writes: read again, the files say what they said,
 //! but for exactly what was to be edited. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::disk::plain_file::MAX_TEXT;
 use crate::files::entries::Findings;
 use crate::files::room_edit::set;
 use crate::files::room_files::{Edits, Loaded};
-use crate::model::{Finding, Place, Rule, Severity, Wanted};
+use crate::model::{Finding, Place, Rule, Severity, Wanted, WantedRoom};
 use crate::planner::adopt::{Edit, Left, expected};
 
 /// What is to be written.
@@ -140,19 +140,14 @@ fn drop_wrong(edits: &mut Vec<Edit>, wrong: &[Finding], left: &mut Vec<Left>) ->
 
 /// The first room of which two readings say something else.
 fn differs(one: &Wanted, other: &Wanted) -> Option<String> {
-    let said = |wanted: &Wanted| -> BTreeMap<_, _> {
-        let rooms = wanted.iter().map(|(name, room)| {
-            let said = (
-                room.file.clone(),
-                room.settings.clone(),
-                room.secrets.clone(),
-            );
-            (name.clone(), said)
-        });
-        rooms.collect()
+    let said = |room: &WantedRoom| {
+        (
+            room.file.clone(),
+            room.settings.clone(),
+            room.secrets.clone(),
+        )
     };
-    let (one, other) = (said(one), said(other));
-    let names = one.keys().chain(other.keys());
-    let mut names = names.filter(|name| one.get(*name) != other.get(*name));
-    names.next().map(ToString::to_string)
+    let mut names = one.keys().chain(other.keys());
+    let name = names.find(|name| one.get(*name).map(said) != other.get(*name).map(said))?;
+    Some(name.to_string())
 }

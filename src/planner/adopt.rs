@@ -254,11 +254,16 @@ pub(crate) fn edits(
                 let moves = moves.iter();
                 left.extend(moves.map(|one| Left::refused(&one.room, attribute, &why)));
             }
-            // Nobody else is moved by it, so that the line that owns it stays the one that does.
-            None if is_one && is_all => edits.push(default(file, &moves, rooms, all, origins)),
-            Some(Level::Default) => edits.push(default(file, &moves, rooms, all, origins)),
-            None | Some(Level::Room) => {
+            Some(Level::Room) => {
+                edits.extend(moves.iter().filter_map(|one| own(one, all, origins)))
+            }
+            None if !(is_one && is_all) => {
                 edits.extend(moves.iter().filter_map(|one| own(one, all, origins)));
+            }
+            // Nobody else is moved by it, so that the line that owns it stays the one that does; or that is asked for.
+            None | Some(Level::Default) => {
+                let line = origin(origins, &moves[0].room, attribute);
+                edits.push(edit(file, line, &moves, rooms, all));
             }
         }
     }
@@ -287,38 +292,26 @@ fn before(all: &Wanted, room: &RoomName, attribute: &str) -> Option<Scalar> {
 /// The line in the room's own file.
 fn own(one: &Move, all: &Wanted, origins: &Origins) -> Option<Edit> {
     let there = origin(origins, &one.room, one.attribute).filter(|there| there.file().is_none());
-    Some(Edit {
-        file: all.get(&one.room)?.file.clone(),
-        line: there.map(|there| there.line),
-        attribute: one.attribute,
-        before: before(all, &one.room, one.attribute),
-        after: one.value.clone(),
-        adopted: [one.room.clone()].into(),
-        moved: BTreeSet::new(),
-    })
+    let file = &all.get(&one.room)?.file;
+    Some(edit(file, there, &[one], BTreeSet::new(), all))
 }
 
-/// The line of defaults that `moves`, and all of `rooms`, have it from.
-fn default(
+/// The line of a file that `moves`, and all of `rooms`, have it from.
+fn edit(
     file: &str,
+    line: Option<&Origin>,
     moves: &[&Move],
     mut rooms: BTreeSet<RoomName>,
     all: &Wanted,
-    origins: &Origins,
 ) -> Edit {
-    let Move {
-        room,
-        attribute,
-        value,
-    } = moves[0];
     let adopted: BTreeSet<RoomName> = moves.iter().map(|one| one.room.clone()).collect();
     rooms.retain(|room| !adopted.contains(room));
     Edit {
         file: file.to_owned(),
-        line: origin(origins, room, attribute).map(|there| there.line),
-        attribute,
-        before: before(all, room, attribute),
-        after: value.clone(),
+        line: line.map(|there| there.line),
+        attribute: moves[0].attribute,
+        before: before(all, &moves[0].room, moves[0].attribute),
+        after: moves[0].value.clone(),
         adopted,
         moved: rooms,
     }

@@ -82,7 +82,6 @@ pub(crate) fn patch(file: &str, before: &str, after: &str) -> Option<String> {
 fn quoted(path: &str) -> String {
     let is_odd = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\' | 0x7f);
     if !path.bytes().any(is_odd) {
-        // Blanks end a name, unless a tab does.
         return path.to_owned();
     }
     let parts = path.chars().map(|c| match c {
@@ -127,6 +126,18 @@ mod tests {
             shown("rtmpOutURL: 'rtmp://a/b'\n", "rtmpOutURL: rtmp://a/b\n"),
             "--- rooms/a.yaml\n+++ rooms/a.yaml\n@@ -1 +1 @@\n-rtmpOutURL: ****\n+rtmpOutURL: ****\n"
         );
+    }
+
+    #[test]
+    fn names_in_a_patch_are_those_that_git_reads() {
+        for (name, shown) in [
+            ("two words/ü.yaml", "a/two words/ü.yaml"),
+            ("q\"o\\e\t.yaml", "\"a/q\\\"o\\\\e\\011.yaml\""),
+        ] {
+            let patch = patch(name, "privacy: private\n", "privacy: public\n").unwrap();
+            let head = format!("diff --git {shown} {}\n", shown.replacen("a/", "b/", 1));
+            assert!(patch.starts_with(&head), "{patch}");
+        }
     }
 
     #[test]
