@@ -240,7 +240,16 @@ fn permit(
         return Ok(());
     }
     warn_of_deadline(plan, args, output);
-    approve(args.yes, &question(&session.workspace, plan))
+    let (yes, question) = (args.yes, question(&session.workspace, plan));
+    let asking = interrupt::answered(move || approve(yes, &question));
+    let answer = session.workspace.runtime()?.block_on(asking);
+    answer.unwrap_or_else(|| {
+        output.note("\n");
+        Err(Failure::new(
+            Exit::Interrupted,
+            "interrupted; nothing was done",
+        ))
+    })
 }
 
 /// Carries the plan out with every event in the journal, and saves what came of it, or had `moved` before.

@@ -181,6 +181,13 @@ def interrupts(columns):
             each_once(run, text)
             whole(run, text)
     with site() as here:
+        for key, code, said in ((b"\x03", 130, "interrupted; nothing was done"), (b"\x04", 4, "not approved; nothing was done")):
+            run = Terminal(here, columns, "apply", *FAST)
+            run.read("Only `yes` will do:")
+            run.type(key)
+            text = run.end(code)
+            run.holds(f"\nerror: {said}" in text, "is not said in a line of its own")
+            run.holds("ended" not in text, "the run before this one left its lock")
         Terminal(here, columns, "apply", "--yes", *FAST).end(0)
     with site("slow=ms:60000,method:GET") as here:
         run = Terminal(here, columns, "plan", "--live", *FAST)

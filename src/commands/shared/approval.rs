@@ -23,6 +23,10 @@ pub(crate) fn approve(yes: bool, what: &str) -> Result<(), Failure> {
     let asked = write!(stderr(), "\n{what}? Only `yes` will do: ")
         .and_then(|()| stderr().flush())
         .and_then(|()| stdin().lock().read_line(&mut answer));
+    if !answer.ends_with('\n') {
+        // The end of the input ends no line.
+        let _ = writeln!(stderr());
+    }
     match asked {
         Ok(_) if answer.trim() == "yes" => Ok(()),
         Ok(_) => Err(refused("not approved; nothing was done")),

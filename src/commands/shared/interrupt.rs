@@ -35,11 +35,31 @@ fn leave() -> ! {
 /// could be left half done.
 pub(crate) async fn heeded<T>(stop: &Stop, work: impl Future<Output = T>) -> T {
     let done = tokio::select! {
-        done = work => done,
+        // Listens before anything is shown that somebody could interrupt.
+        biased;
         () = second(stop) => leave(),
+        done = work => done,
     };
     HEEDED.store(false, Ordering::SeqCst);
     done
+}
+
+/// What the user answers to `ask`; `None` at an interrupt, after which whoever asked puts everything back in order.
+pub(crate) async fn answered<T: Send + 'static>(
+    ask: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    HEEDED.store(true, Ordering::SeqCst);
+    let mut signals = Signals::new();
+    let (send, answer) = tokio::sync::oneshot::channel();
+    // A thread that nobody waits for: nothing ends its reading.
+    std::thread::spawn(move || send.send(ask()));
+    tokio::select! {
+        answer = answer => {
+            HEEDED.store(false, Ordering::SeqCst);
+            answer.ok()
+        }
+        () = signals.next() => None,
+    }
 }
 
 /// Stops the run at the first interrupt, and returns at the second.
