@@ -96,11 +96,19 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let mut held = lock(&session.workspace, output)?;
     clean_up(&session.workspace, &files);
     intent.check(&session.workspace, &held.state, &args.planning)?;
-    let planned = intent.plan(&session, &args.planning, &mut files, &held.state, output)?;
+    let before = held.state.clone();
+    let planned = intent.plan(
+        &session,
+        &args.planning,
+        &mut files,
+        &mut held.state,
+        output,
+    );
     // However the run goes on, what its look showed is remembered.
-    if held.state.remember_look(&planned.narrowed.plan.looked) {
+    if held.state != before {
         held.save(true)?;
     }
+    let planned = planned?;
     let moved = held.state.follow_files(&files.wanted);
     let limits = session.limits(&args.planning);
     let options = session.options(intent.mode(), &limits);
@@ -184,7 +192,16 @@ fn show(
 ) {
     if args.report.format == Format::Text {
         let plan = session.report(plan, files, refusals, None);
-        output.page(&page(&plan, session));
+        return output.page(&page(&plan, session));
+    }
+    // Only told once, since it is remembered as it is by now.
+    let moved = plan.undeclared.iter();
+    let moved =
+        moved.flat_map(|(room, all)| all.iter().map(move |one| format!("{room} {}", one.name)));
+    let moved = moved.collect::<Vec<_>>().join(", ");
+    if !moved.is_empty() {
+        let why = "moved on the service since it was last seen, and no file declares it";
+        output.note(&format!("note: {why}: {moved}\n"));
     }
 }
 

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::forecast::Forecast;
 use super::mutes::Muted;
 use super::scope::LeftOut;
-use super::state::AppliedRoom;
 use super::undeclared::Undeclared;
 use super::world::Sighting;
 use crate::model::reference::Outline;
 use crate::model::words::words;
-use crate::model::{Effect, RoomName, Settings, Stored, StoredSettings, Value};
+use crate::model::{Effect, LiveRoom, RoomName, Settings, Stored, StoredSettings, Value};
 
 words! {
     /// What is done to a room.
@@ -199,8 +198,8 @@ pub(crate) struct Plan {
     pub muted: BTreeMap<RoomName, Vec<Muted>>,
     /// The rooms that were not considered.
     pub left_out: LeftOut,
-    /// What is remembered from now on of rooms of which a look showed something new.
-    pub looked: BTreeMap<RoomName, AppliedRoom>,
+    /// The rooms of which a look showed something new: it is remembered.
+    pub looked: BTreeMap<RoomName, LiveRoom>,
     /// Attributes that no file declares and that moved on the service, as far as it was looked at.
     pub undeclared: BTreeMap<RoomName, Vec<Undeclared>>,
     /// When it was made, in Unix seconds: whether a moment has passed decides over effects.

@@ -376,7 +376,7 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, recreated: bool
 fn still_unseen(applied: &AppliedRoom, shown: &StoredSettings) -> Vec<String> {
     let unseen = applied.unseen.iter();
     unseen
-        .filter(|name| !shown.contains_key(*name))
+        .filter(|name| applied.settings.contains_key(*name) && !shown.contains_key(*name))
         .cloned()
         .collect()
 }

@@ -3,8 +3,8 @@
 
 use super::mutes::Muted;
 use super::state::AppliedRoom;
+use crate::model::StoredSettings;
 use crate::model::effect::Held;
-use crate::model::{Stored, StoredSettings};
 
 impl AppliedRoom {
     /// All that the service may hold of the room. What it shows, `live`, settles an attribute; without that it is what
@@ -14,16 +14,7 @@ impl AppliedRoom {
     /// So may an attribute that a mute is about: somebody moves it, and nobody looks. And so may one that is not shown, of
     /// a room that is sent `again` because of that.
     pub(crate) fn held(&self, live: Option<&StoredSettings>, muted: &[Muted], again: bool) -> Held {
-        let settings = self.settings.iter();
-        let one = |(name, value): (&String, &Stored)| (name.clone(), vec![value.clone()]);
-        let mut held: Held = settings.map(one).collect();
-        let sent = self.unconfirmed.iter();
-        let sent = sent.flat_map(|(name, sent)| sent.values().map(move |value| (name, value)));
-        for (name, value) in self.observed.iter().chain(&self.overridden).chain(sent) {
-            if let Some(values) = held.get_mut(name) {
-                values.push(value.clone());
-            }
-        }
+        let mut held = self.possible();
         let is_hidden = |name: &String| {
             again
                 && live.map_or_else(
@@ -31,7 +22,10 @@ impl AppliedRoom {
                     |live| !live.contains_key(name),
                 )
         };
-        held.retain(|name, _| !is_hidden(name) && !muted.iter().any(|one| one.name == name));
+        held.retain(|name, _| {
+            let is_managed = self.settings.contains_key(name);
+            is_managed && !is_hidden(name) && !muted.iter().any(|one| one.name == name)
+        });
         for (name, value) in live.into_iter().flatten() {
             held.insert(name.clone(), vec![value.clone()]);
         }

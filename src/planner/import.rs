@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
+use super::memory::Record;
 use super::state::AppliedRoom;
-use super::undeclared::observed;
 use crate::model::catalogue::{Attribute, attributes};
 use crate::model::live::is_placeholder;
 use crate::model::reference::{Template, variable};
@@ -198,34 +198,27 @@ impl Draft {
         source: Option<String>,
         salt: &str,
     ) -> AppliedRoom {
-        let before = before.about(live);
+        let before = match before.is_only_claimed(live) {
+            true => AppliedRoom::never(),
+            false => before.about(live),
+        };
         let is_hidden =
             |name: &String| self.kept.contains_key(&**name) || self.inherited.contains(&**name);
-        let hidden = |known: &StoredSettings| {
-            let mut known = known.clone();
-            known.retain(|name, _| is_hidden(name));
-            known
-        };
         let mut settings = stored(&self.settings, salt, &StoredSettings::new());
         settings.retain(|name, _| !is_hidden(name));
-        let remembered = hidden(&before.settings);
-        let unseen = remembered.keys().cloned().collect();
-        settings.extend(remembered);
-        let mut unconfirmed = before.unconfirmed.clone();
-        unconfirmed.retain(|name, _| is_hidden(name));
+        let hidden = before.settings.iter().filter(|(name, _)| is_hidden(name));
+        settings.extend(hidden.map(|(name, value)| (name.clone(), value.clone())));
+        let record = Record {
+            settings,
+            live: Some(live),
+            ..Record::default()
+        };
         AppliedRoom {
-            asserted: before.asserted,
-            claimed: false,
             file: Some(place.to_owned()),
             id: live.id.clone().or_else(|| before.id.clone()),
-            observed: observed(&settings, &live.stored(salt)),
-            overridden: hidden(&before.overridden),
-            run: before.run.clone(),
-            settings,
             // What its file says need not have been applied.
             source: source.filter(|_| self.kept.is_empty() && self.inherited.is_empty()),
-            unconfirmed,
-            unseen,
+            ..before.recorded(record, salt)
         }
     }
 
@@ -402,6 +395,31 @@ mod tests {
         let applied = draft.applied(&live, AppliedRoom::never(), "rooms/a.yaml", None, "lineage");
         assert_eq!(applied.settings.len(), 5);
         assert!(applied.observed.contains_key("deleteOnExp"));
+    }
+
+    #[test]
+    fn nothing_of_a_room_that_is_only_claimed_is_taken_for_what_is_there() {
+        let claimed = AppliedRoom {
+            claimed: true,
+            id: Some("0ther".into()),
+            settings: [("recordRoom".to_owned(), true.into())].into(),
+            ..AppliedRoom::default()
+        };
+        let draft = Draft {
+            kept: [("recordRoom", None)].into(),
+            ..Draft::default()
+        };
+        let live = LiveRoom {
+            id: None,
+            ..live(&[("enableChat", true.into())])
+        };
+        let applied = draft.applied(&live, &claimed, "rooms/a.yaml", None, "lineage");
+        let expected = AppliedRoom {
+            file: Some("rooms/a.yaml".to_owned()),
+            observed: [("enableChat".to_owned(), true.into())].into(),
+            ..AppliedRoom::default()
+        };
+        assert_eq!(applied, expected);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! | `saved_plan`, `explain` | whether a saved plan still holds; which lines a change to the files explains |
 //! | `held`, `doubts` | every value that the service may hold; what was sent without an answer |
 //! | `scope` | which rooms are considered, and why not the others |
-//! | `state`, `world`, `seen` | what is remembered, and what was seen; when it was last so |
+//! | `state`, `memory`, `world`, `seen` | what is remembered, and how that moves; what was seen, and when it was last so |
 //! | `receipt` | what happened to one change |
 //! | `import`, `forecast` | rooms that exist already; how long a plan takes |
 //! | `adopt` | what was changed on the service, and the line of a file that it belongs to |
@@ -28,6 +28,7 @@ pub(crate) mod forecast;
 mod held;
 pub(crate) mod import;
 pub(crate) mod limits;
+pub(crate) mod memory;
 pub(crate) mod muted;
 pub(crate) mod mutes;
 pub(crate) mod plan;

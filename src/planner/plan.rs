@@ -152,9 +152,10 @@ impl Plan {
                 message,
             }),
         }
-        let live = room.present();
-        if let Some(after) = live.and_then(|live| room.remembered.after_look(live, room.salt)) {
-            self.looked.insert(room.name.clone(), after);
+        if let Some(live) = room.present()
+            && room.remembered.looked(live, room.salt).is_some()
+        {
+            self.looked.insert(room.name.clone(), live.clone());
         }
         let moved = room.undeclared();
         if !moved.is_empty() {
@@ -432,7 +433,10 @@ impl<'a> Room<'a> {
 
     /// What moved on the service that nothing is planned for, since no file declares it.
     fn undeclared(&self) -> Vec<Undeclared> {
-        undeclared::moved(self.wanted, self.applied, &self.live)
+        match self.present() {
+            Some(_) => undeclared::moved(self.wanted, self.applied, &self.live),
+            None => Vec::new(),
+        }
     }
 }
 

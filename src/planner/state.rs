@@ -1,4 +1,4 @@
-//! What we remember: the settings last confirmed for each room, and how events change that memory.
+//! What we remember: what was last confirmed and seen of each room. How an event moves that is in `memory`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -55,9 +55,9 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<String>,
-    /// What the service reported of attributes that were not written when the room last was, since the file does not
-    /// manage them or a mute left them alone: to notice that one of them moved. Of those that were applied, what a later
-    /// look showed instead: the service may hold it until another look or a confirmed write says otherwise.
+    /// What the service held last, as far as anybody saw it, of attributes that the file does not manage or a mute left
+    /// alone: to notice that one of them moved. Of those that were applied, what a later look showed instead. The service
+    /// may hold it until a look that shows the attribute, or a confirmed write of it, says otherwise.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
@@ -82,15 +82,15 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub source: Option<String>,
-    /// What was sent without an answer since a write was last confirmed, every value of it: the service may hold any
-    /// of these, or `settings`.
+    /// What was sent without an answer since a write of the attribute was last confirmed, every value of it: the service
+    /// may hold any of these, or what is in `settings` or `observed`.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "unique"
     )]
     pub unconfirmed: Doubts,
-    /// Managed attributes that the service did not report when the room was last written, nor at a later look.
+    /// Attributes that the service did not report when the room was last written or read, nor at a later look.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unseen: BTreeSet<String>,
 }
@@ -131,56 +131,11 @@ impl AppliedRoom {
     pub(crate) fn shown(&self, live: &LiveRoom, salt: &str) -> StoredSettings {
         let mut shown = live.stored(salt);
         let is_kept_back = |name: &String| {
-            let kept = self.settings.get(name).filter(|kept| kept.is_secret());
-            kept.is_some() && self.unseen.contains(name)
+            let kept = self.settings.get(name).or_else(|| self.observed.get(name));
+            kept.is_some_and(Stored::is_secret) && self.unseen.contains(name)
         };
         shown.retain(|name, value| !matches!(value, Stored::Null(())) || !is_kept_back(name));
         shown
-    }
-
-    /// What is remembered once a look that writes nothing showed `live`; `None`: the same. What the service chose once and
-    /// shows otherwise is over. What it shows in place of what was applied, it may hold from now on.
-    ///
-    /// Another's room ends nothing, and as long as it has the name, what it does not show may be anything.
-    pub(crate) fn after_look(&self, live: &LiveRoom, salt: &str) -> Option<Self> {
-        let is_ours = !self.is_recreated(live) && !self.is_only_claimed(live);
-        let shown = self.about(live).shown(live, salt);
-        let mut after = self.clone();
-        if is_ours {
-            let overridden = &mut after.overridden;
-            overridden.retain(|name, chosen| shown.get(name).is_none_or(|now| now == chosen));
-            after.unseen.retain(|name| !shown.contains_key(name));
-        }
-        let any = (!is_ours).then_some(&Stored::Null(()));
-        for (name, applied) in &self.settings {
-            let Some(now) = shown.get(name).or(any) else {
-                continue;
-            };
-            let sent = self.unconfirmed.get(name);
-            let is_known = now == applied
-                || self.overridden.get(name) == Some(now)
-                || sent.is_some_and(|sent| sent.contains(now));
-            match is_known {
-                true => after.observed.remove(name),
-                false => after.observed.insert(name.clone(), now.clone()),
-            };
-        }
-        (after != *self).then_some(after)
-    }
-
-    /// What the service held of what is not in `settings` when it was applied or, if it never was, last seen; nothing of what
-    /// was never shown, or was sent since without an answer: that may be anything until somebody looks.
-    pub(crate) fn last_known(&self, settings: &StoredSettings) -> StoredSettings {
-        let known = self.observed.iter().chain(&self.settings);
-        let mut known: StoredSettings = known
-            .chain(&self.overridden)
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        known.retain(|name, _| {
-            let is_open = self.unseen.contains(name) || self.unconfirmed.contains_key(name);
-            !is_open && !settings.contains_key(name)
-        });
-        known
     }
 
     /// Whether a write of this room was ever confirmed.
@@ -300,18 +255,14 @@ impl State {
         if let Some(taken) = others.find(|name| name.folded() == folded) {
             return Err(RenameError::Taken(taken.clone()));
         }
-        let Some(mut room) = self.rooms.remove(old) else {
+        let Some(room) = self.rooms.remove(old) else {
             return Err(RenameError::NotRemembered(old.clone()));
         };
         if room.id.is_none() {
             self.rooms.insert(old.clone(), room);
             return Err(RenameError::NoId(old.clone()));
         }
-        // Nothing was ever written there, so `apply` looks before it relies on the claim.
-        room.asserted = None;
-        room.run = Run::default();
-        room.claimed = true;
-        self.rooms.insert(new.clone(), room);
+        self.rooms.insert(new.clone(), room.renamed());
         Ok(())
     }
 
@@ -331,9 +282,18 @@ impl State {
     }
 
     /// Remembers what a look showed, by room. Returns whether any of it is new.
-    pub(crate) fn remember_look(&mut self, looked: &BTreeMap<RoomName, AppliedRoom>) -> bool {
-        self.rooms.extend(looked.clone());
-        !looked.is_empty()
+    pub(crate) fn remember_look(&mut self, looked: &BTreeMap<RoomName, LiveRoom>) -> bool {
+        let salt = self.salt().to_owned();
+        let mut is_new = false;
+        for (name, live) in looked {
+            if let Some(room) = self.rooms.get_mut(name)
+                && let Some(after) = room.looked(live, &salt)
+            {
+                *room = after;
+                is_new = true;
+            }
+        }
+        is_new
     }
 
     /// Forgets a room: no longer managed, and nothing else.

@@ -74,8 +74,11 @@ impl<'a> RoomSides<'a> {
     pub(super) fn attributes(&self) -> impl Iterator<Item = AttributeSides<'_>> {
         let applied = self.applied;
         let known = self.wanted.keys().chain(applied.settings.keys());
+        // What is among what was seen beside is recorded as released.
+        let sent = applied.unconfirmed.keys();
+        let sent = sent.filter(|name| !applied.observed.contains_key(*name));
         let names = known
-            .chain(applied.unconfirmed.keys())
+            .chain(sent)
             .map(String::as_str)
             .chain(self.unknown.iter().copied());
         let mut names: Vec<&str> = names.collect();

@@ -1,60 +1,49 @@
 //! Attributes that no file declares: never written and never compared, only reported when they move.
 
 use super::state::AppliedRoom;
-use crate::model::catalogue::attributes;
+use crate::model::catalogue::attribute;
+use crate::model::effect::Held;
 use crate::model::{Stored, StoredSettings, WantedRoom};
 
-/// An attribute that nobody declared and that moved since the room was last written.
+/// An attribute that nobody declared and that moved since it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Undeclared {
     pub name: String,
     /// What the service reported then.
     pub before: Stored,
-    /// What it reports now.
+    /// What it reports now; null also stands for nothing.
     pub live: Stored,
 }
 
-/// What a room reports of settable attributes that are not among `sent`.
-pub(crate) fn observed(sent: &StoredSettings, live: &StoredSettings) -> StoredSettings {
-    let names = attributes().iter().map(|attribute| attribute.name);
-    names
-        .filter(|name| *name != "roomName" && !sent.contains_key(*name))
-        .filter_map(|name| Some((name.to_owned(), live.get(name)?.clone())))
-        .collect()
+/// Whether a file could declare it.
+pub(crate) fn is_settable(name: &str) -> bool {
+    name != "roomName" && attribute(name).is_some()
 }
 
-/// Attributes that are not declared, and are not what the service reported of them when the room was last
-/// written, by name. What was applied counts as declared: of that, how it stands is said anyway.
-pub(super) fn moved(
-    wanted: Option<&WantedRoom>,
-    applied: &AppliedRoom,
-    live: &StoredSettings,
-) -> Vec<Undeclared> {
-    let is_declared = |name: &str| {
-        applied.settings.contains_key(name)
-            || wanted.is_some_and(|file| file.settings.contains_key(name))
-    };
-    let moved = applied.observed.iter().filter_map(|(name, before)| {
-        let now = live.get(name).filter(|now| *now != before)?;
-        (!is_declared(name)).then(|| Undeclared {
-            name: name.clone(),
-            before: before.clone(),
-            live: now.clone(),
+/// What of `known` the service shows otherwise by now, or no longer, by name.
+pub(crate) fn differing(known: Held, shown: &StoredSettings) -> Vec<Undeclared> {
+    let moved = known.into_iter().filter_map(|(name, mut values)| {
+        let live = shown.get(&name).cloned().unwrap_or(Stored::Null(()));
+        (!values.contains(&live)).then(|| Undeclared {
+            before: values.swap_remove(0),
+            live,
+            name,
         })
     });
     moved.collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn undeclared_attributes_are_settable_ones_that_were_not_sent() {
-        let names = ["autoJoin", "enableChat", "lang", "roomName"];
-        let live = names.map(|name| (name.to_owned(), true.into())).into();
-        let sent = [("enableChat".to_owned(), false.into())].into();
-        let seen = observed(&sent, &live);
-        assert_eq!(seen, [("autoJoin".to_owned(), true.into())].into());
-    }
+/// Attributes that are not declared, and are not what the service reported of them when it was last seen. What was applied
+/// counts as declared: of that, how it stands is said anyway.
+pub(super) fn moved(
+    wanted: Option<&WantedRoom>,
+    applied: &AppliedRoom,
+    live: &StoredSettings,
+) -> Vec<Undeclared> {
+    let mut known = applied.in_sight();
+    known.retain(|name, _| {
+        let is_wanted = wanted.is_some_and(|file| file.settings.contains_key(name.as_str()));
+        !applied.settings.contains_key(name) && !is_wanted
+    });
+    differing(known, live)
 }

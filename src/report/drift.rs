@@ -122,7 +122,7 @@ pub(crate) struct RoomReport {
     pub file: Option<String>,
     /// The attributes that are not as applied and wanted, by name.
     pub attributes: Vec<AttributeReport>,
-    /// Attributes that nobody declared and that moved since the room was last written, by name.
+    /// Attributes that nobody declared and that moved since they were last seen, by name.
     pub undeclared: Vec<UndeclaredReport>,
     /// What else there is to say.
     pub message: Option<String>,

@@ -48,10 +48,18 @@ pub(super) fn shown_or_null(value: &Option<Stored>) -> Json {
 pub(crate) struct UndeclaredReport {
     /// Wire name.
     pub name: String,
-    /// What the service reported when the room was last written.
+    /// What the service reported when it was last seen.
     pub before: Json,
-    /// What it reports now.
+    /// What it reports now; null: nothing.
     pub live: Json,
+}
+
+impl UndeclaredReport {
+    /// What is there now, in words: `there`, unless nothing is shown any more.
+    pub(crate) fn note(&self, there: &str) -> String {
+        let is_gone = self.live.is_null();
+        if is_gone { "no longer shown" } else { there }.to_owned()
+    }
 }
 
 impl From<&Undeclared> for UndeclaredReport {

@@ -49,7 +49,7 @@ pub(crate) struct PlanReport {
     /// What becomes of attributes that a mute is about, as far as that makes a difference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub muted: Vec<MutedRoom>,
-    /// Attributes that no file declares and that moved on the service since the room was last written. Nothing
+    /// Attributes that no file declares and that moved on the service since they were last seen. Nothing
     /// is planned for them. Empty when the service was not looked at.
     pub undeclared: Vec<UndeclaredRoom>,
     /// Why `apply` would refuse the plan, one reason a line; null when it would not.

@@ -72,9 +72,9 @@ pub(crate) struct StateShowReport {
     pub overridden: BTreeMap<String, Json>,
     /// What was sent without an answer since, every value of it; null alone stands for any.
     pub unconfirmed: BTreeMap<String, Vec<Json>>,
-    /// What the service reported of attributes that were not written: no file manages them, or a mute left them alone.
+    /// What the service reported last of attributes that were not written: no file manages them, or a mute left them alone.
     pub observed: BTreeMap<String, Json>,
-    /// Managed attributes that the service did not report when it was last seen.
+    /// Attributes that the service did not report when it was last seen.
     pub unseen: BTreeSet<String>,
 }
 

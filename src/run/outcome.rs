@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use crate::disk::crash_point::crash_point;
-use crate::model::effect::effects;
+use crate::model::effect::{Held, effects};
 use crate::model::value::stored;
-use crate::model::{Effect, LiveRoom, Run, Stored, StoredSettings};
-use crate::planner::doubts::Doubts;
+use crate::model::{Effect, LiveRoom, Run, StoredSettings};
+use crate::planner::memory::Record;
 use crate::planner::receipt::{Comparison, compare};
-use crate::planner::undeclared::{Undeclared, observed};
+use crate::planner::undeclared::{Undeclared, differing, is_settable};
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
 use crate::run::queue::unrecorded;
 use crate::run::room_run::RoomRun;
@@ -26,20 +26,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 Some("already so on the service; recorded, nothing was sent".to_owned());
             return Ok(receipt);
         }
-        let settings = self.remembered();
-        let mut applied = AppliedRoom {
-            file: self.task.change.place.clone(),
-            source: self.task.change.source.clone(),
-            unconfirmed: Doubts::new(),
-            ..self.before.clone().into_owned()
-        };
-        let is_managed = |name: &String| settings.contains_key(name);
-        applied.overridden.retain(|name, _| is_managed(name));
-        applied.unseen.retain(is_managed);
-        applied.observed.retain(|name, _| is_managed(name));
-        applied.observed.extend(self.before.last_known(&settings));
-        applied.settings = settings;
-        self.remember(applied)?;
+        self.remember(self.applied(None, StoredSettings::new()))?;
         let message = "no longer managed; nothing was sent".to_owned();
         Ok(self.receipt(Outcome::Confirmed, Some(message)))
     }
@@ -71,33 +58,39 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     pub(super) fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
-        let settings = self.remembered();
-        let shown = live.stored(&self.crew.salt);
-        let comparison = self.comparison(&shown);
-        let is_anothers = self.is_anothers(&live);
-        let kept = self.overrides_out_of_sight(&live, &settings);
+        let comparison = self.comparison(&live.stored(&self.crew.salt));
         let overridden = comparison.overridden.iter();
         let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));
-        let applied = AppliedRoom {
-            asserted: self.asserted(),
-            claimed: false,
-            file: self.task.change.place.clone(),
-            // The room that was ours stays the one that is remembered: only an adoption takes over another's.
-            id: live
-                .id
-                .clone()
-                .filter(|_| !is_anothers)
-                .or_else(|| self.before.id.clone()),
-            observed: self.observed(&live, &settings, &shown),
-            overridden: overridden.chain(kept).collect(),
-            run: self.written_by(),
-            settings,
-            source: self.task.change.source.clone(),
-            unconfirmed: Doubts::new(),
-            unseen: comparison.unobservable.iter().cloned().collect(),
-        };
-        self.remember(applied)?;
+        self.remember(self.applied(Some(&live), overridden.collect()))?;
         Ok(self.receipt_of(&live, comparison))
+    }
+
+    /// What is remembered of the room by now.
+    fn applied(&self, live: Option<&LiveRoom>, overridden: StoredSettings) -> AppliedRoom {
+        let before = &self.before;
+        // The room that was ours stays the one that is remembered: only an adoption takes over another's.
+        let id = live.filter(|live| !self.is_anothers(live));
+        let id = id.and_then(|live| live.id.clone());
+        let sent = self.tally.sent_write.then(|| self.sent());
+        let record = Record {
+            settings: self.remembered(),
+            sent: sent.unwrap_or_default(),
+            overridden,
+            live,
+        };
+        AppliedRoom {
+            asserted: self.asserted(),
+            file: self.task.change.place.clone(),
+            id: id.or_else(|| before.id.clone()),
+            run: self.written_by(),
+            source: self.task.change.source.clone(),
+            ..before.recorded(record, &self.crew.salt)
+        }
+    }
+
+    /// What is sent, in the form that is stored.
+    fn sent(&self) -> StoredSettings {
+        stored(&self.body, &self.crew.salt, &self.before.settings)
     }
 
     fn receipt_of(&self, live: &LiveRoom, comparison: Comparison) -> Receipt {
@@ -135,68 +128,39 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
     }
 
-    /// What attributes that are not sent were seen as last: by a read right before or, without one, by a look or an answer.
-    fn unsent(&self, live: &LiveRoom) -> StoredSettings {
-        let nothing = StoredSettings::new();
-        let before = self.before.about(live);
-        let mut known = observed(&nothing, &self.read);
-        if self.read.is_empty() {
-            known = before.last_known(&nothing);
-            let seen = before.observed.clone().into_iter();
-            known.extend(seen.filter(|(name, _)| !before.unconfirmed.contains_key(name)));
-        }
-        known.retain(|name, _| !self.body.contains_key(name.as_str()));
+    /// What may be held of attributes that are not sent and were shown: as a read right before did or, without one, as it is
+    /// remembered.
+    fn unsent(&self, live: &LiveRoom) -> Held {
+        let mut known = match self.read.is_empty() {
+            true => self.before.about(live).in_sight(),
+            false => held(&self.read),
+        };
+        known.retain(|name, _| is_settable(name) && !self.body.contains_key(name.as_str()));
         known
     }
 
     /// What was not sent and is not as it was: a service that replaces resets it. An answer to a write may show less than a
-    /// read, so what it lacks counts, and is read again, only where that would have an effect.
+    /// read, so what it lacks is read again.
     pub(super) fn moved_beside(&self, live: &LiveRoom) -> Vec<Undeclared> {
         if !self.tally.sent_write || self.action == Action::Create {
             return Vec::new();
         }
         let shown = self.before.about(live).shown(live, &self.crew.salt);
-        let known = self.unsent(live).into_iter();
-        let known = known.map(|(name, before)| Undeclared {
-            live: shown.get(&name).cloned().unwrap_or(Stored::Null(())),
-            name,
-            before,
-        });
-        let moved = known.filter(|one| one.live != one.before);
-        let effects = |one: &Undeclared| self.effects_beside(live, std::slice::from_ref(one));
-        let moved = moved.filter(|one| shown.contains_key(&one.name) || !effects(one).is_empty());
-        moved.collect()
+        differing(self.unsent(live), &shown)
     }
 
     /// What such moves may do to people, beside what was sent.
     fn effects_beside(&self, live: &LiveRoom, moved: &[Undeclared]) -> Vec<Effect> {
-        let mut held = self.unsent(live);
-        held.extend(stored(&self.body, &self.crew.salt, &self.before.settings));
-        let held = held.into_iter().map(|(name, value)| (name, vec![value]));
+        let mut may_hold = self.unsent(live);
+        may_hold.extend(held(&self.sent()));
         let moved = moved.iter().map(|one| (one.name.clone(), one.live.clone()));
-        effects(&held.collect(), &moved.collect(), self.crew.now)
+        effects(&may_hold, &moved.collect(), self.crew.now)
     }
 
     /// Whether another room was written than the one that was applied, and nobody decided to take it over.
     fn is_anothers(&self, live: &LiveRoom) -> bool {
         let is_taken = matches!(self.action, Action::Create | Action::Adopt);
         self.before.is_recreated(live) && !is_taken
-    }
-
-    /// What the room holds of attributes that were not written. As long as nothing is written, what was there when
-    /// something last was stays remembered; what is no longer managed, as the service had it after it was applied. Of what
-    /// was sent without an answer, what is there.
-    fn observed(
-        &self,
-        live: &LiveRoom,
-        settings: &StoredSettings,
-        shown: &StoredSettings,
-    ) -> StoredSettings {
-        let mut seen = observed(&self.asserted_of(settings, shown), shown);
-        if !self.tally.sent_write {
-            seen.extend(self.before.about(live).last_known(settings));
-        }
-        seen
     }
 
     /// What the service shows, held against what was applied. What a mute accepts is no override: nobody chose it when
@@ -208,43 +172,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         comparison
     }
 
-    /// What of the applied settings the service was to hold: not what a mute left alone.
-    pub(super) fn asserted_of(
-        &self,
-        settings: &StoredSettings,
-        shown: &StoredSettings,
-    ) -> StoredSettings {
-        let mut asserted = settings.clone();
-        asserted.retain(|name, value| shown.get(name) == Some(value) || !self.is_left_alone(name));
-        asserted
-    }
-
     pub(super) fn is_left_alone(&self, name: &str) -> bool {
         let change = &self.task.change;
         change.leaves_alone(name) || self.body.get(name) != change.settings.get(name)
     }
 
-    /// Overrides of before that nothing was seen of since, and that no other value was asked for.
-    pub(super) fn overrides_out_of_sight(
-        &self,
-        live: &LiveRoom,
-        sent: &StoredSettings,
-    ) -> StoredSettings {
-        let before = self.before.about(live);
-        let mut kept = before.overridden.clone();
-        kept.retain(|name, _| {
-            if self.task.change.keeps.contains_key(name) {
-                return true;
-            }
-            !live.settings.contains_key(name) && sent.get(name) == before.settings.get(name)
-        });
-        kept
-    }
-
     /// Remembers what a read showed, durably before anything is written: however the room ends, that was seen.
     pub(super) async fn remember_look(&mut self, live: &LiveRoom) -> Result<(), StoreError> {
         let salt = &self.crew.salt;
-        let Some(after) = self.before.after_look(live, salt) else {
+        let Some(after) = self.before.looked(live, salt) else {
             return Ok(());
         };
         let mut applied = after.clone();
@@ -379,4 +315,12 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         settings.extend(self.task.change.keeps.clone());
         settings
     }
+}
+
+/// Nothing but these values.
+fn held(values: &StoredSettings) -> Held {
+    let values = values.iter();
+    values
+        .map(|(name, value)| (name.clone(), vec![value.clone()]))
+        .collect()
 }

@@ -6,7 +6,7 @@ use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
 use crate::planner::plan::{NOT_OURS, UNPROVEN, only_claimed};
-use crate::planner::{Action, AppliedRoom, Cause, Event, Gone, Outcome, Receipt, Sighting};
+use crate::planner::{Action, AppliedRoom, Cause, Event, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
 use crate::service::api::Transport;
 use crate::service::end::End;
@@ -281,11 +281,14 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         };
         self.tally.perhaps_written = true;
         let read = match self.get().await? {
-            end @ (End::Room(_) | End::Stopped) => return self.settle(end),
-            End::Missing(_) => self.name_in_lower_case().await.map(End::Named),
-            other => Some(other),
+            end @ End::Room(_) => return self.settle(end),
+            End::Stopped => "interrupted before there was an answer".to_owned(),
+            End::Missing(gone) => match self.name_in_lower_case().await {
+                Some(theirs) => End::Named(theirs).message(),
+                None => End::Missing(gone).message(),
+            },
+            other => other.message(),
         };
-        let read = read.unwrap_or(End::Missing(Gone::Missing)).message();
         let message = format!("{doubt}; read again: {read}");
         Ok(self.receipt(Outcome::Unknown, Some(message)))
     }
@@ -300,6 +303,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let before = self.before.about(live);
         let may_be_read = |name: &String| {
             !before.unseen.contains(name)
+                || !before.settings.contains_key(name)
                 || before.overridden.contains_key(name)
                 || self.read.contains_key(name)
         };

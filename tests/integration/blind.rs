@@ -49,7 +49,7 @@ fn every_form_of_a_drift_report_says_how_much_could_be_checked() {
     let verbose = drift(&site, &["-v"]).stdout;
     for said in [
         "last written 2026-09-21 14:13 UTC, 25 hours ago",
-        "never seen: maxParticipants, recordRoom",
+        "not shown: maxParticipants, recordRoom",
     ] {
         assert!(verbose.contains(said), "{verbose}");
         let shown = site.run(&["state", "show", "room-00", "--now", "1790090000"]);

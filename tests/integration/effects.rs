@@ -237,15 +237,86 @@ fn what_an_apply_has_seen_counts_as_held() {
     }
 }
 
+/// What was seen outlives what does not show it: a recording that sends nothing, an import, and a part of a saved plan.
+#[test]
+fn what_was_seen_outlives_what_does_not_show_it() {
+    for way in ["recorded", "imported", "part"] {
+        let site = site(
+            "privacy: private\nenableChat: true\nrecordRoom: true\n",
+            "recording-on",
+        );
+        site.room(1, "privacy: private\n");
+        assert_eq!(site.apply(&["--allow", "recording-on"]).code, 0);
+        site.edit("room-00", "recordRoom", json!(false));
+        if way == "part" {
+            site.room(1, "privacy: private\nenableChat: false\n");
+            let plan = ["plan", "--live", "--allow", "recording-on"];
+            assert_eq!(
+                site.run(&[&plan[..], &["--out", "p.plan"]].concat()).code,
+                0
+            );
+            let ran = site.apply(&["p.plan", "--target", "room-01", "--allow", "recording-on"]);
+            assert_eq!(ran.code, 0, "{}", ran.all());
+        } else {
+            assert_eq!(site.apply(&["--live"]).code, 4);
+        }
+        site.becomes("hide=recordRoom");
+        site.room(0, "privacy: private\nrecordRoom: true\n");
+        match way {
+            "recorded" => assert_eq!(site.apply(&["--live"]).code, 0),
+            "imported" => assert_eq!(site.run(&["import", "room-00", "--force"]).code, 0),
+            _ => {}
+        }
+        site.room(
+            0,
+            "privacy: private\nrecordRoom: true\nmaxParticipants: 6\n",
+        );
+        let ran = site.apply(&[]);
+        assert_eq!(ran.code, 4, "{way}: {}", ran.all());
+        assert_eq!(held(&site, "room-00", "recordRoom"), false, "{way}");
+    }
+}
+
+/// Whatever no file declares and is gone after a write is told, once: by its receipt or, if its answer showed the room as it
+/// was before, by the next look.
+#[test]
+fn what_no_file_declares_and_is_gone_is_told_once() {
+    for answer in ["answer=after", "answer=before"] {
+        let site = Site::new(&["put=replace", answer], &[]);
+        made_by_hand(&site, 0);
+        site.edit("room-00", "maxParticipants", json!(50));
+        site.room(0, "privacy: private\n");
+        assert_eq!(site.apply(&["--live"]).code, 0);
+        let (from, detailed) = (site.log().len(), "--detailed-exitcode");
+        let code = if answer == "answer=after" { 2 } else { 0 };
+        let ran = site.apply(&["--reassert", detailed]);
+        assert_eq!(ran.code, code, "{}", ran.all());
+        // What the answer lacks is read again.
+        assert_eq!(site.sent(from).len(), 1 + usize::from(code == 2));
+        let is_told = |text: &str| text.contains("maxParticipants  50  no longer shown");
+        assert_eq!(is_told(&site.run(&["drift", "-v"]).stdout), code == 0);
+        let ran = site.apply(&["--live"]);
+        let is_noted = ran
+            .stderr
+            .contains("no file declares it: room-00 maxParticipants");
+        assert_eq!(is_noted, code == 0, "{answer}: {}", ran.stderr);
+        let from = site.log().len();
+        assert_eq!(site.apply(&["--reassert", detailed]).code, 0);
+        assert_eq!(site.sent(from).len(), 1, "{answer}: one PUT");
+        assert!(!is_told(&site.run(&["drift", "-v"]).stdout));
+    }
+}
+
 /// A service that replaces resets what a write does not send. Nobody can know beforehand; it is told, and goes no further.
 #[test]
 fn what_a_write_resets_is_told_with_its_effect() {
-    for way in ["released", "undeclared", "recorded"] {
+    for way in ["released", "undeclared", "recorded", "seen"] {
         let site = Site::new(&["put=replace"], &[]);
         let audio = "privacy: private\naudioOnlyRoom: true\nenableChat: true\n";
         let plain = "privacy: private\nenableChat: true\n";
         for number in 0..2 {
-            site.room(number, if way == "undeclared" { plain } else { audio });
+            let is_declared = matches!(way, "released" | "recorded");
+            site.room(number, if is_declared { audio } else { plain });
         }
         assert_eq!(site.apply(&[]).code, 0);
         name(&site, "billing-changed");
@@ -262,13 +333,15 @@ fn what_a_write_resets_is_told_with_its_effect() {
             &args[..4]
         };
         for number in 0..2 {
-            if way == "undeclared" {
+            if matches!(way, "undeclared" | "seen") {
                 site.edit(&format!("room-0{number}"), "audioOnlyRoom", json!(true));
             }
             site.room(number, plain);
         }
-        if way == "recorded" {
-            assert_eq!(site.apply(&[]).code, 0);
+        match way {
+            "recorded" => assert_eq!(site.apply(&[]).code, 0),
+            "seen" => assert_eq!(site.apply(&["--live"]).code, 0),
+            _ => {}
         }
         (0..2).for_each(|number| site.room(number, "privacy: private\nenableChat: false\n"));
         let ran = site.apply(args);
@@ -303,13 +376,12 @@ fn what_a_write_resets_is_told_with_its_effect() {
     }
 }
 
-/// A service that shows less in answers to writes than to reads has not moved what is not shown; one read more decides, and
-/// only where it would matter.
+/// A service that shows less in answers to writes than to reads has not moved what is not shown; one read more decides.
 #[test]
 fn what_an_answer_leaves_out_was_not_moved() {
-    for (attribute, value, gets) in [
-        ("maxParticipants", json!(50), 0),
-        ("audioOnlyRoom", json!(true), 1),
+    for (attribute, value) in [
+        ("maxParticipants", json!(50)),
+        ("audioOnlyRoom", json!(true)),
     ] {
         let site = Site::new(&["echo=writes"], &[]);
         site.room(0, "privacy: private\n");
@@ -320,7 +392,7 @@ fn what_an_answer_leaves_out_was_not_moved() {
         let from = site.log().len();
         let report = site.apply(&["--live"]).json();
         assert_eq!(report["receipts"][0].get("undeclared"), None, "{report}");
-        // The look, the read before the write, and the write.
-        assert_eq!(site.log().len() - from, 3 + gets, "{attribute}");
+        // The look, the read before the write, the write, and the read.
+        assert_eq!(site.log().len() - from, 4, "{attribute}");
     }
 }

@@ -400,7 +400,7 @@ fn a_recreated_room_that_was_written_unseen_stays_in_doubt_until_somebody_looks(
     );
 }
 
-/// Nothing was written, so what moved since something last was is still to be reported.
+/// Nothing was written, and what no file declares moved: the run that sees it says so, and remembers it.
 #[test]
 fn recording_alone_hides_no_move_of_what_no_file_declares() {
     let site = Site::new(&[], &[]);
@@ -416,17 +416,16 @@ fn recording_alone_hides_no_move_of_what_no_file_declares() {
     let undeclared = |report: &Value| report["rooms"][0]["undeclared"].clone();
     assert_eq!(undeclared(&drift()).as_array().unwrap().len(), 1);
     let puts = site.count("PUT");
-    assert_eq!(site.apply(&["--live"]).code, 0);
-    assert_eq!(site.count("PUT"), puts);
-    let after = undeclared(&drift());
-    let named = |name: &str| {
-        after
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|one| one["name"] == name)
-    };
-    assert!(named("enableRecording") && named("autoJoin"), "{after}");
+    let ran = site.apply(&["--live"]);
+    assert_eq!((ran.code, site.count("PUT")), (0, puts));
+    assert!(
+        ran.stderr.contains("room-00 enableRecording"),
+        "{}",
+        ran.stderr
+    );
+    let observed = &site.state()["rooms"]["room-00"]["observed"];
+    let seen = (&observed["enableRecording"], &observed["autoJoin"]);
+    assert_eq!(seen, (&json!(true), &json!(false)));
 }
 
 #[test]

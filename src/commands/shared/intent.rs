@@ -98,20 +98,21 @@ impl Intent {
         }
     }
 
-    /// What is planned now and, of a saved plan, what of it is still the same.
+    /// What is planned now and, of a saved plan, what of it is still the same. What is seen for that is remembered in
+    /// `state`, however it goes on.
     pub(crate) fn plan(
         &self,
         session: &Session,
         args: &PlanningArgs,
         files: &mut Loaded,
-        state: &State,
+        state: &mut State,
         output: &Output,
     ) -> Result<Planned, Failure> {
         if let Self::Saved(saved, selection) = self {
-            let all = (session, args, state);
-            return self.plan_saved(saved, selection, all, files, output);
+            return self.plan_saved(saved, selection, (session, args), (files, state), output);
         }
         let plan = session.plan(self.mode(), args, files, state, &BTreeSet::new(), output)?;
+        state.remember_look(&plan.looked);
         let Self::Covered(mode, reviewed) = self else {
             return Ok(Planned::all(plan));
         };
@@ -130,14 +131,15 @@ impl Intent {
         &self,
         saved: &SavedPlan,
         selection: &Selection,
-        (session, args, state): (&Session, &PlanningArgs, &State),
-        files: &mut Loaded,
+        (session, args): (&Session, &PlanningArgs),
+        (files, state): (&mut Loaded, &mut State),
         output: &Output,
     ) -> Result<Planned, Failure> {
         let (mode, rooms, limits) = (saved.mode, self.rooms(), session.limits(args));
         let options = session.options(mode, &limits);
         let all = (!selection.is_empty()).then(|| files.wanted.clone());
         let plan = session.plan(mode, args, files, state, &rooms, output)?;
+        let looked = plan.looked.clone();
         let report = PlanReport::new(&plan, &files.origins, &[], None);
         let narrowed = narrow(&saved.changes, plan, &files.wanted, state, &options);
         let untrue = saved.untrue(&Remade {
@@ -147,6 +149,7 @@ impl Intent {
             wanted: &files.wanted,
             origins: &files.origins,
         });
+        state.remember_look(&looked);
         let Some(all) = all else {
             return Ok(Planned { narrowed, untrue });
         };
@@ -155,6 +158,8 @@ impl Intent {
         scope.selection.clone_from(selection);
         let considered = session.consider(&scope, files, state, &rooms, output)?;
         let plan = session.plan_of(mode, args, files, &considered)?;
+        drop(considered);
+        state.remember_look(&plan.looked);
         let takes = |change: &&SavedChange| selection.takes(change.room.as_str());
         let selected: Vec<SavedChange> = saved.changes.iter().filter(takes).cloned().collect();
         let narrowed = narrow(&selected, plan, &files.wanted, state, &options);

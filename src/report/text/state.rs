@@ -77,7 +77,7 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
     }
     if !report.unseen.is_empty() {
         let names: Vec<String> = report.unseen.iter().map(|name| printable(name)).collect();
-        let _ = writeln!(text, "  never seen: {}", names.join(", "));
+        let _ = writeln!(text, "  not shown: {}", names.join(", "));
     }
     if report.claimed {
         let words = "named so by `state mv`, and not looked at since";

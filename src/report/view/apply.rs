@@ -95,7 +95,7 @@ pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail) -> Item {
         ..Line::moved(&o.name, &o.sent, &o.got, detail)
     });
     let beside = receipt.undeclared.iter().map(|one| Line {
-        note: Some("not sent, and not as it was".to_owned()),
+        note: Some(format!("not sent, and {}", one.note("not as it was"))),
         surprise: true,
         ..Line::moved(&one.name, &one.before, &one.live, detail)
     });

@@ -102,7 +102,7 @@ fn memory(room: &RoomReport, detail: Detail) -> Vec<String> {
     let written = room.asserted.and_then(|at| moment(at, detail.now.max(at)));
     let written = written.map(|at| format!("last written {at}"));
     let unseen =
-        (!room.unseen.is_empty()).then(|| format!("never seen: {}", room.unseen.join(", ")));
+        (!room.unseen.is_empty()).then(|| format!("not shown: {}", room.unseen.join(", ")));
     written.into_iter().chain(unseen).collect()
 }
 

@@ -256,7 +256,10 @@ impl Item {
             return;
         }
         self.lines.extend(moved.iter().map(|moved| Line {
-            note: Some("on the service; no file declares it".to_owned()),
+            note: Some(format!(
+                "{}; no file declares it",
+                moved.note("on the service")
+            )),
             ..Line::moved(&moved.name, &moved.before, &moved.live, detail)
         }));
     }

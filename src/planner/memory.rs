@@ -1,0 +1,168 @@
+//! How the memory of a room moves, and what it says that the service may hold.
+//!
+//! A value that the service may hold leaves the memory only by a look that shows the attribute, or by a confirmed write of
+//! it. What is not shown keeps what was remembered, and what was remembered of one room is never taken for another's.
+//!
+//! | What happens | Function |
+//! |---|---|
+//! | a look, also one before a write | `looked` |
+//! | a write begins | `doubts::with`, `doubts::of_archive` |
+//! | a write was confirmed; nothing had to be sent, or attributes are released; a room becomes its file | `recorded` |
+//! | `state mv` | `renamed` |
+
+use std::collections::BTreeSet;
+
+use super::state::AppliedRoom;
+use super::undeclared::is_settable;
+use crate::model::effect::Held;
+use crate::model::{LiveRoom, Run, Stored, StoredSettings};
+
+/// How a room stands once something was done to it.
+#[derive(Debug, Default)]
+pub(crate) struct Record<'a> {
+    /// What is managed from now on.
+    pub settings: StoredSettings,
+    /// What a write sent, if one was confirmed.
+    pub sent: StoredSettings,
+    /// What the service shows otherwise than it was asked to.
+    pub overridden: StoredSettings,
+    /// What it shows. `None`: nobody looked.
+    pub live: Option<&'a LiveRoom>,
+}
+
+impl AppliedRoom {
+    /// What is remembered once a look that writes nothing showed `live`; `None`: the same. What the service chose once and
+    /// shows otherwise is over.
+    ///
+    /// Another's room ends nothing, and as long as it has the name, what it does not show may be anything.
+    pub(crate) fn looked(&self, live: &LiveRoom, salt: &str) -> Option<Self> {
+        if !self.is_confirmed() {
+            return None;
+        }
+        let is_ours = !self.is_recreated(live) && !self.is_only_claimed(live);
+        let mut shown = self.about(live).shown(live, salt);
+        let mut after = self.clone();
+        if is_ours {
+            after.overridden.clear();
+        } else {
+            for name in self.possible().into_keys() {
+                shown.entry(name).or_insert(Stored::Null(()));
+            }
+        }
+        after.settle(self, Some(&shown), &StoredSettings::new());
+        // Whether what is there is what was sent, is asked by the next plan, too.
+        after.unconfirmed.clone_from(&self.unconfirmed);
+        after.observed.retain(|name, _| {
+            let is_only_sent = self.unconfirmed.contains_key(name) && self.last(name).is_none();
+            !is_only_sent
+        });
+        if !is_ours {
+            after.unseen.clone_from(&self.unseen);
+        }
+        (after != *self).then_some(after)
+    }
+
+    /// What is remembered once the room stands as `record` says.
+    pub(crate) fn recorded(&self, record: Record<'_>, salt: &str) -> Self {
+        let before = record.live.map_or(self, |live| self.about(live));
+        let shown = record.live.map(|live| {
+            let mut shown = before.shown(live, salt);
+            // A service that keeps secrets to itself shows none, or a mask.
+            let is_secret = |name: &str| record.settings.get(name).is_some_and(Stored::is_secret);
+            shown.retain(|name, value| *value != Stored::Null(()) || !is_secret(name));
+            shown
+        });
+        let mut after = Self {
+            claimed: before.claimed && shown.is_none(),
+            settings: record.settings,
+            overridden: record.overridden,
+            ..before.clone()
+        };
+        after.settle(before, shown.as_ref(), &record.sent);
+        if let Some(shown) = shown {
+            let hidden = after.settings.keys();
+            let hidden = hidden.filter(|name| !shown.contains_key(*name)).cloned();
+            after.unseen.extend(hidden.collect::<Vec<_>>());
+        }
+        after
+    }
+
+    /// What is remembered under another name. Nothing was ever written there, so `apply` looks before it relies on it.
+    pub(super) fn renamed(self) -> Self {
+        Self {
+            asserted: None,
+            claimed: true,
+            run: Run::default(),
+            ..self
+        }
+    }
+
+    /// What the service may hold, attribute by attribute, by what it shows by now or confirmed to hold.
+    fn settle(&mut self, before: &Self, shown: Option<&StoredSettings>, sent: &StoredSettings) {
+        let seen = shown.into_iter().flatten().map(|(name, _)| name);
+        let seen = seen.filter(|name| is_settable(name));
+        let known = before.possible();
+        let names: BTreeSet<&String> = known.keys().chain(sent.keys()).chain(seen).collect();
+        for name in names {
+            let live = shown.and_then(|shown| shown.get(name));
+            let sure = live.or_else(|| sent.get(name));
+            let last = sure.or_else(|| before.last(name));
+            let managed = self.settings.get(name);
+            if let Some(chosen) = before.overridden.get(name)
+                && live.is_none_or(|live| live == chosen)
+                && managed.is_some()
+                && managed == before.settings.get(name)
+            {
+                // Nobody saw otherwise since, and nothing else was asked for.
+                let overridden = self.overridden.entry(name.clone());
+                overridden.or_insert_with(|| chosen.clone());
+            }
+            let is_said = last == managed || last == self.overridden.get(name);
+            match last.filter(|_| !is_said) {
+                Some(last) => self.observed.insert(name.clone(), last.clone()),
+                None => self.observed.remove(name),
+            };
+            // A doubt says something only beside what was there before.
+            let is_open = sure.is_none() && last.is_some();
+            let mut known = last.into_iter().chain(managed);
+            let sent = self.unconfirmed.get(name);
+            if !is_open || sent.is_some_and(|sent| known.any(|one| sent.is_only(one))) {
+                self.unconfirmed.remove(name);
+            }
+            if live.is_some() {
+                self.unseen.remove(name);
+            } else if shown.is_some() && managed.is_none() {
+                self.unseen.insert(name.clone());
+            }
+        }
+    }
+
+    /// What the service held last of an attribute, as far as anybody saw or wrote it.
+    fn last(&self, name: &str) -> Option<&Stored> {
+        let all = [&self.observed, &self.overridden, &self.settings];
+        all.into_iter().find_map(|values| values.get(name))
+    }
+
+    /// All that the service may hold of each attribute of which anything is remembered, what it held last first.
+    pub(super) fn possible(&self) -> Held {
+        let mut possible = Held::new();
+        let sent = self.unconfirmed.iter();
+        let sent = sent.flat_map(|(name, sent)| sent.values().map(move |value| (name, value)));
+        let known = self.observed.iter().chain(&self.overridden);
+        for (name, value) in known.chain(&self.settings).chain(sent) {
+            possible
+                .entry(name.clone())
+                .or_default()
+                .push(value.clone());
+        }
+        possible
+    }
+
+    /// The same of what is known to have been there before anything was sent, and was not out of sight when the room was last
+    /// looked at.
+    pub(crate) fn in_sight(&self) -> Held {
+        let mut possible = self.possible();
+        possible.retain(|name, _| !self.unseen.contains(name) && self.last(name).is_some());
+        possible
+    }
+}
