@@ -68,6 +68,9 @@ pub(crate) struct ApplyArgs {
     /// nothing is sent). Without a file: nothing was reviewed, so nothing may change
     #[arg(long, value_name = "PLAN", num_args = 0.., group = "reviewed", conflicts_with = "plan", help_heading = SAFETY)]
     pub covered_by: Option<Vec<PathBuf>>,
+    /// Plans of changes that a later plan was made on top of: their guards count until the run is over, their changes do not
+    #[arg(long, value_name = "PLAN", num_args = 0.., requires = "covered_by", help_heading = SAFETY)]
+    pub guards_of: Vec<PathBuf>,
     /// Apply the rooms that are still as in the saved plan, or that a reviewed one covers (exit 5 when there are others)
     #[arg(long, requires = "reviewed", help_heading = SAFETY)]
     pub partial: bool,
@@ -170,10 +173,15 @@ fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure
     scope.planned = intent.selection();
     let mut base = BaseGuard::default();
     let reviewed = intent.reviewed();
-    reviewed
+    let earlier: Result<Vec<SavedPlan>, Failure> = args
+        .guards_of
         .iter()
-        .for_each(|saved| base.extend(&saved.terms.base));
-    session.keep_to(base, reviewed.iter().map(SavedPlan::weakened).sum());
+        .map(|path| saved_plan::read(path))
+        .collect();
+    let earlier = earlier?;
+    let guarding = || reviewed.iter().chain(&earlier);
+    guarding().for_each(|saved| base.extend(&saved.terms.base));
+    session.keep_to(base, guarding().map(SavedPlan::weakened).sum());
     session.is_reviewed = !reviewed.is_empty();
     let allowed = reviewed.iter().flat_map(|saved| saved.terms.allowed());
     let allowed: Vec<AllowedReport> = allowed.collect();

@@ -887,3 +887,43 @@ def a_label_that_counts(s):
     check(s.apply(s.merge(pull)) and '"privacy":"public"' in s.room("quick-4"), s.runner.log)
     check([one["what"] for one in s.report()["allowed"]] == ["privacy-widened"], s.report())
     return "nothing, as it should be"
+
+
+@attack("3, 11", "a fork", "a plan that was undone since, with its labels and a weaker guard")
+def a_plan_that_was_undone(s):
+    mutes = f"mutes: {json.dumps([{**MUTE, 'room': 'tea'}])}\n"
+    pull = guarded(s, {"rooms/quick-3.yaml": PUBLIC, "mutes.yaml": mutes})
+    for effect in ("privacy-widened", "guard-weakened"):
+        s.hub.label(pull, f"roomctl:allow/{effect}", "maintainer")
+    s.plan(pull)
+    s.merge(pull)
+    s.merge(s.pull_request({"rooms/quick-3.yaml": "maxParticipants: 3\n"}))
+    git("-C", s.clone, "checkout", "-q", "main")
+    again = s.open({"rooms/quick-3.yaml": PUBLIC})
+    check(s.apply(s.merge(again)) is False, s.runner.log)
+    still_private(s, "quick-3")
+    return refused(s, 4, "no reviewed plan has it")
+
+
+@attack("2", "a fork", "an attribute of git that makes the files of a checkout others than those that were planned")
+def a_checkout_that_differs(s):
+    here = s.clone / ".git/info/attributes"
+    here.write_text("mutes.yaml !working-tree-encoding\n")
+    s.straight_to_main({".gitattributes": "mutes.yaml text working-tree-encoding=UTF-16LE-BOM\n"})
+    pull = s.pull_request({"mutes.yaml": f"mutes: {json.dumps([{**MUTE, 'room': 'tea'}])}\n"})
+    check(s.apply(s.merge(pull)) is False, s.runner.log)
+    here.unlink()
+    return refused(s, 4, "otherwise than it is committed")
+
+
+@attack("3", "a fork", "many artifacts, each worth a question to GitHub, named as the plans of somebody else")
+def many_artifacts(s):
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 12\n"}, who="maintainer")
+    theirs = {"id": len(s.hub.runs) + 1, "head_branch": "main", "head_repository": {"full_name": "stranger/rooms"}}
+    s.hub.runs[theirs["id"]] = theirs | {"repository": {"full_name": "acme/rooms"}}
+    for _ in range(90):
+        s.hub.artifact(theirs["id"], f"roomctl-plan-{pull['number']}", b"")
+    before = len(s.hub.asked)
+    check(s.apply(s.merge(pull)), s.runner.log)
+    check(len(s.hub.asked) - before < 40, s.hub.asked[before:][:99])
+    return "reviewed.py, which asks for no run of another repository"

@@ -20,7 +20,7 @@ class GitHub:
         self.pulls, self.runs, self.artifacts = [], {}, {}
         self.comments, self.issues, self.events = [], [], []
         self.permissions = {"maintainer": "write"}
-        self.leaks = []
+        self.leaks, self.asked = [], []
         self.seconds = itertools.count()
         outer = self
 
@@ -41,6 +41,7 @@ class GitHub:
                     outer.leaks.extend([given] if given else [])
                     return self.send(200, outer.artifacts[int(self.path.split("/")[2])]["content"])
                 path = self.path.removeprefix(f"/repos/{REPOSITORY}")
+                outer.asked.append(path)
                 if writes and given != f"Bearer {WRITE}":
                     return self.send(403, b"{}")
                 if path.endswith("/zip"):
@@ -56,9 +57,14 @@ class GitHub:
 
     def artifact(self, run, name, content):
         number = len(self.artifacts) + 1
+        of = self.runs.get(run, {})
+        # A number for each repository, as the list of artifacts has it.
+        ids = [of.get(which, {}).get("full_name", REPOSITORY) for which in ("repository", "head_repository")]
+        ids = [sum(name.encode()) for name in ids]
+        about = {"id": run, "head_branch": of.get("head_branch", "main"), "repository_id": ids[0], "head_repository_id": ids[1]}
         self.artifacts[number] = {
             "id": number, "name": name, "expired": False, "created_at": self.now(),
-            "workflow_run": {"id": run}, "content": content,
+            "workflow_run": about, "content": content,
         }
 
     def label(self, pull, name, who):

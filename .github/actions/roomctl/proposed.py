@@ -23,6 +23,8 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_OF_ONE = 256 * 1024
 MOST_LISTED = 16 * 1024 * 1024
 MOST_MEMORY = 2 * 1024 * 1024 * 1024
+# Of what a program keeps beside the files that it maps; and seconds of the processor.
+MOST_DATA, MOST_SECONDS = 300 * 1024 * 1024, 20
 CONFIGS = ("roomctl.yaml", "roomctl.yml")
 MUTES = "mutes.yaml"
 # They change what a checkout writes, so that the files of a checkout are others than those that were planned.
@@ -176,7 +178,10 @@ def main():
     if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", arguments.head):
         refuse("the head is not a commit")
     # Whatever git is led to do, it does not take the machine with it.
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    for limit, most in ((resource.RLIMIT_AS, MOST_MEMORY), (resource.RLIMIT_DATA, MOST_DATA), (resource.RLIMIT_CPU, MOST_SECONDS)):
+        already = resource.getrlimit(limit)[1]
+        most = most if already == resource.RLIM_INFINITY else min(most, already)
+        resource.setrlimit(limit, (most, most))
     try:
         take(arguments)
     except Refused as why:

@@ -62,6 +62,8 @@ def shown(number):
     """What the trusted workflow showed of a pull request, newest first: each time its plan, or that there is none."""
     branch = default_branch()
     found = list(pages(f"/actions/artifacts?name=roomctl-plan-{int(number)}", "artifacts"))
+    # However many a fork uploads under that name, none of them costs a question.
+    found = [one for one in found if is_of_branch(one["workflow_run"], branch)]
     for one in sorted(found, key=lambda one: (one["created_at"], one["id"]), reverse=True):
         if is_trusted(call("GET", f"/actions/runs/{int(one['workflow_run']['id'])}"), branch):
             yield one
@@ -78,6 +80,12 @@ def shown_of(number, head, until=None):
             break
         found.append({"at": one["created_at"], "text": text, "base": source.get("base")})
     return found
+
+
+def is_of_branch(run, branch):
+    """Whether the run of an artifact was on this branch of this repository, as far as the list of artifacts says."""
+    head, own = run.get("head_repository_id"), run.get("repository_id")
+    return run.get("head_branch", branch) == branch and (head is None or own is None or head == own)
 
 
 def is_trusted(run, branch):
@@ -184,11 +192,29 @@ def merged_since(since, sha):
     if since and not contains(sha, since):
         refuse(f"{since} was applied last, and is not in the history of {sha}: that was rewritten")
     span = [f"{since}..{sha}"] if since else ["-n", "1", sha]
-    code, text = git("rev-list", "--first-parent", "--reverse", f"--max-count={MOST_COMMITS + 1}", *span, "--", *PATHS)
-    commits = text.split()
-    if code != 0 or len(commits) > MOST_COMMITS:
+    code, text = git("rev-list", "--first-parent", f"--max-count={MOST_COMMITS + 1}", *span, "--", *PATHS)
+    if code != 0:
         refuse("the history since the last applied commit cannot be walked")
-    return commits
+    # The oldest one stands for all before it: a plan that was made on top of it was made on top of those, too.
+    return text.split()[::-1]
+
+
+def as_committed(_=None):
+    """Ends the run if a checkout wrote files otherwise than they are committed, which attributes of git can ask for: what
+    was planned and compared is what is committed."""
+    _, text = git("ls-files", "-s", "-z", "--", *PATHS)
+    listed = (entry.split("\t", 1) for entry in text.split("\0") if entry.startswith("100"))
+    blobs = {path: head.split()[1] for head, path in listed}
+    if any("\n" in path for path in blobs):
+        refuse("a path holds the end of a line")
+    command = ["git", "hash-object", "--no-filters", "--stdin-paths"]
+    done = subprocess.run(command, input="\n".join(blobs), capture_output=True, text=True, check=False)
+    written = done.stdout.split()
+    if done.returncode != 0 or len(written) != len(blobs):
+        refuse("the checkout lacks files that are committed")
+    for (path, blob), now in zip(blobs.items(), written):
+        if blob != now:
+            refuse(f"the checkout wrote {plain(path)} otherwise than it is committed: see .gitattributes")
 
 
 def reviewed_plan(commit, branch):
@@ -274,6 +300,7 @@ def collect(arguments):
         print(f"a later commit is applied already: {arguments.since}")
         outputs(behind="yes")
         return
+    as_committed()
     commits = merged_since(arguments.since, arguments.sha)
     plans = {}
     for commit in commits:
@@ -288,12 +315,15 @@ def collect(arguments):
     uncovered = [one for one in commits if not is_covered(one, plans.values())]
     explain(uncovered, arguments.issue)
     refuse_weaker(unreviewed_guards(arguments.since, arguments.sha, plans.values()), arguments.issue)
-    kept = [one for one in plans.values() if not is_superseded(one, plans.values())]
-    os.makedirs(arguments.into, exist_ok=True)
-    for one in kept:
-        with open(os.path.join(arguments.into, f"{one['pull']['number']}.roomctl"), "xb") as file:
-            file.write(one["text"])
-    outputs(plans=len(kept), args=f"{flags(allowed_for(kept))} {most_changes()}".strip())
+    kept = [one for one in plans.values() if not is_over(one, plans.values(), uncovered)]
+    # The guards that were there before count until the change that weakens them is applied.
+    guarding = [one for one in plans.values() if one not in kept and report_of(one).get("weakened")]
+    for folder, some in ((arguments.into, kept), (os.path.join(arguments.into, "guards"), guarding)):
+        os.makedirs(folder, exist_ok=True)
+        for one in some:
+            with open(os.path.join(folder, f"{one['pull']['number']}.roomctl"), "xb") as file:
+                file.write(one["text"])
+    outputs(plans=len(kept), args=f"{flags(allowed_for(kept, guarding))} {most_changes()}".strip())
 
 
 def is_covered(commit, plans):
@@ -301,13 +331,26 @@ def is_covered(commit, plans):
     return any(commit in one["commits"] or contains(one["base"], commit) for one in plans)
 
 
-def is_superseded(plan, plans):
-    """Whether another plan was made on top of all that this one was merged as: it shows what was left to do. Not what guards
-    were there before: they count until the change that weakens them is applied."""
-    if report_of(plan).get("weakened"):
-        return False
+def is_over(plan, plans, uncovered):
+    """Whether what a plan shows is not what is left to do: another was made on top of all that this one was merged as, or
+    something that nobody reviewed came later and touched the same files. What was undone in between is not done again by it."""
     later = (one for one in plans if one is not plan)
-    return any(all(contains(one["base"], commit) for commit in plan["commits"]) for one in later)
+    if any(all(contains(one["base"], commit) for commit in plan["commits"]) for one in later):
+        return True
+    own = {file for commit in plan["commits"] for file in files_of(commit)}
+    after = (one for one in uncovered if all(contains(one, commit) for commit in plan["commits"]))
+    return any(own & files or not files <= own and moves_many(files) for files in map(files_of, after))
+
+
+def files_of(commit):
+    """What of all that plans are made of a commit of the default branch moved."""
+    _, text = git("diff-tree", "-r", "--root", "-m", "--first-parent", "--name-only", "--no-commit-id", "-z", commit, "--", *PATHS)
+    return {file for file in text.split("\0") if file}
+
+
+def moves_many(files):
+    """Whether one of them is about rooms of other files."""
+    return any(file in GUARDS or file.split("/")[-1].startswith("_defaults.") for file in files)
 
 
 def explain(uncovered, file):
@@ -326,16 +369,16 @@ def explain(uncovered, file):
         opened_file.write(text)
 
 
-def allowed_for(plans):
+def allowed_for(plans, guarding):
     """The effects that are allowed: each by a label on every pull request whose plan has it, or by whoever started the
-    run by hand."""
+    run by hand. Of those that are over, only that guards are weaker."""
     allowed, denied = set(), set()
-    for one in plans:
+    for one in [*plans, *guarding]:
         labelled, said = permissions(one["pull"], one["shown"])
         for line in said:
             print(f"::notice title=roomctl, pull request {one['pull']['number']}::{plain(line)}")
         report = report_of(one)
-        shown = {effect for change in report["changes"] for effect in change["effects"]}
+        shown = {effect for change in report["changes"] for effect in change["effects"]} if one in plans else set()
         if report.get("weakened"):
             shown.add("guard-weakened")
         allowed |= labelled & shown
@@ -366,6 +409,8 @@ def main():
     one.add_argument("--into", required=True)
     one.add_argument("--issue", required=True)
     one.set_defaults(run=collect)
+    one = commands.add_parser("as-committed")
+    one.set_defaults(run=as_committed)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

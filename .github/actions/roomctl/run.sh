@@ -16,7 +16,7 @@ case "$COMMAND" in
   apply)
     arguments+=(--yes)
     # Without a single plan nothing may change.
-    if [ -n "${PLANS:-}" ]; then arguments+=(--covered-by "$PLANS"/*.roomctl); fi
+    if [ -n "${PLANS:-}" ]; then arguments+=(--covered-by "$PLANS"/*.roomctl --guards-of "$PLANS"/guards/*.roomctl); fi
     ;;
   adopt) arguments+=(--all-drift --patch "$files/adopt.patch") ;;
   validate | drift) ;;
