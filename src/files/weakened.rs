@@ -134,19 +134,20 @@ fn elsewhere(
         .collect()
 }
 
-/// The mutes `now` that accept what none of the `base` did.
+/// The mutes `now` that accept what none of the `base` did, the widest first.
 pub(crate) fn weakened_mutes(base: &[Mute], now: &[Mute]) -> Vec<Weakening> {
     let is_new = |mute: &&Mute| !base.iter().any(|old| old.accepts_all_of(mute));
-    let new = now.iter().filter(is_new);
-    new.map(|mute| {
+    let mut new: Vec<&Mute> = now.iter().filter(is_new).collect();
+    new.sort_by_key(|mute| mute.narrowness());
+    let words = |mute: &Mute| {
         let (room, attribute) = (mute.room.as_str(), &mute.attribute);
         let words = format!(
             "drift of `{attribute}` in `{room}` is accepted until {}",
             mute.until
         );
         Weakening::new("mutes", "mutes", words)
-    })
-    .collect()
+    };
+    new.into_iter().map(words).collect()
 }
 
 fn unguarded(before: Option<&Guard>, after: Option<&Guard>) -> Vec<Weakening> {

@@ -190,8 +190,8 @@ impl Template {
     }
 
     /// Scheme and host, if the text has all of them. Where a variable could be a part of the host, or end it, so that
-    /// what is beside it is user info or path, nothing is shown.
-    fn address(&self) -> Option<String> {
+    /// what is beside it is user info or path, there is none: unless one variable is all of it, a file may not say so.
+    pub(crate) fn address(&self) -> Option<String> {
         let (beginning, is_all) = self.beginning()?;
         let (scheme, rest) = beginning.expose().split_once("://")?;
         let end = rest.find(['/', '\\', '?', '#']);

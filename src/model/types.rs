@@ -295,7 +295,8 @@ fn url_pattern(scheme: &str) -> String {
     // A dollar is doubled, begins a reference, or begins nothing.
     let dollar = format!(r"\$\$|{reference}|\$[^${{\x00-\x20]");
     let rest = format!(r"([^$\x00-\x20]|{dollar})*\$?");
-    format!(r"^({scheme}://(([^$/\\?#\x00-\x20]|{dollar}){rest}|\$)|{reference}{rest})$")
+    let host = r"([^$/\\?#\x00-\x20]|\$\$|\$[^${/\\?#\x00-\x20])";
+    format!(r"^({scheme}://({host}+\$?|\$)([/?#]{rest})?|{reference})$")
 }
 
 /// A secret URL as a file gives it.
@@ -375,14 +376,18 @@ fn secret_url<'de, D: Deserializer<'de>>(
     checked.map_err(wrong)
 }
 
-/// What can be said of a URL before its variables are known.
+/// What can be said of a URL before its variables are known. Whoever reviews it has to see where a variable is sent,
+/// whatever it holds; only if it is all there is, it says so itself.
 fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static str> {
-    match template.beginning() {
-        Some((beginning, _)) if !begins_well(beginning.expose(), schemes) => {
-            Err("this is neither a reference alone nor one inside such a URL")
-        }
-        _ => Ok(()),
+    let beginning = template.beginning();
+    let is_well = beginning.is_some_and(|(text, _)| begins_well(text.expose(), schemes));
+    if template.alone().is_some() || is_well && template.address().is_some() {
+        return Ok(());
     }
+    Err(
+        "this is neither a reference alone nor a URL with its host in clear, and the references in the path or the query \
+         behind it",
+    )
 }
 
 /// Says what is wrong with a URL without repeating any of it.
@@ -395,7 +400,7 @@ fn check_url(secret: &Secret, schemes: &[&str]) -> Result<(), &'static str> {
     }
     // The parser reads `https:host` and `https:///host`, too. Whether the service does, nobody knows.
     if !begins_well(text, schemes) || url.host_str().is_none_or(str::is_empty) {
-        return Err("this URL names no host");
+        return Err("this URL names no host, or has a backslash beside it");
     }
     Ok(())
 }
@@ -408,14 +413,17 @@ fn check_characters(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a scheme, `://` and something other than the end of a host come first. Case does not count in a
-/// scheme.
+/// Whether a scheme, `://` and something other than the end of a host come first, which is one to every reader: some
+/// end it at a backslash, and others do not. Case does not count in a scheme.
 fn begins_well(text: &str, schemes: &[&str]) -> bool {
     text.split_once("://").is_some_and(|(scheme, rest)| {
         schemes
             .iter()
             .any(|known| known.eq_ignore_ascii_case(scheme))
-            && !rest.starts_with(['/', '\\', '?', '#'])
+            && match rest.find(['/', '\\', '?', '#']) {
+                Some(end) => end > 0 && !rest[end..].starts_with('\\'),
+                None => true,
+            }
     })
 }
 
@@ -445,7 +453,7 @@ macro_rules! secret_url_type {
             "type": "string",
             "pattern": url_pattern($scheme),
             "patternErrorMessage":
-                concat!("Write ", $expecting, ", with or without ${env:NAME} inside, or ${env:NAME} alone"),
+                concat!("Write ", $expecting, ", with or without ${env:NAME} in its path or query, or ${env:NAME} alone"),
             "x-secret": true,
         });
 
@@ -629,10 +637,63 @@ mod tests {
         let unset = Value::Unset {
             variables: vec!["NONE".to_owned()],
         };
-        assert_eq!(resolved("rtmp://${env:KEY}/${env:NONE}"), Ok(unset));
+        assert_eq!(
+            resolved("rtmp://live.example/${env:KEY}/${env:NONE}"),
+            Ok(unset)
+        );
         assert!(!resolved("${env:WRONG}").unwrap_err().contains("canary"));
         assert!(read("https://live.example/${env:KEY}").is_err());
         assert!(read("canary${env:KEY}").is_err());
         assert!(read("rtmp://live.example/${KEY}").is_err());
+    }
+
+    fn webhook(text: &str) -> Result<Template, String> {
+        match serde_json::from_value::<WebhookUrl>(json!(text)) {
+            Ok(WebhookUrl(SecretUrl::Referring(template))) => Ok(template),
+            Ok(_) => Err("no reference".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever the variable holds: it goes where the outline says, or the text is refused.
+        #[test]
+        fn where_a_secret_goes_is_in_its_outline(
+            text in "(https|HTTP|http)?(://)?(h\\.example|x|[$][{]env:ROOM_A[}]|[$][$]|/|\\\\|@|:|[.]|[?]|#|[\\[]::1\\]|%2f){0,8}",
+            value in "(evil\\.example|https://|x|/|\\\\|@|:|[.]|[?]|#|%2f){0,6}",
+        ) {
+            if let Ok(template) = webhook(&text) && template.alone().is_none() {
+                let sent = template.resolve(&|_| Some(value.clone())).unwrap();
+                // What is no URL is not sent.
+                if let Ok(url) = Url::parse(sent.expose()) {
+                    let shown = format!("{}://{}/****", url.scheme(), url.host_str().unwrap_or_default());
+                    proptest::prop_assert_eq!(template.outline().address, shown, "{}", text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_is_in_clear() {
+        for text in [
+            "https://${env:ROOM_A}@evil.example/",
+            "https://${env:ROOM_A}.evil.example/",
+            "https://evil.example\\@h.example/${env:ROOM_A}",
+            "https://h.example:${env:ROOM_A}/",
+            "https://h.example${env:ROOM_A}",
+            "${env:ROOM_A}/x",
+            "${env:ROOM_A}${env:ROOM_B}",
+            "https://xn--a/${env:ROOM_A}",
+        ] {
+            let said = webhook(text).unwrap_err();
+            assert!(said.contains("its host in clear"), "{text}: {said}");
+        }
+        for text in [
+            "${env:ROOM_A}",
+            "https://h.example?${env:ROOM_A}",
+            "https://u:p@h.example:1/${env:ROOM_A}",
+        ] {
+            assert!(webhook(text).is_ok(), "{text}");
+        }
     }
 }

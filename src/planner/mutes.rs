@@ -1,5 +1,6 @@
 //! Mutes: drift that is known, accepted for a reason, and only until a day; and what can become of an attribute by one.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -74,6 +75,19 @@ impl Mute {
     /// Whether it is about this attribute, of a room that it is about.
     pub(crate) fn covers(&self, attribute: &str) -> bool {
         self.attribute == "*" || self.attribute == attribute
+    }
+
+    /// Sorts those that accept the most to the front, as far as can be said without the rooms.
+    pub(crate) fn narrowness(&self) -> impl Ord + use<> {
+        let (room, is_one) = (self.room.as_str(), self.attribute != "*");
+        let is_plain = !room.contains(['*', '?', '[', '{']);
+        (
+            is_one || room != "*",
+            is_one,
+            room != "*",
+            is_plain,
+            Reverse(self.ends),
+        )
     }
 
     /// Whether all that `other` accepts is accepted by this one, as far as can be said without comparing patterns.

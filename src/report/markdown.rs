@@ -31,8 +31,9 @@ enum Form {
 
 /// The report, no longer than it may be. The first line is a comment by which a later run finds its own.
 ///
-/// What it does to people, what speaks against it and where secrets go is never what is left out.
-pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> String {
+/// What it does to people, each guard that is weaker and each host that secrets go to are never what is left out: where
+/// they do not fit, there is none, and nobody can approve it.
+pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
     let most = how.max_bytes.unwrap_or(usize::MAX);
     let marker = marker(view.kind, how.marker);
     let (head, tail) = (head(view, &marker), tail(view));
@@ -41,33 +42,34 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> String {
         let short = match form {
             Form::Full => String::new(),
             Form::Attributes => "\n_Shortened to one line for each attribute._\n".to_owned(),
-            Form::Rooms => secrets(view) + "\n_Shortened to one line for each room._\n",
+            Form::Rooms => secrets(view, true) + "\n_Shortened to one line for each room._\n",
         };
         let fixed = head.len() + tail.len() + short.len();
         let length: usize = items.iter().map(String::len).sum();
         if fixed + length <= most {
             let text = head + &items.concat() + &tail + &short;
-            return text.replace("\n\n\n", "\n\n");
+            return Some(text.replace("\n\n\n", "\n\n"));
         }
         if form == Form::Rooms
             && let Some(listed) = as_many_as_fit(view, &items, most.saturating_sub(fixed))
         {
-            return head + &listed + &tail + &short;
+            return Some(head + &listed + &tail + &short);
         }
     }
     counts_only(view, (&marker, &head, &tail), most)
 }
 
-/// Where secrets go, each place once.
-fn secrets(view: &View) -> String {
-    const MOST: usize = 20;
+/// Where secrets go: each host, in full, since its end says whose it is.
+fn secrets(view: &View, with_variables: bool) -> String {
     let mut text = String::new();
-    for (address, rooms) in view.secrets.iter().take(MOST) {
-        let rooms = count(*rooms, "room");
-        let _ = writeln!(text, "- secrets go to {} in {rooms}", code(&cut(address)));
-    }
-    if let Some(more) = view.secrets.len().checked_sub(MOST + 1) {
-        let _ = writeln!(text, "- … and to {}", count(more as u64 + 1, "more place"));
+    for destination in &view.secrets {
+        let (address, rooms) = (code(&destination.address), count(destination.rooms, "room"));
+        let variables = destination.variables.list(|name| code(&cut(name)));
+        let variables = match with_variables && !variables.is_empty() {
+            true => format!(" ({variables})"),
+            false => String::new(),
+        };
+        let _ = writeln!(text, "- secrets go to {address}{variables} in {rooms}");
     }
     match text.is_empty() {
         true => text,
@@ -84,16 +86,20 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// The items that fit, those that ask for attention first, with a line that counts the others.
+/// The items that fit, those that ask for attention first, with a line that counts the others. `None` when one is among
+/// those that may not be.
 fn as_many_as_fit(view: &View, items: &[String], most: usize) -> Option<String> {
     const LINE: usize = 80;
     let mut listed = String::new();
     let mut number = 0;
     let mut by_weight: Vec<(&Item, &String)> = view.items.iter().zip(items).collect();
-    by_weight.sort_by_key(|(item, _)| item.weight);
-    for (_, item) in by_weight {
+    by_weight.sort_by_key(|(item, _)| (!item.is_kept(), item.weight));
+    for (one, item) in by_weight {
         if listed.len() + item.len() + LINE > most {
-            break;
+            match one.is_kept() {
+                true => return None,
+                false => break,
+            }
         }
         listed.push_str(item);
         number += 1;
@@ -107,7 +113,11 @@ fn as_many_as_fit(view: &View, items: &[String], most: usize) -> Option<String> 
 }
 
 /// When nothing else fits.
-fn counts_only(view: &View, (marker, head, tail): (&str, &str, &str), most: usize) -> String {
+fn counts_only(
+    view: &View,
+    (marker, head, tail): (&str, &str, &str),
+    most: usize,
+) -> Option<String> {
     let title = inert(&view.title);
     let counts = view.summary();
     let rest = "The rest is too long to be shown here.";
@@ -116,15 +126,20 @@ fn counts_only(view: &View, (marker, head, tail): (&str, &str, &str), most: usiz
         .iter()
         .map(|effect| format!("**{}**, ", effect.name));
     let effects: String = effects.collect();
+    let kept = view.items.iter().filter(|item| item.is_kept());
+    let kept: String = kept.map(|one| item(one, Form::Rooms)).collect();
+    let needed = secrets(view, false);
+    let is_needed = !kept.is_empty() || !needed.is_empty();
     let forms = [
-        format!("{head}{tail}{}\n_{rest}_\n", secrets(view)),
-        format!("{head}_{rest}_\n"),
+        format!("{head}{kept}{tail}{}\n_{rest}_\n", secrets(view, true)),
+        format!("{head}{kept}{needed}\n_{rest}_\n"),
         format!("{marker}\n**{title}**: {effects}{counts}. {rest}\n"),
         format!("{marker}\n{effects}{counts}\n"),
         format!("{counts}\n"),
     ];
-    let mut forms = forms.into_iter();
-    forms.find(|text| text.len() <= most).unwrap_or_default()
+    let mut forms = forms.into_iter().take(if is_needed { 2 } else { 5 });
+    let fitting = forms.find(|text| text.len() <= most);
+    fitting.or_else(|| (!is_needed).then(String::new))
 }
 
 fn marker(kind: &str, own: Option<&str>) -> String {
@@ -366,7 +381,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::view::{EffectView, Names};
+    use crate::report::view::{Destination, EffectView, Names};
 
     fn view(items: Vec<Item>) -> View {
         View {
@@ -405,7 +420,7 @@ mod tests {
             max_bytes: Some(most),
             marker: None,
         };
-        markdown(&view(items), how)
+        markdown(&view(items), how).unwrap()
     }
 
     #[test]
@@ -457,10 +472,7 @@ mod tests {
         flood.remarks = vec![remark(Weight::Warning, "Mutes"); 500];
         flood.remarks.push(remark(Weight::Notice, "Variables"));
         flood.remarks.push(remark(Weight::Error, "Guard"));
-        flood.secrets = vec![("https://evil.example/**** (ROOM_TOKEN)".to_owned(), 1)];
-        flood
-            .secrets
-            .extend((0..500).map(|n| (format!("{n}{long}"), 2)));
+        flood.secrets = vec![sent_to("evil.example".to_owned(), long.clone())];
         flood.effects = vec![EffectView {
             name: "guard-weakened",
             sentence: "less is forbidden",
@@ -476,15 +488,33 @@ mod tests {
                 max_bytes: most,
                 marker: None,
             },
-        );
+        )
+        .unwrap();
         for kept in [
             "guard-weakened",
             "**Guard:**",
             "evil&#46;example",
-            "ROOM&#95;TOKEN",
             "more that are not shown",
         ] {
             assert!(text.contains(kept), "{kept}: {}", &text[..2_000]);
+        }
+    }
+
+    fn sent_to(host: String, variable: String) -> Destination {
+        let first = vec![variable];
+        Destination {
+            address: host,
+            variables: Names { first, more: 0 },
+            rooms: 1,
+        }
+    }
+
+    fn weaker(what: &str) -> Item {
+        Item {
+            weight: Weight::Warning,
+            effects: vec!["guard-weakened"],
+            message: Some(what.to_owned()),
+            ..update("mutes", "5")
         }
     }
 
@@ -493,7 +523,7 @@ mod tests {
         let mut gone = update("tea", "6");
         gone.sign = "-";
         gone.lines.clear();
-        let text = markdown(&view(vec![gone]), Markdown::default());
+        let text = markdown(&view(vec![gone]), Markdown::default()).unwrap();
         assert!(text.contains("\n- &#45; <code>tea</code>"), "{text}");
     }
 
@@ -525,6 +555,33 @@ mod tests {
     }
 
     proptest! {
+        /// Each host and each weaker guard is shown, or nothing is: decoys push nothing out, however many and long.
+        #[test]
+        fn what_somebody_would_object_to_is_shown_or_nothing_is(
+            lengths in (1usize..400, 1usize..400, 1usize..400),
+            (hosts, guards, rooms) in (0usize..80, 0usize..80, 0usize..80),
+            most in 0usize..30_000,
+        ) {
+            let named = |kind: &str, n: usize, length: usize| format!("{kind}{n}{}", "x".repeat(length) + "end");
+            let mut seen = view((0..guards).map(|n| weaker(&named("guard", n, lengths.0))).collect());
+            seen.items.splice(0..0, (0..rooms).map(|n| update(&named("room", n, lengths.1), "5")));
+            seen.secrets = (0..hosts).map(|n| sent_to(named("host", n, lengths.2), named("V", n, 9))).collect();
+            let how = Markdown { max_bytes: Some(most), marker: None };
+            if let Some(text) = markdown(&seen, how) {
+                prop_assert!(text.len() <= most);
+                // In full, the hosts are in the lines of the rooms.
+                let is_short = text.contains("_Shortened to one line for each room._") || text.contains("_The rest");
+                for n in 0..if is_short { hosts } else { 0 } {
+                    prop_assert!(text.contains(&named("host", n, lengths.2)), "{}: {}", n, text);
+                }
+                for n in 0..guards {
+                    prop_assert!(text.contains(&named("guard", n, lengths.0)), "{}: {}", n, text);
+                }
+            } else {
+                prop_assert!(hosts + guards > 0);
+            }
+        }
+
         #[test]
         fn never_longer_than_it_may_be(
             rooms in prop::collection::vec(("(?s).{0,20}", "(?s).{0,40}"), 0..40),

@@ -401,6 +401,44 @@ fn where_a_secret_leads_is_shown_and_nothing_else_of_it() {
 }
 
 /// A newcomer has no variables, and needs none.
+/// Whatever stands beside a variable: where it is sent can be seen, or nothing is planned.
+#[test]
+fn a_variable_is_sent_nowhere_that_cannot_be_seen() {
+    for url in [
+        "https://${env:ROOM_HOOK_TOKEN}@evil.example/",
+        "https://${env:ROOM_HOOK_TOKEN}.evil.example/",
+        "https://evil.example\\@hooks.example/${env:ROOM_HOOK_TOKEN}",
+        "${env:ROOM_HOOK_TOKEN}/evil.example",
+    ] {
+        let site = Site::new(&[], &[]);
+        site.room(0, &format!("privacy: private\nmeetingJoinWebhook: {url}\n"));
+        let ran = apply(&site, &token("canary-token-1"));
+        assert_eq!(ran.code, 3, "{url}: {}", ran.all());
+        assert!(ran.stderr.contains("its host in clear"), "{}", ran.all());
+        assert!(ran.stderr.contains("room-00.yaml:2:"), "{}", ran.all());
+        assert!(site.log().is_empty());
+    }
+}
+
+/// However many decoys there are.
+#[test]
+fn every_host_that_gets_a_secret_is_in_a_short_plan() {
+    let site = Site::new(&[], &[]);
+    let room = |n: usize, host: &str| {
+        let url = format!("https://{host}/${{env:ROOM_TOKEN_{n}}}");
+        site.room(n, &format!("privacy: private\nmeetingJoinWebhook: {url}\n"));
+    };
+    (0..60).for_each(|n| room(n, &format!("decoy-{:02}.example", n / 2)));
+    room(60, "zz-evil.example");
+    let short = |most: &str| site.run(&["plan", "--format", "markdown", "--max-bytes", most]);
+    let ran = short("6000");
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(ran.stdout.contains("zz-evil&#46;example"), "{}", ran.stdout);
+    let ran = short("2000");
+    assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{}", ran.all());
+    assert!(ran.stderr.contains("host"), "{}", ran.all());
+}
+
 #[test]
 fn the_sandbox_says_that_it_makes_secrets_up() {
     let site = Site::new(&[], &[]);

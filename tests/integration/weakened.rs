@@ -117,6 +117,38 @@ fn a_guard_that_goes_with_the_change_is_said_first_and_still_counts() {
     );
 }
 
+/// Mutes of rooms that nobody has do not push the one out that matters.
+#[test]
+fn each_weaker_guard_is_in_a_short_plan_the_widest_first() {
+    let site = branch(BASE);
+    let mute = |room: &str, attribute: &str| {
+        format!(
+            "  - {{room: \"{room}\", attribute: \"{attribute}\", until: 2027-01-31, reason: trial}}\n"
+        )
+    };
+    let decoys = (0..100).map(|n| mute(&format!("trial-{n}"), "enableChat"));
+    let mutes: String = decoys.chain([mute("board", "*")]).collect();
+    site.scratch
+        .write("mutes.yaml", &format!("mutes:\n{mutes}"));
+    commit(&site, "mutes");
+    let short = |most: &str| plan(&site, &["--format", "markdown", "--max-bytes", most]);
+    let ran = short("60000");
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let first = "mutes &#40;101, first&#58; drift of";
+    let board = "in &#96;board&#96;";
+    assert!(
+        ran.stdout.replace('(', "&#40;").contains(first),
+        "{}",
+        ran.stdout
+    );
+    let head = ran.stdout.split("weaker").next().unwrap_or_default();
+    assert!(head.contains(board), "{head}");
+    for n in 0..100 {
+        assert!(ran.stdout.contains(&format!("trial-{n}&#96;")), "{n}");
+    }
+    assert_eq!(short("9000").code, 4);
+}
+
 #[test]
 fn a_change_that_only_weakens_the_guards_has_to_be_allowed_too() {
     let site = branch(BASE);

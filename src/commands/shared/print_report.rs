@@ -52,7 +52,7 @@ pub(crate) fn shown(
                 max_bytes: args.max_bytes,
                 marker: args.marker.as_deref(),
             };
-            markdown(&view(), how)
+            markdown(&view(), how).ok_or_else(too_long)?
         }
         Format::Html => {
             html::html(&view()).map_err(|error| Failure::because(Exit::Unexpected, &error))?
@@ -62,6 +62,13 @@ pub(crate) fn shown(
         Format::Sarif => sarif::sarif(&apart())?,
         Format::Junit => junit::junit(&apart()),
     })
+}
+
+/// What nobody could see, nobody could object to.
+fn too_long() -> Failure {
+    let message = "each guard that is weaker and each host that a secret goes to is shown, and they do not fit in --max-bytes";
+    Failure::new(Exit::Refused, message.to_owned())
+        .hint("make it several changes, each with fewer of them, or allow more bytes")
 }
 
 /// Writes the JSON form to the file that `--report-file` names.

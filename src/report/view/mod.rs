@@ -55,8 +55,8 @@ pub(crate) struct View {
     /// What it was held against: `state serial 4`.
     pub against: Option<String>,
     pub effects: Vec<EffectView>,
-    /// Where secrets are sent, as far as that may be shown, each with the number of rooms: for a form that leaves lines out.
-    pub secrets: Vec<(String, u64)>,
+    /// Where secrets are sent, as far as that may be shown: for a form that leaves lines out.
+    pub secrets: Vec<Destination>,
     pub items: Vec<Item>,
     /// How many of each kind; none of them 0.
     pub counts: Vec<(String, u64)>,
@@ -70,6 +70,15 @@ pub(crate) struct EffectView {
     pub name: &'static str,
     pub sentence: &'static str,
     pub rooms: Names,
+}
+
+/// A host that secrets are sent to.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Destination {
+    pub address: String,
+    pub variables: Names,
+    /// How many rooms send them there.
+    pub rooms: u64,
 }
 
 /// The first of many names; the others are counted.
@@ -199,7 +208,10 @@ impl View {
             clean(&mut effect.rooms.first);
         }
         self.items = self.items.into_iter().map(Item::printable).collect();
-        clean(self.secrets.iter_mut().map(|(address, _)| address));
+        for destination in &mut self.secrets {
+            clean([&mut destination.address]);
+            clean(&mut destination.variables.first);
+        }
         clean(self.remarks.iter_mut().map(|remark| &mut remark.text));
         self
     }
@@ -219,6 +231,11 @@ impl Item {
     /// `rooms/tea.yaml:4`.
     pub(super) fn place(&self) -> Option<String> {
         Some(values::place(self.file.as_ref()?, self.line))
+    }
+
+    /// Whether it is never left out: each may be all that somebody would have objected to.
+    pub(super) fn is_kept(&self) -> bool {
+        self.effects.contains(&Effect::GuardWeakened.name())
     }
 
     /// Everything that is said about it in sentences.
@@ -516,7 +533,7 @@ mod tests {
         let github = github(view.clone(), Detail::default());
         let forms = [
             seen(&page(&view)),
-            seen(&markdown(&view, Markdown::default())),
+            seen(&markdown(&view, Markdown::default()).unwrap()),
             seen(&html(&view).unwrap()),
         ];
         for form in forms.iter().chain([&github]) {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{
-    Detail, EffectView, Item, Line, Remark, View, Weight, against, allowed, count, counted, footer,
-    joined, left_out, value,
+    Destination, Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, allowed,
+    count, counted, footer, joined, left_out, value,
 };
 use crate::model::Effect;
 use crate::model::words::plural;
@@ -64,33 +64,51 @@ fn effect_view(report: &PlanReport, effect: Effect) -> Option<EffectView> {
         .iter()
         .filter(|change| change.effects.contains(&effect));
     let rooms = rooms.map(|change| change.room.clone());
-    let weakened = report.weakened.iter().map(|one| one.what.clone());
     match effect {
-        Effect::GuardWeakened => super::effect_view(effect, weakened),
+        Effect::GuardWeakened => super::effect_view(effect, kinds(&report.weakened).into_iter()),
         _ => super::effect_view(effect, rooms),
     }
 }
 
-/// What is rare comes first: one among many would not be seen.
-fn secrets(report: &PlanReport) -> Vec<(String, u64)> {
-    let mut rooms: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+/// What is weaker, each kind once: of several the first, which for mutes is the widest.
+fn kinds(weakened: &[WeakenedReport]) -> Vec<String> {
+    let mut kinds: Vec<(&WeakenedReport, u64)> = Vec::new();
+    for one in weakened {
+        match kinds.iter_mut().find(|(kind, _)| kind.what == one.what) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((one, 1)),
+        }
+    }
+    let said = |(first, number): (&WeakenedReport, u64)| match number {
+        1 => first.what.clone(),
+        _ => format!("{} ({number}, first: {})", first.what, first.message),
+    };
+    kinds.into_iter().map(said).collect()
+}
+
+/// The hosts. What is rare comes first: one among many would not be seen.
+fn secrets(report: &PlanReport) -> Vec<Destination> {
+    type Sent<'a> = (BTreeSet<&'a String>, BTreeSet<&'a str>);
+    let mut hosts: BTreeMap<&str, Sent<'_>> = BTreeMap::new();
     for change in &report.changes {
         let secrets = change
             .attributes
             .iter()
             .filter_map(|one| one.secret.as_ref());
         for secret in secrets {
-            rooms
-                .entry(secret.to_string())
-                .or_default()
-                .insert(&change.room);
+            let (variables, rooms) = hosts.entry(&secret.address).or_default();
+            variables.extend(&secret.variables);
+            rooms.insert(&change.room);
         }
     }
-    let secrets = rooms
-        .into_iter()
-        .map(|(secret, rooms)| (secret, rooms.len() as u64));
-    let mut secrets: Vec<(String, u64)> = secrets.collect();
-    secrets.sort_by_key(|(_, rooms)| *rooms);
+    let secrets = hosts.into_iter();
+    let secrets = secrets.map(|(address, (variables, rooms))| Destination {
+        address: address.to_owned(),
+        variables: Names::new(variables.into_iter().cloned()),
+        rooms: rooms.len() as u64,
+    });
+    let mut secrets: Vec<Destination> = secrets.collect();
+    secrets.sort_by_key(|destination| destination.rooms);
     secrets
 }
 
