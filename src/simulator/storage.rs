@@ -45,6 +45,14 @@ pub(super) struct Storage {
     file: File,
 }
 
+/// A child that is being started holds what is open here until it is itself, and with it a lock that nobody gives up.
+impl Drop for Storage {
+    fn drop(&mut self) {
+        // Closing the file gives it up as well.
+        let _ = self.file.unlock();
+    }
+}
+
 impl Storage {
     /// Opens the file, or makes it, and makes the changes in it to `world`.
     pub(super) fn open(path: &Path, world: &mut World) -> Result<Self, StorageError> {
