@@ -11,7 +11,7 @@ use super::shared::args::{
     Format, Global, NetworkArgs, OUTPUT, PACE, PlanningArgs, ReportArgs, SAFETY, span,
 };
 use super::shared::exit::{Exit, Failure};
-use super::shared::intent::Intent;
+use super::shared::intent::{Intent, Planned};
 use super::shared::interrupt;
 use super::shared::output::Output;
 use super::shared::pipeline::RunArgs;
@@ -99,19 +99,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let mut held = lock(&session.workspace, output)?;
     clean_up(&session.workspace, &files);
     intent.check(&session.workspace, &held.state, &args.planning)?;
-    let before = held.state.clone();
-    let planned = intent.plan(
-        &session,
-        &args.planning,
-        &mut files,
-        &mut held.state,
-        output,
-    );
-    // However the run goes on, what its look showed is remembered.
-    if held.state != before {
-        held.save(true)?;
-    }
-    let planned = planned?;
+    let planned = plan_now((&session, &intent), args, &mut files, &mut held, output)?;
     let moved = held.state.follow_files(&files.wanted);
     let limits = session.limits(&args.planning);
     let options = session.options(intent.mode(), &limits);
@@ -125,11 +113,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         mut plan, others, ..
     } = planned.narrowed;
     let refusals = refusals(&plan, &limits);
-    if !plan.is_empty() && refusals.is_empty() {
-        // Before anybody reads a plan: without a key and an address there is nothing to approve.
-        session.service(&plan.app)?;
-    }
-    show(&plan, &files, &refusals, &session, args, output);
+    show(&plan, &files, &refusals, &session, args, output)?;
     skipped.extend(set_aside(&mut plan));
     let (mut receipts, saved) = if plan.is_empty() && !is_weakened(&refusals) {
         (Vec::new(), held.save(moved).map_err(Failure::from))
@@ -148,6 +132,22 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     Ok(unless_left(exit, &others, output))
 }
 
+/// What is planned now. However the run goes on, what its look showed is remembered.
+fn plan_now(
+    (session, intent): (&Session, &Intent),
+    args: &ApplyArgs,
+    files: &mut Loaded,
+    held: &mut Held<'_>,
+    output: &mut Output,
+) -> Result<Planned, Failure> {
+    let before = held.state.clone();
+    let planned = intent.plan(session, &args.planning, files, &mut held.state, output);
+    if held.state != before {
+        held.save(true)?;
+    }
+    planned
+}
+
 /// A change that only weakens the guards writes no room, and prepares the one that does.
 fn is_weakened(refusals: &[Refusal]) -> bool {
     let mut refusals = refusals.iter();
@@ -158,6 +158,7 @@ fn is_weakened(refusals: &[Refusal]) -> bool {
 fn check(args: &ApplyArgs, session: &Session) -> Result<(), Failure> {
     let outputs = [("--report-file", &args.report.report_file), ("", &None)];
     let plans = args.plan.iter().chain(args.covered_by.iter().flatten());
+    let plans = plans.chain(&args.guards_of);
     let inputs = args.planning.mutes.iter().chain(plans);
     check_outputs(&session.workspace, inputs, outputs)
 }
@@ -197,10 +198,15 @@ fn show(
     session: &Session,
     args: &ApplyArgs,
     output: &mut Output,
-) {
+) -> Result<(), Failure> {
+    if !plan.is_empty() && refusals.is_empty() {
+        // Before anybody reads a plan: without a key and an address there is nothing to approve.
+        session.service(&plan.app)?;
+    }
     if args.report.format == Format::Text {
         let plan = session.report(plan, files, refusals, None);
-        return output.page(&page(&plan, session));
+        output.page(&page(&plan, session));
+        return Ok(());
     }
     // Only told once, since it is remembered as it is by now.
     let moved = plan.undeclared.iter();
@@ -211,6 +217,7 @@ fn show(
         let why = "moved on the service since it was last seen, and no file declares it";
         output.note(&format!("note: {why}: {moved}\n"));
     }
+    Ok(())
 }
 
 fn page(plan: &PlanReport, session: &Session) -> String {

@@ -914,16 +914,17 @@ def a_label_that_counts(s):
 @attack("3, 11", "a fork", "a plan that was undone since, with its labels and a weaker guard")
 def a_plan_that_was_undone(s):
     mutes = f"mutes: {json.dumps([{**MUTE, 'room': 'tea'}])}\n"
-    pull = guarded(s, {"rooms/quick-3.yaml": PUBLIC, "mutes.yaml": mutes})
+    check(s.apply(s.merge(s.pull_request({"rooms/undone.yaml": "maxParticipants: 4\n"}))), s.runner.log)
+    pull = guarded(s, {"rooms/undone.yaml": PUBLIC, "mutes.yaml": mutes})
     for effect in ("privacy-widened", "guard-weakened"):
         s.hub.label(pull, f"roomctl:allow/{effect}", "maintainer")
     s.plan(pull)
     s.merge(pull)
-    s.merge(s.pull_request({"rooms/quick-3.yaml": "maxParticipants: 3\n"}))
+    s.merge(s.pull_request({"rooms/undone.yaml": "maxParticipants: 3\n"}))
     git("-C", s.clone, "checkout", "-q", "main")
-    again = s.open({"rooms/quick-3.yaml": PUBLIC})
+    again = s.open({"rooms/undone.yaml": PUBLIC})
     check(s.apply(s.merge(again)) is False, s.runner.log)
-    still_private(s, "quick-3")
+    still_private(s, "undone")
     return refused(s, 4, "no reviewed plan has it")
 
 
