@@ -208,7 +208,7 @@ fn show(
         output.page(&page(&plan, session));
         return Ok(());
     }
-    // Only told once, since it is remembered as it is by now.
+    // Reported once, since it is remembered as it is by now.
     let moved = plan.undeclared.iter();
     let moved =
         moved.flat_map(|(room, all)| all.iter().map(move |one| format!("{room} {}", one.name)));

@@ -1,5 +1,5 @@
 //! What is adopted: whatever the files look like and whatever moved, they say afterwards what they said before, but for
-//! exactly what is told.
+//! exactly what is reported.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

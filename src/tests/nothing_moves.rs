@@ -722,7 +722,7 @@ fn a_doubt_outlives_the_release_of_its_attribute() {
     }
 }
 
-/// Either value that was there before makes it possible, so what a service that replaces does is told.
+/// Either value that was there before makes it possible, so what a service that replaces does is reported.
 #[test]
 fn what_is_reset_after_its_doubtful_release_is_told() {
     let mut bench = Bench::new(quirks(&["put=replace"]));
