@@ -58,10 +58,16 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     pub(super) fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
-        let comparison = self.comparison(&live.stored(&self.crew.salt));
+        let mut comparison = self.comparison(&live.stored(&self.crew.salt));
         let overridden = comparison.overridden.iter();
         let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));
         self.remember(self.applied(Some(&live), overridden.collect()))?;
+        if !self.tally.sent_write {
+            // Nothing was asked of the service now, so what it chose earlier is no news.
+            let told = &self.before.overridden;
+            let overridden = &mut comparison.overridden;
+            overridden.retain(|one| told.get(&one.name) != Some(&one.got));
+        }
         Ok(self.receipt_of(&live, comparison))
     }
 

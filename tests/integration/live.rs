@@ -305,6 +305,30 @@ fn what_a_look_proved_over_is_forgotten_by_a_run_that_does_nothing() {
     }
 }
 
+/// What the service chose is told by the run that asked for something else, not by one that sends nothing.
+#[test]
+fn what_the_service_chose_is_told_once() {
+    for look in [&[][..], &["--live"]] {
+        let site = Site::new(&["override=maxParticipants:9", "override-writes=1"], &[]);
+        site.room(
+            0,
+            "privacy: private\nenableChat: true\nmaxParticipants: 5\n",
+        );
+        let exit = ["--detailed-exitcode"];
+        assert_eq!(site.apply(&exit).code, 2);
+        site.room(0, "privacy: private\nmaxParticipants: 5\n");
+        let released = site.apply(&[&exit, look].concat());
+        assert_eq!(
+            (released.code, site.count("PUT")),
+            (0, 0),
+            "{}",
+            released.all()
+        );
+        site.edit("room-00", "maxParticipants", json!(8));
+        assert_eq!(site.run(&["drift", "--rate", "unlimited"]).code, 2);
+    }
+}
+
 /// A name of the state that leads to somebody else's room opens nothing that has to be allowed.
 #[test]
 fn a_moved_name_is_looked_at_before_it_is_written() {
