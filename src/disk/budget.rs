@@ -3,6 +3,8 @@
 //! One budget for everything that is not written by people: states, journals, plans, reports, answers. It counts what all
 //! of them are made of, and not what each of them may hold.
 
+use memchr::memchr2;
+
 /// Most that a text may become, in bytes. A plan of ten thousand rooms with ten attributes each needs less.
 pub(crate) const MOST: u64 = 240 * 1024 * 1024;
 
@@ -22,34 +24,41 @@ const ELEMENT: u64 = 150;
 
 /// Whether `text` becomes no more than `most` bytes. Of what is no JSON nothing is said: it is refused by its reader.
 pub(crate) fn fits(text: &[u8], most: u64) -> bool {
+    // The usual answer is so short that it fits whatever it holds.
+    let opened = text.iter().filter(|byte| matches!(byte, b'{' | b'['));
+    if text.len() as u64 * ENTRY <= most && opened.count() <= DEPTH {
+        return true;
+    }
     // How many entries each object has that is open; none for a list.
     let mut open: Vec<Option<u32>> = Vec::with_capacity(DEPTH);
     let (mut cost, mut at) = (0, 0);
     while let Some(byte) = text.get(at) {
         at += 1;
-        cost += match (byte, open.last_mut()) {
-            (b'"', _) => {
+        cost += match byte {
+            b'"' => {
                 at += string(&text[at..]);
-                0
+                continue;
             }
-            (b'{', _) => {
+            b'{' => {
                 open.push(Some(0));
                 OBJECT
             }
-            (b'[', _) => {
+            b'[' => {
                 open.push(None);
                 LIST
             }
-            (b',', Some(Some(entries))) => {
-                *entries = entries.saturating_add(1);
-                if *entries < FIRST { FIELD } else { ENTRY }
-            }
-            (b',', _) => ELEMENT,
-            (b'}' | b']', _) => {
+            b',' => match open.last_mut() {
+                Some(Some(entries)) => {
+                    *entries = entries.saturating_add(1);
+                    if *entries < FIRST { FIELD } else { ENTRY }
+                }
+                _ => ELEMENT,
+            },
+            b'}' | b']' => {
                 open.pop();
-                0
+                continue;
             }
-            _ => 0,
+            _ => continue,
         };
         if cost > most || open.len() > DEPTH {
             return false;
@@ -60,13 +69,13 @@ pub(crate) fn fits(text: &[u8], most: u64) -> bool {
 
 /// How long the rest of a text in quotes is, with its end.
 fn string(rest: &[u8]) -> usize {
-    let mut bytes = rest.iter().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'\\' => _ = bytes.next(),
-            b'"' => return at + 1,
-            _ => {}
+    let mut at = 0;
+    while let Some(found) = memchr2(b'"', b'\\', &rest[at..]) {
+        at += found + 1;
+        if rest[at - 1] == b'"' {
+            return at;
         }
+        at = rest.len().min(at + 1);
     }
     rest.len()
 }

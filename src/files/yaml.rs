@@ -87,10 +87,12 @@ fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Vec<Entry>, Ya
     let Entries(entries) =
         read.map_err(|error| foreign(text).unwrap_or_else(|| explain(&error)))?;
     let is_comment = |entry: &Entry| entry.key.starts_with("//");
-    match foreign(text).filter(|_| entries.iter().any(is_comment)) {
-        Some(error) => Err(error),
-        None => Ok(entries),
+    if entries.iter().any(is_comment)
+        && let Some(error) = foreign(text)
+    {
+        return Err(error);
     }
+    Ok(entries)
 }
 
 /// Reads `entries` into a type that refuses what it does not know.

@@ -183,28 +183,12 @@ impl Template {
 
     /// What may be seen of it.
     pub(crate) fn outline(&self) -> Outline {
+        let beginning = self.beginning();
+        let address = beginning.and_then(|(text, is_all)| address(&text, is_all));
         Outline {
-            address: self.address().unwrap_or_else(|| MASK.to_owned()),
+            address: address.unwrap_or_else(|| MASK.to_owned()),
             variables: self.variables(),
         }
-    }
-
-    /// Scheme and host, if the text has all of them. Where a variable could be a part of the host, or end it, so that
-    /// what is beside it is user info or path, there is none: unless one variable is all of it, a file may not say so.
-    pub(crate) fn address(&self) -> Option<String> {
-        let (beginning, is_all) = self.beginning()?;
-        let (scheme, rest) = beginning.expose().split_once("://")?;
-        let end = rest.find(['/', '\\', '?', '#']);
-        let host = match end {
-            // Readers disagree on whether it ends a host.
-            Some(end) if rest[end..].starts_with('\\') => return None,
-            Some(end) => &rest[..end],
-            None if is_all => rest,
-            None => return None,
-        };
-        // As a reader of URLs understands it: without user info and port.
-        let url = Url::parse(&format!("{scheme}://{host}/")).ok()?;
-        Some(format!("{}://{}/{MASK}", url.scheme(), url.host_str()?))
     }
 
     /// The text before the first reference, if it begins with text, and whether that is all.
@@ -236,6 +220,23 @@ impl Template {
         unset.dedup();
         Err(unset)
     }
+}
+
+/// Scheme and host of a text that begins so, if it has all of them. Where a variable could be a part of the host, or end it,
+/// so that what is beside it is user info or path, there is none: unless one variable is all of it, a file may not say so.
+pub(crate) fn address(beginning: &Secret, is_all: bool) -> Option<String> {
+    let (scheme, rest) = beginning.expose().split_once("://")?;
+    let end = rest.find(['/', '\\', '?', '#']);
+    let host = match end {
+        // Readers disagree on whether it ends a host.
+        Some(end) if rest[end..].starts_with('\\') => return None,
+        Some(end) => &rest[..end],
+        None if is_all => rest,
+        None => return None,
+    };
+    // As a reader of URLs understands it: without user info and port.
+    let url = Url::parse(&format!("{scheme}://{host}/")).ok()?;
+    Some(format!("{}://{}/{MASK}", url.scheme(), url.host_str()?))
 }
 
 /// What may be seen of a secret URL: enough to judge where it leads, and whose secret is sent there.

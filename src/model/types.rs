@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use url::Url;
 
-use super::reference::{Lookup, Template};
+use super::reference::{Lookup, Template, address};
 use super::secret::Secret;
 use super::value::{Scalar, Value};
 use super::words::words;
@@ -379,9 +379,14 @@ fn secret_url<'de, D: Deserializer<'de>>(
 /// What can be said of a URL before its variables are known. Whoever reviews it has to see where a variable is sent,
 /// whatever it holds; only if it is all there is, it says so itself.
 fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static str> {
+    if template.alone().is_some() {
+        return Ok(());
+    }
     let beginning = template.beginning();
-    let is_well = beginning.is_some_and(|(text, _)| begins_well(text.expose(), schemes));
-    if template.alone().is_some() || is_well && template.address().is_some() {
+    let begins_well = |(text, _): &(Secret, bool)| begins_well(text.expose(), schemes);
+    if let Some((text, is_all)) = beginning.filter(begins_well)
+        && address(&text, is_all).is_some()
+    {
         return Ok(());
     }
     Err(

@@ -145,11 +145,16 @@ impl AppliedRoom {
 
     /// All that the service may hold of each attribute of which anything is remembered, what it held last first.
     pub(super) fn possible(&self) -> Held {
+        self.possible_of(|_| true)
+    }
+
+    fn possible_of(&self, is_asked: impl Fn(&str) -> bool) -> Held {
         let mut possible = Held::new();
         let sent = self.unconfirmed.iter();
         let sent = sent.flat_map(|(name, sent)| sent.values().map(move |value| (name, value)));
         let known = self.observed.iter().chain(&self.overridden);
-        for (name, value) in known.chain(&self.settings).chain(sent) {
+        let all = known.chain(&self.settings).chain(sent);
+        for (name, value) in all.filter(|(name, _)| is_asked(name)) {
             possible
                 .entry(name.clone())
                 .or_default()
@@ -158,11 +163,11 @@ impl AppliedRoom {
         possible
     }
 
-    /// The same of what is known to have been there before anything was sent, and was not out of sight when the room was last
-    /// looked at.
-    pub(crate) fn in_sight(&self) -> Held {
-        let mut possible = self.possible();
-        possible.retain(|name, _| !self.unseen.contains(name) && self.last(name).is_some());
-        possible
+    /// The same of what is asked for, is known to have been there before anything was sent, and was not out of sight when
+    /// the room was last looked at.
+    pub(crate) fn in_sight(&self, is_asked: impl Fn(&str) -> bool) -> Held {
+        self.possible_of(|name| {
+            is_asked(name) && !self.unseen.contains(name) && self.last(name).is_some()
+        })
     }
 }

@@ -40,10 +40,11 @@ pub(super) fn moved(
     applied: &AppliedRoom,
     live: &StoredSettings,
 ) -> Vec<Undeclared> {
-    let mut known = applied.in_sight();
-    known.retain(|name, _| {
-        let is_wanted = wanted.is_some_and(|file| file.settings.contains_key(name.as_str()));
-        !applied.settings.contains_key(name) && !is_wanted
-    });
-    differing(known, live)
+    let may_have_moved = |name: &str| {
+        let is_wanted = wanted.is_some_and(|file| file.settings.contains_key(name));
+        // As it was seen, as nearly all are, it is not even copied.
+        let is_as_seen = || live.contains_key(name) && live.get(name) == applied.observed.get(name);
+        !applied.settings.contains_key(name) && !is_wanted && !is_as_seen()
+    };
+    differing(applied.in_sight(may_have_moved), live)
 }

@@ -137,11 +137,12 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// What may be held of attributes that are not sent and were shown: as a read right before did or, without one, as it is
     /// remembered.
     fn unsent(&self, live: &LiveRoom) -> Held {
-        let mut known = match self.read.is_empty() {
-            true => self.before.about(live).in_sight(),
-            false => held(&self.read),
-        };
-        known.retain(|name, _| is_settable(name) && !self.body.contains_key(name.as_str()));
+        let is_unsent = |name: &str| is_settable(name) && !self.body.contains_key(name);
+        if self.read.is_empty() {
+            return self.before.about(live).in_sight(is_unsent);
+        }
+        let mut known = held(&self.read);
+        known.retain(|name, _| is_unsent(name));
         known
     }
 
