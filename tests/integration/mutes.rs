@@ -254,6 +254,30 @@ fn what_is_not_reported_is_overwritten_and_the_plan_says_so() {
     assert_eq!(held(&site, "room-00", "maxParticipants"), 5);
 }
 
+/// A service may keep secrets to itself: that is no move, and blocks no room.
+#[test]
+fn a_secret_that_is_kept_back_is_overwritten_as_the_plan_says() {
+    let hook = "meetingEndedWebhook: https://hook.example/canary-1\n";
+    for (kept_back, look) in [("null", &["--live"][..]), ("\"****\"", &[])] {
+        let site = Site::new(&[&format!("override=meetingEndedWebhook:{kept_back}")], &[]);
+        site.room(0, &format!("{FILE}{hook}"));
+        assert_eq!(site.apply(&[]).code, 0);
+        let mute = MUTES.replace("maxParticipants", "\"*\"");
+        site.scratch.write("mutes.yaml", &mute);
+        site.room(0, &format!("{EDITED}{hook}"));
+        let fate = "room-00 meetingEndedWebhook not-reported".to_owned();
+        assert!(
+            fates(&site, look).contains(&fate),
+            "{:?}",
+            fates(&site, look)
+        );
+        let ran = site.apply(look);
+        assert_eq!(ran.code, 0, "{kept_back} {}", ran.all());
+        assert_eq!(held(&site, "room-00", "enableChat"), false);
+        is_empty(&site, look);
+    }
+}
+
 #[test]
 fn a_secret_that_the_service_shows_is_left_alone() {
     let site = Site::new(&[], &[]);
