@@ -144,6 +144,7 @@ fn whole_room(room: &RoomDrift, is_asked: bool, world: &World) -> Option<Option<
         Verdict::Missing => refused(format!(
             "{message}; `roomctl apply` creates it again, or take its file out"
         )),
+        _ if room.is_only_claimed => refused(message.to_owned()),
         Verdict::Pending if !is_there && is_asked => refused(message.to_owned()),
         Verdict::Pending if !is_there => None,
         // Recreated: nothing of it was ever applied.

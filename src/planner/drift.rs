@@ -96,6 +96,8 @@ pub(crate) struct RoomDrift {
     pub asserted: Option<i64>,
     /// Managed attributes that the service shows neither now nor when the room was last recorded.
     pub unseen: Vec<String>,
+    /// Whether nothing shows that it is the room that `state mv` gave this name.
+    pub is_only_claimed: bool,
 }
 
 /// Who moved it. What is not known here, and the service does not report, nobody can tell.
@@ -113,7 +115,7 @@ pub(crate) struct Checked {
     /// Attributes that files want or, of a room without a file, that were applied.
     pub managed: u64,
     /// Those of them of which somebody can say how they stand: not what was applied as wanted, or is not known here, and
-    /// the service does not report, and nothing of a room that could not be read.
+    /// the service does not report, and nothing of a room that could not be read, or that nothing shows to be ours.
     pub visible: u64,
 }
 
@@ -219,6 +221,7 @@ impl RoomDrift {
             checked: Checked::default(),
             asserted: None,
             unseen: Vec::new(),
+            is_only_claimed: false,
         }
     }
 }
@@ -228,7 +231,11 @@ impl Evidence<'_> {
         let applied = self.state.applied(name);
         let seen = sighting(self.world, name);
         let file = self.wanted.get(name);
+        let is_only_claimed =
+            matches!(seen, Sighting::Present(live) if applied.is_only_claimed(live));
         let (verdict, message) = match seen {
+            // Nobody knows whose attributes these are, so nothing is said of any.
+            Sighting::Present(_) if is_only_claimed => (Verdict::Pending, only_claimed(name)),
             Sighting::Present(live) => {
                 let doubt = self.doubt(name, seen);
                 let room = self.compare(name, applied, live, mutes.of(name));
@@ -248,8 +255,9 @@ impl Evidence<'_> {
         let managed = file.map_or(applied.settings.len(), |file| file.settings.len());
         RoomDrift {
             file: file.map(|file| file.file.clone()),
-            checked: Checked::whole(managed, verdict != Verdict::Unreadable),
+            checked: Checked::whole(managed, verdict != Verdict::Unreadable && !is_only_claimed),
             asserted: applied.asserted,
+            is_only_claimed,
             ..RoomDrift::new(name.as_str(), verdict, Some(message))
         }
     }
@@ -312,10 +320,6 @@ impl Evidence<'_> {
             let message = format!("`{secret}` is newly managed, and its variable is not set");
             room.message = Some(message);
         }
-        if room.verdict == Verdict::InSync && known.is_only_claimed(live) {
-            room.verdict = Verdict::Pending;
-            room.message = Some(only_claimed(name));
-        }
         room.attributes = attributes;
         room
     }
@@ -326,7 +330,9 @@ impl Evidence<'_> {
         let is_hidden = |a: &AttributeDrift| a.live.is_none() && a.wanted.is_some();
         let mut attributes = room.attributes.iter().filter(|a| mute.covers(&a.name));
         match self.world.get(room.room.as_str()) {
-            Some(Sighting::Present(_)) => attributes.any(|a| has_moved(a) || is_hidden(a)),
+            Some(Sighting::Present(_)) if !room.is_only_claimed => {
+                attributes.any(|a| has_moved(a) || is_hidden(a))
+            }
             _ => room.verdict != Verdict::Unmanaged || attributes.any(has_moved),
         }
     }

@@ -434,8 +434,10 @@ impl<'a> Room<'a> {
     /// What moved on the service that nothing is planned for, since no file declares it.
     fn undeclared(&self) -> Vec<Undeclared> {
         match self.present() {
-            Some(_) => undeclared::moved(self.wanted, self.applied, &self.live),
-            None => Vec::new(),
+            Some(_) if !self.is_only_claimed() => {
+                undeclared::moved(self.wanted, self.applied, &self.live)
+            }
+            _ => Vec::new(),
         }
     }
 }

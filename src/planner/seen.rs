@@ -66,15 +66,16 @@ impl Seen {
         }
     }
 
-    /// The same after a look at `now`. What could not be read keeps its time.
+    /// The same after a look at `now`. What could not be read, or may be another's, keeps its time.
     pub(crate) fn after(mut self, drift: &Drift, state: &State, now: i64) -> Self {
-        let is_there = |verdict| {
-            !matches!(
-                verdict,
+        let is_there = |room: &&RoomDrift| {
+            let is_none = matches!(
+                room.verdict,
                 Verdict::Missing | Verdict::Unreadable | Verdict::Unmanaged
-            )
+            );
+            !is_none && !room.is_only_claimed
         };
-        for room in drift.rooms.iter().filter(|room| is_there(room.verdict)) {
+        for room in drift.rooms.iter().filter(is_there) {
             let Some(applied) = state.rooms.get(room.room.as_str()) else {
                 continue;
             };

@@ -41,11 +41,13 @@ mod tests {
 
     use super::*;
     use crate::model::{RoomName, Stored, StoredSettings, Value};
+    use crate::planner::adopt::{Asked, moves};
     use crate::planner::drift::{Evidence, RoomDrift};
     use crate::planner::mutes::Fate;
     use crate::planner::mutes::Mute;
-    use crate::planner::testing::{applied, files, live, name, options, room_of};
-    use crate::planner::{Change, Options, Sighting, State, World, drift, plan};
+    use crate::planner::seen::Seen;
+    use crate::planner::testing::{applied, files, live, live_of, name, options, room_of};
+    use crate::planner::{Change, Drift, Options, Sighting, State, Verdict, World, drift, plan};
     use crate::tests::cases;
 
     const NAMES: [&str; 3] = [
@@ -256,6 +258,39 @@ mod tests {
                 };
                 prop_assert_eq!(sent, stays.map(Value::from), "{} {:?}", name, sides);
             }
+        }
+
+        /// Where nothing shows that it is the room that a claim is about, nobody says of anything in it how it stands, and
+        /// nothing of it is adopted; whatever differs.
+        #[test]
+        fn what_is_only_claimed_is_taken_for_nothing(
+            all in proptest::collection::vec(sides(), NAMES.len()),
+            (has_file, drift_only, is_asked) in any::<(bool, bool, bool)>(),
+            observed in proptest::option::of(1_i64..4),
+        ) {
+            let all: BTreeMap<&'static str, Sides> = NAMES.into_iter().zip(all).collect();
+            let mut case = Case::new(&all);
+            let room = room_of(&mut case.state);
+            room.claimed = true;
+            room.observed.extend(observed.map(|n| ("numberOfParticipants".to_owned(), Stored::from(n))));
+            live_of(&mut case.world).id = None;
+            if !has_file {
+                case.wanted.clear();
+            }
+            let room = case.drift();
+            prop_assert_eq!(room.verdict, Verdict::Pending);
+            prop_assert!(room.attributes.is_empty() && room.undeclared.is_empty(), "{room:?}");
+            prop_assert!(room.message.as_ref().is_some_and(|why| why.contains("state mv")), "{room:?}");
+            prop_assert!(room.checked.visible == 0 && room.checked.managed > 0, "{room:?}");
+            let seen = Seen::default().after(&Drift { rooms: vec![room.clone()], idle: Vec::new() }, &case.state, 1);
+            prop_assert!(seen.rooms.is_empty(), "{seen:?}");
+            let asked = Asked::from([(name("a"), all.keys().copied().collect())]);
+            let (moves, left) = moves(&[room], is_asked.then_some(&asked), &case.world);
+            prop_assert!(moves.is_empty() && left.len() == 1, "{moves:?} {left:?}");
+            let options = Options { mutes: &case.mutes, drift_only, ..options() };
+            let plan = plan(&case.wanted, &case.state, Some(&case.world), &options);
+            prop_assert!(plan.changes.iter().all(|change| !change.sends), "{plan:?}");
+            prop_assert!(plan.undeclared.is_empty() && plan.unreadable.len() == usize::from(has_file), "{plan:?}");
         }
 
         /// What is counted as not visible is what stands so, and nothing else.

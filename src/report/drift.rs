@@ -268,6 +268,7 @@ impl From<&RoomDrift> for RoomReport {
             checked: _,
             asserted,
             unseen,
+            is_only_claimed: _,
         } = drift;
         Self {
             room: room.clone(),

@@ -428,3 +428,26 @@ fn a_patch_shows_no_secret() {
     let refused = adopt(&site, &["live", "--patch", "rooms/tea.yaml"]);
     assert_eq!(refused.code, 64, "{}", refused.all());
 }
+
+/// A name of the state that leads to a room of which nothing shows that it is the one: what differs is nobody's move.
+#[test]
+fn nothing_is_adopted_from_a_room_that_is_only_claimed() {
+    let site = Site::applied(&[], 1);
+    let theirs = [("privacy".to_owned(), json!("public"))];
+    site.simulator()
+        .with_world(|world| world.create("others", theirs.into(), 1));
+    assert_eq!(site.run(&["state", "mv", "room-00", "others"]).code, 0);
+    let file = site.scratch.read("rooms/room-00.yaml");
+    site.remove(0);
+    site.scratch.write("rooms/others.yaml", &file);
+    site.becomes("hide=_id");
+    let why = "nothing shows that it is the room";
+    for asked in ["others", "others.privacy", "--all-drift"] {
+        let report = report(&site, 4, &[asked]);
+        assert!(left(&report)[0].contains(why), "{report}");
+    }
+    assert_eq!(read(&site, "others"), file);
+    let drift = site.run(&["drift", "--rate", "unlimited"]);
+    assert_eq!(drift.code, 0, "{}", drift.all());
+    assert!(drift.stdout.contains("pending") && drift.stdout.contains(why));
+}
