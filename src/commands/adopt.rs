@@ -171,6 +171,7 @@ fn load_all(workspace: &Workspace, policies: &dyn Ask, edits: &Edits) -> Loaded 
     if !workspace.scope.whole {
         context = Context {
             owns: None,
+            unmanaged: None,
             ..workspace.context(NOBODY)
         };
     }

@@ -26,6 +26,7 @@ use crate::service::observe::doubt_about;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes one file a room, with `${env:…}` in place of secrets, and never writes to the service.
+Rooms whose names `names` in roomctl.yaml does not accept are listed with what to write there: `names: as-is`, or `unmanaged`.
 Exits with 5 when some rooms were not imported, with 6 or 4 when none was. One that was killed is finished by
 running it again: files that hold exactly what it would write are taken in.
 
@@ -76,7 +77,7 @@ pub(crate) fn run(
     let mut held = lock(workspace, output)?;
     clean_up(workspace, &files);
     let (mut names, warning) = asked_for(&session, args, &held.state.app)?;
-    let (mut rooms, left_out) = select(&mut names, &workspace.scope, args, output)?;
+    let (mut rooms, left_out) = select(&mut names, &workspace.scope, &held.state, args, output)?;
     let elsewhere = elsewhere(workspace, &files.wanted).ok_or_else(|| hidden(workspace))?;
     let import = Import {
         workspace,
@@ -149,21 +150,29 @@ fn asked_for(
 fn select(
     names: &mut BTreeSet<String>,
     scope: &Scope,
+    state: &State,
     args: &ImportArgs,
     output: &Output,
 ) -> Result<(Vec<RoomReport>, LeftOut), Failure> {
-    let why = |name: &String| Some((name.clone(), scope.leaves_out(name)?));
+    let why = |name: &String| {
+        let is_chosen = scope.unmanaged.contains(name) && !state.rooms.contains_key(&**name);
+        let chosen = is_chosen.then_some(LeftOutBy::Choice);
+        Some((name.clone(), scope.leaves_out(name).or(chosen)?))
+    };
     let others: BTreeMap<String, LeftOutBy> = names.iter().filter_map(why).collect();
     let known = names.iter().map(String::as_str).collect();
     selection::check(&scope.selection, &known, &others, output)?;
     names.retain(|name| !others.contains_key(name));
     let (mut refused, mut left_out) = (Vec::new(), LeftOut::default());
     for (name, why) in others {
-        if why == LeftOutBy::Claim && !args.all {
-            let why = "`owns` in roomctl.yaml leaves this room to others";
-            refused.push(RoomReport::not_imported(&name, Outcome::Refused, why));
-        } else {
-            left_out.add(why);
+        let refuses = match why {
+            LeftOutBy::Claim => "`owns` in roomctl.yaml leaves this room to others",
+            LeftOutBy::Choice => "`unmanaged` in roomctl.yaml lists this room",
+            LeftOutBy::Selection | LeftOutBy::Place => "",
+        };
+        match args.all || refuses.is_empty() {
+            true => left_out.add(why),
+            false => refused.push(RoomReport::not_imported(&name, Outcome::Refused, refuses)),
         }
     }
     Ok((refused, left_out))

@@ -166,7 +166,8 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
         .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
     let mut held = store::lock(workspace, output)?;
     let old = find(&held.state, old)?.0.clone();
-    held.state.rename(&old, &new)?;
+    held.state
+        .rename(&old, &new, workspace.configuration.names())?;
     held.save(true)?;
     output.result(&format!(
         "`{old}` is now remembered as `{new}`. Nothing was renamed on the service: this is right only if \

@@ -43,6 +43,7 @@ fn snapshot(
     // Which rooms are owned is a question about what the files say now.
     let context = Context {
         owns: None,
+        unmanaged: None,
         ..*context
     };
     let loaded = room_files::load(root, &[root.to_owned()], &context);

@@ -1,6 +1,6 @@
 //! `roomctl.yaml`: what a team would otherwise repeat as flags. Read as strictly as room files. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -48,6 +48,9 @@ pub(crate) struct Config {
     pub policies: Managed<Vec<PolicyConfig>>,
     /// Which room names are accepted. Default: `lowercase`.
     pub names: Managed<NameRule>,
+    /// Rooms of the account that nobody manages by choice, by their exact names: `drift` and `import --all` only count them. A
+    /// file of one is an error, and one that the state knows is reported as any other. Default: none.
+    pub unmanaged: Managed<BTreeSet<String>>,
     /// Warnings and notes that are known, each for a reason and until a day; they are not reported until then.
     pub accept: Managed<Accepted>,
 }

@@ -1,5 +1,7 @@
 //! What reading a room file takes besides its text. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::files::defaults::Defaults;
 use crate::model::policy::{Ask, NOBODY};
 use crate::model::{Globs, NameRule, Variables};
@@ -16,6 +18,8 @@ pub(crate) struct Context<'a> {
     pub defaults: &'a Defaults,
     /// The rooms that are the repository's. `None`: all.
     pub owns: Option<&'a Globs>,
+    /// The rooms that the repository leaves unmanaged. `None`: none.
+    pub unmanaged: Option<&'a BTreeSet<String>>,
     /// What the repository demands of its rooms beyond the rules of the service.
     pub policies: Policies<'a>,
 }

@@ -71,6 +71,7 @@ pub(crate) fn elsewhere(
     }
     let context = Context {
         owns: None,
+        unmanaged: None,
         policies: Policies::NONE,
         ..*context
     };

@@ -309,6 +309,7 @@ mod tests {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
+        unmanaged: None,
         policies: Policies::NONE,
         variables: Variables {
             prefix: EnvPrefix::ROOM,

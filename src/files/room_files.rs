@@ -19,7 +19,7 @@ use crate::files::text_file::read_text;
 use crate::files::unchanged::Known;
 use crate::model::words::count;
 use crate::model::{
-    EnvPrefix, Finding, Origins, Place, Related, RoomOrigins, Rule, Wanted, WantedRoom,
+    EnvPrefix, Finding, NameRule, Origins, Place, Related, RoomOrigins, Rule, Wanted, WantedRoom,
 };
 
 /// How many files a thread takes at once: a few are done sooner than a thread is started.
@@ -116,7 +116,7 @@ fn read_all(
         files: files.rooms.len() + files.layers.len(),
         ..Loaded::default()
     };
-    join(rooms, &mut loaded, &mut findings);
+    join(rooms, context.names, &mut loaded, &mut findings);
     findings.sort();
     loaded.findings = once(&findings);
     loaded
@@ -301,28 +301,40 @@ fn read_room(
     (room, findings)
 }
 
-/// A room of somebody else.
+/// A room of somebody else, or one that nobody is to manage.
 fn not_owned(room: &RoomFile, context: &Context<'_>) -> Option<Finding> {
     let name = room.name.as_str();
-    context.owns.filter(|owns| !owns.match_any(name))?;
+    let is_others = context.owns.is_some_and(|owns| !owns.match_any(name));
+    let is_listed = context.unmanaged.is_some_and(|all| all.contains(name));
+    let (why, help) = match (is_others, is_listed) {
+        (true, _) => (
+            "is not a room that `owns` in roomctl.yaml names",
+            "give the room a name that is owned here, move the file to the repository that owns it, or widen `owns`",
+        ),
+        (false, true) => (
+            "has a file, and `unmanaged` in roomctl.yaml lists it",
+            "take the name out of `unmanaged`, or remove the file",
+        ),
+        (false, false) => return None,
+    };
     let place = match room.name_at {
         Place::WHOLE_FILE => Place::START,
         named => named,
     };
-    let message = format!("`{name}` is not a room that `owns` in roomctl.yaml names");
-    let help = "give the room a name that is owned here, move the file to the repository that owns it, or widen `owns`";
+    let message = format!("`{}` {why}", room.name);
     Some(Finding {
         room: Some(name.to_owned()),
         ..Finding::new(&room.wanted.file, place, Rule::NotOwned, message, help)
     })
 }
 
-/// Brings the rooms together; two files for one room, or for two names that differ only by case, are errors.
-fn join(rooms: Vec<RoomFile>, loaded: &mut Loaded, findings: &mut Vec<Finding>) {
+/// Brings the rooms together; two files for one room are errors, as are, unless `names` are as they are, two for names that
+/// differ only by case.
+fn join(rooms: Vec<RoomFile>, names: NameRule, loaded: &mut Loaded, findings: &mut Vec<Finding>) {
     let mut first_at: HashMap<String, usize> = HashMap::with_capacity(rooms.len());
     let mut kept: Vec<RoomFile> = Vec::with_capacity(rooms.len());
     for room in rooms {
-        match first_at.entry(room.name.folded()) {
+        match first_at.entry(names.key(room.name.as_str())) {
             Entry::Occupied(at) => findings.push(twin(&room, &kept[*at.get()])),
             Entry::Vacant(free) => {
                 free.insert(kept.len());
@@ -350,7 +362,7 @@ fn twin(room: &RoomFile, first: &RoomFile) -> Finding {
     };
     let help = "keep one of the two files, or give one another `roomName`";
     Finding {
-        room: Some(room.name.to_string()),
+        room: Some(room.name.as_str().to_owned()),
         related: vec![Related {
             file: file.clone(),
             place: first.name_at,
@@ -381,6 +393,7 @@ mod tests {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
+        unmanaged: None,
         policies: Policies::NONE,
     };
 

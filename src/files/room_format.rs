@@ -24,6 +24,7 @@ use crate::files::entries::{FAULT, Findings, unambiguous};
 use crate::files::scalar::{is_plain, reads_as, scalar};
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::attributes;
+use crate::model::words::is_unseen;
 use crate::model::{Place, Rule};
 
 /// What parts words on a line. Other white space is part of a text, as far as YAML goes.
@@ -328,19 +329,11 @@ impl<'a> Source<'a> {
 fn canonical(key: &str, value: &Value) -> Option<String> {
     match value {
         Value::Bool(value) => Some(value.to_string()),
+        // Whoever wrote an escape meant it to be read.
         Value::String(text) if text.contains(is_unseen) => None,
         Value::String(text) => Some(scalar(key, text)),
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     }
-}
-
-/// A character that is not seen, or seen as another one: whoever wrote an escape for it meant it to be read.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn is_plain_key(key: &str) -> bool {

@@ -4,13 +4,14 @@ use serde_json::Value;
 
 use crate::files::yaml;
 use crate::model::catalogue::{Kind, kind};
+use crate::model::words::{is_unseen, printable_json};
 
 /// `text` as the value of `key`, in quotes only where some reader of YAML would take it for something else.
 pub(crate) fn scalar(key: &str, text: &str) -> String {
     if is_plain(key, text) {
         text.to_owned()
     } else {
-        Value::from(text).to_string()
+        printable_json(&Value::from(text).to_string())
     }
 }
 
@@ -22,6 +23,7 @@ pub(crate) fn is_plain(key: &str, text: &str) -> bool {
         && !text.contains(['e', 'E', 'x', 'o', 'b', '_']);
     let looks_like_a_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     !is_word_of_old(text)
+        && !text.contains(is_unseen)
         && (is_time || !looks_like_a_number)
         && reads_as(text).as_ref() == Some(&Value::from(text))
 }
@@ -36,4 +38,27 @@ fn is_word_of_old(text: &str) -> bool {
 pub(crate) fn reads_as(written: &str) -> Option<Value> {
     let mut entries = yaml::mapping(&format!("k: {written}\n")).ok()?;
     (entries.len() == 1).then(|| entries.remove(0).value)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::words::{printable, quoted};
+
+    proptest! {
+        /// However a text is written, in a file, as a line to copy or in JSON, it reads as it was, and nothing in it acts.
+        #[test]
+        fn what_is_written_reads_as_it_was(text in "\\PC{1,12}|.{1,12}|[a-z '\"\\\\\u{202e}\n\u{1b}\u{e0001}\u{85}\u{2028}$:#-]{1,9}") {
+            for written in [scalar("roomName", &text), quoted(&text), printable_json(&Value::from(&*text).to_string())] {
+                prop_assert!(!written.contains(is_unseen), "{:?}", written);
+                let read = reads_as(&written);
+                prop_assert_eq!(read.as_ref(), Some(&Value::from(&*text)), "{:?}", written);
+            }
+            let json = printable_json(&Value::from(&*text).to_string());
+            prop_assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), Value::from(&*text));
+            prop_assert!(!printable(&text).contains(is_unseen));
+        }
+    }
 }

@@ -137,6 +137,7 @@ mod tests {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
+        unmanaged: None,
         policies: Policies::NONE,
     };
     const TEXT: &str = "privacy: private\nmaxParticipants: 5 # people\nexpireUnixSec: 1893456000\n";

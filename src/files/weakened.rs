@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow};
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
+use crate::model::words::listed;
 use crate::model::{Effect, Finding, Glob, Globs, NameRule, Rule, Severity};
 use crate::planner::mutes::Mute;
 
@@ -37,7 +38,10 @@ impl Weakening {
     /// Whether a finding is of the guard that is weaker.
     pub(crate) fn is_about(&self, finding: &Finding) -> bool {
         match (self.key, finding.rule) {
-            ("owns", Rule::NotOwned) | ("names", Rule::RoomName) => true,
+            ("names", Rule::RoomName) => true,
+            ("owns" | "unmanaged", Rule::NotOwned) => finding
+                .message
+                .contains(&format!("`{}` in roomctl", self.key)),
             ("policies", Rule::Policy) => {
                 let id = self.what.strip_prefix("policies.").unwrap_or_default();
                 let before = finding.message.strip_suffix(']');
@@ -89,6 +93,7 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         protected,
         policies,
         names,
+        unmanaged,
     } = base.config;
     let after = now.config;
     let mut weaker = Vec::new();
@@ -102,10 +107,12 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
     weaker.extend(unprotected(protected.get(), after.protected.get()));
     let kept = list(&after.policies);
     weaker.extend(list(policies).iter().filter_map(|one| unpoliced(one, kept)));
-    if names.get() != Some(&NameRule::UrlSafe) && after.names.get() == Some(&NameRule::UrlSafe) {
+    let rule = |names: &Managed<NameRule>| names.get().copied().unwrap_or_default();
+    if rule(names) < rule(&after.names) {
         let words = "names are accepted that were refused";
         weaker.push(Weakening::new("names", "names", words));
     }
+    weaker.extend(unreported(unmanaged.get(), after.unmanaged.get()));
     weaker
 }
 
@@ -170,6 +177,26 @@ fn unprotected(before: Option<&Globs>, after: Option<&Globs>) -> Vec<Weakening> 
         Weakening::new("protected", "protected", words)
     };
     gone.into_iter().map(words).collect()
+}
+
+/// Who makes a room by hand may propose that nobody is told; and a room that nobody was to manage may be written.
+fn unreported(
+    before: Option<&BTreeSet<String>>,
+    after: Option<&BTreeSet<String>>,
+) -> Option<Weakening> {
+    let names = |set: Option<&BTreeSet<String>>| set.cloned().unwrap_or_default();
+    let (before, after) = (names(before), names(after));
+    let (added, gone) = (&after - &before, &before - &after);
+    let changes = [
+        (added, "not reported as unmanaged any more"),
+        (gone, "no longer left unmanaged, and may be written"),
+    ];
+    let words = |(names, what): &(BTreeSet<String>, &str)| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("{what}: {}", listed(&names, 5)))
+    };
+    let words: Vec<String> = changes.iter().filter_map(words).collect();
+    (!words.is_empty()).then(|| Weakening::new("unmanaged", "unmanaged", words.join("; ")))
 }
 
 fn patterns(globs: Option<&Globs>) -> BTreeSet<&str> {
@@ -311,6 +338,17 @@ mod tests {
                 "names: url-safe",
                 "names: names are accepted that were refused",
             ),
+            (
+                "names: url-safe",
+                "names: as-is",
+                "names: names are accepted that were refused",
+            ),
+            (
+                "unmanaged: [a, \"B 1\"]",
+                "unmanaged: [a, \"o'x\", c, d, e, f, g]",
+                "unmanaged: not reported as unmanaged any more: c, d, e, f, g and 1 more; no longer left unmanaged, and may be \
+                 written: 'B 1'",
+            ),
         ] {
             assert_eq!(said(base, now), [words], "{base} -> {now}");
         }
@@ -406,7 +444,7 @@ mod tests {
     }
 
     /// The keys of a configuration, as texts.
-    fn keys() -> impl Strategy<Value = [String; 10]> {
+    fn keys() -> impl Strategy<Value = [String; 11]> {
         let effects = &[
             "archived",
             "recording-on",
@@ -428,19 +466,20 @@ mod tests {
         let claims = (
             key("owns", &GLOBS),
             key("protected", &GLOBS),
-            one("names", &["lowercase", "url-safe"]),
+            one("names", &["lowercase", "url-safe", "as-is"]),
+            key("unmanaged", &NAMES),
         );
         let address = one("base_url", &["http://127.0.0.1:1", "http://localhost:2"]);
         let policies = (warnings(), policies());
         (effects, places, claims, address, policies).prop_map(
-            |(effects, (a, b, c), (d, e, f), g, (warnings, policies))| {
-                [effects, a, b, c, d, e, f, g, warnings, policies]
+            |(effects, (a, b, c), (d, e, f, u), g, (warnings, policies))| {
+                [effects, a, b, c, d, e, f, u, g, warnings, policies]
             },
         )
     }
 
-    fn together(keys: &[String; 10]) -> Config {
-        let (others, policies) = keys.split_at(8);
+    fn together(keys: &[String; 11]) -> Config {
+        let (others, policies) = keys.split_at(9);
         let head = if policies.concat().is_empty() {
             ""
         } else {
@@ -451,7 +490,7 @@ mod tests {
 
     /// Two configurations, of which the second differs in some keys.
     fn pairs() -> impl Strategy<Value = (Config, Config)> {
-        let moved = subsequence((0..10).collect::<Vec<usize>>(), 0..=2);
+        let moved = subsequence((0..11).collect::<Vec<usize>>(), 0..=2);
         (keys(), keys(), moved).prop_map(|(base, other, moved)| {
             let pick = |key: usize| if moved.contains(&key) { &other } else { &base }[key].clone();
             (together(&base), together(&std::array::from_fn(pick)))
@@ -481,9 +520,23 @@ mod tests {
             }
         }
         refused.extend(stopped(config));
-        if config.names.get() != Some(&NameRule::UrlSafe) {
-            refused.insert("a name in upper case".to_owned());
-        }
+        let rule = config.names.get().copied().unwrap_or_default();
+        let is_refused = |name: &&str| RoomName::parse(name, rule).is_err();
+        refused.extend(
+            ["Tea", "a b"]
+                .into_iter()
+                .filter(is_refused)
+                .map(str::to_owned),
+        );
+        // Also silence: a room that is made by hand, and that a check does not report.
+        let listed = config.unmanaged.get().cloned().unwrap_or_default();
+        refused.extend(
+            listed
+                .iter()
+                .map(|name| format!("a file of {name}, which is listed")),
+        );
+        let reported = NAMES.iter().filter(|name| !listed.contains(**name));
+        refused.extend(reported.map(|name| format!("{name} by hand without a word")));
         // Whatever is believed, looked for and written in one place is not in any other.
         let app = config
             .app

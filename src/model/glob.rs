@@ -10,8 +10,8 @@ use std::str::{Chars, FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A pattern over room names: `*`, `?`, `[a-z]`, `{one,other}`. Case does not count: names that differ only by case
-/// are never two rooms here, and what is protected by a name stays so however the service writes it.
+/// A pattern over room names: `*`, `?`, `[a-z]`, `{one,other}`; `\` before a sign takes it as it is. Case does not count, also
+/// not of two rooms whose names differ only by case: what is protected by a name stays so however the service writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -23,8 +23,8 @@ pub(crate) struct Glob {
 /// Longest pattern, in bytes: a hundred names of usual length.
 const MOST_TEXT: usize = 2048;
 
-/// Most steps of the patterns of a list, with each way through their braces: so many that 20,000 names of the greatest
-/// length are matched in a second.
+/// Most steps of the patterns of a list, with each way through their braces: so many that 20,000 names of 128
+/// characters are matched in a second.
 const MOST_STEPS: usize = 32 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +32,8 @@ pub(crate) enum GlobError {
     #[error("`{text}` is not a pattern for room names: {why}")]
     Pattern { text: String, why: String },
     #[error(
-        "the patterns have more than {MOST_STEPS} characters together; one with a `*` may stand for many"
+        "the patterns have more than {MOST_STEPS} characters together, or more than {MOST_LETTERS} different ones beyond \
+         ASCII; one with a `*` may stand for many"
     )]
     List,
 }
@@ -44,11 +45,16 @@ type Way = Vec<Step>;
 struct Step {
     /// Whether a `*` stands before it.
     waits: bool,
-    /// The characters that it takes, a bit for each; `OTHER` stands for all that no room of ours has in its name.
+    /// The characters that it takes, a bit for each; `OTHER` stands for all beyond ASCII.
     takes: u128,
+    /// The one beyond ASCII that it takes.
+    letter: Option<char>,
 }
 
 const OTHER: u32 = 127;
+
+/// Most different letters beyond ASCII in a list: each has a row of bits.
+const MOST_LETTERS: usize = 1024;
 
 /// The bit of a character, whose case does not count.
 fn bit(c: char) -> u32 {
@@ -56,6 +62,13 @@ fn bit(c: char) -> u32 {
         true => u32::from(c.to_ascii_lowercase()),
         false => OTHER,
     }
+}
+
+/// A character beyond ASCII, whose case does not count where it has one letter for each.
+fn letter(c: char) -> char {
+    let mut lower = c.to_lowercase();
+    let one = lower.next().filter(|_| lower.next().is_none());
+    one.unwrap_or(c)
 }
 
 impl Glob {
@@ -96,6 +109,7 @@ fn ways(text: &str) -> Result<Vec<Way>, &'static str> {
     let (mut ways, mut open) = (begin(), Vec::<(Vec<Way>, Vec<Way>)>::new());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
+        let mut other = None;
         let takes = match (c, open.last_mut()) {
             ('{', _) => {
                 open.push((mem::replace(&mut ways, begin()), Vec::new()));
@@ -118,12 +132,18 @@ fn ways(text: &str) -> Result<Vec<Way>, &'static str> {
             }
             ('?', _) => u128::MAX,
             ('[', _) => class(&mut rest)?,
-            ('\\', _) => literal(rest.next().ok_or("nothing is behind its `\\`")?)?,
-            (c, _) => literal(c)?,
+            (c, _) => {
+                let c = match c {
+                    '\\' => rest.next().ok_or("nothing is behind its `\\`")?,
+                    c => c,
+                };
+                other = (bit(c) == OTHER).then(|| letter(c));
+                other.map_or_else(|| 1 << bit(c), |_| 0)
+            }
         };
         for way in &mut ways {
             if let Some(end) = way.last_mut() {
-                end.takes = takes;
+                (end.takes, end.letter) = (takes, other);
             }
             way.push(Step::default());
         }
@@ -136,7 +156,7 @@ fn ways(text: &str) -> Result<Vec<Way>, &'static str> {
 
 fn literal(c: char) -> Result<u128, &'static str> {
     match bit(c) {
-        OTHER => Err("no room name has such a character"),
+        OTHER => Err("brackets take ASCII only; write `{é,è}` for one of several letters"),
         bit => Ok(1 << bit),
     }
 }
@@ -219,6 +239,8 @@ pub(crate) struct Globs {
     rows: Vec<u64>,
     /// The pattern of each way, by the step at its end.
     ends: BTreeMap<usize, usize>,
+    /// The rows of single letters beyond ASCII, which come last.
+    letters: BTreeMap<char, u32>,
 }
 
 const WORD: usize = u64::BITS as usize;
@@ -226,7 +248,7 @@ const WORD: usize = u64::BITS as usize;
 /// The rows behind those of the characters.
 const BEGINS: u32 = 128;
 const WAITS: u32 = 129;
-const ROWS: usize = 130;
+const ROWS: u32 = 130;
 
 impl Globs {
     /// Whether one of them matches.
@@ -239,7 +261,7 @@ impl Globs {
         let mut at = self.row(BEGINS).to_vec();
         for c in name.chars() {
             let (mut carry, mut left) = (0, 0);
-            let rows = self.row(WAITS).iter().zip(self.row(bit(c)));
+            let rows = self.row(WAITS).iter().zip(self.row(self.row_of(c)));
             for (at, (waits, takes)) in at.iter_mut().zip(rows) {
                 let on = *at & takes;
                 *at = *at & waits | on << 1 | carry;
@@ -255,15 +277,28 @@ impl Globs {
         ends.filter_map(move |(end, glob)| is_reached(*end).then_some(*glob))
     }
 
+    fn row_of(&self, c: char) -> u32 {
+        let own = self.letters.get(&letter(c)).filter(|_| bit(c) == OTHER);
+        own.copied().unwrap_or(bit(c))
+    }
+
     fn row(&self, number: u32) -> &[u64] {
-        let (words, number) = (self.rows.len() / ROWS, number as usize);
+        let words = self.rows.len() / (ROWS as usize + self.letters.len());
+        let number = number as usize;
         &self.rows[number * words..][..words]
     }
 
     /// Whether so many may be matched with each of many rooms.
     pub(crate) fn fit<'g>(globs: impl IntoIterator<Item = &'g Glob>) -> bool {
-        let ways = globs.into_iter().flat_map(|glob| &glob.ways);
-        ways.map(Vec::len).sum::<usize>() <= MOST_STEPS
+        let steps = globs
+            .into_iter()
+            .flat_map(|glob| glob.ways.iter().flatten());
+        let (mut letters, mut count) = (BTreeSet::new(), 0);
+        for step in steps {
+            count += 1;
+            letters.extend(step.letter);
+        }
+        count <= MOST_STEPS && letters.len() <= MOST_LETTERS
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -288,12 +323,18 @@ impl FromIterator<Glob> for Globs {
         let globs = Vec::from_iter(globs);
         let ways = || globs.iter().flat_map(|glob| &glob.ways);
         let words = ways().map(Vec::len).sum::<usize>().div_ceil(WORD);
-        let (mut rows, mut ends, mut at) = (vec![0; words * ROWS], BTreeMap::new(), 0);
+        let letters: BTreeSet<char> = ways().flatten().filter_map(|step| step.letter).collect();
+        let letters: BTreeMap<char, u32> = letters.into_iter().zip(ROWS..).collect();
+        let all = ROWS as usize + letters.len();
+        let (mut rows, mut ends, mut at) = (vec![0; words * all], BTreeMap::new(), 0);
         for (number, glob) in globs.iter().enumerate() {
             for way in &glob.ways {
                 for (place, step) in way.iter().enumerate() {
                     let takes = (0..BEGINS).filter(|c| step.takes >> c & 1 == 1);
                     let begins = (place == 0).then_some(BEGINS);
+                    let is_taken = |c: char| step.letter == Some(c) || step.takes >> OTHER == 1;
+                    let letters = letters.iter().filter(|(c, _)| is_taken(**c));
+                    let takes = takes.chain(letters.map(|(_, row)| *row));
                     for row in takes.chain(begins).chain(step.waits.then_some(WAITS)) {
                         rows[row as usize * words + at / WORD] |= 1 << (at % WORD);
                     }
@@ -302,7 +343,12 @@ impl FromIterator<Glob> for Globs {
                 ends.insert(at - 1, number);
             }
         }
-        Self { globs, rows, ends }
+        Self {
+            globs,
+            rows,
+            ends,
+            letters,
+        }
     }
 }
 
@@ -337,7 +383,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::name::MAX_LENGTH;
+    use crate::model::name::MAX_AS_IS;
 
     fn globs(texts: &[&str]) -> Globs {
         texts
@@ -358,6 +404,15 @@ mod tests {
             ("{tea,coffee}", "coffee", true),
             ("[!a-m]*", "tea", true),
             ("?*", "été", true),
+            ("été", "été", true),
+            ("ÉTÉ", "été", true),
+            ("été", "ete", false),
+            ("été", "êté", false),
+            ("[!a]t?", "ÉTÉ", true),
+            ("{à,é}*", "été", true),
+            ("été", "e\u{301}te\u{301}", false),
+            ("My \\[R]oom", "my [room", false),
+            ("My \\[room", "My [Room", true),
             ("*", "a.b~c", true),
             ("", "a", false),
         ];
@@ -368,7 +423,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused_with_its_text() {
-        for bad in ["[", "{a", "a}", "a[", "[z-a]", "\\", "é", "[à-é]"] {
+        for bad in ["[", "{a", "a}", "a[", "[z-a]", "\\", "[à-é]"] {
             let error = bad.parse::<Glob>().unwrap_err().to_string();
             assert!(
                 error.starts_with(&format!("`{bad}` is not a pattern")),
@@ -412,6 +467,23 @@ mod tests {
             }
         }
 
+        /// A letter beyond ASCII is one like any other.
+        #[test]
+        fn any_letter_is_like_one_of_ours(
+            texts in vec("([a-cqQ.*?,]|\\{[a-bq,*?]{0,3}[,}]|\\[[!^]?[a-c]{1,3}\\]){0,8}", 0..6),
+            names in vec("[a-cqQ.]{0,9}", 1..9),
+        ) {
+            let other = |text: &str| text.replace('q', "é").replace('Q', "É");
+            let texts: Vec<&str> = texts.iter().filter(|text| text.parse::<Glob>().is_ok()).map(|text| &**text).collect();
+            let others: Vec<String> = texts.iter().map(|text| other(text)).collect();
+            let others: Vec<&str> = others.iter().map(|text| &**text).collect();
+            let (list, others) = (globs(&texts), globs(&others));
+            for name in &names {
+                let matching = |list: &Globs, name: &str| list.matching(name).collect::<Vec<_>>();
+                prop_assert_eq!(matching(&list, name), matching(&others, &other(name)), "{:?} {}", texts, name);
+            }
+        }
+
         /// Counted in words of 64 steps, whatever the patterns are: for each character of a name one, and at its end.
         #[test]
         fn what_a_room_costs_is_bounded(one in PATTERN, times in 1..MOST_STEPS) {
@@ -420,7 +492,7 @@ mod tests {
             match Globs::try_from(vec![one; times]) {
                 Ok(list) => {
                     prop_assert_eq!(list.row(WAITS).len(), steps.div_ceil(WORD));
-                    prop_assert!(list.row(WAITS).len() * MAX_LENGTH + list.ends.len() < 100_000);
+                    prop_assert!(list.row(WAITS).len() * MAX_AS_IS + list.ends.len() < 200_000);
                 }
                 Err(error) => prop_assert!(error == GlobError::List && steps > MOST_STEPS),
             }

@@ -9,11 +9,18 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::words::{printable, quoted};
+
 /// Longest name we accept, in characters. Our own limit: the service documents none.
 pub(crate) const MAX_LENGTH: usize = 128;
 
+/// The same of a name that is taken as it is.
+pub(crate) const MAX_AS_IS: usize = 255;
+
 /// Which characters a declared name may have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum NameRule {
     /// Lower-case ASCII letters, digits, `-` and `_`.
@@ -21,6 +28,19 @@ pub enum NameRule {
     Lowercase,
     /// Also upper-case ASCII letters, `.` and `~`: every character that needs no escape in a URL.
     UrlSafe,
+    /// Every name of up to 255 characters that the service shows, but one of dots only. Names that differ only by case are
+    /// two rooms, and `import` escapes in the name of a file what is no lower-case letter, digit, `-` or `_`.
+    AsIs,
+}
+
+impl NameRule {
+    /// What two names have in common that are one room, as far as can be told.
+    pub(crate) fn key(self, name: &str) -> String {
+        match self {
+            Self::AsIs => name.to_owned(),
+            Self::Lowercase | Self::UrlSafe => name.to_lowercase(),
+        }
+    }
 }
 
 /// The name of a room: one path segment of the service's URLs, unique within the app.
@@ -36,8 +56,8 @@ pub struct RoomName(String);
 pub enum NameError {
     #[error("a room name cannot be empty")]
     Empty,
-    #[error("a room name of {0} characters is too long; at most {MAX_LENGTH} are accepted")]
-    TooLong(usize),
+    #[error("a room name of {0} characters is too long; at most {1} are accepted")]
+    TooLong(usize, usize),
     /// Only dots: a URL path would swallow it.
     #[error("`{0}` is a path, not a room name")]
     Dots(String),
@@ -66,7 +86,7 @@ impl NameError {
             Self::Character(_) => {
                 "use lower-case letters, digits, `-` and `_`; the name becomes part of the join URL"
             }
-            Self::Empty | Self::TooLong(_) | Self::Dots(_) => {
+            Self::Empty | Self::TooLong(..) | Self::Dots(_) => {
                 "name the file after the room, or set `roomName`"
             }
         }
@@ -80,16 +100,18 @@ impl RoomName {
             return Err(NameError::Empty);
         }
         let length = text.chars().count();
-        if length > MAX_LENGTH {
-            return Err(NameError::TooLong(length));
+        let as_is = rule == NameRule::AsIs;
+        let most = if as_is { MAX_AS_IS } else { MAX_LENGTH };
+        if length > most {
+            return Err(NameError::TooLong(length, most));
         }
         if text.chars().all(|c| c == '.') {
             return Err(NameError::Dots(text.to_owned()));
         }
         let is_allowed = |c: char| match c {
             'a'..='z' | '0'..='9' | '-' | '_' => true,
-            'A'..='Z' | '.' | '~' => rule == NameRule::UrlSafe,
-            _ => false,
+            'A'..='Z' | '.' | '~' => rule != NameRule::Lowercase,
+            _ => as_is,
         };
         match text.chars().find(|&c| !is_allowed(c)) {
             None => Ok(Self(text.to_owned())),
@@ -104,13 +126,19 @@ impl RoomName {
 
     /// The form in which names that differ only by case are equal.
     pub fn folded(&self) -> String {
-        self.0.to_ascii_lowercase()
+        self.0.to_lowercase()
+    }
+
+    /// As a word of a command line, or a value of a file.
+    pub(crate) fn quoted(&self) -> String {
+        quoted(&self.0)
     }
 }
 
+/// For people: as data it is [`RoomName::as_str`].
 impl fmt::Display for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&printable(&self.0))
     }
 }
 
@@ -119,7 +147,7 @@ impl TryFrom<String> for RoomName {
     type Error = NameError;
 
     fn try_from(text: String) -> Result<Self, NameError> {
-        Self::parse(&text, NameRule::UrlSafe)
+        Self::parse(&text, NameRule::AsIs)
     }
 }
 
@@ -167,10 +195,18 @@ mod tests {
                 "{text:?}"
             );
         }
+        for text in ["Stand", "a b", "a/b", "caf\u{e9}", "a\u{0}b", "...a"] {
+            assert!(RoomName::parse(text, NameRule::AsIs).is_ok(), "{text:?}");
+        }
+        for text in ["", ".", "..", &"a".repeat(MAX_AS_IS + 1)] {
+            assert!(RoomName::parse(text, NameRule::AsIs).is_err(), "{text:?}");
+        }
+        let shown = RoomName::try_from("a\n\u{202e}b".to_owned()).unwrap();
+        assert_eq!(shown.to_string(), "a\\u{a}\\u{202e}b");
         assert!(RoomName::parse(&"a".repeat(MAX_LENGTH), NameRule::Lowercase).is_ok());
         assert_eq!(
             RoomName::parse(&"a".repeat(MAX_LENGTH + 1), NameRule::Lowercase),
-            Err(NameError::TooLong(MAX_LENGTH + 1))
+            Err(NameError::TooLong(MAX_LENGTH + 1, MAX_LENGTH))
         );
     }
 }

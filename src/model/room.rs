@@ -21,9 +21,9 @@ use super::value::{Settings, Value};
 #[schemars(title = "roomctl room")]
 pub(crate) struct Room {
     /// Name of the room and last part of its join URL, unique within the app. Lower-case letters,
-    /// digits, `-` and `_`; with `names: url-safe` in roomctl.yaml also upper-case letters, `.` and `~`.
+    /// digits, `-` and `_`; with `names: url-safe` in roomctl.yaml also upper-case letters, `.` and `~`, with `names: as-is` any.
     /// Default: the file's name without its extension.
-    #[schemars(title = "Room name", length(min = 1, max = 128), regex(pattern = "^[.]*[A-Za-z0-9_~-][A-Za-z0-9_.~-]*$"), extend("patternErrorMessage" = "Write lower-case letters, digits, - and _; the name becomes part of the join URL"), extend("examples" = ["stand-up", "sales_demo"]))]
+    #[schemars(title = "Room name", length(min = 1, max = 255), regex(pattern = "[^.]"), extend("patternErrorMessage" = "Write more than dots: the name becomes part of the join URL"), extend("examples" = ["stand-up", "sales_demo"]))]
     pub room_name: Managed<String>,
 
     /// Who can enter: `public` (anyone with the link) or `private` (a join token, or let in by an admin).

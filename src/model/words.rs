@@ -1,5 +1,7 @@
 //! Words that users and other programs see: those of enums, written once for JSON, for schemas and for people,
-//! and those beside a number.
+//! and those beside a number; and how a text of somebody else is shown.
+
+use serde_json::Value as Json;
 
 /// An enum whose values are words.
 macro_rules! words {
@@ -51,5 +53,63 @@ pub(crate) fn span(seconds: i64) -> String {
         "0s".to_owned()
     } else {
         text
+    }
+}
+
+/// A character that is not seen, is seen as another one, or acts: on a terminal, or on the order of what is read.
+pub(crate) fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `text` with an escape for each such character.
+pub(crate) fn printable(text: &str) -> String {
+    let write = |c: char| match is_unseen(c) {
+        true => c.escape_unicode().to_string(),
+        false => c.into(),
+    };
+    text.chars().map(write).collect()
+}
+
+/// The same for JSON, and for what is quoted like it in YAML: it reads as it did. Its line ends are in no text.
+pub(crate) fn printable_json(json: &str) -> String {
+    let escape = |unit: &mut u16| format!("\\u{unit:04x}");
+    let write = |c: char| match c != '\n' && is_unseen(c) {
+        true => c.encode_utf16(&mut [0; 2]).iter_mut().map(escape).collect(),
+        false => String::from(c),
+    };
+    json.chars().map(write).collect()
+}
+
+/// `text` with `mark` and two hex digits for each byte that is not kept: no two texts become one, if `mark` is not kept.
+pub(crate) fn escaped(text: &str, mark: char, keeps: impl Fn(usize, u8) -> bool) -> String {
+    let write = |(at, byte)| match keeps(at, byte) {
+        true => char::from(byte).into(),
+        false => format!("{mark}{byte:02X}"),
+    };
+    text.bytes().enumerate().map(write).collect()
+}
+
+/// `names` as words of a shell and of YAML, at most so many of them.
+pub(crate) fn listed(names: &[&str], most: usize) -> String {
+    let first: Vec<String> = names.iter().take(most).map(|name| quoted(name)).collect();
+    let more = match names.len() - first.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    first.join(", ") + &more
+}
+
+/// `text` as a word of a shell and of YAML, in quotes where one of them needs those.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    match text.contains('\'') || text.contains(is_unseen) {
+        _ if begins && text.chars().all(is_plain) => text.to_owned(),
+        true => printable_json(&Json::from(text).to_string()),
+        false => format!("'{text}'"),
     }
 }

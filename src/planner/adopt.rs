@@ -10,6 +10,7 @@ use super::drift::{RoomDrift, Verdict};
 use super::import::accept;
 use super::world::{Sighting, World};
 use crate::model::catalogue::{Kind, attribute};
+use crate::model::words::quoted;
 use crate::model::words::words;
 use crate::model::{Origin, Origins, RoomName, Scalar, Stored, Value, Wanted};
 
@@ -133,7 +134,10 @@ pub(crate) fn moves(
 /// What is said of a room of which nothing can be adopted. An empty answer: it is not worth a word.
 fn whole_room(room: &RoomDrift, is_asked: bool, world: &World) -> Option<Option<Left>> {
     let name = &room.room;
-    let import = format!("`roomctl import {name} --force` takes it over as it is");
+    let import = format!(
+        "`roomctl import {} --force` takes it over as it is",
+        quoted(name)
+    );
     let message = room.message.as_deref().unwrap_or_default();
     let is_there = matches!(world.get(name.as_str()), Some(Sighting::Present(_)));
     let left = |why, message| Some(Left::new(name, None, why, message));
@@ -208,8 +212,8 @@ fn may_adopt(room: &RoomDrift, name: &str, is_named: bool) -> Result<(), (Why, S
     match moved.map(|one| (one.cause, one.muted)) {
         Some((_, true)) => alone("a mute accepts it as it is; take the mute out to adopt it"),
         Some((Cause::Conflict, _)) if !is_named => refused(&format!(
-            "the file moved, too: `roomctl adopt {}.{name}` takes what the service shows",
-            room.room
+            "the file moved, too: `roomctl adopt {}` takes what the service shows",
+            quoted(&format!("{}.{name}", room.room))
         )),
         Some((Cause::Drift | Cause::Conflict, _)) => Ok(()),
         Some((Cause::Unobservable, _)) => refused("the service does not show it"),

@@ -7,12 +7,15 @@ use serde_json::{Map, Value as Json};
 use super::memory::Record;
 use super::state::AppliedRoom;
 use crate::model::catalogue::{Attribute, attributes};
+use crate::model::digest::sha256;
 use crate::model::live::is_placeholder;
+use crate::model::name::MAX_LENGTH;
 use crate::model::reference::{Template, variable};
 use crate::model::value::stored;
+use crate::model::words;
 use crate::model::{
-    EnvPrefix, Live, LiveRoom, Room, RoomName, RoomOrigins, Settings, Severity, StoredSettings,
-    Value, Wanted, WantedRoom, rules,
+    EnvPrefix, Live, LiveRoom, NameRule, Room, RoomName, RoomOrigins, Settings, Severity,
+    StoredSettings, Value, Wanted, WantedRoom, rules,
 };
 
 /// What of a room becomes its file.
@@ -317,17 +320,43 @@ impl<'a> VariableNames<'a> {
     }
 }
 
+/// Names that are devices on some systems, whatever ends them.
+const DEVICES: [&[u8]; 4] = [b"con", b"prn", b"aux", b"nul"];
+
+/// The same before a digit.
+const PORTS: [&[u8]; 2] = [b"com", b"lpt"];
+
 /// The stem of the file for a room: its name, unless a file of that name would be taken for something else.
-pub(crate) fn stem(room: &RoomName) -> String {
+///
+/// Of a name that is taken as it is, what no file system takes for anything else: no two names have one stem, also where
+/// case does not count, and `~~` begins the digest of a long one, since an escape goes on with a digit or letter.
+pub(crate) fn stem(room: &RoomName, rule: NameRule) -> String {
     let name = room.as_str();
-    if name == "_defaults" || name.starts_with('.') {
-        return format!("room-{name}");
+    if rule != NameRule::AsIs {
+        let is_odd = name == "_defaults" || name.starts_with('.');
+        return format!("{}{name}", if is_odd { "room-" } else { "" });
     }
-    name.to_owned()
+    let device = match name.as_bytes() {
+        [first @ .., b'0'..=b'9'] => PORTS.contains(&first),
+        all => DEVICES.contains(&all),
+    };
+    let is_taken = device || name.starts_with("_default");
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let stem = words::escaped(name, '~', |at, byte| {
+        is_plain(byte) && !(is_taken && at == 0)
+    });
+    if stem.len() <= MAX_LENGTH {
+        return stem;
+    }
+    let digest = sha256(name.as_bytes());
+    let digest = digest.trim_start_matches("sha256:");
+    format!("{}~~{}", &stem[..64], &digest[..32])
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::Secret;
     use crate::planner::testing::name;
@@ -472,11 +501,66 @@ mod tests {
         assert_eq!(of("room-1a"), "ROOM_ROOM_1A_RTMP_OUT_URL");
     }
 
+    /// Names that are alike, and names of any characters.
+    fn any_name() -> impl Strategy<Value = RoomName> {
+        let alike =
+            "[aAbB~C%.0-9 _-]{1,6}|[aA~]{60,140}|[é\u{e9}e\u{301}\u{130}iI\u{131}\u{212a}kK]{1,90}";
+        let special = "(?i)con|prn|aux|nul|com[0-9]|lpt[0-9]|_defaults?|\\.[a-z]|~[0-9A-F]{2}[a-z]";
+        let any = prop_oneof![alike, special, ".{1,255}", "a{126,130}"];
+        any.prop_filter_map("a path", |text| RoomName::try_from(text).ok())
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_names_have_one_file_and_each_file_is_safe_everywhere(one in any_name(), other in any_name()) {
+            let stem = |name: &RoomName| stem(name, NameRule::AsIs);
+            let (file, others) = (stem(&one), stem(&other));
+            prop_assert_eq!(one == other, file.to_lowercase() == others.to_lowercase());
+            prop_assert_eq!(&file, &stem(&one));
+            prop_assert!(!file.is_empty() && file.len() <= MAX_LENGTH, "{}", file);
+            prop_assert!(file.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{}", file);
+            let lower = file.to_lowercase();
+            let device = ["con", "prn", "aux", "nul"].contains(&&*lower)
+                || (lower.len() == 4 && (lower.starts_with("com") || lower.starts_with("lpt")) && lower.ends_with(|c: char| c.is_ascii_digit()));
+            prop_assert!(!device && !lower.starts_with("_default"), "{}", file);
+        }
+
+        /// A name that was accepted so far has the file that it had.
+        #[test]
+        fn plain_names_are_their_files(name in "[a-z0-9_-]{1,128}") {
+            let room = RoomName::try_from(name.clone()).unwrap();
+            let is_odd = stem(&room, NameRule::AsIs) != name;
+            prop_assert!(!is_odd || stem(&room, NameRule::AsIs).starts_with('~'));
+        }
+    }
+
     #[test]
     fn names_that_mean_something_else_as_files() {
-        let of = |name: &str| stem(&RoomName::try_from(name.to_owned()).unwrap());
+        let of = |name: &str| {
+            stem(
+                &RoomName::try_from(name.to_owned()).unwrap(),
+                NameRule::UrlSafe,
+            )
+        };
         assert_eq!(of("stand-up"), "stand-up");
         assert_eq!(of("_defaults"), "room-_defaults");
         assert_eq!(of(".a"), "room-.a");
+        let of = |name: &str| {
+            stem(
+                &RoomName::try_from(name.to_owned()).unwrap(),
+                NameRule::AsIs,
+            )
+        };
+        assert_eq!(of("board"), "board");
+        assert_eq!(of("Board"), "~42oard");
+        assert_eq!(of("My Room"), "~4Dy~20~52oom");
+        assert_eq!(of("café"), "caf~C3~A9");
+        assert_eq!(of("con"), "~63on");
+        assert_eq!(of("com5"), "~63om5");
+        assert_eq!(of("come"), "come");
+        assert_eq!(of("_defaults"), "~5Fdefaults");
+        assert_eq!(of(".a"), "~2Ea");
+        assert_eq!(of(&"a".repeat(128)), "a".repeat(128));
+        assert!(of(&"a".repeat(129)).starts_with(&format!("{}~~", "a".repeat(64))));
     }
 }

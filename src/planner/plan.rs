@@ -1,7 +1,7 @@
 //! Compares what the files want with what was applied and, where it was looked at, with what the service shows:
 //! what would change, why, and exactly what would be sent.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::change::{Action, Change, Opening, Plan, Unreadable};
 use super::doubts::{self, Doubts};
@@ -61,9 +61,17 @@ pub(crate) fn plan(
 ) -> Plan {
     let mut plan = Plan::empty(state, options);
     let mutes = Mutes::at(options.now, options.mutes);
-    // Names that differ only by case may be one room, of which a file only changed the spelling.
+    // Names that differ only by case may be one room, of which a file only changed the spelling; not if each has its id.
+    let id = |name: &RoomName| state.applied(name).id.clone();
     let pruning = wanted.keys().filter(|_| options.prune);
-    let spelled: HashSet<String> = pruning.map(RoomName::folded).collect();
+    let mut spelled: HashMap<String, HashSet<Option<String>>> = HashMap::new();
+    for name in pruning {
+        spelled.entry(name.folded()).or_default().insert(id(name));
+    }
+    let is_spelled = |name: &RoomName| {
+        let (ids, own) = (spelled.get(&name.folded()), id(name));
+        ids.is_some_and(|ids| own.is_none() || ids.contains(&None) || ids.contains(&own))
+    };
     let leftover = state
         .rooms
         .keys()
@@ -71,7 +79,7 @@ pub(crate) fn plan(
     for name in wanted.keys().chain(leftover) {
         let room = Room::new(name, wanted, state, world, &mutes);
         let options = Options {
-            prune: options.prune && !spelled.contains(&name.folded()),
+            prune: options.prune && !is_spelled(name),
             ..*options
         };
         plan.add(&room, &options);
@@ -104,7 +112,8 @@ fn name_renamed(changes: &mut [Change], wanted: &Wanted, state: &State) {
             let file = &new.remove(at).file;
             format!(
                 "in the state, but no file wants it, and {file} says the same: if that is its file under another name, \
-                 write `roomName: {room}` into it"
+                 write `roomName: {}` into it",
+                room.quoted()
             )
         });
     }
@@ -177,7 +186,8 @@ pub(crate) const UNPROVEN: &str =
 pub(crate) fn only_claimed(room: &RoomName) -> String {
     format!(
         "nothing shows that it is the room that `roomctl state mv` moved here: the service does not show its id; \
-         `roomctl state forget {room}` gives the claim up, and the next apply adopts what is there"
+         `roomctl state forget {}` gives the claim up, and the next apply adopts what is there",
+        room.quoted()
     )
 }
 

@@ -41,6 +41,8 @@ pub(crate) enum LeftOutBy {
     Selection,
     /// The rooms directory of the run: its file is, or was, elsewhere.
     Place,
+    /// `unmanaged` of the configuration.
+    Choice,
 }
 
 /// How many rooms were not considered, and why.
@@ -53,6 +55,8 @@ pub(crate) struct LeftOut {
     pub not_selected: u64,
     /// Rooms whose file is, or was when they were applied, where was not looked.
     pub elsewhere: u64,
+    /// Rooms of the service that `unmanaged` in `roomctl.yaml` lists, and that neither a file nor the state has.
+    pub by_choice: u64,
 }
 
 impl LeftOut {
@@ -61,11 +65,21 @@ impl LeftOut {
             LeftOutBy::Claim => &mut self.not_owned,
             LeftOutBy::Selection => &mut self.not_selected,
             LeftOutBy::Place => &mut self.elsewhere,
+            LeftOutBy::Choice => &mut self.by_choice,
         } += 1;
     }
 
+    pub(crate) fn parts(&self) -> [u64; 4] {
+        [
+            self.not_selected,
+            self.not_owned,
+            self.elsewhere,
+            self.by_choice,
+        ]
+    }
+
     pub(crate) fn rooms(&self) -> u64 {
-        self.not_owned + self.not_selected + self.elsewhere
+        self.parts().into_iter().sum()
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -76,17 +90,14 @@ impl LeftOut {
 /// `2 rooms not selected, 1 room applied from elsewhere`.
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            not_owned,
-            not_selected,
-            elsewhere,
-        } = *self;
-        let parts = [
-            (not_selected, "not selected"),
-            (not_owned, "not owned here"),
-            (elsewhere, "of files elsewhere"),
+        let why = [
+            "not selected",
+            "not owned here",
+            "of files elsewhere",
+            "unmanaged by choice",
         ];
-        let parts = parts.into_iter().filter(|(rooms, _)| *rooms > 0);
+        let parts = self.parts().into_iter().zip(why);
+        let parts = parts.filter(|(rooms, _)| *rooms > 0);
         let parts: Vec<String> = parts
             .map(|(rooms, why)| format!("{} {why}", count(rooms, "room")))
             .collect();
@@ -105,6 +116,8 @@ pub(crate) struct Scope {
     pub whole: bool,
     /// The rooms that are this configuration's. `None`: all.
     pub owns: Option<Globs>,
+    /// The rooms that it leaves alone, unless they are managed after all.
+    pub unmanaged: BTreeSet<String>,
     /// What the user selected.
     pub selection: Selection,
     /// What the saved plan was made for.
@@ -217,7 +230,11 @@ impl Scope {
         let known = known.map(|(name, room)| (name.as_str(), Some(room)));
         let listed = unmanaged.iter().map(|name| (*name, None));
         let rooms = named.chain(known).chain(listed);
-        let others = self.others(rooms, wanted, elsewhere);
+        let mut others = self.others(rooms, wanted, elsewhere);
+        let chosen = unmanaged
+            .iter()
+            .filter(|name| self.unmanaged.contains(**name));
+        others.extend(chosen.map(|name| ((*name).to_owned(), LeftOutBy::Choice)));
         let is_considered = |name: &str| !others.contains_key(name);
         unmanaged.retain(|name| is_considered(name));
         wanted.retain(|name, _| is_considered(name.as_str()));
@@ -251,9 +268,7 @@ impl Scope {
             elsewhere.map(|files| files.keys().map(RoomName::folded).collect());
         let is_nowhere = |name: &str| {
             let files = elsewhere.as_ref();
-            files.is_some_and(|files| {
-                files.is_empty() || !files.contains(&name.to_ascii_lowercase())
-            })
+            files.is_some_and(|files| files.is_empty() || !files.contains(&name.to_lowercase()))
         };
         let is_here = |name: &str, room: Option<&AppliedRoom>| {
             let is_missed = room.is_none_or(|room| self.looked_for(room)) && is_nowhere(name);
@@ -476,6 +491,7 @@ mod tests {
                 not_owned,
                 not_selected,
                 elsewhere,
+                by_choice: _,
             } = found.left_out();
             assert_eq!((not_owned, not_selected, elsewhere), left_out, "{case}");
         }
@@ -499,6 +515,8 @@ mod tests {
             "",
             "a file with an error may declare it"
         );
+        scope.unmanaged = ["hr-new", "Sales-new", "payroll"].map(str::to_owned).into();
+        assert_eq!(unmanaged(&scope, Some(&elsewhere)), "sales-new");
         scope.owns = Some(globs(&["sales-*"]));
         assert_eq!(unmanaged(&scope, Some(&elsewhere)), "sales-new");
         scope.selection.exclude = globs(&["*new"]);

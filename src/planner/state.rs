@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::doubts::Doubts;
 use super::world::Sighting;
 use crate::model::unique::unique;
-use crate::model::{LiveRoom, RoomName, Run, Stored, StoredSettings, Wanted};
+use crate::model::{LiveRoom, NameRule, RoomName, Run, Stored, StoredSettings, Wanted};
 
 /// The version of the state format that this program writes. It reads all before it, which knew less of a room.
 pub(crate) const VERSION: u64 = 2;
@@ -160,7 +160,8 @@ impl AppliedRoom {
             _ => "a write of it was never answered, so a room of ours may exist",
         };
         Some(format!(
-            "no file wants it, and {why}: bring its file back, or forget it with `roomctl state forget {name}`"
+            "no file wants it, and {why}: bring its file back, or forget it with `roomctl state forget {}`",
+            name.quoted()
         ))
     }
 }
@@ -244,15 +245,20 @@ impl State {
     /// they hold. So does a write that was never answered: the same room got it, or did not.
     ///
     /// # Errors
-    /// When the claim could not be checked, or the name is taken, also by one that differs only by case: no
-    /// files could declare both. Then nothing changes.
-    pub(crate) fn rename(&mut self, old: &RoomName, new: &RoomName) -> Result<(), RenameError> {
+    /// When the claim could not be checked, or the name is taken, also, unless names are as they are, by one
+    /// that differs only by case: no files could declare both. Then nothing changes.
+    pub(crate) fn rename(
+        &mut self,
+        old: &RoomName,
+        new: &RoomName,
+        rule: NameRule,
+    ) -> Result<(), RenameError> {
         if old == new {
             return Err(RenameError::Same(new.clone()));
         }
-        let folded = new.folded();
+        let key = rule.key(new.as_str());
         let mut others = self.rooms.keys().filter(|name| *name != old);
-        if let Some(taken) = others.find(|name| name.folded() == folded) {
+        if let Some(taken) = others.find(|name| rule.key(name.as_str()) == key) {
             return Err(RenameError::Taken(taken.clone()));
         }
         let Some(room) = self.rooms.remove(old) else {
@@ -414,7 +420,10 @@ mod tests {
         };
         state.rooms.insert(room("a"), written);
         state.rooms.insert(room("b"), applied(6));
-        assert_eq!(state.rename(&room("a"), &room("A")), Ok(()));
+        assert_eq!(
+            state.rename(&room("a"), &room("A"), NameRule::UrlSafe),
+            Ok(())
+        );
         assert_eq!(
             state.rooms,
             [(room("A"), claimed), (room("b"), applied(6))].into()
@@ -439,7 +448,10 @@ mod tests {
             ("x", "c", RenameError::NotRemembered(room("x"))),
         ];
         for (old, new, error) in cases {
-            assert_eq!(state.rename(&room(old), &room(new)), Err(error));
+            assert_eq!(
+                state.rename(&room(old), &room(new), NameRule::UrlSafe),
+                Err(error)
+            );
             assert_eq!(state, before, "{old} to {new}");
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::model::catalogue::attributes;
+use crate::model::words::{printable, quoted};
 use crate::model::{LiveRoom, RoomName};
 
 /// Why a room is not there.
@@ -38,8 +39,9 @@ pub(super) fn sighting<'a>(world: &'a World, name: &RoomName) -> &'a Sighting {
 /// What to do about a room that the service names otherwise than a file, by case: it is not known to keep the
 /// case of a name.
 pub(crate) fn named_otherwise(theirs: &str) -> String {
+    let (shown, quoted) = (printable(theirs), quoted(theirs));
     format!(
-        "the service names this room `{theirs}`: call its file `{theirs}.yaml`, or write `roomName: {theirs}` \
+        "the service names this room `{shown}`: call its file `{shown}.yaml`, or write `roomName: {quoted}` \
          into it; then `roomctl apply` adopts the room"
     )
 }

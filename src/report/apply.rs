@@ -148,7 +148,7 @@ impl From<&Receipt> for ReceiptReport {
             held_back: _,
         } = receipt;
         Self {
-            room: room.to_string(),
+            room: room.as_str().to_owned(),
             action: *action,
             cause: *cause,
             outcome: *outcome,

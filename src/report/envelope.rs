@@ -12,6 +12,7 @@ use super::show::ShowReport;
 use super::state::{StateListReport, StateShowReport};
 use super::{AdoptReport, ApplyReport, DriftReport, PlanReport, ValidateReport};
 use crate::model::version::newer;
+use crate::model::words::printable_json;
 use crate::planner::seen::Seen;
 
 /// Version of all report formats. Minor: fields were added. Major: readers must refuse.
@@ -79,7 +80,7 @@ pub(super) fn serialize<T: Report, S: Serializer>(
 
 /// JSON as we write it: indented, and ended by a line break.
 pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(|text| text + "\n")
+    serde_json::to_string_pretty(value).map(|text| printable_json(&text) + "\n")
 }
 
 impl<T: Report> JsonSchema for Envelope<'_, T> {

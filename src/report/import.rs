@@ -67,6 +67,9 @@ pub(crate) struct RoomReport {
     pub message: Option<String>,
     /// The variables that its file refers to, by name.
     pub variables: Vec<String>,
+    /// Whether it is its name that keeps it out; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_name: bool,
 }
 
 impl RoomReport {
@@ -78,6 +81,7 @@ impl RoomReport {
             outcome,
             message: Some(message.into()),
             variables: Vec::new(),
+            by_name: false,
         }
     }
 }

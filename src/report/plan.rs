@@ -157,7 +157,7 @@ impl From<&Unreadable> for UnreadableReport {
     fn from(room: &Unreadable) -> Self {
         Self {
             was_read: room.was_read,
-            room: room.room.to_string(),
+            room: room.room.as_str().to_owned(),
             file: room.file.clone(),
             message: room.message.clone(),
         }
@@ -332,7 +332,7 @@ fn muted(plan: &Plan) -> Vec<MutedRoom> {
     let all: BTreeMap<&RoomName, &Vec<Muted>> = changes.chain(&plan.muted).collect();
     let some = all.into_iter().filter(|(_, muted)| !muted.is_empty());
     some.map(|(room, muted)| MutedRoom {
-        room: room.to_string(),
+        room: room.as_str().to_owned(),
         attributes: muted.iter().map(MutedReport::from).collect(),
     })
     .collect()
@@ -342,7 +342,7 @@ fn undeclared(plan: &Plan) -> Vec<UndeclaredRoom> {
     let rooms = plan.undeclared.iter();
     rooms
         .map(|(room, moved)| UndeclaredRoom {
-            room: room.to_string(),
+            room: room.as_str().to_owned(),
             attributes: moved.iter().map(UndeclaredReport::from).collect(),
         })
         .collect()
@@ -365,7 +365,7 @@ fn change_report(
     });
     let attributes: Vec<AttributeReport> = attributes.collect();
     ChangeReport {
-        room: change.room.to_string(),
+        room: change.room.as_str().to_owned(),
         action: change.action,
         line: first_line(&attributes, origins),
         file: change.file.clone(),

@@ -20,7 +20,7 @@ use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::{Origins, RoomOrigins, Value, Wanted, WantedRoom};
 use crate::planner::limits::{Limits, refusals_of};
-use crate::planner::{Action, Cause, LeftOut, Narrowed, SavedChange};
+use crate::planner::{Action, Cause, Narrowed, SavedChange};
 
 /// The plan that was made again, of all rooms that it is about, whatever is applied of it.
 #[derive(Clone, Copy, Debug)]
@@ -184,9 +184,8 @@ impl Check<'_> {
         if !self.may_be(rooms(self.shown), self.rooms_then()) {
             return Some("the number of unchanged rooms");
         }
-        let parts = |one: &LeftOut| [one.not_owned, one.not_selected, one.elsewhere];
         let (then, now) = (&self.shown.left_out, &self.remade.report.left_out);
-        let mut pairs = parts(then).into_iter().zip(parts(now));
+        let mut pairs = then.parts().into_iter().zip(now.parts());
         if !pairs.all(|(then, now)| self.may_be(then, now)) {
             return Some("the rooms that are left out");
         }

@@ -59,7 +59,7 @@ impl ShowReport {
             ..attribute(name, value, &wanted.file, origins.get(*name))
         };
         Self {
-            room: room.to_string(),
+            room: room.as_str().to_owned(),
             file: wanted.file.clone(),
             attributes: wanted.settings.iter().map(attribute).collect(),
         }

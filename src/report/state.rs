@@ -82,7 +82,7 @@ impl StateListReport {
     /// The rooms of `state` that are selected.
     pub(crate) fn new(state: &State, selection: &Selection) -> Self {
         let listed = |(name, room): (&RoomName, &AppliedRoom)| ListedRoom {
-            room: name.to_string(),
+            room: name.as_str().to_owned(),
             confirmed: room.is_confirmed(),
             attributes: room.settings.len() as u64,
             overridden: room.overridden.len() as u64,
@@ -123,7 +123,7 @@ impl StateShowReport {
         Self {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
-            room: name.to_string(),
+            room: name.as_str().to_owned(),
             id: id.clone(),
             confirmed: room.is_confirmed(),
             asserted: *asserted,

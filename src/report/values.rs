@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::model::catalogue::{Kind, kind};
+pub(super) use crate::model::words::printable;
 use crate::model::words::{count, span};
 
 /// `Room` for `room`.
@@ -20,27 +21,6 @@ pub(super) fn place(file: &str, line: Option<u32>) -> String {
         Some(line) => format!("{file}:{line}"),
         None => file.to_owned(),
     }
-}
-
-/// `text` without anything that acts on a terminal or reorders what is read: control characters, and the
-/// marks that change the direction of text, come out as escapes.
-pub(super) fn printable(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    if !text.contains(acts) {
-        return text.to_owned();
-    }
-    text.chars()
-        .map(|c| {
-            if acts(c) {
-                c.escape_unicode().to_string()
-            } else {
-                c.to_string()
-            }
-        })
-        .collect()
 }
 
 /// The value of an attribute on one line; with a moment's date and its distance from `now` (Unix seconds), or a

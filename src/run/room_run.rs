@@ -320,7 +320,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             return None;
         }
         let read = self.crew.service.get(&lower, &mut self.tally).await;
-        matches!(read, End::Room(_)).then(|| lower.to_string())
+        matches!(read, End::Room(_)).then(|| lower.as_str().to_owned())
     }
 
     /// Why the room must not be written, now that it was read.

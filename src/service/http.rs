@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::model::Secret;
 use crate::model::address::is_loopback;
+use crate::model::words::escaped;
 use crate::service::api::{Answer, Request, Transport, TransportError};
 use crate::service::unreachable::{NoAddress, words};
 
@@ -137,31 +138,28 @@ impl Http {
         })
     }
 
-    fn url(&self, request: &Request<'_>) -> Result<Url, TransportError> {
+    fn url(&self, request: &Request<'_>) -> Url {
         let mut url = self.base.clone();
-        {
-            let mut path = url
-                .path_segments_mut()
-                .map_err(|()| TransportError::NotSent("the base URL has no path".to_owned()))?;
-            path.pop_if_empty().extend(["api", "v1"]);
-            match request {
-                Request::Get(room) | Request::Put(room, _) | Request::Delete(room) => {
-                    path.extend(["room", room.as_str()])
-                }
-                Request::Post(..) => path.push("room"),
-                // Plural, and seen in public clients only.
-                Request::List => path.push("rooms"),
-            };
-        }
+        let path = match request {
+            // Not left to the type, which drops line ends and tabs: that would be another room.
+            Request::Get(room) | Request::Put(room, _) | Request::Delete(room) => {
+                let keeps = |_, byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+                format!("room/{}", escaped(room.as_str(), '%', keeps))
+            }
+            Request::Post(..) => "room".to_owned(),
+            // Plural, and seen in public clients only.
+            Request::List => "rooms".to_owned(),
+        };
+        url.set_path(&format!("/api/v1/{path}"));
         url.query_pairs_mut()
             .append_pair("secretKey", self.key.expose());
-        Ok(url)
+        url
     }
 }
 
 impl Transport for Http {
     async fn send(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
-        let url = self.url(request)?;
+        let url = self.url(request);
         let builder = match request {
             Request::Get(_) | Request::List => self.client.get(url),
             Request::Delete(_) => self.client.delete(url),
@@ -266,6 +264,8 @@ fn check_base(text: &str) -> Result<Url, HttpError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::{NameRule, RoomName, Settings};
 
@@ -314,11 +314,32 @@ mod tests {
         .unwrap();
         let room = RoomName::parse("a.b~c", NameRule::UrlSafe).unwrap();
         let settings = Settings::new();
-        let get = http.url(&Request::Get(&room)).unwrap();
+        let get = http.url(&Request::Get(&room));
         assert_eq!(get.path(), "/api/v1/room/a.b~c");
         assert_eq!(get.query(), Some("secretKey=a+b%26c"));
-        let post = http.url(&Request::Post(&room, &settings)).unwrap();
+        let post = http.url(&Request::Post(&room, &settings));
         assert_eq!(post.path(), "/api/v1/room");
+    }
+
+    proptest! {
+        /// Whatever the name, the path has one segment for it, which says that name and no other.
+        #[test]
+        fn a_name_is_read_from_its_url_as_it_is(name in ".{1,20}|[./%\\\\\t\r\n?#+ é2eE]{1,9}") {
+            let Ok(room) = RoomName::try_from(name) else { return Ok(()) };
+            let http = Http::new("http://127.0.0.1:9", Secret::new("k"), Duration::from_secs(1)).unwrap();
+            let url = http.url(&Request::Get(&room));
+            prop_assert_eq!(url.query(), Some("secretKey=k"));
+            let segments: Vec<&str> = url.path_segments().unwrap().collect();
+            prop_assert_eq!(&segments[..3], ["api", "v1", "room"]);
+            let (mut bytes, mut rest) = (Vec::new(), segments[3]);
+            while let Some((before, escape)) = rest.split_once('%') {
+                bytes.extend(before.bytes());
+                bytes.push(u8::from_str_radix(&escape[..2], 16).unwrap());
+                rest = &escape[2..];
+            }
+            bytes.extend(rest.bytes());
+            prop_assert_eq!((segments.len(), &*bytes), (4, room.as_str().as_bytes()));
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ const CONTEXT: Context<'static> = Context {
     defaults: Defaults::NONE,
     sandbox: false,
     owns: None,
+    unmanaged: None,
     policies: Policies::NONE,
 };
 

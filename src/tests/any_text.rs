@@ -14,6 +14,7 @@ const CONTEXT: Context = Context {
     defaults: Defaults::NONE,
     sandbox: false,
     owns: None,
+    unmanaged: None,
     policies: Policies::NONE,
 };
 

@@ -20,6 +20,7 @@ const CONTEXT: Context = Context {
     sandbox: false,
     policies: Policies::NONE,
     owns: None,
+    unmanaged: None,
 };
 
 const ROOMS: [&str; 2] = ["a", "b"];

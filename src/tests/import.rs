@@ -59,6 +59,7 @@ fn name() -> impl Strategy<Value = String> {
         proptest::sample::select(odd.split_whitespace().collect::<Vec<_>>())
             .prop_map(str::to_owned),
         "[a-z0-9_~.A-Z-]{1,12}",
+        "\\PC{1,12}|.{1,255}|[ \"'\\\\#:{}\u{202e}\u{1b}\n\u{85}-]{1,6}",
         "[-+]?[0-9._]{1,3}[exob]?[-+0-9a-f]{0,3}",
     ]
 }
@@ -74,7 +75,7 @@ proptest! {
         let draft = draft(&live, &Known::nothing(), 1_790_000_000).unwrap();
         let nothing = Wanted::new();
         let variables = draft.variables(&room, &mut VariableNames::new(EnvPrefix::ROOM, [&nothing; 2]));
-        let stem = if is_its_own { stem(&room) } else { "another".to_owned() };
+        let stem = if is_its_own { stem(&room, NameRule::AsIs) } else { "another".to_owned() };
         let yaml = RoomYaml { room: &room, stem: &stem, schema: None, draft: &draft, variables: &variables };
         let text = room_yaml(&yaml);
         prop_assert!(!text.contains("canary"), "{text}");
@@ -91,7 +92,7 @@ proptest! {
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, values) in lookups.into_iter().enumerate() {
             let variables = Variables { prefix: EnvPrefix::ROOM, values };
-            let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false, owns: None, policies: Policies::NONE };
+            let context = Context { names: NameRule::AsIs, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false, owns: None, unmanaged: None, policies: Policies::NONE };
             let (parsed, findings) = parse("", &stem, &text, &context);
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));
             prop_assert_eq!(&parsed.name, &room);
@@ -110,7 +111,7 @@ proptest! {
     #[test]
     fn what_is_not_shown_is_kept(before in live_room(), shown in live_room(), bits in any::<u64>(), defaults in any::<u64>()) {
         let room = RoomName::try_from("a".to_owned()).unwrap();
-        let context = Context { names: NameRule::UrlSafe, now: 1_790_000_000, variables: Variables::NONE, defaults: Defaults::NONE, sandbox: false, owns: None, policies: Policies::NONE };
+        let context = Context { names: NameRule::AsIs, now: 1_790_000_000, variables: Variables::NONE, defaults: Defaults::NONE, sandbox: false, owns: None, unmanaged: None, policies: Policies::NONE };
         let write = |draft: &Draft, files: &Wanted| {
             let nothing = Wanted::new();
             let variables = draft.variables(&room, &mut VariableNames::new(EnvPrefix::ROOM, [files, &nothing]));

@@ -38,6 +38,7 @@ fn findings_below(text: &str, names: NameRule, defaults: &Defaults) -> Vec<Findi
         variables: Variables::NONE,
         sandbox: false,
         owns: None,
+        unmanaged: None,
         policies: Policies::NONE,
         defaults,
     };
@@ -50,7 +51,7 @@ fn findings(text: &str, names: NameRule) -> Vec<Finding> {
 
 /// Whether the program takes a room file, under the wide rule for names: the schema does not know `roomctl.yaml`.
 fn taken(text: &str) -> bool {
-    !Finding::any_error(&findings(text, NameRule::UrlSafe))
+    !Finding::any_error(&findings(text, NameRule::AsIs))
 }
 
 fn taken_as_defaults(text: &str) -> bool {
@@ -86,7 +87,11 @@ fn corpus(folder: &str) -> Vec<(String, String)> {
 }
 
 /// Wrong, and no schema can say so.
-const ONLY_FOUND_BY_THE_PROGRAM: [(&str, &str); 8] = [
+const ONLY_FOUND_BY_THE_PROGRAM: [(&str, &str); 10] = [
+    (
+        "only-roomctl-blank-in-name",
+        "a schema does not know roomctl.yaml",
+    ),
     ("only-roomctl-day", "a pattern knows no calendar"),
     (
         "only-roomctl-duplicate-key",
@@ -103,6 +108,10 @@ const ONLY_FOUND_BY_THE_PROGRAM: [(&str, &str); 8] = [
     (
         "only-roomctl-number-form",
         "a schema sees the number, not how it is written",
+    ),
+    (
+        "only-roomctl-reference-as-name",
+        "a schema does not know roomctl.yaml",
     ),
     (
         "only-roomctl-upper-case-name",
@@ -322,7 +331,7 @@ proptest! {
         prop_assert!(underlined_above.is_empty() || !taken_above, "{above_text} {underlined_above:?}");
         if taken_above {
             let holds = Defaults::NONE.below(Arc::new(layer));
-            let found = findings_below(&text, NameRule::UrlSafe, &holds);
+            let found = findings_below(&text, NameRule::AsIs, &holds);
             let underlined = underlined(&ROOM_WITH_DEFAULTS, &room);
             let refused = Finding::any_error(&found);
             prop_assert!(underlined.is_empty() || refused, "{above_text} {text} {underlined:?}");
@@ -333,7 +342,7 @@ proptest! {
     #[test]
     fn an_editor_misses_little(room in room()) {
         let text = file(&room);
-        let found = findings(&text, NameRule::UrlSafe);
+        let found = findings(&text, NameRule::AsIs);
         let errors: Vec<_> = found.iter().filter(|f| f.severity == Severity::Error).collect();
         let free = |a: &&Attribute| matches!(a.kind, Kind::Moment | Kind::Span | Kind::SecretUrl);
         let looks_free: Vec<&str> = attributes().iter().filter(free).map(|a| a.name).collect();

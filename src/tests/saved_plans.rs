@@ -42,6 +42,7 @@ fn files(text: &str, variable: Option<&'static str>) -> (Wanted, Origins) {
         defaults: Defaults::NONE,
         sandbox: false,
         owns: None,
+        unmanaged: None,
         policies: Policies::NONE,
     };
     let (room, findings) = parse("rooms/a.yaml", "a", text, &context);

@@ -279,6 +279,7 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
     let owns = turn.owns.as_ref().map(|owns| parsed(owns));
     let context = Context {
         names: NameRule::Lowercase,
+        unmanaged: None,
         now: options().now,
         variables: Variables::NONE,
         defaults: Defaults::NONE,
@@ -386,7 +387,7 @@ proptest! {
         let others = [("privacy", json!(if has_drifted { "public" } else { "private" })), ("maxParticipants", json!(theirs))];
         let others: BTreeMap<String, Value> = others.map(|(name, value)| (name.to_owned(), value)).into();
         bench.world().create("board", others.clone(), 0);
-        bench.state.rename(&name("hr-a"), &name("board")).unwrap();
+        bench.state.rename(&name("hr-a"), &name("board"), NameRule::UrlSafe).unwrap();
         if is_hidden {
             bench.world().set_quirks(quirks(&["hide=_id"]));
         }

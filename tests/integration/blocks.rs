@@ -367,7 +367,7 @@ fn file_of(block: &str) -> Option<&'static str> {
     let mut lines = block.lines();
     let first = lines.find(|line| !line.starts_with('#') && !line.starts_with(' '));
     match first?.split(':').next()? {
-        "guard" | "owns" | "policies" | "accept" => Some("roomctl.yaml"),
+        "guard" | "owns" | "policies" | "accept" | "names" | "unmanaged" => Some("roomctl.yaml"),
         "mutes" => Some("mutes.yaml"),
         "privacy" => Some("rooms/webinar.yaml"),
         "- uses" | "repos" => None,

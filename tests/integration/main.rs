@@ -40,6 +40,7 @@ mod kinds;
 mod layers;
 mod live;
 mod mutes;
+mod names;
 mod packaging;
 mod pages;
 mod picture;

@@ -189,7 +189,7 @@ fn only_what_is_selected_is_named_to_the_service() {
         assert_eq!(rooms_in(&report, list), ["apac"], "{}", ran.all());
         assert_eq!(
             report["left_out"],
-            json!({"not_owned": 0, "not_selected": 3, "elsewhere": 0})
+            json!({"not_owned": 0, "not_selected": 3, "elsewhere": 0, "by_choice": 0})
         );
         assert_eq!(named(&site, from), ["apac"], "{command:?}");
     }
@@ -543,7 +543,7 @@ fn rooms_of_others_are_left_alone() {
     );
     assert_eq!(
         drift.json()["left_out"],
-        json!({"not_owned": 3, "not_selected": 0, "elsewhere": 0})
+        json!({"not_owned": 3, "not_selected": 0, "elsewhere": 0, "by_choice": 0})
     );
     let plan = site.run(&["plan", "--format", "json"]);
     assert_eq!(plan.json()["summary"]["orphan"], 1, "{}", plan.all());

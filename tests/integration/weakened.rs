@@ -372,3 +372,27 @@ fn what_is_only_proposed_is_said_and_decides_nothing() {
     let unknown = plan(&site, &["--proposed", "--output=x"]);
     assert_eq!(unknown.code, 64, "{}", unknown.all());
 }
+
+#[test]
+fn a_room_that_is_listed_as_unmanaged_is_a_change_of_the_configuration_that_is_said() {
+    let config = "app: acme\nguard: {require_allow: [guard-weakened]}\nunmanaged: [old, room-09]\n";
+    let site = branch(config);
+    let config = config.replace("old, room-09", "old, \"Secret\\u202e Room\"");
+    site.scratch.write("roomctl.yaml", &config);
+    site.room(9, "privacy: private\n");
+    commit(&site, "list");
+    let json = plan(&site, &["--format", "json"]);
+    assert_eq!(weakened(&json), ["unmanaged this-change"]);
+    let one = &json.json()["weakened"][0];
+    assert_eq!(one["line"], 3);
+    let message = one["message"].as_str().unwrap();
+    for words in [
+        "reported as unmanaged any more: \"Secret\\u202e Room\"",
+        "may be written: room-09",
+        "the base refuses rooms/room-09.yaml:1",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    let ran = apply(&site, &[]);
+    assert_eq!((ran.code, site.count("POST")), (4, 2), "{}", ran.all());
+}

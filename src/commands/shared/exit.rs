@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::files::text_file::ConfigError;
+use crate::model::words::printable;
 use crate::planner::state::RenameError;
 use crate::service::http::HttpError;
 use crate::simulator::SimulatorError;
@@ -115,7 +116,7 @@ impl Failure {
     /// Adds the nearest name to the one that is not known; `otherwise` when none is near.
     pub(crate) fn did_you_mean(self, nearest: Option<&str>, otherwise: &str) -> Self {
         match nearest {
-            Some(name) => self.hint(format!("did you mean `{name}`?")),
+            Some(name) => self.hint(format!("did you mean `{}`?", printable(name))),
             None => self.hint(otherwise),
         }
     }
@@ -166,11 +167,13 @@ impl From<RenameError> for Failure {
                 because(Exit::Usage).hint("`roomctl state list` names the rooms that are")
             }
             RenameError::Taken(taken) => because(Exit::Refused).hint(format!(
-                "if the memory of that room is wrong, `roomctl state forget {taken}` first"
+                "if the memory of that room is wrong, `roomctl state forget {}` first",
+                taken.quoted()
             )),
             RenameError::NoId(old) => because(Exit::Refused).hint(format!(
-                "`roomctl state forget {old}`, and let a file name the room as it is called now: apply \
-                 reads it first, and takes it over"
+                "`roomctl state forget {}`, and let a file name the room as it is called now: apply \
+                 reads it first, and takes it over",
+                old.quoted()
             )),
         }
     }

@@ -93,7 +93,8 @@ fn forbidden(base: &Then) -> BaseGuard {
 /// Whether the base refuses rooms that are read here, which is said of the guards that are `weaker`: then the change brings
 /// with it what it takes the guard away from.
 fn lets_through(here: &Workspace, base: &Configuration, weaker: &mut [Weakening]) -> bool {
-    let is_about_rooms = |one: &Weakening| ["policies", "owns", "names"].contains(&one.key);
+    let is_about_rooms =
+        |one: &Weakening| ["policies", "owns", "names", "unmanaged"].contains(&one.key);
     if !weaker.iter().any(is_about_rooms) {
         return false;
     }
@@ -104,6 +105,7 @@ fn lets_through(here: &Workspace, base: &Configuration, weaker: &mut [Weakening]
     let context = Context {
         names: base.names(),
         owns: base.config.owns.get(),
+        unmanaged: base.config.unmanaged.get(),
         ..here.context(&*policies)
     };
     let mut refused = load_by(here, &context).findings;

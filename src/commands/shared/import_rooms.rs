@@ -64,13 +64,17 @@ impl Import<'_> {
         let (mut read, mut rooms) = (Vec::new(), Vec::new());
         for text in names {
             let refused = |why: String| RoomReport::not_imported(text, Outcome::Refused, why);
+            let by_name = |why| RoomReport {
+                by_name: true,
+                ..refused(why)
+            };
             if let Some(wanted) = self.elsewhere.get(text.as_str()) {
                 let file = &wanted.file;
                 let why = format!("{file} declares it, where this run does not look");
                 rooms.push(refused(why));
                 continue;
             }
-            let mut spelled = spellings[&text.to_lowercase()].iter();
+            let mut spelled = spellings[&rule.key(text)].iter();
             match (
                 RoomName::parse(text, rule),
                 spelled.find(|other| **other != text),
@@ -79,9 +83,9 @@ impl Import<'_> {
                     let by_case = format!("its name differs only by case from `{twin}`");
                     let declared = self.loaded.wanted.contains_key(*twin);
                     let hint = declared.then(|| format!("; if {}", named_otherwise(text)));
-                    rooms.push(refused(by_case + &hint.unwrap_or_default()));
+                    rooms.push(by_name(by_case + &hint.unwrap_or_default()));
                 }
-                (Err(error), None) => rooms.push(refused(format!("{error}; {}", error.help()))),
+                (Err(error), None) => rooms.push(by_name(error.to_string())),
                 (Ok(name), None) => match self.managed_by(&name, state) {
                     Some(why) => rooms.push(RoomReport::not_imported(text, Outcome::Skipped, why)),
                     None => read.push(name),
@@ -112,7 +116,7 @@ impl Import<'_> {
         let mut spellings: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for name in names.iter().map(String::as_str).chain(managed) {
             spellings
-                .entry(name.to_lowercase())
+                .entry(self.workspace.configuration.names().key(name))
                 .or_default()
                 .insert(name);
         }
@@ -182,11 +186,12 @@ impl Import<'_> {
             applied: applied.into(),
         });
         Ok(RoomReport {
-            room: room.to_string(),
+            room: room.as_str().to_owned(),
             outcome: Outcome::Imported,
             message: remarks(&draft, taken_in, self.is_added_to(&place, &draft)),
             file: Some(place.shown),
             variables: draft.refers_to(variables).into_iter().collect(),
+            by_name: false,
         })
     }
 
@@ -275,7 +280,10 @@ impl Import<'_> {
             });
         }
         let dir = self.dir.unwrap_or(Path::new(""));
-        let relative = dir.join(format!("{}.yaml", stem(room)));
+        let relative = dir.join(format!(
+            "{}.yaml",
+            stem(room, self.workspace.configuration.names())
+        ));
         Ok(Place {
             shown: as_typed(&self.workspace.rooms.join(&relative)),
             relative,

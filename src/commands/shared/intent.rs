@@ -179,7 +179,11 @@ impl Intent {
     fn rooms(&self) -> BTreeSet<String> {
         match self {
             Self::Fresh(_) | Self::Covered(..) => BTreeSet::new(),
-            Self::Saved(saved, _) => saved.changes.iter().map(|c| c.room.to_string()).collect(),
+            Self::Saved(saved, _) => saved
+                .changes
+                .iter()
+                .map(|c| c.room.as_str().to_owned())
+                .collect(),
         }
     }
 }

@@ -37,9 +37,9 @@ fn names_here() -> Option<Vec<String>> {
     let Alone { global } = Alone::try_parse_from(["roomctl"]).ok()?;
     let workspace = Workspace::new(&global).ok()?;
     let files = load(&workspace, NOBODY).wanted.into_keys();
-    let mut names: Vec<String> = files.map(|name| name.to_string()).collect();
+    let mut names: Vec<String> = files.map(|name| name.as_str().to_owned()).collect();
     if let Ok(Found { state, .. }) = workspace.load_state() {
-        names.extend(state.rooms.keys().map(ToString::to_string));
+        names.extend(state.rooms.keys().map(|name| name.as_str().to_owned()));
     }
     Some(names)
 }

@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::room_names::rooms;
 use crate::model::suggest::nearest;
+use crate::model::words::printable;
 use crate::model::{Glob, Globs};
 use crate::planner::{LeftOutBy, Selection};
 
@@ -57,14 +58,15 @@ pub(crate) fn check(
         let mut elsewhere = known.iter().filter(|name| is_elsewhere(name));
         return Err(match elsewhere.find(|name| selection.target.matching(name).any(|one| one == at)) {
             Some(name) => failure.hint(format!(
-                "there is `{name}`, which this run leaves out: its file is elsewhere, or roomctl.yaml does not own it"
+                "there is `{}`, which this run leaves out: its file is elsewhere, or `owns` or `unmanaged` in roomctl.yaml says so",
+                printable(name)
             )),
             None => failure.did_you_mean(near(glob), "`roomctl state list` names the rooms of the state"),
         });
     }
     for (_, glob) in unmatched(&selection.exclude, known, |_| true) {
         let exclude = glob.as_str().escape_debug();
-        let near = near(glob).map(|name| format!("; did you mean `{name}`?"));
+        let near = near(glob).map(|name| format!("; did you mean `{}`?", printable(name)));
         let near = near.unwrap_or_default();
         output.note(&format!(
             "warning: --exclude {exclude} matches no room{near}\n"

@@ -100,7 +100,9 @@ impl Workspace {
         if global.rooms.is_some() && !is_said {
             workspace.ask_the_state();
         }
-        workspace.scope.owns = workspace.configuration.config.owns.get().cloned();
+        let config = &workspace.configuration.config;
+        workspace.scope.owns = config.owns.get().cloned();
+        workspace.scope.unmanaged = config.unmanaged.get().cloned().unwrap_or_default();
         Ok(workspace)
     }
 
@@ -188,6 +190,7 @@ impl Workspace {
     pub(crate) fn context<'a>(&'a self, ask: &'a dyn Ask) -> Context<'a> {
         Context {
             owns: self.scope.owns.as_ref(),
+            unmanaged: Some(&self.scope.unmanaged),
             policies: Policies { ask, rooms: 0 },
             defaults: Defaults::NONE,
             sandbox: self.sandbox,

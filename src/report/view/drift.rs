@@ -7,6 +7,7 @@ use super::{
     Detail, Item, Line, Names, Remark, Trace, View, Weight, against, count, counted, footer,
     joined, left_out, value,
 };
+use crate::model::words::printable_json;
 use crate::planner::drift::Checked;
 use crate::planner::{Cause, Verdict};
 use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
@@ -171,7 +172,12 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
 fn mute(room: &str, attribute: &str, now: i64) -> String {
     let until = Timestamp::from_second(now).and_then(|now| now.checked_add((30 * 24).hours()));
     let until = until.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
-    format!("- {{room: \"{room}\", attribute: {attribute}, reason: \"why\", until: {until}}}")
+    // As a pattern, and as JSON has it.
+    let is_sign = |c: char| "*?[{}\\".contains(c);
+    let signs = |c: char| [is_sign(c).then_some('\\'), Some(c)].into_iter().flatten();
+    let room = Json::from(room.chars().flat_map(signs).collect::<String>());
+    let room = printable_json(&room.to_string());
+    format!("- {{room: {room}, attribute: {attribute}, reason: \"why\", until: {until}}}")
 }
 
 fn remarks(report: &DriftReport, detail: Detail) -> Vec<Remark> {

@@ -1,7 +1,8 @@
 //! The view of an import.
 
 use super::{Item, Remark, View, Weight, count, counted, left_out};
-use crate::model::words::plural;
+use crate::model::words::{listed, plural};
+use crate::model::{NameRule, RoomName};
 use crate::report::import::{ImportReport, Outcome, RoomReport};
 
 pub(crate) fn import(report: &ImportReport) -> View {
@@ -11,6 +12,7 @@ pub(crate) fn import(report: &ImportReport) -> View {
     let mut remarks: Vec<Remark> = warning
         .map(|text| Remark::new(Weight::Warning, "Warning", text.as_str()))
         .collect();
+    remarks.extend(ways_on(&report.rooms));
     remarks.extend(left_out(report.left_out));
     let variables = report.variables.len() as u64;
     if variables > 0 {
@@ -36,6 +38,24 @@ pub(crate) fn import(report: &ImportReport) -> View {
         ..View::default()
     }
     .printable()
+}
+
+/// What to write for rooms that their names keep out, all of them: it is to be copied.
+fn ways_on(rooms: &[RoomReport]) -> Option<Remark> {
+    let named = rooms.iter().filter(|room| room.by_name);
+    let named: Vec<&str> = named.map(|room| room.room.as_str()).collect();
+    let as_is = named.iter();
+    let as_is = as_is.filter(|name| RoomName::parse(name, NameRule::AsIs).is_ok());
+    let as_is = match as_is.count() {
+        0 => String::new(),
+        some => format!("`names: as-is` imports {some} of them under escaped file names, or "),
+    };
+    let text = format!(
+        "{} kept out by name; in roomctl.yaml, {as_is}`unmanaged: [{}]` leaves them alone and only counts them",
+        count(named.len() as u64, "room"),
+        listed(&named, usize::MAX)
+    );
+    (!named.is_empty()).then(|| Remark::new(Weight::Warning, "Names", text))
 }
 
 fn item(room: &RoomReport) -> Item {
