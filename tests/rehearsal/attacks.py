@@ -800,6 +800,48 @@ never_planned("a configuration of the other name, of which no plan is made", lam
 never_planned("a mute of which no plan is made", lambda _: f"mutes: {json.dumps([{**MUTE, 'room': 'quick-*'}])}\n", "mutes.yaml")
 
 
+def never_started(through, room, title, files, more=0):
+    """A pull request that takes care that no workflow is started, neither for it nor for its merge; then a room that moves."""
+
+    @attack("13", "a fork", through)
+    def function(s):
+        check(s.apply(s.merge(s.pull_request({f"rooms/{room}.yaml": "maxParticipants: 4\n"}))), s.runner.log)
+        applied, crowd = s.main(), {f"docs/{n:03}.md": f"{n}\n" for n in range(more)}
+        pull = s.open({**files, **crowd}, title=title)
+        s.plan(pull)
+        check(s.commented is None, "no plan")
+        sha = s.merge(pull)
+        if s.apply(sha) is not None:
+            refused(s, 4, "no reviewed plan")
+        s.by_hand(room, '{"privacy": "public"}')
+        s.drift()
+        issues = [one for one in s.hub.issues if one["labels"] == ["roomctl-drift"] and one["state"] == "open"]
+        said = issues[-1]["body"] if issues else ""
+        check(sha[:12] in said and all(file in said for file in files) and "by hand" in said, f"the merge is told: {said}")
+        check(f"<code>{room}</code> drifted" in said, f"what it brought is not believed: {said}")
+        # Whoever follows that sees what nobody reviewed.
+        check(s.apply(sha, allow="") is False and s.state("applied") == applied, s.runner.log)
+        stopped = refused(s, 4, "no reviewed plan")
+        git("-C", s.clone, "checkout", "-q", "main")
+        git("-C", s.clone, "revert", "-m", "1", "--no-edit", sha)
+        s.push("main")
+        s.by_hand(room, '{"privacy": "private"}')
+        s.drift()
+        check(sha[:12] not in issues[-1]["body"] or issues[-1]["state"] == "closed", f"undone, it is told no more: {issues}")
+        return f"drift.yml, which tells it and compares with what was applied; started by hand: {stopped}"
+
+    function.__name__ = through
+
+
+def a_mute(room):
+    return {"mutes.yaml": f"mutes: {json.dumps([{**MUTE, 'room': room}])}\n"}
+
+
+never_started("a mute in a merge whose title says [skip ci]", "quiet-1", "Typo [skip ci]", a_mute("quiet-1"))
+never_started("a room in a merge whose last line is skip-checks", "quiet-2", "Typo\n\n\nskip-checks: true", {"rooms/quiet-2.yaml": PUBLIC})
+never_started("a mute behind more files than a filter sees", "quiet-3", "Typo", a_mute("quiet-3"), 301)
+
+
 @attack("2, 5", "somebody who may push", "a merge the other way round, whose first parents know nothing of a guard")
 def a_merge_the_other_way_round(s):
     before, config = s.main(), (s.clone / "roomctl.yaml").read_text()

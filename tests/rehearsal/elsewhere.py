@@ -118,6 +118,17 @@ class Place(loopback.Place):
             check(self.branch() == (["tea"], applied), self.branch())
         check(apply(ALLOW="privacy-widened guard-weakened") == 0, self.said)
 
+    def skipped(self, drift):
+        """A mute is merged, and nothing is started for it; then somebody moves the room."""
+        self.write("mutes.yaml", 'mutes: [{room: tea, attribute: "*", reason: r, until: 2099-01-01}]\n')
+        self.commit("Typo [skip ci]")
+        check(drift() == 2 and "mutes.yaml" in self.said and "drifted" not in self.said, f"what is not applied is told: {self.said}")
+        self.by_hand("tea", '{"maxParticipants": 9}')
+        check(drift() == 2 and "1 drifted" in self.said, f"and it is not believed: {self.said}")
+        self.by_hand("tea", '{"maxParticipants": 5}')
+        git("-C", self.clone, "revert", "--no-edit", "HEAD")
+        check(drift() == 0, f"undone, it is told no more: {self.said}")
+
     def shell(self, lines, more, options="-e"):
         """Runs lines in one shell, as a runner does. Gives out the exit code."""
         done = subprocess.run(
@@ -129,7 +140,8 @@ class Place(loopback.Place):
         return done.returncode
 
     def look(self):
-        """Every report that is there is what its readers take, and holds no secret."""
+        """After a job: every report that is there is what its readers take, and holds no secret. The next one begins anew."""
+        git("-C", self.clone, "checkout", "-q", "main")
         for file in (self.clone / "reports").iterdir():
             text = file.read_text()
             check("canary" not in text, f"a secret is in {file}")
@@ -187,6 +199,7 @@ def gitlab(program, work):
     place.by_hand("tea", '{"maxParticipants": 11}')
     check(run("apply", **SECRETS) in (0, 4), place.said)
     place.attack(lambda: run("review"), lambda **more: run("apply", **SECRETS, **more))
+    place.skipped(lambda: run("drift", **SECRETS))
     _, applied = place.branch()
     place.write("rooms/cocoa.yaml", ROOM)
     place.commit("Cocoa")
@@ -231,6 +244,7 @@ def jenkins(program, work):
     place.by_hand("tea", '{"maxParticipants": 9}')
     check(run("Plan") == 0 and run("Drift") == 2, place.said)
     place.attack(lambda: run("Plan"), lambda **more: run("Apply", **more))
+    place.skipped(lambda: run("Plan") or run("Drift"))
     place.write("rooms/cocoa.yaml", ROOM)
     base = place.commit("Cocoa")
     check(run("Plan") == 0 and run("Apply", cancelled=True) != 0, place.said)

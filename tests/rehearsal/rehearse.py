@@ -72,8 +72,15 @@ def drift_is_an_issue(s):
     step("rooms that wait for an apply are an issue, too")
     pull = s.pull_request({"rooms/tea.yaml": "maxParticipants: 9\nprivacy: public\n"})
     sha = s.merge(pull)
-    check(s.drift() and s.hub.issues[-1]["state"] == "open" and "the file is ahead" in s.hub.issues[-1]["body"], s.hub.issues)
-    check(s.apply(sha) and s.drift() and s.hub.issues[-1]["state"] == "closed", s.runner.log)
+    check(s.drift(), s.runner.log)
+    issue = s.hub.issues[-1]
+    check(issue["state"] == "open" and f"`{sha[:12]}`: `rooms/tea.yaml`" in issue["body"], issue)
+    check(s.apply(sha) and s.drift() and issue["state"] == "closed", s.runner.log)
+
+    step("a push that concerns no room is seen, and ends before anything is asked for with the key")
+    sha = s.straight_to_main({"README.md": "Rooms\n"})
+    check(s.apply(sha) and "nothing that concerns rooms" in s.run.log() and s.state("applied") != sha, s.run.log())
+    check(s.drift() and issue["state"] == "closed" and s.hub.issues[-1] is issue, s.hub.issues)
 
 
 def a_change_in_the_dashboard_is_a_pull_request(s):

@@ -1,6 +1,7 @@
 """Just enough of a workflow runner to execute the steps of our own workflows: their shell code is taken from the
 YAML as it is. What GitHub's actions do (checkout, artifacts) is done with local copies."""
 
+import fnmatch
 import io
 import re
 import shutil
@@ -12,6 +13,11 @@ import yaml
 
 from github import READ, REPOSITORY, WRITE
 from loopback import Failed, bound, git
+
+# A last commit with one of these starts nothing that a push or a pull request would start; and of a difference, filters by
+# paths see so many files.
+SKIPPED = re.compile(r"\[(skip ci|ci skip|no ci|skip actions|actions skip)\]|^skip-checks: ?true$", re.I | re.M)
+FILTERED = 300
 
 
 class Runner:
@@ -27,6 +33,14 @@ class Runner:
         self.cancel = None
         # By the names of steps, what is called before: what others do meanwhile.
         self.before = {}
+
+    def starts(self, workflow, sha, event, head, span):
+        """Whether GitHub starts a workflow as it is at `sha` for an event with this last commit and this difference."""
+        show = lambda *arguments: git("-C", self.origin, *arguments)
+        on = yaml.safe_load(show("show", f"{sha}:.github/workflows/{workflow}"))[True][event]
+        files = show("diff", "--name-only", span).splitlines()[:FILTERED] if "paths" in on else []
+        fits = "paths" not in on or any(fnmatch.fnmatch(file, one) for file in files for one in on["paths"])
+        return fits and not SKIPPED.search(show("log", "-1", "--format=%B", head))
 
     def job(self, workflow, sha, about, event=None, secrets=None, name=None):
         """Runs the first job of a workflow of the repository at `sha`, or the one of that name. `about` is what GitHub knows of the run: its
@@ -172,6 +186,7 @@ class _Run:
                     **self.runner.environment,
                     "GITHUB_REPOSITORY": REPOSITORY,
                     "GITHUB_REF": "refs/heads/main",
+                    "GITHUB_EVENT_NAME": self.runner.hub.runs[self.id].get("event", ""),
                     "GITHUB_SHA": self.sha,
                     "GITHUB_RUN_ID": str(self.id),
                     "RUNNER_TEMP": str(self.temp / "temp"),

@@ -60,10 +60,11 @@ class Stage(Place):
         self.plan(pull)
         return pull
 
-    def open(self, files, who="stranger", also=None):
+    def open(self, files, who="stranger", also=None, title="Rooms"):
         """Opens a pull request, and no workflow runs for it."""
         git("-C", self.clone, "checkout", "-q", "-B", f"change-{self.number + 1}", "main")
         pull = self.open_commit(None, who)
+        pull["title"] = title
         self.push_to(pull, files, also, plan=False)
         return pull
 
@@ -71,7 +72,7 @@ class Stage(Place):
         self.number += 1
         branch = f"change-{self.number}"
         pull = {
-            "number": self.number, "state": "open", "merged_at": None, "labels": [], "commits": {},
+            "number": self.number, "title": "Rooms", "state": "open", "merged_at": None, "labels": [], "commits": {},
             "base": {"ref": "main"}, "branch": branch, "user": {"login": who},
             "head": {"label": f"{who}:{branch}", "sha": sha, "repo": f"{who}/rooms"},
         }
@@ -90,7 +91,7 @@ class Stage(Place):
             self.write(file, text)
         if also is not None:
             also(self.clone)
-        head = self.commit("Rooms")
+        head = self.commit(pull["title"])
         self.push(f"refs/pull/{pull['number']}/head")
         pull["head"]["sha"] = head
         pull["commits"][head] = 1
@@ -99,7 +100,10 @@ class Stage(Place):
 
     def plan(self, pull):
         """What GitHub starts when a pull request moves: its own workflow, and then ours."""
-        merge = self.trial_merge(pull)
+        merge, head = self.trial_merge(pull), pull["head"]["sha"]
+        self.first = self.commented = None
+        if not self.runner.starts("plan.yml", merge, "pull_request", head, f"main...{head}"):
+            return
         about = {"event": "pull_request", "head_branch": pull["branch"], "head_repository": pull["head"]["repo"]}
         self.first, _ = self.runner.job("plan.yml", merge, about, {"pull_request.number": pull["number"]})
         self.comment(pull)
@@ -129,7 +133,8 @@ class Stage(Place):
 
     def merge(self, pull):
         git("-C", self.clone, "checkout", "-q", "main")
-        git("-C", self.clone, "merge", "-q", "--no-ff", "-m", "Merge", pull["head"]["sha"])
+        # As GitHub proposes it, with the title in the message.
+        git("-C", self.clone, "merge", "-q", "--no-ff", "-m", f"Merge\n\n{pull['title']}", pull["head"]["sha"])
         self.push("main")
         sha = self.main()
         pull.update(state="closed", merged_at=self.hub.now())
@@ -157,7 +162,9 @@ class Stage(Place):
     # --- what runs with the key
 
     def apply(self, sha, **inputs):
-        """The run for a commit of the default branch. Returns whether it succeeded."""
+        """The run for a push to the default branch, or by hand with inputs. Returns whether it succeeded; None if none starts."""
+        if not inputs and not self.runner.starts("apply.yml", sha, "push", sha, f"{sha}^..{sha}"):
+            return None
         secrets = {"METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK}
         about = {"event": "workflow_dispatch" if inputs else "push"}
         ok, self.run = self.runner.job("apply.yml", sha, about, {"inputs": inputs}, secrets)

@@ -30,6 +30,10 @@ MOST_COMMITS = 500
 # Where guards are, and all that a plan is made of, beside the state.
 GUARDS = ("roomctl.yaml", "roomctl.yml", "mutes.yaml")
 PATHS = ("rooms", *GUARDS)
+NEXT = (
+    "\nPerhaps nobody was told: for a commit that says `[skip ci]` GitHub starts no workflow. Start apply.yml by hand (*Actions*, *apply*,\n"
+    "*Run workflow*): it applies what reviewed plans show, and an issue says what none of them shows. Or revert these commits.\n\n"
+)
 
 
 def pull_request(arguments):
@@ -199,7 +203,40 @@ def merged_since(since, sha):
     return text.split()[::-1]
 
 
-def as_committed(_=None):
+def differs(before, after, paths=PATHS):
+    """Whether these files are others at a commit than at another."""
+    return git("diff", "--quiet", before, after, "--", *paths)[0] != 0
+
+
+def unapplied(arguments):
+    """Puts the files that were applied last where a check reads them, and says what was merged since: it may have started
+    no workflow, and then nobody was shown what it does, least of all to the guards and mutes that a check believes."""
+    since, sha = arguments.since, arguments.sha
+    commits = []
+    if since and not contains(since, sha) and differs(since, sha):
+        # What first parents do not lead to came with the last one.
+        commits = merged_since(since, sha) or [sha]
+    text = "<!-- roomctl:drift -->\n"
+    if commits:
+        text += "### Merged, and not applied\n\n" + "".join(map(moved_by, commits[-10:])) + NEXT
+        print(f"::warning title=roomctl::{len(commits)} commits are merged and not applied, the last {commits[-1]}")
+    with open(arguments.issue, "w", encoding="utf-8") as opened_file:
+        opened_file.write(text + f"Compared with the files of `{(since or sha)[:12]}`, {'applied' if since else 'merged'} last.\n\n")
+    if git("worktree", "add", "-q", "--detach", arguments.into, since or sha)[0] != 0:
+        refuse(f"{since or sha} cannot be checked out")
+    os.chdir(arguments.into)
+    as_committed()
+    outputs(commit=since or sha, merged=len(commits))
+
+
+def moved_by(commit):
+    """A line about what a commit moved."""
+    files = sorted(files_of(commit))
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    return f"- `{commit[:12]}`: " + ", ".join(f"`{plain(file, 60)}`" for file in files[:5]) + more + "\n"
+
+
+def as_committed():
     """Ends the run if a checkout wrote files otherwise than they are committed, which attributes of git can ask for: what
     was planned and compared is what is committed."""
     _, text = git("ls-files", "-s", "-z", "--", *PATHS)
@@ -261,7 +298,7 @@ def unreviewed_guards(since, sha, plans):
         # The commits of one pull request are one step.
         if not before or (plan is not None and own.get(following) is plan):
             continue
-        if git("diff", "--quiet", before, commit, "--", *GUARDS)[0] == 0:
+        if not differs(before, commit, GUARDS):
             unread = False
             continue
         new = weaker(before, commit)
@@ -298,10 +335,14 @@ def collect(arguments):
         refuse("only the default branch is applied")
     if arguments.since not in ("", arguments.sha) and contains(arguments.since, arguments.sha):
         print(f"a later commit is applied already: {arguments.since}")
-        outputs(behind="yes")
+        outputs(done="yes")
         return
     as_committed()
     commits = merged_since(arguments.since, arguments.sha)
+    if os.environ.get("GITHUB_EVENT_NAME") == "push" and not commits and not differs(arguments.since, arguments.sha):
+        print("nothing that concerns rooms was pushed")
+        outputs(done="yes")
+        return
     plans = {}
     for commit in commits:
         plan = reviewed_plan(commit, branch)
@@ -403,14 +444,12 @@ def main():
     one = commands.add_parser("pull-request")
     one.add_argument("--notes", required=True)
     one.set_defaults(run=pull_request)
-    one = commands.add_parser("collect")
-    one.add_argument("--sha", required=True)
-    one.add_argument("--since", default="")
-    one.add_argument("--into", required=True)
-    one.add_argument("--issue", required=True)
-    one.set_defaults(run=collect)
-    one = commands.add_parser("as-committed")
-    one.set_defaults(run=as_committed)
+    for name, run in (("collect", collect), ("unapplied", unapplied)):
+        one = commands.add_parser(name)
+        one.add_argument("--since", default="")
+        for option in ("--sha", "--into", "--issue"):
+            one.add_argument(option, required=True)
+        one.set_defaults(run=run)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -53,7 +53,8 @@ if [ ! -f "$files/report.json" ]; then
   exit 0
 fi
 roomctl render "$files/report.json" --format github
-roomctl render "$files/report.json" --format markdown --max-bytes 65000 > "$files/report.md"
+# With room for what a workflow has to say before it.
+roomctl render "$files/report.json" --format markdown --max-bytes 58000 > "$files/report.md"
 roomctl render "$files/report.json" --format html > "$files/report.html"
 roomctl render "$files/report.json" --format markdown --max-bytes 1000000 >> "$GITHUB_STEP_SUMMARY"
 roomctl render "$files/report.json" --outputs >> "$GITHUB_OUTPUT"
