@@ -221,7 +221,7 @@ def unapplied(arguments):
         text += "### Merged, and not applied\n\n" + "".join(map(moved_by, commits[-10:])) + NEXT
         print(f"::warning title=roomctl::{len(commits)} commits are merged and not applied, the last {commits[-1]}")
     with open(arguments.issue, "w", encoding="utf-8") as opened_file:
-        opened_file.write(text + f"Compared with the files of `{(since or sha)[:12]}`, {'applied' if since else 'merged'} last.\n\n")
+        opened_file.write(text + f"Compared with the files of `{(since or sha)[:12]}`, {'applied last' if since else 'merged last; nothing was applied yet'}.\n\n")
     if git("worktree", "add", "-q", "--detach", arguments.into, since or sha)[0] != 0:
         refuse(f"{since or sha} cannot be checked out")
     os.chdir(arguments.into)
