@@ -278,8 +278,10 @@ impl Globs {
     }
 
     fn row_of(&self, c: char) -> u32 {
-        let own = self.letters.get(&letter(c)).filter(|_| bit(c) == OTHER);
-        own.copied().unwrap_or(bit(c))
+        match bit(c) {
+            OTHER => *self.letters.get(&letter(c)).unwrap_or(&OTHER),
+            ours => ours,
+        }
     }
 
     fn row(&self, number: u32) -> &[u64] {

@@ -67,6 +67,9 @@ pub(crate) fn is_unseen(c: char) -> bool {
 
 /// `text` with an escape for each such character.
 pub(crate) fn printable(text: &str) -> String {
+    if !text.contains(is_unseen) {
+        return text.to_owned();
+    }
     let write = |c: char| match is_unseen(c) {
         true => c.escape_unicode().to_string(),
         false => c.into(),
@@ -75,9 +78,13 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// The same for JSON, and for what is quoted like it in YAML: it reads as it did. Its line ends are in no text.
-pub(crate) fn printable_json(json: &str) -> String {
+pub(crate) fn printable_json(json: String) -> String {
+    let is_odd = |c: char| c != '\n' && is_unseen(c);
+    if !json.contains(is_odd) {
+        return json;
+    }
     let escape = |unit: &mut u16| format!("\\u{unit:04x}");
-    let write = |c: char| match c != '\n' && is_unseen(c) {
+    let write = |c: char| match is_odd(c) {
         true => c.encode_utf16(&mut [0; 2]).iter_mut().map(escape).collect(),
         false => String::from(c),
     };
@@ -109,7 +116,7 @@ pub(crate) fn quoted(text: &str) -> String {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
     match text.contains('\'') || text.contains(is_unseen) {
         _ if begins && text.chars().all(is_plain) => text.to_owned(),
-        true => printable_json(&Json::from(text).to_string()),
+        true => printable_json(Json::from(text).to_string()),
         false => format!("'{text}'"),
     }
 }

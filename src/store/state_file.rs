@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use crate::model::version::newer;
+use crate::model::words::printable_json;
 use crate::planner::State;
 use crate::planner::state::VERSION;
 use crate::store::error::StoreError;
@@ -69,7 +70,7 @@ pub(super) fn render(state: &State) -> String {
         .expect("sorted maps with text keys always serialise");
     text.push(b'\n');
     // JSON is UTF-8 by its own rules.
-    String::from_utf8_lossy(&text).into_owned()
+    printable_json(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Pretty down to an attribute, whose value stays on its line even when it is an object (a secret's digest).

@@ -10,6 +10,7 @@ use clap::ColorChoice;
 use super::args::PlainFormat;
 use super::exit::{Exit, Failure};
 use super::terminal::{self, above};
+use crate::model::words::printable;
 use crate::report::{Report, json};
 
 pub(crate) struct Output {
@@ -70,12 +71,19 @@ impl Output {
     pub(crate) fn error(&self, failure: &Failure) {
         const RED: Style = AnsiColor::Red.on_default().bold();
         const DIM: Style = Style::new().dimmed();
-        let mut text = format!("{RED}error:{RED:#} {}\n", failure.message);
+        // Whatever it quotes; its line ends are ours.
+        let calm = |text: &str| {
+            text.split('\n')
+                .map(printable)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        let mut text = format!("{RED}error:{RED:#} {}\n", calm(&failure.message));
         for cause in &failure.causes {
-            text.push_str(&format!("  {DIM}because:{DIM:#} {cause}\n"));
+            text.push_str(&format!("  {DIM}because:{DIM:#} {}\n", calm(cause)));
         }
         if let Some(hint) = &failure.hint {
-            text.push_str(&format!("  {DIM}help:{DIM:#} {hint}\n"));
+            text.push_str(&format!("  {DIM}help:{DIM:#} {}\n", calm(hint)));
         }
         self.note(&text);
     }

@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure};
 use super::report_file;
 use crate::disk::plain_file::{MAX_DATA, check_size};
 use crate::model::words::count;
+use crate::model::words::printable;
 use crate::planner::{Change, Narrowed, Options, Outcome, Plan, Receipt, Stale, State};
 use crate::report::json;
 use crate::report::saved::{Mode, SavedPlan, Target};
@@ -38,7 +39,7 @@ pub(crate) fn verify(untrue: Option<String>) -> Result<(), Failure> {
     };
     let message = "the saved plan shows something else than would be done now; nothing was sent";
     Err(Failure::new(Exit::Refused, message)
-        .causes([untrue])
+        .causes([printable(&untrue)])
         .hint("make a new plan and have it reviewed"))
 }
 

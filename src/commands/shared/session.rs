@@ -224,6 +224,18 @@ impl Session {
         if is_empty && considered.doubt.is_none() && considered.left_out().is_none() {
             output.note("note: there is no room yet: `roomctl init` writes a first one, `roomctl import --all` those of the account\n");
         }
+        let listed = |name: &&RoomName| self.workspace.scope.unmanaged.contains(name.as_str());
+        if args.prune
+            && let Some(room) = considered.state.rooms.keys().find(listed)
+        {
+            let why = format!("`unmanaged` in roomctl.yaml lists `{room}`, which it would archive");
+            let failure = Failure::new(Exit::Refused, format!("--prune is refused: {why}"));
+            let forget = format!(
+                "`roomctl state forget {}` leaves the room alone",
+                room.quoted()
+            );
+            return Err(failure.hint(forget));
+        }
         let elsewhere = considered.left_out().elsewhere;
         if elsewhere > 0 {
             output.note(&format!(
