@@ -228,7 +228,8 @@ fn run(page: &str, shown: &[Shown]) -> Vec<(String, i32)> {
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    writeln!(child.stdin.take().unwrap(), "{KEY}").unwrap();
+    // One that asks for nothing may have ended by now.
+    let _ = writeln!(child.stdin.take().unwrap(), "{KEY}");
     let printed = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     assert!(!printed.contains("canary"), "{page}: {printed}");
     let parts: Vec<&str> = printed.split('\u{1e}').collect();
