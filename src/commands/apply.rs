@@ -31,12 +31,13 @@ use crate::model::words::count;
 use crate::planner::change::Unreadable;
 use crate::planner::limits::{BaseGuard, Limits, Refusal, refusals};
 use crate::planner::receipt::set_aside;
+use crate::planner::undeclared;
 use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State};
 use crate::report::PlanReport;
 use crate::report::apply::Summary;
 use crate::report::saved::SavedPlan;
 use crate::report::view::{self, Detail};
-use crate::report::{AllowedReport, ApplyReport, text};
+use crate::report::{AllowedReport, ApplyReport, UndeclaredRoom, text};
 use crate::run::apply::{Job, apply};
 use crate::service::stop::StopReason;
 
@@ -95,17 +96,41 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let (session, intent) = begin(global, args)?;
     let policies = session.workspace.policies()?;
     let files = load(&session.workspace, &*policies);
-    let mut files = accept(files, &args.report, output)?;
+    let files = accept(files, &args.report, output)?;
     let mut held = lock(&session.workspace, output)?;
     clean_up(&session.workspace, &files);
     intent.check(&session.workspace, &held.state, &args.planning)?;
-    let planned = plan_now((&session, &intent), args, &mut files, &mut held, output)?;
+    let before = held.state.clone();
+    let ended = plan_and_apply(
+        (&session, &intent),
+        args,
+        files,
+        (&before, &mut held),
+        output,
+    );
+    if ended.is_err() {
+        // No report says what this run learned, and it is remembered.
+        for remark in view::undeclared(&learned(&before, &held.state, &[]), session.detail()) {
+            output.note(&format!("warning: {}\n", remark.text));
+        }
+    }
+    ended
+}
+
+fn plan_and_apply(
+    (session, intent): (&Session, &Intent),
+    args: &ApplyArgs,
+    mut files: Loaded,
+    (before, held): (&State, &mut Held<'_>),
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let planned = plan_now((session, intent), args, &mut files, (before, held), output)?;
     let moved = held.state.follow_files(&files.wanted);
     let limits = session.limits(&args.planning);
     let options = session.options(intent.mode(), &limits);
-    show_stale(&planned.narrowed, &files, &session, &options, output);
+    show_stale(&planned.narrowed, &files, session, &options, output);
     if planned.narrowed.is_refused(args.partial) {
-        return refuse_stale(&session, &held.state, &planned.narrowed, args, output);
+        return refuse_stale(session, &held.state, &planned.narrowed, args, output);
     }
     let mut skipped = saved_plan::skipped(&planned.narrowed);
     saved_plan::verify(planned.untrue)?;
@@ -113,22 +138,23 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
         mut plan, others, ..
     } = planned.narrowed;
     let refusals = refusals(&plan, &limits);
-    show(&plan, &files, &refusals, &session, args, output)?;
+    show(&plan, &files, &refusals, session, args, output)?;
     skipped.extend(set_aside(&mut plan));
     let (mut receipts, saved) = if plan.is_empty() && !is_weakened(&refusals) {
         (Vec::new(), held.save(moved).map_err(Failure::from))
     } else {
-        permit(&session, &plan, &refusals, args, output)?;
-        carry_out(&session, &plan, &limits, (&mut held, moved), args, output)?
+        permit(session, &plan, &refusals, args, output)?;
+        carry_out(session, &plan, &limits, (held, moved), args, output)?
     };
     receipts.extend(plan.unreadable.iter().map(unread).chain(skipped));
     let closed = session.close();
     // Whatever became of state and sandbox, the report comes first: it says what was done.
     let done = (&*receipts, &*others);
-    let summary = print_end(&session, &held.state, done, &plan, args, output)?;
+    let states = (before, &held.state);
+    let summary = print_end(session, states, done, &plan, args, output)?;
     saved?;
     closed?;
-    let exit = exit(summary, &receipts, &plan, &session, args);
+    let exit = exit(summary, &receipts, &plan, session, args);
     Ok(unless_left(exit, &others, output))
 }
 
@@ -137,12 +163,11 @@ fn plan_now(
     (session, intent): (&Session, &Intent),
     args: &ApplyArgs,
     files: &mut Loaded,
-    held: &mut Held<'_>,
+    (before, held): (&State, &mut Held<'_>),
     output: &mut Output,
 ) -> Result<Planned, Failure> {
-    let before = held.state.clone();
     let planned = intent.plan(session, &args.planning, files, &mut held.state, output);
-    if held.state != before {
+    if held.state != *before {
         held.save(true)?;
     }
     planned
@@ -206,16 +231,6 @@ fn show(
     if args.report.format == Format::Text {
         let plan = session.report(plan, files, refusals, None);
         output.page(&page(&plan, session));
-        return Ok(());
-    }
-    // Reported once, since it is remembered as it is by now.
-    let moved = plan.undeclared.iter();
-    let moved =
-        moved.flat_map(|(room, all)| all.iter().map(move |one| format!("{room} {}", one.name)));
-    let moved = moved.collect::<Vec<_>>().join(", ");
-    if !moved.is_empty() {
-        let why = "moved on the service since it was last seen, and no file declares it";
-        output.note(&format!("note: {why}: {moved}\n"));
     }
     Ok(())
 }
@@ -252,7 +267,7 @@ fn refuse_stale(
 ) -> Result<Exit, Failure> {
     let none = saved_plan::none_done(narrowed);
     let done = (&*none, &*narrowed.others);
-    print_end(session, state, done, &narrowed.plan, args, output)?;
+    print_end(session, (state, state), done, &narrowed.plan, args, output)?;
     Err(saved_plan::refused(narrowed))
 }
 
@@ -374,7 +389,7 @@ fn unread(room: &Unreadable) -> Receipt {
 /// Prints what was done, and the rooms that a saved plan left out.
 fn print_end(
     session: &Session,
-    state: &State,
+    (before, state): (&State, &State),
     (receipts, others): (&[Receipt], &[RoomName]),
     plan: &Plan,
     args: &ApplyArgs,
@@ -385,11 +400,25 @@ fn print_end(
         uncovered: others.iter().map(ToString::to_string).collect(),
         allowed: session.allowed.clone(),
         run: session.workspace.run.clone(),
+        undeclared: learned(before, state, receipts),
         ..ApplyReport::new(state, receipts, stopped, plan.left_out)
     };
     let summary = report.summary;
     print_report(report, &args.report, detail(session), output)?;
     Ok(summary)
+}
+
+/// What moved that no file declares and no receipt tells.
+fn learned(before: &State, after: &State, receipts: &[Receipt]) -> Vec<UndeclaredRoom> {
+    let mut learned = undeclared::learned(before, after);
+    for receipt in receipts {
+        let told = |name: &str| receipt.undeclared.iter().any(|one| one.name == name);
+        if let Some(moved) = learned.get_mut(&receipt.room) {
+            moved.retain(|one| !told(&one.name));
+        }
+    }
+    learned.retain(|_, moved| !moved.is_empty());
+    UndeclaredRoom::all(&learned)
 }
 
 /// Each room is shown when it ends.

@@ -138,23 +138,18 @@ impl AppliedRoom {
     }
 
     /// What the service held last of an attribute, as far as anybody saw or wrote it.
-    fn last(&self, name: &str) -> Option<&Stored> {
+    pub(super) fn last(&self, name: &str) -> Option<&Stored> {
         let all = [&self.observed, &self.overridden, &self.settings];
         all.into_iter().find_map(|values| values.get(name))
     }
 
     /// All that the service may hold of each attribute of which anything is remembered, what it held last first.
-    pub(super) fn possible(&self) -> Held {
-        self.possible_of(|_| true)
-    }
-
-    fn possible_of(&self, is_asked: impl Fn(&str) -> bool) -> Held {
+    pub(crate) fn possible(&self) -> Held {
         let mut possible = Held::new();
         let sent = self.unconfirmed.iter();
         let sent = sent.flat_map(|(name, sent)| sent.values().map(move |value| (name, value)));
         let known = self.observed.iter().chain(&self.overridden);
-        let all = known.chain(&self.settings).chain(sent);
-        for (name, value) in all.filter(|(name, _)| is_asked(name)) {
+        for (name, value) in known.chain(&self.settings).chain(sent) {
             possible
                 .entry(name.clone())
                 .or_default()
@@ -163,11 +158,19 @@ impl AppliedRoom {
         possible
     }
 
-    /// The same of what is asked for, is known to have been there before anything was sent, and was not out of sight when
-    /// the room was last looked at.
-    pub(crate) fn in_sight(&self, is_asked: impl Fn(&str) -> bool) -> Held {
-        self.possible_of(|name| {
-            is_asked(name) && !self.unseen.contains(name) && self.last(name).is_some()
-        })
+    /// What is asked for and is known to have been there, and what was sent since without an answer: that `shown` is without
+    /// what was out of sight already says nothing of it.
+    pub(crate) fn in_sight(&self, shown: &StoredSettings, is_asked: impl Fn(&str) -> bool) -> Held {
+        let may_show = |name: &str| shown.contains_key(name) || !self.unseen.contains(name);
+        let names = self.observed.keys().chain(self.overridden.keys());
+        let names = names.chain(self.settings.keys());
+        let names = names.filter(|name| is_asked(name) && may_show(name));
+        let held = names.filter_map(|name| {
+            let sent = self.unconfirmed.get(name).into_iter();
+            let sent = sent.flat_map(|sent| sent.values());
+            let values = [self.last(name)?].into_iter().chain(sent);
+            Some((name.clone(), values.cloned().collect()))
+        });
+        held.collect()
     }
 }

@@ -180,11 +180,15 @@ impl Change {
         })
     }
 
-    /// What is said of a write that was sent with `body`, if that left something alone.
-    pub(crate) fn left_alone(&self, body: &Settings) -> Option<String> {
+    /// What is said of a write that was sent with `body`, if that left something alone, and the service did, too.
+    pub(crate) fn left_alone(
+        &self,
+        body: &Settings,
+        was_moved: impl Fn(&str) -> bool,
+    ) -> Option<String> {
         let names = body
             .iter()
-            .filter(|(name, value)| self.settings.get(*name) != Some(value));
+            .filter(|(name, value)| self.settings.get(*name) != Some(value) && !was_moved(name));
         let names: Vec<&str> = names.map(|(name, _)| *name).collect();
         (!names.is_empty())
             .then(|| format!("left as it is there, since muted: {}", names.join(", ")))

@@ -1,9 +1,11 @@
 //! Attributes that no file declares: never written and never compared, only reported when they move.
 
-use super::state::AppliedRoom;
+use std::collections::BTreeMap;
+
+use super::state::{AppliedRoom, State};
 use crate::model::catalogue::attribute;
 use crate::model::effect::Held;
-use crate::model::{Stored, StoredSettings, WantedRoom};
+use crate::model::{RoomName, Stored, StoredSettings, WantedRoom};
 
 /// An attribute that nobody declared and that moved since it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,5 +48,39 @@ pub(super) fn moved(
         let is_as_seen = || live.contains_key(name) && live.get(name) == applied.observed.get(name);
         !applied.settings.contains_key(name) && !is_wanted && !is_as_seen()
     };
-    differing(applied.in_sight(may_have_moved), live)
+    differing(applied.in_sight(live, may_have_moved), live)
+}
+
+/// Attributes that no file declared and that moved on the service, as far as a run learned of it that left `after`: it is
+/// remembered so from then on, and not told again.
+pub(crate) fn learned(before: &State, after: &State) -> BTreeMap<RoomName, Vec<Undeclared>> {
+    let rooms = before.rooms.iter().filter_map(|(name, before)| {
+        let after = after
+            .rooms
+            .get(name)
+            .filter(|after| after.id == before.id)?;
+        let is_declared = |name: &String| {
+            let mut declared = [before, after].into_iter();
+            declared.any(|room| room.settings.contains_key(name))
+                || before.unconfirmed.contains_key(name)
+        };
+        let seen = after
+            .observed
+            .iter()
+            .map(|(name, live)| (name, live.clone()));
+        let gone = after.unseen.difference(&before.unseen);
+        let gone = gone.map(|name| (name, Stored::Null(())));
+        let all: BTreeMap<&String, Stored> = seen.chain(gone).collect();
+        let moved = all.into_iter().filter_map(|(name, live)| {
+            let before = before.last(name).filter(|before| **before != live)?;
+            (!is_declared(name)).then(|| Undeclared {
+                name: name.clone(),
+                before: before.clone(),
+                live,
+            })
+        });
+        let moved: Vec<Undeclared> = moved.collect();
+        (!moved.is_empty()).then(|| (name.clone(), moved))
+    });
+    rooms.collect()
 }

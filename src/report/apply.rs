@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{AllowedReport, StateId, UndeclaredReport, shown};
+use super::{AllowedReport, StateId, UndeclaredReport, UndeclaredRoom, shown};
 use crate::model::value::plain;
 use crate::model::{Effect, Run};
 use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt, State};
@@ -32,6 +32,10 @@ pub(crate) struct ApplyReport {
     /// The run; absent when nobody says which.
     #[serde(default, skip_serializing_if = "Run::is_unknown")]
     pub run: Run,
+    /// Rooms of which attributes had moved on the service that no file declares, as this run saw; absent when there are
+    /// none. They are remembered so, and not reported again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undeclared: Vec<UndeclaredRoom>,
     /// Rooms that would change as well, and that the saved plan does not have; absent when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uncovered: Vec<String>,
@@ -180,6 +184,7 @@ impl ApplyReport {
             stopped,
             run: Run::default(),
             receipts: receipts.iter().map(ReceiptReport::from).collect(),
+            undeclared: Vec::new(),
             uncovered: Vec::new(),
         }
     }

@@ -55,7 +55,7 @@ pub(crate) use apply::ApplyReport;
 pub(crate) use drift::DriftReport;
 pub(crate) use envelope::{Report, json};
 pub(crate) use import::ImportReport;
-pub(crate) use parts::{AllowedReport, StateId, UndeclaredReport};
+pub(crate) use parts::{AllowedReport, StateId, UndeclaredReport, UndeclaredRoom};
 pub(crate) use plan::PlanReport;
 pub(crate) use validate::ValidateReport;
 

@@ -1,12 +1,14 @@
 //! What several reports have in common.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::model::secret::MASK;
 use crate::model::words::words;
-use crate::model::{Effect, Stored};
+use crate::model::{Effect, RoomName, Stored};
 use crate::planner::Undeclared;
 use crate::planner::limits::MaxChanges;
 
@@ -69,6 +71,27 @@ impl From<&Undeclared> for UndeclaredReport {
             before: shown(&moved.before),
             live: shown(&moved.live),
         }
+    }
+}
+
+/// A room of which attributes moved that no file declares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct UndeclaredRoom {
+    /// Name of the room.
+    pub room: String,
+    /// The attributes, by name.
+    pub attributes: Vec<UndeclaredReport>,
+}
+
+impl UndeclaredRoom {
+    pub(crate) fn all(rooms: &BTreeMap<RoomName, Vec<Undeclared>>) -> Vec<Self> {
+        let rooms = rooms.iter();
+        rooms
+            .map(|(room, moved)| Self {
+                room: room.to_string(),
+                attributes: moved.iter().map(UndeclaredReport::from).collect(),
+            })
+            .collect()
     }
 }
 

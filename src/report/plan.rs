@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{AllowedReport, StateId, UndeclaredReport, shown_or_null};
+use super::{AllowedReport, StateId, UndeclaredRoom, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::value::plain;
@@ -82,15 +82,6 @@ pub(crate) struct WeakenedReport {
     pub line: Option<u32>,
     /// Where that comes from.
     pub explanation: Explanation,
-}
-
-/// A room of which attributes moved that no file declares.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct UndeclaredRoom {
-    /// Name of the room.
-    pub room: String,
-    /// The attributes, by name.
-    pub attributes: Vec<UndeclaredReport>,
 }
 
 /// A room with attributes that a mute is about.
@@ -297,7 +288,7 @@ impl PlanReport {
             changes: changes.collect(),
             unreadable: plan.unreadable.iter().map(UnreadableReport::from).collect(),
             muted: muted(plan),
-            undeclared: undeclared(plan),
+            undeclared: UndeclaredRoom::all(&plan.undeclared),
             guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
             allowed: Vec::new(),
             needs: needs(plan),
@@ -336,16 +327,6 @@ fn muted(plan: &Plan) -> Vec<MutedRoom> {
         attributes: muted.iter().map(MutedReport::from).collect(),
     })
     .collect()
-}
-
-fn undeclared(plan: &Plan) -> Vec<UndeclaredRoom> {
-    let rooms = plan.undeclared.iter();
-    rooms
-        .map(|(room, moved)| UndeclaredRoom {
-            room: room.as_str().to_owned(),
-            attributes: moved.iter().map(UndeclaredReport::from).collect(),
-        })
-        .collect()
 }
 
 fn needs(plan: &Plan) -> Vec<String> {

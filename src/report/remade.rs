@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::plan::{AttributeReport, ChangeReport, MutedRoom, UndeclaredRoom, first_line, place};
+use super::UndeclaredRoom;
+use super::plan::{AttributeReport, ChangeReport, MutedRoom, first_line, place};
 use super::saved::SavedPlan;
 use super::{PlanReport, StateId};
 use crate::model::reference::Outline;

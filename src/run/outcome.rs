@@ -7,7 +7,7 @@ use crate::model::effect::{Held, effects};
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, Run, StoredSettings};
 use crate::planner::memory::Record;
-use crate::planner::receipt::{Comparison, compare};
+use crate::planner::receipt::{Comparison, Override, compare};
 use crate::planner::undeclared::{Undeclared, differing, is_settable};
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
 use crate::run::queue::unrecorded;
@@ -59,14 +59,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     pub(super) fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
         let mut comparison = self.comparison(&live.stored(&self.crew.salt));
+        // What a mute accepts is told, and no override of what the file says: nobody asked for that.
         let overridden = comparison.overridden.iter();
+        let overridden = overridden.filter(|one| !self.is_left_alone(&one.name));
         let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));
         self.remember(self.applied(Some(&live), overridden.collect()))?;
         if !self.tally.sent_write {
             // Nothing was asked of the service now, so what it chose earlier is no news.
-            let told = &self.before.overridden;
             let overridden = &mut comparison.overridden;
-            overridden.retain(|one| told.get(&one.name) != Some(&one.got));
+            overridden.retain(|one| !self.was_told(one));
         }
         Ok(self.receipt_of(&live, comparison))
     }
@@ -110,13 +111,14 @@ impl<'a, T: Transport> RoomRun<'a, T> {
              `roomctl plan --live` shows what adopting it means"
                 .to_owned()
         });
-        let left_alone = self.task.change.left_alone(&self.body);
+        let is_other = |name: &str| comparison.overridden.iter().any(|one| one.name == name);
+        let left_alone = self.task.change.left_alone(&self.body, is_other);
         let undeclared = self.moved_beside(live);
-        let effects = self.effects_beside(live, &undeclared);
+        let effects = self.effects_beside(live, &undeclared, &comparison.overridden);
         let objections = self.crew.limits.objections(&self.task.change, &effects);
         let not_allowed = objections.map(|why| format!("not allowed: {why}"));
         if let Some(why) = &not_allowed {
-            let why = format!("what was not sent moved in `{}`; {why}", self.room());
+            let why = format!("more moved in `{}` than was asked for; {why}", self.room());
             self.crew.service.stop.stop(StopReason::NotAllowed(why));
         }
         let beside = "what was not sent is not as it was last seen: a service that replaces resets what no file declares";
@@ -136,10 +138,10 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// What may be held of attributes that are not sent and were shown: as a read right before did or, without one, as it is
     /// remembered.
-    fn unsent(&self, live: &LiveRoom) -> Held {
+    fn unsent(&self, live: &LiveRoom, shown: &StoredSettings) -> Held {
         let is_unsent = |name: &str| is_settable(name) && !self.body.contains_key(name);
         if self.read.is_empty() {
-            return self.before.about(live).in_sight(is_unsent);
+            return self.before.about(live).in_sight(shown, is_unsent);
         }
         let mut known = held(&self.read);
         known.retain(|name, _| is_unsent(name));
@@ -153,15 +155,36 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             return Vec::new();
         }
         let shown = self.before.about(live).shown(live, &self.crew.salt);
-        differing(self.unsent(live), &shown)
+        differing(self.unsent(live, &shown), &shown)
     }
 
-    /// What such moves may do to people, beside what was sent.
-    fn effects_beside(&self, live: &LiveRoom, moved: &[Undeclared]) -> Vec<Effect> {
-        let mut may_hold = self.unsent(live);
+    /// What such moves may do to people, and what the service chose in place of what was sent, as far as it is news.
+    fn effects_beside(
+        &self,
+        live: &LiveRoom,
+        moved: &[Undeclared],
+        overridden: &[Override],
+    ) -> Vec<Effect> {
+        let before = self.before.about(live);
+        let shown = before.shown(live, &self.crew.salt);
+        let mut may_hold = self.unsent(live, &shown);
         may_hold.extend(held(&self.sent()));
+        let news = overridden.iter().filter(|one| !self.was_told(one));
+        let news: Vec<&Override> = news.collect();
+        let known = match self.read.is_empty() {
+            true => before.possible(),
+            false => held(&self.read),
+        };
+        let known = known.into_iter();
+        may_hold.extend(known.filter(|(name, _)| news.iter().any(|one| one.name == *name)));
         let moved = moved.iter().map(|one| (one.name.clone(), one.live.clone()));
-        effects(&may_hold, &moved.collect(), self.crew.now)
+        let news = news.iter().map(|one| (one.name.clone(), one.got.clone()));
+        effects(&may_hold, &moved.chain(news).collect(), self.crew.now)
+    }
+
+    /// Whether the service chose the same when it was last written.
+    fn was_told(&self, one: &Override) -> bool {
+        self.before.overridden.get(&one.name) == Some(&one.got)
     }
 
     /// Whether another room was written than the one that was applied, and nobody decided to take it over.
@@ -170,16 +193,19 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         self.before.is_recreated(live) && !is_taken
     }
 
-    /// What the service shows, held against what was applied. What a mute accepts is no override: nobody chose it when
-    /// it was asked for something else.
+    /// What the service shows, held against what was sent, also only so that it stays. Where nothing was: against what was
+    /// applied, but for what a mute accepts.
     pub(super) fn comparison(&self, shown: &StoredSettings) -> Comparison {
+        if self.tally.sent_write {
+            return compare(&self.sent(), shown);
+        }
         let mut comparison = compare(&self.remembered(), shown);
         let overridden = &mut comparison.overridden;
         overridden.retain(|one| !self.is_left_alone(&one.name));
         comparison
     }
 
-    pub(super) fn is_left_alone(&self, name: &str) -> bool {
+    fn is_left_alone(&self, name: &str) -> bool {
         let change = &self.task.change;
         change.leaves_alone(name) || self.body.get(name) != change.settings.get(name)
     }

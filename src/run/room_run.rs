@@ -154,7 +154,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// From now on what a mute accepts is sent as the room shows it, and what it reports is expected of its answer.
     fn heed(&mut self, live: &LiveRoom) {
         self.body = self.body_for(live);
-        self.read = live.stored(&self.crew.salt);
+        self.read = self.before.about(live).shown(live, &self.crew.salt);
     }
 
     fn body_for(&self, live: &LiveRoom) -> Cow<'a, Settings> {

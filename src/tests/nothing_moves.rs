@@ -16,11 +16,12 @@ use crate::planner::import::{Known, draft};
 use crate::planner::limits::{Limits, refusals};
 use crate::planner::mutes::{Mute, is_muted};
 use crate::planner::testing::globs;
-use crate::planner::undeclared::is_settable;
+use crate::planner::undeclared::{Undeclared, is_settable, learned};
 use crate::planner::{Action, Event, Options, Outcome, Sighting, State, Verdict, plan};
 use crate::report::saved::Mode;
 use crate::service::observe::observe;
 use crate::service::stop::StopReason;
+use crate::simulator::Method;
 
 const ROOMS: [&str; 3] = ["a", "b", "c"];
 
@@ -957,6 +958,38 @@ fn import(bench: &mut Bench, files: &Wanted) {
     bench.state.record(Event::Applied { room, applied });
 }
 
+/// A file and its write, and what somebody and the service make of the room meanwhile.
+#[derive(Clone, Debug)]
+struct Write {
+    file: Map<String, Value>,
+    by_hand: Map<String, Value>,
+    chosen: Option<(&'static str, Value)>,
+    is_muted: bool,
+    is_live: bool,
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    let choices = [
+        ("privacy", json!("public")),
+        ("privacy", json!("private")),
+        ("enableRecording", json!(true)),
+        ("audioOnlyRoom", json!(false)),
+        ("maxParticipants", json!(1)),
+    ];
+    let flags = (any::<bool>(), any::<bool>());
+    let chosen = proptest::option::of(select(choices.to_vec()));
+    let by_hand = proptest::option::of(room());
+    (room(), by_hand, chosen, flags).prop_map(|(file, by_hand, chosen, (is_muted, is_live))| {
+        Write {
+            file,
+            by_hand: by_hand.unwrap_or_default(),
+            chosen,
+            is_muted,
+            is_live,
+        }
+    })
+}
+
 /// What a write makes of what it does not send, and what it shows of that.
 const WRITES: [&[&str]; 4] = [
     &[],
@@ -1026,12 +1059,12 @@ proptest! {
         }
     }
 
-    /// What a write moves that it does not send, since the service replaces, is told in its receipt with what that does; and
-    /// the run ends if it had to be allowed.
+    /// What a write leaves otherwise than it was sent, also if that was only to stay, and what it moves that it does not send,
+    /// is told in its receipt with what that does; and the run ends if it had to be allowed.
     #[test]
-    fn what_a_write_moves_beside_is_told(
+    fn what_a_write_makes_beside_is_told(
         by_hand in proptest::option::of(room()),
-        files in proptest::collection::vec((room(), any::<bool>()), 1..5),
+        writes in proptest::collection::vec(write(), 1..5),
         personality in select(&WRITES[..]),
         named in proptest::sample::subsequence(Effect::ALL.to_vec(), 0..=6),
     ) {
@@ -1039,35 +1072,84 @@ proptest! {
         if let Some(attributes) = by_hand {
             bench.world().create("a", attributes.into_iter().collect(), 0);
         }
+        let held = |bench: &Bench| held(bench).remove("a").unwrap_or_default();
         let shown = |bench: &Bench| match look(bench).remove("a") {
-            Some(Sighting::Present(live)) => {
-                let shown = live.stored("lineage").into_iter();
-                shown.filter(|(name, _)| is_settable(name)).collect()
-            }
+            Some(Sighting::Present(live)) => live.stored("lineage"),
             _ => StoredSettings::new(),
         };
-        for (file, live) in files {
+        // What somebody moved, and no run saw: an offline write cannot know of it.
+        let mut unseen = BTreeSet::new();
+        for write in writes {
             bench.limits.require_allow.clone_from(&named);
-            let before = (shown(&bench), held(&bench).remove("a"));
-            let wanted: Wanted = [(name("a"), wanted("a", Value::Object(file.clone())))].into();
-            let world = live.then(|| look(&bench));
-            let made = plan(&wanted, &bench.state, world.as_ref(), &options());
+            for (name, value) in &write.by_hand {
+                let _ = bench.world().edit("a", name, value.clone());
+                unseen.insert(name.clone());
+            }
+            let chosen = write.chosen.as_ref().map(|(name, value)| format!("override={name}:{value}"));
+            let personality: Vec<&str> = personality.iter().copied().chain(chosen.as_deref()).collect();
+            bench.world().set_quirks(quirks(&personality));
+            let is_short = personality.contains(&"echo=writes");
+            if write.is_live {
+                unseen.clear();
+            }
+            // An answer that shows only what was sent does not show it.
+            let chosen = write.chosen.iter().map(|(name, _)| (*name).to_owned());
+            unseen.extend(chosen.filter(|name| is_short && !write.file.contains_key(name)));
+            let mute = Mute::new("a", "*", "known", "2100-01-01").unwrap();
+            let mutes = if write.is_muted { std::slice::from_ref(&mute) } else { &[] };
+            let wanted: Wanted = [(name("a"), wanted("a", Value::Object(write.file.clone())))].into();
+            let (was, world) = ((held(&bench), shown(&bench)), write.is_live.then(|| look(&bench)));
+            let made = plan(&wanted, &bench.state, world.as_ref(), &Options { mutes, ..options() });
+            let planned: Vec<Effect> = made.changes.iter().flat_map(|change| change.effects.clone()).collect();
             // What the plan says is allowed, so that only the rest is judged.
-            bench.limits.require_allow.retain(|effect| !made.changes.iter().any(|change| change.effects.contains(effect)));
-            let Some(receipt) = bench.carry_out(&made).pop() else { continue };
-            let (Some(was), Outcome::Confirmed) = (before.1, receipt.outcome) else { continue };
-            let after = (shown(&bench), held(&bench).remove("a").unwrap());
+            bench.limits.require_allow.retain(|effect| !planned.contains(effect));
+            let found = |bench: &Bench| plan(&wanted, &bench.state, Some(&look(bench)), &options()).undeclared;
+            let (found_before, known) = (found(&bench), bench.state.clone());
+            let before = bench.world().log().len();
+            let receipt = bench.carry_out(&made).pop();
+            // Nor is forgotten untold what somebody moved that no file declares.
+            let learned = learned(&known, &bench.state);
+            let learned = learned.get("a").into_iter().flatten();
+            let told: Vec<&Undeclared> = learned.chain(receipt.iter().flat_map(|one| &one.undeclared)).collect();
+            let (found_after, now) = (found(&bench), shown(&bench));
+            for one in found_before.get("a").into_iter().flatten() {
+                let is_told = told.iter().any(|told| told.name == one.name);
+                let is_there = found_after.get("a").is_some_and(|still| still.iter().any(|still| still.name == one.name));
+                // What an offline write replaced before anybody looked, nobody can know.
+                let is_over = !write.is_live && now.get(&one.name) != Some(&one.live);
+                let is_declared = write.file.contains_key(&one.name);
+                prop_assert!(is_told || is_there || is_over || is_declared, "{one:?}: {receipt:?}");
+            }
+            let Some(receipt) = receipt else { continue };
+            let after = (held(&bench), shown(&bench));
+            let log = bench.world().log().split_off(before);
+            let sent = log.into_iter().rfind(|one| one.method == Method::Put && one.wrote);
+            let Some(Value::Object(sent)) = sent.and_then(|one| one.body) else { continue };
+            if !matches!(receipt.outcome, Outcome::Confirmed | Outcome::Overridden) {
+                continue;
+            }
+            let told: BTreeSet<&str> = receipt.overridden.iter().map(|one| one.name.as_str()).collect();
+            let is_other = |name: &&str| is_settable(name) && after.0.get(*name) != sent.get(*name);
+            let other: BTreeSet<&str> = sent.keys().map(String::as_str).filter(is_other).collect();
+            prop_assert_eq!(told, other, "{:?}\n{:?}", receipt, sent);
             let told: BTreeSet<&str> = receipt.undeclared.iter().map(|one| one.name.as_str()).collect();
-            let names = before.0.keys().chain(after.0.keys()).map(String::as_str);
-            let moved: BTreeSet<&str> = names.filter(|name| {
-                !file.contains_key(*name) && before.0.get(*name) != after.0.get(*name)
-            }).collect();
-            prop_assert_eq!(told, moved, "{:?}", receipt);
-            let between = was.into_iter().chain(file).collect();
-            for effect in happened(&between, &after.1, options().now) {
-                prop_assert!(receipt.effects.contains(&effect), "{effect:?}: {receipt:?}");
+            // What is shown for the first time may have been there before.
+            for name in was.1.keys().map(String::as_str).filter(|name| is_settable(name)) {
+                let has_moved = !sent.contains_key(name) && was.1.get(name) != after.1.get(name);
+                prop_assert!(unseen.contains(name) || told.contains(name) == has_moved, "{name}: {receipt:?}\n{was:?} -> {after:?}");
+            }
+            let is_first = |name: &String| !was.1.contains_key(name) && !sent.contains_key(name);
+            // What adopting it may do was judged as it was read.
+            let is_ours = write.is_live || (receipt.action != Action::Adopt && unseen.is_empty());
+            let is_sure = is_ours && !after.1.keys().any(is_first);
+            for effect in happened(&was.0, &after.0, options().now).into_iter().filter(|_| is_sure) {
+                let is_told = planned.contains(&effect) || receipt.effects.contains(&effect);
+                prop_assert!(is_told, "{effect:?}: {receipt:?}\n{was:?} -> {after:?}");
                 let is_allowed = !bench.limits.require_allow.contains(&effect);
                 prop_assert!(is_allowed || receipt.not_allowed, "{effect:?}: {receipt:?}");
+            }
+            if !is_short {
+                unseen.clear();
             }
             let has_stopped = matches!(bench.stopped, Some(StopReason::NotAllowed(_)));
             prop_assert_eq!(has_stopped, receipt.not_allowed, "{:?}", receipt);

@@ -296,10 +296,8 @@ fn what_no_file_declares_and_is_gone_is_told_once() {
         let is_told = |text: &str| text.contains("maxParticipants  50  no longer shown");
         assert_eq!(is_told(&site.run(&["drift", "-v"]).stdout), code == 0);
         let ran = site.apply(&["--live"]);
-        let is_noted = ran
-            .stderr
-            .contains("no file declares it: room-00 maxParticipants");
-        assert_eq!(is_noted, code == 0, "{answer}: {}", ran.stderr);
+        let told = ran.json()["undeclared"][0]["attributes"][0]["name"].clone();
+        assert_eq!(told == "maxParticipants", code == 0, "{answer}: {told}");
         let from = site.log().len();
         assert_eq!(site.apply(&["--reassert", detailed]).code, 0);
         assert_eq!(site.sent(from).len(), 1, "{answer}: one PUT");
@@ -395,4 +393,47 @@ fn what_an_answer_leaves_out_was_not_moved() {
         // The look, the read before the write, the write, and the read.
         assert_eq!(site.log().len() - from, 4, "{attribute}");
     }
+}
+
+/// What the service chooses in place of what was sent does to people what anything else does, also where that was sent only
+/// so that it stays.
+#[test]
+fn what_the_service_chooses_is_judged_as_what_was_asked_for() {
+    const MUTES: &str =
+        "mutes:\n  - {room: room-00, attribute: privacy, reason: x, until: 2100-01-01}\n";
+    for (file, is_muted) in [("privacy: private\n", false), ("privacy: public\n", true)] {
+        let site = site(file, "privacy-widened");
+        site.edit("room-00", "privacy", json!("private"));
+        if is_muted {
+            site.scratch.write("mutes.yaml", MUTES);
+        }
+        site.becomes("override=privacy:\"public\"");
+        site.room(0, &format!("{file}enableChat: false\n"));
+        let ran = site.apply(&[]);
+        assert_eq!(ran.code, 5, "{}", ran.all());
+        let receipt = &ran.json()["receipts"][0];
+        assert_eq!(receipt["effects"], json!(["privacy-widened"]));
+        assert_eq!(receipt["overridden"][0]["got"], "public");
+        let message = receipt["message"].as_str().unwrap();
+        assert!(!message.contains("left as it is"), "{message}");
+    }
+}
+
+/// Hidden by one look is not gone, and shown again it is compared again.
+#[test]
+fn what_was_out_of_sight_once_is_compared_when_it_is_shown() {
+    let site = site("privacy: private\nenableChat: true\n", "billing-changed");
+    site.becomes("hide=enableRecording");
+    assert_eq!(site.apply(&["--live"]).code, 0);
+    site.becomes("extra-fields=on");
+    site.edit("room-00", "enableRecording", json!(true));
+    let drift = site.run(&["drift", "--rate", "unlimited", "-v"]);
+    assert!(drift.all().contains("enableRecording"), "{}", drift.all());
+    site.room(0, "privacy: private\nenableChat: false\n");
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert_eq!(
+        ran.json()["receipts"][0]["undeclared"][0]["name"],
+        "enableRecording"
+    );
 }

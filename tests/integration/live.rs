@@ -305,6 +305,39 @@ fn what_a_look_proved_over_is_forgotten_by_a_run_that_does_nothing() {
     }
 }
 
+/// Whatever run learns that something moved that no file declares, and remembers it so, says it: nobody would hear of it
+/// again.
+#[test]
+fn what_no_file_declares_is_told_by_the_run_that_learns_of_it() {
+    let protected = "app: acme\nprotected: [room-00]\n";
+    let guarded = "app: acme\nguard: {require_allow: [billing-changed]}\n";
+    let (other, forbidden) = ("enableChat: false\n", "audioOnlyRoom: true\n");
+    let runs = [
+        (protected, other, &[][..], 0),
+        ("app: acme\n", other, &["--live"], 0),
+        (guarded, forbidden, &["--live"], 4),
+    ];
+    for (config, file, look, code) in runs {
+        let site = Site::applied(&[], 1);
+        site.scratch.write("roomctl.yaml", config);
+        site.room(0, &format!("privacy: private\n{file}"));
+        site.edit("room-00", "lang", json!("de"));
+        site.edit("room-00", "enableRecording", json!(true));
+        let ran = site.apply(look);
+        assert_eq!(ran.code, code, "{}", ran.all());
+        if code == 0 {
+            let moved = &ran.json()["undeclared"][0];
+            assert_eq!(moved["room"], "room-00");
+            assert_eq!(moved["attributes"][0]["name"], "enableRecording");
+        } else {
+            let said = "enableRecording false → true in `room-00`";
+            assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        }
+        let again = site.apply(look);
+        assert!(!again.all().contains("enableRecording"), "{}", again.all());
+    }
+}
+
 /// What the service chose is told by the run that asked for something else, not by one that sends nothing.
 #[test]
 fn what_the_service_chose_is_told_once() {
@@ -442,11 +475,8 @@ fn recording_alone_hides_no_move_of_what_no_file_declares() {
     let puts = site.count("PUT");
     let ran = site.apply(&["--live"]);
     assert_eq!((ran.code, site.count("PUT")), (0, puts));
-    assert!(
-        ran.stderr.contains("room-00 enableRecording"),
-        "{}",
-        ran.stderr
-    );
+    let told = &ran.json()["undeclared"][0]["attributes"][0];
+    assert_eq!(told["name"], "enableRecording");
     let observed = &site.state()["rooms"]["room-00"]["observed"];
     let seen = (&observed["enableRecording"], &observed["autoJoin"]);
     assert_eq!(seen, (&json!(true), &json!(false)));

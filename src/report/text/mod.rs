@@ -43,7 +43,10 @@ pub(crate) fn text(report: &AnyReport, detail: Detail, sources: Sources<'_>) -> 
     let view = View::new(report, detail);
     match report {
         AnyReport::Apply(report)
-            if detail.rooms_shown && view.items.is_empty() && report.uncovered.is_empty() =>
+            if detail.rooms_shown
+                && view.items.is_empty()
+                && report.uncovered.is_empty()
+                && report.undeclared.is_empty() =>
         {
             String::new()
         }

@@ -1,11 +1,14 @@
 //! The view of an apply, and of one receipt when it comes.
 
+use std::collections::BTreeMap;
+
 use super::{
     Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, effect_view, footer,
     left_out,
 };
 use crate::model::Effect;
 use crate::planner::{Action, Outcome};
+use crate::report::UndeclaredRoom;
 use crate::report::apply::{ApplyReport, ReceiptReport};
 
 pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
@@ -20,6 +23,7 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     remarks.extend(allowed(&report.allowed));
     remarks.extend(uncovered(&report.uncovered));
     remarks.extend(reasserted(&report.receipts));
+    remarks.extend(undeclared(&report.undeclared, detail));
     remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
     remarks.extend(footer(&report.run));
     let effects = Effect::ALL.into_iter().filter_map(|effect| {
@@ -55,6 +59,25 @@ fn uncovered(rooms: &[String]) -> Option<Remark> {
     let rooms = count(rooms.len() as u64, "room");
     let text = format!("{rooms} that would change, and that the plan does not have: {names}");
     (!names.is_empty()).then(|| Remark::new(Weight::Warning, "Not covered", text))
+}
+
+/// What moved that no file declares, the rooms together in which it is the same.
+pub(crate) fn undeclared(rooms: &[UndeclaredRoom], detail: Detail) -> Vec<Remark> {
+    let mut moves: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for room in rooms {
+        for one in &room.attributes {
+            let line = Line::moved(&one.name, &one.before, &one.live, detail);
+            let moved = format!("{} {}", one.name, line.values(str::to_owned));
+            moves.entry(moved).or_default().push(&room.room);
+        }
+    }
+    let moves = moves.into_iter().map(|(moved, rooms)| {
+        let rooms =
+            Names::new(rooms.into_iter().map(str::to_owned)).list(|room| format!("`{room}`"));
+        let text = format!("{moved} in {rooms}: moved on the service, and no file declares it");
+        Remark::new(Weight::Warning, "Undeclared", text)
+    });
+    moves.collect()
 }
 
 /// Some services answer with the room as it was before the write. Where that is what was sent, nobody can tell.

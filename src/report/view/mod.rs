@@ -17,7 +17,7 @@ mod plan;
 mod validate;
 
 pub(crate) use adopt::adopt;
-pub(crate) use apply::receipt;
+pub(crate) use apply::{receipt, undeclared};
 pub(super) use apply::{why, word as outcome_word};
 pub(crate) use import::import;
 pub(crate) use plan::plan;
