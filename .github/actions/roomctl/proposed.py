@@ -18,8 +18,9 @@ import subprocess
 
 from github import outputs, plain, refuse
 
-MOST_FILES = 20_000
-MOST_BYTES = 64 * 1024 * 1024
+# A byte of a room file becomes up to sixty of a plan, which has 300 MiB.
+MOST_FILES = 10_000
+MOST_BYTES = 4 * 1024 * 1024
 MOST_OF_ONE = 256 * 1024
 MOST_LISTED = 16 * 1024 * 1024
 MOST_MEMORY = 2 * 1024 * 1024 * 1024

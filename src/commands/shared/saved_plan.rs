@@ -17,7 +17,7 @@ pub(crate) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
     let text = json(plan)?;
     check_size(text.as_bytes(), MAX_DATA).map_err(|unfit| {
         let message = format!("the plan is not saved, since nothing could apply it: {unfit}");
-        Failure::new(Exit::Unexpected, message)
+        Failure::new(Exit::Refused, message)
             .hint("save it in parts (--target, --exclude), or apply without a saved plan")
     })?;
     report_file::write(path, "plan", &text)
