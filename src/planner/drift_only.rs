@@ -5,12 +5,13 @@
 use std::borrow::Cow;
 
 use super::change::{Action, Change};
+use super::muted::again_of;
 use super::plan::Room;
 use super::status::Status;
 use super::three_way::{RoomSides, Standing};
 use super::world::Sighting;
 use crate::model::catalogue::attribute;
-use crate::model::{Live, Settings, Stored, StoredSettings, Value, WantedRoom};
+use crate::model::{Settings, Stored, StoredSettings, Value, WantedRoom};
 
 impl Room<'_> {
     /// What makes it as it was applied where the service moved it.
@@ -27,7 +28,8 @@ impl Room<'_> {
             return Ok(None);
         }
         let mut sides = self.back();
-        let standing = if is_gone { &sides } else { &toward }.as_it_stands();
+        let standing = if is_gone { &sides } else { &toward };
+        let standing = standing.as_it_stands(|name| self.again(name).is_some());
         let Standing { holds, keeps } = standing.map_err(|name| {
             format!("`{name}` was sent without an answer, and is not shown; apply the file instead")
         })?;
@@ -75,12 +77,17 @@ impl Room<'_> {
     }
 
     /// The settings as they can be sent. Of a secret only the digest is known; it can be sent again only when the file
-    /// or the service still has it. What the service shows without a value is left out.
+    /// or the service still has it. What the service shows without a value is left out, and what left its file and cannot
+    /// be sent as it is there.
     fn restored(&self, wanted: &StoredSettings, change: &Change) -> Result<Settings, String> {
         let mut settings = Settings::new();
+        let is_left_out = |name: &str, kept: &Stored| {
+            let is_live = self.live.get(name) == Some(kept);
+            *kept == Stored::Null(()) || (is_live && self.again(name).is_none())
+        };
         let sent = wanted
             .iter()
-            .filter(|(_, kept)| !matches!(kept, Stored::Null(())));
+            .filter(|(name, kept)| !is_left_out(name, kept));
         for (name, kept) in sent {
             let value = match kept {
                 Stored::Plain(value) => Some(Value::Plain(value.clone())),
@@ -110,14 +117,13 @@ impl Room<'_> {
     }
 
     fn on_service(&self, name: &str, kept: &Stored) -> Option<Value> {
-        let Some(Sighting::Present(live)) = self.seen else {
-            return None;
-        };
-        let Some(Live::Secret(secret)) = live.settings.get(name) else {
-            return None;
-        };
-        let value = Value::Secret(secret.clone());
-        self.is_kept(name, &value, kept).then_some(value)
+        let shown = self.again(name);
+        shown.filter(|value| self.is_kept(name, value, kept))
+    }
+
+    /// What the service shows of an attribute as it can be sent again.
+    fn again(&self, name: &str) -> Option<Value> {
+        self.present().and_then(|live| again_of(live, name))
     }
 
     fn is_kept(&self, name: &str, value: &Value, kept: &Stored) -> bool {

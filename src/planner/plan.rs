@@ -319,7 +319,7 @@ impl<'a> Room<'a> {
     }
 
     /// The room as it was seen, if it is there.
-    fn present(&self) -> Option<&'a LiveRoom> {
+    pub(super) fn present(&self) -> Option<&'a LiveRoom> {
         match self.seen {
             Some(Sighting::Present(live)) => Some(live),
             _ => None,

@@ -37,7 +37,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
-    use proptest::sample::subsequence;
+    use proptest::sample::{select, subsequence};
 
     use super::*;
     use crate::model::{RoomName, Stored, StoredSettings, Value};
@@ -56,6 +56,8 @@ mod tests {
         "endMeetingAfterNoActivityInSec",
     ];
 
+    const UNSAYABLE: i64 = -1;
+
     /// One attribute from all sides.
     #[derive(Clone, Debug)]
     struct Sides {
@@ -69,8 +71,10 @@ mod tests {
 
     fn sides() -> impl Strategy<Value = Sides> {
         let value = || proptest::option::weighted(0.8, 1_i64..4);
+        // The service may hold what no file can say.
+        let held = || proptest::option::weighted(0.8, select(vec![UNSAYABLE, 1, 2, 3]));
         let sent = subsequence(vec![1_i64, 2, 3], 0..=2);
-        (value(), sent, value(), value(), value(), any::<bool>()).prop_map(
+        (value(), sent, held(), value(), held(), any::<bool>()).prop_map(
             |(confirmed, sent, chosen, wanted, live, is_muted)| Sides {
                 confirmed,
                 sent: sent.into_iter().collect(),
@@ -207,13 +211,14 @@ mod tests {
                 let planned = change.iter().flat_map(|c| &c.attributes).find(|a| a.name == *name);
                 let planned = planned.map(|attribute| attribute.cause);
                 let fits = match (planned, fates.get(name)) {
-                    (None, Some(Fate::LeftAlone)) => expected == Status::Muted,
+                    (None, Some(Fate::LeftAlone | Fate::NotSendable)) => expected == Status::Muted,
                     (Some(Cause::Drift | Cause::Conflict), None) => expected == Status::Drifted,
                     (Some(Cause::Change | Cause::Conflict), Some(Fate::Edited))
                     | (Some(Cause::Change | Cause::Released), None) => expected == Status::Pending,
                     // What was in doubt is recorded as settled.
                     (Some(Cause::Converged), fate) => {
-                        expected != Status::Drifted && fate.is_none_or(|fate| *fate == Fate::LeftAlone)
+                        let stays = [Fate::LeftAlone, Fate::NotSendable];
+                        expected != Status::Drifted && fate.is_none_or(|fate| stays.contains(fate))
                     }
                     (None, None) => matches!(expected, Status::InSync | Status::NotVisible),
                     (_, Some(Fate::NotReported)) => {
@@ -225,7 +230,8 @@ mod tests {
             }
         }
 
-        /// What is only to be put back moves where drift says that the service moved it, and nowhere else.
+        /// What is only to be put back moves where drift says that the service moved it, and nowhere else; what no file can say
+        /// is never sent.
         #[test]
         fn drift_only_moves_what_drifted(all in proptest::collection::vec(sides(), NAMES.len())) {
             let all: BTreeMap<&'static str, Sides> = NAMES.into_iter().zip(all).collect();
@@ -247,13 +253,15 @@ mod tests {
                 let is_written = line.is_some_and(|line| line.cause.needs_a_write());
                 prop_assert_eq!(is_written, drifted(sides), "{} {:?}", name, sides);
                 let sent = change.settings.get(name).cloned();
-                if change.leaves_alone(name) {
+                if change.muted.iter().any(|one| one.name == *name && one.fate == Fate::LeftAlone) {
                     continue;
                 }
                 let is_sent = sides.live.is_some_and(|live| sides.sent.contains(&live));
                 let is_ours = is_sent || sides.confirmed.is_some();
                 let stays = match sides.live {
-                    Some(live) if !drifted(sides) => is_ours.then_some(live),
+                    // As in any other write.
+                    Some(UNSAYABLE) if !drifted(sides) && sides.wanted.is_none() => None,
+                    Some(live) if !drifted(sides) && live != UNSAYABLE => is_ours.then_some(live),
                     _ => sides.confirmed,
                 };
                 prop_assert_eq!(sent, stays.map(Value::from), "{} {:?}", name, sides);
@@ -318,7 +326,8 @@ mod tests {
             let again = again.unwrap();
             prop_assert!(again.sends);
             prop_assert_eq!(&again.settings, &case.wanted["a"].settings);
-            let sent = again.settings.keys().filter(|name| !matches!(fates.get(*name), Some(Fate::LeftAlone)));
+            let stays = |name| matches!(fates.get(name), Some(Fate::LeftAlone | Fate::NotSendable));
+            let sent = again.settings.keys().filter(|name| !stays(*name));
             let lines = again.attributes.iter().filter(|line| line.cause == Cause::Reassert);
             let lines: Vec<&str> = lines.map(|line| line.name.as_str()).collect();
             prop_assert_eq!(lines, sent.copied().collect::<Vec<_>>());

@@ -98,14 +98,18 @@ impl<'a> RoomSides<'a> {
         })
     }
 
-    /// The room when only what the service moved is put back.
+    /// The room when only what the service moved is put back. `is_sendable`: whether what the service shows of an
+    /// attribute can be sent again.
     ///
     /// # Errors
     /// With the name of an attribute that nobody can say of how it stands.
-    pub(super) fn as_it_stands(&self) -> Result<Standing, String> {
+    pub(super) fn as_it_stands(
+        &self,
+        is_sendable: impl Fn(&str) -> bool,
+    ) -> Result<Standing, String> {
         let mut standing = Standing::default();
         for sides in self.attributes() {
-            let Some(value) = sides.as_it_stands()? else {
+            let Some(value) = sides.as_it_stands(&is_sendable)? else {
                 continue;
             };
             let name = || sides.name.to_owned();
@@ -247,16 +251,26 @@ impl<'a> AttributeSides<'a> {
         Status::of(self.cause(), self.is_muted)
     }
 
-    fn as_it_stands(&self) -> Result<Option<&'a Stored>, String> {
+    fn as_it_stands(
+        &self,
+        is_sendable: impl Fn(&str) -> bool,
+    ) -> Result<Option<&'a Stored>, String> {
         let cause = self.cause();
         if cause.is_some_and(Cause::is_a_move_of_the_service) {
             return Ok(self.confirmed);
         }
         let is_ours = self.confirmed.is_some() || self.live == self.applied().0;
+        let is_wanted = self.wanted.is_some() || self.unknown;
         // A secret without a value may only be kept from view.
         let is_secret = self.confirmed.is_some_and(Stored::is_secret);
         let is_hidden = |live: &&Stored| is_secret && **live == Stored::Null(());
         match (self.live.filter(|live| !is_hidden(live)), self.unconfirmed) {
+            // The service chose what it would refuse: the applied value is sent, as in any other write.
+            (Some(live), _)
+                if is_wanted && *live != Stored::Null(()) && !is_sendable(self.name) =>
+            {
+                Ok(self.confirmed)
+            }
             (Some(live), _) => Ok(is_ours.then_some(live)),
             (None, Some(sent)) if !self.confirmed.is_some_and(|one| sent.is_only(one)) => {
                 Err(self.name.to_owned())

@@ -362,6 +362,35 @@ fn what_the_service_chose_is_told_once() {
     }
 }
 
+/// What the service chose, and no file can say, it would refuse: the applied value is sent, as in any other update.
+#[test]
+fn drift_only_sends_nothing_that_no_file_can_say() {
+    let composed =
+        "privacy: private\nenableChat: true\nenableComposition: true\ncompositionLayout: grid\n";
+    let limited = "privacy: private\nenableChat: true\nmaxParticipants: 5\n";
+    for (quirk, file) in [
+        ("layout=broadcaster", composed),
+        ("override=maxParticipants:\"lots\"", limited),
+        ("override=maxParticipants:-1", limited),
+    ] {
+        let site = Site::new(&[quirk], &[]);
+        site.room(0, file);
+        assert_eq!(site.apply(&[]).code, 0);
+        site.edit("room-00", "enableChat", json!(false));
+        let ran = site.apply(&["--drift-only"]);
+        assert_eq!(ran.code, 0, "{quirk} {}", ran.all());
+        site.simulator().with_world(|world| {
+            assert_eq!(
+                world.room("room-00").unwrap().attributes["enableChat"],
+                true
+            );
+        });
+        let puts = site.count("PUT");
+        assert_eq!(site.apply(&["--drift-only"]).code, 0);
+        assert_eq!(site.count("PUT"), puts, "{quirk}");
+    }
+}
+
 /// A name of the state that leads to somebody else's room opens nothing that has to be allowed.
 #[test]
 fn a_moved_name_is_looked_at_before_it_is_written() {
