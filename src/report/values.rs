@@ -23,6 +23,9 @@ pub(super) fn place(file: &str, line: Option<u32>) -> String {
     }
 }
 
+/// How it reads that there is no value.
+pub(super) const NOTHING: &str = "nothing";
+
 /// The value of an attribute on one line; with a moment's date and its distance from `now` (Unix seconds), or a
 /// span in hours and minutes, beside it. A text that would read as something else, such as `true` or `5`, is quoted.
 pub(super) fn value(name: &str, json: &Json, now: i64) -> String {
@@ -39,7 +42,7 @@ pub(super) fn value(name: &str, json: &Json, now: i64) -> String {
 }
 
 fn is_no_text(text: &str) -> bool {
-    serde_json::from_str::<Json>(text).is_ok()
+    text == NOTHING || serde_json::from_str::<Json>(text).is_ok()
 }
 
 fn unit(name: &str, seconds: i64, now: i64) -> Option<String> {
@@ -90,6 +93,7 @@ mod tests {
             (json!("5"), "\"5\""),
             (json!(5), "5"),
             (json!(""), "\"\""),
+            (json!("nothing"), "\"nothing\""),
             (json!(null), "null"),
             (json!("grid"), "grid"),
         ] {

@@ -188,3 +188,30 @@ fn mutes_metrics_and_other_formats() {
         "{markdown}"
     );
 }
+
+/// A limit that is gone does not read as if nothing had moved: in no report, and in no form.
+#[test]
+fn a_value_that_is_gone_is_nothing_in_every_report() {
+    let site = Site::applied(&[], 1);
+    site.becomes("override=maxParticipants:null");
+    site.edit("room-00", "maxParticipants", json!(null));
+    let gone = |args: &[&str], words: &str| {
+        let ran = site.run(&[args, &["--rate", "unlimited"]].concat());
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.all());
+    };
+    gone(&["drift"], "5 → nothing  on the service");
+    gone(
+        &["drift", "--format", "markdown"],
+        "<code>5</code> → <code>nothing</code>",
+    );
+    gone(
+        &["drift", "--format", "markdown"],
+        "| <code>5</code> | <code>nothing</code> |",
+    );
+    gone(&["drift", "--format", "junit"], "5 → nothing");
+    gone(&["plan", "--live"], "nothing → 5  drift");
+    gone(
+        &["apply", "--yes", "--live"],
+        "5 → nothing  sent, and what the service chose",
+    );
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, effect_view, footer,
-    left_out,
+    left_out, said,
 };
 use crate::model::Effect;
 use crate::planner::{Action, Outcome};
@@ -115,6 +115,7 @@ pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail) -> Item {
     };
     let overridden = receipt.overridden.iter().map(|o| Line {
         note: Some("sent, and what the service chose".to_owned()),
+        after: Some(said(&o.name, &o.got, detail)),
         ..Line::moved(&o.name, &o.sent, &o.got, detail)
     });
     let beside = receipt.undeclared.iter().map(|one| Line {

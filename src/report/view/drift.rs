@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::{
     Detail, Item, Line, Names, Remark, Trace, View, Weight, against, count, counted, footer,
-    joined, left_out, value,
+    joined, left_out, said, value,
 };
 use crate::model::words::printable_json;
 use crate::planner::drift::Checked;
@@ -122,27 +122,31 @@ fn line(room: &str, attribute: &AttributeReport, detail: Detail) -> Line {
             (&attribute.applied, attribute.wanted.clone())
         }
     };
-    let moved = matches!(attribute.cause, Cause::Drift | Cause::Conflict) && !attribute.muted;
+    let is_move = matches!(attribute.cause, Cause::Drift | Cause::Conflict);
+    let surprise = is_move && !attribute.muted;
+    let name = &attribute.name;
+    // That it is gone is a move, too.
+    let gone = (is_move && attribute.live.is_null()).then(|| said(name, &Json::Null, detail));
+    let line = Line::moved(name, before, &after, detail);
+    let mut sides = [&attribute.applied, &attribute.wanted, &attribute.live]
+        .map(|side| value(name, side, detail));
+    sides[2] = sides[2].take().or_else(|| gone.clone());
     Line {
         note: joined(notes(attribute, detail)),
-        surprise: moved,
-        mute: moved.then(|| mute(room, &attribute.name, detail.now)),
-        sides: Line::sides(
-            &attribute.name,
-            [&attribute.applied, &attribute.wanted, &attribute.live],
-            detail,
-        ),
-        ..Line::moved(&attribute.name, before, &after, detail)
+        surprise,
+        mute: surprise.then(|| mute(room, name, detail.now)),
+        sides: Some(sides),
+        after: line.after.or(gone),
+        ..line
     }
 }
 
 fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
-    let wanted = value(&attribute.name, &attribute.wanted, detail);
     let cause = match attribute.cause {
         Cause::Drift => "on the service".to_owned(),
         Cause::Conflict if attribute.sensitive => "on the service and in the file".to_owned(),
         Cause::Conflict => {
-            let wanted = wanted.unwrap_or_else(|| "nothing".to_owned());
+            let wanted = said(&attribute.name, &attribute.wanted, detail);
             format!("on the service; the file wants {wanted}")
         }
         Cause::Change if attribute.wanted.is_null() => {
@@ -227,6 +231,7 @@ fn visible(report: &DriftReport, detail: Detail) -> Option<Remark> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -307,6 +312,32 @@ mod tests {
         );
         assert_eq!(muted.note.as_deref(), Some("muted; on the service"));
         assert_eq!(muted.mute, None);
+    }
+
+    proptest! {
+        /// What the service moved has two sides that differ, and three in a table, also where one of them is that there is
+        /// nothing any more.
+        #[test]
+        fn what_moved_on_the_service_has_two_sides(
+            (applied, live) in (0..5_usize, 0..6_usize),
+            is_conflict in any::<bool>(),
+        ) {
+            let values = [json!(5), json!(9), json!("nothing"), json!("null"), json!(true), json!(null)];
+            prop_assume!(applied != live);
+            let cause = if is_conflict { Cause::Conflict } else { Cause::Drift };
+            let moved = AttributeReport {
+                applied: values[applied].clone(),
+                live: values[live].clone(),
+                ..attribute("maxParticipants", cause)
+            };
+            let report = report(vec![room("tea", Verdict::Drifted, vec![moved])]);
+            let view = drift(&report, Detail::default());
+            let line = &view.items[0].lines[0];
+            let (before, after) = (line.before.clone(), line.after.clone());
+            prop_assert!(before.is_some() && after.is_some() && before != after, "{line:?}");
+            let [_, _, shown] = line.sides.clone().unwrap();
+            prop_assert_eq!(shown, after);
+        }
     }
 
     #[test]

@@ -317,11 +317,6 @@ impl Line {
         }
     }
 
-    /// What was applied, what the file says and what the service shows.
-    fn sides(name: &str, sides: [&Json; 3], detail: Detail) -> Option<[Option<String>; 3]> {
-        Some(sides.map(|side| value(name, side, detail)))
-    }
-
     /// What is noted about it.
     pub(super) fn notes(&self) -> Option<String> {
         let from = self.from.iter();
@@ -438,6 +433,11 @@ fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {
 
 fn value(name: &str, json: &Json, detail: Detail) -> Option<String> {
     (!json.is_null()).then(|| values::value(name, json, detail.now))
+}
+
+/// The same in words, also of none.
+fn said(name: &str, json: &Json, detail: Detail) -> String {
+    value(name, json, detail).unwrap_or_else(|| values::NOTHING.to_owned())
 }
 
 fn against(state: &StateId) -> Option<String> {

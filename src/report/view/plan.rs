@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{
     Destination, Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, allowed,
-    count, counted, footer, joined, left_out, value,
+    count, counted, footer, joined, left_out, said, value,
 };
 use crate::model::Effect;
 use crate::model::words::plural;
@@ -184,8 +184,7 @@ fn add_muted(item: &mut Item, muted: &[MutedReport], detail: Detail) {
 }
 
 fn muted_note(attribute: &MutedReport, detail: Detail) -> String {
-    let shown = |json: &Json| value(&attribute.name, json, detail);
-    let shown = |json| shown(json).unwrap_or_else(|| "nothing".to_owned());
+    let shown = |json: &Json| said(&attribute.name, json, detail);
     let (live, wanted) = (shown(&attribute.live), shown(&attribute.wanted));
     let fate = match attribute.fate {
         Fate::LeftAlone if attribute.sensitive => "left as it is on the service".to_owned(),
@@ -280,12 +279,17 @@ fn line(action: Action, attribute: &AttributeReport, detail: Detail) -> Line {
         Some(secret) => (&Json::Null, Json::from(secret.to_string())),
         None => (before, attribute.after.clone()),
     };
+    let is_gone = is_moved(attribute) && attribute.live.is_null() && attribute.secret.is_none();
+    let line = Line::moved(&attribute.name, before, &after, detail);
     Line {
+        before: is_gone
+            .then(|| said(&attribute.name, before, detail))
+            .or(line.before),
         note: joined(notes(attribute, detail)),
         from: attribute.file.clone().map(|file| (file, attribute.line)),
         line: attribute.line.filter(|_| own),
         surprise: is_moved(attribute) || is_open(attribute.explanation),
-        ..Line::moved(&attribute.name, before, &after, detail)
+        ..line
     }
 }
 
