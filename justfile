@@ -15,7 +15,7 @@ check:
 
 # What is quick: an eighth of the cases of each law, no waiting for the real back-off, and no runs that die.
 fast *ARGS:
-    PROPTEST_CASES=32 cargo test --lib --bins --test cases --test integration {{ ARGS }} -- --skip slow::
+    PROPTEST_CASES=16 cargo test --lib --bins --test cases --test integration {{ ARGS }} -- --skip slow::
 
 # All tests.
 full *ARGS:

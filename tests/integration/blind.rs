@@ -157,38 +157,6 @@ fn a_secret_that_is_newly_managed_and_not_known_is_listed() {
     }
 }
 
-#[test]
-fn too_little_that_can_be_checked_is_a_difference_if_that_is_asked_for() {
-    let site = site(4);
-    for (share, code) in [("0%", 0), ("50", 0), ("50%", 0), ("51%", 2), ("100", 2)] {
-        let ran = drift(&site, &["--require-visible", share]);
-        assert_eq!(ran.code, code, "{share}: {}", ran.all());
-        let why = "only 8 of 16 managed attributes could be checked";
-        for said in [&ran.stdout, &ran.stderr] {
-            assert_eq!(said.contains(why), code == 2, "{share}: {}", ran.all());
-        }
-        let ran = drift(&site, &["--require-visible", share, "--exit-zero"]);
-        assert_eq!(ran.code, code, "{share}: {}", ran.all());
-    }
-    for wrong in ["101", "-1", "50%%", "half", ""] {
-        let share = format!("--require-visible={wrong}");
-        assert_eq!(drift(&site, &[&share]).code, 64, "{wrong}");
-    }
-    // What could not be read was not checked; a room that is gone was.
-    site.simulator()
-        .with_world(|world| world.archive("room-01").unwrap());
-    let gone = drift(&site, &["--require-visible", "50%", "--format", "json"]);
-    assert_eq!(gone.code, 2);
-    let attributes = &gone.json()["summary"]["attributes"];
-    assert_eq!(*attributes, json!({"managed": 16, "visible": 10}));
-    site.faults(&["html=method:GET,room:room-00"]);
-    let failed = drift(&site, &["--require-visible", "90%", "--format", "json"]);
-    assert_eq!(failed.code, 6, "{}", failed.all());
-    let attributes = &failed.json()["summary"]["attributes"];
-    assert_eq!(*attributes, json!({"managed": 16, "visible": 8}));
-    assert!(failed.stderr.contains("only 8 of 16"), "{}", failed.stderr);
-}
-
 fn held(site: &Site, attribute: &str) -> Vec<Value> {
     site.simulator().with_world(|world| {
         let rooms = world.rooms();
@@ -303,4 +271,41 @@ fn what_was_never_seen_may_be_anything_when_it_is_sent_again() {
     let allowed = ["--reassert", "--allow", "ejects-participants"];
     assert_eq!(site.apply(&allowed).code, 0);
     assert_eq!(site.apply(&[]).code, 0, "nothing has to be sent");
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn too_little_that_can_be_checked_is_a_difference_if_that_is_asked_for() {
+        let site = site(4);
+        for (share, code) in [("0%", 0), ("50", 0), ("50%", 0), ("51%", 2), ("100", 2)] {
+            let ran = drift(&site, &["--require-visible", share]);
+            assert_eq!(ran.code, code, "{share}: {}", ran.all());
+            let why = "only 8 of 16 managed attributes could be checked";
+            for said in [&ran.stdout, &ran.stderr] {
+                assert_eq!(said.contains(why), code == 2, "{share}: {}", ran.all());
+            }
+            let ran = drift(&site, &["--require-visible", share, "--exit-zero"]);
+            assert_eq!(ran.code, code, "{share}: {}", ran.all());
+        }
+        for wrong in ["101", "-1", "50%%", "half", ""] {
+            let share = format!("--require-visible={wrong}");
+            assert_eq!(drift(&site, &[&share]).code, 64, "{wrong}");
+        }
+        // What could not be read was not checked; a room that is gone was.
+        site.simulator()
+            .with_world(|world| world.archive("room-01").unwrap());
+        let gone = drift(&site, &["--require-visible", "50%", "--format", "json"]);
+        assert_eq!(gone.code, 2);
+        let attributes = &gone.json()["summary"]["attributes"];
+        assert_eq!(*attributes, json!({"managed": 16, "visible": 10}));
+        site.faults(&["html=method:GET,room:room-00"]);
+        let failed = drift(&site, &["--require-visible", "90%", "--format", "json"]);
+        assert_eq!(failed.code, 6, "{}", failed.all());
+        let attributes = &failed.json()["summary"]["attributes"];
+        assert_eq!(*attributes, json!({"managed": 16, "visible": 8}));
+        assert!(failed.stderr.contains("only 8 of 16"), "{}", failed.stderr);
+    }
 }

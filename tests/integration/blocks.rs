@@ -334,21 +334,6 @@ fn book() -> Vec<String> {
 }
 
 #[test]
-fn what_the_pages_show_is_what_happens() {
-    let pages = book();
-    let wrong: Vec<String> = thread::scope(|scope| {
-        let runs: Vec<_> = pages
-            .iter()
-            .map(|page| scope.spawn(|| check(page)))
-            .collect();
-        runs.into_iter()
-            .flat_map(|run| run.join().unwrap())
-            .collect()
-    });
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
 fn what_is_not_run_is_listed_with_its_reason() {
     let found = book().into_iter().flat_map(|page| {
         let (_, elsewhere) = commands(&text(&page));
@@ -389,5 +374,25 @@ fn the_files_that_the_pages_show_are_taken() {
             let ran = scratch.run(&["plan", "--sandbox", "--now", "2026-11-26T09:00:00Z"]);
             assert_eq!(ran.code, 0, "{page}: {block}{}", ran.all());
         }
+    }
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn what_the_pages_show_is_what_happens() {
+        let pages = book();
+        let wrong: Vec<String> = thread::scope(|scope| {
+            let runs: Vec<_> = pages
+                .iter()
+                .map(|page| scope.spawn(|| check(page)))
+                .collect();
+            runs.into_iter()
+                .flat_map(|run| run.join().unwrap())
+                .collect()
+        });
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

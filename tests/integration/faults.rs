@@ -243,6 +243,58 @@ mod slow {
         });
         assert_eq!(service.asked().len(), 0, "nothing was understood");
     }
+
+    #[test]
+    fn a_full_disk_loses_nothing_that_was_confirmed() {
+        let rooms: Vec<String> = (0..12).map(|n| format!("room-{n:02}")).collect();
+        let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
+        let mut failed = 0;
+        for blocks in 0..=8 {
+            let service = HostileService::new(&names, |_| Way::Well);
+            let program = service.command(&service.url, &["apply", "--yes", "--rate", "unlimited"]);
+            // The program itself cannot lower what it may write, so a shell does: in units of 512 bytes.
+            let limited =
+                format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\" --format json");
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", &limited])
+                .arg(program.get_program())
+                .args(program.get_args());
+            shell
+                .env_clear()
+                .current_dir(program.get_current_dir().unwrap());
+            shell.envs(
+                program
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+            let ran: Ran = shell.output().unwrap().into();
+            assert!(matches!(ran.code, 0 | 7), "{blocks}: {}", ran.all());
+            failed += usize::from(ran.code == 7);
+            assert!(
+                ran.stderr.contains("help: ") || !ran.stdout.is_empty(),
+                "{}",
+                ran.all()
+            );
+            if !ran.stdout.is_empty() {
+                let report = ran.json();
+                check("apply", &report);
+                for room in report["receipts"].as_array().unwrap() {
+                    let (room, outcome) = (room["room"].as_str().unwrap(), &room["outcome"]);
+                    let confirmed = is_confirmed(&service, room);
+                    assert_eq!(
+                        confirmed,
+                        outcome == "confirmed",
+                        "{blocks} {room}: {report}"
+                    );
+                    let written = service.count("PUT", room) > 0;
+                    assert_eq!(written, outcome != "skipped", "{blocks} {room}: {report}");
+                }
+            }
+            converges(&service, &names, &service.url);
+        }
+        assert!(failed >= 3, "the limits are too high to be met");
+    }
 }
 
 fn side_by_side(cases: impl Iterator<Item = Case>) {
@@ -393,56 +445,6 @@ fn a_place_that_cannot_hold_a_state_is_reported_before_anything_is_sent() {
 
 /// A disk that is full at a different moment each time: before the journal, in it, and at the state.
 #[cfg(unix)]
-#[test]
-fn a_full_disk_loses_nothing_that_was_confirmed() {
-    let rooms: Vec<String> = (0..12).map(|n| format!("room-{n:02}")).collect();
-    let names: Vec<&str> = rooms.iter().map(String::as_str).collect();
-    let mut failed = 0;
-    for blocks in 0..=8 {
-        let service = HostileService::new(&names, |_| Way::Well);
-        let program = service.command(&service.url, &["apply", "--yes", "--rate", "unlimited"]);
-        // The program itself cannot lower what it may write, so a shell does: in units of 512 bytes.
-        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\" --format json");
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-c", &limited])
-            .arg(program.get_program())
-            .args(program.get_args());
-        shell
-            .env_clear()
-            .current_dir(program.get_current_dir().unwrap());
-        shell.envs(
-            program
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-        let ran: Ran = shell.output().unwrap().into();
-        assert!(matches!(ran.code, 0 | 7), "{blocks}: {}", ran.all());
-        failed += usize::from(ran.code == 7);
-        assert!(
-            ran.stderr.contains("help: ") || !ran.stdout.is_empty(),
-            "{}",
-            ran.all()
-        );
-        if !ran.stdout.is_empty() {
-            let report = ran.json();
-            check("apply", &report);
-            for room in report["receipts"].as_array().unwrap() {
-                let (room, outcome) = (room["room"].as_str().unwrap(), &room["outcome"]);
-                let confirmed = is_confirmed(&service, room);
-                assert_eq!(
-                    confirmed,
-                    outcome == "confirmed",
-                    "{blocks} {room}: {report}"
-                );
-                let written = service.count("PUT", room) > 0;
-                assert_eq!(written, outcome != "skipped", "{blocks} {room}: {report}");
-            }
-        }
-        converges(&service, &names, &service.url);
-    }
-    assert!(failed >= 3, "the limits are too high to be met");
-}
 
 /// Nothing that would meet the next try as well is tried again, and no other room meets it.
 #[test]

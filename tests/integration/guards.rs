@@ -83,33 +83,6 @@ fn a_moment_that_ended_nothing_may_be_never() {
     }
 }
 
-/// What is promised is what is sent: rooms that are protected, or whose effects are judged, are read first.
-#[test]
-fn the_forecast_counts_every_read() {
-    for config in [
-        "protected: [room-00, room-01]\n",
-        "guard: {require_allow: [recording-on]}\n",
-    ] {
-        let site = Site::with_rooms(&[], &[], 3);
-        site.scratch.write("roomctl.yaml", config);
-        assert_eq!(site.apply(&[]).code, 0);
-        for number in 0..3 {
-            site.room(
-                number,
-                "privacy: private\nmaxParticipants: 6\nenableChat: true\n",
-            );
-        }
-        for args in [&[][..], &["--reassert"], &["--reassert", "--live"]] {
-            let (plan, before) = (&["plan", "--format", "json"], site.log().len());
-            let promised = site.run(&[plan, args].concat()).json()["forecast"]["requests"].clone();
-            let looked = site.log().len() - before;
-            assert_eq!(site.apply(args).code, 0);
-            let sent = site.log().len() - before - 2 * looked;
-            assert_eq!(promised, serde_json::json!(sent), "{config} {args:?}");
-        }
-    }
-}
-
 /// What was let through, and by what, stays in the reports: of the plan, of the saved one, and of the apply.
 #[test]
 fn what_was_allowed_is_recorded() {
@@ -146,4 +119,37 @@ fn what_was_allowed_is_recorded() {
     assert_eq!(report["allowed"], json!([widened, by_flag("archived")]));
     let plain = site.run(&["plan", "--format", "json"]).json();
     assert_eq!(plain.get("allowed"), None, "nothing was");
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    /// What is promised is what is sent: rooms that are protected, or whose effects are judged, are read first.
+    #[test]
+    fn the_forecast_counts_every_read() {
+        for config in [
+            "protected: [room-00, room-01]\n",
+            "guard: {require_allow: [recording-on]}\n",
+        ] {
+            let site = Site::with_rooms(&[], &[], 3);
+            site.scratch.write("roomctl.yaml", config);
+            assert_eq!(site.apply(&[]).code, 0);
+            for number in 0..3 {
+                site.room(
+                    number,
+                    "privacy: private\nmaxParticipants: 6\nenableChat: true\n",
+                );
+            }
+            for args in [&[][..], &["--reassert"], &["--reassert", "--live"]] {
+                let (plan, before) = (&["plan", "--format", "json"], site.log().len());
+                let promised =
+                    site.run(&[plan, args].concat()).json()["forecast"]["requests"].clone();
+                let looked = site.log().len() - before;
+                assert_eq!(site.apply(args).code, 0);
+                let sent = site.log().len() - before - 2 * looked;
+                assert_eq!(promised, serde_json::json!(sent), "{config} {args:?}");
+            }
+        }
+    }
 }

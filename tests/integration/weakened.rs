@@ -54,69 +54,6 @@ fn weakened(ran: &Ran) -> Vec<String> {
     all.iter().map(one).collect()
 }
 
-#[test]
-fn a_guard_that_goes_with_the_change_is_said_first_and_still_counts() {
-    let site = branch(BASE);
-    site.scratch
-        .write("roomctl.yaml", "app: acme\nnames: url-safe\n");
-    site.room(0, "privacy: public\nmaxParticipants: 50\n");
-    commit(&site, "widen");
-    let json = plan(&site, &["--format", "json"]);
-    let all = [
-        "guard.require_allow",
-        "guard.require_allow",
-        "protected",
-        "policies.small",
-        "names",
-    ];
-    assert_eq!(
-        weakened(&json),
-        all.map(|what| format!("{what} this-change"))
-    );
-    assert_eq!(json.json()["weakened"][4]["line"], 2);
-    let guard = json.json()["guard"].to_string();
-    assert!(guard.contains("--allow guard-weakened"), "{guard}");
-    assert!(guard.contains("--allow privacy-widened"), "{guard}");
-    for form in ["text", "markdown", "html"] {
-        let ran = plan(&site, &["--format", form]);
-        let at = |words: &str| {
-            ran.stdout
-                .find(words)
-                .unwrap_or_else(|| panic!("{form} {words}: {}", ran.stdout))
-        };
-        assert!(at("guard-weakened") < at("privacy-widened"), "{form}");
-        assert!(
-            at("the policy") < at("maxParticipants"),
-            "{form}: {}",
-            ran.stdout
-        );
-    }
-    let github = plan(&site, &["--format", "github"]);
-    let annotated = "::warning file=roomctl.yaml,line=2,title=names";
-    assert!(github.stdout.contains(annotated), "{}", github.stdout);
-    let puts = site.count("PUT");
-    for allowed in [
-        &[][..],
-        &["--allow", "privacy-widened"],
-        &["--allow", "guard-weakened"],
-    ] {
-        let ran = apply(&site, allowed);
-        assert_eq!((ran.code, site.count("PUT")), (4, puts), "{}", ran.all());
-    }
-    let covered = ["apply", "--yes", "--covered-by", "plan.roomctl"];
-    assert_eq!(site.run(&covered).code, 4);
-    let ran = apply(
-        &site,
-        &["--allow", "privacy-widened", "--allow", "guard-weakened"],
-    );
-    assert_eq!(
-        (ran.code, site.count("PUT")),
-        (0, puts + 1),
-        "{}",
-        ran.all()
-    );
-}
-
 /// Mutes of rooms that nobody has do not push the one out that matters.
 #[test]
 fn each_weaker_guard_is_in_a_short_plan_the_widest_first() {
@@ -204,56 +141,6 @@ fn what_others_did_since_or_nobody_can_read_is_not_of_this_change() {
     assert!(guard.contains("guard-weakened"), "{guard}");
 }
 
-/// However the configuration comes to be another one.
-#[test]
-fn no_way_around_the_comparison() {
-    let nearer = "app: acme\nrooms: rooms\n";
-    let config = &format!("{BASE}rooms: rooms\n");
-    for (number, from) in ["", "", "below", "", "below", ""].into_iter().enumerate() {
-        let site = branch(config);
-        match number {
-            // It goes; it is called otherwise; a nearer one is there; mutes come; a nearer one says the same, of other
-            // rooms and another state; another one is named.
-            0 => std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap(),
-            1 => {
-                std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap();
-                site.scratch.write("roomctl.yml", "app: acme\n");
-            }
-            2 => site.scratch.write("below/roomctl.yaml", nearer),
-            4 => site.scratch.write("below/roomctl.yaml", config),
-            5 => site.scratch.write("named.yaml", "app: acme\n"),
-            _ => {
-                let mute =
-                    "mutes:\n  - {room: \"*\", attribute: privacy, reason: r, until: 2099-01-01}\n";
-                site.scratch.write("mutes.yaml", mute);
-            }
-        }
-        std::fs::create_dir_all(site.scratch.path("below/rooms")).unwrap();
-        site.scratch.write(
-            "below/rooms/room-00.yaml",
-            "privacy: private\nmaxParticipants: 5\n",
-        );
-        commit(&site, "around");
-        let args = [
-            "-C",
-            if from.is_empty() { "." } else { from },
-            "plan",
-            "--base",
-            "main",
-        ];
-        let named: &[&str] = if number == 5 {
-            &["--config", "named.yaml"]
-        } else {
-            &[]
-        };
-        let ran = site.run(&[&args[..], &["--format", "json"], named].concat());
-        assert_eq!(ran.code, 0, "{number}: {}", ran.all());
-        assert_ne!(weakened(&ran), [""; 0], "{number}: {}", ran.all());
-        let guard = ran.json()["guard"].to_string();
-        assert!(guard.contains("guard-weakened"), "{number}: {guard}");
-    }
-}
-
 #[test]
 fn what_is_as_strict_is_not_said() {
     let site = branch(BASE);
@@ -264,58 +151,6 @@ fn what_is_as_strict_is_not_said() {
     let ran = plan(&site, &["--format", "json"]);
     assert_eq!(ran.json().get("weakened"), None);
     assert_eq!(ran.json()["guard"], json!(null));
-}
-
-/// Nobody has to name `guard-weakened` anywhere for that: a change takes no guard away from what it brings itself.
-#[test]
-fn what_only_the_base_refuses_has_to_be_allowed() {
-    const POLICY: &str = "policies: [{id: p, expression: room.maxParticipants < 10, message: m}]\n";
-    let (five, fifty) = (
-        "privacy: private\nmaxParticipants: 5\n",
-        "privacy: private\nmaxParticipants: 50\n",
-    );
-    let milder = &POLICY.replace("message: m", "message: m, severity: warning");
-    let renamed = &POLICY.replace("id: p", "id: q").replace("< 10", "< 100");
-    for (base, now, (file, text)) in [
-        (POLICY, "", ("room-00", fifty)),
-        (POLICY, milder, ("room-00", fifty)),
-        (POLICY, renamed, ("room-00", fifty)),
-        ("owns: [room-*]\n", "owns: [\"*\"]\n", ("other", five)),
-        ("names: lowercase\n", "names: url-safe\n", ("Other", five)),
-    ] {
-        let site = branch(&format!("app: acme\n{base}"));
-        let change = |now: &str, file: &str, text: &str| {
-            site.scratch
-                .write("roomctl.yaml", &format!("app: acme\n{now}"));
-            site.scratch.write(&format!("rooms/{file}.yaml"), text);
-            commit(&site, "change");
-        };
-        // Without anything to refuse, the configuration is all that moves.
-        change(now, "room-00", "privacy: private\nmaxParticipants: 6\n");
-        assert_eq!(
-            plan(&site, &["--format", "json"]).json()["guard"],
-            json!(null)
-        );
-        assert_eq!(apply(&site, &[]).code, 0);
-        change(now, file, text);
-        let json = plan(&site, &["--format", "json"]);
-        let said = json.json()["weakened"][0]["message"].to_string();
-        let words = format!("; the base refuses rooms/{file}.yaml:");
-        assert!(said.contains(&words), "{now}: {}", json.all());
-        let guard = json.json()["guard"].to_string();
-        assert!(guard.contains("--allow guard-weakened"), "{now}: {guard}");
-        let sent = site.count("PUT") + site.count("POST");
-        for (allowed, code) in [(&[][..], 4), (&["--allow", "guard-weakened"], 0)] {
-            let ran = apply(&site, allowed);
-            let now_sent = site.count("PUT") + site.count("POST");
-            assert_eq!(
-                (ran.code, now_sent == sent),
-                (code, code == 4),
-                "{now}: {}",
-                ran.all()
-            );
-        }
-    }
 }
 
 /// Who plans for a stranger takes the rooms, and of the configuration nothing; what it takes away is said all the same.
@@ -395,4 +230,174 @@ fn a_room_that_is_listed_as_unmanaged_is_a_change_of_the_configuration_that_is_s
     }
     let ran = apply(&site, &[]);
     assert_eq!((ran.code, site.count("POST")), (4, 2), "{}", ran.all());
+}
+
+/// What takes seconds.
+mod slow {
+    use super::*;
+
+    /// Nobody has to name `guard-weakened` anywhere for that: a change takes no guard away from what it brings itself.
+    #[test]
+    fn what_only_the_base_refuses_has_to_be_allowed() {
+        const POLICY: &str =
+            "policies: [{id: p, expression: room.maxParticipants < 10, message: m}]\n";
+        let (five, fifty) = (
+            "privacy: private\nmaxParticipants: 5\n",
+            "privacy: private\nmaxParticipants: 50\n",
+        );
+        let milder = &POLICY.replace("message: m", "message: m, severity: warning");
+        let renamed = &POLICY.replace("id: p", "id: q").replace("< 10", "< 100");
+        for (base, now, (file, text)) in [
+            (POLICY, "", ("room-00", fifty)),
+            (POLICY, milder, ("room-00", fifty)),
+            (POLICY, renamed, ("room-00", fifty)),
+            ("owns: [room-*]\n", "owns: [\"*\"]\n", ("other", five)),
+            ("names: lowercase\n", "names: url-safe\n", ("Other", five)),
+        ] {
+            let site = branch(&format!("app: acme\n{base}"));
+            let change = |now: &str, file: &str, text: &str| {
+                site.scratch
+                    .write("roomctl.yaml", &format!("app: acme\n{now}"));
+                site.scratch.write(&format!("rooms/{file}.yaml"), text);
+                commit(&site, "change");
+            };
+            // Without anything to refuse, the configuration is all that moves.
+            change(now, "room-00", "privacy: private\nmaxParticipants: 6\n");
+            assert_eq!(
+                plan(&site, &["--format", "json"]).json()["guard"],
+                json!(null)
+            );
+            assert_eq!(apply(&site, &[]).code, 0);
+            change(now, file, text);
+            let json = plan(&site, &["--format", "json"]);
+            let said = json.json()["weakened"][0]["message"].to_string();
+            let words = format!("; the base refuses rooms/{file}.yaml:");
+            assert!(said.contains(&words), "{now}: {}", json.all());
+            let guard = json.json()["guard"].to_string();
+            assert!(guard.contains("--allow guard-weakened"), "{now}: {guard}");
+            let sent = site.count("PUT") + site.count("POST");
+            for (allowed, code) in [(&[][..], 4), (&["--allow", "guard-weakened"], 0)] {
+                let ran = apply(&site, allowed);
+                let now_sent = site.count("PUT") + site.count("POST");
+                assert_eq!(
+                    (ran.code, now_sent == sent),
+                    (code, code == 4),
+                    "{now}: {}",
+                    ran.all()
+                );
+            }
+        }
+    }
+
+    /// However the configuration comes to be another one.
+    #[test]
+    fn no_way_around_the_comparison() {
+        let nearer = "app: acme\nrooms: rooms\n";
+        let config = &format!("{BASE}rooms: rooms\n");
+        for (number, from) in ["", "", "below", "", "below", ""].into_iter().enumerate() {
+            let site = branch(config);
+            match number {
+                // It goes; it is called otherwise; a nearer one is there; mutes come; a nearer one says the same, of other
+                // rooms and another state; another one is named.
+                0 => std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap(),
+                1 => {
+                    std::fs::remove_file(site.scratch.path("roomctl.yaml")).unwrap();
+                    site.scratch.write("roomctl.yml", "app: acme\n");
+                }
+                2 => site.scratch.write("below/roomctl.yaml", nearer),
+                4 => site.scratch.write("below/roomctl.yaml", config),
+                5 => site.scratch.write("named.yaml", "app: acme\n"),
+                _ => {
+                    let mute = "mutes:\n  - {room: \"*\", attribute: privacy, reason: r, until: 2099-01-01}\n";
+                    site.scratch.write("mutes.yaml", mute);
+                }
+            }
+            std::fs::create_dir_all(site.scratch.path("below/rooms")).unwrap();
+            site.scratch.write(
+                "below/rooms/room-00.yaml",
+                "privacy: private\nmaxParticipants: 5\n",
+            );
+            commit(&site, "around");
+            let args = [
+                "-C",
+                if from.is_empty() { "." } else { from },
+                "plan",
+                "--base",
+                "main",
+            ];
+            let named: &[&str] = if number == 5 {
+                &["--config", "named.yaml"]
+            } else {
+                &[]
+            };
+            let ran = site.run(&[&args[..], &["--format", "json"], named].concat());
+            assert_eq!(ran.code, 0, "{number}: {}", ran.all());
+            assert_ne!(weakened(&ran), [""; 0], "{number}: {}", ran.all());
+            let guard = ran.json()["guard"].to_string();
+            assert!(guard.contains("guard-weakened"), "{number}: {guard}");
+        }
+    }
+
+    #[test]
+    fn a_guard_that_goes_with_the_change_is_said_first_and_still_counts() {
+        let site = branch(BASE);
+        site.scratch
+            .write("roomctl.yaml", "app: acme\nnames: url-safe\n");
+        site.room(0, "privacy: public\nmaxParticipants: 50\n");
+        commit(&site, "widen");
+        let json = plan(&site, &["--format", "json"]);
+        let all = [
+            "guard.require_allow",
+            "guard.require_allow",
+            "protected",
+            "policies.small",
+            "names",
+        ];
+        assert_eq!(
+            weakened(&json),
+            all.map(|what| format!("{what} this-change"))
+        );
+        assert_eq!(json.json()["weakened"][4]["line"], 2);
+        let guard = json.json()["guard"].to_string();
+        assert!(guard.contains("--allow guard-weakened"), "{guard}");
+        assert!(guard.contains("--allow privacy-widened"), "{guard}");
+        for form in ["text", "markdown", "html"] {
+            let ran = plan(&site, &["--format", form]);
+            let at = |words: &str| {
+                ran.stdout
+                    .find(words)
+                    .unwrap_or_else(|| panic!("{form} {words}: {}", ran.stdout))
+            };
+            assert!(at("guard-weakened") < at("privacy-widened"), "{form}");
+            assert!(
+                at("the policy") < at("maxParticipants"),
+                "{form}: {}",
+                ran.stdout
+            );
+        }
+        let github = plan(&site, &["--format", "github"]);
+        let annotated = "::warning file=roomctl.yaml,line=2,title=names";
+        assert!(github.stdout.contains(annotated), "{}", github.stdout);
+        let puts = site.count("PUT");
+        for allowed in [
+            &[][..],
+            &["--allow", "privacy-widened"],
+            &["--allow", "guard-weakened"],
+        ] {
+            let ran = apply(&site, allowed);
+            assert_eq!((ran.code, site.count("PUT")), (4, puts), "{}", ran.all());
+        }
+        let covered = ["apply", "--yes", "--covered-by", "plan.roomctl"];
+        assert_eq!(site.run(&covered).code, 4);
+        let ran = apply(
+            &site,
+            &["--allow", "privacy-widened", "--allow", "guard-weakened"],
+        );
+        assert_eq!(
+            (ran.code, site.count("PUT")),
+            (0, puts + 1),
+            "{}",
+            ran.all()
+        );
+    }
 }
