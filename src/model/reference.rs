@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::name::MAX_LENGTH;
 use super::secret::{MASK, Secret};
 
 /// The value of a variable, if it is set.
@@ -62,13 +63,13 @@ impl EnvPrefix {
         }
     }
 
-    /// What the names of a room's own variables begin with: `ROOM_STAND_UP` for `stand-up`.
+    /// What the names of a room's own variables begin with: `ROOM_STAND_UP` for `stand-up`. They are bounded, too.
     pub(crate) fn of(&self, room: &str) -> String {
         let plain = |c: char| match c {
             c if c.is_ascii_alphanumeric() => c.to_ascii_uppercase(),
             _ => '_',
         };
-        let room: String = room.chars().map(plain).collect();
+        let room: String = room.chars().take(MAX_LENGTH).map(plain).collect();
         format!("{}{room}", self.0)
     }
 }

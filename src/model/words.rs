@@ -67,28 +67,22 @@ pub(crate) fn is_unseen(c: char) -> bool {
 
 /// `text` with an escape for each such character.
 pub(crate) fn printable(text: &str) -> String {
-    if !text.contains(is_unseen) {
-        return text.to_owned();
-    }
-    let write = |c: char| match is_unseen(c) {
-        true => c.escape_unicode().to_string(),
-        false => c.into(),
-    };
-    text.chars().map(write).collect()
+    rewritten(text, is_unseen, |c| c.escape_unicode().to_string())
 }
 
 /// The same for JSON, and for what is quoted like it in YAML: it reads as it did. Its line ends are in no text.
-pub(crate) fn printable_json(json: String) -> String {
-    let is_odd = |c: char| c != '\n' && is_unseen(c);
-    if !json.contains(is_odd) {
-        return json;
+pub(crate) fn printable_json(json: &str) -> String {
+    let unit = |unit: &mut u16| format!("\\u{unit:04x}");
+    let escape = |c: char| c.encode_utf16(&mut [0; 2]).iter_mut().map(unit).collect();
+    rewritten(json, |c| c != '\n' && is_unseen(c), escape)
+}
+
+fn rewritten(text: &str, is_odd: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
+    if !text.contains(&is_odd) {
+        return text.to_owned();
     }
-    let escape = |unit: &mut u16| format!("\\u{unit:04x}");
-    let write = |c: char| match is_odd(c) {
-        true => c.encode_utf16(&mut [0; 2]).iter_mut().map(escape).collect(),
-        false => String::from(c),
-    };
-    json.chars().map(write).collect()
+    let write = |c| if is_odd(c) { escape(c) } else { c.into() };
+    text.chars().map(write).collect()
 }
 
 /// `text` with `mark` and two hex digits for each byte that is not kept: no two texts become one, if `mark` is not kept.
@@ -116,7 +110,7 @@ pub(crate) fn quoted(text: &str) -> String {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
     match text.contains('\'') || text.contains(is_unseen) {
         _ if begins && text.chars().all(is_plain) => text.to_owned(),
-        true => printable_json(Json::from(text).to_string()),
+        true => printable_json(&Json::from(text).to_string()),
         false => format!("'{text}'"),
     }
 }

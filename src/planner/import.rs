@@ -320,11 +320,8 @@ impl<'a> VariableNames<'a> {
     }
 }
 
-/// Names that are devices on some systems, whatever ends them.
-const DEVICES: [&[u8]; 4] = [b"con", b"prn", b"aux", b"nul"];
-
-/// The same before a digit.
-const PORTS: [&[u8]; 2] = [b"com", b"lpt"];
+/// Names that are devices on some systems, with a digit behind them or not, and whatever ends them.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
 /// The stem of the file for a room: its name, unless a file of that name would be taken for something else.
 ///
@@ -336,11 +333,8 @@ pub(crate) fn stem(room: &RoomName, rule: NameRule) -> String {
         let is_odd = name == "_defaults" || name.starts_with('.');
         return format!("{}{name}", if is_odd { "room-" } else { "" });
     }
-    let device = match name.as_bytes() {
-        [first @ .., b'0'..=b'9'] => PORTS.contains(&first),
-        all => DEVICES.contains(&all),
-    };
-    let is_taken = device || name.starts_with("_default");
+    let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_taken = DEVICES.contains(&kind) || name.starts_with("_default");
     let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     let stem = words::escaped(name, '~', |at, byte| {
         is_plain(byte) && !(is_taken && at == 0)
@@ -499,6 +493,9 @@ mod tests {
         assert_eq!(of("d"), "ROOM_D_RTMP_OUT_URL");
         assert_eq!(of("1a"), "ROOM_1A_RTMP_OUT_URL");
         assert_eq!(of("room-1a"), "ROOM_ROOM_1A_RTMP_OUT_URL");
+        let cut = "A".repeat(128);
+        assert_eq!(of(&"a".repeat(255)), format!("ROOM_{cut}_RTMP_OUT_URL"));
+        assert_eq!(of(&"a".repeat(254)), format!("ROOM_{cut}_2_RTMP_OUT_URL"));
     }
 
     /// Names that are alike, and names of any characters.

@@ -70,7 +70,7 @@ pub(super) fn render(state: &State) -> String {
         .expect("sorted maps with text keys always serialise");
     text.push(b'\n');
     // JSON is UTF-8 by its own rules.
-    printable_json(String::from_utf8_lossy(&text).into_owned())
+    printable_json(&String::from_utf8_lossy(&text))
 }
 
 /// Pretty down to an attribute, whose value stays on its line even when it is an object (a secret's digest).

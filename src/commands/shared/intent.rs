@@ -182,7 +182,7 @@ impl Intent {
             Self::Saved(saved, _) => saved
                 .changes
                 .iter()
-                .map(|c| c.room.as_str().to_owned())
+                .map(|c| c.room.clone().into())
                 .collect(),
         }
     }
