@@ -443,9 +443,6 @@ fn a_place_that_cannot_hold_a_state_is_reported_before_anything_is_sent() {
     converges(&service, &["a"], &service.url);
 }
 
-/// A disk that is full at a different moment each time: before the journal, in it, and at the state.
-#[cfg(unix)]
-
 /// Nothing that would meet the next try as well is tried again, and no other room meets it.
 #[test]
 fn what_keeps_everything_away_ends_the_run_at_once() {
