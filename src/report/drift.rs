@@ -205,7 +205,7 @@ impl DriftReport {
         }
     }
 
-    /// Says who set what moved, and when it was last seen so.
+    /// Says who set what moved, and when it was last seen as applied.
     #[must_use]
     pub(crate) fn traced(mut self, drift: &Drift, state: &State, seen: &Seen) -> Self {
         for (room, drift) in self.rooms.iter_mut().zip(&drift.rooms) {

@@ -293,7 +293,7 @@ mod slow {
                 let by = "set by 1a2b3c4 (https://";
                 assert!(said.contains(by), "{form}: {said}");
                 assert!(
-                    said.contains("last seen so 2026-09-21 14:13 UTC, 25 hours ago"),
+                    said.contains("last seen as applied 2026-09-21 14:13 UTC, 25 hours ago"),
                     "{form}: {said}"
                 );
                 assert_eq!(

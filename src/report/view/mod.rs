@@ -131,12 +131,12 @@ pub(crate) struct Item {
     pub message: Option<String>,
     /// What else there is to say, one line each.
     pub details: Vec<String>,
-    /// Who set it, and when it was last seen so; in the details, once it is known which rooms are one item.
+    /// Who set it, and when it was last seen as applied; in the details, once it is known which rooms are one item.
     pub trace: Trace,
     pub lines: Vec<Line>,
 }
 
-/// Who set a room that moved, and when it was last seen so, in Unix seconds.
+/// Who set a room that moved, and when it was last seen as applied, in Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Trace {
     pub by: Option<String>,
@@ -297,7 +297,7 @@ impl Trace {
             .seen
             .and_then(|seen| values::moment(seen, now.max(seen)));
         let words: Vec<String> = by
-            .chain(seen.map(|at| format!("last seen so {at}")))
+            .chain(seen.map(|at| format!("last seen as applied {at}")))
             .collect();
         (!words.is_empty()).then(|| words.join(", "))
     }

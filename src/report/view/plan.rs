@@ -9,7 +9,7 @@ use super::{
     count, counted, footer, joined, left_out, said, value,
 };
 use crate::model::Effect;
-use crate::model::words::plural;
+use crate::model::words::{plural, span};
 use crate::planner::mutes::Fate;
 use crate::planner::posture::Posture;
 use crate::planner::{Action, Cause, Explanation};
@@ -340,7 +340,14 @@ fn remarks(report: &PlanReport, idle: bool) -> Vec<Remark> {
         let requests = count(report.forecast.requests, "request");
         let rate = &report.forecast.rate;
         let forecast = match report.forecast.seconds {
-            Some(seconds) => format!("{requests}, about {seconds} s at {rate}"),
+            Some(seconds) if seconds < 120.0 => format!("{requests}, about {seconds} s at {rate}"),
+            Some(seconds) => {
+                let minutes = (seconds / 60.0).ceil() as i64;
+                format!(
+                    "{requests}, about {} at {rate}",
+                    span(minutes.saturating_mul(60))
+                )
+            }
             None => format!("{requests} at an unlimited rate"),
         };
         remarks.push(Remark::new(Weight::Notice, "Forecast", forecast));
