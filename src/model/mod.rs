@@ -59,4 +59,4 @@ pub(crate) use rule::Rule;
 pub(crate) use run::Run;
 pub(crate) use secret::Secret;
 pub(crate) use value::{Scalar, Settings, Stored, StoredSettings, Value};
-pub(crate) use wanted::{Wanted, WantedRoom};
+pub(crate) use wanted::{Secrets, Wanted, WantedRoom};

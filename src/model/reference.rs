@@ -223,7 +223,7 @@ impl Template {
     }
 }
 
-/// Scheme and host of a text that begins so, if it has all of them. Where a variable could be a part of the host, or end it,
+/// Scheme, host and port of a text that begins so, if it has all of them; no port where it is the scheme's own. Where a variable could be a part of the host, or end it,
 /// so that what is beside it is user info or path, there is none: unless one variable is all of it, a file may not say so.
 pub(crate) fn address(beginning: &Secret, is_all: bool) -> Option<String> {
     let (scheme, rest) = beginning.expose().split_once("://")?;
@@ -235,16 +235,21 @@ pub(crate) fn address(beginning: &Secret, is_all: bool) -> Option<String> {
         None if is_all => rest,
         None => return None,
     };
-    // As a reader of URLs understands it: without user info and port.
+    // As a reader of URLs understands it: without user info, and without a port that goes without saying.
     let url = Url::parse(&format!("{scheme}://{host}/")).ok()?;
-    Some(format!("{}://{}/{MASK}", url.scheme(), url.host_str()?))
+    let (scheme, host) = (url.scheme(), url.host_str()?);
+    let port = url
+        .port()
+        .filter(|port| (scheme, *port) != ("rtmp", 1935) && (scheme, *port) != ("rtmps", 443));
+    let port = port.map_or_else(String::new, |port| format!(":{port}"));
+    Some(format!("{scheme}://{host}{port}/{MASK}"))
 }
 
 /// What may be seen of a secret URL: enough to judge where it leads, and whose secret is sent there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Outline {
-    /// Scheme and host, as far as the file says them: `https://hooks.example/****`.
+    /// Scheme, host and, if it is not the scheme's own, port, as far as the file says them: `https://hooks.example/****`.
     pub address: String,
     /// The variables in it, by name.
     pub variables: Vec<String>,
@@ -455,7 +460,7 @@ mod tests {
             ),
             (
                 "HTTPS://canary:canary@Hooks.example:8443/canary",
-                "https://hooks.example/****",
+                "https://hooks.example:8443/****",
             ),
             (
                 "https://${env:ROOM_USER}:canary@hooks.example/",
@@ -465,7 +470,23 @@ mod tests {
             ("rtmp://live.example#canary", "rtmp://live.example/****"),
             ("https://hooks.example\\canary", "****"),
             ("https://hooks.example", "https://hooks.example/****"),
-            ("https://[::1]:8443/canary", "https://[::1]/****"),
+            ("https://[::1]:8443/canary", "https://[::1]:8443/****"),
+            (
+                "https://hooks.example:443/canary",
+                "https://hooks.example/****",
+            ),
+            (
+                "https://hooks.example:08443/",
+                "https://hooks.example:8443/****",
+            ),
+            (
+                "rtmp://live.example:1935/canary",
+                "rtmp://live.example/****",
+            ),
+            (
+                "rtmp://live.example:443/canary",
+                "rtmp://live.example:443/****",
+            ),
             // A variable may end user info or host.
             ("https://canary${env:ROOM_A}/canary", "**** (ROOM_A)"),
             (

@@ -57,7 +57,7 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
-/// The salted digest of a [`Secret`], `sha256:` and 64 hex digits.
+/// The salted digest of a secret: `sha256:` and 64 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]

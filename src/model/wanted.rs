@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reference::Template;
-use super::{RoomName, Settings, Stored, StoredSettings};
+use super::{RoomName, Settings, Stored, StoredSettings, Value};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WantedRoom {
@@ -15,8 +15,11 @@ pub(crate) struct WantedRoom {
     pub source: Option<String>,
     pub settings: Settings,
     /// Its secrets as they are written, by wire name. What may be seen of one is its outline.
-    pub secrets: BTreeMap<&'static str, Template>,
+    pub secrets: Secrets,
 }
+
+/// Secrets as they are written in files, by wire name.
+pub(crate) type Secrets = BTreeMap<&'static str, Template>;
 
 pub(crate) type Wanted = BTreeMap<RoomName, WantedRoom>;
 
@@ -37,6 +40,13 @@ impl WantedRoom {
             identity.insert(name.to_owned(), written);
         }
         identity
+    }
+
+    /// Its secrets that are known here, as they are written.
+    pub(crate) fn known_secrets(&self) -> Secrets {
+        let is_known = |name: &str| matches!(self.settings.get(name), Some(Value::Secret(_)));
+        let known = self.secrets.iter().filter(|(name, _)| is_known(name));
+        known.map(|(name, text)| (*name, text.clone())).collect()
     }
 
     /// Its secrets that refer to variables, by wire name.

@@ -9,7 +9,7 @@ use super::undeclared::Undeclared;
 use super::world::Sighting;
 use crate::model::reference::Outline;
 use crate::model::words::words;
-use crate::model::{Effect, LiveRoom, RoomName, Settings, Stored, StoredSettings, Value};
+use crate::model::{Effect, LiveRoom, RoomName, Secrets, Settings, Stored, StoredSettings, Value};
 
 words! {
     /// What is done to a room.
@@ -129,6 +129,8 @@ pub(crate) struct Change {
     pub muted: Vec<Muted>,
     /// The full wanted set; empty for an orphan. What is sent holds what a mute accepts as it is.
     pub settings: Settings,
+    /// The secrets among them that the file gives and that are known here, as they are written.
+    pub secrets: Secrets,
     /// What is remembered as applied in place of what is sent, of attributes that are sent only to stay as they are.
     pub keeps: StoredSettings,
     /// Whether anything is sent. False for an orphan, and when attributes are only released: sending the

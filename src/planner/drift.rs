@@ -317,7 +317,8 @@ impl Evidence<'_> {
         };
         if let (Verdict::InSync, Some(secret)) = (room.verdict, sides.unknown.first()) {
             room.verdict = Verdict::Pending;
-            let message = format!("`{secret}` is newly managed, and its variable is not set");
+            let message =
+                format!("`{secret}` is newly managed or written anew, and its variable is not set");
             room.message = Some(message);
         }
         room.attributes = attributes;
@@ -404,7 +405,9 @@ fn why_gone(gone: Gone, applied: &AppliedRoom, now: i64) -> String {
 mod tests {
     use super::*;
     use crate::model::{Live, Secret};
-    use crate::planner::testing::{applied, file, live_of, name, options, room_of, shown, unset};
+    use crate::planner::testing::{
+        applied, file, live_of, name, options, referring, room_of, shown, unset,
+    };
 
     struct Case {
         wanted: Wanted,
@@ -632,12 +635,19 @@ mod tests {
     #[test]
     fn an_unset_secret_is_as_it_was_applied() {
         let mut case = Case::new(Some(5), Some(5));
+        case.state = applied(&referring(file(5)));
+        case.wanted = referring(file(5));
         let room = case.wanted.get_mut(&name("a")).unwrap();
         room.settings.insert("meetingJoinWebhook", unset());
         assert_eq!(case.room().verdict, Verdict::InSync);
         let room = case.wanted.get_mut(&name("a")).unwrap();
         room.settings.insert("meetingLeftWebhook", unset());
         assert_eq!(case.room().verdict, Verdict::Pending);
+        // Written otherwise, it is no drift; that somebody moved it on the service is.
+        room_of(&mut case.state).written.clear();
+        assert_eq!(case.room().verdict, Verdict::Pending);
+        case.shows("meetingJoinWebhook", "https://canary.example/moved");
+        assert_eq!(case.room().verdict, Verdict::Conflict);
     }
 
     #[test]

@@ -111,8 +111,11 @@ impl Room<'_> {
     /// The secret with the digest `kept`, from whoever still has it. What the service shows takes no variable.
     fn secret(&self, name: &str, kept: &Stored) -> Option<Value> {
         self.on_service(name, kept).or_else(|| {
-            let in_file = self.wanted?.settings.get(name)?;
-            self.is_kept(name, in_file, kept).then(|| in_file.clone())
+            let file = self.wanted?;
+            let in_file = file.settings.get(name)?;
+            let is_kept = self.is_kept(name, in_file, kept);
+            let is_it = is_kept && !self.remembered.is_unknown(file, name, self.salt);
+            is_it.then(|| in_file.clone())
         })
     }
 

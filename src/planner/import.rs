@@ -191,14 +191,14 @@ fn lawful(
 }
 
 impl Draft {
-    /// What is remembered of the room that was read as `live` and became the file `place` with the digest `source`. Of what
-    /// the service does not show, that is what was remembered `before`.
+    /// What is remembered of the room that was read as `live` and became the `file` at `place`. Of what the service does not
+    /// show, that is what was remembered `before`.
     pub(crate) fn applied(
         &self,
         live: &LiveRoom,
         before: &AppliedRoom,
         place: &str,
-        source: Option<String>,
+        file: WantedRoom,
         salt: &str,
     ) -> AppliedRoom {
         let before = match before.is_only_claimed(live) {
@@ -211,8 +211,11 @@ impl Draft {
         settings.retain(|name, _| !is_hidden(name));
         let hidden = before.settings.iter().filter(|(name, _)| is_hidden(name));
         settings.extend(hidden.map(|(name, value)| (name.clone(), value.clone())));
+        let mut secrets = file.known_secrets();
+        secrets.retain(|name, _| !is_hidden(&(*name).to_owned()));
         let record = Record {
             settings,
+            secrets,
             live: Some(live),
             ..Record::default()
         };
@@ -220,7 +223,9 @@ impl Draft {
             file: Some(place.to_owned()),
             id: live.id.clone().or_else(|| before.id.clone()),
             // What its file says need not have been applied.
-            source: source.filter(|_| self.kept.is_empty() && self.inherited.is_empty()),
+            source: file
+                .source
+                .filter(|_| self.kept.is_empty() && self.inherited.is_empty()),
             ..before.recorded(record, salt)
         }
     }
@@ -415,7 +420,13 @@ mod tests {
                 .collect::<Vec<_>>(),
             [("rtmpOutURL", "ROOM_A_RTMP_OUT_URL".to_owned())]
         );
-        let applied = draft.applied(&live, AppliedRoom::never(), "rooms/a.yaml", None, "lineage");
+        let applied = draft.applied(
+            &live,
+            AppliedRoom::never(),
+            "rooms/a.yaml",
+            WantedRoom::default(),
+            "lineage",
+        );
         assert_eq!(applied.settings.len(), 5);
         assert!(applied.observed.contains_key("deleteOnExp"));
     }
@@ -436,7 +447,13 @@ mod tests {
             id: None,
             ..live(&[("enableChat", true.into())])
         };
-        let applied = draft.applied(&live, &claimed, "rooms/a.yaml", None, "lineage");
+        let applied = draft.applied(
+            &live,
+            &claimed,
+            "rooms/a.yaml",
+            WantedRoom::default(),
+            "lineage",
+        );
         let expected = AppliedRoom {
             file: Some("rooms/a.yaml".to_owned()),
             observed: [("enableChat".to_owned(), true.into())].into(),

@@ -15,13 +15,15 @@ use std::collections::BTreeSet;
 use super::state::AppliedRoom;
 use super::undeclared::is_settable;
 use crate::model::effect::Held;
-use crate::model::{LiveRoom, Run, Stored, StoredSettings};
+use crate::model::{LiveRoom, Run, Secrets, Stored, StoredSettings};
 
 /// How a room stands once something was done to it.
 #[derive(Debug, Default)]
 pub(crate) struct Record<'a> {
     /// What is managed from now on.
     pub settings: StoredSettings,
+    /// The secrets among them that come from the file, as they are written there. What does not move is remembered as before.
+    pub secrets: Secrets,
     /// What a write sent, if one was confirmed.
     pub sent: StoredSettings,
     /// What the service shows otherwise than it was asked to.
@@ -78,6 +80,7 @@ impl AppliedRoom {
             overridden: record.overridden,
             ..before.clone()
         };
+        after.rewrite(before, &record.secrets, salt);
         after.settle(before, shown.as_ref(), &record.sent);
         if let Some(shown) = shown {
             let hidden = after.settings.keys();

@@ -13,6 +13,7 @@
 //! | `held`, `doubts` | every value that the service may hold; what was sent without an answer |
 //! | `scope` | which rooms are considered, and why not the others |
 //! | `state`, `memory`, `world`, `seen` | what is remembered, and how that moves; what was seen, and when it was last so |
+//! | `written` | how files write secrets, and what is remembered of that |
 //! | `receipt` | what happened to one change |
 //! | `import`, `forecast` | rooms that exist already; how long a plan takes |
 //! | `adopt` | what was changed on the service, and the line of a file that it belongs to |
@@ -44,6 +45,7 @@ pub(crate) mod testing;
 mod three_way;
 pub(crate) mod undeclared;
 pub(crate) mod world;
+mod written;
 
 pub(crate) use change::{Action, AttributeChange, Cause, Change, Plan};
 pub(crate) use drift::{Drift, Verdict, drift};

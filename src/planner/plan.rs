@@ -16,9 +16,8 @@ use super::three_way::RoomSides;
 use super::undeclared::{self, Undeclared};
 use super::world::{Sighting, World, sighting};
 use crate::model::effect::{effects, effects_of_creating};
-use crate::model::value::same;
 use crate::model::{
-    Effect, LiveRoom, RoomName, Settings, StoredSettings, Wanted, WantedRoom, digest,
+    Effect, LiveRoom, RoomName, Secrets, Settings, StoredSettings, Wanted, WantedRoom, digest,
 };
 
 /// What a plan depends on besides files, state and service.
@@ -105,9 +104,9 @@ fn name_renamed(changes: &mut [Change], wanted: &Wanted, state: &State) {
         .iter_mut()
         .filter(|change| change.action == Action::Orphan && change.message.is_none());
     for orphan in orphans.take(MOST) {
-        let (room, known) = (&orphan.room, &state.applied(&orphan.room).settings);
+        let (room, known) = (&orphan.room, state.applied(&orphan.room));
         let mut alike = new.iter();
-        let at = alike.position(|file| same(&file.settings, state.salt(), known));
+        let at = alike.position(|file| known.is_as(file, state.salt()));
         orphan.message = at.map(|at| {
             let file = &new.remove(at).file;
             format!(
@@ -265,7 +264,7 @@ impl<'a> Room<'a> {
         if self.seen.is_none()
             && !options.reassert
             && applied.unconfirmed.is_empty()
-            && same(&file.settings, self.salt, &applied.settings)
+            && applied.is_as(file, self.salt)
         {
             return None;
         }
@@ -294,6 +293,7 @@ impl<'a> Room<'a> {
             needs: self.variables(|name| sends && !change.leaves_alone(name)),
             attributes,
             settings: file.settings.clone(),
+            secrets: file.known_secrets(),
             place: Some(file.place.clone()),
             source: file.source.clone(),
             ..change
@@ -427,6 +427,7 @@ impl<'a> Room<'a> {
             opening: Opening::default(),
             attributes: Vec::new(),
             settings: Settings::new(),
+            secrets: Secrets::new(),
             keeps: StoredSettings::new(),
             sends: false,
             needs: BTreeSet::new(),
@@ -457,7 +458,8 @@ mod tests {
     use super::*;
     use crate::model::{Stored, Value};
     use crate::planner::testing::{
-        applied, file, files, live_of, name, options, pruning, room_of, secret, sent, shown, unset,
+        applied, file, files, live_of, name, options, pruning, referring, room_of, secret, sent,
+        shown, unset,
     };
     use crate::planner::{AttributeChange, Cause, Gone};
 
@@ -658,7 +660,10 @@ mod tests {
     #[test]
     fn an_unset_secret_alone_is_no_change() {
         let room = |people: i64, secret: Value| {
-            a(&[("maxParticipants", people.into()), ("rtmpOutURL", secret)])
+            referring(a(&[
+                ("maxParticipants", people.into()),
+                ("rtmpOutURL", secret),
+            ]))
         };
         let state = applied(&room(5, secret("key")));
         assert_eq!(offline(&room(5, unset()), &state).changes, []);
@@ -692,7 +697,8 @@ mod tests {
     #[test]
     fn a_release_beside_an_unset_secret_sends_nothing() {
         let before = a(&[("privacy", "private".into()), ("rtmpOutURL", secret("key"))]);
-        let plan = offline(&a(&[("rtmpOutURL", unset())]), &applied(&before));
+        let without = referring(a(&[("rtmpOutURL", unset())]));
+        let plan = offline(&without, &applied(&referring(before)));
         assert!(!plan.changes[0].sends);
         assert_eq!(plan.changes[0].unset().count(), 0);
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::doubts::Doubts;
 use super::world::Sighting;
+use crate::model::secret::SecretDigest;
 use crate::model::unique::unique;
 use crate::model::{LiveRoom, NameRule, RoomName, Run, Stored, StoredSettings, Wanted};
 
@@ -93,6 +94,14 @@ pub(crate) struct AppliedRoom {
     /// Attributes that the service did not report when the room was last written or read, nor at a later look.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unseen: BTreeSet<String>,
+    /// Digests of the texts that the managed secrets had in the files, of those that refer to variables: where these are not
+    /// set, another text is a change. Absent: a state that was written before there were any does not know.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique"
+    )]
+    pub written: BTreeMap<String, SecretDigest>,
 }
 
 impl AppliedRoom {
@@ -272,16 +281,20 @@ impl State {
         Ok(())
     }
 
-    /// Remembers where the files are by now that declare the rooms. Returns whether any was elsewhere.
+    /// Remembers where the files are by now that declare the rooms, and how they write the secrets that were applied.
+    /// Returns whether any was elsewhere, or written otherwise.
     pub(crate) fn follow_files(&mut self, wanted: &Wanted) -> bool {
+        let salt = self.salt().to_owned();
         let mut moved = false;
         for (name, file) in wanted {
             if let Some(room) = self.rooms.get_mut(name)
                 && room.is_confirmed()
-                && room.file.as_ref() != Some(&file.place)
             {
-                room.file = Some(file.place.clone());
-                moved = true;
+                if room.file.as_ref() != Some(&file.place) {
+                    room.file = Some(file.place.clone());
+                    moved = true;
+                }
+                moved |= room.follow_texts(file, &salt);
             }
         }
         moved

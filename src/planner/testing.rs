@@ -2,6 +2,7 @@
 
 use super::doubts::{self, Doubts};
 use super::{AppliedRoom, Options, Sighting, State, World};
+use crate::model::reference::Template;
 use crate::model::value::stored;
 use crate::model::{
     Glob, Globs, Live, LiveRoom, RoomName, Secret, Settings, StoredSettings, Value, Wanted,
@@ -38,6 +39,20 @@ pub(crate) fn unset() -> Value {
     }
 }
 
+/// The same files, each secret of which is written as a reference.
+pub(crate) fn referring(mut files: Wanted) -> Wanted {
+    for file in files.values_mut() {
+        let secrets = file
+            .settings
+            .iter()
+            .filter(|(_, value)| !matches!(value, Value::Plain(_)));
+        let text = || Template::parse("${env:KEY}").unwrap();
+        file.secrets
+            .extend(secrets.map(|(name, _)| (*name, text())));
+    }
+    files
+}
+
 /// Files that say this.
 pub(crate) fn files(rooms: &[(&str, &[(&'static str, Value)])]) -> Wanted {
     let file = |(room, settings): &(&str, &[(&'static str, Value)])| {
@@ -70,11 +85,12 @@ pub(crate) fn applied(files: &Wanted) -> State {
     let mut state = State::fresh("acme");
     state.lineage = "lineage".to_owned();
     for (name, file) in files {
-        let room = AppliedRoom {
+        let mut room = AppliedRoom {
             id: Some("c0ffee".into()),
             settings: stored(&file.settings, "lineage", &StoredSettings::new()),
             ..AppliedRoom::default()
         };
+        room.follow_texts(file, "lineage");
         state.rooms.insert(name.clone(), room);
     }
     state

@@ -10,7 +10,6 @@ use super::mutes::RoomMutes;
 use super::state::AppliedRoom;
 use super::status::Status;
 use crate::model::reference::Template;
-use crate::model::value::{same, stored};
 use crate::model::{Stored, StoredSettings, WantedRoom};
 
 /// One room from three sides, in the form that is stored and compared.
@@ -36,13 +35,13 @@ impl<'a> RoomSides<'a> {
         salt: &str,
         mutes: RoomMutes<'a>,
     ) -> Self {
-        if same(&file.settings, salt, &applied.settings) {
+        if applied.is_as(file, salt) {
             return Self {
                 file: Some(file),
                 ..Self::back(applied, live, mutes)
             };
         }
-        let wanted = stored(&file.settings, salt, &applied.settings);
+        let wanted = applied.wanted_of(file, salt);
         let names = file.settings.keys().copied();
         Self {
             applied,
@@ -208,12 +207,14 @@ impl<'a> AttributeSides<'a> {
     /// value was last sent.
     pub(super) fn cause(&self) -> Option<Cause> {
         let (applied, _) = self.applied();
+        let live_moved = self.live != applied && self.overridden != self.live;
         let Some(wanted) = self.wanted else {
-            let released = applied.map(|_| Cause::Released);
-            return if self.unknown {
-                Some(Cause::Change)
-            } else {
-                released
+            // What is not known here is not what was applied.
+            let is_both = live_moved && self.live.is_some() && applied.is_some();
+            return match self.unknown {
+                true if is_both => Some(Cause::Conflict),
+                true => Some(Cause::Change),
+                false => applied.map(|_| Cause::Released),
             };
         };
         let Some(live) = self.live else {
@@ -237,7 +238,6 @@ impl<'a> AttributeSides<'a> {
             });
         };
         let file_moved = wanted != applied;
-        let live_moved = live != applied && self.overridden != Some(live);
         match (file_moved, live_moved) {
             (false, false) => None,
             (false, true) => Some(Cause::Drift),

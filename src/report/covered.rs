@@ -90,17 +90,18 @@ impl<'a> Review<'a> {
             return Err("what a mute was to leave as it is may be overwritten by now");
         }
         let has_moved = self.plan.state.serial < state.serial;
+        let (file, applied) = (wanted.get(&change.room), state.applied(&change.room));
+        let salt = state.salt();
+        // Why such a secret moves, only a machine with its variables knows; that it is the reviewed text, `is_reviewed` does.
+        let refers = |name: &str| file.is_some_and(|file| file.reference(name).is_some());
         let is_shown = |line: &AttributeReport| {
             let mut lines = shown.attributes.iter();
             let shown = lines.find(|shown| shown.name == line.name);
-            shown.is_some_and(|shown| is_alike(line, shown, has_moved))
+            shown.is_some_and(|shown| is_alike(line, shown, has_moved || refers(&line.name)))
         };
-        // Whether such a secret moved, only a machine with its variables knows; that it is the same text, `is_reviewed` does.
-        let file = wanted.get(&change.room);
-        let refers =
-            |line: &AttributeReport| file.is_some_and(|file| file.reference(&line.name).is_some());
+        let is_rotated = |name: &str| file.is_some_and(|file| applied.is_rotated(file, name, salt));
         let mut lines = made.attributes.iter();
-        let is_covered = lines.all(|line| refers(line) || is_shown(line));
+        let is_covered = lines.all(|line| is_rotated(&line.name) || is_shown(line));
         let lacks = "it would change more than was reviewed";
         is_covered.then_some(()).ok_or(lacks)
     }
@@ -118,7 +119,7 @@ impl Review<'_> {
     }
 }
 
-/// Whether a line reads as it was reviewed. If the state moved since, the same may be reached from elsewhere.
+/// Whether a line reads as it was reviewed. If the state `has_moved` since, the same may be reached from elsewhere.
 fn is_alike(line: &AttributeReport, shown: &AttributeReport, has_moved: bool) -> bool {
     let comes_from_there = line.before == shown.before && line.cause == shown.cause;
     let goes_there = line.after == shown.after && line.secret == shown.secret;
@@ -136,6 +137,7 @@ mod tests {
     use serde_json::Value as Json;
 
     use super::*;
+    use crate::model::reference::Template;
     use crate::model::{Effect, Value};
     use crate::planner::limits::Limits;
     use crate::planner::mutes::Mute;
@@ -145,20 +147,53 @@ mod tests {
     };
     use crate::report::saved::{Mode, Target, Terms};
 
+    const HOOK: &str = "meetingEndedWebhook";
+
+    /// Of which some stand for the same.
+    const TEXTS: [&str; 4] = [
+        "https://a.example/1",
+        "https://a.example/${env:A}",
+        "https://b.example/${env:A}",
+        "https://a.example/${env:A}${env:B}",
+    ];
+
     /// Few rooms with few values each, so that the same comes up in several trees.
     fn trees() -> impl Strategy<Value = Wanted> {
         let privacy = select(vec!["private", "public"]);
         let people = proptest::option::of(0..3_i64);
-        btree_map(select(vec!["a", "b", "c"]), (privacy, people), 0..=3).prop_map(|tree| {
-            let rooms = tree.into_iter().map(|(room, (privacy, people))| {
+        let hook = proptest::option::of((select(&TEXTS[..]), select(vec!["1", "2"])));
+        btree_map(select(vec!["a", "b", "c"]), (privacy, people, hook), 0..=3).prop_map(|tree| {
+            let rooms = tree.into_iter().map(|(room, (privacy, people, hook))| {
                 let people = people.map(|n| ("maxParticipants", Value::from(n)));
                 let settings = people.into_iter().chain([("privacy", privacy.into())]);
-                (room, settings.collect::<Vec<_>>())
+                let mut one = files(&[(room, &settings.collect::<Vec<_>>())]);
+                let (name, mut file) = one.pop_first().unwrap();
+                if let Some((text, a)) = hook {
+                    let text = Template::parse(text).unwrap();
+                    let set = |name: &str| Some(if name == "A" { a } else { "" }.to_owned());
+                    file.settings
+                        .insert(HOOK, Value::Secret(text.resolve(&set).unwrap()));
+                    file.secrets.insert(HOOK, text);
+                }
+                (name, file)
             });
-            let rooms: Vec<_> = rooms.collect();
-            let rooms: Vec<_> = rooms.iter().map(|(room, said)| (*room, &**said)).collect();
-            files(&rooms)
+            rooms.collect()
         })
+    }
+
+    /// The same files where no variable is set.
+    fn blind(mut files: Wanted) -> Wanted {
+        for file in files.values_mut() {
+            let unset: Vec<_> = file
+                .references()
+                .map(|(name, text)| (name, text.variables()))
+                .collect();
+            let unset = unset
+                .into_iter()
+                .map(|(name, variables)| (name, Value::Unset { variables }));
+            file.settings.extend(unset.collect::<Vec<_>>());
+        }
+        files
     }
 
     /// What lay there when a plan was made: what was applied, what a look showed if there was one, the files and the mutes.
@@ -211,7 +246,7 @@ mod tests {
         made: &Change,
         change: &Json,
         effects: &[Effect],
-        now: &Wanted,
+        (before, now): (&Wanted, &Wanted),
     ) -> bool {
         let room = change["room"].as_str().unwrap();
         // What a mute was shown to accept is not overwritten unseen.
@@ -225,7 +260,14 @@ mod tests {
                 made.seen.is_some() || now.any(|now| now.name == one.name && now.fate.stays())
             })
         };
-        let settings = |files: &Wanted| files.get(room).map(|file| file.settings.clone());
+        // A secret that refers to variables is what is written.
+        let settings = |files: &Wanted| {
+            let file = blind(files.clone()).remove(room);
+            file.map(|file| (file.settings, file.secrets))
+        };
+        let text = |files: &Wanted| files.get(room)?.reference(HOOK).cloned();
+        let is_rotated =
+            |line: &Json| line["name"] == HOOK && text(now).is_some() && text(now) == text(before);
         reviews.iter().any(|((_, _, files, _), saved)| {
             let report = serde_json::to_value(&saved.report).unwrap();
             let mut changes = report["changes"].as_array().unwrap().iter();
@@ -235,9 +277,12 @@ mod tests {
             let list = |of: &Json, what: &str| of[what].as_array().cloned().unwrap_or_default();
             let (lines, named) = (list(seen, "attributes"), list(seen, "effects"));
             let is_shown = |line: &Json| {
-                lines
-                    .iter()
-                    .any(|one| one["name"] == line["name"] && one["after"] == line["after"])
+                let is_it = |one: &Json| {
+                    ["name", "after", "secret"]
+                        .iter()
+                        .all(|key| one[key] == line[key])
+                };
+                is_rotated(line) || lines.iter().any(is_it)
             };
             let is_named = |effect: &Effect| named.contains(&serde_json::to_value(effect).unwrap());
             settings(files) == settings(now)
@@ -250,18 +295,19 @@ mod tests {
 
     proptest! {
         /// Whatever was reviewed, and whatever a room turns out to hold when it is read: what is written, with each of its
-        /// effects, one plan showed whole; and what is not, is told.
+        /// effects, one plan showed whole, wherever that was made; and what is not, is told.
         #[test]
         fn nothing_is_done_that_nobody_saw(
             now in made(),
             reviews in vec(made(), 0..4),
-            serial in 0..3_u64,
+            (serial, is_blind) in (0..3_u64, any::<bool>()),
             late in subsequence(Effect::ALL.to_vec(), 0..=2),
             allowed in subsequence(Effect::ALL.to_vec(), 0..=2),
         ) {
             // Some reviews are of these files.
             let reviews = reviews.into_iter().enumerate().map(|(at, (before, seen, files, mutes))| match at % 2 {
-                0 => (before, seen, now.2.clone(), mutes),
+                0 => (before, seen, blind(now.2.clone()), mutes),
+                _ if is_blind => (before, seen, blind(files), mutes),
                 _ => (before, seen, files, mutes),
             });
             let reviews: Vec<(Made, SavedPlan)> = reviews.map(|made| { let saved = reviewed(&made); (made, saved) }).collect();
@@ -280,7 +326,7 @@ mod tests {
                     // Refused when it was read.
                     Some(_) => &change.effects,
                 };
-                prop_assert!(was_shown(&reviews, change, &told, effects, &now.2), "{} {:?}", told, effects);
+                prop_assert!(was_shown(&reviews, change, &told, effects, (&now.0, &now.2)), "{} {:?}", told, effects);
             }
             // Each change is done or told, and one that is only told ends the run.
             let told: Vec<&RoomName> = narrowed.stale.iter().map(|one| &one.room).collect();

@@ -2,7 +2,7 @@
 //! again, so nothing that a reviewer relied on is believed. All of it is compared but for this:
 //! - where lines come from, and which guards forbid less than at the base (`--base`): git knows, and only where the plan was made
 //! - which run made it: a later one is another
-//! - whether a secret that refers to variables moved: so do the variables
+//! - whether a secret that refers to variables moved, as long as its text is the one that was applied: so do the variables
 //! - rooms of it that were applied since, or that are not as they were: nothing is done to them
 //! - rooms that could not be read: another time they can be
 //! - how open all rooms are, once a state was saved since or one of the rooms moved: others count in it
@@ -21,7 +21,7 @@ use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::{Origins, RoomOrigins, Value, Wanted, WantedRoom};
 use crate::planner::limits::{Limits, refusals_of};
-use crate::planner::{Action, Cause, Narrowed, SavedChange};
+use crate::planner::{Action, Cause, Narrowed, SavedChange, State};
 
 /// The plan that was made again, of all rooms that it is about, whatever is applied of it.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,7 @@ pub(crate) struct Remade<'a> {
     /// How far it may go here.
     pub limits: &'a Limits,
     pub wanted: &'a Wanted,
+    pub state: &'a State,
     pub origins: &'a Origins,
 }
 
@@ -126,7 +127,14 @@ impl Check<'_> {
         let nowhere = RoomOrigins::new();
         let room = made.room.as_str();
         let origins = self.remade.origins.get(room).unwrap_or(&nowhere);
-        let made = made_again(made, shown, self.remade.wanted.get(room), origins);
+        let Remade { wanted, state, .. } = *self.remade;
+        let file = wanted.get(room);
+        let applied = state.rooms.get(room);
+        let is_rotated = |name: &str| {
+            let both = file.zip(applied);
+            both.is_some_and(|(file, applied)| applied.is_rotated(file, name, state.salt()))
+        };
+        let made = made_again(made, shown, file, (origins, &is_rotated));
         difference(shown, &made)
     }
 
@@ -302,12 +310,13 @@ fn muted(report: &PlanReport, counts: &impl Fn(&str) -> bool, wanted: &Wanted) -
 }
 
 /// The change `now` as it would be `shown` on the machine of the plan. Only there it was known where lines come from, and
-/// whether a secret that refers to variables moved: such lines are taken over if they show nothing that depends on it.
+/// whether a secret that refers to variables moved: such lines are taken over if they show nothing that depends on it, and
+/// only of one that `is_rotated` at most there may be none.
 fn made_again(
     now: &ChangeReport,
     shown: &ChangeReport,
     file: Option<&WantedRoom>,
-    origins: &RoomOrigins,
+    (origins, is_rotated): (&RoomOrigins, &dyn Fn(&str) -> bool),
 ) -> ChangeReport {
     let refers = |attribute: &AttributeReport| {
         let outline = referring(file, &attribute.name);
@@ -321,9 +330,15 @@ fn made_again(
             && values.into_iter().all(is_masked)
             && (attribute.file == file && attribute.line == line)
     };
+    let taken_over = shown.attributes.iter().filter(shows_nothing);
+    let taken_over: BTreeMap<&str, &AttributeReport> =
+        taken_over.map(|one| (one.name.as_str(), one)).collect();
     let mut attributes = now.attributes.clone();
-    attributes.retain(|attribute| !refers(attribute));
-    attributes.extend(shown.attributes.iter().filter(shows_nothing).cloned());
+    // Another text than the applied one leads elsewhere, so it has to be shown.
+    let must_be_shown =
+        |one: &AttributeReport| !taken_over.contains_key(&*one.name) && !is_rotated(&one.name);
+    attributes.retain(|one| !refers(one) || must_be_shown(one));
+    attributes.extend(taken_over.into_values().cloned());
     attributes.sort_by(|a, b| a.name.cmp(&b.name));
     for (attribute, shown) in attributes.iter_mut().zip(&shown.attributes) {
         attribute.explanation = shown.explanation;

@@ -117,6 +117,7 @@ impl StateShowReport {
             run,
             settings,
             source: _,
+            written: _,
             unconfirmed,
             unseen,
         } = room;

@@ -81,6 +81,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let sent = self.tally.sent_write.then(|| self.sent());
         let record = Record {
             settings: self.remembered(),
+            secrets: self.task.change.secrets.clone(),
             sent: sent.unwrap_or_default(),
             overridden,
             live,

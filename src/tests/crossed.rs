@@ -157,7 +157,7 @@ impl Way {
                 &live,
                 AppliedRoom::never(),
                 &place,
-                None,
+                WantedRoom::default(),
                 self.bench.state.salt(),
             );
             self.bench.state.rooms.insert(room.clone(), applied);

@@ -87,7 +87,6 @@ proptest! {
             }
         };
         let mut state = State::fresh("acme");
-        state.rooms.insert(room.clone(), draft.applied(&live, AppliedRoom::never(), "rooms/a.yaml", None, "acme"));
         let unset = |_: &str| None;
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, values) in lookups.into_iter().enumerate() {
@@ -99,7 +98,11 @@ proptest! {
             let formatted = format(&text, &mut Findings::new(""));
             prop_assert_eq!(formatted.as_deref(), Some(text.as_str()));
             prop_assert!(n == 1 || parsed.wanted.settings == draft.settings, "{text}");
-            let wanted = WantedRoom { settings: parsed.wanted.settings, ..WantedRoom::default() };
+            let wanted = parsed.wanted;
+            if n == 0 {
+                let applied = draft.applied(&live, AppliedRoom::never(), "rooms/a.yaml", wanted.clone(), "acme");
+                state.rooms.insert(room.clone(), applied);
+            }
             let options = Options::default();
             let plan = plan(&[(room.clone(), wanted)].into(), &state, None, &options);
             prop_assert!(plan.is_empty(), "{text}");
@@ -121,7 +124,7 @@ proptest! {
         };
         let first = draft(&before, &Known::nothing(), context.now).unwrap();
         let (parsed, _) = write(&first, &Wanted::new());
-        let mut applied = first.applied(&before, AppliedRoom::never(), "rooms/a.yaml", None, "acme");
+        let mut applied = first.applied(&before, AppliedRoom::never(), "rooms/a.yaml", WantedRoom::default(), "acme");
         // Some of it was never applied.
         let names: Vec<String> = applied.settings.keys().cloned().collect();
         let is_odd = |name: &str, bits: u64| names.iter().position(|one| one == name).is_some_and(|n| bits >> n & 1 == 1);
@@ -139,7 +142,7 @@ proptest! {
         prop_assert!(!text.contains("canary"), "{text}");
         let formatted = format(&text, &mut Findings::new(""));
         prop_assert_eq!(formatted.as_deref(), Some(text.as_str()));
-        let remembered = draft.applied(&shown, &applied, "rooms/a.yaml", None, "acme");
+        let remembered = draft.applied(&shown, &applied, "rooms/a.yaml", WantedRoom::default(), "acme");
         for (name, value) in &file.settings {
             // A word, or a mask, in place of a secret shows nothing of it.
             let seen = shown.settings.get(*name).and_then(Live::text);

@@ -10,7 +10,7 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::in_process::{Bench, options, quirks, wanted};
-use crate::model::{Effect, RoomName, StoredSettings, Wanted};
+use crate::model::{Effect, RoomName, StoredSettings, Wanted, WantedRoom};
 use crate::planner::drift::{Evidence, drift};
 use crate::planner::import::{Known, draft};
 use crate::planner::limits::{Limits, refusals};
@@ -951,7 +951,7 @@ fn import(bench: &mut Bench, files: &Wanted) {
         &live,
         known.applied,
         "rooms/a.yaml",
-        None,
+        WantedRoom::default(),
         bench.state.salt(),
     );
     let applied = Box::new(applied);

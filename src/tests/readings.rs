@@ -83,7 +83,7 @@ proptest! {
         let (file, moved) = (files(file), files(moved));
         for (draft, imported) in drafts.iter().zip(&rooms) {
             let mut state = State::fresh("acme");
-            state.rooms.insert(name(), draft.applied(imported, AppliedRoom::never(), "rooms/a.yaml", None, state.salt()));
+            state.rooms.insert(name(), draft.applied(imported, AppliedRoom::never(), "rooms/a.yaml", WantedRoom::default(), state.salt()));
             let mut changes = Vec::new();
             for live in &rooms {
                 let world: World = [(name(), Sighting::Present(live.clone()))].into();

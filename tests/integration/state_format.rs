@@ -24,16 +24,30 @@ fn version_1() -> Site {
 fn a_state_of_version_1_is_read_and_written_anew_by_the_next_save() {
     let site = version_1();
     let before = site.scratch.read(".roomctl/state.json");
-    let plan = site.run(&["plan", "--format", "json"]).json();
+    let key = [(
+        "ROOM_KEY".to_owned(),
+        "rtmp://live.example/canary".to_owned(),
+    )];
+    let plan = site.run_with(&key, &["plan", "--format", "json"]).json();
     assert_eq!(plan["summary"]["unchanged"], 2, "{plan}");
     assert_eq!(plan["changes"][0]["room"], "doubtful");
+    // How its secrets were written, it does not know.
+    let plan = site.run(&["plan", "--format", "json"]).json();
+    assert_eq!(plan["summary"]["unchanged"], 1, "{plan}");
     assert_eq!(site.run(&["state", "list"]).code, 0);
     assert_eq!(site.scratch.read(".roomctl/state.json"), before);
 
     site.simulator()
         .with_world(|world| world.create("doubtful", [].into(), 1));
-    let now = ["--now", "2026-11-01T00:00:00Z"];
-    let ran = site.apply(&now);
+    let apply = [
+        "apply",
+        "--yes",
+        "--rate",
+        "unlimited",
+        "--now",
+        "2026-11-01T00:00:00Z",
+    ];
+    let ran = site.run_with(&key, &apply);
     assert_eq!(ran.code, 0, "{}", ran.all());
     let old: Value = serde_json::from_str(&before).unwrap();
     let new = site.state();

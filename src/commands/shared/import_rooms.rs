@@ -173,14 +173,14 @@ impl Import<'_> {
         let draft = draft(live, &known, self.workspace.now)?;
         let variables = draft.variables(room, names);
         let place = self.place(room)?;
-        let (text, source) = self.text(room, &place, &draft, &variables)?;
+        let (text, file) = self.text(room, &place, &draft, &variables)?;
         let taken_in = self.is_there(&place, &text);
         if !taken_in {
             new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
                 .map_err(|error| error.to_string())?;
         }
         let remembered = self.workspace.scope.place_of(&place.shown).into_owned();
-        let applied = draft.applied(live, known.applied, &remembered, source, state.salt());
+        let applied = draft.applied(live, known.applied, &remembered, file, state.salt());
         state.record(Event::Applied {
             room: room.clone(),
             applied: applied.into(),
@@ -195,14 +195,14 @@ impl Import<'_> {
         })
     }
 
-    /// What its file says, with the digest of that.
+    /// What its file says, as text and as it is read.
     fn text(
         &self,
         room: &RoomName,
         place: &Place,
         draft: &Draft,
         variables: &BTreeMap<&'static str, String>,
-    ) -> Result<(String, Option<String>), String> {
+    ) -> Result<(String, WantedRoom), String> {
         let stem = place.relative.file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy();
         let text = room_yaml(&RoomYaml {
@@ -212,8 +212,8 @@ impl Import<'_> {
             draft,
             variables,
         });
-        let source = self.verified(room, &stem, &text, draft, variables)?;
-        Ok((text, source))
+        let read = self.verified(room, &stem, &text, draft, variables)?;
+        Ok((text, read))
     }
 
     fn known<'k>(&'k self, room: &RoomName, state: &'k State) -> Known<'k> {
@@ -292,7 +292,7 @@ impl Import<'_> {
         })
     }
 
-    /// Reads what is about to be written as any command would, and gives its digest out. A file that says
+    /// Reads what is about to be written as any command would. A file that says
     /// something else than the service would be applied over it.
     fn verified(
         &self,
@@ -301,7 +301,7 @@ impl Import<'_> {
         text: &str,
         draft: &Draft,
         variables: &BTreeMap<&'static str, String>,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<WantedRoom, String> {
         let lookup = |name: &str| {
             let (attribute, _) = variables.iter().find(|(_, variable)| *variable == name)?;
             match draft.settings.get(attribute)? {
@@ -321,7 +321,7 @@ impl Import<'_> {
         let (parsed, _) = room_file::parse("", stem, text, &context);
         parsed
             .filter(|parsed| parsed.name == *room && parsed.wanted.settings == draft.settings)
-            .map(|parsed| parsed.wanted.source)
+            .map(|parsed| parsed.wanted)
             .ok_or_else(|| "no file could be made that says what the service reports".to_owned())
     }
 }

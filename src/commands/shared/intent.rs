@@ -147,6 +147,7 @@ impl Intent {
             narrowed: &narrowed,
             limits: &limits,
             wanted: &files.wanted,
+            state,
             origins: &files.origins,
         });
         state.remember_look(&looked);

@@ -15,7 +15,6 @@ use crate::files::looked;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
 use crate::model::policy::{Ask, NOBODY};
-use crate::model::value::same;
 use crate::model::words::count;
 use crate::model::{Finding, Rule, Severity, Wanted};
 use crate::planner::State;
@@ -67,7 +66,7 @@ pub(crate) fn leave_out_known(workspace: &Workspace, state: Option<&State>, load
         let both = file
             .zip(known)
             .filter(|(_, known)| known.asserted.is_none());
-        both.is_some_and(|(file, known)| same(&file.settings, state.salt(), &known.settings))
+        both.is_some_and(|(file, known)| known.is_as(file, state.salt()))
     };
     let is_told = |one: &Finding| !is_note(one) || !one.room.as_deref().is_some_and(is_imported);
     loaded.findings.retain(is_told);
