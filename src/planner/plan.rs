@@ -364,12 +364,22 @@ impl<'a> Room<'a> {
         let Some(body) = body else { return Vec::new() };
         // What a room that is there would be put through, `apply` judges when it has read it.
         if matches!(action, Action::Add | Action::Create) {
-            return effects_of_creating(body);
+            return self.effects_of_creating(body, now);
         }
         let held = self
             .applied
             .held(self.present().map(|_| &self.live), muted, again);
         effects(&held, &muted::moving(body, muted, self.applied), now)
+    }
+
+    /// What is new with the room; and, since people have the name, what moving it there from all that is remembered does.
+    fn effects_of_creating(&self, body: &StoredSettings, now: i64) -> Vec<Effect> {
+        let held = self.remembered.possible();
+        let mut moving = body.clone();
+        moving.retain(|name, _| held.contains_key(name));
+        let mut all: BTreeSet<Effect> = effects_of_creating(body).into_iter().collect();
+        all.extend(effects(&held, &moving, now));
+        all.into_iter().collect()
     }
 
     /// A room in the state that no file wants: left alone, or archived.
@@ -455,6 +465,8 @@ impl<'a> Room<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::{Stored, Value};
     use crate::planner::testing::{
@@ -755,6 +767,51 @@ mod tests {
         assert_eq!(attributes.len(), 3);
         let is_new = |a: &AttributeChange| a.before.is_none() && a.cause == Cause::Change;
         assert!(attributes.iter().all(is_new));
+    }
+
+    proptest! {
+        /// People have the name of a room that is gone: made again, it does to them what writing it would, and what is new
+        /// with any room. Only where nobody knows what had the name, creating it opens nothing.
+        #[test]
+        fn what_is_created_again_has_the_effects_of_the_way_there(
+            (before, after) in any::<([bool; 4], [bool; 4])>(),
+            (sent, is_confirmed) in any::<(Option<bool>, bool)>(),
+        ) {
+            let room = |[open, records, small, audio]: [bool; 4]| a(&[
+                ("privacy", if open { "public" } else { "private" }.into()),
+                ("recordRoom", records.into()),
+                ("maxParticipants", if small { 5 } else { 50 }.into()),
+                ("audioOnlyRoom", audio.into()),
+            ]);
+            let mut state = applied(&room(before));
+            let remembered = room_of(&mut state);
+            let privacy = |open: bool| Stored::from(if open { "public" } else { "private" });
+            remembered.unconfirmed.extend(sent.map(|open| ("privacy".to_owned(), privacy(open).into())));
+            let wanted = room(after);
+            let effects = |state: &State, world: Option<&World>| {
+                let plan = plan(&wanted, state, world, &options());
+                plan.changes.into_iter().next().map(|change| (change.action, change.effects)).unwrap()
+            };
+            let gone: World = [(name("a"), Sighting::Absent(Gone::Archived))].into();
+            let (_, new) = effects(&State::fresh("acme"), Some(&gone));
+            prop_assert!(!new.contains(&Effect::PrivacyWidened), "{new:?}");
+            let (action, again) = effects(&state, Some(&gone));
+            prop_assert_eq!(action, Action::Create);
+            let mut all: BTreeSet<Effect> = new.iter().copied().collect();
+            if room(before) != wanted || sent.is_some() {
+                let plan = plan(&wanted, &state, None, &options());
+                all.extend(plan.changes.into_iter().flat_map(|change| change.effects));
+            }
+            prop_assert_eq!(&again, &all.into_iter().collect::<Vec<_>>());
+            // Nothing was ever confirmed: what was sent may have had the name.
+            if !is_confirmed && sent == Some(false) && after[0] {
+                room_of(&mut state).settings.clear();
+                for world in [None, Some(&gone)] {
+                    let (_, effects) = effects(&state, world);
+                    prop_assert!(effects.contains(&Effect::PrivacyWidened), "{effects:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -129,6 +129,28 @@ fn a_room_that_nobody_had_is_not_opened_by_creating_it() {
     assert_eq!(site.apply(&[]).code, 4);
 }
 
+/// Its people have the name of a room that somebody archived: made again, it is not opened to everybody unsaid.
+#[test]
+fn a_room_that_is_gone_is_not_opened_by_creating_it_again() {
+    let site = Site::new(&["archived-name=reusable"], &[]);
+    site.room(0, "privacy: private\n");
+    assert_eq!(site.apply(&[]).code, 0);
+    name(&site, "privacy-widened");
+    site.simulator()
+        .with_world(|world| world.archive("room-00").unwrap());
+    site.room(0, "privacy: public\n");
+    let posts = site.count("POST");
+    let ran = site.apply(&["--live"]);
+    assert_eq!((ran.code, site.count("POST")), (4, posts), "{}", ran.all());
+    let ran = site.apply(&["--live", "--allow", "privacy-widened"]);
+    assert_eq!(
+        (ran.code, site.count("POST")),
+        (0, posts + 1),
+        "{}",
+        ran.all()
+    );
+}
+
 #[test]
 fn no_limit_is_more_than_any() {
     let room = |people: i64| format!("privacy: private\nmaxParticipants: {people}\n");
