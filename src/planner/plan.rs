@@ -43,8 +43,9 @@ pub(crate) struct Options<'a> {
 
 impl Options<'_> {
     /// What carrying out `changes` will cost.
-    pub(crate) fn forecast(&self, changes: &[Change]) -> Forecast {
-        let requests = changes.iter().map(|change| change.requests(self.limits));
+    pub(crate) fn forecast<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> Forecast {
+        let requests = changes.into_iter();
+        let requests = requests.map(|change| change.requests(self.limits));
         let requests = requests.sum();
         forecast(requests, &self.rate, self.burst)
     }
@@ -125,7 +126,7 @@ impl Plan {
             app: state.app.clone(),
             lineage: state.lineage.clone(),
             serial: state.serial,
-            forecast: options.forecast(&[]),
+            forecast: options.forecast([]),
             changes: Vec::new(),
             open: posture::open(state),
             unchanged: 0,
@@ -150,6 +151,7 @@ impl Plan {
                 }
                 let muted = room.muted(options);
                 if !muted.is_empty() {
+                    posture::stays(&mut self.open, room.remembered, &muted);
                     self.muted.insert(room.name.clone(), muted);
                 }
             }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Action, Cause, Change, Open, Opening, Plan};
+use super::mutes::{Fate, Muted};
 use super::state::{AppliedRoom, State};
 use crate::model::Stored;
 
@@ -62,7 +63,8 @@ pub(super) fn opening(change: &Change, state: &State) -> Opening {
     let room = state.applied(&change.room);
     let seen = |name: &str| {
         let mut lines = change.attributes.iter();
-        lines.find(|line| line.name == name)?.live.as_ref()
+        let line = lines.find(|line| line.name == name);
+        line.map_or_else(|| spared(&change.muted, name), |line| line.live.as_ref())
     };
     let before = |name: &str| seen(name).or_else(|| held(room, name));
     let wanted = |name: &str| {
@@ -83,7 +85,11 @@ pub(super) fn opening(change: &Change, state: &State) -> Opening {
         after: match change.action {
             Action::Archive => [0; 3],
             Action::Orphan => before,
-            Action::Add | Action::Create | Action::Adopt => is_open(wanted),
+            // The room is held back.
+            _ if change.muted.iter().any(|one| one.fate == Fate::NotSendable) => before,
+            Action::Add | Action::Create | Action::Adopt => {
+                is_open(|name| wanted(name).or_else(|| spared(&change.muted, name)))
+            }
             Action::Update => is_open(|name| {
                 wanted(name)
                     .or_else(|| seen(name))
@@ -91,6 +97,27 @@ pub(super) fn opening(change: &Change, state: &State) -> Opening {
             }),
         },
     }
+}
+
+/// Counts a room that nothing is done to as it is seen where a mute leaves that.
+pub(super) fn stays(open: &mut Open, room: &AppliedRoom, muted: &[Muted]) {
+    if !room.is_confirmed() {
+        return;
+    }
+    let (known, seen) = (
+        known(room),
+        is_open(|name| spared(muted, name).or_else(|| held(room, name))),
+    );
+    for (at, count) in open.iter_mut().enumerate() {
+        *count = (*count + seen[at]).saturating_sub(known[at]);
+    }
+}
+
+/// What the service shows of an attribute that a mute leaves as it is.
+fn spared<'a>(muted: &'a [Muted], name: &str) -> Option<&'a Stored> {
+    let is_it =
+        |one: &&Muted| one.name == name && matches!(one.fate, Fate::LeftAlone | Fate::NotSendable);
+    muted.iter().find(is_it)?.live.as_ref()
 }
 
 fn known(room: &AppliedRoom) -> Open {
@@ -129,6 +156,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Value, Wanted};
+    use crate::planner::mutes::Mute;
     use crate::planner::testing::{applied, files, options, pruning, shown};
     use crate::planner::{Options, plan};
 
@@ -171,19 +199,39 @@ mod tests {
         #[test]
         fn the_counts_are_those_of_the_rooms(
             (before, now) in (trees(), trees()),
-            (prune, looks) in any::<(bool, bool)>(),
+            (prune, looks, is_muted) in any::<(bool, bool, bool)>(),
+            by_hand in prop::collection::btree_map(select(vec!["a", "b", "c", "d"]), select(vec!["private", "public"]), 0..=4),
         ) {
             let state = applied(&before);
+            // What somebody moved by hand, as far as it is seen.
+            let mut there = before.clone();
+            let mut stays = BTreeMap::new();
+            for (name, privacy) in by_hand.iter().filter(|_| looks) {
+                let (Some(room), Some(file)) = (there.get_mut(*name), now.get(*name)) else { continue };
+                let privacy = Value::from(*privacy);
+                let applied = room.settings.insert("privacy", privacy.clone());
+                if is_muted && applied.as_ref() == file.settings.get("privacy") {
+                    stays.insert(*name, privacy);
+                }
+            }
             let world = looks.then(|| {
                 let gone = now.keys().filter(|name| !before.contains_key(*name));
                 let gone: BTreeMap<_, _> = gone.map(|name| {
                     (name.clone(), crate::planner::Sighting::Absent(crate::planner::Gone::Missing))
                 }).collect();
-                shown(&before).into_iter().chain(gone).collect()
+                shown(&there).into_iter().chain(gone).collect()
             });
-            let options: Options<'_> = if prune { pruning() } else { options() };
+            let mute = Mute::new("*", "privacy", "known", "2100-01-01").unwrap();
+            let options: Options<'_> = Options {
+                mutes: if is_muted { std::slice::from_ref(&mute) } else { &[] },
+                ..if prune { pruning() } else { options() }
+            };
             let made = plan(&now, &state, world.as_ref(), &options);
-            let (then, later) = (open(&state), open(&applied(&after(&before, &now, prune))));
+            let mut end = after(&there, &now, prune);
+            for (name, privacy) in stays {
+                end.get_mut(name).unwrap().settings.insert("privacy", privacy);
+            }
+            let (then, later) = (open(&applied(&there)), open(&applied(&end)));
             let expected = [0, 1, 2].map(|at| Moved { before: then[at], after: later[at] });
             match made.posture() {
                 Some(said) => {

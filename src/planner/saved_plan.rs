@@ -108,6 +108,12 @@ impl Narrowed {
         self.plan.forecast = options.forecast(&self.plan.changes);
     }
 
+    /// Counts only what is sent here: a room of which a variable is not set, is not.
+    pub(crate) fn forecast_here(&mut self, options: &Options<'_>) {
+        let changes = self.plan.changes.iter();
+        self.plan.forecast = options.forecast(changes.filter(|one| one.unset().next().is_none()));
+    }
+
     /// Whether nothing may be done of it: a part is stale, and nobody asked for the rest, or there is none.
     pub(crate) fn is_refused(&self, partial: bool) -> bool {
         !self.stale.is_empty() && (!partial || self.is_empty())

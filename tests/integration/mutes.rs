@@ -88,6 +88,25 @@ fn muted_drift_is_left_alone_when_something_else_is_sent() {
     }
 }
 
+/// How open all rooms are, counts what a mute leaves open.
+#[test]
+fn what_is_left_public_counts_as_public() {
+    for edited in [true, false] {
+        let site = Site::new(&[], &[]);
+        site.room(0, FILE);
+        site.room(1, FILE);
+        assert_eq!(site.apply(&[]).code, 0);
+        site.edit("room-00", "privacy", json!("public"));
+        site.scratch
+            .write("mutes.yaml", &MUTES.replace("maxParticipants", "privacy"));
+        site.room(0, if edited { EDITED } else { FILE });
+        site.room(1, &FILE.replace("private", "public"));
+        let report = plan(&site, &["--live", "--format", "json"]).json();
+        let public = &report["posture"]["public"];
+        assert_eq!(public, &json!({"before": 1, "after": 2}), "{report}");
+    }
+}
+
 /// What reviewers saw spared stays spared, or is planned again.
 #[test]
 fn a_mute_that_ended_is_not_overwritten_by_what_was_reviewed() {

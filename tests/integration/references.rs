@@ -508,6 +508,28 @@ fn the_sandbox_says_that_it_makes_secrets_up() {
     );
 }
 
+/// What is not sent here takes no request.
+#[test]
+fn a_room_that_is_skipped_is_not_in_the_forecast_of_apply() {
+    let site = Site::new(&[], &[]);
+    site.room(
+        0,
+        "privacy: private\nmeetingEndedWebhook: ${env:ROOM_CANARY}\n",
+    );
+    site.room(1, "privacy: private\n");
+    let args = ["--rate", "unlimited"];
+    let plan = site.run(&[&["plan"], &args[..]].concat());
+    assert!(
+        plan.stdout.contains("Forecast: 4 requests"),
+        "{}",
+        plan.all()
+    );
+    let before = site.log().len();
+    let ran = site.run(&[&["apply", "--yes"], &args[..]].concat());
+    assert!(ran.stdout.contains("Forecast: 2 requests"), "{}", ran.all());
+    assert_eq!((ran.code, site.log().len() - before), (5, 2));
+}
+
 /// What takes seconds.
 mod slow {
     use super::*;

@@ -113,15 +113,20 @@ impl Intent {
         }
         let plan = session.plan(self.mode(), args, files, state, &BTreeSet::new(), output)?;
         state.remember_look(&plan.looked);
-        let Self::Covered(mode, reviewed) = self else {
-            return Ok(Planned::all(plan));
-        };
-        let made = PlanReport::new(&plan, &files.origins, &[], None);
-        let why = uncovered(&plan, &made, reviewed, &files.wanted, state);
-        let mut planned = Planned::all(plan);
         let limits = session.limits(args);
-        let options = session.options(*mode, &limits);
-        planned.narrowed.hold(&why, &options);
+        let options = session.options(self.mode(), &limits);
+        let why = match self {
+            Self::Covered(_, reviewed) => {
+                let made = PlanReport::new(&plan, &files.origins, &[], None);
+                Some(uncovered(&plan, &made, reviewed, &files.wanted, state))
+            }
+            _ => None,
+        };
+        let mut planned = Planned::all(plan);
+        if let Some(why) = why {
+            planned.narrowed.hold(&why, &options);
+        }
+        planned.narrowed.forecast_here(&options);
         Ok(planned)
     }
 
