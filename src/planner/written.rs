@@ -10,9 +10,9 @@ use crate::model::{Secrets, StoredSettings, Value, WantedRoom};
 impl AppliedRoom {
     /// Whether `file` wants exactly what was applied, found out without building what it wants: most files do.
     pub(crate) fn is_as(&self, file: &WantedRoom, salt: &str) -> bool {
-        let mut names = file.settings.keys();
+        let mut unset = file.settings.iter().filter(|(_, value)| is_unset(value));
         same(&file.settings, salt, &self.settings)
-            && !names.any(|name| self.is_unknown(file, name, salt))
+            && unset.all(|(name, _)| self.is_rotated(file, name, salt))
     }
 
     /// What `file` wants, in the form that is stored and compared, without what is not known here.
@@ -25,29 +25,31 @@ impl AppliedRoom {
     /// Whether nobody can say here what `file` wants of a secret: its variables are not set, and its text is not known to be
     /// what was applied.
     pub(super) fn is_unknown(&self, file: &WantedRoom, name: &str, salt: &str) -> bool {
-        let is_unset = matches!(file.settings.get(name), Some(Value::Unset { .. }));
-        is_unset && !self.is_rotated(file, name, salt)
+        file.settings.get(name).is_some_and(is_unset) && !self.is_rotated(file, name, salt)
     }
 
     /// Whether a secret refers to variables by the text that was applied, so that nothing but their values can have moved.
     pub(crate) fn is_rotated(&self, file: &WantedRoom, name: &str, salt: &str) -> bool {
-        let written = file.reference(name).map(|text| digest(text, name, salt));
+        let text = file.secrets.get(name);
+        let written = text.and_then(|text| written(text, name, salt));
         written.is_some() && self.written.get(name) == written.as_ref()
     }
 
     /// Remembers how `file` writes those of its secrets that are known here and were applied. Returns whether any of it is new.
     pub(super) fn follow_texts(&mut self, file: &WantedRoom, salt: &str) -> bool {
-        let before = self.written.clone();
+        let mut is_new = false;
         for (name, text) in &file.secrets {
-            let kept = self.settings.get(*name);
-            let is_known = matches!(file.settings.get(name), Some(Value::Secret(_)));
-            let value = file.settings.get(name).filter(|_| is_known);
+            let value = file.settings.get(name).filter(|value| !is_unset(value));
+            if self.written.get(*name) == written(text, name, salt).as_ref() {
+                continue;
+            }
             let value = value.and_then(|value| value.stored(salt, name, None));
-            if value.is_some() && value.as_ref() == kept {
+            if value.is_some() && value.as_ref() == self.settings.get(*name) {
                 self.write(name, text, salt);
+                is_new = true;
             }
         }
-        self.written != before
+        is_new
     }
 
     /// Takes over how `secrets` are written that were applied. Of any other, only what was not sent anew is as it was.
@@ -64,17 +66,20 @@ impl AppliedRoom {
     }
 
     fn write(&mut self, name: &str, text: &Template, salt: &str) {
-        match text.refers() {
-            true => self
-                .written
-                .insert(name.to_owned(), digest(text, name, salt)),
-            false => self.written.remove(name),
+        match written(text, name, salt) {
+            Some(digest) => self.written.insert(name.to_owned(), digest),
+            None => self.written.remove(name),
         };
     }
 }
 
-fn digest(text: &Template, name: &str, salt: &str) -> SecretDigest {
-    text.written().digest(salt, name)
+/// What is remembered of a text; nothing of one that stands for itself: what was sent of it is remembered.
+fn written(text: &Template, name: &str, salt: &str) -> Option<SecretDigest> {
+    text.refers().then(|| text.written().digest(salt, name))
+}
+
+fn is_unset(value: &Value) -> bool {
+    matches!(value, Value::Unset { .. })
 }
 
 #[cfg(test)]
