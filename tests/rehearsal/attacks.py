@@ -541,15 +541,16 @@ def a_secret_in_the_sandbox(s):
 
 
 def meanwhile(s, files):
-    """Another run pushes to the branch of the state."""
+    """Another run pushes to the branch of the state; what is None goes."""
     git("-C", s.origin, "config", "user.name", "Other")
     git("-C", s.origin, "config", "user.email", "other@example.com")
     parent = git("-C", s.origin, "rev-parse", "roomctl-state")
     tree = git("-C", s.origin, "ls-tree", parent) + "\n"
     for file, text in files.items():
-        blob = git("-C", s.origin, "hash-object", "-w", "--stdin", given=text)
-        kept = [line for line in tree.splitlines(True) if not line.endswith(f"\t{file}\n")]
-        tree = "".join(kept) + f"100644 blob {blob}\t{file}\n"
+        tree = "".join(line for line in tree.splitlines(True) if not line.endswith(f"\t{file}\n"))
+        if text is not None:
+            blob = git("-C", s.origin, "hash-object", "-w", "--stdin", given=text)
+            tree += f"100644 blob {blob}\t{file}\n"
     made = git("-C", s.origin, "commit-tree", git("-C", s.origin, "mktree", given=tree), "-p", parent, "-m", "Other")
     git("-C", s.origin, "update-ref", "refs/heads/roomctl-state", made)
 
@@ -825,6 +826,40 @@ def never_planned(through, weak, file="roomctl.yaml"):
 never_planned("a policy and a guard that go where no plan is made", lambda config: config)
 never_planned("a configuration of the other name, of which no plan is made", lambda config: config, "roomctl.yml")
 never_planned("a mute of which no plan is made", lambda _: f"mutes: {json.dumps([{**MUTE, 'room': 'quick-*'}])}\n", "mutes.yaml")
+
+
+def never_applied(through, left_out):
+    """A guard goes without a plan while no run has ended well yet; then the room that it held is opened."""
+
+    @attack("2, 5", "a fork", through)
+    def function(s):
+        config, applied = (s.clone / "roomctl.yaml").read_text(), s.state("applied")
+        check(s.apply(s.merge(s.pull_request({"rooms/early.yaml": "maxParticipants: 6\n"}))), s.runner.log)
+        meanwhile(s, {"applied": None, "base": None})
+        strong = {"roomctl.yaml": config + GUARD, "rooms/early.yaml": "maxParticipants: 5\n"}
+        if left_out:
+            hook = "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_NOT_SET}\n"
+            check(s.apply(s.merge(s.pull_request({**strong, "rooms/wait.yaml": hook}, who="maintainer"))) is False, s.runner.log)
+            refused(s, 5)
+        else:
+            s.straight_to_main(strong)
+        git("-C", s.clone, "checkout", "-q", "main")
+        weak = s.open({"roomctl.yaml": config})
+        s.trial_merge(weak)
+        check(s.apply(s.merge(weak)) is False, s.runner.log)
+        refused(s, 4, "guard-weakened: no reviewed plan says")
+        check(s.apply(s.merge(s.pull_request({"rooms/early.yaml": PUBLIC}))) is False, s.runner.log)
+        stopped = refused(s, 4, "guard-weakened: no reviewed plan says")
+        still_private(s, "early")
+        check(s.hub.issues[-1]["state"] == "open", s.hub.issues[-1])
+        meanwhile(s, {"applied": applied + "\n"})
+        return stopped
+
+    function.__name__ = through
+
+
+never_applied("a guard that goes unreviewed while each run leaves out a room", True)
+never_applied("a guard that goes unreviewed in a repository whose state was begun by hand", False)
 
 
 def never_started(through, room, title, files, more=0):

@@ -118,6 +118,27 @@ class Place(loopback.Place):
             check(self.branch() == (["tea"], applied), self.branch())
         check(apply(ALLOW="privacy-widened guard-weakened") == 0, self.said)
 
+    def never_applied(self, review, apply):
+        """As long as no apply ended well: a guard goes, and another change is merged behind that."""
+        kept, head = git("-C", self.origin, "rev-parse", "roomctl-state"), git("-C", self.clone, "rev-parse", "HEAD")
+        begun = (lambda: self.shell(f"bash ci/state.sh take && git push -q origin HEAD:main && git push -q -d {self.origin} roomctl-state"
+                                    " && bash ci/state.sh first", {}), lambda: review() or apply() - 5)
+        for number, begin in enumerate(begun):
+            self.configure(GUARD)
+            self.write("rooms/wait.yaml", f"privacy: private\nmeetingEndedWebhook: https://hooks.example.com/${{env:ROOM_NOT_SET_{number}}}\n")
+            self.commit("Guarded")
+            check(begin() == 0, self.said)
+            check("applied" not in git("-C", self.origin, "ls-tree", "roomctl-state"), "nothing is applied")
+            self.configure()
+            self.commit("Open")
+            self.write("rooms/notes.md", f"More {number}")
+            self.commit("Another")
+            check(review() == 0 and "guard-weakened" in self.said, f"the guard that went is shown: {self.said}")
+        git("-C", self.clone, "rm", "-q", "rooms/wait.yaml")
+        git("-C", self.clone, "checkout", "-q", head, "--", "rooms")
+        self.commit("As before")
+        git("-C", self.origin, "update-ref", "refs/heads/roomctl-state", kept)
+
     def skipped(self, drift):
         """A mute is merged, and nothing is started for it; then somebody moves the room."""
         self.write("mutes.yaml", 'mutes: [{room: tea, attribute: "*", reason: r, until: 2099-01-01}]\n')
@@ -199,6 +220,7 @@ def gitlab(program, work):
     place.by_hand("tea", '{"maxParticipants": 11}')
     check(run("apply", **SECRETS) in (0, 4), place.said)
     place.attack(lambda: run("review"), lambda **more: run("apply", **SECRETS, **more))
+    place.never_applied(lambda: run("review"), lambda: run("apply", **SECRETS))
     place.skipped(lambda: run("drift", **SECRETS))
     _, applied = place.branch()
     place.write("rooms/cocoa.yaml", ROOM)
@@ -244,6 +266,7 @@ def jenkins(program, work):
     place.by_hand("tea", '{"maxParticipants": 9}')
     check(run("Plan") == 0 and run("Drift") == 2, place.said)
     place.attack(lambda: run("Plan"), lambda **more: run("Apply", **more))
+    place.never_applied(lambda: run("Plan"), lambda: run("Apply"))
     place.skipped(lambda: run("Plan") or run("Drift"))
     place.write("rooms/cocoa.yaml", ROOM)
     base = place.commit("Cocoa")

@@ -195,8 +195,9 @@ def merged_since(since, sha):
     """The commits of the default branch that touched what plans are made of, oldest first."""
     if since and not contains(sha, since):
         refuse(f"{since} was applied last, and is not in the history of {sha}: that was rewritten")
-    span = [f"{since}..{sha}"] if since else ["-n", "1", sha]
-    code, text = git("rev-list", "--first-parent", f"--max-count={MOST_COMMITS + 1}", *span, "--", *PATHS)
+    # As long as nothing is applied, none of it is: that a run was refused makes nothing reviewed.
+    span = f"{since}..{sha}" if since else sha
+    code, text = git("rev-list", "--first-parent", f"--max-count={MOST_COMMITS + 1}", span, "--", *PATHS)
     if code != 0:
         refuse("the history since the last applied commit cannot be walked")
     # The oldest one stands for all before it: a plan that was made on top of it was made on top of those, too.
@@ -287,16 +288,17 @@ def weaker(base, proposed=None):
 def unreviewed_guards(since, sha, plans):
     """The guards that are weaker here than before a commit whose own reviewed plan does not say so. A plan that was made on
     top says nothing of it: its base was the weaker one."""
-    before = since or git("rev-parse", "-q", "--verify", f"{sha}^1")[1].strip()
-    _, text = git("rev-list", "--first-parent", "--reverse", f"{before}..{sha}", "--", *GUARDS) if before else (0, "")
+    _, text = git("rev-list", "--first-parent", "--reverse", f"{since}..{sha}" if since else sha, "--", *GUARDS)
     # Last, what was merged as a whole: its first parents need not lead to what was applied.
     commits, found = [*text.split(), sha], set()
+    # Nothing was forbidden before the first of them that can be read, when nothing is applied yet.
+    before = since or next((one for one in commits if not weaker(one, one)), sha)
     own = {commit: one for one in plans for commit in one["commits"]}
     unread = False
     for commit, following in zip(commits, [*commits[1:], None]):
         plan = own.get(commit)
         # The commits of one pull request are one step.
-        if not before or (plan is not None and own.get(following) is plan):
+        if plan is not None and own.get(following) is plan:
             continue
         if not differs(before, commit, GUARDS):
             unread = False
@@ -344,7 +346,10 @@ def collect(arguments):
         outputs(done="yes")
         return
     plans = {}
-    for commit in commits:
+    for commit in reversed(commits):
+        # The newest first: of what one was made on top of, only guards are asked for.
+        if is_covered(commit, plans.values()) and not files_of(commit) & set(GUARDS):
+            continue
         plan = reviewed_plan(commit, branch)
         if plan is None:
             continue

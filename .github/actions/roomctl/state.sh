@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Takes the state from the branch that keeps it, keeps it there, or prints the commit that was applied last. The branch
-# holds nothing else. It is read and written as objects: nothing of it is checked out. What is kept began with what this
+# Takes the state from the branch that keeps it, keeps it there, or prints the commit that was applied last (`applied`), or
+# whose guards count: the last of which not all was refused, or the first that had any (`base`). The branch holds nothing else. It is read and written as objects: nothing of it is checked out. What is kept began with what this
 # job took: without that, whatever lies in the checkout is of somebody else. `first` begins a branch with a state of yours.
 set -euo pipefail
 
@@ -66,7 +66,7 @@ lost() {
   exit 7
 }
 
-# The tree to keep: the state as it is here, and the commit that is applied by now, or that the branch has at $1.
+# The tree to keep: the state as it is here, and the commits that are applied or begun by now, or that the branch has at $1.
 tree() {
   export GIT_INDEX_FILE="$repository/keep"
   rm -f "$GIT_INDEX_FILE"
@@ -75,11 +75,14 @@ tree() {
     id=$(git -C "$repository" hash-object -w --no-filters -- "$PWD/.roomctl/$file")
     git -C "$repository" update-index --add --cacheinfo "100644,$id,$file"
   done
-  id=$(blob "$1" applied)
-  if [ "${CODE:-}" = 0 ] && [ -n "${APPLIED:-}" ]; then
-    id=$(printf '%s\n' "$APPLIED" | git -C "$repository" hash-object -w --stdin)
-  fi
-  if [ -n "$id" ]; then git -C "$repository" update-index --add --cacheinfo "100644,$id,applied"; fi
+  for file in applied base; do
+    id=$(blob "$1" "$file")
+    # A room that is left out (5) leaves all the others as they are there, and under the guards there.
+    case "$file ${CODE:-}${APPLIED:+ of a commit}" in
+      *' 0 of a commit' | 'base 5 of a commit') id=$(printf '%s\n' "$APPLIED" | git -C "$repository" hash-object -w --stdin) ;;
+    esac
+    if [ -n "$id" ]; then git -C "$repository" update-index --add --cacheinfo "100644,$id,$file"; fi
+  done
   git -C "$repository" write-tree
 }
 
@@ -123,16 +126,23 @@ case "$1" in
     begin
     if git -C "$repository" rev-parse -q --verify "$taken" > /dev/null; then lost "there is a state already"; fi
     is_here state.json || lost "there is no .roomctl/state.json here"
+    APPLIED=$(git rev-parse HEAD) CODE=5
+    git ls-remote "$remote" | grep -c "^$APPLIED" > /dev/null || lost "what is checked out is on no branch there"
     what_was_taken > "$mark"
     keep
     ;;
-  applied)
+  applied | base)
     begin
-    id=$(blob "$taken" applied)
-    if [ -n "$id" ]; then git -C "$repository" cat-file blob "$id" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'; fi
+    id=$(blob "$taken" "$1")
+    if [ -z "$id" ]; then id=$(blob "$taken" applied); fi
+    if [ -n "$id" ]; then
+      git -C "$repository" cat-file blob "$id" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'
+    elif [ "$1" = base ]; then
+      git rev-list --first-parent HEAD -- roomctl.yaml roomctl.yml mutes.yaml | tail -n 1
+    fi
     ;;
   *)
-    echo "take, keep, first or applied" >&2
+    echo "take, keep, first, applied or base" >&2
     exit 64
     ;;
 esac
