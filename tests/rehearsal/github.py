@@ -94,7 +94,9 @@ class GitHub:
             case ["actions", "artifacts"]:
                 kept = [one for one in self.artifacts.values() if one["name"] == asked["name"]]
                 shown = [{name: value for name, value in one.items() if name != "content"} for one in kept]
-                return {"artifacts": shown}
+                # The newest first, in pages.
+                begin = (int(asked.get("page", 1)) - 1) * 100
+                return {"artifacts": shown[::-1][begin:begin + 100]}
             case ["acme", "rooms", "releases", *_]:
                 return None
             case ["actions", "runs", number]:

@@ -16,7 +16,7 @@ REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
 # Who writes our comments and issues: whoever GITHUB_TOKEN speaks for.
 BOT = os.environ.get("ROOMCTL_BOT", "github-actions[bot]")
 MOST_BYTES = 32 * 1024 * 1024
-MOST_PAGES = 100
+MOST_PAGES, MOST_NEWEST = 100, 250
 REFUSED = 4
 
 # An issue of each kind: its label, its title, and what is said when all is well.
@@ -83,15 +83,23 @@ def download(path):
     return text
 
 
-def pages(path, key=None):
-    """All elements of a list that comes in pages. One without an end is no list to believe a part of."""
+def pages(path, key=None, newest=False):
+    """All elements of a list that comes in pages, each asked for when it is wanted. One without an end is no list to believe
+    a part of, but for the `newest`, which hide nothing that came after them."""
     mark = "&" if "?" in path else "?"
-    for page in range(1, MOST_PAGES + 1):
+    for page in range(1, (MOST_NEWEST if newest else MOST_PAGES) + 1):
         found = call("GET", f"{path}{mark}per_page=100&page={page}")
         found = found if key is None else found[key]
+        if newest:
+            if len(found) == 100 and found[0]["created_at"] < found[-1]["created_at"]:
+                sys.exit(f"GitHub lists {path} in another order than the newest first")
+            found.sort(key=lambda one: (one["created_at"], one["id"]), reverse=True)
         yield from found
         if len(found) < 100:
             return
+    if newest:
+        print(f"::warning title=roomctl::there are more than {MOST_NEWEST * 100} elements in {path}, and only the newest are looked at")
+        return
     sys.exit(f"more than {MOST_PAGES * 100} elements in {path}")
 
 

@@ -43,7 +43,7 @@ def pull_request(arguments):
     base = urllib.parse.quote(default_branch(), safe="")
     for one in pages(f"/pulls?state=open&head={head}&base={base}"):
         if one["head"]["sha"] == sha and is_commit(sha):
-            allowed, said = permissions(one, shown_of(one["number"], sha))
+            allowed, said = permissions(one, functools.partial(shown_of, one["number"], sha))
             with open(arguments.notes, "w", encoding="utf-8") as opened:
                 opened.writelines(f"> {line}\n" for line in [f"For the commit {sha[:12]}.", *said])
             outputs(number=int(one["number"]), head=sha, args=flags(allowed))
@@ -65,25 +65,26 @@ def flags(effects):
 def shown(number):
     """What the trusted workflow showed of a pull request, newest first: each time its plan, or that there is none."""
     branch = default_branch()
-    found = list(pages(f"/actions/artifacts?name=roomctl-plan-{int(number)}", "artifacts"))
-    # However many a fork uploads under that name, none of them costs a question.
-    found = [one for one in found if is_of_branch(one["workflow_run"], branch)]
-    for one in sorted(found, key=lambda one: (one["created_at"], one["id"]), reverse=True):
-        if is_trusted(call("GET", f"/actions/runs/{int(one['workflow_run']['id'])}"), branch):
+    for one in pages(f"/actions/artifacts?name=roomctl-plan-{int(number)}", "artifacts", newest=True):
+        # However many a fork uploads under that name, none of them costs a question of its own.
+        if is_of_branch(one["workflow_run"], branch) and is_trusted(call("GET", f"/actions/runs/{int(one['workflow_run']['id'])}"), branch):
             yield one
 
 
 def shown_of(number, head, until=None):
     """What was shown of this commit since another was shown, newest first; nothing if the last, up to a moment, was another."""
-    found = []
     for one in shown(number):
         if until is not None and one["created_at"] > until:
             continue
         text, source = (None, {}) if one["expired"] else opened(one["id"])
         if (source.get("pull_request"), source.get("head")) != (number, head):
-            break
-        found.append({"at": one["created_at"], "text": text, "base": source.get("base")})
-    return found
+            return
+        yield {"at": one["created_at"], "text": text, "base": source.get("base")}
+
+
+@functools.cache
+def shown_last(number, head, until):
+    return next(shown_of(number, head, until), None)
 
 
 def is_of_branch(run, branch):
@@ -138,8 +139,9 @@ def guards_in(report):
 # --- permissions
 
 
-def permissions(pull, plans):
-    """The effects that labels of a pull request allow of what was shown of it last, and what there is to say about each."""
+def permissions(pull, shown):
+    """The effects that labels of a pull request allow of what was shown of it last, and what there is to say about each. What
+    `shown` gives out is read as far as a label is old."""
     labels = [one["name"] for one in pull["labels"] if one["name"].startswith(LABEL)]
     if not labels:
         return set(), []
@@ -150,7 +152,7 @@ def permissions(pull, plans):
     allowed, said = set(), []
     for label in sorted(labels):
         effect, event = label.removeprefix(LABEL), last.get(label)
-        why = doubt(effect, event, plans)
+        why = doubt(effect, event, shown)
         who = plain(event["actor"]["login"], 40) if event else "nobody"
         if why is None:
             allowed.add(effect)
@@ -160,16 +162,18 @@ def permissions(pull, plans):
     return allowed, said
 
 
-def doubt(effect, event, plans):
+def doubt(effect, event, shown):
     """Why a label allows nothing, if it does not."""
     if effect not in EFFECTS:
         return "there is no such effect"
-    before = (one for one in plans if event is not None and one["at"] < event["created_at"])
-    seen = next(before, None)
+    plans = shown() if event is not None else iter(())
+    now = seen = next(plans, None)
+    while seen is not None and seen["at"] >= event["created_at"]:
+        seen = next(plans, None)
     if seen is None or seen["text"] is None:
         return "it was set before the last commit was planned; take it off and set it again"
     # The label itself starts a new plan: it may show less, and not more.
-    if plans[0]["text"] is not None and not bearing(plans[0], effect) <= bearing(seen, effect):
+    if now["text"] is not None and not bearing(now, effect) <= bearing(seen, effect):
         return "the plan shows more since it was set; take it off and set it again"
     login = urllib.parse.quote(event["actor"]["login"], safe="")
     answer = call("GET", f"/collaborators/{login}/permission", absent={"permission": "none"})
@@ -260,9 +264,10 @@ def reviewed_plan(commit, branch):
     for pull in pages(f"/commits/{commit}/pulls"):
         if not pull["merged_at"] or pull["base"]["ref"] != branch:
             continue
-        plans = shown_of(pull["number"], pull["head"]["sha"], pull["merged_at"])
-        if plans and plans[0]["text"] is not None:
-            return {"pull": pull, "shown": plans, **plans[0], "commits": [commit]}
+        about = pull["number"], pull["head"]["sha"], pull["merged_at"]
+        last = shown_last(*about)
+        if last is not None and last["text"] is not None:
+            return {"pull": pull, "shown": functools.partial(shown_of, *about), **last, "commits": [commit]}
     return None
 
 
