@@ -466,7 +466,11 @@ mod tests {
         assert_eq!(set["meetingJoinWebhook"], Value::Secret(secret));
         let unset = settings(&hook("\"${env:ROOM_NONE}\""));
         let variables = vec!["ROOM_NONE".to_owned()];
-        assert_eq!(unset["meetingJoinWebhook"], Value::Unset { variables });
+        let unknown = Value::Unset {
+            variables,
+            no_url: false,
+        };
+        assert_eq!(unset["meetingJoinWebhook"], unknown);
         // A known value or not, the rules see that there is one.
         settings(
             "privacy: private\nenableComposition: true\nenableRTMPOut: true\nrtmpOutURL: ${env:ROOM_NONE}\n",

@@ -330,12 +330,19 @@ mod tests {
             assert_eq!(room.resolve(&|_| None, false), []);
             let unset = Value::Unset {
                 variables: vec!["ROOM_CANARY".to_owned()],
+                no_url: false,
             };
             assert_eq!(room.settings()[attribute.name], unset);
             let reference = json!({attribute.name: "${env:ROOM_CANARY}"});
             let mut room: Room = serde_json::from_value(reference).unwrap();
             let wrong = room.resolve(&|_| Some("not a URL".to_owned()), false);
             assert_eq!(wrong[0].0, attribute.name);
+            // It is never sent, as if nobody had set it.
+            let unsent = Value::Unset {
+                variables: vec!["ROOM_CANARY".to_owned()],
+                no_url: true,
+            };
+            assert_eq!(room.settings()[attribute.name], unsent);
         }
     }
 

@@ -82,7 +82,7 @@ rules! {
     Tag = "tag", Error: "a tag can make a value mean something else than it reads";
     UnknownKey = "unknown-key", Error: "a key that is never sent would look managed without being so";
     Unreadable = "unreadable", Error;
-    Variable = "variable", Error: "the value is checked like one that stands in the file, and never shown";
+    Variable = "variable", Warning: "the value is checked like one that stands in the file, and never shown; apply leaves out a room that would send it";
     VariableName = "variable-name", Error: "whoever may propose a room file could send any other variable of the machine to an address of their own";
     VideoInAudioRoom = "video-in-audio-room", Warning;
     WrongType = "wrong-type", Error;

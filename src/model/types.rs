@@ -305,8 +305,11 @@ pub(crate) enum SecretUrl {
     Known(Secret),
     /// A text with references to variables that nobody has looked up yet.
     Referring(Template),
-    /// A text with references to these variables, which are not set.
-    Unset(Vec<String>),
+    /// A text with references to these variables, which are not set, or make no URL of it.
+    Unset {
+        variables: Vec<String>,
+        no_url: bool,
+    },
 }
 
 impl SecretUrl {
@@ -319,29 +322,33 @@ impl SecretUrl {
         let Self::Referring(template) = self else {
             return Ok(());
         };
-        *self = match (template.resolve(lookup), schemes) {
-            (Err(unset), [scheme, ..]) if made_up => {
-                let names = unset.join("/");
-                Self::Known(Secret::new(format!("{scheme}://sandbox.example/{names}")))
+        let unset = |variables, no_url| Self::Unset { variables, no_url };
+        let (resolved, result) = match (template.resolve(lookup), schemes) {
+            (Err(names), [scheme, ..]) if made_up => {
+                let names = names.join("/");
+                let url = format!("{scheme}://sandbox.example/{names}");
+                (Self::Known(Secret::new(url)), Ok(()))
             }
-            (Err(unset), _) => Self::Unset(unset),
-            (Ok(secret), _) => {
-                check_url(&secret, schemes)?;
-                Self::Known(secret)
-            }
+            (Err(names), _) => (unset(names, false), Ok(())),
+            (Ok(secret), _) => match check_url(&secret, schemes) {
+                Ok(()) => (Self::Known(secret), Ok(())),
+                // What was set elsewhere, and later, than the file: other rooms have nothing to do with it.
+                Err(why) => (unset(template.variables(), true), Err(why)),
+            },
         };
-        Ok(())
+        *self = resolved;
+        result
     }
 }
 
 impl From<SecretUrl> for Value {
     fn from(url: SecretUrl) -> Self {
-        let variables = match url {
+        let (variables, no_url) = match url {
             SecretUrl::Known(secret) => return Self::Secret(secret),
-            SecretUrl::Referring(template) => template.variables(),
-            SecretUrl::Unset(variables) => variables,
+            SecretUrl::Referring(template) => (template.variables(), false),
+            SecretUrl::Unset { variables, no_url } => (variables, no_url),
         };
-        Self::Unset { variables }
+        Self::Unset { variables, no_url }
     }
 }
 
@@ -641,6 +648,7 @@ mod tests {
         }
         let unset = Value::Unset {
             variables: vec!["NONE".to_owned()],
+            no_url: false,
         };
         assert_eq!(
             resolved("rtmp://live.example/${env:KEY}/${env:NONE}"),

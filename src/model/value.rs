@@ -30,9 +30,10 @@ pub enum Scalar {
 pub enum Value {
     Plain(Scalar),
     Secret(Secret),
-    /// A secret that is not known here: these variables are not set. Never sent.
+    /// A secret that is not known here: these variables are not set, or what they make is `no_url`. Never sent.
     Unset {
         variables: Vec<String>,
+        no_url: bool,
     },
 }
 
@@ -141,6 +142,11 @@ pub(crate) fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Json, 
 }
 
 impl Value {
+    /// Whether it is a secret that is not known here.
+    pub(crate) fn is_unset(&self) -> bool {
+        matches!(self, Self::Unset { .. })
+    }
+
     /// The form that is stored and compared. `salt` is the lineage of the state. A secret that is not known
     /// here is taken for the one that was `applied`: a run without secrets would otherwise see a change in
     /// every room that has some. `None`: nothing was applied that it could be taken for.
@@ -307,6 +313,7 @@ mod tests {
     fn a_secret_that_is_not_known_is_taken_for_the_applied_one() {
         let unset = Value::Unset {
             variables: vec!["KEY".to_owned()],
+            no_url: false,
         };
         let settings = one("rtmpOutURL", &unset);
         let applied = stored_alone(&one("rtmpOutURL", &secret("rtmp://a/k")));

@@ -83,7 +83,7 @@ pub(crate) struct AttributeChange {
     pub after: Option<Stored>,
     /// What the service reports; `None`: it does not, or was not looked at.
     pub live: Option<Stored>,
-    /// Whether the wanted value is a secret whose variable is not set here.
+    /// Whether the wanted value is a secret whose variable is not set here, or makes no URL of it.
     pub unknown: bool,
     pub cause: Cause,
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
@@ -150,16 +150,13 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// The attributes that would be sent and are not known here, with the variables to set.
-    pub(crate) fn unset(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+    /// The attributes that would be sent and are not known here.
+    pub(crate) fn unset(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         let sent = self.sends.then_some(&self.settings);
         sent.into_iter()
             .flatten()
-            .filter(|(name, _)| !self.leaves_alone(name))
-            .filter_map(|(name, value)| match value {
-                Value::Unset { variables } => Some((*name, variables.as_slice())),
-                _ => None,
-            })
+            .filter(|(name, value)| !self.leaves_alone(name) && value.is_unset())
+            .map(|(name, value)| (*name, value))
     }
 
     /// `reassert`, if nothing else is the reason to send it.

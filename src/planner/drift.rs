@@ -317,8 +317,9 @@ impl Evidence<'_> {
         };
         if let (Verdict::InSync, Some(secret)) = (room.verdict, sides.unknown.first()) {
             room.verdict = Verdict::Pending;
-            let message =
-                format!("`{secret}` is newly managed or written anew, and its variable is not set");
+            let message = format!(
+                "`{secret}` is newly managed or written anew, and its variable is not set, or makes no URL of it"
+            );
             room.message = Some(message);
         }
         room.attributes = attributes;

@@ -94,6 +94,7 @@ impl Room<'_> {
                 // Another is sent, and this one stays remembered.
                 Stored::Secret { .. } if change.leaves_alone(name) => Some(Value::Unset {
                     variables: Vec::new(),
+                    no_url: false,
                 }),
                 Stored::Secret { .. } => self.secret(name, kept),
                 Stored::Null(()) => None,

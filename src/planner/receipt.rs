@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Action, Cause, Plan};
 use super::undeclared::Undeclared;
 use crate::model::words::plural;
-use crate::model::{Effect, RoomName, Stored, StoredSettings};
+use crate::model::{Effect, RoomName, Stored, StoredSettings, Value};
 
 /// How a change ended.
 #[derive(
@@ -78,15 +78,32 @@ impl Receipt {
     pub(crate) fn unset<'a>(
         room: &RoomName,
         action: Action,
-        variables: impl IntoIterator<Item = &'a String>,
+        secrets: impl IntoIterator<Item = (&'static str, &'a Value)>,
     ) -> Self {
-        let names: BTreeSet<&str> = variables.into_iter().map(String::as_str).collect();
-        let variables = plural(names.len() as u64, "variable");
-        let names: Vec<&str> = names.into_iter().collect();
-        let why = format!("{variables} not set: {}", names.join(", "));
+        let (mut names, mut why) = (BTreeSet::new(), Vec::new());
+        for (attribute, value) in secrets {
+            match value {
+                Value::Unset {
+                    variables,
+                    no_url: true,
+                } => why.push(format!(
+                    "`{attribute}` is no URL with what is set: {}",
+                    variables.join(", ")
+                )),
+                Value::Unset { variables, .. } => {
+                    names.extend(variables.iter().map(String::as_str))
+                }
+                _ => {}
+            }
+        }
+        if !names.is_empty() {
+            let variables = plural(names.len() as u64, "variable");
+            let names: Vec<&str> = names.into_iter().collect();
+            why.insert(0, format!("{variables} not set: {}", names.join(", ")));
+        }
         Self {
             held_back: true,
-            ..Self::skipped(room, action, why)
+            ..Self::skipped(room, action, why.join("; "))
         }
     }
 
@@ -119,15 +136,11 @@ impl Receipt {
 pub(crate) fn set_aside(plan: &mut Plan) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     plan.changes.retain(|change| {
-        let unset: Vec<&String> = change.unset().flat_map(|(_, names)| names).collect();
-        if !unset.is_empty() {
-            receipts.push(Receipt::unset(
-                &change.room,
-                change.action,
-                unset.iter().copied(),
-            ));
+        let is_known = change.unset().next().is_none();
+        if !is_known {
+            receipts.push(Receipt::unset(&change.room, change.action, change.unset()));
         }
-        unset.is_empty()
+        is_known
     });
     receipts
 }

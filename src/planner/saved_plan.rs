@@ -16,7 +16,7 @@ use super::state::State;
 use super::world::Sighting;
 use crate::model::catalogue::attribute;
 use crate::model::value::stored;
-use crate::model::{RoomName, Stored, StoredSettings, Value, Wanted, WantedRoom, digest};
+use crate::model::{RoomName, Stored, StoredSettings, Wanted, WantedRoom, digest};
 
 /// The identity of one change of a saved plan. Holds no value of any attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -272,11 +272,14 @@ fn judge(
 
 /// A change after which nothing is left to do.
 fn done(saved: &SavedChange, wanted: &Wanted, options: &Options<'_>) -> Standing {
-    let variables = unset_variables(wanted.get(&saved.room));
-    if variables.is_empty() || options.drift_only {
+    let settings = wanted.get(&saved.room).into_iter();
+    let values = settings.flat_map(|room| room.settings.iter());
+    let unset: Vec<_> = values.filter(|(_, value)| value.is_unset()).collect();
+    if unset.is_empty() || options.drift_only {
         return Standing::Done;
     }
-    Standing::Unset(Receipt::unset(&saved.room, saved.action, variables))
+    let unset = unset.into_iter().map(|(name, value)| (*name, value));
+    Standing::Unset(Receipt::unset(&saved.room, saved.action, unset))
 }
 
 /// Whether what was to be done to a room is what was found there, though nobody confirmed it: it is archived, or all that
@@ -301,16 +304,6 @@ fn has_arrived(saved: &SavedChange, now: &Change, state: &State) -> bool {
         || (saved.action, now.action) == (Action::Create, Action::Adopt)
         || !now.sends;
     !unconfirmed.is_empty() && is_settled && is_it
-}
-
-/// The variables of a room that are not set here.
-fn unset_variables(room: Option<&WantedRoom>) -> Vec<&String> {
-    let values = room.into_iter().flat_map(|room| room.settings.values());
-    let unset = values.filter_map(|value| match value {
-        Value::Unset { variables } => Some(variables),
-        _ => None,
-    });
-    unset.flatten().collect()
 }
 
 /// Digest over what a reviewer saw of a change.

@@ -36,6 +36,7 @@ pub(crate) fn secret(text: &str) -> Value {
 pub(crate) fn unset() -> Value {
     Value::Unset {
         variables: vec!["KEY".to_owned()],
+        no_url: false,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{Secrets, StoredSettings, Value, WantedRoom};
 impl AppliedRoom {
     /// Whether `file` wants exactly what was applied, found out without building what it wants: most files do.
     pub(crate) fn is_as(&self, file: &WantedRoom, salt: &str) -> bool {
-        let mut unset = file.settings.iter().filter(|(_, value)| is_unset(value));
+        let mut unset = file.settings.iter().filter(|(_, value)| value.is_unset());
         same(&file.settings, salt, &self.settings)
             && unset.all(|(name, _)| self.is_rotated(file, name, salt))
     }
@@ -25,7 +25,7 @@ impl AppliedRoom {
     /// Whether nobody can say here what `file` wants of a secret: its variables are not set, and its text is not known to be
     /// what was applied.
     pub(super) fn is_unknown(&self, file: &WantedRoom, name: &str, salt: &str) -> bool {
-        file.settings.get(name).is_some_and(is_unset) && !self.is_rotated(file, name, salt)
+        file.settings.get(name).is_some_and(Value::is_unset) && !self.is_rotated(file, name, salt)
     }
 
     /// Whether a secret refers to variables by the text that was applied, so that nothing but their values can have moved.
@@ -39,7 +39,7 @@ impl AppliedRoom {
     pub(super) fn follow_texts(&mut self, file: &WantedRoom, salt: &str) -> bool {
         let mut is_new = false;
         for (name, text) in &file.secrets {
-            let value = file.settings.get(name).filter(|value| !is_unset(value));
+            let value = file.settings.get(name).filter(|value| !value.is_unset());
             if self.written.get(*name) == written(text, name, salt).as_ref() {
                 continue;
             }
@@ -76,10 +76,6 @@ impl AppliedRoom {
 /// What is remembered of a text; nothing of one that stands for itself: what was sent of it is remembered.
 fn written(text: &Template, name: &str, salt: &str) -> Option<SecretDigest> {
     text.refers().then(|| text.written().digest(salt, name))
-}
-
-fn is_unset(value: &Value) -> bool {
-    matches!(value, Value::Unset { .. })
 }
 
 #[cfg(test)]
@@ -128,7 +124,10 @@ mod tests {
             .map(|secret| secret.expose().to_owned());
         let secret = match resolved {
             Ok(secret) => Value::Secret(secret),
-            Err(variables) => Value::Unset { variables },
+            Err(variables) => Value::Unset {
+                variables,
+                no_url: false,
+            },
         };
         let room = WantedRoom {
             settings: [(HOOK, secret), ("maxParticipants", people.into())].into(),

@@ -188,9 +188,15 @@ mod tests {
                 .references()
                 .map(|(name, text)| (name, text.variables()))
                 .collect();
-            let unset = unset
-                .into_iter()
-                .map(|(name, variables)| (name, Value::Unset { variables }));
+            let unset = unset.into_iter().map(|(name, variables)| {
+                (
+                    name,
+                    Value::Unset {
+                        variables,
+                        no_url: false,
+                    },
+                )
+            });
             file.settings.extend(unset.collect::<Vec<_>>());
         }
         files

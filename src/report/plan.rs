@@ -234,7 +234,7 @@ pub(crate) struct AttributeReport {
     /// What the service reports; null: it does not, or was not looked at. `****` for a secret.
     #[serde(deserialize_with = "plain")]
     pub live: Json,
-    /// Whether the wanted value is not known until apply: its variable is not set here.
+    /// Whether the wanted value is not known until apply: its variable is not set here, or makes no URL of it.
     pub unknown: bool,
     /// Why it changes.
     pub cause: Cause,

@@ -32,7 +32,7 @@ pub(crate) struct ShownAttribute {
     /// What may be seen of it; only of a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<Outline>,
-    /// Variables that the value needs and that are not set here.
+    /// Variables that the value needs and that are not set here, or make no URL of it.
     pub unset: Vec<String>,
     /// The file it stands in: the room's own, or one of defaults.
     pub file: String,
@@ -70,7 +70,7 @@ fn attribute(name: &str, value: &Value, file: &str, origin: Option<&Origin>) -> 
     let (shown, sensitive, unset) = match value {
         Value::Plain(value) => (Json::from(value), false, &[][..]),
         Value::Secret(_) => (Json::from(MASK), true, &[][..]),
-        Value::Unset { variables } => (Json::from(MASK), true, variables.as_slice()),
+        Value::Unset { variables, .. } => (Json::from(MASK), true, variables.as_slice()),
     };
     let defaults = origin.and_then(Origin::file);
     let hidden = origin.map(Origin::hides).unwrap_or_default();

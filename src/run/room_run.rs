@@ -78,7 +78,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     async fn act(&mut self) -> Result<Receipt, StoreError> {
         // Refused before the run; a body without the attribute could reset it, so it is not relied on.
         if let Some((name, _)) = self.task.change.unset().next() {
-            let message = format!("not tried: the variable behind `{name}` is not set");
+            let message = format!(
+                "not tried: the variable behind `{name}` is not set, or makes no URL of it"
+            );
             return Ok(self.receipt(Outcome::Skipped, Some(message)));
         }
         if let Some(intent) = self.task.intent(&self.crew.salt) {

@@ -88,6 +88,16 @@ def a_secret_behind_a_host_that_is_not_seen(s):
     return f"{where}; merged all the same: {refused(s, 3)}"
 
 
+@attack("12", "a fork", "a variable that is a token and no address, in front of all other rooms")
+def a_variable_that_is_no_address(s):
+    alone = s.pull_request({"rooms/token.yaml": "meetingEndedWebhook: ${env:ROOM_TICKETS_TOKEN}\n"})
+    check(s.commented and s.apply(s.merge(alone)) is False, s.runner.log)
+    beside = s.pull_request({"rooms/beside-a-token.yaml": "maxParticipants: 3\n"}, who="colleague")
+    check(s.apply(s.merge(beside)) is False, s.runner.log)
+    check(s.room("beside-a-token") and s.room("token") is None, s.runner.log)
+    return refused(s, 5, "`meetingEndedWebhook` is no URL with what is set: ROOM_TICKETS_TOKEN")
+
+
 @attack("12", "a fork", "another room's secret, sent to one host among more than a comment holds")
 def a_host_among_too_many(s):
     hooks = ("meetingJoinWebhook", "meetingLeftWebhook", "meetingStartedWebhook", "meetingEndedWebhook")

@@ -26,7 +26,7 @@ pub(crate) fn show(report: &ShowReport, now: i64) -> String {
         let value = format!("{value:value_width$}");
         let _ = write!(text, "  {name}  {value}  {}", paint(DIM, origin(attribute)));
         if !attribute.unset.is_empty() {
-            let unset = format!("  not set here: {}", attribute.unset.join(", "));
+            let unset = format!("  not known here: {}", attribute.unset.join(", "));
             text.push_str(&paint(YELLOW, unset));
         }
         text.push('\n');

@@ -150,7 +150,8 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
             format!("on the service; the file wants {wanted}")
         }
         Cause::Change if attribute.wanted.is_null() => {
-            "in the file, not applied yet; its variable is not set here".to_owned()
+            "in the file, not applied yet; its variable is not set here, or makes no URL of it"
+                .to_owned()
         }
         Cause::Change => "in the file, not applied yet".to_owned(),
         Cause::Converged => "in the file and on the service, not recorded yet".to_owned(),

@@ -296,7 +296,9 @@ fn line(action: Action, attribute: &AttributeReport, detail: Detail) -> Line {
 fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
     let mut notes = Vec::new();
     let cause = match attribute.cause {
-        _ if attribute.unknown => "unknown until apply: its variable is not set here",
+        _ if attribute.unknown => {
+            "unknown until apply: its variable is not set here, or makes no URL of it"
+        }
         Cause::Drift => "drift: moved on the service, put back",
         Cause::Conflict => "conflict: moved on the service and in the file, which is sent",
         Cause::Converged if attribute.unconfirmed => "arrived after all: recorded, not sent",
@@ -532,7 +534,7 @@ mod tests {
         secret.unknown = true;
         assert_eq!(
             text(&secret),
-            "****  unknown until apply: its variable is not set here"
+            "****  unknown until apply: its variable is not set here, or makes no URL of it"
         );
         let mut moment = attribute(json!(1_798_761_600), json!(1_798_765_200), Cause::Change);
         moment.name = "expireUnixSec".into();
