@@ -1042,15 +1042,44 @@ def a_plan_that_was_undone(s):
     return refused(s, 4, "no reviewed plan has it")
 
 
-@attack("2", "a fork", "an attribute of git that makes the files of a checkout others than those that were planned")
+def crippled(through, lines):
+    """Attributes that start no workflow, are merged, and break what is checked out."""
+
+    @attack("2, 7", "a fork", through)
+    def function(s):
+        s.straight_to_main({".gitattributes": lines})
+        pull = s.pull_request({"mutes.yaml": f"mutes: {json.dumps([{**MUTE, 'room': 'board'}])}\n", "rooms/tea.yaml": "maxParticipants: 9\n"})
+        check(s.commented and "accepted until" in s.comment_of(pull), s.runner.log)
+        check(s.apply(s.merge(pull)) and '"maxParticipants":9' in s.room("tea"), s.runner.log)
+        s.by_hand("tea", '{"maxParticipants": 8}')
+        check(s.drift() and "<code>tea</code> drifted" in s.hub.issues[-1]["body"], s.runner.log)
+        check(s.adopt(), s.runner.log)
+        s.by_hand("tea", '{"maxParticipants": 9}')
+        check(s.drift() and s.hub.issues[-1]["state"] == "closed", s.runner.log)
+        return "the first step of each workflow, after which git obeys no attribute"
+
+    function.__name__ = through
+
+
+crippled("an attribute of git that ends the lines of scripts otherwise", "*.sh text eol=crlf\n")
+crippled("attributes of git that put all files into another encoding", "* text working-tree-encoding=UTF-16LE-BOM\n")
+crippled("an attribute of git that lets no checkout end", "* text working-tree-encoding\n")
+
+
+@attack("2", "a fork", "an attribute of git that changes what is checked out where a job before left its files")
 def a_checkout_that_differs(s):
-    here = s.clone / ".git/info/attributes"
-    here.write_text("mutes.yaml !working-tree-encoding\n")
-    s.straight_to_main({".gitattributes": "mutes.yaml text working-tree-encoding=UTF-16LE-BOM\n"})
-    pull = s.pull_request({"mutes.yaml": f"mutes: {json.dumps([{**MUTE, 'room': 'tea'}])}\n"})
-    check(s.apply(s.merge(pull)) is False, s.runner.log)
-    here.unlink()
-    return refused(s, 4, "otherwise than it is committed")
+    s.runner.begins_anew = False
+    said = []
+    for file in ("mutes.yaml", "*.py"):
+        before = s.main()
+        s.straight_to_main({".gitattributes": f"{file} text eol=crlf\n"})
+        pull = s.pull_request({"mutes.yaml": f"mutes: {json.dumps([{**MUTE, 'room': 'tea'}])}\n"})
+        check(s.apply(s.merge(pull)) is False, s.runner.log)
+        said.append(refused(s, 4, "otherwise than it is committed"))
+        check("see .gitattributes" in s.hub.issues[-1]["body"], s.hub.issues[-1])
+        s.go_on(before)
+    s.runner.begins_anew = True
+    return said[-1]
 
 
 @attack("3", "a fork", "many artifacts, each worth a question to GitHub, named as the plans of somebody else")

@@ -31,6 +31,8 @@ class Runner:
         self.log = ""
         # Called with a process that runs roomctl: somebody cancels the job.
         self.cancel = None
+        # Whether a checkout begins with nothing, or with what a job before left: then no template of git is read.
+        self.begins_anew = True
         # By the names of steps, what is called before: what others do meanwhile.
         self.before = {}
 
@@ -137,7 +139,8 @@ class _Run:
         uses = step.get("uses", "").split("@")[0]
         if uses == "actions/checkout":
             # Without copies of the objects, which would be most of the files that go away at the end.
-            git("clone", "-q", "--shared", "--template=", self.runner.origin, self.home)
+            template = environment.get("GIT_TEMPLATE_DIR", "") if self.runner.begins_anew else ""
+            git("clone", "-q", "--shared", f"--template={template}", self.runner.origin, self.home)
             git("-C", self.home, "checkout", "-q", self.sha)
         elif uses == "actions/upload-artifact":
             kept = self.runner.work / f"artifact-{self.id}-{given['name']}"
@@ -150,6 +153,7 @@ class _Run:
         elif uses.startswith("./"):
             self.action(step, uses, given, environment)
         else:
+            self.home.mkdir(exist_ok=True)
             folder = self.home / self.text(step.get("working-directory", directory or "."), known)
             self.shell(step, self.text(step["run"], known), environment, folder)
 

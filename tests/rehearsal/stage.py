@@ -35,6 +35,9 @@ class Stage(Place):
         self.commit("Begin")
         git("-C", self.clone, "branch", "-M", "main")
         self.push("main")
+        # Whatever attributes of git come, none is obeyed here.
+        (self.clone / ".git/info").mkdir(exist_ok=True)
+        (self.clone / ".git/info/attributes").write_text("* -text -ident -filter !working-tree-encoding\n")
 
     # --- the repository
 
@@ -150,7 +153,7 @@ class Stage(Place):
         applied = self.state("applied")
         git("-C", self.clone, "reset", "-q", "--hard", applied if applied in known else before)
         self.write("roomctl.yaml", config)
-        git("-C", self.clone, "rm", "-r", "-q", "--ignore-unmatch", ".roomctl")
+        git("-C", self.clone, "rm", "-r", "-q", "--ignore-unmatch", ".roomctl", ".gitattributes", "mutes.yaml")
         moved = git("-C", self.clone, "status", "--porcelain")
         if moved:
             self.commit("As it was, but for the rooms")

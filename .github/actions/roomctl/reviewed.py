@@ -30,6 +30,7 @@ MOST_COMMITS = 500
 # Where guards are, and all that a plan is made of, beside the state.
 GUARDS = ("roomctl.yaml", "roomctl.yml", "mutes.yaml")
 PATHS = ("rooms", *GUARDS)
+ACTION = ".github/actions/roomctl"
 NEXT = (
     "\nPerhaps nobody was told: for a commit that says `[skip ci]` GitHub starts no workflow. Start apply.yml by hand (*Actions*, *apply*,\n"
     "*Run workflow*): it applies what reviewed plans show, and an issue says what none of them shows. Or revert these commits.\n\n"
@@ -230,7 +231,7 @@ def unapplied(arguments):
     if git("worktree", "add", "-q", "--detach", arguments.into, since or sha)[0] != 0:
         refuse(f"{since or sha} cannot be checked out")
     os.chdir(arguments.into)
-    as_committed()
+    as_committed(arguments.issue)
     outputs(commit=since or sha, merged=len(commits))
 
 
@@ -241,10 +242,10 @@ def moved_by(commit):
     return f"- `{commit[:12]}`: " + ", ".join(f"`{plain(file, 60)}`" for file in files[:5]) + more + "\n"
 
 
-def as_committed():
-    """Ends the run if a checkout wrote files otherwise than they are committed, which attributes of git can ask for: what
-    was planned and compared is what is committed."""
-    _, text = git("ls-files", "-s", "-z", "--", *PATHS)
+def as_committed(issue):
+    """Ends the run if a checkout wrote files otherwise than they are committed, which attributes of git can ask for where the
+    directory was there before the job: what was planned and compared is what is committed."""
+    _, text = git("ls-files", "-s", "-z", "--", *PATHS, ACTION)
     listed = (entry.split("\t", 1) for entry in text.split("\0") if entry.startswith("100"))
     blobs = {path: head.split()[1] for head, path in listed}
     if any("\n" in path for path in blobs):
@@ -256,7 +257,10 @@ def as_committed():
         refuse("the checkout lacks files that are committed")
     for (path, blob), now in zip(blobs.items(), written):
         if blob != now:
-            refuse(f"the checkout wrote {plain(path)} otherwise than it is committed: see .gitattributes")
+            why = f"the checkout wrote {plain(path)} otherwise than it is committed: see .gitattributes"
+            with open(issue, "a", encoding="utf-8") as opened_file:
+                opened_file.write(f"It stopped: {why}.\n\n")
+            refuse(why)
 
 
 def reviewed_plan(commit, branch):
@@ -344,7 +348,8 @@ def collect(arguments):
         print(f"a later commit is applied already: {arguments.since}")
         outputs(done="yes")
         return
-    as_committed()
+    explain([], arguments.issue)
+    as_committed(arguments.issue)
     commits = merged_since(arguments.since, arguments.sha)
     if os.environ.get("GITHUB_EVENT_NAME") == "push" and not commits and not differs(arguments.since, arguments.sha):
         print("nothing that concerns rooms was pushed")
