@@ -87,7 +87,7 @@ pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Resu
     output.result(&text);
     if !ignores(&root) {
         output.note(&format!(
-            "note: .gitignore was there already; these lines belong into it:\n{IGNORED}"
+            "note: .gitignore was there already; these lines belong in it:\n{IGNORED}"
         ));
     }
     if let Some(note) = room_secrets::hand_over(&root, &needed(global, args)) {

@@ -167,7 +167,7 @@ fn refuse_tabs(text: &str, findings: &mut Findings<'_>) {
         if let Some(tab) = tab.filter(|_| indent < line.len() && !line[indent..].starts_with('#')) {
             let column = line[..tab].chars().count() + 1;
             let place = Place::new(index + 1, column, 1);
-            let help = "let keys begin at the margin, and indent with blanks where it is needed";
+            let help = "let keys begin at the margin, and indent with spaces where it is needed";
             findings.report(place, Rule::Tab, "a line begins with a tab", help);
         }
     }

@@ -482,7 +482,7 @@ mod tests {
         let cases = [
             (
                 "privacy: private\nmeetingJoinWebhook: https://a.example/${env:ROOM_BLANK}",
-                "2:21 variable: `meetingJoinWebhook`, with the values of its variables: a URL cannot hold blanks or control characters; expected an absolute http or https URL | correct the variable in the environment, or the text around the reference",
+                "2:21 variable: `meetingJoinWebhook`, with the values of its variables: a URL cannot hold spaces or control characters; expected an absolute http or https URL | correct the variable in the environment, or the text around the reference",
             ),
             (
                 "privacy: private\nrtmpOutURL: rtmp://a/${KEY}",

@@ -289,7 +289,7 @@ const IN_OUR_WORDS: [(&str, &str, &str); 12] = [
     (
         "tabs disallowed",
         "a line begins with a tab",
-        "indent with blanks, if at all",
+        "indent with spaces, if at all",
     ),
     (
         "unclosed quote",
@@ -308,12 +308,12 @@ const IN_OUR_WORDS: [(&str, &str, &str); 12] = [
     ),
     (
         "cannot deserialize null into string",
-        "a key is missing in front of the colon",
+        "a key is missing before the colon",
         "write the name of an attribute there",
     ),
     (
         "simple key expected",
-        "a `: ` is missing behind a key",
+        "a `: ` is missing after a key",
         "write `key: value`",
     ),
     (
@@ -330,7 +330,7 @@ const IN_OUR_WORDS: [(&str, &str, &str); 12] = [
     (
         "expected mapping start",
         "a file must hold `key: value` lines",
-        "write one `key: value` a line, with a blank behind the colon",
+        "write one `key: value` a line, with a space after the colon",
     ),
 ];
 

@@ -120,7 +120,7 @@ fn ways(text: &str) -> Result<Vec<Way>, &'static str> {
                 continue;
             }
             ('}', _) => {
-                let (before, mut others) = open.pop().ok_or("a `}` is without its `{`")?;
+                let (before, mut others) = open.pop().ok_or("a `}` has no `{`")?;
                 others.append(&mut ways);
                 ways = joined(before, others)?;
                 continue;
@@ -134,7 +134,7 @@ fn ways(text: &str) -> Result<Vec<Way>, &'static str> {
             ('[', _) => class(&mut rest)?,
             (c, _) => {
                 let c = match c {
-                    '\\' => rest.next().ok_or("nothing is behind its `\\`")?,
+                    '\\' => rest.next().ok_or("nothing follows its `\\`")?,
                     c => c,
                 };
                 other = (bit(c) == OTHER).then(|| letter(c));
@@ -150,7 +150,7 @@ fn ways(text: &str) -> Result<Vec<Way>, &'static str> {
     }
     match open.is_empty() {
         true => Ok(ways),
-        false => Err("a `{` is without its `}`"),
+        false => Err("a `{` has no `}`"),
     }
 }
 
@@ -192,10 +192,7 @@ fn class(rest: &mut Chars<'_>) -> Result<u128, &'static str> {
     }
     let (mut ranges, mut is_range) = (Vec::<(char, char)>::new(), false);
     loop {
-        match (
-            rest.next().ok_or("a `[` is without its `]`")?,
-            ranges.last_mut(),
-        ) {
+        match (rest.next().ok_or("a `[` has no `]`")?, ranges.last_mut()) {
             (']', Some(_)) => break,
             ('-', Some(_)) if !is_range => is_range = true,
             (c, Some((_, to))) if mem::take(&mut is_range) => *to = c,
@@ -207,7 +204,7 @@ fn class(rest: &mut Chars<'_>) -> Result<u128, &'static str> {
     for (from, to) in ranges.into_iter().chain(dash) {
         literal(from).and(literal(to))?;
         if from > to {
-            return Err("a range in its brackets begins behind its end");
+            return Err("a range in its brackets ends before it begins");
         }
         takes |= (from..=to).fold(0, |takes, c| takes | 1 << bit(c));
     }

@@ -244,7 +244,7 @@ impl Policy {
                 "the expression can take {} times the work that is accepted",
                 work / MOST_WORK + 1
             );
-            let help = "put fewer loops into each other, over shorter lists, and smaller patterns";
+            let help = "nest fewer loops, over shorter lists and with smaller patterns";
             return Err(config.error(config.at, why, help));
         }
         Ok(policy)

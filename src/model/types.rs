@@ -420,7 +420,7 @@ fn check_url(secret: &Secret, schemes: &[&str]) -> Result<(), &'static str> {
 /// The parser would quietly take these out; the service would get another text than the file's.
 fn check_characters(text: &str) -> Result<(), &'static str> {
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("a URL cannot hold blanks or control characters");
+        return Err("a URL cannot hold spaces or control characters");
     }
     Ok(())
 }

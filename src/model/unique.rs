@@ -35,7 +35,7 @@ where
             read.sort_by(|(one, _), (other, _)| one.cmp(other));
             let twice = read.windows(2).find(|pair| pair[0].0 == pair[1].0);
             if let Some((key, _)) = twice.map(|pair| &pair[0]) {
-                let twice = format!("`{}` stands there twice", key.to_string().escape_debug());
+                let twice = format!("`{}` is there twice", key.to_string().escape_debug());
                 return Err(A::Error::custom(twice));
             }
             Ok(read.into_iter().collect())
@@ -56,6 +56,6 @@ mod tests {
         let read = |text| serde_json::from_str::<Map>(text).map_err(|error| error.to_string());
         assert_eq!(read(r#"{"b":null,"a":null}"#).unwrap().0.len(), 2);
         let twice = read(r#"{"a":null,"b":null,"a":null}"#).unwrap_err();
-        assert!(twice.contains("`a` stands there twice"), "{twice}");
+        assert!(twice.contains("`a` is there twice"), "{twice}");
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn parse(bytes: &[u8], at: &str) -> Result<State, StoreError> {
 /// What is wrong with a state that can be read.
 fn fault(state: &State) -> Option<&'static str> {
     match state {
-        State { version: 0, .. } => Some("its version never was"),
+        State { version: 0, .. } => Some("no version of roomctl wrote version 0"),
         State { version, .. } if *version > VERSION => Some("its version is newer"),
         State { lineage, .. } if lineage.is_empty() => Some("it has no lineage"),
         State {

@@ -100,8 +100,9 @@ impl Configuration {
     pub(crate) fn place(&self, below: &Path) -> Result<PathBuf, Failure> {
         refuse_links_below(&self.base, below).map_err(|error| {
             let hint = "put what it leads to in its place, or name that with --rooms or --state";
-            let message =
-                format!("nothing that is not typed is looked for through a link: {error}");
+            let message = format!(
+                "roomctl follows a link only where it is named on the command line: {error}"
+            );
             Failure::new(Exit::Invalid, message).hint(hint)
         })?;
         Ok(self.base.join(below))

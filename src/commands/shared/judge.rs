@@ -114,7 +114,7 @@ fn late() -> Violation {
         severity: Severity::Error,
         attributes: Vec::new(),
         message: "the policies took longer to answer than they may".to_owned(),
-        help: "take the policy out of roomctl.yaml that has loops in loops".to_owned(),
+        help: "take the policy with the nested loops out of roomctl.yaml".to_owned(),
     }
 }
 

@@ -254,7 +254,7 @@ impl Workspace {
                     let failure = Failure::new(Exit::Usage, message);
                     match error.kind() {
                         ErrorKind::TimedOut => failure
-                            .hint("what asks somebody first goes into METERED_SECRET_KEY=\"$(…)\""),
+                            .hint("where a program asks somebody for the key, use METERED_SECRET_KEY=\"$(…)\""),
                         _ => failure,
                     }
                 })?,
@@ -267,7 +267,7 @@ impl Workspace {
             ));
         }
         if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            let message = "the key holds blanks or control characters, so it cannot be one";
+            let message = "the key holds spaces or control characters, so it cannot be one";
             return Err(Failure::new(Exit::Usage, message));
         }
         Ok(Secret::new(key))

@@ -85,7 +85,7 @@ fn reasserted(receipts: &[ReceiptReport]) -> Option<Remark> {
     let is_one = |one: &&ReceiptReport| one.cause.is_some() && one.outcome == Outcome::Confirmed;
     let rooms = count(receipts.iter().filter(is_one).count() as u64, "room");
     let text = format!(
-        "{rooms}; an answer that shows what was there before shows nothing new: what the service made of it, `roomctl drift` reports"
+        "{rooms}; an answer may repeat what was there before, so `roomctl drift` shows what the service made of it"
     );
     receipts
         .iter()
