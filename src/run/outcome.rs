@@ -176,8 +176,11 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             true => before.possible(),
             false => held(&self.read),
         };
-        let known = known.into_iter();
-        may_hold.extend(known.filter(|(name, _)| news.iter().any(|one| one.name == *name)));
+        // Of what was out of sight, what was sent is the last that is known.
+        let is_known = |name: &String| {
+            !before.unseen.contains(name) && news.iter().any(|one| one.name == *name)
+        };
+        may_hold.extend(known.into_iter().filter(|(name, _)| is_known(name)));
         let moved = moved.iter().map(|one| (one.name.clone(), one.live.clone()));
         let news = news.iter().map(|one| (one.name.clone(), one.got.clone()));
         effects(&may_hold, &moved.chain(news).collect(), self.crew.now)
