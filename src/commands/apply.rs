@@ -26,8 +26,8 @@ use super::shared::store::{Held, lock};
 use super::shared::workspace::Workspace;
 use crate::disk::crash_point::crash_point;
 use crate::files::room_files::Loaded;
-use crate::model::RoomName;
 use crate::model::words::count;
+use crate::model::{RoomName, Wanted};
 use crate::planner::change::Unreadable;
 use crate::planner::limits::{BaseGuard, Limits, Refusal, refusals};
 use crate::planner::receipt::set_aside;
@@ -96,41 +96,17 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let (session, intent) = begin(global, args)?;
     let policies = session.workspace.policies()?;
     let files = load(&session.workspace, &*policies);
-    let files = accept(files, &args.report, output)?;
+    let mut files = accept(files, &args.report, output)?;
     let mut held = lock(&session.workspace, output)?;
     clean_up(&session.workspace, &files);
     intent.check(&session.workspace, &held.state, &args.planning)?;
-    let before = held.state.clone();
-    let ended = plan_and_apply(
-        (&session, &intent),
-        args,
-        files,
-        (&before, &mut held),
-        output,
-    );
-    if ended.is_err() {
-        // No report says what this run learned, and it is remembered.
-        for remark in view::undeclared(&learned(&before, &held.state, &[]), session.detail()) {
-            output.note(&format!("warning: {}\n", remark.text));
-        }
-    }
-    ended
-}
-
-fn plan_and_apply(
-    (session, intent): (&Session, &Intent),
-    args: &ApplyArgs,
-    mut files: Loaded,
-    (before, held): (&State, &mut Held<'_>),
-    output: &mut Output,
-) -> Result<Exit, Failure> {
-    let planned = plan_now((session, intent), args, &mut files, (before, held), output)?;
+    let planned = plan_now((&session, &intent), args, &mut files, &mut held, output)?;
     let moved = held.state.follow_files(&files.wanted);
     let limits = session.limits(&args.planning);
     let options = session.options(intent.mode(), &limits);
-    show_stale(&planned.narrowed, &files, session, &options, output);
+    show_stale(&planned.narrowed, &files, &session, &options, output);
     if planned.narrowed.is_refused(args.partial) {
-        return refuse_stale(session, &held.state, &planned.narrowed, args, output);
+        return refuse_stale(&session, &held.state, &planned.narrowed, args, output);
     }
     let mut skipped = saved_plan::skipped(&planned.narrowed);
     saved_plan::verify(planned.untrue)?;
@@ -138,23 +114,23 @@ fn plan_and_apply(
         mut plan, others, ..
     } = planned.narrowed;
     let refusals = refusals(&plan, &limits);
-    show(&plan, &files, &refusals, session, args, output)?;
+    show(&plan, &files, &refusals, &session, args, output)?;
     skipped.extend(set_aside(&mut plan));
     let (mut receipts, saved) = if plan.is_empty() && !is_weakened(&refusals) {
         (Vec::new(), held.save(moved).map_err(Failure::from))
     } else {
-        permit(session, &plan, &refusals, args, output)?;
-        carry_out(session, &plan, &limits, (held, moved), args, output)?
+        permit(&session, &plan, &refusals, args, output)?;
+        carry_out(&session, &plan, &limits, (&mut held, moved), args, output)?
     };
     receipts.extend(plan.unreadable.iter().map(unread).chain(skipped));
     let closed = session.close();
     // Whatever became of state and sandbox, the report comes first: it says what was done.
     let done = (&*receipts, &*others);
-    let states = (before, &held.state);
-    let summary = print_end(session, states, done, &plan, args, output)?;
+    let learned = learned(&held, &files.wanted, &receipts);
+    let summary = print_end((&session, &held.state), done, learned, &plan, args, output)?;
     saved?;
     closed?;
-    let exit = exit(summary, &receipts, &plan, session, args);
+    let exit = exit(summary, &receipts, &plan, &session, args);
     Ok(unless_left(exit, &others, output))
 }
 
@@ -163,11 +139,17 @@ fn plan_now(
     (session, intent): (&Session, &Intent),
     args: &ApplyArgs,
     files: &mut Loaded,
-    (before, held): (&State, &mut Held<'_>),
+    held: &mut Held<'_>,
     output: &mut Output,
 ) -> Result<Planned, Failure> {
+    let before = held.state.clone();
     let planned = intent.plan(session, &args.planning, files, &mut held.state, output);
-    if held.state != *before {
+    if held.state != before {
+        // First, since no later run says it; and the report, since a log may be all that somebody reads.
+        let learned = learned(held, &files.wanted, &[]);
+        for remark in view::undeclared(&learned, session.detail()) {
+            output.note(&format!("warning: {}\n", remark.text));
+        }
         held.save(true)?;
     }
     planned
@@ -267,7 +249,8 @@ fn refuse_stale(
 ) -> Result<Exit, Failure> {
     let none = saved_plan::none_done(narrowed);
     let done = (&*none, &*narrowed.others);
-    print_end(session, (state, state), done, &narrowed.plan, args, output)?;
+    let states = (session, state);
+    print_end(states, done, Vec::new(), &narrowed.plan, args, output)?;
     Err(saved_plan::refused(narrowed))
 }
 
@@ -388,9 +371,9 @@ fn unread(room: &Unreadable) -> Receipt {
 
 /// Prints what was done, and the rooms that a saved plan left out.
 fn print_end(
-    session: &Session,
-    (before, state): (&State, &State),
+    (session, state): (&Session, &State),
     (receipts, others): (&[Receipt], &[RoomName]),
+    undeclared: Vec<UndeclaredRoom>,
     plan: &Plan,
     args: &ApplyArgs,
     output: &mut Output,
@@ -400,7 +383,7 @@ fn print_end(
         uncovered: others.iter().map(ToString::to_string).collect(),
         allowed: session.allowed.clone(),
         run: session.workspace.run.clone(),
-        undeclared: learned(before, state, receipts),
+        undeclared,
         ..ApplyReport::new(state, receipts, stopped, plan.left_out)
     };
     let summary = report.summary;
@@ -409,8 +392,8 @@ fn print_end(
 }
 
 /// What moved that no file declares and no receipt tells.
-fn learned(before: &State, after: &State, receipts: &[Receipt]) -> Vec<UndeclaredRoom> {
-    let mut learned = undeclared::learned(before, after);
+fn learned(held: &Held<'_>, wanted: &Wanted, receipts: &[Receipt]) -> Vec<UndeclaredRoom> {
+    let mut learned = undeclared::learned(&held.saved, &held.state, wanted);
     for receipt in receipts {
         let told = |name: &str| receipt.undeclared.iter().any(|one| one.name == name);
         if let Some(moved) = learned.get_mut(&receipt.room) {

@@ -161,19 +161,14 @@ impl AppliedRoom {
         possible
     }
 
-    /// What is asked for and is known to have been there, and what was sent since without an answer: that `shown` is without
-    /// what was out of sight already says nothing of it.
+    /// What is asked for, as it was last known to be: that `shown` is without what was out of sight already says nothing of
+    /// it.
     pub(crate) fn in_sight(&self, shown: &StoredSettings, is_asked: impl Fn(&str) -> bool) -> Held {
         let may_show = |name: &str| shown.contains_key(name) || !self.unseen.contains(name);
         let names = self.observed.keys().chain(self.overridden.keys());
         let names = names.chain(self.settings.keys());
         let names = names.filter(|name| is_asked(name) && may_show(name));
-        let held = names.filter_map(|name| {
-            let sent = self.unconfirmed.get(name).into_iter();
-            let sent = sent.flat_map(|sent| sent.values());
-            let values = [self.last(name)?].into_iter().chain(sent);
-            Some((name.clone(), values.cloned().collect()))
-        });
+        let held = names.filter_map(|name| Some((name.clone(), vec![self.last(name)?.clone()])));
         held.collect()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::state::{AppliedRoom, State};
 use crate::model::catalogue::attribute;
 use crate::model::effect::Held;
-use crate::model::{RoomName, Stored, StoredSettings, WantedRoom};
+use crate::model::{RoomName, Stored, StoredSettings, Wanted, WantedRoom};
 
 /// An attribute that nobody declared and that moved since it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,23 +51,26 @@ pub(super) fn moved(
     differing(applied.in_sight(live, may_have_moved), live)
 }
 
-/// Attributes that no file declared and that moved on the service, as far as a run learned of it that left `after`: it is
+/// Attributes that no file declares and that moved on the service, as far as a run learned of it that left `after`: it is
 /// remembered so from then on, and not told again.
-pub(crate) fn learned(before: &State, after: &State) -> BTreeMap<RoomName, Vec<Undeclared>> {
+pub(crate) fn learned(
+    before: &State,
+    after: &State,
+    wanted: &Wanted,
+) -> BTreeMap<RoomName, Vec<Undeclared>> {
     let rooms = before.rooms.iter().filter_map(|(name, before)| {
-        let after = after
-            .rooms
-            .get(name)
-            .filter(|after| after.id == before.id)?;
+        let after = after.rooms.get(name)?;
+        // Of another room nothing moved, and of one that is only claimed nobody knows.
+        if before.claimed || before.id.is_some() && after.id != before.id {
+            return None;
+        }
+        let file = wanted.get(name);
         let is_declared = |name: &String| {
-            let mut declared = [before, after].into_iter();
-            declared.any(|room| room.settings.contains_key(name))
-                || before.unconfirmed.contains_key(name)
+            let is_wanted = file.is_some_and(|file| file.settings.contains_key(name.as_str()));
+            is_wanted || after.settings.contains_key(name)
         };
-        let seen = after
-            .observed
-            .iter()
-            .map(|(name, live)| (name, live.clone()));
+        let seen = after.observed.iter();
+        let seen = seen.map(|(name, live)| (name, live.clone()));
         let gone = after.unseen.difference(&before.unseen);
         let gone = gone.map(|name| (name, Stored::Null(())));
         let all: BTreeMap<&String, Stored> = seen.chain(gone).collect();

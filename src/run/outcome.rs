@@ -1,11 +1,12 @@
 //! How one change ended: its receipt, and what is remembered of the room.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::disk::crash_point::crash_point;
 use crate::model::effect::{Held, effects};
 use crate::model::value::stored;
-use crate::model::{Effect, LiveRoom, Run, StoredSettings};
+use crate::model::{Effect, LiveRoom, Run, Stored, StoredSettings};
 use crate::planner::memory::Record;
 use crate::planner::receipt::{Comparison, Override, compare};
 use crate::planner::undeclared::{Undeclared, differing, is_settable};
@@ -22,8 +23,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     pub(super) fn only_record(&mut self) -> Result<Receipt, StoreError> {
         if let Some(Sighting::Present(live)) = self.task.change.seen.clone() {
             let mut receipt = self.written(live)?;
-            receipt.message =
-                Some("already so on the service; recorded, nothing was sent".to_owned());
+            receipt.message = Some("recorded as the service shows it; nothing was sent".to_owned());
             return Ok(receipt);
         }
         self.remember(self.applied(None, StoredSettings::new()))?;
@@ -171,19 +171,33 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let mut may_hold = self.unsent(live, &shown);
         may_hold.extend(held(&self.sent()));
         let news = overridden.iter().filter(|one| !self.was_told(one));
-        let news: Vec<&Override> = news.collect();
-        let known = match self.read.is_empty() {
-            true => before.possible(),
-            false => held(&self.read),
+        let mut all = StoredSettings::new();
+        for one in news {
+            // Of what was out of sight or is new, what was sent is all that is known.
+            let is_known = self.action != Action::Create && !before.unseen.contains(&one.name);
+            if let Some(known) = self.known(before, &one.name).filter(|_| is_known) {
+                may_hold.insert(one.name.clone(), known);
+            }
+            all.insert(one.name.clone(), one.got.clone());
+        }
+        all.extend(moved.iter().map(|one| (one.name.clone(), one.live.clone())));
+        // What is not shown any more may be off, or as it was.
+        let mut sure = all.clone();
+        sure.retain(|name, _| shown.contains_key(name));
+        let both = [all, sure].map(|moved| effects(&may_hold, &moved, self.crew.now));
+        let both: BTreeSet<Effect> = both.into_iter().flatten().collect();
+        both.into_iter().collect()
+    }
+
+    /// What may have been there before it was written: as a read right before shows, and what was sent until then without an
+    /// answer, whose work that may be.
+    fn known(&self, before: &AppliedRoom, name: &str) -> Option<Vec<Stored>> {
+        let Some(read) = self.read.get(name) else {
+            return before.possible().remove(name);
         };
-        // Of what was out of sight, what was sent is the last that is known.
-        let is_known = |name: &String| {
-            !before.unseen.contains(name) && news.iter().any(|one| one.name == *name)
-        };
-        may_hold.extend(known.into_iter().filter(|(name, _)| is_known(name)));
-        let moved = moved.iter().map(|one| (one.name.clone(), one.live.clone()));
-        let news = news.iter().map(|one| (one.name.clone(), one.got.clone()));
-        effects(&may_hold, &moved.chain(news).collect(), self.crew.now)
+        let sent = before.unconfirmed.get(name).into_iter();
+        let sent = sent.flat_map(|sent| sent.values());
+        Some([read].into_iter().chain(sent).cloned().collect())
     }
 
     /// Whether the service chose the same when it was last written.

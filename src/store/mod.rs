@@ -83,6 +83,8 @@ pub(crate) struct Found {
     pub state: State,
     /// How many events an unfinished run left.
     pub recovered: usize,
+    /// The state without them; `None`: there are none.
+    pub saved: Option<State>,
 }
 
 impl Store {
@@ -129,8 +131,13 @@ impl Store {
             (None, None) => return Ok(None),
         };
         let at = format!("{}.journal", self.at);
+        let saved = journal.is_some().then(|| state.clone());
         let recovered = journal::replay(&journal.unwrap_or_default(), &at, &mut state)?;
-        Ok(Some(Found { state, recovered }))
+        Ok(Some(Found {
+            state,
+            recovered,
+            saved: saved.filter(|_| recovered > 0),
+        }))
     }
 
     /// Takes the lock for writing.

@@ -1108,7 +1108,7 @@ proptest! {
             let before = bench.world().log().len();
             let receipt = bench.carry_out(&made).pop();
             // Nor is forgotten untold what somebody moved that no file declares.
-            let learned = learned(&known, &bench.state);
+            let learned = learned(&known, &bench.state, &wanted);
             let learned = learned.get("a").into_iter().flatten();
             let told: Vec<&Undeclared> = learned.chain(receipt.iter().flat_map(|one| &one.undeclared)).collect();
             let (found_after, now) = (found(&bench), shown(&bench));

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use roomctl::simulator::Quirks;
+
 use crate::harness::Site;
 
 /// One room that is applied as `text`; from then on these effects need a permission.
@@ -458,4 +460,53 @@ fn what_was_out_of_sight_once_is_compared_when_it_is_shown() {
         ran.json()["receipts"][0]["undeclared"][0]["name"],
         "enableRecording"
     );
+}
+
+/// Nor is what a write of ours made, that nobody answered, what was there before it.
+#[test]
+fn what_a_lost_write_made_is_judged_by_what_was_sent() {
+    for method in ["POST", "PUT"] {
+        let site = Site::new(&[], &[]);
+        if method == "PUT" {
+            site.room(0, "privacy: private\nenableChat: true\n");
+            assert_eq!(site.apply(&[]).code, 0);
+        }
+        name(&site, "privacy-widened");
+        site.becomes("override=privacy:\"public\"");
+        site.room(0, "privacy: private\nenableChat: false\n");
+        let first = if method == "POST" { ",first:1" } else { "" };
+        site.faults(&[&format!("drop-after=method:{method}{first}")]);
+        let first = site.apply(&[]);
+        site.faults(&[]);
+        let ran = match first.code {
+            6 => site.apply(&["--live"]),
+            _ => first,
+        };
+        assert_eq!(ran.code, 5, "{method}: {}", ran.all());
+        let receipt = &ran.json()["receipts"][0];
+        assert_eq!(receipt["effects"], json!(["privacy-widened"]), "{method}");
+    }
+}
+
+/// What is not shown any more is as it was, as far as anybody knows.
+#[test]
+fn what_is_hidden_is_not_off() {
+    let site = Site::new(&[], &[]);
+    let file = "privacy: private\nexpireUnixSec: 2027-06-01T00:00:00Z\n";
+    site.room(0, file);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.edit("room-00", "deleteOnExp", json!(true));
+    assert_eq!(site.apply(&["--live"]).code, 0);
+    name(&site, "archived");
+    site.simulator().with_world(|world| {
+        let mut quirks = Quirks::default();
+        for quirk in ["hide=deleteOnExp", "override=expireUnixSec:1800000000"] {
+            quirks.parse(quirk).unwrap();
+        }
+        world.set_quirks(quirks);
+    });
+    site.room(0, &format!("{file}enableChat: false\n"));
+    let ran = site.apply(&[]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert_eq!(ran.json()["receipts"][0]["effects"], json!(["archived"]));
 }

@@ -10,6 +10,7 @@ use super::exit::Failure;
 use super::output::Output;
 use super::pipeline;
 use super::workspace::{Workspace, variable};
+use crate::model::Stored;
 use crate::model::words::count;
 use crate::planner::State;
 use crate::store::error::StoreError;
@@ -30,6 +31,18 @@ pub(crate) fn noted(found: Found, output: &Output) -> Found {
             count(found.recovered as u64, "recorded event")
         ));
     }
+    // That run may have died before it said so.
+    for (room, applied) in found.saved.iter().flat_map(|_| &found.state.rooms) {
+        let before = found.saved.as_ref().and_then(|saved| saved.rooms.get(room));
+        let was_told = |(name, chosen): &(&String, &Stored)| {
+            before.is_some_and(|before| before.overridden.get(*name) == Some(*chosen))
+        };
+        for (name, _) in applied.overridden.iter().filter(|one| !was_told(one)) {
+            output.note(&format!(
+                "warning: in `{room}` the service chose another `{name}` than was sent\n"
+            ));
+        }
+    }
     found
 }
 
@@ -37,6 +50,8 @@ pub(crate) struct Held<'a> {
     runtime: &'a Runtime,
     store: Locked,
     pub state: State,
+    /// The state as its file was when this run began.
+    pub saved: State,
     /// Whether `state` holds events of an unfinished run that its file does not hold yet.
     recovered: bool,
 }
@@ -50,10 +65,15 @@ pub(crate) fn lock<'a>(workspace: &'a Workspace, output: &Output) -> Result<Held
             "note: the run of {left} ended without releasing its lock; the lock is taken over\n"
         ));
     }
-    let Found { state, recovered } = load(workspace, output)?;
+    let Found {
+        state,
+        recovered,
+        saved,
+    } = load(workspace, output)?;
     Ok(Held {
         runtime,
         store,
+        saved: saved.unwrap_or_else(|| state.clone()),
         state,
         recovered: recovered > 0,
     })

@@ -63,18 +63,21 @@ fn uncovered(rooms: &[String]) -> Option<Remark> {
 
 /// What moved that no file declares, the rooms together in which it is the same.
 pub(crate) fn undeclared(rooms: &[UndeclaredRoom], detail: Detail) -> Vec<Remark> {
-    let mut moves: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut moves: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     for room in rooms {
         for one in &room.attributes {
             let line = Line::moved(&one.name, &one.before, &one.live, detail);
             let moved = format!("{} {}", one.name, line.values(str::to_owned));
-            moves.entry(moved).or_default().push(&room.room);
+            let note = one.note("moved on the service");
+            let rooms: &mut Vec<&str> = moves.entry((moved, note)).or_default();
+            rooms.push(&room.room);
         }
     }
-    let moves = moves.into_iter().map(|(moved, rooms)| {
-        let rooms =
-            Names::new(rooms.into_iter().map(str::to_owned)).list(|room| format!("`{room}`"));
-        let text = format!("{moved} in {rooms}: moved on the service, and no file declares it");
+    let moves = moves.into_iter().map(|((moved, note), rooms)| {
+        // All of them: it is told once.
+        let rooms = Names::all(rooms.into_iter().map(str::to_owned));
+        let rooms = rooms.list(|room| format!("`{room}`"));
+        let text = format!("{moved} in {rooms}: {note}, and no file declares it");
         Remark::new(Weight::Warning, "Undeclared", text)
     });
     moves.collect()

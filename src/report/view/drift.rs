@@ -155,6 +155,10 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
         }
         Cause::Change => "in the file, not applied yet".to_owned(),
         Cause::Converged => "in the file and on the service, not recorded yet".to_owned(),
+        Cause::Released if attribute.live != attribute.applied && !attribute.live.is_null() => {
+            let live = said(&attribute.name, &attribute.live, detail);
+            format!("no longer in the file; on the service {live}")
+        }
         Cause::Released => "no longer in the file".to_owned(),
         Cause::Unobservable => "not reported by the service".to_owned(),
         Cause::Reassert => "sent again".to_owned(),

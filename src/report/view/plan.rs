@@ -311,6 +311,12 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
     if !cause.is_empty() {
         notes.push(cause.to_owned());
     }
+    if attribute.cause == Cause::Released
+        && attribute.live != attribute.before
+        && let Some(live) = value(&attribute.name, &attribute.live, detail)
+    {
+        notes.push(format!("moved on the service to {live}"));
+    }
     if attribute.cause == Cause::Conflict
         && !attribute.sensitive
         && let Some(before) = value(&attribute.name, &attribute.before, detail)
@@ -511,7 +517,7 @@ mod tests {
                 json!(25),
                 Json::Null,
                 Cause::Released,
-                "25  no longer managed, not sent",
+                "25  no longer managed, not sent; moved on the service to 9",
             ),
             (
                 json!(25),
