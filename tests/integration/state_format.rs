@@ -100,21 +100,21 @@ fn what_stands_twice_in_a_state_is_refused() {
                 "1",
                 r#""a":{"settings":{"privacy":"private"}},"a":{"settings":{"privacy":"public"}}"#,
             ),
-            "`a` stands there twice",
+            "`a` is there twice",
         ),
         (
             state(
                 "1",
                 r#""a":{"settings":{"privacy":"private","privacy":"public"}}"#,
             ),
-            "`privacy` stands there twice",
+            "`privacy` is there twice",
         ),
         (
             state(
                 "1",
                 r#""a":{"settings":{"privacy":"private"},"unconfirmed":{"a":1,"a":2}}"#,
             ),
-            "`a` stands there twice",
+            "`a` is there twice",
         ),
         (
             state("18446744073709551615", ""),
