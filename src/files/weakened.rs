@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow};
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
-use crate::model::words::listed;
-use crate::model::{Effect, Finding, Glob, Globs, NameRule, Rule, Severity};
+use crate::model::words::{listed, printable};
+use crate::model::{Effect, Finding, Glob, Globs, NameRule, Rule, Severity, digest};
 use crate::planner::mutes::Mute;
 
 /// One thing that was forbidden, or held in its place, and is not any more.
@@ -234,21 +234,42 @@ fn unpoliced(policy: &PolicyConfig, after: &[PolicyConfig]) -> Option<Weakening>
         at: _,
         severity,
     } = policy;
-    let how = match after.iter().find(|other| other.id == *id) {
-        None => "is gone",
-        Some(now) if now.expression != *expression => "demands something else",
-        Some(now) if now.rooms.as_str() != rooms.as_str() => "is about other rooms",
+    let now = after.iter().find(|other| other.id == *id);
+    let how = match now {
+        None => "is gone".to_owned(),
+        Some(now) if now.expression != *expression => {
+            format!("demands something else: {}", beginning(&now.expression))
+        }
+        Some(now) if now.rooms.as_str() != rooms.as_str() => {
+            format!("is about other rooms: {}", beginning(now.rooms.as_str()))
+        }
         Some(now) if *severity == Severity::Error && now.severity != Severity::Error => {
-            "no longer stops anything"
+            "no longer stops anything".to_owned()
         }
         Some(_) => return None,
     };
-    let words = format!("the policy `{}` {how}", id.escape_debug());
+    let all = now.map(|now| (&now.expression, now.rooms.as_str(), now.severity.name()));
+    let digest = all.map(|all| digest::of(&all));
+    // Two changes, each reviewed, can be merged into a third: the words are those of one policy, and of no other.
+    let bound = digest.map_or(String::new(), |digest| format!(" ({})", &digest[..39]));
+    let words = format!("the policy `{}` {how}{bound}", id.escape_debug());
     Some(Weakening::new(
         "policies",
         format!("policies.{}", id.escape_debug()),
         words,
     ))
+}
+
+/// On one line, as far as that is short.
+fn beginning(text: &str) -> String {
+    const MOST: usize = 120;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = printable(&words.join(" "));
+    let mut short: String = line.chars().take(MOST).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
 }
 
 #[cfg(test)]
@@ -331,7 +352,12 @@ mod tests {
             (
                 policy,
                 milder,
-                "policies.p: the policy `p` no longer stops anything",
+                "policies.p: the policy `p` no longer stops anything (sha256:dfc4747003d129785dd8b70509265014)",
+            ),
+            (
+                policy,
+                "policies: [{id: p, message: m, expression: \"room.privacy\\n\\n  == \\u202e'x'\"}]",
+                "policies.p: the policy `p` demands something else: room.privacy == \\u{202e}'x' (sha256:cdf21bf76549066293199ef6191e1918)",
             ),
             (
                 "",
@@ -560,6 +586,28 @@ mod tests {
     }
 
     proptest! {
+        /// Whoever allowed the words allowed the policy that is there now, whatever it was before.
+        #[test]
+        fn the_words_say_which_policy_there_is(
+            bases in (policies(), policies()),
+            nows in (policies(), policies()),
+        ) {
+            let read = |lines: &String| of(&["policies:\n", lines, if lines.is_empty() { "  []\n" } else { "" }].concat());
+            let [(a, x), (b, y)] = [(&bases.0, &nows.0), (&bases.1, &nows.1)].map(|(base, now)| (read(base), read(now)));
+            let of_id = |config: &Config, what: &str| {
+                let mut all = list(&config.policies).iter();
+                let one = all.find(|one| format!("policies.{}", one.id) == what);
+                one.map(|one| (one.expression.clone(), one.rooms.as_str().to_owned(), one.severity))
+            };
+            for one in compared(&a, &x) {
+                for other in compared(&b, &y) {
+                    if one == other {
+                        prop_assert_eq!(of_id(&x, &one.what), of_id(&y, &one.what));
+                    }
+                }
+            }
+        }
+
         #[test]
         fn nothing_that_was_refused_is_allowed_without_a_word((base, now) in pairs()) {
             let let_go: Vec<String> = refused(&base).difference(&refused(&now)).cloned().collect();

@@ -5,6 +5,7 @@ An attack gets the stage, does what somebody would do, checks that nothing came 
 Afterwards the default branch is what it was before."""
 
 import contextlib
+import html
 import json
 import os
 import re
@@ -1000,6 +1001,26 @@ def a_configuration_that_nobody_can_read(s):
     check("cannot be read" in s.comment_of(pull) and "evil.example" not in s.comment_of(pull), s.comment_of(pull))
     check(s.apply(s.merge(pull)) is False and '"maxParticipants":9' not in s.room("quick-4"), s.runner.log)
     return refused(s, 3, "roomctl.yaml")
+
+
+@attack("2, 11", "a fork", "two reviewed changes of one policy, which git merges into a third that nobody saw")
+def two_changes_of_a_policy(s):
+    policy = "policies:\n  - id: closed\n    message: closed\n    rooms: quick-4\n    expression: |-\n      room.privacy == 'private'\n\n      && true\n\n      && true\n"
+    strong = {"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + GUARD + policy, "rooms/quick-4.yaml": "maxParticipants: 60\n"}
+    check(s.apply(s.merge(s.pull_request(strong, who="maintainer"))), s.runner.log)
+    base = (s.clone / "roomctl.yaml").read_text()
+    moved = (
+        base.replace("room.privacy", "!(has(room.recordRoom) && room.recordRoom) && room.privacy"),
+        base + "      || room.maxParticipants < 100\n",
+    )
+    pulls = [s.pull_request({"roomctl.yaml": config}) for config in moved]
+    for pull in pulls:
+        s.hub.label(pull, "roomctl:allow/guard-weakened", "maintainer")
+        s.plan(pull)
+    check("room.maxParticipants < 100" in html.unescape(s.comment_of(pulls[1])), s.comment_of(pulls[1]))
+    s.merge(pulls[0])
+    check(s.apply(s.merge(pulls[1])) is False, s.runner.log)
+    return refused(s, 4, "guard-weakened: no reviewed plan says")
 
 
 @attack("11", "nobody", "a weaker guard that a maintainer allowed by a label: this one is let through")
