@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow};
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
 use crate::model::words::{listed, printable};
 use crate::model::{Effect, Finding, Glob, Globs, NameRule, Rule, Severity, digest};
+use crate::planner::Rate;
 use crate::planner::mutes::Mute;
 
 /// One thing that was forbidden, or held in its place, and is not any more.
@@ -83,8 +85,8 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         base_url,
         rooms: _,
         state: _,
+        rate,
         // These refuse nothing, and forbid nobody anything.
-        rate: _,
         burst: _,
         parallelism: _,
         accept: _,
@@ -102,6 +104,7 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         weaker.push(Weakening::new("app", "app", words));
     }
     weaker.extend(elsewhere(base_url, &after.base_url, base, now));
+    weaker.extend(slower(rate.get(), after.rate.get()));
     weaker.extend(unguarded(guard.get(), after.guard.get()));
     weaker.extend(claims(owns.get(), after.owns.get()));
     weaker.extend(unprotected(protected.get(), after.protected.get()));
@@ -139,6 +142,19 @@ fn elsewhere(
     moved
         .map(|key| Weakening::new(key, key, words(key)))
         .collect()
+}
+
+/// A check that does not end finds nothing. A few thousand rooms are looked at within an hour at one a second.
+fn slower(before: Option<&String>, after: Option<&String>) -> Option<Weakening> {
+    let rate = |text: Option<&String>| text.map_or(Ok(Rate::default()), |text| text.parse());
+    // What is no rate is refused where it is read.
+    let (before, after): (Rate, Rate) = (rate(before).ok()?, rate(after).ok()?);
+    let interval = after.interval()?;
+    let is_slower = before.interval().is_none_or(|before| before < interval);
+    (is_slower && interval > Duration::from_secs(1)).then(|| {
+        let words = format!("so slow that checks may not end: {after}");
+        Weakening::new("rate", "rate", words)
+    })
 }
 
 /// The mutes `now` that accept what none of the `base` did, the widest first.
@@ -329,6 +345,11 @@ mod tests {
             ),
             ("state: x.json", "", "state: another state is believed"),
             (
+                "rate: unlimited",
+                "rate: 59/m",
+                "rate: so slow that checks may not end: 59/m",
+            ),
+            (
                 "guard: {require_allow: [archived, recording-on]}",
                 "guard: {require_allow: [archived]}",
                 "guard.require_allow: `recording-on` no longer has to be allowed",
@@ -384,6 +405,8 @@ mod tests {
                 "app: a\nrate: 9/s\nrooms: ./rooms/\nstate: .roomctl/state.json",
             ),
             (milder, policy),
+            ("rate: 2/m", "rate: 3/m"),
+            ("rate: 2/m", "rate: 120/m"),
             ("names: url-safe", "names: lowercase"),
             ("protected: [a]", "protected: [b, a]"),
             (
@@ -470,7 +493,7 @@ mod tests {
     }
 
     /// The keys of a configuration, as texts.
-    fn keys() -> impl Strategy<Value = [String; 11]> {
+    fn keys() -> impl Strategy<Value = [String; 12]> {
         let effects = &[
             "archived",
             "recording-on",
@@ -495,17 +518,20 @@ mod tests {
             one("names", &["lowercase", "url-safe", "as-is"]),
             key("unmanaged", &NAMES),
         );
-        let address = one("base_url", &["http://127.0.0.1:1", "http://localhost:2"]);
+        let address = (
+            one("base_url", &["http://127.0.0.1:1", "http://localhost:2"]),
+            one("rate", &["unlimited", "5/s", "70/m", "50/m", "0.001/m"]),
+        );
         let policies = (warnings(), policies());
         (effects, places, claims, address, policies).prop_map(
-            |(effects, (a, b, c), (d, e, f, u), g, (warnings, policies))| {
-                [effects, a, b, c, d, e, f, u, g, warnings, policies]
+            |(effects, (a, b, c), (d, e, f, u), (g, r), (warnings, policies))| {
+                [effects, a, b, c, d, e, f, u, g, r, warnings, policies]
             },
         )
     }
 
-    fn together(keys: &[String; 11]) -> Config {
-        let (others, policies) = keys.split_at(9);
+    fn together(keys: &[String; 12]) -> Config {
+        let (others, policies) = keys.split_at(10);
         let head = if policies.concat().is_empty() {
             ""
         } else {
@@ -516,7 +542,7 @@ mod tests {
 
     /// Two configurations, of which the second differs in some keys.
     fn pairs() -> impl Strategy<Value = (Config, Config)> {
-        let moved = subsequence((0..11).collect::<Vec<usize>>(), 0..=2);
+        let moved = subsequence((0..12).collect::<Vec<usize>>(), 0..=2);
         (keys(), keys(), moved).prop_map(|(base, other, moved)| {
             let pick = |key: usize| if moved.contains(&key) { &other } else { &base }[key].clone();
             (together(&base), together(&std::array::from_fn(pick)))
@@ -563,6 +589,16 @@ mod tests {
         );
         let reported = NAMES.iter().filter(|name| !listed.contains(**name));
         refused.extend(reported.map(|name| format!("{name} by hand without a word")));
+        // A rate that is too slow for a check: a slower one still ends later.
+        let rate: Rate = config
+            .rate
+            .get()
+            .map_or(Rate::default(), |rate| rate.parse().unwrap());
+        let seconds = rate.interval().map_or(0, |interval| interval.as_secs());
+        let late = [2, 1_000, 60_000]
+            .into_iter()
+            .filter(|most| seconds < *most - 1);
+        refused.extend(late.map(|most| format!("a check that takes {most} s a request")));
         // Whatever is believed, looked for and written in one place is not in any other.
         let app = config
             .app

@@ -1003,6 +1003,20 @@ def a_configuration_that_nobody_can_read(s):
     return refused(s, 3, "roomctl.yaml")
 
 
+@attack("14", "a fork", "a rate at which no check ends")
+def a_rate_without_end(s):
+    strong = {"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + RULES, "rooms/quick-4.yaml": "maxParticipants: 9\n"}
+    check(s.apply(s.merge(s.pull_request(strong, who="maintainer"))), s.runner.log)
+    pull = s.pull_request({"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + "rate: 0.001/m\n"})
+    check("so slow that checks may not end: 0.001/m" in html.unescape(s.comment_of(pull)), s.comment_of(pull))
+    sha = s.merge(pull)
+    check(s.apply(sha) is False, s.runner.log)
+    stopped = refused(s, 4, "guard-weakened")
+    # A check goes by what is applied.
+    check(s.drift() and sha[:12] in s.hub.issues[-1]["body"], s.runner.log)
+    return stopped
+
+
 @attack("2, 11", "a fork", "two reviewed changes of one policy, which git merges into a third that nobody saw")
 def two_changes_of_a_policy(s):
     policy = "policies:\n  - id: closed\n    message: closed\n    rooms: quick-4\n    expression: |-\n      room.privacy == 'private'\n\n      && true\n\n      && true\n"
