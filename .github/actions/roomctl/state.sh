@@ -127,7 +127,7 @@ case "$1" in
     if git -C "$repository" rev-parse -q --verify "$taken" > /dev/null; then lost "there is a state already"; fi
     is_here state.json || lost "there is no .roomctl/state.json here"
     APPLIED=$(git rev-parse HEAD) CODE=5
-    git ls-remote "$remote" | grep -c "^$APPLIED" > /dev/null || lost "what is checked out is on no branch there"
+    [ -n "$(git branch -r --contains "$APPLIED")" ] || lost "what is checked out is on no branch of the server: push it first"
     what_was_taken > "$mark"
     keep
     ;;
