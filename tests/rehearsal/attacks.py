@@ -57,6 +57,11 @@ def not_planned(s, pull, *words):
     return f"{s.run.workflow}, {s.run.failed}"
 
 
+def told(s, kind):
+    """The last issue of a kind."""
+    return [one for one in s.hub.issues if one["labels"] == [f"roomctl-{kind}"]][-1]
+
+
 # --- 1, 12: secrets
 
 
@@ -845,6 +850,11 @@ def never_applied(through, left_out):
     @attack("2, 5", "a fork", through)
     def function(s):
         config, applied = (s.clone / "roomctl.yaml").read_text(), s.state("applied")
+        # All of a history counts then: this one begins anew.
+        meanwhile(s, {"applied": None, "base": None})
+        git("-C", s.clone, "checkout", "-q", "main")
+        git("-C", s.clone, "reset", "-q", "--hard", git("-C", s.clone, "commit-tree", "main^{tree}", "-m", "Begin"))
+        s.push("main")
         check(s.apply(s.merge(s.pull_request({"rooms/early.yaml": "maxParticipants: 6\n"}))), s.runner.log)
         meanwhile(s, {"applied": None, "base": None})
         strong = {"roomctl.yaml": config + GUARD, "rooms/early.yaml": "maxParticipants: 5\n"}
@@ -862,7 +872,7 @@ def never_applied(through, left_out):
         check(s.apply(s.merge(s.pull_request({"rooms/early.yaml": PUBLIC}))) is False, s.runner.log)
         stopped = refused(s, 4, "guard-weakened: no reviewed plan says")
         still_private(s, "early")
-        check(s.hub.issues[-1]["state"] == "open", s.hub.issues[-1])
+        check(told(s, "apply")["state"] == "open", told(s, "apply"))
         meanwhile(s, {"applied": applied + "\n"})
         return stopped
 
@@ -1013,7 +1023,7 @@ def a_rate_without_end(s):
     check(s.apply(sha) is False, s.runner.log)
     stopped = refused(s, 4, "guard-weakened")
     # A check goes by what is applied.
-    check(s.drift() and sha[:12] in s.hub.issues[-1]["body"], s.runner.log)
+    check(s.drift() and sha[:12] in told(s, "drift")["body"], s.runner.log)
     return stopped
 
 
@@ -1087,10 +1097,10 @@ def crippled(through, lines):
         check(s.commented and "accepted until" in s.comment_of(pull), s.runner.log)
         check(s.apply(s.merge(pull)) and '"maxParticipants":9' in s.room("tea"), s.runner.log)
         s.by_hand("tea", '{"maxParticipants": 8}')
-        check(s.drift() and "<code>tea</code> drifted" in s.hub.issues[-1]["body"], s.runner.log)
+        check(s.drift() and "<code>tea</code> drifted" in told(s, "drift")["body"], s.runner.log)
         check(s.adopt(), s.runner.log)
         s.by_hand("tea", '{"maxParticipants": 9}')
-        check(s.drift() and s.hub.issues[-1]["state"] == "closed", s.runner.log)
+        check(s.drift() and told(s, "drift")["state"] == "closed", s.runner.log)
         return "the first step of each workflow, after which git obeys no attribute"
 
     function.__name__ = through
@@ -1111,7 +1121,7 @@ def a_checkout_that_differs(s):
         pull = s.pull_request({"mutes.yaml": f"mutes: {json.dumps([{**MUTE, 'room': 'tea'}])}\n"})
         check(s.apply(s.merge(pull)) is False, s.runner.log)
         said.append(refused(s, 4, "otherwise than it is committed"))
-        check("see .gitattributes" in s.hub.issues[-1]["body"], s.hub.issues[-1])
+        check("see .gitattributes" in told(s, "apply")["body"], told(s, "apply"))
         s.go_on(before)
     s.runner.begins_anew = True
     return said[-1]
