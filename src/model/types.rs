@@ -305,11 +305,8 @@ pub(crate) enum SecretUrl {
     Known(Secret),
     /// A text with references to variables that nobody has looked up yet.
     Referring(Template),
-    /// A text with references to these variables, which are not set, or make no URL of it.
-    Unset {
-        variables: Vec<String>,
-        no_url: bool,
-    },
+    /// A text with references to these variables, which are not set, or, if so told, make no URL of it.
+    Unset(Vec<String>, bool),
 }
 
 impl SecretUrl {
@@ -322,33 +319,31 @@ impl SecretUrl {
         let Self::Referring(template) = self else {
             return Ok(());
         };
-        let unset = |variables, no_url| Self::Unset { variables, no_url };
-        let (resolved, result) = match (template.resolve(lookup), schemes) {
+        let mut result = Ok(());
+        *self = match (template.resolve(lookup), schemes) {
             (Err(names), [scheme, ..]) if made_up => {
                 let names = names.join("/");
-                let url = format!("{scheme}://sandbox.example/{names}");
-                (Self::Known(Secret::new(url)), Ok(()))
+                Self::Known(Secret::new(format!("{scheme}://sandbox.example/{names}")))
             }
-            (Err(names), _) => (unset(names, false), Ok(())),
-            (Ok(secret), _) => match check_url(&secret, schemes) {
-                Ok(()) => (Self::Known(secret), Ok(())),
+            (Err(names), _) => Self::Unset(names, false),
+            (Ok(secret), _) => {
+                result = check_url(&secret, schemes);
                 // What was set elsewhere, and later, than the file: other rooms have nothing to do with it.
-                Err(why) => (unset(template.variables(), true), Err(why)),
-            },
+                let wrong = Self::Unset(template.variables(), true);
+                result.map_or(wrong, |()| Self::Known(secret))
+            }
         };
-        *self = resolved;
         result
     }
 }
 
 impl From<SecretUrl> for Value {
     fn from(url: SecretUrl) -> Self {
-        let (variables, no_url) = match url {
-            SecretUrl::Known(secret) => return Self::Secret(secret),
-            SecretUrl::Referring(template) => (template.variables(), false),
-            SecretUrl::Unset { variables, no_url } => (variables, no_url),
-        };
-        Self::Unset { variables, no_url }
+        match url {
+            SecretUrl::Known(secret) => Self::Secret(secret),
+            SecretUrl::Referring(template) => SecretUrl::Unset(template.variables(), false).into(),
+            SecretUrl::Unset(variables, no_url) => Self::Unset { variables, no_url },
+        }
     }
 }
 
