@@ -381,14 +381,14 @@ fn secret_url<'de, D: Deserializer<'de>>(
 /// What can be said of a URL before its variables are known. Whoever reviews it has to see where a variable is sent,
 /// whatever it holds; only if it is all there is, it says so itself.
 fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static str> {
-    if template.alone().is_some() {
-        return Ok(());
-    }
     let beginning = template.beginning();
     let begins_well = |(text, _): &(Secret, bool)| begins_well(text.expose(), schemes);
     if let Some((text, is_all)) = beginning.filter(begins_well)
         && address(&text, is_all).is_some()
     {
+        return Ok(());
+    }
+    if template.alone().is_some() {
         return Ok(());
     }
     Err(

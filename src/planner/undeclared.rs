@@ -42,13 +42,16 @@ pub(super) fn moved(
     applied: &AppliedRoom,
     live: &StoredSettings,
 ) -> Vec<Undeclared> {
-    let may_have_moved = |name: &str| {
-        let is_wanted = wanted.is_some_and(|file| file.settings.contains_key(name));
+    let moved = applied.observed.iter().filter(|(name, seen)| {
+        let now = live.get(*name);
+        let may_show = now.is_some() || !applied.unseen.contains(*name);
         // As it was seen, as nearly all are, it is not even copied.
-        let is_as_seen = || live.contains_key(name) && live.get(name) == applied.observed.get(name);
-        !applied.settings.contains_key(name) && !is_wanted && !is_as_seen()
-    };
-    differing(applied.in_sight(live, may_have_moved), live)
+        now != Some(seen) && may_show && !applied.settings.contains_key(*name)
+    });
+    let is_wanted = |name: &str| wanted.is_some_and(|file| file.settings.contains_key(name));
+    let moved = moved.filter(|(name, _)| !is_wanted(name));
+    let moved = moved.map(|(name, seen)| (name.clone(), vec![seen.clone()]));
+    differing(moved.collect(), live)
 }
 
 /// Attributes that no file declares and that moved on the service, as far as a run learned of it that left `after`: it is
