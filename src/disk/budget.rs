@@ -32,9 +32,10 @@ pub(crate) fn fits(text: &[u8], most: u64) -> bool {
     // How many entries each object has that is open; none for a list.
     let mut open: Vec<Option<u32>> = Vec::with_capacity(DEPTH);
     let (mut cost, mut at) = (0, 0);
-    while let Some(byte) = text.get(at) {
-        at += 1;
-        cost += match byte {
+    let counts = |byte: &u8| matches!(byte, b'"' | b'{' | b'[' | b',' | b'}' | b']');
+    while let Some(next) = text[at..].iter().position(counts) {
+        at += next + 1;
+        cost += match text[at - 1] {
             b'"' => {
                 at += string(&text[at..]);
                 continue;
@@ -54,11 +55,10 @@ pub(crate) fn fits(text: &[u8], most: u64) -> bool {
                 }
                 _ => ELEMENT,
             },
-            b'}' | b']' => {
+            _ => {
                 open.pop();
                 continue;
             }
-            _ => continue,
         };
         if cost > most || open.len() > DEPTH {
             return false;

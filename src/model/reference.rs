@@ -167,11 +167,14 @@ impl Template {
     }
 
     pub(crate) fn refers(&self) -> bool {
-        self.0.expose().contains(OPENING)
-            && self
-                .parts()
-                .iter()
-                .any(|part| matches!(part, Part::Variable(_)))
+        let text = self.0.expose();
+        // Only a doubled dollar can make an opening none.
+        text.contains(OPENING)
+            && (!text.contains("$$")
+                || self
+                    .parts()
+                    .iter()
+                    .any(|part| matches!(part, Part::Variable(_))))
     }
 
     /// The variable that stands for the whole text, if one does.
@@ -223,18 +226,11 @@ impl Template {
     }
 }
 
-/// Scheme, host and port of a text that begins so, if it has all of them; no port where it is the scheme's own. Where a variable could be a part of the host, or end it,
-/// so that what is beside it is user info or path, there is none: unless one variable is all of it, a file may not say so.
-pub(crate) fn address(beginning: &Secret, is_all: bool) -> Option<String> {
-    let (scheme, rest) = beginning.expose().split_once("://")?;
-    let end = rest.find(['/', '\\', '?', '#']);
-    let host = match end {
-        // Readers disagree on whether it ends a host.
-        Some(end) if rest[end..].starts_with('\\') => return None,
-        Some(end) => &rest[..end],
-        None if is_all => rest,
-        None => return None,
-    };
+/// Scheme, host and port of a text that begins so, if it has all of them; no port where it is the scheme's own. Where a
+/// variable could be a part of the host, or end it, so that what is beside it is user info or path, there is none: unless one
+/// variable is all of it, a file may not say so.
+fn address(beginning: &Secret, is_all: bool) -> Option<String> {
+    let (scheme, host) = authority(beginning, is_all)?;
     // As a reader of URLs understands it: without user info, and without a port that goes without saying.
     let url = Url::parse(&format!("{scheme}://{host}/")).ok()?;
     let (scheme, host) = (url.scheme(), url.host_str()?);
@@ -243,6 +239,32 @@ pub(crate) fn address(beginning: &Secret, is_all: bool) -> Option<String> {
         .filter(|port| (scheme, *port) != ("rtmp", 1935) && (scheme, *port) != ("rtmps", 443));
     let port = port.map_or_else(String::new, |port| format!(":{port}"));
     Some(format!("{scheme}://{host}{port}/{MASK}"))
+}
+
+/// Whether a text that begins so has an address.
+pub(crate) fn has_address(beginning: &Secret, is_all: bool) -> bool {
+    // The usual name of a host is one to every reader, and needs none.
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+    let is_usual = |host: &str| {
+        let last = host.rsplit('.').next().unwrap_or_default();
+        host.chars().all(is_plain)
+            && last.starts_with(|c: char| c.is_ascii_lowercase())
+            && !host.contains("xn--")
+    };
+    authority(beginning, is_all).is_some_and(|(_, host)| is_usual(host))
+        || address(beginning, is_all).is_some()
+}
+
+/// The scheme, and what the text has in place of a host.
+fn authority(beginning: &Secret, is_all: bool) -> Option<(&str, &str)> {
+    let (scheme, rest) = beginning.expose().split_once("://")?;
+    let end = rest.find(['/', '\\', '?', '#']);
+    match end {
+        // Readers disagree on whether it ends a host.
+        Some(end) if rest[end..].starts_with('\\') => None,
+        Some(end) => Some((scheme, &rest[..end])),
+        None => is_all.then_some((scheme, rest)),
+    }
 }
 
 /// What may be seen of a secret URL: enough to judge where it leads, and whose secret is sent there.
@@ -572,6 +594,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whatever_is_usual_for_a_host_is_one(host in "[a-z0-9.-]{1,12}|[ -~é]{1,8}", scheme in "https?|rtmps?") {
+            let text = Secret::new(format!("{scheme}://{host}/x"));
+            assert_eq!(has_address(&text, true), address(&text, true).is_some(), "{host}");
+        }
+
         /// However a URL is put together: nothing of path, query, fragment or user info.
         #[test]
         fn an_outline_shows_nothing_else(

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use url::Url;
 
-use super::reference::{Lookup, Template, address};
+use super::reference::{Lookup, Template, has_address};
 use super::secret::Secret;
 use super::value::{Scalar, Value};
 use super::words::words;
@@ -384,7 +384,7 @@ fn check_beginning(template: &Template, schemes: &[&str]) -> Result<(), &'static
     let beginning = template.beginning();
     let begins_well = |(text, _): &(Secret, bool)| begins_well(text.expose(), schemes);
     if let Some((text, is_all)) = beginning.filter(begins_well)
-        && address(&text, is_all).is_some()
+        && has_address(&text, is_all)
     {
         return Ok(());
     }
