@@ -132,30 +132,6 @@ fn answers_that_do_not_show_the_room_are_not_success() {
     }
 }
 
-#[test]
-fn trouble_that_passes_is_waited_out() {
-    let faults = [
-        "429=first:2,method:PUT,retry-after:1",
-        "429=first:1,method:PUT,retry-after:date:1",
-        "429=first:1,method:PUT",
-        "500=first:1,method:PUT",
-        "503=first:1,retry-after:1",
-        "drop-before=first:1,method:PUT",
-        "drop-after=first:1,method:PUT",
-        "short=first:1,method:PUT",
-        "500=first:1,method:GET",
-        "drop-after=first:1,method:POST",
-        "500=first:1,method:POST",
-        "drop-before=first:1,method:POST",
-    ];
-    // Each waits at a site of its own.
-    std::thread::scope(|threads| {
-        for fault in faults {
-            threads.spawn(|| waited_out(fault));
-        }
-    });
-}
-
 fn waited_out(fault: &str) {
     let site = Site::with_rooms(&[], &[fault], 2);
     if !fault.contains("POST") {
@@ -446,6 +422,30 @@ mod slow {
     #[test]
     fn an_unanswered_write_is_not_forgotten_when_the_file_moves_back() {
         not_forgotten_after("drop-after=method:PUT");
+    }
+
+    #[test]
+    fn trouble_that_passes_is_waited_out() {
+        let faults = [
+            "429=first:2,method:PUT,retry-after:1",
+            "429=first:1,method:PUT,retry-after:date:1",
+            "429=first:1,method:PUT",
+            "500=first:1,method:PUT",
+            "503=first:1,retry-after:1",
+            "drop-before=first:1,method:PUT",
+            "drop-after=first:1,method:PUT",
+            "short=first:1,method:PUT",
+            "500=first:1,method:GET",
+            "drop-after=first:1,method:POST",
+            "500=first:1,method:POST",
+            "drop-before=first:1,method:POST",
+        ];
+        // Each waits at a site of its own.
+        std::thread::scope(|threads| {
+            for fault in faults {
+                threads.spawn(|| waited_out(fault));
+            }
+        });
     }
 }
 

@@ -210,9 +210,37 @@ fn a_secret_that_cannot_be_put_back_is_said_beforehand_and_no_failed_read() {
 
 /// Waits for the real back-off.
 mod slow {
+    use super::*;
+
     #[test]
     fn a_write_that_was_not_answered_counts_as_held() {
         super::a_write_that_was_not_answered_counts_as_held();
+    }
+
+    /// Nor is what a write of ours made, that nobody answered, what was there before it.
+    #[test]
+    fn what_a_lost_write_made_is_judged_by_what_was_sent() {
+        for method in ["POST", "PUT"] {
+            let site = Site::new(&[], &[]);
+            if method == "PUT" {
+                site.room(0, "privacy: private\nenableChat: true\n");
+                assert_eq!(site.apply(&[]).code, 0);
+            }
+            name(&site, "privacy-widened");
+            site.becomes("override=privacy:\"public\"");
+            site.room(0, "privacy: private\nenableChat: false\n");
+            let first = if method == "POST" { ",first:1" } else { "" };
+            site.faults(&[&format!("drop-after=method:{method}{first}")]);
+            let first = site.apply(&[]);
+            site.faults(&[]);
+            let ran = match first.code {
+                6 => site.apply(&["--live"]),
+                _ => first,
+            };
+            assert_eq!(ran.code, 5, "{method}: {}", ran.all());
+            let receipt = &ran.json()["receipts"][0];
+            assert_eq!(receipt["effects"], json!(["privacy-widened"]), "{method}");
+        }
     }
 }
 
@@ -460,32 +488,6 @@ fn what_was_out_of_sight_once_is_compared_when_it_is_shown() {
         ran.json()["receipts"][0]["undeclared"][0]["name"],
         "enableRecording"
     );
-}
-
-/// Nor is what a write of ours made, that nobody answered, what was there before it.
-#[test]
-fn what_a_lost_write_made_is_judged_by_what_was_sent() {
-    for method in ["POST", "PUT"] {
-        let site = Site::new(&[], &[]);
-        if method == "PUT" {
-            site.room(0, "privacy: private\nenableChat: true\n");
-            assert_eq!(site.apply(&[]).code, 0);
-        }
-        name(&site, "privacy-widened");
-        site.becomes("override=privacy:\"public\"");
-        site.room(0, "privacy: private\nenableChat: false\n");
-        let first = if method == "POST" { ",first:1" } else { "" };
-        site.faults(&[&format!("drop-after=method:{method}{first}")]);
-        let first = site.apply(&[]);
-        site.faults(&[]);
-        let ran = match first.code {
-            6 => site.apply(&["--live"]),
-            _ => first,
-        };
-        assert_eq!(ran.code, 5, "{method}: {}", ran.all());
-        let receipt = &ran.json()["receipts"][0];
-        assert_eq!(receipt["effects"], json!(["privacy-widened"]), "{method}");
-    }
 }
 
 /// What is not shown any more is as it was, as far as anybody knows.

@@ -297,6 +297,34 @@ mod slow {
         }
         assert!(failed >= 3, "the limits are too high to be met");
     }
+
+    #[test]
+    fn a_429_is_waited_out_in_each_of_its_forms() {
+        let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+        let date = format!("Retry-After: {}\r\n", httpdate::fmt_http_date(soon));
+        let past = format!(
+            "Retry-After: {}\r\n",
+            httpdate::fmt_http_date(std::time::UNIX_EPOCH)
+        );
+        let forms = ["Retry-After: 1\r\n", &date, "", "Retry-After: 0\r\n", &past];
+        std::thread::scope(|threads| {
+            for form in forms {
+                let form = form.to_owned();
+                threads.spawn(move || {
+                    let first = std::sync::atomic::AtomicBool::new(true);
+                    let way = too_many(&form);
+                    let service = HostileService::new(&["a", "b"], move |asked| {
+                        let is_first = asked.is("PUT", "a")
+                            && first.swap(false, std::sync::atomic::Ordering::SeqCst);
+                        if is_first { way.clone() } else { Way::Well }
+                    });
+                    let ran = service.apply(&[]);
+                    assert_eq!(ran.code, 0, "{}", ran.all());
+                    assert_eq!(service.count("PUT", "a"), 2);
+                });
+            }
+        });
+    }
 }
 
 fn side_by_side(cases: impl Iterator<Item = Case>) {
@@ -339,34 +367,6 @@ fn a_write_goes_wrong(case: &Case) {
 fn too_many(more: &str) -> Way {
     let body = json!({"message": "slow down"}).to_string();
     Way::Instead(answer(429, "application/json", more, &body))
-}
-
-#[test]
-fn a_429_is_waited_out_in_each_of_its_forms() {
-    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
-    let date = format!("Retry-After: {}\r\n", httpdate::fmt_http_date(soon));
-    let past = format!(
-        "Retry-After: {}\r\n",
-        httpdate::fmt_http_date(std::time::UNIX_EPOCH)
-    );
-    let forms = ["Retry-After: 1\r\n", &date, "", "Retry-After: 0\r\n", &past];
-    std::thread::scope(|threads| {
-        for form in forms {
-            let form = form.to_owned();
-            threads.spawn(move || {
-                let first = std::sync::atomic::AtomicBool::new(true);
-                let way = too_many(&form);
-                let service = HostileService::new(&["a", "b"], move |asked| {
-                    let is_first = asked.is("PUT", "a")
-                        && first.swap(false, std::sync::atomic::Ordering::SeqCst);
-                    if is_first { way.clone() } else { Way::Well }
-                });
-                let ran = service.apply(&[]);
-                assert_eq!(ran.code, 0, "{}", ran.all());
-                assert_eq!(service.count("PUT", "a"), 2);
-            });
-        }
-    });
 }
 
 #[test]

@@ -166,6 +166,45 @@ mod slow {
             );
         }
     }
+
+    /// Also what is released by the file, was sent without an answer, or was seen by a run that died before its report.
+    #[test]
+    fn what_is_no_longer_declared_is_told_when_it_is_seen_otherwise() {
+        for way in ["released", "unanswered", "killed"] {
+            let site = Site::new(&[], &[]);
+            let declared = "privacy: private\nenableRecording: false\n";
+            let (with, without) = (
+                "privacy: private\nenableRecording: true\n",
+                "privacy: private\n",
+            );
+            site.room(0, if way == "released" { declared } else { without });
+            assert_eq!(site.apply(&[]).code, 0);
+            match way {
+                "unanswered" => {
+                    site.faults(&["drop-after=method:PUT"]);
+                    site.room(0, with);
+                    assert_eq!(site.apply(&[]).code, 6);
+                    site.faults(&[]);
+                }
+                "killed" => {
+                    site.edit("room-00", "enableRecording", json!(true));
+                    site.scratch
+                        .write("roomctl.yaml", "app: acme\nprotected: [room-00]\n");
+                    site.room(0, "privacy: private\nenableChat: false\n");
+                    let crash = [("ROOMCTL_CRASH_AT".to_owned(), "receipt-recorded".to_owned())];
+                    let dead = site.run_with(&crash, &["apply", "--yes", "--rate", "unlimited"]);
+                    assert_ne!(dead.code, 0, "{}", dead.all());
+                }
+                _ => site.edit("room-00", "enableRecording", json!(true)),
+            }
+            site.room(0, without);
+            let ran = site.apply(&["--live"]);
+            assert_eq!(ran.code, 0, "{way}: {}", ran.all());
+            let told = &ran.json()["undeclared"][0]["attributes"];
+            let is_it = |one: &Value| one["name"] == "enableRecording" && one["live"] == true;
+            assert!(told.as_array().unwrap().iter().any(is_it), "{way}: {told}");
+        }
+    }
 }
 
 fn left_alone_because_of(fault: &str) {
@@ -335,45 +374,6 @@ fn what_no_file_declares_is_told_by_the_run_that_learns_of_it() {
         }
         let again = site.apply(look);
         assert!(!again.all().contains("enableRecording"), "{}", again.all());
-    }
-}
-
-/// Also what is released by the file, was sent without an answer, or was seen by a run that died before its report.
-#[test]
-fn what_is_no_longer_declared_is_told_when_it_is_seen_otherwise() {
-    for way in ["released", "unanswered", "killed"] {
-        let site = Site::new(&[], &[]);
-        let declared = "privacy: private\nenableRecording: false\n";
-        let (with, without) = (
-            "privacy: private\nenableRecording: true\n",
-            "privacy: private\n",
-        );
-        site.room(0, if way == "released" { declared } else { without });
-        assert_eq!(site.apply(&[]).code, 0);
-        match way {
-            "unanswered" => {
-                site.faults(&["drop-after=method:PUT"]);
-                site.room(0, with);
-                assert_eq!(site.apply(&[]).code, 6);
-                site.faults(&[]);
-            }
-            "killed" => {
-                site.edit("room-00", "enableRecording", json!(true));
-                site.scratch
-                    .write("roomctl.yaml", "app: acme\nprotected: [room-00]\n");
-                site.room(0, "privacy: private\nenableChat: false\n");
-                let crash = [("ROOMCTL_CRASH_AT".to_owned(), "receipt-recorded".to_owned())];
-                let dead = site.run_with(&crash, &["apply", "--yes", "--rate", "unlimited"]);
-                assert_ne!(dead.code, 0, "{}", dead.all());
-            }
-            _ => site.edit("room-00", "enableRecording", json!(true)),
-        }
-        site.room(0, without);
-        let ran = site.apply(&["--live"]);
-        assert_eq!(ran.code, 0, "{way}: {}", ran.all());
-        let told = &ran.json()["undeclared"][0]["attributes"];
-        let is_it = |one: &Value| one["name"] == "enableRecording" && one["live"] == true;
-        assert!(told.as_array().unwrap().iter().any(is_it), "{way}: {told}");
     }
 }
 

@@ -303,100 +303,104 @@ fn twins_by_case_are_two_rooms_in_all_that_is_done_to_them() {
     assert!(ran.all().contains("differs only by case"), "{}", ran.all());
 }
 
-/// In each command and form, in findings, hints, questions, refusals and errors.
-#[test]
-fn a_name_is_never_shown_as_it_acts() {
-    let name = "\u{202e}x\u{1b}[31m\n::error::y `z` <b>|";
-    let site = account(&[name.to_owned(), "tea".to_owned(), "old\u{202e}".to_owned()]);
-    let config = |text: &str| {
-        site.scratch
-            .write("roomctl.yaml", &format!("names: as-is\n{text}"))
-    };
-    config("");
-    assert_eq!(run(&site, &["import", name, "old\u{202e}"]).code, 0);
-    let files = site.scratch.files();
-    let is_odd = |path: &std::path::Path| path.to_string_lossy().contains('~');
-    let (path, text) = files
-        .iter()
-        .find(|(path, _)| is_odd(path) && !path.to_string_lossy().contains("old"))
-        .unwrap();
-    let (path, text) = (
-        path.to_str().unwrap(),
-        String::from_utf8(text.clone()).unwrap(),
-    );
-    std::fs::remove_file(site.scratch.path("rooms/old~E2~80~AE.yaml")).unwrap();
-    site.edit(name, "maxParticipants", json!(77));
-    site.edit(name, "enableChat", json!(false));
-    let write = |text: &str| std::fs::write(path, text).unwrap();
-    let forms = [
-        "text", "json", "markdown", "html", "github", "gitlab", "sarif", "junit",
-    ];
-    let look = |commands: &[&[&str]]| {
-        for command in commands {
-            is_calm(&site.run(command));
-        }
-        // All forms of the first, which says most.
-        let all = if commands.len() > 9 { forms.len() } else { 1 };
-        for form in &forms[..all] {
-            for command in [&["plan", "--live"][..], &["drift"], &["validate"]] {
-                is_calm(
-                    &site
-                        .run(&[command, &["--format", form, "-v", "--rate", "unlimited"]].concat()),
-                );
+/// Not in the fast suite: each takes seconds.
+mod slow {
+    use super::*;
+
+    /// In each command and form, in findings, hints, questions, refusals and errors.
+    #[test]
+    fn a_name_is_never_shown_as_it_acts() {
+        let name = "\u{202e}x\u{1b}[31m\n::error::y `z` <b>|";
+        let site = account(&[name.to_owned(), "tea".to_owned(), "old\u{202e}".to_owned()]);
+        let config = |text: &str| {
+            site.scratch
+                .write("roomctl.yaml", &format!("names: as-is\n{text}"))
+        };
+        config("");
+        assert_eq!(run(&site, &["import", name, "old\u{202e}"]).code, 0);
+        let files = site.scratch.files();
+        let is_odd = |path: &std::path::Path| path.to_string_lossy().contains('~');
+        let (path, text) = files
+            .iter()
+            .find(|(path, _)| is_odd(path) && !path.to_string_lossy().contains("old"))
+            .unwrap();
+        let (path, text) = (
+            path.to_str().unwrap(),
+            String::from_utf8(text.clone()).unwrap(),
+        );
+        std::fs::remove_file(site.scratch.path("rooms/old~E2~80~AE.yaml")).unwrap();
+        site.edit(name, "maxParticipants", json!(77));
+        site.edit(name, "enableChat", json!(false));
+        let write = |text: &str| std::fs::write(path, text).unwrap();
+        let forms = [
+            "text", "json", "markdown", "html", "github", "gitlab", "sarif", "junit",
+        ];
+        let look = |commands: &[&[&str]]| {
+            for command in commands {
+                is_calm(&site.run(command));
             }
-        }
-    };
-    let escaped = "\u{202e}";
-    look(&[
-        &["adopt", name, "--patch", "-"],
-        &["adopt", "--all-drift", "--patch", "x.patch", "-vvv"],
-        &["adopt", &format!("{name}.zzz")],
-        &["adopt", "\u{202e}x"],
-        &["show", name],
-        &["show", "\u{202e}x"],
-        &["state", "list"],
-        &["state", "show", name],
-        &["state", "show", "\u{202e}x"],
-        &["state", "mv", name, "tea\u{202e}"],
-        &["state", "mv", "tea\u{202e}", name],
-        &["state", "mv", name, "old\u{202e}"],
-        &["state", "forget", name],
-        &["plan", "--target", "\u{202e}y"],
-        &["plan", "--exclude", "\u{202e}y"],
-        &["import", "\u{202e}q", "--format", "text"],
-        &["import", "--all", "-vvv"],
-        &["apply", "--yes", "--drift-only", "-vvv"],
-        &["plan", "--prune", "--allow-empty"],
-        &["fmt", "--check"],
-    ]);
-    // What is wrong with it, and what is forbidden.
-    write(&text.replace("private", "public"));
-    config("protected: [\"*x*\"]\nguard: {require_allow: [privacy-widened]}\n");
-    look(&[
-        &["apply", "--yes", "-vvv"],
-        &["apply"],
-        &["plan", "--out", "p.roomctl"],
-    ]);
-    config("policies: [{id: p, message: m, expression: \"false\"}]\n");
-    look(&[&["apply", "--yes"]]);
-    config("owns: [tea]\n");
-    look(&[]);
-    config("unmanaged: [\"\\u202ex\\u001b[31m\\n::error::y `z` <b>|\"]\n");
-    look(&[]);
-    config("");
-    write(&(text.clone() + "zzz: 1\n"));
-    look(&[]);
-    write(&text.replace("private", "public"));
-    look(&[
-        &["apply", "p.roomctl", "--yes"],
-        &["apply", "--yes", "--covered-by", "p.roomctl"],
-        &["render", "p.roomctl"],
-    ]);
-    site.faults(&["500-after=method:PUT"]);
-    look(&[&["apply", "--yes", "--deadline", "1s", "-vvv"]]);
-    site.simulator()
-        .with_world(|world| world.archive(name).unwrap());
-    look(&[&["apply", "--yes", "-vvv"], &["import", name, "--force"]]);
-    let state = site.scratch.read(".roomctl/state.json");
-    assert!(!state.contains(escaped), "{state}");
+            // All forms of the first, which says most.
+            let all = if commands.len() > 9 { forms.len() } else { 1 };
+            for form in &forms[..all] {
+                for command in [&["plan", "--live"][..], &["drift"], &["validate"]] {
+                    is_calm(&site.run(
+                        &[command, &["--format", form, "-v", "--rate", "unlimited"]].concat(),
+                    ));
+                }
+            }
+        };
+        let escaped = "\u{202e}";
+        look(&[
+            &["adopt", name, "--patch", "-"],
+            &["adopt", "--all-drift", "--patch", "x.patch", "-vvv"],
+            &["adopt", &format!("{name}.zzz")],
+            &["adopt", "\u{202e}x"],
+            &["show", name],
+            &["show", "\u{202e}x"],
+            &["state", "list"],
+            &["state", "show", name],
+            &["state", "show", "\u{202e}x"],
+            &["state", "mv", name, "tea\u{202e}"],
+            &["state", "mv", "tea\u{202e}", name],
+            &["state", "mv", name, "old\u{202e}"],
+            &["state", "forget", name],
+            &["plan", "--target", "\u{202e}y"],
+            &["plan", "--exclude", "\u{202e}y"],
+            &["import", "\u{202e}q", "--format", "text"],
+            &["import", "--all", "-vvv"],
+            &["apply", "--yes", "--drift-only", "-vvv"],
+            &["plan", "--prune", "--allow-empty"],
+            &["fmt", "--check"],
+        ]);
+        // What is wrong with it, and what is forbidden.
+        write(&text.replace("private", "public"));
+        config("protected: [\"*x*\"]\nguard: {require_allow: [privacy-widened]}\n");
+        look(&[
+            &["apply", "--yes", "-vvv"],
+            &["apply"],
+            &["plan", "--out", "p.roomctl"],
+        ]);
+        config("policies: [{id: p, message: m, expression: \"false\"}]\n");
+        look(&[&["apply", "--yes"]]);
+        config("owns: [tea]\n");
+        look(&[]);
+        config("unmanaged: [\"\\u202ex\\u001b[31m\\n::error::y `z` <b>|\"]\n");
+        look(&[]);
+        config("");
+        write(&(text.clone() + "zzz: 1\n"));
+        look(&[]);
+        write(&text.replace("private", "public"));
+        look(&[
+            &["apply", "p.roomctl", "--yes"],
+            &["apply", "--yes", "--covered-by", "p.roomctl"],
+            &["render", "p.roomctl"],
+        ]);
+        site.faults(&["500-after=method:PUT"]);
+        look(&[&["apply", "--yes", "--deadline", "1s", "-vvv"]]);
+        site.simulator()
+            .with_world(|world| world.archive(name).unwrap());
+        look(&[&["apply", "--yes", "-vvv"], &["import", name, "--force"]]);
+        let state = site.scratch.read(".roomctl/state.json");
+        assert!(!state.contains(escaped), "{state}");
+    }
 }
