@@ -391,7 +391,7 @@ fn print_end(
     Ok(summary)
 }
 
-/// What moved that no file declares and no receipt tells.
+/// What moved that no file declares and no receipt reports.
 fn learned(held: &Held<'_>, wanted: &Wanted, receipts: &[Receipt]) -> Vec<UndeclaredRoom> {
     let mut learned = undeclared::learned(&held.saved, &held.state, wanted);
     for receipt in receipts {

@@ -195,7 +195,7 @@ fn unprotected(before: Option<&Globs>, after: Option<&Globs>) -> Vec<Weakening> 
     gone.into_iter().map(words).collect()
 }
 
-/// Who makes a room by hand may propose that nobody is told; and a room that nobody was to manage may be written.
+/// Who makes a room by hand may propose that nobody hears of it; and a room that nobody was to manage may be written.
 fn unreported(
     before: Option<&BTreeSet<String>>,
     after: Option<&BTreeSet<String>>,

@@ -55,7 +55,7 @@ pub(super) fn moved(
 }
 
 /// Attributes that no file declares and that moved on the service, as far as a run learned of it that left `after`: it is
-/// remembered so from then on, and not told again.
+/// remembered so from then on, and not reported again.
 pub(crate) fn learned(
     before: &State,
     after: &State,

@@ -59,7 +59,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     pub(super) fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
         let mut comparison = self.comparison(&live.stored(&self.crew.salt));
-        // What a mute accepts is told, and no override of what the file says: nobody asked for that.
+        // What a mute accepts is reported, and no override of what the file says: nobody asked for that.
         let overridden = comparison.overridden.iter();
         let overridden = overridden.filter(|one| !self.is_left_alone(&one.name));
         let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));

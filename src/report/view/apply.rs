@@ -74,7 +74,7 @@ pub(crate) fn undeclared(rooms: &[UndeclaredRoom], detail: Detail) -> Vec<Remark
         }
     }
     let moves = moves.into_iter().map(|((moved, note), rooms)| {
-        // All of them: it is told once.
+        // All of them: it is reported once.
         let rooms = Names::all(rooms.into_iter().map(str::to_owned));
         let rooms = rooms.list(|room| format!("`{room}`"));
         let text = format!("{moved} in {rooms}: {note}, and no file declares it");
