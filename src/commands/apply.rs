@@ -1,6 +1,7 @@
 //! `apply`: plans, asks, carries out, records, reports.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,12 +27,12 @@ use super::shared::store::{Held, lock};
 use super::shared::workspace::Workspace;
 use crate::disk::crash_point::crash_point;
 use crate::files::room_files::Loaded;
+use crate::model::RoomName;
 use crate::model::words::count;
-use crate::model::{RoomName, Wanted};
 use crate::planner::change::Unreadable;
-use crate::planner::limits::{BaseGuard, Limits, Refusal, refusals};
+use crate::planner::limits::{BaseGuard, Limits, Refusal, more_moved, refusals};
 use crate::planner::receipt::set_aside;
-use crate::planner::undeclared;
+use crate::planner::undeclared::Learned;
 use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State};
 use crate::report::PlanReport;
 use crate::report::apply::Summary;
@@ -126,7 +127,8 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let closed = session.close();
     // Whatever became of state and sandbox, the report comes first: it says what was done.
     let done = (&*receipts, &*others);
-    let learned = learned(&held, &files.wanted, &receipts);
+    let learned = held.learned(&files.wanted, session.workspace.now);
+    let learned = undeclared(&learned, &receipts);
     let summary = print_end((&session, &held.state), done, learned, &plan, args, output)?;
     saved?;
     closed?;
@@ -142,17 +144,28 @@ fn plan_now(
     held: &mut Held<'_>,
     output: &mut Output,
 ) -> Result<Planned, Failure> {
-    let before = held.state.clone();
     let planned = intent.plan(session, &args.planning, files, &mut held.state, output);
-    if held.state != before {
-        // First, since no later run says it; and the report, since a log may be all that somebody reads.
-        let learned = learned(held, &files.wanted, &[]);
-        for remark in view::undeclared(&learned, session.detail()) {
-            output.note(&format!("warning: {}\n", remark.text));
-        }
-        held.save(true)?;
+    if held.state == held.saved {
+        return planned;
     }
-    planned
+    // First, since no later run says it; and the report, since a log may be all that somebody reads.
+    let learned = held.learned(&files.wanted, session.workspace.now);
+    for remark in view::undeclared(&undeclared(&learned, &[]), session.detail()) {
+        output.note(&format!("warning: {}\n", remark.text));
+    }
+    held.save(true)?;
+    let limits = session.limits(&args.planning);
+    let mut more = learned.iter().filter_map(|(room, learned)| {
+        let why = limits.objections(room, &[], &learned.effects)?;
+        Some(more_moved(room, &why))
+    });
+    match more.next() {
+        // As the run itself would have ended that made it, once.
+        Some(why) => Err(Failure::new(Exit::Partial, why).causes(more).hint(
+            "an earlier write did this; nothing was sent now, and the next run goes on from here",
+        )),
+        None => planned,
+    }
 }
 
 /// A change that only weakens the guards writes no room, and prepares the one that does.
@@ -392,16 +405,17 @@ fn print_end(
 }
 
 /// What moved that no file declares and no receipt reports.
-fn learned(held: &Held<'_>, wanted: &Wanted, receipts: &[Receipt]) -> Vec<UndeclaredRoom> {
-    let mut learned = undeclared::learned(&held.saved, &held.state, wanted);
+fn undeclared(learned: &BTreeMap<RoomName, Learned>, receipts: &[Receipt]) -> Vec<UndeclaredRoom> {
+    let mut rooms = UndeclaredRoom::all(learned, |one| (&one.moved, &one.effects));
     for receipt in receipts {
         let told = |name: &str| receipt.undeclared.iter().any(|one| one.name == name);
-        if let Some(moved) = learned.get_mut(&receipt.room) {
-            moved.retain(|one| !told(&one.name));
+        let is_it = |one: &&mut UndeclaredRoom| one.room == receipt.room.as_str();
+        if let Some(room) = rooms.iter_mut().find(is_it) {
+            room.attributes.retain(|one| !told(&one.name));
         }
     }
-    learned.retain(|_, moved| !moved.is_empty());
-    UndeclaredRoom::all(&learned)
+    rooms.retain(|room| !room.attributes.is_empty());
+    rooms
 }
 
 /// Each room is shown when it ends.

@@ -167,15 +167,21 @@ impl Limits {
         wanted: &StoredSettings,
         now: i64,
     ) -> Option<String> {
-        let why = self.objections(change, &effects(held, wanted, now))?;
+        let effects = effects(held, wanted, now);
+        let why = self.objections(&change.room, &change.effects, &effects)?;
         Some(format!("as the room was just read: {why}"))
     }
 
-    /// What speaks against these effects on the room of `change`, if anything.
-    pub(crate) fn objections(&self, change: &Change, effects: &[Effect]) -> Option<String> {
-        let why = |effect: Effect| match self.ban(&change.room, effect) {
+    /// What speaks against these effects on a room, of which its plan names some, if anything.
+    pub(crate) fn objections(
+        &self,
+        room: &RoomName,
+        named: &[Effect],
+        effects: &[Effect],
+    ) -> Option<String> {
+        let why = |effect: Effect| match self.ban(room, effect) {
             Some(ban) => Some(ban.reason(effect)),
-            None if !self.only_named || change.effects.contains(&effect) => None,
+            None if !self.only_named || named.contains(&effect) => None,
             None => {
                 let sentence = effect.sentence();
                 Some(format!("{sentence}, which the reviewed plan does not say"))
@@ -187,6 +193,11 @@ impl Limits {
         let reasons: Vec<String> = reasons.collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
+}
+
+/// What is said when a room turns out to have moved further than may be.
+pub(crate) fn more_moved(room: &RoomName, why: &str) -> String {
+    format!("more moved in `{room}` than was asked for; not allowed: {why}")
 }
 
 impl Change {

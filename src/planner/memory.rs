@@ -44,6 +44,7 @@ impl AppliedRoom {
         let is_ours = !self.is_recreated(live) && !self.is_only_claimed(live);
         let mut shown = self.about(live).shown(live, salt);
         let mut after = self.clone();
+        after.claimed = !is_ours;
         if is_ours {
             after.overridden.clear();
         } else {

@@ -183,11 +183,11 @@ pub(crate) const NOT_OURS: &str =
 pub(crate) const UNPROVEN: &str =
     "nothing proves that it is ours: the service and the state do not show the same id of it";
 
-/// Why a room is not written that `state mv` gave another name, while nothing shows that it is there.
+/// Why a room is not written while nothing shows that it is there, and not another.
 pub(crate) fn only_claimed(room: &RoomName) -> String {
     format!(
-        "nothing shows that it is the room that `roomctl state mv` moved here: the service does not show its id; \
-         `roomctl state forget {}` gives the claim up, and the next apply adopts what is there",
+        "nothing shows that it is the room that is remembered under this name: the service does not show its id; \
+         `roomctl state forget {}` forgets it, and the next apply adopts what is there",
         room.quoted()
     )
 }

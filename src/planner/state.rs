@@ -44,7 +44,8 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub asserted: Option<i64>,
-    /// Whether `state mv` remembers it under this name, and nobody looked yet whether it is this room that has it.
+    /// Whether nothing showed yet that it is this room that has the name: `state mv` gave it that, or another one was seen
+    /// there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub claimed: bool,
     /// The file that it was applied from, with `/`, from the configuration's directory: only where that is looked
@@ -150,6 +151,11 @@ impl AppliedRoom {
     /// Whether a write of this room was ever confirmed.
     pub(crate) fn is_confirmed(&self) -> bool {
         !self.settings.is_empty()
+    }
+
+    /// Whether a write of ours may have been carried out of which nobody heard the end.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        !self.unconfirmed.is_empty()
     }
 
     /// Why nobody can say whether the room, which no file wants, is ours, if so, and what to do.
@@ -313,6 +319,41 @@ impl State {
             }
         }
         is_new
+    }
+
+    /// Takes only in what a look showed before its room was written.
+    pub(crate) fn look(&mut self, event: &Event) {
+        if let Event::Applied { room, applied } = event
+            && applied.is_in_doubt()
+            && let Some(known) = self.rooms.get_mut(room)
+            && known.asserted == applied.asserted
+        {
+            let unconfirmed = std::mem::take(&mut known.unconfirmed);
+            // While one was in doubt, it may have made what is seen.
+            if unconfirmed.is_empty() {
+                *known = (**applied).clone();
+            }
+            known.unconfirmed = unconfirmed;
+        }
+    }
+
+    /// The same, with what was sent since in doubt, by what `later` says of that: no report told the end of it.
+    #[must_use]
+    pub(crate) fn doubting(mut self, later: &Self) -> Self {
+        for (name, after) in &later.rooms {
+            let before = self.rooms.entry(name.clone()).or_default();
+            let doubts = match after.is_in_doubt() {
+                true => after.unconfirmed.clone(),
+                false => std::mem::take(&mut before.unconfirmed),
+            };
+            before.unconfirmed = doubts;
+            if before.asserted != after.asserted {
+                // Of its values there is none: what was confirmed was not there before.
+                let any = Stored::Null(()).into();
+                before.unconfirmed.insert("roomName".to_owned(), any);
+            }
+        }
+        self
     }
 
     /// Forgets a room: no longer managed, and nothing else.

@@ -288,7 +288,7 @@ mod tests {
             let room = case.drift();
             prop_assert_eq!(room.verdict, Verdict::Pending);
             prop_assert!(room.attributes.is_empty() && room.undeclared.is_empty(), "{room:?}");
-            prop_assert!(room.message.as_ref().is_some_and(|why| why.contains("state mv")), "{room:?}");
+            prop_assert!(room.message.as_ref().is_some_and(|why| why.contains("state forget")), "{room:?}");
             prop_assert!(room.checked.visible == 0 && room.checked.managed > 0, "{room:?}");
             let seen = Seen::default().after(&Drift { rooms: vec![room.clone()], idle: Vec::new() }, &case.state, 1);
             prop_assert!(seen.rooms.is_empty(), "{seen:?}");

@@ -1,11 +1,12 @@
 //! Attributes that no file declares: never written and never compared, only reported when they move.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::doubts::Doubts;
 use super::state::{AppliedRoom, State};
 use crate::model::catalogue::attribute;
-use crate::model::effect::Held;
-use crate::model::{RoomName, Stored, StoredSettings, Wanted, WantedRoom};
+use crate::model::effect::{Held, effects};
+use crate::model::{Effect, RoomName, Stored, StoredSettings, Wanted, WantedRoom};
 
 /// An attribute that nobody declared and that moved since it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,17 @@ pub(crate) struct Undeclared {
     pub before: Stored,
     /// What it reports now; null also stands for nothing.
     pub live: Stored,
+    /// Whether an earlier write of ours may have moved it, of which no report told the end.
+    pub perhaps_ours: bool,
+}
+
+/// What a run learned of a room that no receipt reports.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    /// Attributes that no file declares and that moved.
+    pub moved: Vec<Undeclared>,
+    /// What such a write may have done to people by that, and by what the service chose.
+    pub effects: Vec<Effect>,
 }
 
 /// Whether a file could declare it.
@@ -30,9 +42,24 @@ pub(crate) fn differing(known: Held, shown: &StoredSettings) -> Vec<Undeclared> 
             before: values.swap_remove(0),
             live,
             name,
+            perhaps_ours: false,
         })
     });
     moved.collect()
+}
+
+/// What it may do to people that `moved` is so by now, of which only some `is_shown`: the rest may be off, or as it was.
+pub(crate) fn effects_beside(
+    may_hold: &Held,
+    moved: StoredSettings,
+    is_shown: impl Fn(&str) -> bool,
+    now: i64,
+) -> Vec<Effect> {
+    let mut sure = moved.clone();
+    sure.retain(|name, _| is_shown(name));
+    let both = [moved, sure].map(|moved| effects(may_hold, &moved, now));
+    let both: BTreeSet<Effect> = both.into_iter().flatten().collect();
+    both.into_iter().collect()
 }
 
 /// Attributes that are not declared, and are not what the service reported of them when it was last seen. What was applied
@@ -51,42 +78,123 @@ pub(super) fn moved(
     let is_wanted = |name: &str| wanted.is_some_and(|file| file.settings.contains_key(name));
     let moved = moved.filter(|(name, _)| !is_wanted(name));
     let moved = moved.map(|(name, seen)| (name.clone(), vec![seen.clone()]));
-    differing(moved.collect(), live)
+    let mut moved = differing(moved.collect(), live);
+    for one in &mut moved {
+        one.perhaps_ours = applied.is_in_doubt();
+    }
+    moved
 }
 
-/// Attributes that no file declares and that moved on the service, as far as a run learned of it that left `after`: it is
-/// remembered so from then on, and not reported again.
+/// What a run learned that left `after`: it is remembered so from then on, and not reported again. `saved` is what was
+/// remembered when a report was last made, and `before` what was when writes in doubt began.
 pub(crate) fn learned(
-    before: &State,
+    (saved, before): (&State, &State),
     after: &State,
     wanted: &Wanted,
-) -> BTreeMap<RoomName, Vec<Undeclared>> {
+    now: i64,
+) -> BTreeMap<RoomName, Learned> {
     let rooms = before.rooms.iter().filter_map(|(name, before)| {
         let after = after.rooms.get(name)?;
-        // Of another room nothing moved, and of one that is only claimed nobody knows.
-        if before.claimed || before.id.is_some() && after.id != before.id {
+        let saved = saved.applied(name);
+        // Of one that is only claimed nobody knows.
+        if before.claimed || after.claimed {
             return None;
         }
-        let file = wanted.get(name);
-        let is_declared = |name: &String| {
-            let is_wanted = file.is_some_and(|file| file.settings.contains_key(name.as_str()));
-            is_wanted || after.settings.contains_key(name)
-        };
-        let seen = after.observed.iter();
-        let seen = seen.map(|(name, live)| (name, live.clone()));
-        let gone = after.unseen.difference(&before.unseen);
-        let gone = gone.map(|name| (name, Stored::Null(())));
-        let all: BTreeMap<&String, Stored> = seen.chain(gone).collect();
-        let moved = all.into_iter().filter_map(|(name, live)| {
-            let before = before.last(name).filter(|before| **before != live)?;
-            (!is_declared(name)).then(|| Undeclared {
-                name: name.clone(),
-                before: before.clone(),
-                live,
-            })
-        });
-        let moved: Vec<Undeclared> = moved.collect();
-        (!moved.is_empty()).then(|| (name.clone(), moved))
+        let learned = Learned::of((saved, before), after, wanted.get(name), now);
+        let is_news = !learned.moved.is_empty() || !learned.effects.is_empty();
+        is_news.then(|| (name.clone(), learned))
     });
     rooms.collect()
+}
+
+impl Learned {
+    fn of(
+        (saved, before): (&AppliedRoom, &AppliedRoom),
+        after: &AppliedRoom,
+        file: Option<&WantedRoom>,
+        now: i64,
+    ) -> Self {
+        let doubts = &before.unconfirmed;
+        // Of another room nothing moved.
+        let [saved, before] = [saved, before].map(|known| {
+            let is_another = known.id.is_some() && after.id != known.id;
+            if is_another {
+                AppliedRoom::never()
+            } else {
+                known
+            }
+        });
+        let mut moved = moved_until(after, before, file);
+        for one in &mut moved {
+            one.perhaps_ours = !doubts.is_empty();
+        }
+        if !std::ptr::eq(saved, before) {
+            let theirs = moved_until(after, saved, file);
+            let is_new = |one: &Undeclared| !moved.iter().any(|known| known.name == one.name);
+            let theirs: Vec<Undeclared> = theirs.into_iter().filter(is_new).collect();
+            moved.extend(theirs);
+        }
+        let effects = match doubts.is_empty() {
+            true => Vec::new(),
+            false => effects_of_doubts(doubts, &moved, before, after, now),
+        };
+        Self { moved, effects }
+    }
+}
+
+/// What no file declares, and was otherwise `before`.
+fn moved_until(
+    after: &AppliedRoom,
+    before: &AppliedRoom,
+    file: Option<&WantedRoom>,
+) -> Vec<Undeclared> {
+    let is_declared = |name: &String| {
+        let is_wanted = file.is_some_and(|file| file.settings.contains_key(name.as_str()));
+        is_wanted || after.settings.contains_key(name)
+    };
+    let seen = after.observed.iter();
+    let seen = seen.map(|(name, live)| (name, live.clone()));
+    let gone = after.unseen.difference(&before.unseen);
+    let gone = gone.map(|name| (name, Stored::Null(())));
+    let all: BTreeMap<&String, Stored> = seen.chain(gone).collect();
+    let moved = all.into_iter().filter_map(|(name, live)| {
+        let before = before.last(name).filter(|before| **before != live)?;
+        (!is_declared(name)).then(|| Undeclared {
+            name: name.clone(),
+            before: before.clone(),
+            live,
+            perhaps_ours: false,
+        })
+    });
+    moved.collect()
+}
+
+/// What writes in doubt may have done to people that led from `before` to `after`: by what `moved`, and by what the service
+/// chose.
+fn effects_of_doubts(
+    doubts: &Doubts,
+    moved: &[Undeclared],
+    before: &AppliedRoom,
+    after: &AppliedRoom,
+    now: i64,
+) -> Vec<Effect> {
+    let mut may_hold = before.possible();
+    for (name, sent) in &after.settings {
+        // Of what was out of sight or is new, what was sent is all that is known.
+        if before.unseen.contains(name) || !may_hold.contains_key(name) {
+            may_hold.insert(name.clone(), vec![sent.clone()]);
+        }
+    }
+    // What was sent was judged then.
+    let was_sent = |one: &&Undeclared| {
+        let sent = doubts.get(&one.name);
+        sent.is_some_and(|sent| sent.contains(&one.live))
+    };
+    let mut made = after.overridden.clone();
+    made.retain(|name, chosen| before.overridden.get(name) != Some(chosen));
+    let beside = moved
+        .iter()
+        .filter(|one| one.perhaps_ours && !was_sent(one));
+    made.extend(beside.map(|one| (one.name.clone(), one.live.clone())));
+    effects_beside(&may_hold, made, |name| !after.unseen.contains(name), now)
 }

@@ -327,7 +327,7 @@ mod tests {
                 let told = made.changes.iter().find(|one| one.room == change.room.as_str());
                 let told = serde_json::to_value(told.unwrap()).unwrap();
                 let effects = [&change.effects[..], &late].concat();
-                let effects = match limits.objections(change, &effects) {
+                let effects = match limits.objections(&change.room, &change.effects, &effects) {
                     None => &effects,
                     // Refused when it was read.
                     Some(_) => &change.effects,

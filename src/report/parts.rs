@@ -54,13 +54,26 @@ pub(crate) struct UndeclaredReport {
     pub before: Json,
     /// What it reports now; null: nothing.
     pub live: Json,
+    /// Whether an earlier write of ours may have moved it, of which no report told the end; absent when not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub perhaps_ours: bool,
 }
 
 impl UndeclaredReport {
     /// What is there now, in words: `there`, unless nothing is shown any more.
     pub(crate) fn note(&self, there: &str) -> String {
-        let is_gone = self.live.is_null();
-        if is_gone { "no longer shown" } else { there }.to_owned()
+        match (self.live.is_null(), self.perhaps_ours) {
+            (true, false) => "no longer shown".to_owned(),
+            (false, false) => there.to_owned(),
+            (is_gone, true) => {
+                let now = if is_gone {
+                    "no longer shown"
+                } else {
+                    "not as it was"
+                };
+                format!("{now}, perhaps because of an earlier write of ours")
+            }
+        }
     }
 }
 
@@ -70,6 +83,7 @@ impl From<&Undeclared> for UndeclaredReport {
             name: moved.name.clone(),
             before: shown(&moved.before),
             live: shown(&moved.live),
+            perhaps_ours: moved.perhaps_ours,
         }
     }
 }
@@ -81,15 +95,24 @@ pub(crate) struct UndeclaredRoom {
     pub room: String,
     /// The attributes, by name.
     pub attributes: Vec<UndeclaredReport>,
+    /// What an earlier write of ours may have done to people by that; absent when there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
 }
 
 impl UndeclaredRoom {
-    pub(crate) fn all(rooms: &BTreeMap<RoomName, Vec<Undeclared>>) -> Vec<Self> {
-        let rooms = rooms.iter();
+    /// Those of `rooms` of which anything moved: `of` says what, with its effects.
+    pub(crate) fn all<T>(
+        rooms: &BTreeMap<RoomName, T>,
+        of: impl Fn(&T) -> (&[Undeclared], &[Effect]),
+    ) -> Vec<Self> {
+        let rooms = rooms.iter().map(|(room, one)| (room, of(one)));
+        let rooms = rooms.filter(|(_, (moved, _))| !moved.is_empty());
         rooms
-            .map(|(room, moved)| Self {
+            .map(|(room, (moved, effects))| Self {
                 room: room.to_string(),
                 attributes: moved.iter().map(UndeclaredReport::from).collect(),
+                effects: effects.to_vec(),
             })
             .collect()
     }

@@ -288,7 +288,7 @@ impl PlanReport {
             changes: changes.collect(),
             unreadable: plan.unreadable.iter().map(UnreadableReport::from).collect(),
             muted: muted(plan),
-            undeclared: UndeclaredRoom::all(&plan.undeclared),
+            undeclared: UndeclaredRoom::all(&plan.undeclared, |moved| (moved, &[])),
             guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
             allowed: Vec::new(),
             needs: needs(plan),

@@ -62,7 +62,8 @@ pub(crate) struct StateShowReport {
     /// The run that wrote it then; absent when that is not known.
     #[serde(default, skip_serializing_if = "Run::is_unknown")]
     pub run: Run,
-    /// Whether `state mv` gave it this name, and nobody looked yet whether it is this room that has it.
+    /// Whether nothing showed yet that it is this room that has the name: `state mv` gave it that, or another one was seen
+    /// there.
     pub claimed: bool,
     /// The file that it was applied from; null when that is not known.
     pub file: Option<String>,

@@ -1,15 +1,15 @@
 //! How one change ended: its receipt, and what is remembered of the room.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use crate::disk::crash_point::crash_point;
-use crate::model::effect::{Held, effects};
+use crate::model::effect::Held;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, Run, Stored, StoredSettings};
+use crate::planner::limits::more_moved;
 use crate::planner::memory::Record;
 use crate::planner::receipt::{Comparison, Override, compare};
-use crate::planner::undeclared::{Undeclared, differing, is_settable};
+use crate::planner::undeclared::{Undeclared, differing, effects_beside, is_settable};
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
 use crate::run::queue::unrecorded;
 use crate::run::room_run::RoomRun;
@@ -86,13 +86,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             overridden,
             live,
         };
+        let recorded = before.recorded(record, &self.crew.salt);
         AppliedRoom {
             asserted: self.asserted(),
+            claimed: recorded.claimed || live.is_some_and(|live| self.is_anothers(live)),
             file: self.task.change.place.clone(),
             id: id.or_else(|| before.id.clone()),
             run: self.written_by(),
             source: self.task.change.source.clone(),
-            ..before.recorded(record, &self.crew.salt)
+            ..recorded
         }
     }
 
@@ -116,15 +118,17 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let left_alone = self.task.change.left_alone(&self.body, is_other);
         let undeclared = self.moved_beside(live);
         let effects = self.effects_beside(live, &undeclared, &comparison.overridden);
-        let objections = self.crew.limits.objections(&self.task.change, &effects);
-        let not_allowed = objections.map(|why| format!("not allowed: {why}"));
+        let (limits, named) = (&self.crew.limits, &self.task.change.effects);
+        let not_allowed = limits.objections(self.room(), named, &effects);
         if let Some(why) = &not_allowed {
-            let why = format!("more moved in `{}` than was asked for; {why}", self.room());
+            let why = more_moved(self.room(), why);
             self.crew.service.stop.stop(StopReason::NotAllowed(why));
         }
+        let is_not_allowed = not_allowed.is_some();
         let beside = "what was not sent is not as it was last seen: a service that replaces resets what no file declares";
         let beside = (!undeclared.is_empty()).then(|| beside.to_owned());
-        let said = [anothers, left_alone, beside, not_allowed.clone()];
+        let not_allowed = not_allowed.map(|why| format!("not allowed: {why}"));
+        let said = [anothers, left_alone, beside, not_allowed];
         let said: Vec<String> = said.into_iter().flatten().collect();
         let message = (!said.is_empty()).then(|| said.join("; "));
         Receipt {
@@ -132,7 +136,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             unobservable: comparison.unobservable,
             undeclared,
             effects,
-            not_allowed: not_allowed.is_some(),
+            not_allowed: is_not_allowed,
             ..self.receipt(outcome, message)
         }
     }
@@ -141,11 +145,16 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// remembered.
     fn unsent(&self, live: &LiveRoom, shown: &StoredSettings) -> Held {
         let is_unsent = |name: &str| is_settable(name) && !self.body.contains_key(name);
-        if self.read.is_empty() {
-            return self.before.about(live).in_sight(shown, is_unsent);
-        }
+        let before = &self.task.before;
+        // What a read shows while a write of ours is in doubt, that write may have made.
+        let is_remembered = |name: &str| {
+            let is_as_read = self.read.get(name) == shown.get(name);
+            self.read.is_empty() || (before.is_in_doubt() && is_as_read)
+        };
         let mut known = held(&self.read);
         known.retain(|name, _| is_unsent(name));
+        let before = before.about(live);
+        known.extend(before.in_sight(shown, |name| is_unsent(name) && is_remembered(name)));
         known
     }
 
@@ -181,12 +190,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             all.insert(one.name.clone(), one.got.clone());
         }
         all.extend(moved.iter().map(|one| (one.name.clone(), one.live.clone())));
-        // What is not shown any more may be off, or as it was.
-        let mut sure = all.clone();
-        sure.retain(|name, _| shown.contains_key(name));
-        let both = [all, sure].map(|moved| effects(&may_hold, &moved, self.crew.now));
-        let both: BTreeSet<Effect> = both.into_iter().flatten().collect();
-        both.into_iter().collect()
+        let is_shown = |name: &str| shown.contains_key(name);
+        effects_beside(&may_hold, all, is_shown, self.crew.now)
     }
 
     /// What may have been there before it was written: as a read right before shows, and what was sent until then without an

@@ -65,14 +65,24 @@ impl Header {
 }
 
 /// Takes what the journal `at` holds into `state`, if it comes after it. Returns how many events that were.
-pub(super) fn replay(bytes: &[u8], at: &str, state: &mut State) -> Result<usize, StoreError> {
+///
+/// `looked` is the same before anything was written: it learns only what looks showed.
+pub(super) fn replay(
+    bytes: &[u8],
+    at: &str,
+    state: &mut State,
+    looked: &mut Option<State>,
+) -> Result<usize, StoreError> {
     let Some((header, events)) = parse(bytes, at)? else {
         return Ok(0);
     };
     match header.belongs(state) {
         Ok(true) => {
             let count = events.len();
-            events.into_iter().for_each(|event| state.record(event));
+            for event in events {
+                looked.iter_mut().for_each(|looked| looked.look(&event));
+                state.record(event);
+            }
             Ok(count)
         }
         Ok(false) => Ok(0),
@@ -202,7 +212,7 @@ mod tests {
         let text = lines.map(|json| format!("{} {json}\n", checksum(json.as_bytes())));
         let mut state = crate::tests::stores::state();
         assert_eq!(
-            replay(text.concat().as_bytes(), "x", &mut state).unwrap(),
+            replay(text.concat().as_bytes(), "x", &mut state, &mut None).unwrap(),
             1
         );
         assert!(state.rooms.contains_key("a"));

@@ -85,6 +85,8 @@ pub(crate) struct Found {
     pub recovered: usize,
     /// The state without them; `None`: there are none.
     pub saved: Option<State>,
+    /// The same with what looks showed before that run wrote anything.
+    pub looked: Option<State>,
 }
 
 impl Store {
@@ -132,11 +134,14 @@ impl Store {
         };
         let at = format!("{}.journal", self.at);
         let saved = journal.is_some().then(|| state.clone());
-        let recovered = journal::replay(&journal.unwrap_or_default(), &at, &mut state)?;
+        let mut looked = saved.clone();
+        let journal = journal.unwrap_or_default();
+        let recovered = journal::replay(&journal, &at, &mut state, &mut looked)?;
         Ok(Some(Found {
             state,
             recovered,
             saved: saved.filter(|_| recovered > 0),
+            looked: looked.filter(|_| recovered > 0),
         }))
     }
 

@@ -966,6 +966,8 @@ struct Write {
     chosen: Option<(&'static str, Value)>,
     is_muted: bool,
     is_live: bool,
+    /// Whether nobody hears of its end.
+    is_lost: bool,
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -976,19 +978,24 @@ fn write() -> impl Strategy<Value = Write> {
         ("audioOnlyRoom", json!(false)),
         ("maxParticipants", json!(1)),
     ];
-    let flags = (any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
     let chosen = proptest::option::of(select(choices.to_vec()));
     let by_hand = proptest::option::of(room());
-    (room(), by_hand, chosen, flags).prop_map(|(file, by_hand, chosen, (is_muted, is_live))| {
+    (room(), by_hand, chosen, flags).prop_map(|(file, by_hand, chosen, flags)| {
+        let (is_muted, is_live, is_lost) = flags;
         Write {
             file,
             by_hand: by_hand.unwrap_or_default(),
             chosen,
             is_muted,
             is_live,
+            is_lost,
         }
     })
 }
+
+/// What a room holds, and what the service shows of it.
+type Was = (BTreeMap<String, Value>, StoredSettings);
 
 /// What a write makes of what it does not send, and what it shows of that.
 const WRITES: [&[&str]; 4] = [
@@ -1029,6 +1036,11 @@ proptest! {
             bench.faults(&[]);
             before.extend(late.clone());
             let after = held(&bench);
+            for (room, learned) in learned((&known, &known), &bench.state, &files(turn), options().now) {
+                let id = &known.rooms[&room].id;
+                let is_ours = id.is_none() || *id == ids.get(room.as_str()).cloned();
+                prop_assert!(is_ours || learned.moved.is_empty(), "{room} is another's: {learned:?}");
+            }
             check_archived(turn, &known, &ids, &before, &after)?;
             check_ids(turn, &known, &bench, &before)?;
             gone.extend(before.keys().filter(|room| !after.contains_key(*room)).cloned());
@@ -1079,6 +1091,8 @@ proptest! {
         };
         // What somebody moved, and no run saw: an offline write cannot know of it.
         let mut unseen = BTreeSet::new();
+        // What was there before writes of which nobody heard the end, what their plans said, and whether that is all.
+        let mut doubt: Option<(Was, Vec<Effect>, bool)> = None;
         for write in writes {
             bench.limits.require_allow.clone_from(&named);
             for (name, value) in &write.by_hand {
@@ -1106,22 +1120,61 @@ proptest! {
             let found = |bench: &Bench| plan(&wanted, &bench.state, Some(&look(bench)), &options()).undeclared;
             let (found_before, known) = (found(&bench), bench.state.clone());
             let before = bench.world().log().len();
+            bench.faults(if write.is_lost { &["drop-after=method:PUT|POST"] } else { &[] });
+            bench.notes.take();
             let receipt = bench.carry_out(&made).pop();
+            let events = bench.notes.take();
             // Nor is forgotten untold what somebody moved that no file declares.
-            let learned = learned(&known, &bench.state, &wanted);
-            let learned = learned.get("a").into_iter().flatten();
-            let told: Vec<&Undeclared> = learned.chain(receipt.iter().flat_map(|one| &one.undeclared)).collect();
-            let (found_after, now) = (found(&bench), shown(&bench));
+            let now = options().now;
+            let news = learned((&known, &known), &bench.state, &wanted, now);
+            let moved = news.get("a").into_iter().flat_map(|one| &one.moved);
+            let told: Vec<&Undeclared> = moved.chain(receipt.iter().flat_map(|one| &one.undeclared)).collect();
+            bench.faults(&[]);
+            let (found_after, live) = (found(&bench), shown(&bench));
             for one in found_before.get("a").into_iter().flatten() {
                 let is_told = told.iter().any(|told| told.name == one.name);
                 let is_there = found_after.get("a").is_some_and(|still| still.iter().any(|still| still.name == one.name));
                 // What an offline write replaced before anybody looked, nobody can know.
-                let is_over = !write.is_live && now.get(&one.name) != Some(&one.live);
+                let is_over = !write.is_live && live.get(&one.name) != Some(&one.live);
                 let is_declared = write.file.contains_key(&one.name);
                 prop_assert!(is_told || is_there || is_over || is_declared, "{one:?}: {receipt:?}");
             }
-            let Some(receipt) = receipt else { continue };
             let after = (held(&bench), shown(&bench));
+            // What was shown before, and what is shown for the first time may have been there.
+            let is_new = |was: &StoredSettings| after.1.keys().any(|name| !was.contains_key(name));
+            let seen: Vec<&Effect> = receipt.iter().flat_map(|one| &one.effects).collect();
+            let has_read = write.is_live || receipt.as_ref().is_some_and(|one| one.outcome != Outcome::Refused);
+            if let Some((was, earlier, is_sure)) = doubt.take_if(|_| !write.is_lost && has_read) {
+                // By the run that learns it, as if it had heard of it.
+                let is_sure = is_sure && write.by_hand.is_empty() && unseen.is_empty() && !is_new(&was.1);
+                let done = if was.0.is_empty() { happened_by_creating(&after.0, now) } else { happened(&was.0, &after.0, now) };
+                for effect in done.into_iter().filter(|_| is_sure) {
+                    let mut learned = news.get("a").into_iter().flat_map(|one| &one.effects);
+                    let is_told = earlier.contains(&effect) || planned.contains(&effect) || seen.contains(&&effect);
+                    prop_assert!(is_told || learned.any(|one| *one == effect), "{effect:?}: {receipt:?}\n{was:?} -> {after:?}");
+                }
+                continue;
+            }
+            if write.is_lost || doubt.is_some() {
+                let is_sure = unseen.is_empty() && write.chosen.is_none();
+                let (was, mut earlier, was_sure) = doubt.take().unwrap_or((was, Vec::new(), true));
+                earlier.extend(&planned);
+                doubt = Some((was, earlier, is_sure && was_sure && write.by_hand.is_empty()));
+                continue;
+            }
+            // Of a room that is adopted it is not recorded what was there, nor what is sent of what a mute accepts.
+            let is_adopted = receipt.as_ref().is_some_and(|one| one.action == Action::Adopt);
+            if unseen.is_empty() && !is_new(&was.1) && !is_adopted && !write.is_muted {
+                // Had it died before its report, the next run would say the same.
+                let mut saved = known.clone();
+                saved.remember_look(&made.looked);
+                let mut looked = saved.clone();
+                events.iter().for_each(|event| looked.look(event));
+                let dead = learned((&saved, &looked.doubting(&bench.state)), &bench.state, &wanted, now);
+                let next: Vec<&Effect> = dead.get("a").into_iter().flat_map(|one| &one.effects).collect();
+                prop_assert!(seen.iter().all(|effect| next.contains(effect)), "{receipt:?}: {next:?}");
+            }
+            let Some(receipt) = receipt else { continue };
             let log = bench.world().log().split_off(before);
             let sent = log.into_iter().rfind(|one| one.method == Method::Put && one.wrote);
             let Some(Value::Object(sent)) = sent.and_then(|one| one.body) else { continue };

@@ -426,6 +426,62 @@ fn what_a_write_resets_is_told_with_its_effect() {
     }
 }
 
+/// A run that died told nobody what its write made. The next one judges it as that one would have, once, whether the end of
+/// the write is in the journal or only a look shows it.
+#[test]
+fn what_a_write_of_a_dead_run_made_is_judged_by_the_next() {
+    for (at, quirk, effect) in [
+        ("request-answered", "put=replace", "billing-changed"),
+        ("receipt-recorded", "put=replace", "billing-changed"),
+        (
+            "receipt-recorded",
+            "override=privacy:\"public\"",
+            "privacy-widened",
+        ),
+    ] {
+        for is_allowed in [false, true] {
+            let site = Site::new(&[], &[]);
+            site.room(0, "privacy: private\nenableChat: true\n");
+            assert_eq!(site.apply(&[]).code, 0);
+            site.edit("room-00", "audioOnlyRoom", json!(true));
+            assert_eq!(site.apply(&["--live"]).code, 0);
+            name(&site, effect);
+            site.becomes(quirk);
+            site.room(0, "privacy: private\nenableChat: false\n");
+            let mut dying = site.command(&["apply", "--yes", "--rate", "unlimited"]);
+            let died = dying.env("ROOMCTL_CRASH_AT", at).output().unwrap();
+            assert!(!died.status.success(), "{at}: {died:?}");
+            let writes = site.writes();
+            let live = if at == "request-answered" {
+                &["--live"][..]
+            } else {
+                &[]
+            };
+            let allow = if is_allowed {
+                &["--allow", effect][..]
+            } else {
+                &[]
+            };
+            let ran = site.apply(&[live, allow].concat());
+            let code = if is_allowed { 0 } else { 5 };
+            assert_eq!(
+                (ran.code, site.writes()),
+                (code, writes),
+                "{at}: {}",
+                ran.all()
+            );
+            assert!(is_allowed || ran.stderr.contains(effect), "{}", ran.all());
+            if quirk == "put=replace" {
+                let told = "no longer shown, perhaps because of an earlier write of ours";
+                assert!(ran.stderr.contains(told), "{at}: {}", ran.all());
+            }
+            assert!(!ran.all().contains("moved on the service"), "{}", ran.all());
+            let again = site.apply(live);
+            assert_eq!(again.code, 0, "{at}: once: {}", again.all());
+        }
+    }
+}
+
 /// A service that shows less in answers to writes than to reads has not moved what is not shown; one read more decides.
 #[test]
 fn what_an_answer_leaves_out_was_not_moved() {

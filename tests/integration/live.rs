@@ -499,15 +499,20 @@ fn a_claim_without_an_id_writes_nothing_and_says_how_to_go_on() {
 fn a_recreated_room_that_was_written_unseen_stays_in_doubt_until_somebody_looks() {
     let site = Site::applied(&["archived-name=reusable"], 2);
     let recreate = |room: &str| {
-        let attributes = [("privacy".to_owned(), json!("private"))].into();
+        let attributes = [
+            ("privacy", json!("private")),
+            ("enableRecording", json!(true)),
+        ];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value));
         site.simulator()
-            .with_world(|world| world.create(room, attributes, 1));
+            .with_world(|world| world.create(room, attributes.into(), 1));
     };
     recreate("room-00");
     site.room(0, "privacy: private\nmaxParticipants: 9\n");
     let ran = site.apply(&[]);
     assert_eq!(ran.code, 0, "{}", ran.all());
     assert!(ran.stdout.contains("id of it has changed"), "{}", ran.all());
+    assert!(!ran.all().contains("no file declares"), "{}", ran.all());
     let drift = site.run(&["drift", "--rate", "unlimited"]);
     assert_eq!(drift.code, 2, "{}", drift.all());
     site.remove(0);

@@ -1,5 +1,6 @@
 //! The state as a command opens it: with a note about an unfinished run, and under a lock that says who we are.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,9 +11,10 @@ use super::exit::Failure;
 use super::output::Output;
 use super::pipeline;
 use super::workspace::{Workspace, variable};
-use crate::model::Stored;
 use crate::model::words::count;
+use crate::model::{RoomName, Stored, Wanted};
 use crate::planner::State;
+use crate::planner::undeclared::{Learned, learned};
 use crate::store::error::StoreError;
 use crate::store::holder::Holder;
 use crate::store::port::Record;
@@ -52,6 +54,8 @@ pub(crate) struct Held<'a> {
     pub state: State,
     /// The state as its file was when this run began.
     pub saved: State,
+    /// The same with what an unfinished run saw, and what it wrote in doubt; `None`: there was none.
+    doubted: Option<State>,
     /// Whether `state` holds events of an unfinished run that its file does not hold yet.
     recovered: bool,
 }
@@ -69,17 +73,25 @@ pub(crate) fn lock<'a>(workspace: &'a Workspace, output: &Output) -> Result<Held
         state,
         recovered,
         saved,
+        looked,
     } = load(workspace, output)?;
     Ok(Held {
         runtime,
         store,
         saved: saved.unwrap_or_else(|| state.clone()),
+        doubted: looked.map(|looked| looked.doubting(&state)),
         state,
         recovered: recovered > 0,
     })
 }
 
 impl Held<'_> {
+    /// What was learned since the state was last saved by a run that ended.
+    pub(crate) fn learned(&self, wanted: &Wanted, now: i64) -> BTreeMap<RoomName, Learned> {
+        let before = self.doubted.as_ref().unwrap_or(&self.saved);
+        learned((&self.saved, before), &self.state, wanted, now)
+    }
+
     /// Begins the journal of a run, with what an unfinished one left saved before.
     pub(crate) fn begin(&mut self) -> Result<Arc<dyn Record>, StoreError> {
         self.save(false)?;

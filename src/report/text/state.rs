@@ -80,7 +80,7 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
         let _ = writeln!(text, "  not shown: {}", names.join(", "));
     }
     if report.claimed {
-        let words = "named so by `state mv`, and not looked at since";
+        let words = "nothing showed yet that it is this room that has the name";
         let _ = writeln!(text, "  {}", paint(YELLOW, words));
     }
     if !report.confirmed {

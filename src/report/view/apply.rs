@@ -68,7 +68,11 @@ pub(crate) fn undeclared(rooms: &[UndeclaredRoom], detail: Detail) -> Vec<Remark
         for one in &room.attributes {
             let line = Line::moved(&one.name, &one.before, &one.live, detail);
             let moved = format!("{} {}", one.name, line.values(str::to_owned));
-            let note = one.note("moved on the service");
+            let mut note = one.note("moved on the service");
+            if !room.effects.is_empty() {
+                let effects: Vec<&str> = room.effects.iter().map(|one| one.name()).collect();
+                note = format!("{note} ({})", effects.join(", "));
+            }
             let rooms: &mut Vec<&str> = moves.entry((moved, note)).or_default();
             rooms.push(&room.room);
         }

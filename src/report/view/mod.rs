@@ -267,8 +267,10 @@ impl Item {
         }
         if !detail.verbose {
             let number = count(moved.len() as u64, "attribute");
+            let is_theirs = !moved.iter().any(|one| one.perhaps_ours);
+            let there = if is_theirs { " on the service" } else { "" };
             self.details.push(format!(
-                "{number} that no file declares moved on the service; -v names them"
+                "{number} that no file declares moved{there}; -v names them"
             ));
             return;
         }
