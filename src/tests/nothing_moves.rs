@@ -1146,9 +1146,15 @@ proptest! {
             let has_read = write.is_live || receipt.as_ref().is_some_and(|one| one.outcome != Outcome::Refused);
             if let Some((was, earlier, is_sure)) = doubt.take_if(|_| !write.is_lost && has_read) {
                 // By the run that learns it, as if it had heard of it.
-                let is_sure = is_sure && write.by_hand.is_empty() && unseen.is_empty() && !is_new(&was.1);
+                // What adopting it may do was judged as it was read.
+                let is_adopted = receipt.as_ref().is_some_and(|one| one.action == Action::Adopt);
+                let is_sure = is_sure && !is_adopted && write.by_hand.is_empty() && unseen.is_empty() && !is_new(&was.1);
                 let done = if was.0.is_empty() { happened_by_creating(&after.0, now) } else { happened(&was.0, &after.0, now) };
-                for effect in done.into_iter().filter(|_| is_sure) {
+                // What the file asks for by now, its plan compares with what is there.
+                let mut asked = was.0.clone();
+                asked.extend(write.file.clone());
+                let asked = if was.0.is_empty() { Vec::new() } else { happened(&was.0, &asked, now) };
+                for effect in done.into_iter().filter(|effect| is_sure && !asked.contains(effect)) {
                     let mut learned = news.get("a").into_iter().flat_map(|one| &one.effects);
                     let is_told = earlier.contains(&effect) || planned.contains(&effect) || seen.contains(&&effect);
                     prop_assert!(is_told || learned.any(|one| *one == effect), "{effect:?}: {receipt:?}\n{was:?} -> {after:?}");
