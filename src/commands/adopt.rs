@@ -1,7 +1,7 @@
 //! `adopt`: what somebody changed on the service becomes an edit of the line that owns it. Only reads the service, and
 //! writes nothing but room files or a patch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -89,20 +89,30 @@ pub(crate) fn run(global: &Global, args: &AdoptArgs, output: &mut Output) -> Res
         patch: args.patch.as_ref().map(|file| file.display().to_string()),
         ..report.with(adopted.edits, adopted.left)
     };
+    let Summary {
+        adopted: done,
+        refused,
+        unreadable,
+        ..
+    } = report.summary;
+    let exit = Exit::of_taken(done, unreadable, refused);
     let page = text::page(&view::adopt(&report, session.detail()));
     let texts = adopted.after.iter();
     let patches = texts.filter_map(|(file, after)| patch_of(file, &adopted.before[file], after));
     match &args.patch {
-        None => write_all(&adopted.after)?,
+        None => {
+            let mut files = adopted.after.iter();
+            files.try_for_each(|(file, text)| write(Path::new(file), text))?;
+        }
         Some(file) if is_stdout(file) => {
             output.result(&patches.collect::<String>());
             output.note(&page);
-            return Ok(exit(report.summary));
+            return Ok(exit);
         }
         Some(file) => report_file::write(file, "patch", &patches.collect::<String>())?,
     }
     output.plain(&report, args.format, &page)?;
-    Ok(exit(report.summary))
+    Ok(exit)
 }
 
 /// What is to be written, and a report without it. `None`: the run was interrupted.
@@ -154,10 +164,8 @@ fn find(
         let failure = Failure::because(Exit::Refused, &unproved);
         failure.hint("nothing was written; edit the files by hand")
     })?;
-    Ok(Some((
-        adopted,
-        AdoptReport::new(&state.app, left, considered.left_out()),
-    )))
+    let report = AdoptReport::new(&state.app, left, considered.left_out());
+    Ok(Some((adopted, report)))
 }
 
 fn is_stdout(file: &Path) -> bool {
@@ -184,14 +192,12 @@ fn asked(names: &[String], known: &BTreeSet<&RoomName>) -> Result<Option<Asked>,
         return Ok(None);
     }
     let room = |name: &str| known.iter().find(|room| room.as_str() == name).copied();
-    let mut asked: BTreeMap<RoomName, BTreeSet<&'static str>> = BTreeMap::new();
-    let mut whole = BTreeSet::new();
+    let (mut asked, mut whole) = (Asked::new(), BTreeSet::new());
     for name in names {
         let parts = name.rsplit_once('.');
         let parts = parts.and_then(|(name, attribute)| Some((room(name)?, attribute)));
         if let Some(room) = room(name) {
-            asked.entry(room.clone()).or_default();
-            whole.insert(room);
+            whole.insert(room.clone());
         } else if let Some((room, name)) = parts {
             let known = attribute(name).ok_or_else(|| {
                 let message = format!("`{}` is not an attribute of a room", name.escape_debug());
@@ -208,9 +214,7 @@ fn asked(names: &[String], known: &BTreeSet<&RoomName>) -> Result<Option<Asked>,
             return Err(Failure::new(Exit::Usage, message).did_you_mean(near, &import));
         }
     }
-    for room in whole {
-        asked.insert(room.clone(), BTreeSet::new());
-    }
+    asked.extend(whole.into_iter().map(|room| (room, BTreeSet::new())));
     Ok(Some(asked))
 }
 
@@ -219,26 +223,4 @@ fn patch_of(file: &str, before: &str, after: &str) -> Option<String> {
     let here = std::env::current_dir().unwrap_or_default();
     let root = directories(&here, None).pop().unwrap_or_default();
     text::patch(&place(&here.join(root), Path::new(file)), before, after)
-}
-
-fn write_all(texts: &Edits) -> Result<(), Failure> {
-    let written = texts
-        .iter()
-        .map(|(file, text)| write(Path::new(file), text));
-    written.collect()
-}
-
-fn exit(summary: Summary) -> Exit {
-    match summary {
-        Summary {
-            refused: 0,
-            unreadable: 0,
-            ..
-        } => Exit::Done,
-        Summary { adopted: 1.., .. } => Exit::Partial,
-        Summary {
-            unreadable: 1.., ..
-        } => Exit::Service,
-        _ => Exit::Refused,
-    }
 }

@@ -194,12 +194,7 @@ fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure
     scope.planned = intent.selection();
     let mut base = BaseGuard::default();
     let reviewed = intent.reviewed();
-    let earlier: Result<Vec<SavedPlan>, Failure> = args
-        .guards_of
-        .iter()
-        .map(|path| saved_plan::read(path))
-        .collect();
-    let earlier = earlier?;
+    let earlier = saved_plan::read_all(&args.guards_of)?;
     let guarding = || reviewed.iter().chain(&earlier);
     guarding().for_each(|saved| base.extend(&saved.terms.base));
     session.keep_to(base, guarding().map(SavedPlan::weakened).sum());
@@ -288,10 +283,8 @@ fn permit(
     let answer = session.workspace.runtime()?.block_on(asking);
     answer.unwrap_or_else(|| {
         output.note("\n");
-        Err(Failure::new(
-            Exit::Interrupted,
-            "interrupted; nothing was done",
-        ))
+        let message = "interrupted; nothing was done";
+        Err(Failure::new(Exit::Interrupted, message))
     })
 }
 
@@ -310,9 +303,8 @@ fn carry_out(
     let journal = match held.begin() {
         Ok(journal) => journal,
         Err(error) => {
-            let untried = plan
-                .actionable()
-                .map(|c| Receipt::skipped(&c.room, c.action, &error));
+            let untried = plan.actionable();
+            let untried = untried.map(|c| Receipt::skipped(&c.room, c.action, &error));
             return Ok((untried.collect(), Err(error.into())));
         }
     };
@@ -360,21 +352,20 @@ fn warn_of_deadline(plan: &Plan, args: &ApplyArgs, output: &Output) {
     let (Some(deadline), Some(seconds)) = (args.deadline, plan.forecast.seconds) else {
         return;
     };
-    if seconds > deadline.as_secs_f64() {
+    let deadline = deadline.as_secs_f64();
+    if seconds > deadline {
         output.note(&format!(
-            "warning: this takes at least {seconds:.0} s at the set rate, and the deadline is {:.0} s: the \
-             rooms that do not fit are left for the next run\n",
-            deadline.as_secs_f64()
+            "warning: this takes at least {seconds:.0} s at the set rate, and the deadline is {deadline:.0} s: the \
+             rooms that do not fit are left for the next run\n"
         ));
     }
 }
 
 /// The receipt of a room that nothing was planned for, since it could not be read.
 fn unread(room: &Unreadable) -> Receipt {
-    let action = if room.file.is_some() {
-        Action::Update
-    } else {
-        Action::Orphan
+    let action = match room.file {
+        Some(_) => Action::Update,
+        None => Action::Orphan,
     };
     Receipt {
         held_back: room.was_read,

@@ -34,13 +34,11 @@ pub(crate) fn answer(command: fn() -> Command) {
 pub(crate) fn run(args: &CompletionsArgs, output: &mut Output) -> Result<Exit, Failure> {
     let shells = Shells::builtins();
     let name = args.shell.to_string();
-    let shell = shells
-        .completer(&name)
-        .ok_or_else(|| Failure::new(Exit::Unexpected, format!("no script for {name}")))?;
+    let unknown = || Failure::new(Exit::Unexpected, format!("no script for {name}"));
+    let shell = shells.completer(&name).ok_or_else(unknown)?;
     let mut script = Vec::new();
-    shell
-        .write_registration(VARIABLE, "roomctl", "roomctl", "roomctl", &mut script)
-        .map_err(|error| Failure::because(Exit::Unexpected, &error))?;
+    let written = shell.write_registration(VARIABLE, "roomctl", "roomctl", "roomctl", &mut script);
+    written.map_err(|error| Failure::because(Exit::Unexpected, &error))?;
     output.result(&String::from_utf8_lossy(&script));
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::shared::args::Global;
 use super::shared::exit::{Exit, Failure};
-use super::shared::output::Output;
+use super::shared::output::{Output, unwritten};
 use super::shared::rooms::write;
 use super::shared::workspace::Workspace;
 use crate::disk::plain_file::{MAX_TEXT, read_from};
@@ -96,10 +96,11 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
     for root in roots {
         // A link may be meant when it is named, but is named by `rooms/*.yaml` too, and may lead anywhere.
         if root.is_symlink() && !root.is_dir() {
+            let message = "this is a link, and links are not written through";
             findings.push(whole_file(
                 root,
                 Rule::Link,
-                "this is a link, and links are not written through",
+                message,
                 "name the file itself",
             ));
             continue;
@@ -107,10 +108,8 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
         let found = discover(rooms, root);
         let nothing = found.rooms.is_empty() && found.defaults.is_empty();
         let is_named = nothing && root.is_file();
-        let concerns = |finding: &Finding| {
-            is_named || [Rule::NoRooms, Rule::Unreadable].contains(&finding.rule)
-        };
-        findings.extend(found.findings.into_iter().filter(concerns));
+        let concerns = |rule| is_named || matches!(rule, Rule::NoRooms | Rule::Unreadable);
+        findings.extend(found.findings.into_iter().filter(|one| concerns(one.rule)));
         files.extend(found.rooms);
         files.extend(found.defaults.into_values());
     }
@@ -121,13 +120,9 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
 
 /// The text of a file before and after; nothing, and why, when it is left as it is.
 fn formatted(path: &Path, findings: &mut Vec<Finding>) -> Option<(String, String)> {
-    let before = match read_text(path) {
-        Ok(text) => text,
-        Err(finding) => {
-            findings.push(*finding);
-            return None;
-        }
-    };
+    let before = read_text(path)
+        .map_err(|finding| findings.push(*finding))
+        .ok()?;
     let file = as_typed(path);
     let mut found = Findings::new(&file);
     let after = format(&before, &mut found);
@@ -138,10 +133,8 @@ fn formatted(path: &Path, findings: &mut Vec<Finding>) -> Option<(String, String
 /// Formats standard input, for editors: nothing but the result goes to standard output.
 fn from_input(args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
     if args.paths.len() > 1 {
-        return Err(Failure::new(
-            Exit::Usage,
-            "`-` is standard input, and stands alone",
-        ));
+        let message = "`-` is standard input, and stands alone";
+        return Err(Failure::new(Exit::Usage, message));
     }
     if args.diff && !args.check {
         let message = "`--diff` and the formatted text cannot both go to standard output";
@@ -161,23 +154,19 @@ fn from_input(args: &FmtArgs, output: &mut Output) -> Result<Exit, Failure> {
     if !args.check {
         // As it is: a file may hold characters that a terminal would act on, and the editor wants them back.
         let mut stdout = std::io::stdout().lock();
-        let written = stdout
-            .write_all(after.as_bytes())
-            .and_then(|()| stdout.flush());
-        written.map_err(|error| {
-            let message = format!("cannot write to standard output: {error}");
-            Failure::new(Exit::Unexpected, message)
-        })?;
+        let written = stdout.write_all(after.as_bytes());
+        written
+            .and_then(|()| stdout.flush())
+            .map_err(|error| unwritten(&error))?;
     }
     Ok(exit(false, changed, args))
 }
 
 /// Standard input, held to what holds for files.
 fn read_input() -> Result<String, Failure> {
-    let invalid = |message: String| Failure::new(Exit::Invalid, message);
-    read_from(std::io::stdin().lock(), MAX_TEXT, 0)
-        .and_then(text_from)
-        .map_err(|error| invalid(format!("cannot read standard input: {error}")))
+    let read = read_from(std::io::stdin().lock(), MAX_TEXT, 0).and_then(text_from);
+    let why = |error| format!("cannot read standard input: {error}");
+    read.map_err(|error| Failure::new(Exit::Invalid, why(error)))
 }
 
 fn exit(refused: bool, changed: bool, args: &FmtArgs) -> Exit {

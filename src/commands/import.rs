@@ -112,7 +112,13 @@ pub(crate) fn run(
     if session.is_interrupted() {
         return Ok(Exit::Interrupted);
     }
-    Ok(exit(report.summary))
+    let Summary {
+        imported,
+        unreadable,
+        refused,
+        ..
+    } = report.summary;
+    Ok(Exit::of_taken(imported, unreadable, refused))
 }
 
 /// Whether the trial room of `init` is one of the account's, or the only one that there is.
@@ -176,22 +182,4 @@ fn select(
         }
     }
     Ok((refused, left_out))
-}
-
-fn exit(summary: Summary) -> Exit {
-    let Summary {
-        imported,
-        skipped: _,
-        unreadable,
-        refused,
-    } = summary;
-    if unreadable + refused == 0 {
-        Exit::Done
-    } else if imported > 0 {
-        Exit::Partial
-    } else if unreadable > 0 {
-        Exit::Service
-    } else {
-        Exit::Refused
-    }
 }

@@ -93,10 +93,8 @@ pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Resu
     if let Some(note) = room_secrets::hand_over(&root, &needed(global, args)) {
         output.note(&note);
     }
-    output.note(&next(
-        has_config || global.app.is_some(),
-        args.dir.as_deref(),
-    ));
+    let has_app = has_config || global.app.is_some();
+    output.note(&next(has_app, args.dir.as_deref()));
     Ok(Exit::Done)
 }
 
@@ -108,9 +106,8 @@ fn needed(global: &Global, args: &InitArgs) -> BTreeSet<String> {
     };
     let rooms = load_any(&workspace).wanted.into_values();
     let secrets = rooms.flat_map(|room| room.secrets.into_values());
-    secrets
-        .flat_map(|secret| secret.outline().variables)
-        .collect()
+    let variables = secrets.flat_map(|secret| secret.outline().variables);
+    variables.collect()
 }
 
 /// Whether the directory holds anything but what an earlier try that died left.
@@ -125,25 +122,17 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
     let app = app.map_or_else(|| "# app: acme".to_owned(), |app| format!("app: {app}"));
     let config = include_str!("../../templates/roomctl.yaml").replace("{{app}}", &app);
     // A trial that is forgotten ends by itself.
-    let expires = Timestamp::from_second(now - now.rem_euclid(86_400) + 90 * 86_400).map_or_else(
-        |_| (now + 7_776_000).to_string(),
-        |moment| moment.to_string(),
-    );
-    let room = trial(&expires);
+    let expires = Timestamp::from_second(now - now.rem_euclid(86_400) + 90 * 86_400);
+    let expires = expires.map(|moment| moment.to_string());
+    let room = trial(&expires.unwrap_or_else(|_| (now + 7_776_000).to_string()));
     let defaults = include_str!("../../templates/defaults.yaml");
+    let config = modeline("schema/config.schema.json") + &config;
+    let defaults = modeline("../schema/defaults.schema.json") + defaults;
+    let room = modeline("../schema/room-with-defaults.schema.json") + &room;
     let mut files = vec![
-        (
-            "roomctl.yaml",
-            modeline("schema/config.schema.json") + &config,
-        ),
-        (
-            "rooms/_defaults.yaml",
-            modeline("../schema/defaults.schema.json") + defaults,
-        ),
-        (
-            TRIAL,
-            modeline("../schema/room-with-defaults.schema.json") + &room,
-        ),
+        ("roomctl.yaml", config),
+        ("rooms/_defaults.yaml", defaults),
+        (TRIAL, room),
     ];
     for (file, schema) in SCHEMAS {
         files.push((file, schemas::text(schema)?));
@@ -164,15 +153,15 @@ fn make(root: &Path, file: &str, content: &str) -> Result<String, Failure> {
         Ok(()) => Ok(format!("created  {file}\n")),
         Err(NewFileError::Exists(path)) => {
             let same = read_own(&path, MAX_DATA).is_ok_and(|bytes| bytes == content.as_bytes());
-            let schema = file
-                .strip_prefix("schema/")
-                .and_then(|name| name.strip_suffix(".schema.json"));
-            Ok(match schema {
-                Some(name) if !same => format!(
-                    "kept     {file}, of another version: `roomctl schema {name} > {file}` renews it\n"
-                ),
-                _ => format!("kept     {file}\n"),
-            })
+            let schema = file.strip_prefix("schema/");
+            Ok(
+                match schema.and_then(|name| name.strip_suffix(".schema.json")) {
+                    Some(name) if !same => format!(
+                        "kept     {file}, of another version: `roomctl schema {name} > {file}` renews it\n"
+                    ),
+                    _ => format!("kept     {file}\n"),
+                },
+            )
         }
         Err(error) => Err(Failure::because(Exit::Refused, &error)
             .hint("init writes plain files only; nothing that was there has been changed")),
@@ -187,10 +176,9 @@ fn ignores(root: &Path) -> bool {
 
 fn next(has_app: bool, dir: Option<&Path>) -> String {
     let dir = dir.map_or_else(String::new, |dir| format!("  cd {}\n", dir.display()));
-    let app = if has_app {
-        ""
-    } else {
-        "  name the app in roomctl.yaml, the first part of https://<app>.metered.live\n"
+    let app = match has_app {
+        true => "",
+        false => "  name the app in roomctl.yaml, the first part of https://<app>.metered.live\n",
     };
     format!(
         "\nNext:\n{dir}{app}  roomctl plan                     what would be created; needs no key\n  \

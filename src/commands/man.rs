@@ -25,7 +25,11 @@ pub(crate) struct ManArgs {
 pub(crate) fn run(command: Command, args: &ManArgs, output: &mut Output) -> Result<Exit, Failure> {
     let failed = |error: io::Error| Failure::because(Exit::Unexpected, &error);
     if let Some(dir) = &args.dir {
-        return pages(command, dir).map_err(failed).map(|()| Exit::Done);
+        let mut command = command.disable_help_subcommand(true);
+        command.build();
+        return write_pages(&command, dir)
+            .map_err(failed)
+            .map(|()| Exit::Done);
     }
     let mut page = Vec::new();
     Man::new(command).render(&mut page).map_err(failed)?;
@@ -33,17 +37,8 @@ pub(crate) fn run(command: Command, args: &ManArgs, output: &mut Output) -> Resu
     Ok(Exit::Done)
 }
 
-fn pages(mut command: Command, dir: &Path) -> io::Result<()> {
-    command = command.disable_help_subcommand(true);
-    command.build();
-    write_pages(&command, dir)
-}
-
 fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
-    for below in command
-        .get_subcommands()
-        .filter(|below| !below.is_hide_set())
-    {
+    for below in command.get_subcommands().filter(|one| !one.is_hide_set()) {
         write_pages(below, dir)?;
     }
     let man = Man::new(command.clone());

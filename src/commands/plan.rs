@@ -97,15 +97,11 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     session.close()?;
     let explained = base.map(|base| explain(&plan, &files.wanted, &base));
     let terms = terms(&session, args, &plan, guards.base);
+    let refusals = refusals(&plan, &session.limits(&args.planning));
     let report = PlanReport {
         weakened: guards.weakened,
         allowed: terms.allowed(),
-        ..session.report(
-            &plan,
-            &files,
-            &refusals(&plan, &session.limits(&args.planning)),
-            explained.as_ref(),
-        )
+        ..session.report(&plan, &files, &refusals, explained.as_ref())
     };
     let exit = exit(&plan, &report, explained.as_ref(), args);
     save(&session, args, terms, (&plan, &files, &state), &report)?;
@@ -225,9 +221,8 @@ fn note_unread(rooms: &Path, revision: &str, unread: &Unread, output: &Output) {
     // Without the `/` that the rooms directory itself would get at its end.
     let path: PathBuf = rooms.join(path).components().collect();
     let (number, path) = (unread.len(), as_typed(&path));
-    let text = format!(
-        "files that could not be read at the base `{revision}`: {number}, the first {path}: {why}"
-    );
+    let unread = format!("files that could not be read at the base `{revision}`: {number}");
+    let text = format!("{unread}, the first {path}: {why}");
     let meaning = "what may be in them is not taken for this change";
     output.note(&format!("note: {}; {meaning}\n", text.escape_debug()));
 }

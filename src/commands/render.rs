@@ -51,10 +51,9 @@ pub(crate) fn run(
         verbose: global.verbose > 0,
         ..Detail::default()
     };
-    let shown = if args.outputs {
-        outputs(&report)
-    } else {
-        shown(&report, &args.report, detail)?
+    let shown = match args.outputs {
+        true => outputs(&report),
+        false => shown(&report, &args.report, detail)?,
     };
     output.result(&shown);
     Ok(Exit::Done)

@@ -57,8 +57,6 @@ fn missing(room: &str, loaded: Loaded, how: &ReportArgs, output: &mut Output) ->
         return failure;
     }
     let message = format!("no file declares a room `{}`", room.escape_debug());
-    Failure::new(Exit::Usage, message).did_you_mean(
-        nearest.as_deref(),
-        "a room is named by its file, or by `roomName` in it",
-    )
+    let named = "a room is named by its file, or by `roomName` in it";
+    Failure::new(Exit::Usage, message).did_you_mean(nearest.as_deref(), named)
 }

@@ -46,12 +46,11 @@ pub(crate) fn run(
 }
 
 async fn serve(options: SimulatorOptions, output: &mut Output) -> Result<Exit, Failure> {
-    let running = Simulator::start(options)
-        .await
-        .map_err(|error| match error {
-            SimulatorError::NotLoopback(_) => Failure::because(Exit::Usage, &error),
-            other => Failure::from(other),
-        })?;
+    let running = Simulator::start(options).await;
+    let running = running.map_err(|error| match error {
+        SimulatorError::NotLoopback(_) => Failure::because(Exit::Usage, &error),
+        other => Failure::from(other),
+    })?;
     output.result(&format!("{}\n", running.base_url()));
     output.note(
         "the key is METERED_SECRET_KEY, or `simulated-key` if that is not set; stop with Ctrl-C\n",
@@ -73,11 +72,9 @@ async fn serve(options: SimulatorOptions, output: &mut Output) -> Result<Exit, F
 
 fn options(global: &Global, args: &SimulateArgs) -> Result<SimulatorOptions, Failure> {
     let mut quirks = Quirks::default();
-    for quirk in &args.quirk {
-        quirks
-            .parse(quirk)
-            .map_err(|error| Failure::because(Exit::Usage, &error))?;
-    }
+    let mut given = args.quirk.iter();
+    let set = given.try_for_each(|quirk| quirks.parse(quirk));
+    set.map_err(|error| Failure::because(Exit::Usage, &error))?;
     let faults = args.fault.iter().map(|fault| fault.parse());
     let faults: Result<Vec<Fault>, _> = faults.collect();
     let key = variable("METERED_SECRET_KEY");
@@ -100,16 +97,13 @@ fn options(global: &Global, args: &SimulateArgs) -> Result<SimulatorOptions, Fai
 pub(crate) fn help() -> String {
     let mut text = String::from("Quirks (NAME=VALUE, the default first in brackets):\n");
     for row in Quirks::CATALOGUE {
-        text.push_str(&format!(
-            "  {:17} {} [{}]\n{:20}{}\n",
-            row.name, row.values, row.default, "", row.about
-        ));
+        text += &format!("  {:17} {} [{}]\n", row.name, row.values, row.default);
+        text += &format!("{:20}{}\n", "", row.about);
     }
     text.push_str("\nFaults (NAME=ITEM,ITEM…; an item selects requests or sets the parameter):\n");
     for row in Fault::CATALOGUE {
-        let parameter = row
-            .parameter
-            .map_or_else(String::new, |item| format!(" ({})", item.form));
+        let parameter = row.parameter.map(|item| format!(" ({})", item.form));
+        let parameter = parameter.unwrap_or_default();
         text.push_str(&format!("  {:17} {}{parameter}\n", row.name, row.about));
     }
     text.push_str("\nItems:\n");

@@ -71,12 +71,8 @@ fn texts(
     let (mut before, mut after, mut wrong) = (Edits::new(), Edits::new(), Vec::new());
     for of_file in edits.chunk_by(|one, other| one.file == other.file) {
         let file = &of_file[0].file;
-        let old = match text(file) {
-            Ok(old) => old,
-            Err(finding) => {
-                wrong.push(*finding);
-                continue;
-            }
+        let Ok(old) = text(file).map_err(|finding| wrong.push(*finding)) else {
+            continue;
         };
         let mut new = Some(old.clone());
         for edit in of_file {
@@ -105,10 +101,8 @@ fn texts(
 fn new_errors(before: &Loaded, after: &Loaded) -> Vec<Finding> {
     let said = |one: &Finding| (one.rule.name(), one.file.clone(), one.message.clone());
     let known: BTreeSet<_> = before.findings.iter().map(said).collect();
-    let errors = after.findings.iter();
-    let errors =
-        errors.filter(|one| one.severity == Severity::Error && !known.contains(&said(one)));
-    errors.cloned().collect()
+    let is_new = |one: &&Finding| one.severity == Severity::Error && !known.contains(&said(one));
+    after.findings.iter().filter(is_new).cloned().collect()
 }
 
 /// Takes out the edits that something is wrong with: of the attribute, if there is one, or else all of the room and file.
@@ -122,10 +116,9 @@ fn drop_wrong(edits: &mut Vec<Edit>, wrong: &[Finding], left: &mut Vec<Left>) ->
         let is_it = |edit: &Edit| is_about(edit) && finding.attribute == Some(edit.attribute);
         let is_known = edits.iter().any(is_it);
         edits.retain(|edit| {
-            let keeps = if is_known {
-                !is_it(edit)
-            } else {
-                !is_about(edit)
+            let keeps = match is_known {
+                true => !is_it(edit),
+                false => !is_about(edit),
             };
             if !keeps {
                 let why = format!("not possible in {}: {}", edit.file, finding.message);
@@ -140,13 +133,9 @@ fn drop_wrong(edits: &mut Vec<Edit>, wrong: &[Finding], left: &mut Vec<Left>) ->
 
 /// The first room of which two readings say something else.
 fn differs(one: &Wanted, other: &Wanted) -> Option<String> {
-    let said = |room: &WantedRoom| {
-        (
-            room.file.clone(),
-            room.settings.clone(),
-            room.secrets.clone(),
-        )
-    };
+    fn said(room: &WantedRoom) -> impl PartialEq {
+        (&room.file, &room.settings, &room.secrets)
+    }
     let mut names = one.keys().chain(other.keys());
     let name = names.find(|name| one.get(*name).map(said) != other.get(*name).map(said))?;
     Some(name.to_string())

@@ -54,19 +54,15 @@ fn snapshot(
     // What was only doubtful then is not said now.
     for error in errors(&loaded) {
         let others = error.related.iter().map(|related| &related.file);
-        doubtful.extend(
-            others
-                .chain([&error.file])
-                .map(|file| doubted(&within(file))),
-        );
+        let files = others.chain([&error.file]);
+        doubtful.extend(files.map(|file| doubted(&within(file))));
         unread.insert(within(&error.file), error.message.clone());
     }
     let mut wanted = loaded.wanted;
     wanted.retain(|_, room| {
         let file = within(&room.file);
-        !Path::new(&file)
-            .ancestors()
-            .any(|above| doubtful.contains(above))
+        let mut above = Path::new(&file).ancestors();
+        !above.any(|above| doubtful.contains(above))
     });
     let complete = unread.is_empty();
     Ok((Snapshot { wanted, complete }, unread))

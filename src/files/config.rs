@@ -216,9 +216,8 @@ fn locate(policies: &mut [PolicyConfig], text: &str) {
 /// Where a text begins. Its width is 0 where its lines and columns are not those of the file.
 fn beginning(value: &Located, text: &str) -> Place {
     let (line, column) = (value.at.line as usize, value.at.column as usize);
-    let above = line
-        .checked_sub(2)
-        .and_then(|above| text.lines().nth(above));
+    let above = line.checked_sub(2);
+    let above = above.and_then(|above| text.lines().nth(above));
     let above = above.unwrap_or_default().rsplit(": ").next();
     let is_block = above.is_some_and(|end| end.trim_start().starts_with('|'));
     let written = text.get(value.span.clone()).unwrap_or_default();

@@ -93,18 +93,16 @@ fn above(rooms: &Path, root: &Path, found: &mut Found) {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let rooms = if rooms.is_file() {
-        parent(rooms)
-    } else {
-        rooms.to_owned()
+    let rooms = match rooms.is_file() {
+        true => parent(rooms),
+        false => rooms.to_owned(),
     };
     let (Ok(real_rooms), Ok(real_root)) = (rooms.canonicalize(), root.canonicalize()) else {
         return;
     };
-    let Some(inner) = real_root
-        .parent()
-        .and_then(|above| above.strip_prefix(&real_rooms).ok())
-    else {
+    let inner = real_root.parent();
+    let inner = inner.and_then(|above| above.strip_prefix(&real_rooms).ok());
+    let Some(inner) = inner else {
         if root.is_file() {
             add_above(&parent(root), found);
         }
@@ -188,29 +186,16 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
 pub(crate) fn is_yaml(path: &Path) -> bool {
     // A file called `.yaml` has no extension, as far as the library goes.
     let ending = path.extension().or(path.file_name()).unwrap_or_default();
-    let endings = ["yaml", "yml", ".yaml", ".yml"];
-    endings
-        .iter()
-        .any(|known| ending.eq_ignore_ascii_case(known))
+    let mut endings = ["yaml", "yml", ".yaml", ".yml"].iter();
+    endings.any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// Whether it could be taken for a room file, though it is none.
 fn is_meant(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
-    let endings = [
-        ".json",
-        ".jsonc",
-        ".json5",
-        ".toml",
-        ".yaml.txt",
-        ".yml.txt",
-        ".yaml.j2",
-    ];
-    endings.iter().any(|ending| name.ends_with(ending))
+    let name = path.file_name().unwrap_or_default();
+    let name = name.to_string_lossy().to_ascii_lowercase();
+    let endings = ".json .jsonc .json5 .toml .yaml.txt .yml.txt .yaml.j2";
+    endings.split(' ').any(|ending| name.ends_with(ending))
 }
 
 fn is_hidden(path: &Path) -> bool {

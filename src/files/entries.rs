@@ -70,9 +70,8 @@ pub(crate) fn parse(
             findings.report(place, Rule::WrongType, message, FAULT);
         }
     }
-    let secrets = entries
-        .iter()
-        .filter_map(|entry| Some((entry, secret(entry)?)));
+    let secrets = entries.iter();
+    let secrets = secrets.filter_map(|entry| Some((entry, secret(entry)?)));
     let secrets: Vec<_> = secrets.collect();
     for (entry, (attribute, template)) in &secrets {
         refuse_variables(entry, attribute.name, template, prefix, findings);
@@ -134,14 +133,12 @@ fn refuse_variables(
     let variables = template.variables();
     for name in variables.iter().filter(|name| !prefix.permits(name)) {
         let shown = shortened(name);
-        let message =
-            format!("`{attribute}` asks for the variable `{shown}`, which a room may not have");
-        findings.report(
-            entry.value_at,
-            Rule::VariableName,
-            message,
+        let asks = format!("`{attribute}` asks for the variable `{shown}`");
+        let (message, help) = (
+            format!("{asks}, which a room may not have"),
             prefix.help(&shown),
         );
+        findings.report(entry.value_at, Rule::VariableName, message, help);
     }
 }
 
@@ -202,13 +199,8 @@ fn refuse_tag(entry: &Entry, text: &str, findings: &mut Findings<'_>) {
     let before = text.get(..entry.span.start).unwrap_or_default();
     let word = before.trim_end().rsplit([' ', '\t', '\n']).next();
     if word.is_some_and(|word| word.starts_with('!')) {
-        let message = "tags (`!`) are not accepted";
-        findings.report(
-            entry.value_at,
-            Rule::Tag,
-            message,
-            "write the value as it is",
-        );
+        let (message, help) = ("tags (`!`) are not accepted", "write the value as it is");
+        findings.report(entry.value_at, Rule::Tag, message, help);
     }
 }
 
@@ -276,11 +268,8 @@ fn wrong_type(attribute: &Attribute, entry: &Entry, text: &str) -> (String, Stri
         Value::Object(_) => "a mapping".to_owned(),
         Value::Null => "nothing".to_owned(),
     };
-    let message = format!(
-        "`{}`: expected {}, found {found}",
-        attribute.name,
-        attribute.kind.expects()
-    );
+    let (name, expected) = (attribute.name, attribute.kind.expects());
+    let message = format!("`{name}`: expected {expected}, found {found}");
     (message, wrong_type_help(attribute, &entry.value))
 }
 
@@ -365,12 +354,8 @@ fn meant(key: &str) -> Option<&'static str> {
 /// A text from a file, short enough for a message and without characters that act on a terminal.
 pub(crate) fn shortened(text: &str) -> String {
     const LONGEST: usize = 60;
-    let mut shown: String = text
-        .chars()
-        .take(LONGEST)
-        .collect::<String>()
-        .escape_debug()
-        .to_string();
+    let shown: String = text.chars().take(LONGEST).collect();
+    let mut shown = shown.escape_debug().to_string();
     if text.chars().count() > LONGEST {
         shown.push('…');
     }

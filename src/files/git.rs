@@ -89,21 +89,15 @@ pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitEr
 /// Copies the YAML files that `directory` had at `commit` into a new directory.
 pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Tree, GitError> {
     let listed = run(directory, &["ls-tree", "-r", "-z", commit])?;
-    let mut blobs = Vec::new();
-    let mut unread = Unread::new();
     // What is hidden is not read in the rooms directory either.
-    for entry in entries(&listed).filter(|entry| !entry.path.split('/').any(is_hidden)) {
-        match entry.id {
-            Ok(id) => blobs.push((id, entry.path)),
-            Err(why) => _ = unread.insert(entry.path, why.to_owned()),
-        }
-    }
+    let seen = entries(&listed).filter(|entry| !entry.path.split('/').any(is_hidden));
+    let mut tree = tree(directory, seen)?;
     if listed.is_empty()
         && let Some(why) = elsewhere(directory, commit)?
     {
-        unread.insert(String::new(), why);
+        tree.unread.insert(String::new(), why);
     }
-    tree(directory, blobs, unread)
+    Ok(tree)
 }
 
 /// Copies those of the files called `names` that `directory` itself had at `commit`. `None`: its repository has no such
@@ -119,26 +113,18 @@ pub(crate) fn named_at(
         Err(GitError::Refused(_)) => return Ok(None),
         known => known?,
     };
-    let listed = run(
-        directory,
-        &[&["ls-tree", "-z", commit, "--"], names].concat(),
-    )?;
-    let mut unread = Unread::new();
-    let mut blobs = Vec::new();
-    for entry in entries(&listed) {
+    let list = [&["ls-tree", "-z", commit, "--"], names].concat();
+    tree(directory, entries(&run(directory, &list)?)).map(Some)
+}
+
+fn tree(directory: &Path, entries: impl Iterator<Item = Entry>) -> Result<Tree, GitError> {
+    let (mut blobs, mut unread) = (Vec::new(), Unread::new());
+    for entry in entries {
         match entry.id {
             Ok(id) => blobs.push((id, entry.path)),
             Err(why) => _ = unread.insert(entry.path, why.to_owned()),
         }
     }
-    tree(directory, blobs, unread).map(Some)
-}
-
-fn tree(
-    directory: &Path,
-    blobs: Vec<(String, String)>,
-    mut unread: Unread,
-) -> Result<Tree, GitError> {
     let files = TempDir::new().map_err(GitError::Io)?;
     copy(directory, blobs, files.path(), &mut unread).map_err(GitError::Io)?;
     Ok(Tree { files, unread })
@@ -154,9 +140,8 @@ fn elsewhere(directory: &Path, commit: &str) -> Result<Option<String>, GitError>
     };
     let mut paths = entries(&listed).map(|entry| entry.path);
     let other = paths.find(could_be_a_room);
-    Ok(other.map(|other| {
-        format!("it is not there, and {other} may be one of its rooms under another name")
-    }))
+    let may_be = "may be one of its rooms under another name";
+    Ok(other.map(|other| format!("it is not there, and {other} {may_be}")))
 }
 
 fn is_hidden(name: &str) -> bool {
@@ -165,41 +150,20 @@ fn is_hidden(name: &str) -> bool {
 
 /// What settings of the repository must not do: start programs. And a directory of the checkout that looks like a bare
 /// repository is none: a pull request can bring one, with settings and a history of its own.
-const HARMLESS: [&str; 11] = [
-    "--no-pager",
-    "-c",
-    "safe.bareRepository=explicit",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "core.sshCommand=false",
-    "-c",
-    "protocol.allow=never",
-];
+const HARMLESS: &str = "--no-pager -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null \
+    -c core.sshCommand=false -c protocol.allow=never";
 
 /// The program with nothing of our environment but what it needs to start and to find its settings: variables such
 /// as `GIT_DIR`, which a hook has, would lead it to another repository, and the key is none of its business.
 fn git(directory: &Path) -> Command {
-    const NEEDED: [&str; 8] = [
-        "PATH",
-        "HOME",
-        "XDG_CONFIG_HOME",
-        "SYSTEMROOT",
-        "PROGRAMDATA",
-        "USERPROFILE",
-        "HOMEDRIVE",
-        "HOMEPATH",
-    ];
-    let needed = NEEDED.iter().filter_map(|name| {
-        let value = std::env::var_os(name)?;
-        Some((name, value))
-    });
+    const NEEDED: &str =
+        "PATH HOME XDG_CONFIG_HOME SYSTEMROOT PROGRAMDATA USERPROFILE HOMEDRIVE HOMEPATH";
+    let needed = NEEDED.split(' ');
+    let needed = needed.filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut command = Command::new("git");
     command
         .current_dir(directory)
-        .args(HARMLESS)
+        .args(HARMLESS.split(' '))
         .env_clear()
         .envs(needed)
         // Whatever the repository's own settings say of where to fetch what is missing, and by which program.
@@ -311,12 +275,9 @@ impl Read for Answers {
                 Err(RecvTimeoutError::Disconnected) => Vec::new(),
                 Err(RecvTimeoutError::Timeout) => {
                     let seconds = self.patience.as_secs();
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        format!(
-                            "git said nothing for {seconds} s and was ended: is a file that it reads a pipe?"
-                        ),
-                    ));
+                    let why = format!("git said nothing for {seconds} s and was ended");
+                    let why = format!("{why}: is a file that it reads a pipe?");
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, why));
                 }
             };
             self.chunk = io::Cursor::new(next);

@@ -25,25 +25,17 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
     let mut mutes = Vec::new();
     for entry in &entries {
         if entry.key != "mutes" {
-            return Err((
-                entry.key_at,
-                format!(
-                    "`{}` is not known here; write `mutes:` and a list",
-                    entry.key
-                ),
-            ));
+            let key = &entry.key;
+            let why = format!("`{key}` is not known here; write `mutes:` and a list");
+            return Err((entry.key_at, why));
         }
-        let list: Vec<Entry> = serde_json::from_value(entry.value.clone()).map_err(|error| {
-            (
-                entry.value_at,
-                format!("`mutes` is a list of room, attribute, reason and until: {error}"),
-            )
-        })?;
-        for (number, mute) in list.iter().enumerate() {
-            mutes.push(
-                check(mute)
-                    .map_err(|why| (entry.value_at, format!("mute {}: {why}", number + 1)))?,
-            );
+        let wrong = |why: String| (entry.value_at, why);
+        let list: Result<Vec<Entry>, _> = serde_json::from_value(entry.value.clone());
+        let kind = "`mutes` is a list of room, attribute, reason and until";
+        let list = list.map_err(|error| wrong(format!("{kind}: {error}")))?;
+        for (mute, number) in list.iter().zip(1..) {
+            let mute = check(mute).map_err(|why| wrong(format!("mute {number}: {why}")))?;
+            mutes.push(mute);
         }
     }
     match mutes.len() <= MOST && Globs::fit(mutes.iter().map(|mute| &mute.room)) {
@@ -57,13 +49,11 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Mute>, (Place, String)> {
 
 fn check(entry: &Entry) -> Result<Mute, String> {
     if entry.attribute != "*" && catalogue::attribute(&entry.attribute).is_none() {
-        return Err(format!(
-            "`{}` is not an attribute of a room",
-            entry.attribute
-        ));
+        let name = &entry.attribute;
+        return Err(format!("`{name}` is not an attribute of a room"));
     }
-    Mute::new(&entry.room, &entry.attribute, &entry.reason, &entry.until)
-        .map_err(|error| error.to_string())
+    let mute = Mute::new(&entry.room, &entry.attribute, &entry.reason, &entry.until);
+    mute.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

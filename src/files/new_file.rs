@@ -67,9 +67,7 @@ pub(crate) fn write(
     text: &str,
     replace: bool,
 ) -> Result<(), NewFileError> {
-    let path = check(root, relative, replace)?;
-    write_whole(&path, text.as_bytes(), Way::Replace)
-        .map_err(|source| NewFileError::Io { path, source })
+    written(check(root, relative, replace)?, text)
 }
 
 /// Writes `text` to a file of any name that is not there yet, at `relative` below `root`.
@@ -83,9 +81,12 @@ pub(crate) fn create(root: &Path, relative: &Path, text: &str) -> Result<(), New
 
 /// Writes `text` over a file of any name that is there, at `relative` below `root`.
 pub(crate) fn replace(root: &Path, relative: &Path, text: &str) -> Result<(), NewFileError> {
-    let path = check_parts(root, relative, true, |_, _| true)?;
-    write_whole(&path, text.as_bytes(), Way::Replace)
-        .map_err(|source| NewFileError::Io { path, source })
+    written(check_parts(root, relative, true, |_, _| true)?, text)
+}
+
+fn written(path: PathBuf, text: &str) -> Result<(), NewFileError> {
+    let written = write_whole(&path, text.as_bytes(), Way::Replace);
+    written.map_err(|source| NewFileError::Io { path, source })
 }
 
 fn check_what_is_there(path: &Path, is_last: bool, replace: bool) -> Result<(), NewFileError> {

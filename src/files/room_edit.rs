@@ -78,16 +78,13 @@ fn replaced(text: &str, entry: &Entry, value: &Scalar) -> Option<String> {
         (kind(&entry.key), entry.value.as_i64(), value)
     {
         let behind = text.get(entry.span.start..)?.strip_prefix(&moment(old));
-        if let Some(behind) =
-            behind.filter(|rest| rest.is_empty() || rest.starts_with(['\r', '\n']))
-        {
+        let is_end = |rest: &&str| rest.is_empty() || rest.starts_with(['\r', '\n']);
+        if let Some(behind) = behind.filter(is_end) {
             return Some(format!("{before}{}{behind}", moment(*new)));
         }
     }
-    Some(format!(
-        "{before}{}{rest}",
-        in_form_of(written, &entry.key, value)
-    ))
+    let new = in_form_of(written, &entry.key, value);
+    Some(format!("{before}{new}{rest}"))
 }
 
 /// The value in the form of the one that is `written`, where both can have it.
@@ -142,9 +139,8 @@ fn added(
         None if blocks.is_empty() => lines.len(),
         None => header.len(),
     };
-    let beside = above
-        .or(blocks.first())
-        .and_then(|block| lines.get(block.at));
+    let beside = above.or(blocks.first());
+    let beside = beside.and_then(|block| lines.get(block.at));
     let beside = beside.copied().unwrap_or_default();
     let indent = &beside[..beside.len() - beside.trim_start_matches(BLANKS).len()];
     let mut all: Vec<&str> = text.split_inclusive('\n').collect();

@@ -17,6 +17,7 @@ use crate::model::name::{NameRule, RoomName};
 use crate::model::policy::{Question, Subject};
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
+use crate::model::words::joined;
 use crate::model::{
     Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Settings, WantedRoom,
 };
@@ -291,8 +292,7 @@ fn add_violation(violation: Violation, layers: &Layers<'_>, findings: &mut Findi
 fn possible(stem: &str) -> String {
     let lower = stem.to_ascii_lowercase();
     let parts = lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
-    parts.join("-")
+    joined(parts.filter(|part| !part.is_empty()), "-").unwrap_or_default()
 }
 
 #[cfg(test)]

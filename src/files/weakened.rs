@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow};
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
-use crate::model::words::{listed, printable};
+use crate::model::words::{joined, listed, printable};
 use crate::model::{Effect, Finding, Glob, Globs, NameRule, Rule, Severity, digest};
 use crate::planner::Rate;
 use crate::planner::mutes::Mute;
@@ -211,8 +211,8 @@ fn unreported(
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         (!names.is_empty()).then(|| format!("{what}: {}", listed(&names, 5)))
     };
-    let words: Vec<String> = changes.iter().filter_map(words).collect();
-    (!words.is_empty()).then(|| Weakening::new("unmanaged", "unmanaged", words.join("; ")))
+    let words = joined(changes.iter().filter_map(words), "; ");
+    words.map(|words| Weakening::new("unmanaged", "unmanaged", words))
 }
 
 fn patterns(globs: Option<&Globs>) -> BTreeSet<&str> {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::room;
+use super::words::joined;
 
 #[derive(Debug)]
 pub(crate) struct Attribute {
@@ -121,8 +122,7 @@ impl Kind {
         match self {
             Self::Flag | Self::Words(_) => {
                 let words = self.words().into_iter().flatten();
-                let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
-                words.join(" or ")
+                joined(words.map(|word| format!("`{word}`")), " or ").unwrap_or_default()
             }
             Self::Count(unit) => format!("a whole number ({unit}), 0 or more"),
             Self::Moment => {

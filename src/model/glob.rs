@@ -56,19 +56,25 @@ const OTHER: u32 = 127;
 /// Most different letters beyond ASCII in a list: each has a row of bits.
 const MOST_LETTERS: usize = 1024;
 
-/// The bit of a character, whose case does not count.
-fn bit(c: char) -> u32 {
-    match c.is_ascii() {
-        true => u32::from(c.to_ascii_lowercase()),
-        false => OTHER,
-    }
-}
-
-/// A character beyond ASCII, whose case does not count where it has one letter for each.
-fn letter(c: char) -> char {
+/// A character in the case that is compared: where it has one letter for each, in lower case.
+fn folded(c: char) -> char {
     let mut lower = c.to_lowercase();
     let one = lower.next().filter(|_| lower.next().is_none());
-    one.unwrap_or(c)
+    one.filter(|one| one.is_ascii() == c.is_ascii())
+        .unwrap_or(c)
+}
+
+/// The bit of a character that is folded.
+fn bit(c: char) -> u32 {
+    OTHER.min(c.into())
+}
+
+impl Step {
+    /// Whether it takes a character that is folded; `None` is one beyond ASCII that no pattern names.
+    fn takes(&self, c: Option<char>) -> bool {
+        let is_named = c.is_some() && self.letter == c;
+        is_named || self.takes >> c.map_or(OTHER, bit) & 1 == 1
+    }
 }
 
 impl Glob {
@@ -137,7 +143,8 @@ fn ways(text: &str) -> Result<Vec<Way>, &'static str> {
                     '\\' => rest.next().ok_or("nothing follows its `\\`")?,
                     c => c,
                 };
-                other = (bit(c) == OTHER).then(|| letter(c));
+                let c = folded(c);
+                other = Some(c).filter(|c| bit(*c) == OTHER);
                 other.map_or_else(|| 1 << bit(c), |_| 0)
             }
         };
@@ -151,13 +158,6 @@ fn ways(text: &str) -> Result<Vec<Way>, &'static str> {
     match open.is_empty() {
         true => Ok(ways),
         false => Err("a `{` has no `}`"),
-    }
-}
-
-fn literal(c: char) -> Result<u128, &'static str> {
-    match bit(c) {
-        OTHER => Err("brackets take ASCII only; write `{é,è}` for one of several letters"),
-        bit => Ok(1 << bit),
     }
 }
 
@@ -202,11 +202,13 @@ fn class(rest: &mut Chars<'_>) -> Result<u128, &'static str> {
     let dash = is_range.then_some(('-', '-'));
     let mut takes = 0;
     for (from, to) in ranges.into_iter().chain(dash) {
-        literal(from).and(literal(to))?;
+        if [from, to].iter().any(|c| bit(*c) == OTHER) {
+            return Err("brackets take ASCII only; write `{é,è}` for one of several letters");
+        }
         if from > to {
             return Err("a range in its brackets ends before it begins");
         }
-        takes |= (from..=to).fold(0, |takes, c| takes | 1 << bit(c));
+        takes |= (from..=to).fold(0, |takes, c| takes | 1 << bit(folded(c)));
     }
     Ok(if is_not { !takes } else { takes })
 }
@@ -226,26 +228,23 @@ impl From<Glob> for String {
 }
 
 /// Patterns of which one has to match.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Glob>", into = "Vec<Glob>")]
 #[schemars(with = "Vec<Glob>", inline)]
 pub(crate) struct Globs {
     globs: Vec<Glob>,
-    /// The steps of all ways, one behind the other, in rows of a bit for each: for each character those that take it, those
-    /// that a match begins with, and those that a `*` stands before.
-    rows: Vec<u64>,
+    /// The steps of all ways, one behind the other: those that take a character; `None` is one that no pattern names.
+    takes: BTreeMap<Option<char>, Bits>,
+    /// Those that a match begins with, and those that a `*` stands before.
+    marks: Vec<(u64, u64)>,
     /// The pattern of each way, by the step at its end.
     ends: BTreeMap<usize, usize>,
-    /// The rows of single letters beyond ASCII, which come last.
-    letters: BTreeMap<char, u32>,
 }
 
-const WORD: usize = u64::BITS as usize;
+/// A bit for each step.
+type Bits = Vec<u64>;
 
-/// The rows behind those of the characters.
-const BEGINS: u32 = 128;
-const WAITS: u32 = 129;
-const ROWS: u32 = 130;
+const WORD: usize = u64::BITS as usize;
 
 impl Globs {
     /// Whether one of them matches.
@@ -255,11 +254,15 @@ impl Globs {
 
     /// Where in the list the patterns are that match, some more than once.
     pub(crate) fn matching(&self, name: &str) -> impl Iterator<Item = usize> {
-        let mut at = self.row(BEGINS).to_vec();
+        let mut at: Bits = self.marks.iter().map(|(begins, _)| *begins).collect();
         for c in name.chars() {
+            let takes = self.takes.get(&Some(folded(c)));
+            let Some(takes) = takes.or_else(|| self.takes.get(&None)) else {
+                break;
+            };
             let (mut carry, mut left) = (0, 0);
-            let rows = self.row(WAITS).iter().zip(self.row(self.row_of(c)));
-            for (at, (waits, takes)) in at.iter_mut().zip(rows) {
+            let rows = self.marks.iter().zip(takes);
+            for (at, ((_, waits), takes)) in at.iter_mut().zip(rows) {
                 let on = *at & takes;
                 *at = *at & waits | on << 1 | carry;
                 carry = on >> (WORD - 1);
@@ -272,19 +275,6 @@ impl Globs {
         let is_reached = move |end: usize| at[end / WORD] >> (end % WORD) & 1 == 1;
         let ends = self.ends.iter();
         ends.filter_map(move |(end, glob)| is_reached(*end).then_some(*glob))
-    }
-
-    fn row_of(&self, c: char) -> u32 {
-        match bit(c) {
-            OTHER => *self.letters.get(&letter(c)).unwrap_or(&OTHER),
-            ours => ours,
-        }
-    }
-
-    fn row(&self, number: u32) -> &[u64] {
-        let words = self.rows.len() / (ROWS as usize + self.letters.len());
-        let number = number as usize;
-        &self.rows[number * words..][..words]
     }
 
     /// Whether so many may be matched with each of many rooms.
@@ -320,33 +310,33 @@ impl Globs {
 impl FromIterator<Glob> for Globs {
     fn from_iter<T: IntoIterator<Item = Glob>>(globs: T) -> Self {
         let globs = Vec::from_iter(globs);
-        let ways = || globs.iter().flat_map(|glob| &glob.ways);
-        let words = ways().map(Vec::len).sum::<usize>().div_ceil(WORD);
-        let letters: BTreeSet<char> = ways().flatten().filter_map(|step| step.letter).collect();
-        let letters: BTreeMap<char, u32> = letters.into_iter().zip(ROWS..).collect();
-        let all = ROWS as usize + letters.len();
-        let (mut rows, mut ends, mut at) = (vec![0; words * all], BTreeMap::new(), 0);
+        let ways = globs.iter().flat_map(|glob| &glob.ways);
+        let steps: Vec<Step> = ways.flatten().copied().collect();
+        let (mut ends, mut end) = (BTreeMap::new(), 0);
         for (number, glob) in globs.iter().enumerate() {
             for way in &glob.ways {
-                for (place, step) in way.iter().enumerate() {
-                    let takes = (0..BEGINS).filter(|c| step.takes >> c & 1 == 1);
-                    let begins = (place == 0).then_some(BEGINS);
-                    let is_taken = |c: char| step.letter == Some(c) || step.takes >> OTHER == 1;
-                    let letters = letters.iter().filter(|(c, _)| is_taken(**c));
-                    let takes = takes.chain(letters.map(|(_, row)| *row));
-                    for row in takes.chain(begins).chain(step.waits.then_some(WAITS)) {
-                        rows[row as usize * words + at / WORD] |= 1 << (at % WORD);
-                    }
-                    at += 1;
-                }
-                ends.insert(at - 1, number);
+                end += way.len();
+                ends.insert(end - 1, number);
             }
         }
+        let bits = |has: &dyn Fn(usize) -> bool| {
+            let mut bits = vec![0; steps.len().div_ceil(WORD)];
+            let with = (0..steps.len()).filter(|at| has(*at));
+            with.for_each(|at| bits[at / WORD] |= 1 << (at % WORD));
+            bits
+        };
+        let begins = bits(&|at| at == 0 || ends.contains_key(&(at - 1)));
+        let named: BTreeSet<Option<char>> = steps.iter().map(|step| step.letter).collect();
+        let ours = ('\0'..char::MAX).take(OTHER as usize).map(Some);
+        let all = ours.chain(named).chain([None]);
         Self {
-            globs,
-            rows,
+            takes: all.map(|c| (c, bits(&|at| steps[at].takes(c)))).collect(),
+            marks: begins
+                .into_iter()
+                .zip(bits(&|at| steps[at].waits))
+                .collect(),
             ends,
-            letters,
+            globs,
         }
     }
 }
@@ -366,14 +356,6 @@ impl From<Globs> for Vec<Glob> {
         globs.globs
     }
 }
-
-impl PartialEq for Globs {
-    fn eq(&self, other: &Self) -> bool {
-        self.globs == other.globs
-    }
-}
-
-impl Eq for Globs {}
 
 #[cfg(test)]
 mod tests {
@@ -490,8 +472,8 @@ mod tests {
             let steps = one.ways.concat().len() * times;
             match Globs::try_from(vec![one; times]) {
                 Ok(list) => {
-                    prop_assert_eq!(list.row(WAITS).len(), steps.div_ceil(WORD));
-                    prop_assert!(list.row(WAITS).len() * MAX_AS_IS + list.ends.len() < 200_000);
+                    prop_assert_eq!(list.marks.len(), steps.div_ceil(WORD));
+                    prop_assert!(list.marks.len() * MAX_AS_IS + list.ends.len() < 200_000);
                 }
                 Err(error) => prop_assert!(error == GlobError::List && steps > MOST_STEPS),
             }

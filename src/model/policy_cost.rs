@@ -7,7 +7,9 @@
 use std::rc::Rc;
 
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, MapExpr, StructExpr, operators,
+};
 
 use super::policy_names::{self, Wrong};
 
@@ -151,13 +153,8 @@ impl<'a> Bounds<'a> {
                 self.selected(&select.operand, &select.field, &of)
             }
             Expr::List(list) => self.collection(list.elements.iter())?,
-            Expr::Map(map) => {
-                let parts = map.entries.iter().flat_map(|entry| parts(&entry.expr));
-                self.collection(parts)?
-            }
-            Expr::Struct(made) => {
-                let parts = made.entries.iter().flat_map(|entry| parts(&entry.expr));
-                self.collection(parts)?
+            Expr::Map(MapExpr { entries }) | Expr::Struct(StructExpr { entries, .. }) => {
+                self.collection(entries.iter().flat_map(|entry| parts(&entry.expr)))?
             }
             Expr::Call(call) => self.call(call)?,
             Expr::Comprehension(looped) => self.looped(looped)?,
@@ -210,9 +207,8 @@ impl<'a> Bounds<'a> {
         for one in call.target.as_deref().into_iter().chain(&call.args) {
             shapes.push(self.shape(one)?);
         }
-        let all = shapes
-            .iter()
-            .fold(Shape::default(), |all, one| all.plus(one));
+        let all = shapes.iter();
+        let all = all.fold(Shape::default(), |all, one| all.plus(one));
         self.spend(all.work());
         Ok(match call.func_name.as_str() {
             operators::CONDITIONAL => shapes.iter().skip(1).fold(Shape::default(), |a, b| a.or(b)),

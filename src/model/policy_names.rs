@@ -10,52 +10,13 @@ use super::suggest::nearest;
 /// What every expression can name.
 pub(crate) const VARIABLES: [&str; 3] = ["room", "file", "now"];
 
-const TYPES: [&str; 11] = [
-    "bool",
-    "bytes",
-    "double",
-    "dyn",
-    "int",
-    "list",
-    "map",
-    "null_type",
-    "string",
-    "type",
-    "uint",
-];
+const TYPES: &str = "bool bytes double dyn int list map null_type string type uint";
 
-const FUNCTIONS: [&str; 19] = [
-    "bool",
-    "bytes",
-    "contains",
-    "double",
-    "dyn",
-    "endsWith",
-    "hasValue",
-    "int",
-    "matches",
-    "none",
-    "of",
-    "ofNonZeroValue",
-    "or",
-    "orValue",
-    "size",
-    "startsWith",
-    "string",
-    "type",
-    "uint",
-];
+const FUNCTIONS: &str = "bool bytes contains double dyn endsWith hasValue int matches none of ofNonZeroValue or orValue \
+    size startsWith string type uint";
 
 /// The calls that read as functions but are loops, once they have the right arguments.
-const MACROS: [&str; 7] = [
-    "all",
-    "exists",
-    "existsOne",
-    "exists_one",
-    "filter",
-    "has",
-    "map",
-];
+const MACROS: &str = "all exists existsOne exists_one filter has map";
 
 /// What is wrong with an expression, where in it, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +66,7 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn visit(&mut self, expression: &'a IdedExpr) -> Result<(), Wrong> {
+        let wrong = |why, help: &str| Wrong::new(expression.id, why, help);
         match &expression.expr {
             Expr::Ident(name) => self.variable(expression.id, name),
             Expr::Select(select) if is_room(&select.operand) => {
@@ -115,17 +77,12 @@ impl<'a> Names<'a> {
             Expr::List(list) => list.elements.iter().try_for_each(|one| self.visit(one)),
             Expr::Map(map) => map.entries.iter().try_for_each(|one| self.entry(&one.expr)),
             Expr::Comprehension(comprehension) => self.looped(expression.id, comprehension),
-            Expr::Struct(_) => Err(Wrong::new(
-                expression.id,
-                "there are no messages to make here",
-                "write a map as `{\"key\": value}`",
-            )),
+            Expr::Struct(_) => {
+                let help = "write a map as `{\"key\": value}`";
+                Err(wrong("there are no messages to make here", help))
+            }
             Expr::Literal(_) => Ok(()),
-            Expr::Unspecified => Err(Wrong::new(
-                expression.id,
-                "a part of it is missing",
-                "complete it",
-            )),
+            Expr::Unspecified => Err(wrong("a part of it is missing", "complete it")),
         }
     }
 
@@ -144,14 +101,11 @@ impl<'a> Names<'a> {
         let name = name.trim_start_matches('.');
         if name == "room" {
             let help = "ask for one of its keys, as in `room.privacy`, or whether there is one, as in `has(room.privacy)`";
-            return Err(Wrong::new(
-                at,
-                "a room as a whole is compared with nothing",
-                help,
-            ));
+            let why = "a room as a whole is compared with nothing";
+            return Err(Wrong::new(at, why, help));
         }
-        let mut known = [&VARIABLES[..], &TYPES].concat();
-        known.extend(&self.loops);
+        let known = VARIABLES.into_iter().chain(TYPES.split(' '));
+        let known: Vec<&str> = known.chain(self.loops.iter().copied()).collect();
         // What the parser itself makes of a loop.
         if known.contains(&name) || name.starts_with('@') {
             return Ok(());
@@ -163,16 +117,13 @@ impl<'a> Names<'a> {
     fn call(&mut self, at: u64, call: &'a CallExpr) -> Result<(), Wrong> {
         let name = call.func_name.as_str();
         let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
-        if !is_operator && !FUNCTIONS.contains(&name) {
-            if MACROS.contains(&name) {
+        if !is_operator && !FUNCTIONS.split(' ').any(|known| known == name) {
+            if MACROS.split(' ').any(|known| known == name) {
                 let help = "write it as in `has(room.privacy)` or `[\"a\", \"b\"].exists(one, room.roomName == one)`";
-                return Err(Wrong::new(
-                    at,
-                    format!("`{name}` takes other arguments"),
-                    help,
-                ));
+                let why = format!("`{name}` takes other arguments");
+                return Err(Wrong::new(at, why, help));
             }
-            let known = [&FUNCTIONS[..], &MACROS].concat();
+            let known: Vec<&str> = FUNCTIONS.split(' ').chain(MACROS.split(' ')).collect();
             let otherwise = "docs/policies.md lists those that there are";
             return Err(Wrong::unknown(at, "function", name, &known, otherwise));
         }
@@ -201,19 +152,13 @@ impl<'a> Names<'a> {
 
     fn pattern(&mut self, at: u64, call: &'a CallExpr) -> Result<(), Wrong> {
         let Some(pattern) = call.args.last() else {
-            return Err(Wrong::new(
-                at,
-                "`matches` takes a pattern",
-                "write `text.matches(\"^a-\")`",
-            ));
+            let help = "write `text.matches(\"^a-\")`";
+            return Err(Wrong::new(at, "`matches` takes a pattern", help));
         };
         let Some(written) = text(pattern) else {
             let help = "write it as one text, as in `room.roomName.matches(\"^(a|b)-\")`";
-            return Err(Wrong::new(
-                pattern.id,
-                "the pattern of `matches` is computed",
-                help,
-            ));
+            let why = "the pattern of `matches` is computed";
+            return Err(Wrong::new(pattern.id, why, help));
         };
         self.patterns.push((pattern.id, written));
         Ok(())

@@ -73,11 +73,8 @@ impl PolicyConfig {
             return self.at;
         }
         let (first, margin) = (self.at.line as usize, self.at.column as usize);
-        Place::new(
-            first + line.saturating_sub(1),
-            margin + column.saturating_sub(1),
-            1,
-        )
+        let (below, within) = (line.saturating_sub(1), column.saturating_sub(1));
+        Place::new(first + below, margin + within, 1)
     }
 
     /// Refuses what is too long to be parsed.
@@ -106,11 +103,10 @@ impl PolicyConfig {
         match catch_unwind(|| Program::compile(&self.expression)) {
             Ok(Ok(program)) => Ok(program),
             Ok(Err(errors)) => Err(self.syntax(&errors)),
-            Err(_) => Err(self.error(
-                self.at,
-                "the expression cannot be read",
-                "write it in another way",
-            )),
+            Err(_) => {
+                let why = "the expression cannot be read";
+                Err(self.error(self.at, why, "write it in another way"))
+            }
         }
     }
 
@@ -120,29 +116,17 @@ impl PolicyConfig {
         let Some(first) = errors.errors.first() else {
             return self.error(self.at, "the expression cannot be read", help);
         };
-        if errors
-            .errors
-            .iter()
-            .any(|error| error.msg.contains("Recursion limit"))
-        {
-            return self.error(
-                self.at,
-                "the expression is nested too deeply",
-                "write it flat",
-            );
+        let mut said = errors.errors.iter().map(|error| &error.msg);
+        if said.any(|said| said.contains("Recursion limit")) {
+            let why = "the expression is nested too deeply";
+            return self.error(self.at, why, "write it flat");
         }
         let why = first.msg.split(" expecting ").next().unwrap_or_default();
         let why = why.trim_start_matches("Syntax error: ");
-        let why: String = why
-            .replace("mismatched input '<EOF>'", "it ends too early")
-            .chars()
-            .take(200)
-            .collect();
-        let (line, column) = first.pos;
-        let at = self.place(
-            usize::try_from(line).unwrap_or(1),
-            usize::try_from(column).unwrap_or(1),
-        );
+        let why = why.replace("mismatched input '<EOF>'", "it ends too early");
+        let why: String = why.chars().take(200).collect();
+        let (line, column) = (first.pos.0.try_into(), first.pos.1.try_into());
+        let at = self.place(line.unwrap_or(1), column.unwrap_or(1));
         self.error(at, format!("the expression cannot be read: {why}"), help)
     }
 }

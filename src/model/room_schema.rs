@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::catalogue::{self, Trait};
 use super::room;
+use super::words::joined;
 
 /// The schema of a room file without defaults above it: what it needs has to be in it.
 pub(crate) fn room() -> Schema {
@@ -85,10 +86,8 @@ fn attributes() -> Schema {
 
 /// Editors make a paragraph of each line.
 fn one_line(text: &str) -> String {
-    text.split("\n\n")
-        .map(|paragraph| paragraph.replace('\n', " "))
-        .collect::<Vec<_>>()
-        .join("\n\n")
+    let paragraphs = text.split("\n\n").map(|one| one.replace('\n', " "));
+    joined(paragraphs, "\n\n").unwrap_or_default()
 }
 
 /// Lists the words of an enum beside their descriptions. One schema for each word says the same, but then

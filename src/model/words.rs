@@ -38,6 +38,16 @@ pub(crate) fn plural(number: u64, one: &str) -> String {
     format!("{one}{}", if number == 1 { "" } else { "s" })
 }
 
+/// `texts` with something `between` them. `None`: there are none.
+pub(crate) fn joined<T: AsRef<str>>(
+    texts: impl IntoIterator<Item = T>,
+    between: &str,
+) -> Option<String> {
+    let mut texts = texts.into_iter();
+    let first = texts.next()?.as_ref().to_owned();
+    Some(texts.fold(first, |all, text| all + between + text.as_ref()))
+}
+
 /// `1h30m`.
 pub(crate) fn span(seconds: i64) -> String {
     let parts = [
@@ -46,14 +56,8 @@ pub(crate) fn span(seconds: i64) -> String {
         (seconds % 60, 's'),
     ];
     let some = parts.iter().filter(|(number, _)| *number > 0);
-    let text: String = some
-        .map(|(number, unit)| format!("{number}{unit}"))
-        .collect();
-    if text.is_empty() {
-        "0s".to_owned()
-    } else {
-        text
-    }
+    let some = some.map(|(number, unit)| format!("{number}{unit}"));
+    joined(some, "").unwrap_or_else(|| "0s".to_owned())
 }
 
 /// A character that is not seen, is seen as another one, or acts: on a terminal, or on the order of what is read.

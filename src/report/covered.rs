@@ -63,9 +63,7 @@ impl<'a> Review<'a> {
             plan,
             saved: saved.collect(),
             shown: shown.map(|one| (one.room.as_str(), one)).collect(),
-            muted: muted
-                .map(|one| (one.room.as_str(), &*one.attributes))
-                .collect(),
+            muted: muted.map(|one| (&*one.room, &*one.attributes)).collect(),
         }
     }
 

@@ -188,6 +188,7 @@ impl DriftReport {
         left_out: LeftOut,
         require_visible: Option<u64>,
     ) -> Self {
+        let idle = drift.idle.iter();
         Self {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
@@ -195,9 +196,7 @@ impl DriftReport {
             left_out,
             require_visible,
             rooms: drift.rooms.iter().map(RoomReport::from).collect(),
-            idle_mutes: drift
-                .idle
-                .iter()
+            idle_mutes: idle
                 .map(|(at, idle)| idle_mute(&mutes[*at], *idle))
                 .collect(),
             warning,
@@ -221,11 +220,8 @@ impl DriftReport {
     pub(crate) fn too_blind(&self) -> Option<String> {
         let required = self.require_visible?;
         let Checked { managed, visible } = self.summary.attributes;
-        let text = || {
-            format!(
-                "only {visible} of {managed} managed attributes could be checked, less than {required}%"
-            )
-        };
+        let few = format!("only {visible} of {managed} managed attributes");
+        let text = || format!("{few} could be checked, less than {required}%");
         self.summary.attributes.is_below(required).then(text)
     }
 }
@@ -233,13 +229,8 @@ impl DriftReport {
 impl RoomReport {
     /// Whether the service is not as it was applied.
     fn has_moved(&self) -> bool {
-        let moved = [
-            Verdict::Drifted,
-            Verdict::Missing,
-            Verdict::Conflict,
-            Verdict::Muted,
-        ];
-        moved.contains(&self.verdict)
+        use Verdict::{Conflict, Drifted, Missing, Muted};
+        [Drifted, Missing, Conflict, Muted].contains(&self.verdict)
     }
 }
 

@@ -46,21 +46,17 @@ impl Excerpt {
             if chars.end <= from || until <= chars.start {
                 continue;
             }
-            let part = if *same {
-                let text = self.text.get(bytes.clone()).unwrap_or_default();
-                let at = |char: usize| {
-                    let within = char.saturating_sub(chars.start);
-                    let offset = text.char_indices().nth(within).map_or(text.len(), |c| c.0);
-                    bytes.start + offset
-                };
-                at(from)..at(until)
-            } else {
-                bytes.clone()
+            let text = self.text.get(bytes.clone()).unwrap_or_default();
+            let at = |char: usize| {
+                let within = char.saturating_sub(chars.start);
+                let offset = text.char_indices().nth(within).map_or(text.len(), |c| c.0);
+                bytes.start + offset
             };
-            span = Some(match span {
-                Some(before) => before.start..part.end,
-                None => part,
-            });
+            let part = match same {
+                true => at(from)..at(until),
+                false => bytes.clone(),
+            };
+            span = Some(span.map_or(part.start, |before| before.start)..part.end);
         }
         let end = self.text.len();
         let span = span.unwrap_or(end..end);
@@ -84,16 +80,14 @@ impl Excerpt {
         }
     }
 
-    fn masked(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.push(text, MASK);
-        }
-    }
-
     fn value(&mut self, key: &str, value: &str) {
         let (value, comment) = split_comment(value);
         match attribute(key) {
-            Some(attribute) if attribute.is_secret() && !is_reference(value) => self.masked(value),
+            Some(attribute)
+                if attribute.is_secret() && !is_reference(value) && !value.is_empty() =>
+            {
+                self.push(value, MASK);
+            }
             Some(attribute) if attribute.is_secret() || is_scalar(value) => self.plain(value),
             _ => self.words(value),
         }
@@ -192,11 +186,12 @@ fn is_scalar(value: &str) -> bool {
 
 /// `${env:NAME}` alone shows only a name.
 fn is_reference(value: &str) -> bool {
-    let inner = value.trim().trim_matches(['"', '\'']);
-    inner
-        .strip_prefix("${env:")
-        .and_then(|rest| rest.strip_suffix('}'))
-        .is_some_and(crate::model::reference::is_variable)
+    let inner = value
+        .trim()
+        .trim_matches(['"', '\''])
+        .strip_prefix("${env:");
+    let name = inner.and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(crate::model::reference::is_variable)
 }
 
 /// A word that says nothing about anybody.
@@ -206,17 +201,11 @@ fn is_known(word: &str) -> bool {
         "private",
     ];
     let lower = word.to_ascii_lowercase();
-    let is_number = || {
-        word.len() <= 6
-            && word
-                .chars()
-                .all(|c| c.is_ascii_digit() || "+-._".contains(c))
-    };
-    WORDS.contains(&lower.as_str())
-        || is_number()
-        || attributes()
-            .iter()
-            .any(|attribute| attribute.name.eq_ignore_ascii_case(word))
+    let is_digit = |c: char| c.is_ascii_digit() || "+-._".contains(c);
+    let is_number = word.len() <= 6 && word.chars().all(is_digit);
+    let mut keys = attributes().iter().map(|attribute| attribute.name);
+    let mut is_key = || keys.any(|key| key.eq_ignore_ascii_case(word));
+    is_number || WORDS.contains(&lower.as_str()) || is_key()
 }
 
 #[cfg(test)]

@@ -17,10 +17,9 @@ pub(crate) fn github(view: View, detail: Detail) -> String {
     };
     let mut text = String::new();
     let said = |remark: &Remark| format!("{}: {remark}", remark.label);
-    let (notices, doubts): (Vec<&Remark>, Vec<&Remark>) = view
-        .remarks
-        .iter()
-        .partition(|remark| remark.weight == Weight::Notice);
+    let remarks = view.remarks.iter();
+    let (notices, doubts): (Vec<&Remark>, Vec<&Remark>) =
+        remarks.partition(|remark| remark.weight == Weight::Notice);
     for remark in doubts {
         command(&mut text, remark.weight, None, &view.title, &said(remark));
     }

@@ -9,7 +9,7 @@ pub(crate) fn junit(view: &View) -> String {
     let marks = marks(view);
     let failures = marks
         .iter()
-        .filter(|mark| mark.weight != Weight::Notice)
+        .filter(|one| one.weight != Weight::Notice)
         .count();
     // The counts are a test of their own, which always passes: a file without any would be an error to Jenkins.
     let (tests, title) = (marks.len() + 1, xml(&view.title));
@@ -18,12 +18,8 @@ pub(crate) fn junit(view: &View) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"roomctl\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">\n  \
          <testsuite name=\"{title}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\">\n"
     );
-    case(
-        &mut text,
-        &class,
-        &view.title,
-        &said(&closing(view).join("\n")),
-    );
+    let counts = said(&closing(view).join("\n"));
+    case(&mut text, &class, &view.title, &counts);
     for mark in &marks {
         case(&mut text, &class, &mark.name, &outcome(mark));
     }

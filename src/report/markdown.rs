@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::values::{capitalized, printable};
 use super::view::{Item, Line, Remark, View, Weight};
-use crate::model::words::count;
+use crate::model::words::{count, joined};
 
 /// Most doubts about a report that are named in its head, those that stop it first.
 const MOST_DOUBTS: usize = 20;
@@ -71,10 +71,8 @@ fn secrets(view: &View, with_variables: bool) -> String {
         };
         let _ = writeln!(text, "- secrets go to {address}{variables} in {rooms}");
     }
-    match text.is_empty() {
-        true => text,
-        false => format!("\n{text}"),
-    }
+    let above = if text.is_empty() { "" } else { "\n" };
+    format!("{above}{text}")
 }
 
 /// As much of a text as a reader of a comment takes in: whoever writes it must not push anything else out.
@@ -96,19 +94,16 @@ fn as_many_as_fit(view: &View, items: &[String], most: usize) -> Option<String> 
     by_weight.sort_by_key(|(item, _)| (!item.is_kept(), item.weight));
     for (one, item) in by_weight {
         if listed.len() + item.len() + LINE > most {
-            match one.is_kept() {
-                true => return None,
-                false => break,
+            if one.is_kept() {
+                return None;
             }
+            break;
         }
         listed.push_str(item);
         number += 1;
     }
-    let _ = writeln!(
-        listed,
-        "- … and {} more that are not shown",
-        items.len() - number
-    );
+    let more = items.len() - number;
+    let _ = writeln!(listed, "- … and {more} more that are not shown");
     (number > 0 && listed.len() <= most).then_some(listed)
 }
 
@@ -121,11 +116,8 @@ fn counts_only(
     let title = inert(&view.title);
     let counts = view.summary();
     let rest = "The rest is too long to be shown here.";
-    let effects = view
-        .effects
-        .iter()
-        .map(|effect| format!("**{}**, ", effect.name));
-    let effects: String = effects.collect();
+    let effects = view.effects.iter();
+    let effects: String = effects.map(|one| format!("**{}**, ", one.name)).collect();
     let kept = view.items.iter().filter(|item| item.is_kept());
     let kept: String = kept.map(|one| item(one, Form::Rooms)).collect();
     let needed = secrets(view, false);
@@ -158,24 +150,19 @@ fn head(view: &View, marker: &str) -> String {
     doubts.retain(|remark| remark.weight != Weight::Notice);
     doubts.sort_by_key(|remark| remark.weight);
     for remark in doubts.iter().take(MOST_DOUBTS) {
-        let _ = writeln!(
-            text,
-            "> **{}:** {}\n",
-            remark.label,
-            inert(&cut(&remark.text))
-        );
+        let (label, said) = (remark.label, inert(&cut(&remark.text)));
+        let _ = writeln!(text, "> **{label}:** {said}\n");
     }
     if doubts.len() > MOST_DOUBTS {
         let more = count((doubts.len() - MOST_DOUBTS) as u64, "more doubt");
         let _ = writeln!(text, "> … and {more}\n");
     }
     for effect in &view.effects {
+        let rooms = effect.rooms.list(|name| code(&cut(name)));
         let _ = writeln!(
             text,
-            "- ⚠️ **{}**: {}: {}",
-            effect.name,
-            effect.sentence,
-            effect.rooms.list(|name| code(&cut(name)))
+            "- ⚠️ **{}**: {}: {rooms}",
+            effect.name, effect.sentence
         );
     }
     if !view.effects.is_empty() {
@@ -184,13 +171,12 @@ fn head(view: &View, marker: &str) -> String {
     if let Some(nothing) = view.nothing {
         let _ = writeln!(text, "**{}**\n", capitalized(nothing));
     }
-    if !view.counts.is_empty() {
-        let counts: Vec<String> = view
-            .counts
-            .iter()
-            .map(|(name, n)| format!("**{n}** {name}"))
-            .collect();
-        let _ = writeln!(text, "{}\n", counts.join(" · "));
+    let counts = view
+        .counts
+        .iter()
+        .map(|(name, n)| format!("**{n}** {name}"));
+    if let Some(counts) = joined(counts, " · ") {
+        let _ = writeln!(text, "{counts}\n");
     }
     text.truncate(text.trim_end().len());
     text + "\n\n"
@@ -202,11 +188,9 @@ fn tail(view: &View) -> String {
         if remark.weight == Weight::Notice {
             let (label, said) = (remark.label, inert(&cut(&remark.text)));
             // Of a link each letter is one that may stand in one.
-            let link = remark
-                .link
-                .iter()
-                .map(|link| format!(" <a href=\"{}\">log</a>", inert(link)));
-            let link: String = link.collect();
+            let link = remark.link.as_deref().map(inert);
+            let link = link.map(|link| format!(" <a href=\"{link}\">log</a>"));
+            let link = link.unwrap_or_default();
             let _ = write!(text, "\n<sub>{label}: {said}{link}</sub>\n");
         }
     }
@@ -249,8 +233,8 @@ fn title(item: &Item, form: Form) -> String {
             let _ = write!(text, " · {}", one_line(only));
         }
         several => {
-            let names: Vec<String> = several.iter().map(|line| code(&line.name)).collect();
-            let _ = write!(text, " · {}", names.join(", "));
+            let names = joined(several.iter().map(|line| code(&line.name)), ", ");
+            let _ = write!(text, " · {}", names.unwrap_or_default());
         }
     }
     for effect in &item.effects {
@@ -259,9 +243,8 @@ fn title(item: &Item, form: Form) -> String {
     if let Some(place) = item.place() {
         let _ = write!(text, " · {}", code(&place));
     }
-    let said: Vec<String> = item.said().map(|said| inert(said)).collect();
-    if !said.is_empty() {
-        let _ = write!(text, ": {}", said.join("; "));
+    if let Some(said) = joined(item.said().map(|said| inert(said)), "; ") {
+        let _ = write!(text, ": {said}");
     }
     text
 }
@@ -287,20 +270,13 @@ fn folded(item: &Item, title: &str) -> String {
 /// The rooms of a group: as many as a reader looks through.
 fn members(item: &Item) -> String {
     const MOST: usize = 200;
-    let names: Vec<String> = item
-        .members
-        .iter()
-        .take(MOST)
-        .map(|member| code(&member.name))
-        .collect();
+    let names = item.members.iter().take(MOST);
+    let names = joined(names.map(|member| code(&member.name)), ", ");
     let more = match item.members.len().saturating_sub(MOST) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    match names.is_empty() {
-        true => String::new(),
-        false => format!("{}{more}\n\n", names.join(", ")),
-    }
+    names.map_or_else(String::new, |names| format!("{names}{more}\n\n"))
 }
 
 /// Who says what, one line an attribute.
@@ -314,12 +290,8 @@ fn table(item: &Item) -> String {
             .each_ref()
             .map(|side| side.as_deref().map_or_else(|| "–".to_owned(), code));
         let note = line.notes().map(|note| inert(&note)).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "| {} | {} | {note} |",
-            code(&line.name),
-            sides.join(" | ")
-        );
+        let (name, sides) = (code(&line.name), sides.join(" | "));
+        let _ = writeln!(text, "| {name} | {sides} | {note} |");
     }
     text + "\n"
 }
@@ -348,8 +320,8 @@ fn diff(item: &Item) -> String {
 fn one_line(line: &Line) -> String {
     let note = line.notes().map(|note| format!("({})", inert(&note)));
     let values = Some(line.values(code)).filter(|values| !values.is_empty());
-    let said: Vec<String> = values.into_iter().chain(note).collect();
-    format!("{}: {}", code(&line.name), said.join(" "))
+    let said = joined(values.into_iter().chain(note), " ");
+    format!("{}: {}", code(&line.name), said.unwrap_or_default())
 }
 
 fn code(text: &str) -> String {

@@ -7,6 +7,7 @@ use super::github::message;
 use super::values;
 use super::view::{Item, Remark, View, Weight};
 use crate::model::digest::sha256;
+use crate::model::words::joined;
 
 pub(super) struct Mark<'a> {
     /// `privacy-required`, `plan-update`, `drift-missing`.
@@ -31,10 +32,8 @@ impl Mark<'_> {
 
 /// The doubts about the report as a whole, and its items.
 pub(super) fn marks(view: &View) -> Vec<Mark<'_>> {
-    let doubts = view
-        .remarks
-        .iter()
-        .filter(|remark| remark.weight != Weight::Notice);
+    let doubts = view.remarks.iter();
+    let doubts = doubts.filter(|remark| remark.weight != Weight::Notice);
     let mut marks: Vec<Mark<'_>> = doubts.map(|remark| of_remark(view, remark)).collect();
     marks.extend(view.items.iter().map(|item| of_item(view, item)));
     let mut seen: HashMap<String, u32> = HashMap::new();
@@ -78,10 +77,8 @@ fn of_item<'a>(view: &View, item: &'a Item) -> Mark<'a> {
         [item.name.as_str()].into_iter().chain(attributes).collect()
     };
     // From the top of the repository, as readers of these forms have it.
-    let file = item
-        .file
-        .as_deref()
-        .map(|file| file.trim_start_matches("./"));
+    let file = item.file.as_deref();
+    let file = file.map(|file| file.trim_start_matches("./"));
     let fingerprint = format!("{rule}\0{}\0{}", file.unwrap_or_default(), about.join("\0"));
     Mark {
         rule,
@@ -97,21 +94,16 @@ fn of_item<'a>(view: &View, item: &'a Item) -> Mark<'a> {
 
 /// What is said at the end of every form: the counts, and what is only to be known.
 pub(super) fn closing(view: &View) -> Vec<String> {
-    let notices = view
-        .remarks
-        .iter()
-        .filter(|remark| remark.weight == Weight::Notice);
+    let notices = view.remarks.iter();
+    let notices = notices.filter(|remark| remark.weight == Weight::Notice);
     let notices = notices.map(|remark| format!("{}: {}", remark.label, remark.text));
-    [format!("{}: {}", view.heading(), view.summary())]
-        .into_iter()
-        .chain(notices)
-        .collect()
+    let counts = format!("{}: {}", view.heading(), view.summary());
+    [counts].into_iter().chain(notices).collect()
 }
 
 /// Lower-case words with hyphens between them.
 fn slug(text: &str) -> String {
-    let words = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-").to_lowercase()
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let words = joined(words.filter(|word| !word.is_empty()), "-");
+    words.unwrap_or_default().to_lowercase()
 }

@@ -1,6 +1,6 @@
 //! A drift check as counters for node-exporter's textfile collector, in the Prometheus text format.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use super::DriftReport;
 use crate::planner::drift::Checked;
@@ -17,35 +17,21 @@ pub(crate) fn metrics(report: &DriftReport, before: Option<&str>, now: i64) -> S
         0 => Some(now),
         _ => before.and_then(last_success),
     };
-    let gauges = [
-        (
-            "roomctl_attributes_managed",
-            "Attributes that are managed.",
-            i64::try_from(managed).ok(),
-        ),
-        (
-            "roomctl_attributes_visible",
-            "Managed attributes that could be checked.",
-            i64::try_from(visible).ok(),
-        ),
-        (
-            "roomctl_drift_last_run_timestamp_seconds",
-            "When drift was last checked.",
-            Some(now),
-        ),
-        (
-            LAST_SUCCESS,
-            "When every room could last be read.",
-            last_success,
-        ),
-    ];
-    for (name, help, value) in gauges {
-        if let Some(value) = value {
-            let _ = writeln!(
-                text,
-                "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{app=\"{app}\"}} {value}"
-            );
-        }
+    let mut gauge = |name: &str, help: &str, value: &dyn Display| {
+        let about = format!("# HELP {name} {help}\n# TYPE {name} gauge");
+        let _ = writeln!(text, "{about}\n{name}{{app=\"{app}\"}} {value}");
+    };
+    gauge(
+        "roomctl_attributes_managed",
+        "Attributes that are managed.",
+        &managed,
+    );
+    let checked = "Managed attributes that could be checked.";
+    gauge("roomctl_attributes_visible", checked, &visible);
+    let last_run = "roomctl_drift_last_run_timestamp_seconds";
+    gauge(last_run, "When drift was last checked.", &now);
+    if let Some(at) = last_success {
+        gauge(LAST_SUCCESS, "When every room could last be read.", &at);
     }
     text
 }
@@ -56,10 +42,8 @@ fn rooms(report: &DriftReport) -> String {
         "# HELP roomctl_drift_rooms Rooms by verdict of the last drift check.\n# TYPE roomctl_drift_rooms gauge\n",
     );
     for (verdict, number) in report.summary.counts() {
-        let _ = writeln!(
-            text,
-            "roomctl_drift_rooms{{app=\"{app}\",verdict=\"{verdict}\"}} {number}"
-        );
+        let labels = format!("app=\"{app}\",verdict=\"{verdict}\"");
+        let _ = writeln!(text, "roomctl_drift_rooms{{{labels}}} {number}");
     }
     text
 }

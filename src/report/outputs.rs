@@ -1,7 +1,5 @@
 //! A report as outputs of a workflow's step: `NAME=VALUE` lines for later steps to decide by.
 
-use std::fmt::Write;
-
 use super::any::AnyReport;
 use crate::model::Effect;
 
@@ -25,10 +23,6 @@ pub(crate) fn outputs(report: &AnyReport) -> String {
         }
         AnyReport::Validate(_) => (0, 0, 0, Vec::new()),
     };
-    let mut text = String::new();
-    let _ = writeln!(text, "changes={changes}");
-    let _ = writeln!(text, "drift={drift}");
-    let _ = writeln!(text, "pending={pending}");
-    let _ = writeln!(text, "effects={}", effects.join(" "));
-    text
+    let effects = effects.join(" ");
+    format!("changes={changes}\ndrift={drift}\npending={pending}\neffects={effects}\n")
 }

@@ -10,6 +10,7 @@ use super::{AllowedReport, StateId, UndeclaredRoom, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::value::plain;
+use crate::model::words::joined;
 use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Run, Stored};
 use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
@@ -268,7 +269,6 @@ impl PlanReport {
             let origins = origins.get(&change.room).unwrap_or(&nowhere);
             change_report(change, origins, explained)
         });
-        let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         let mut report = Self {
             app: plan.app.clone(),
             state: StateId::new(&plan.lineage, plan.serial),
@@ -289,7 +289,7 @@ impl PlanReport {
             unreadable: plan.unreadable.iter().map(UnreadableReport::from).collect(),
             muted: muted(plan),
             undeclared: UndeclaredRoom::all(&plan.undeclared, |moved| (moved, &[])),
-            guard: (!reasons.is_empty()).then(|| reasons.join("\n")),
+            guard: joined(refusals.iter().map(ToString::to_string), "\n"),
             allowed: Vec::new(),
             needs: needs(plan),
             run: Run::default(),

@@ -19,6 +19,7 @@ use super::saved::SavedPlan;
 use super::{PlanReport, StateId};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
+use crate::model::words::joined;
 use crate::model::{Origins, RoomOrigins, Value, Wanted, WantedRoom};
 use crate::planner::limits::{Limits, refusals_of};
 use crate::planner::{Action, Cause, Narrowed, SavedChange, State};
@@ -257,8 +258,7 @@ impl Check<'_> {
         let steps = self.saved.changes.iter().zip(&self.shown.changes);
         let steps = steps.map(|(one, shown)| (&one.room, one.is_managed, shown.effects.as_slice()));
         let refusals = refusals_of(&steps.collect::<Vec<_>>(), terms.managed, &self.limits());
-        let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        let guard = (!reasons.is_empty()).then(|| reasons.join("\n"));
+        let guard = joined(refusals.iter().map(ToString::to_string), "\n");
         (guard != self.shown.guard).then_some("the guard")
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::marks::{Mark, closing, marks};
 use super::view::{View, Weight};
+use crate::model::words::escaped;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -15,10 +16,8 @@ pub(crate) fn sarif(view: &View) -> Result<String, serde_json::Error> {
     let rules: BTreeSet<&str> = marks.iter().map(|mark| mark.rule.as_str()).collect();
     let rules: Vec<&str> = rules.into_iter().collect();
     let results: Vec<Json> = marks.iter().map(|mark| result(mark, &rules)).collect();
-    let notes = closing(view).into_iter();
-    let notes: Vec<Json> = notes
-        .map(|text| json!({"level": "note", "message": {"text": text}}))
-        .collect();
+    let note = |text: String| json!({"level": "note", "message": {"text": text}});
+    let notes: Vec<Json> = closing(view).into_iter().map(note).collect();
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -69,13 +68,6 @@ fn result(mark: &Mark<'_>, rules: &[&str]) -> Json {
 
 /// A path as a reference of a URI.
 fn uri(path: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let mut uri = String::new();
-    for byte in path.bytes() {
-        match plain(byte) {
-            true => uri.push(char::from(byte)),
-            false => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri
+    let plain = |_, byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    escaped(path, '%', plain)
 }

@@ -156,20 +156,17 @@ impl SavedPlan {
         let shown = report.changes.iter();
         let shown = shown.filter(|change| change.action != Action::Orphan);
         let mut pairs = self.changes.iter().zip(shown.clone());
-        let keeps_to_its_mode =
-            !self.mode.drift_only || pairs.all(|(one, shown)| puts_back(one, shown));
+        let puts_back = !self.mode.drift_only || pairs.all(|(one, shown)| puts_back(one, shown));
         let shown = shown.map(|change| (change.room.as_str(), change.action));
-        let listed = self
-            .changes
-            .iter()
-            .map(|one| (one.room.as_str(), one.action));
+        let listed = self.changes.iter();
+        let listed = listed.map(|one| (one.room.as_str(), one.action));
         report.app == self.app
             && report.state == self.state
             && report.sandbox == (self.target.address == Target::SANDBOX)
             && report.allowed == self.terms.allowed()
             && report.summary == report.counted()
             && shown.eq(listed)
-            && keeps_to_its_mode
+            && puts_back
             && self.adds_up(report)
     }
 

@@ -149,8 +149,8 @@ fn sent(doubts: &Doubts) -> BTreeMap<String, Vec<Json>> {
 }
 
 fn values(settings: &StoredSettings) -> BTreeMap<String, Json> {
+    let settings = settings.iter();
     settings
-        .iter()
         .map(|(name, value)| (name.clone(), shown(value)))
         .collect()
 }

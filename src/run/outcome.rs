@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::disk::crash_point::crash_point;
 use crate::model::effect::Held;
 use crate::model::value::stored;
+use crate::model::words::joined;
 use crate::model::{Effect, LiveRoom, Run, Stored, StoredSettings};
 use crate::planner::limits::more_moved;
 use crate::planner::memory::Record;
@@ -129,8 +130,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let beside = (!undeclared.is_empty()).then(|| beside.to_owned());
         let not_allowed = not_allowed.map(|why| format!("not allowed: {why}"));
         let said = [anothers, left_alone, beside, not_allowed];
-        let said: Vec<String> = said.into_iter().flatten().collect();
-        let message = (!said.is_empty()).then(|| said.join("; "));
+        let message = joined(said.into_iter().flatten(), "; ");
         Receipt {
             overridden: comparison.overridden,
             unobservable: comparison.unobservable,
@@ -262,10 +262,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             Outcome::Refused
         };
         let created = self.action == Action::Create && self.tally.perhaps_written;
-        let made = if created {
-            "a room was created, and "
-        } else {
-            ""
+        let made = match created {
+            true => "a room was created, and ",
+            false => "",
         };
         let message = format!("{made}{}", named_otherwise(theirs));
         Ok(self.receipt(outcome, Some(message)))
@@ -350,9 +349,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     pub(super) fn asserted(&self) -> Option<i64> {
         let before = self.before.asserted;
         match self.tally.sent_write {
-            true => before
-                .map(|before| before.saturating_add(1))
-                .max(Some(self.crew.now)),
+            true => Some(self.crew.now).max(before.map(|before| before.saturating_add(1))),
             false => before,
         }
     }

@@ -78,9 +78,7 @@ impl<T: Transport> Crew<T> {
             limits: limits.clone(),
             now: plan.now,
             run: run.clone(),
-            ahead: usize::try_from(ahead)
-                .unwrap_or(AHEAD_UNLIMITED)
-                .min(AHEAD_UNLIMITED),
+            ahead: ahead.min(AHEAD_UNLIMITED as u128) as usize,
             intents: Mutex::default(),
             written: AtomicUsize::new(0),
             durable: AtomicUsize::new(0),
@@ -128,10 +126,8 @@ impl<T: Transport> Crew<T> {
     fn write_intents(&self, intents: &mut VecDeque<(usize, Durable)>) -> Result<(), StoreError> {
         let from = self.written.load(Ordering::Acquire);
         let upto = (from + self.ahead + 1).min(self.tasks.len());
-        let events: Vec<Event> = self.tasks[from..upto]
-            .iter()
-            .filter_map(|task| task.intent(&self.salt))
-            .collect();
+        let tasks = self.tasks[from..upto].iter();
+        let events: Vec<Event> = tasks.filter_map(|task| task.intent(&self.salt)).collect();
         if from < upto {
             intents.push_back((upto, self.recorder.record(&events)?));
             self.written.store(upto, Ordering::Release);
@@ -144,10 +140,8 @@ impl<T: Transport> Crew<T> {
         let written = self.written.load(Ordering::Acquire);
         let from = self.next.load(Ordering::Relaxed).min(written);
         let rest = self.tasks[from..written].iter();
-        let events: Vec<Event> = rest
-            .filter(|task| task.is_announced())
-            .map(Task::withdrawal)
-            .collect();
+        let announced = rest.filter(|task| task.is_announced());
+        let events: Vec<Event> = announced.map(Task::withdrawal).collect();
         if events.is_empty() {
             return;
         }
@@ -175,13 +169,8 @@ impl<T: Transport> Crew<T> {
         if index >= self.next.load(Ordering::Relaxed) {
             return self.not_tried(change);
         }
-        let message = "left while it was under way";
-        Receipt::new(
-            &change.room,
-            change.action,
-            Outcome::Unknown,
-            Some(message.to_owned()),
-        )
+        let message = Some("left while it was under way".to_owned());
+        Receipt::new(&change.room, change.action, Outcome::Unknown, message)
     }
 
     pub(super) fn not_tried(&self, change: &Change) -> Receipt {

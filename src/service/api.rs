@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 use crate::disk::budget;
 use crate::model::catalogue::{Attribute, Kind, attribute};
 use crate::model::value::plain;
+use crate::model::words::joined;
 use crate::model::{Live, LiveRoom, RoomName, Scalar, Secret, Settings, Value};
 use crate::planner::Gone;
 use crate::service::end::{End, Try};
@@ -178,16 +179,12 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretF
         400..=499 if is_missing(&said) => End::Missing(Gone::Missing),
         400..=499 if is_taken(&said) || (is_own && answer.status == 409) => End::Exists(message()),
         500..=599 => {
-            let trouble = Trouble::Failed(answer.retry_after);
             // A server that breaks may have written before it did.
-            return Try::Trouble(
-                trouble,
-                if request.writes() {
-                    End::Unknown(message())
-                } else {
-                    End::Refused(message())
-                },
-            );
+            let end = match request.writes() {
+                true => End::Unknown(message()),
+                false => End::Refused(message()),
+            };
+            return Try::Trouble(Trouble::Failed(answer.retry_after), end);
         }
         _ => refused(message()),
     })
@@ -198,11 +195,8 @@ fn list(json: Option<&Json>, message: impl Fn() -> String, filter: &SecretFilter
     let Some(rooms) = json.and_then(only_array) else {
         return End::Unknown(message());
     };
-    match rooms
-        .iter()
-        .map(Listed::deserialize)
-        .collect::<Result<Vec<_>, _>>()
-    {
+    let rooms: Result<Vec<_>, _> = rooms.iter().map(Listed::deserialize).collect();
+    match rooms {
         Ok(rooms) => names(rooms, filter),
         Err(_) => End::Unknown("the list holds something that is not a room".to_owned()),
     }
@@ -221,13 +215,8 @@ fn names(rooms: Vec<Listed>, filter: &SecretFilter) -> End {
     let shown = |room: &Listed| {
         !is_on(&room.archived) && !room.name.is_empty() && !filter.gives_away(&room.name)
     };
-    End::Rooms(
-        rooms
-            .into_iter()
-            .filter(shown)
-            .map(|room| room.name)
-            .collect(),
-    )
+    let shown = rooms.into_iter().filter(shown);
+    End::Rooms(shown.map(|room| room.name).collect())
 }
 
 /// The array that `json` is, or the only one that it holds.
@@ -285,10 +274,8 @@ fn success(
             return End::Named(filter.message(named));
         }
         Some(named) => {
-            return End::Unknown(format!(
-                "the answer is about another room, `{}`",
-                filter.message(named)
-            ));
+            let other = filter.message(named);
+            return End::Unknown(format!("the answer is about another room, `{other}`"));
         }
     }
     // Also after a write: whatever became of it, nobody can join an archived room.
@@ -300,10 +287,9 @@ fn success(
 
 /// A success that does not show the room. After a write, the room has to be read.
 fn not_shown(request: &Request<'_>, message: String) -> End {
-    if request.writes() {
-        End::NotShown(message)
-    } else {
-        End::Unknown(message)
+    match request.writes() {
+        true => End::NotShown(message),
+        false => End::Unknown(message),
     }
 }
 
@@ -311,18 +297,16 @@ fn not_shown(request: &Request<'_>, message: String) -> End {
 fn live_room(object: &Map<String, Json>, filter: &SecretFilter, clean: bool) -> LiveRoom {
     let gives_away = |text: &str| !clean && filter.gives_away(text);
     let id = object.get("_id").and_then(Json::as_str);
+    let id = id.filter(|id| is_id(id) && !filter.gives_away(id));
+    let settings = object.iter();
+    let settings = settings.filter(|(name, _)| attribute(name).is_some() || !gives_away(name));
+    let settings = settings.map(|(name, value)| {
+        let secret = attribute(name).is_some_and(Attribute::is_secret);
+        (name.clone(), live(value, secret, &gives_away))
+    });
     LiveRoom {
-        id: id
-            .filter(|id| is_id(id) && !filter.gives_away(id))
-            .map(str::to_owned),
-        settings: object
-            .iter()
-            .filter(|(name, _)| attribute(name).is_some() || !gives_away(name))
-            .map(|(name, value)| {
-                let secret = attribute(name).is_some_and(Attribute::is_secret);
-                (name.clone(), live(value, secret, &gives_away))
-            })
-            .collect(),
+        id: id.map(str::to_owned),
+        settings: settings.collect(),
     }
 }
 
@@ -348,14 +332,10 @@ fn live(value: &Json, secret: bool, gives_away: &impl Fn(&str) -> bool) -> Live 
             Live::Secret(Secret::new(text.as_str()))
         }
         Json::String(text) => Live::from(text.as_str()),
-        other => {
-            let text = other.to_string();
-            if gives_away(&text) {
-                Live::Secret(Secret::new(text))
-            } else {
-                Live::from(text)
-            }
-        }
+        other => match other.to_string() {
+            text if gives_away(&text) => Live::Secret(Secret::new(text)),
+            text => Live::from(text),
+        },
     }
 }
 
@@ -389,45 +369,29 @@ fn says(said: &[String], words: &str) -> bool {
 
 /// What the service says, in each of the places where it is known to say something; what says most is first.
 fn said(json: &Json) -> Vec<String> {
-    let places = [
-        "/message",
-        "/error",
-        "/error/message",
-        "/error/details",
-        "/reason",
-    ];
-    let texts = places.map(|path| json.pointer(path).and_then(Json::as_str).map(str::to_owned));
-    details(json)
-        .into_iter()
-        .chain(texts.into_iter().flatten())
-        .collect()
+    let places = "/message /error /error/message /error/details /reason".split(' ');
+    let texts = places.filter_map(|path| json.pointer(path)?.as_str().map(str::to_owned));
+    details(json).into_iter().chain(texts).collect()
 }
 
 fn message(answer: &Answer, json: Option<&Json>, said: &[String], filter: &SecretFilter) -> String {
     match said.first() {
         Some(said) => format!("HTTP {}: {}", answer.status, filter.message(said)),
-        None => format!(
-            "HTTP {} with {} instead of a room",
-            answer.status,
-            what_came(answer, json, filter)
-        ),
+        None => {
+            let what = what_came(answer, json, filter);
+            format!("HTTP {} with {what} instead of a room", answer.status)
+        }
     }
 }
 
 /// The list of a schema validator: what is wrong, and where.
 fn details(json: &Json) -> Option<String> {
     let list = json.pointer("/error/details")?.as_array()?;
-    let said: Vec<String> = list
-        .iter()
-        .filter_map(|entry| {
-            let message = entry
-                .get("message")
-                .and_then(Json::as_str)
-                .or(entry.as_str())?;
-            Some(message.to_owned())
-        })
-        .collect();
-    (!said.is_empty()).then(|| said.join("; "))
+    let said = |entry: &'_ Json| -> Option<String> {
+        let message = entry.get("message").and_then(Json::as_str);
+        message.or(entry.as_str()).map(str::to_owned)
+    };
+    joined(list.iter().filter_map(said), "; ")
 }
 
 /// What kind of thing came, and how much of it. Nothing of a body that does not parse is repeated: it is

@@ -120,11 +120,8 @@ impl Http {
         let retry_after = retry_after(response.headers(), SystemTime::now());
         let content_type = content_type(response.headers());
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.trouble(error))?
-        {
+        let trouble = |error| self.trouble(error);
+        while let Some(chunk) = response.chunk().await.map_err(trouble)? {
             if body.len() + chunk.len() > limit {
                 return Err(TransportError::TooLarge(status));
             }
@@ -212,12 +209,8 @@ fn describe(error: reqwest::Error) -> String {
 
 fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let value = value
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    value.trim().to_ascii_lowercase()
+    let value = value.and_then(|value| value.split(';').next());
+    value.unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// The wait that an answer asks for, given in seconds or as a date. A date that has passed: no wait.

@@ -216,8 +216,8 @@ fn private_part(url: &str) -> &str {
     if rest.contains('@') {
         return rest;
     }
-    rest.split_once(['/', '?', '#'])
-        .map_or("", |(_, path)| path)
+    let path = rest.split_once(['/', '?', '#']);
+    path.map_or("", |(_, path)| path)
 }
 
 #[cfg(test)]

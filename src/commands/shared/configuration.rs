@@ -129,9 +129,8 @@ fn search() -> Result<(Option<PathBuf>, Vec<PathBuf>), Failure> {
 
 /// Whether a directory holds a configuration, by whichever name.
 pub(crate) fn is_in(directory: &Path) -> bool {
-    NAMES
-        .iter()
-        .any(|name| directory.join(name).is_symlink() || directory.join(name).exists())
+    let mut paths = NAMES.iter().map(|name| directory.join(name));
+    paths.any(|path| path.is_symlink() || path.exists())
 }
 
 /// The other name of a configuration, if `name` is one and the directory has that instead.

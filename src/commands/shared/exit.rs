@@ -58,6 +58,18 @@ pub(crate) fn help() -> String {
     format!("Exit codes:\n{}", lines.concat())
 }
 
+impl Exit {
+    /// How a run ends that took over so much, and not so much.
+    pub(crate) fn of_taken(done: u64, unreadable: u64, refused: u64) -> Self {
+        match (done, unreadable, refused) {
+            (_, 0, 0) => Self::Done,
+            (1.., ..) => Self::Partial,
+            (0, 1.., _) => Self::Service,
+            (0, 0, _) => Self::Refused,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -118,8 +118,7 @@ fn lets_through(here: &Workspace, base: &Configuration, weaker: &mut [Weakening]
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            one.words
-                .push_str(&format!("; the base refuses {place}{more}"));
+            one.words += &format!("; the base refuses {place}{more}");
         }
     }
     !refused.is_empty()
@@ -252,10 +251,9 @@ fn read<T>(
     parse: impl Fn(&str) -> Result<T, (Place, String)>,
 ) -> Result<Result<Option<BTreeMap<String, T>>, String>, GitError> {
     let here = Path::new(".");
-    let directory = if directory.as_os_str().is_empty() {
-        here
-    } else {
-        directory
+    let directory = match directory.as_os_str().is_empty() {
+        true => here,
+        false => directory,
     };
     let Some(tree) = git::named_at(directory, commit, names)? else {
         return Ok(Ok(None));

@@ -14,6 +14,7 @@ use crate::files::room_files::Loaded;
 use crate::files::room_yaml::{RoomYaml, path_back, room_yaml};
 use crate::files::text_file::text_from;
 use crate::model::policy::NOBODY;
+use crate::model::words::joined;
 use crate::model::{LiveRoom, RoomName, Value, Variables, Wanted, WantedRoom};
 use crate::planner::import::{Draft, Known, VariableNames, draft, stem};
 use crate::planner::{Event, Gone, Sighting, State, World, named_otherwise};
@@ -75,10 +76,8 @@ impl Import<'_> {
                 continue;
             }
             let mut spelled = spellings[&rule.key(text)].iter();
-            match (
-                RoomName::parse(text, rule),
-                spelled.find(|other| **other != text),
-            ) {
+            let twin = spelled.find(|other| **other != text);
+            match (RoomName::parse(text, rule), twin) {
                 (_, Some(twin)) => {
                     let by_case = format!("its name differs only by case from `{twin}`");
                     let declared = self.loaded.wanted.contains_key(*twin);
@@ -127,10 +126,8 @@ impl Import<'_> {
     pub(crate) fn all(&self, world: &World, state: &mut State) -> Vec<RoomReport> {
         let files = [&self.loaded.wanted, self.elsewhere];
         let mut names = VariableNames::new(&self.workspace.env_prefix, files);
-        let rooms = world.iter();
-        rooms
-            .map(|(room, sighting)| self.one(room, sighting, &mut names, state))
-            .collect()
+        let mut one = |(room, sighting)| self.one(room, sighting, &mut names, state);
+        world.iter().map(&mut one).collect()
     }
 
     fn one(
@@ -241,9 +238,8 @@ impl Import<'_> {
     /// Whether they say more of it than its file does.
     fn is_added_to(&self, place: &Place, draft: &Draft) -> bool {
         self.defaults(place).iter().any(|file| {
-            let text = read_own(file, MAX_TEXT)
-                .and_then(text_from)
-                .unwrap_or_default();
+            let text = read_own(file, MAX_TEXT).and_then(text_from);
+            let text = text.unwrap_or_default();
             let (layer, _) = defaults::parse("", &text, &self.workspace.env_prefix);
             let mut keys = layer.entries.iter().map(|entry| entry.key.as_ref());
             keys.any(|key: &str| !draft.settings.contains_key(key) && !draft.kept.contains_key(key))
@@ -256,13 +252,9 @@ impl Import<'_> {
             true => SCHEMA,
             false => SCHEMA_WITH_DEFAULTS,
         };
-        let Workspace {
-            configuration,
-            scope,
-            ..
-        } = self.workspace;
-        let there = configuration.base.join(schema);
-        path_back(&scope.place_of(&place.shown), schema).filter(|_| there.is_file())
+        let there = self.workspace.configuration.base.join(schema);
+        let file = self.workspace.scope.place_of(&place.shown);
+        path_back(&file, schema).filter(|_| there.is_file())
     }
 
     /// The room's own file if it has one; otherwise a new one that is named after it.
@@ -280,10 +272,8 @@ impl Import<'_> {
             });
         }
         let dir = self.dir.unwrap_or(Path::new(""));
-        let relative = dir.join(format!(
-            "{}.yaml",
-            stem(room, self.workspace.configuration.names())
-        ));
+        let stem = stem(room, self.workspace.configuration.names());
+        let relative = dir.join(format!("{stem}.yaml"));
         Ok(Place {
             shown: as_typed(&self.workspace.rooms.join(&relative)),
             relative,
@@ -328,24 +318,13 @@ impl Import<'_> {
 
 /// What there is to say beside that it was imported.
 fn remarks(draft: &Draft, taken_in: bool, is_added_to: bool) -> Option<String> {
-    let names: Vec<&str> = draft.left_out.keys().map(String::as_str).collect();
-    let mut doubts = Vec::new();
-    if taken_in {
-        doubts.push("its file was there, and holds exactly this".to_owned());
-    }
-    let kept: Vec<&str> = draft.kept.keys().copied().collect();
-    if !kept.is_empty() {
-        let kept = kept.join(", ");
-        doubts.push(format!(
-            "kept as it was, since the service does not show it: {kept}"
-        ));
-    }
-    if !names.is_empty() {
-        doubts.push(format!("without {}; the file says why", names.join(", ")));
-    }
-    if is_added_to {
-        let above = "defaults above it set more: `roomctl plan` shows it";
-        doubts.push(above.to_owned());
-    }
-    (!doubts.is_empty()).then(|| doubts.join("; "))
+    let kept = "kept as it was, since the service does not show it";
+    let doubts = [
+        taken_in.then(|| "its file was there, and holds exactly this".to_owned()),
+        joined(draft.kept.keys(), ", ").map(|names| format!("{kept}: {names}")),
+        joined(draft.left_out.keys(), ", ")
+            .map(|names| format!("without {names}; the file says why")),
+        is_added_to.then(|| "defaults above it set more: `roomctl plan` shows it".to_owned()),
+    ];
+    joined(doubts.into_iter().flatten(), "; ")
 }

@@ -54,11 +54,7 @@ impl Intent {
                 let saved = Box::new(saved_plan::read(path)?);
                 Ok(Self::Saved(saved, std::mem::take(selected)))
             }
-            (None, Some(paths)) => {
-                let reviewed: Result<_, Failure> =
-                    paths.iter().map(|path| saved_plan::read(path)).collect();
-                Ok(Self::Covered(mode, reviewed?))
-            }
+            (None, Some(paths)) => Ok(Self::Covered(mode, saved_plan::read_all(paths)?)),
             (None, None) => Ok(Self::Fresh(mode)),
         }
     }

@@ -96,10 +96,9 @@ impl Signals {
         let signals = &mut self.0;
         std::future::poll_fn(|context| {
             let any = signals.iter_mut().any(|s| s.poll_recv(context).is_ready());
-            if any {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
+            match any {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
             }
         })
         .await;

@@ -56,14 +56,9 @@ pub(crate) fn start(from: &Configuration) -> Result<Box<dyn Ask>, Failure> {
 }
 
 fn refused(error: &PolicyError, from: &Configuration) -> Failure {
-    let (at, file) = (error.at, from.file.as_deref());
-    let file = file.unwrap_or(Path::new(""));
-    let message = format!(
-        "{}:{}:{}: {error}",
-        file.display(),
-        at.line,
-        at.column.max(1)
-    );
+    let file = from.file.as_deref().unwrap_or(Path::new("")).display();
+    let (line, column) = (error.at.line, error.at.column.max(1));
+    let message = format!("{file}:{line}:{column}: {error}");
     Failure::new(Exit::Invalid, message).hint(&error.help)
 }
 
@@ -89,10 +84,8 @@ impl Ask for Judge {
             return vec![late()];
         }
         let (answer, answered) = channel();
-        let questions = self
-            .questions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let questions = self.questions.lock();
+        let questions = questions.unwrap_or_else(PoisonError::into_inner);
         let sent = questions.send((question, answer));
         drop(questions);
         let answer = sent.ok().and_then(|()| answered.recv_timeout(ANSWER).ok());

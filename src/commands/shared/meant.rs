@@ -7,6 +7,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::model::suggest::nearest;
+use crate::model::words::joined;
 
 /// How others call it, and the option that does it here, or the sentence that says what does.
 const ELSEWHERE: &[(&[&str], &str)] = &[
@@ -59,10 +60,8 @@ pub(crate) fn suggest(error: &mut clap::Error, root: &Command, typed: &[OsString
     if error.kind() != ErrorKind::UnknownArgument {
         return;
     }
-    let typed: Vec<String> = typed
-        .iter()
-        .map(|one| one.to_string_lossy().into())
-        .collect();
+    let typed = typed.iter().map(|one| one.to_string_lossy().into());
+    let typed: Vec<String> = typed.collect();
     let command = command_of(root, &typed);
     let is_known = error.get(ContextKind::SuggestedArg).is_some();
     if let Some(tip) = tip(root, command, &whole(wrong, &typed), is_known) {
@@ -105,11 +104,9 @@ fn tip(root: &Command, command: &Command, name: &str, is_known: bool) -> Option<
     }
     let others = root.get_subcommands();
     let others = others.filter(|one| longs(one).any(|other| other == long));
-    let others: Vec<String> = others
-        .map(|one| format!("`roomctl {}`", one.get_name()))
-        .collect();
-    if !others.is_empty() {
-        return Some(format!("'--{long}' is an option of {}", others.join(", ")));
+    let others = others.map(|one| format!("`roomctl {}`", one.get_name()));
+    if let Some(others) = joined(others, ", ") {
+        return Some(format!("'--{long}' is an option of {others}"));
     }
     let near = nearest(long, longs(command).chain(longs(root)));
     let near = near.filter(|_| !is_known);

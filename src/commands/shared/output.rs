@@ -10,7 +10,7 @@ use clap::ColorChoice;
 use super::args::PlainFormat;
 use super::exit::{Exit, Failure};
 use super::terminal::{self, above};
-use crate::model::words::printable;
+use crate::model::words::{joined, printable};
 use crate::report::{Report, json};
 
 pub(crate) struct Output {
@@ -72,12 +72,7 @@ impl Output {
         const RED: Style = AnsiColor::Red.on_default().bold();
         const DIM: Style = Style::new().dimmed();
         // Whatever it quotes; its line ends are ours.
-        let calm = |text: &str| {
-            text.split('\n')
-                .map(printable)
-                .collect::<Vec<_>>()
-                .join("\n")
-        };
+        let calm = |text: &str| joined(text.split('\n').map(printable), "\n").unwrap_or_default();
         let mut text = format!("{RED}error:{RED:#} {}\n", calm(&failure.message));
         for cause in &failure.causes {
             text.push_str(&format!("  {DIM}because:{DIM:#} {}\n", calm(cause)));
@@ -91,13 +86,15 @@ impl Output {
     /// Whether everything could be written. That its reader went away is no error: `| head` is enough.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         match self.failed.take() {
-            Some(error) if error.kind() != ErrorKind::BrokenPipe => {
-                let message = format!("cannot write to standard output: {error}");
-                Err(Failure::new(Exit::Unexpected, message))
-            }
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritten(&error)),
             _ => Ok(()),
         }
     }
+}
+
+pub(crate) fn unwritten(error: &io::Error) -> Failure {
+    let message = format!("cannot write to standard output: {error}");
+    Failure::new(Exit::Unexpected, message)
 }
 
 /// Our own rule instead of the library's, which also colours pipes when other variables ask for it.

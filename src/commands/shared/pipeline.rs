@@ -55,11 +55,9 @@ fn given<T: FromStr<Err = &'static str>>(
 
 /// The page of the run.
 pub(super) fn page() -> Option<String> {
-    if let (Some(server), Some(repository), Some(run)) = (
-        variable("GITHUB_SERVER_URL"),
-        variable("GITHUB_REPOSITORY"),
-        variable("GITHUB_RUN_ID"),
-    ) {
+    let of_github =
+        ["SERVER_URL", "REPOSITORY", "RUN_ID"].map(|name| variable(&format!("GITHUB_{name}")));
+    if let [Some(server), Some(repository), Some(run)] = of_github {
         return Some(format!("{server}/{repository}/actions/runs/{run}"));
     }
     variable("CI_JOB_URL").or_else(|| variable("BUILD_URL"))

@@ -111,12 +111,8 @@ impl Bar {
         let Some(columns) = columns() else {
             return;
         };
-        let line = line(
-            self.done.get(),
-            self.not_done.get(),
-            self.rooms,
-            self.began.elapsed(),
-        );
+        let (done, not_done) = (self.done.get(), self.not_done.get());
+        let line = line(done, not_done, self.rooms, self.began.elapsed());
         // Room for the `^C` that the terminal writes when the user interrupts.
         set_below(line.chars().take(columns.saturating_sub(3)).collect());
     }
@@ -134,9 +130,8 @@ impl Drop for Bar {
 }
 
 fn line(done: usize, not_done: usize, rooms: usize, took: Duration) -> String {
-    let full = (WIDTH * done.min(rooms))
-        .checked_div(rooms)
-        .unwrap_or(WIDTH);
+    let full = (WIDTH * done.min(rooms)).checked_div(rooms);
+    let full = full.unwrap_or(WIDTH);
     let bar = "█".repeat(full) + &"░".repeat(WIDTH - full);
     let mut line = format!("  {bar} {done}/{rooms} rooms");
     if not_done > 0 {

@@ -16,14 +16,13 @@ pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
         true => read_from(stdin(), MAX_DATA, 0),
         false => read_given(path, MAX_DATA, None),
     };
-    read.map_err(|error| {
-        let exit = match error.kind() {
-            ErrorKind::FileTooLarge => Exit::Invalid,
-            _ => Exit::Usage,
-        };
-        let message = format!("cannot read the {what} {}: {error}", path.display());
-        Failure::new(exit, message)
-    })
+    let exit = |kind| match kind {
+        ErrorKind::FileTooLarge => Exit::Invalid,
+        _ => Exit::Usage,
+    };
+    let path = path.display();
+    let why = |error| format!("cannot read the {what} {path}: {error}");
+    read.map_err(|error| Failure::new(exit(error.kind()), why(error)))
 }
 
 /// Whether the files that a run is to write take the place of nothing that it, or the next run, reads: neither of a file

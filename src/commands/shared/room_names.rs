@@ -1,5 +1,6 @@
 //! The names of the rooms here, for a shell that completes one.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 use clap::Parser;
@@ -20,24 +21,18 @@ struct Alone {
 
 /// The rooms of the files here, and those of the state, that begin like `current`.
 pub(crate) fn rooms(current: &OsStr) -> Vec<CompletionCandidate> {
-    let mut names = names_here().unwrap_or_default();
-    names.sort();
-    names.dedup();
+    let names = names_here().unwrap_or_default().into_iter();
     let beginning = current.to_string_lossy();
-    let fits = |name: &String| name.starts_with(&*beginning);
-    names
-        .into_iter()
-        .filter(fits)
-        .map(CompletionCandidate::new)
-        .collect()
+    let fitting = names.filter(|name| name.starts_with(&*beginning));
+    fitting.map(CompletionCandidate::new).collect()
 }
 
 /// `None`: there is no configuration to go by. Nobody who presses a key wants to read why.
-fn names_here() -> Option<Vec<String>> {
+fn names_here() -> Option<BTreeSet<String>> {
     let Alone { global } = Alone::try_parse_from(["roomctl"]).ok()?;
     let workspace = Workspace::new(&global).ok()?;
     let files = load(&workspace, NOBODY).wanted.into_keys();
-    let mut names: Vec<String> = files.map(|name| name.as_str().to_owned()).collect();
+    let mut names: BTreeSet<String> = files.map(|name| name.as_str().to_owned()).collect();
     if let Ok(Found { state, .. }) = workspace.load_state() {
         names.extend(state.rooms.keys().map(|name| name.as_str().to_owned()));
     }

@@ -17,10 +17,8 @@ pub(crate) fn with(workflow: &str, names: &BTreeSet<String>) -> Option<String> {
     let indent = before.len() - before.trim_end_matches(' ').len();
     let block = block(names, indent);
     named(between)?;
-    Some(format!(
-        "{before}{BEGIN}{block}{}{END}{after}",
-        " ".repeat(indent)
-    ))
+    let indent = " ".repeat(indent);
+    Some(format!("{before}{BEGIN}{block}{indent}{END}{after}"))
 }
 
 /// The same, with the names that are there already.
@@ -40,12 +38,9 @@ pub(crate) fn hand_over(root: &Path, names: &BTreeSet<String>) -> Option<String>
         return None;
     }
     let written = new_file::replace(root, &PathBuf::from(WORKFLOW), &new);
-    Some(match written {
-        Ok(()) => {
-            format!("{WORKFLOW} hands these secrets to roomctl now; set them for its environment\n")
-        }
-        Err(_) => by_hand(names),
-    })
+    let done = "hands these secrets to roomctl now; set them for its environment";
+    let said = written.map(|()| format!("{WORKFLOW} {done}\n"));
+    Some(said.unwrap_or_else(|_| by_hand(names)))
 }
 
 fn by_hand(names: &BTreeSet<String>) -> String {

@@ -54,18 +54,15 @@ pub(crate) fn leave_out_known(workspace: &Workspace, state: Option<&State>, load
         return;
     }
     // What is wrong with the state, the command says that needs it.
-    let found = state
-        .is_none()
-        .then(|| workspace.load_state().ok())
-        .flatten();
+    let found = state.is_none().then(|| workspace.load_state().ok());
+    let found = found.flatten();
     let Some(state) = state.or(found.as_ref().map(|found| &found.state)) else {
         return;
     };
     let is_imported = |room: &str| {
         let (file, known) = (loaded.wanted.get(room), state.rooms.get(room));
-        let both = file
-            .zip(known)
-            .filter(|(_, known)| known.asserted.is_none());
+        let known = known.filter(|known| known.asserted.is_none());
+        let both = file.zip(known);
         both.is_some_and(|(file, known)| known.is_as(file, state.salt()))
     };
     let is_told = |one: &Finding| !is_note(one) || !one.room.as_deref().is_some_and(is_imported);
@@ -80,10 +77,9 @@ pub(crate) fn load_by(workspace: &Workspace, context: &Context<'_>) -> Loaded {
 
 /// Reads the rooms, whatever the policies say; none where there is no directory for them yet.
 pub(crate) fn load_any(workspace: &Workspace) -> Loaded {
-    if workspace.rooms.exists() {
-        load(workspace, NOBODY)
-    } else {
-        Loaded::default()
+    match workspace.rooms.exists() {
+        true => load(workspace, NOBODY),
+        false => Loaded::default(),
     }
 }
 
@@ -118,9 +114,8 @@ pub(crate) fn accept(
     output.note(&text::findings(&shown, &text_of, most));
     let notes = count((loaded.findings.len() - told.len()) as u64, "note");
     if told.len() < loaded.findings.len() {
-        output.note(&format!(
-            "{notes}: `roomctl validate` shows what is worth knowing\n"
-        ));
+        let hint = "`roomctl validate` shows what is worth knowing";
+        output.note(&format!("{notes}: {hint}\n"));
     }
     if any_error {
         let errors = count(report.summary.errors, "error");

@@ -1,7 +1,7 @@
 //! Saved plans: written by `plan --out`, and held against what would be done now by `apply FILE`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::PlanningArgs;
 use super::exit::{Exit, Failure};
@@ -32,6 +32,10 @@ pub(crate) fn read(path: &Path) -> Result<SavedPlan, Failure> {
     })
 }
 
+pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<SavedPlan>, Failure> {
+    paths.iter().map(|path| read(path)).collect()
+}
+
 /// Whether what a plan showed to its reviewers is what is done.
 pub(crate) fn verify(untrue: Option<String>) -> Result<(), Failure> {
     let Some(untrue) = untrue else {
@@ -46,30 +50,21 @@ pub(crate) fn verify(untrue: Option<String>) -> Result<(), Failure> {
 /// Whether a plan is for this app, service and state at all.
 pub(crate) fn check(plan: &SavedPlan, state: &State, here: &Target) -> Result<(), Failure> {
     if plan.app != state.app {
-        let message = format!(
-            "the plan is for the app `{}`, and this is `{}`",
-            plan.app, state.app
-        );
+        let (planned, here) = (&plan.app, &state.app);
+        let message = format!("the plan is for the app `{planned}`, and this is `{here}`");
         return Err(Failure::new(Exit::Refused, message));
     }
+    let (there, service, kept) = (
+        &plan.target,
+        "for the service at",
+        "made against the state in",
+    );
     let targets = [
-        (
-            "--base-url",
-            "for the service at",
-            &plan.target.address,
-            &here.address,
-        ),
-        (
-            "--state",
-            "made against the state in",
-            &plan.target.location,
-            &here.location,
-        ),
+        ("--base-url", service, &there.address, &here.address),
+        ("--state", kept, &there.location, &here.location),
     ];
-    let other = targets
-        .into_iter()
-        .find(|(.., planned, here)| planned != here);
-    if let Some((flag, what, planned, here)) = other {
+    let mut targets = targets.into_iter();
+    if let Some((flag, what, planned, here)) = targets.find(|(.., planned, here)| planned != here) {
         let (planned, here) = (planned.escape_debug(), here.escape_debug());
         let message = format!("the plan is {what} `{planned}`, and this is `{here}`");
         let hint = format!(
@@ -114,14 +109,12 @@ pub(crate) fn notes(narrowed: &Narrowed) -> String {
     }
     if !narrowed.others.is_empty() {
         let rooms = rooms(narrowed.others.len());
-        text.push_str(&format!(
-            "note: not in the plan, and left alone: {rooms} that would change\n"
-        ));
+        let left = "note: not in the plan, and left alone";
+        text.push_str(&format!("{left}: {rooms} that would change\n"));
     }
-    let label = if narrowed.afresh {
-        "not reviewed"
-    } else {
-        "stale"
+    let label = match narrowed.afresh {
+        true => "not reviewed",
+        false => "stale",
     };
     for stale in &narrowed.stale {
         text.push_str(&format!("{label}: {}: {}\n", stale.room, stale.why));
@@ -131,11 +124,8 @@ pub(crate) fn notes(narrowed: &Narrowed) -> String {
 
 /// What would be done now to the rooms that are no longer as in the saved plan.
 pub(crate) fn instead(narrowed: &Narrowed, options: &Options<'_>) -> Plan {
-    let changes: Vec<Change> = narrowed
-        .stale
-        .iter()
-        .filter_map(|stale| stale.now.clone())
-        .collect();
+    let stale = narrowed.stale.iter();
+    let changes: Vec<Change> = stale.filter_map(|stale| stale.now.clone()).collect();
     Plan {
         forecast: options.forecast(&changes),
         changes,
@@ -154,13 +144,10 @@ pub(crate) fn refused(narrowed: &Narrowed) -> Failure {
         let hint = "have a plan of them reviewed; `--partial` applies those that are covered";
         return Failure::new(Exit::Refused, message).hint(hint);
     }
+    let rooms = format!("of the {of} rooms in the saved plan");
     let message = match narrowed.stale.len() {
-        1 => format!(
-            "one of the {of} rooms in the saved plan is no longer as it was; nothing was sent"
-        ),
-        stale => format!(
-            "{stale} of the {of} rooms in the saved plan are no longer as they were; nothing was sent"
-        ),
+        1 => format!("one {rooms} is no longer as it was; nothing was sent"),
+        stale => format!("{stale} {rooms} are no longer as they were; nothing was sent"),
     };
     Failure::new(Exit::Refused, message)
         .hint("make a new plan and have it reviewed; `--partial` applies those that are the same")
@@ -186,11 +173,7 @@ pub(crate) fn none_done(narrowed: &Narrowed) -> Vec<Receipt> {
         true => "other rooms are covered by no reviewed plan",
         false => "other rooms are not as in the saved plan",
     };
-    let held_back = narrowed
-        .plan
-        .actionable()
-        .map(|c| Receipt::skipped(&c.room, c.action, why));
-    let mut receipts: Vec<Receipt> = held_back.collect();
-    receipts.extend(skipped(narrowed));
-    receipts
+    let held_back = narrowed.plan.actionable();
+    let held_back = held_back.map(|c| Receipt::skipped(&c.room, c.action, why));
+    held_back.chain(skipped(narrowed)).collect()
 }

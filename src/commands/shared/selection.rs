@@ -51,10 +51,8 @@ pub(crate) fn check(
     if let Some((at, glob)) = unmatched(&selection.target, known, |name| !is_elsewhere(name)).next()
     {
         let target = glob.as_str().escape_debug();
-        let failure = Failure::new(
-            Exit::Usage,
-            format!("--target {target} matches no room here"),
-        );
+        let message = format!("--target {target} matches no room here");
+        let failure = Failure::new(Exit::Usage, message);
         let mut elsewhere = known.iter().filter(|name| is_elsewhere(name));
         return Err(match elsewhere.find(|name| selection.target.matching(name).any(|one| one == at)) {
             Some(name) => failure.hint(format!(
@@ -68,9 +66,8 @@ pub(crate) fn check(
         let exclude = glob.as_str().escape_debug();
         let near = near(glob).map(|name| format!("; did you mean `{}`?", printable(name)));
         let near = near.unwrap_or_default();
-        output.note(&format!(
-            "warning: --exclude {exclude} matches no room{near}\n"
-        ));
+        let doubt = format!("--exclude {exclude} matches no room");
+        output.note(&format!("warning: {doubt}{near}\n"));
     }
     Ok(())
 }

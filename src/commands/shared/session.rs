@@ -162,11 +162,8 @@ impl Session {
     }
 
     pub(crate) fn close(&self) -> Result<(), Failure> {
-        match self
-            .service
-            .get()
-            .and_then(|service| service.sandbox.take())
-        {
+        let service = self.service.get();
+        match service.and_then(|service| service.sandbox.take()) {
             Some(running) => Ok(self.workspace.runtime()?.block_on(running.close())?),
             None => Ok(()),
         }
@@ -204,9 +201,8 @@ impl Session {
         }
         let managed = files.wanted.keys().chain(considered.state.rooms.keys());
         let others = considered.unmanaged.iter().chain(considered.others.keys());
-        let known = managed
-            .map(RoomName::as_str)
-            .chain(others.map(String::as_str));
+        let others = others.map(String::as_str);
+        let known = managed.map(RoomName::as_str).chain(others);
         // Of a saved plan only its own rooms can be meant.
         let known = known.filter(|name| scope.planned.takes(name)).collect();
         selection::check(&scope.selection, &known, &considered.others, output)?;
@@ -230,17 +226,14 @@ impl Session {
         {
             let why = format!("`unmanaged` in roomctl.yaml lists `{room}`, which it would archive");
             let failure = Failure::new(Exit::Refused, format!("--prune is refused: {why}"));
-            let forget = format!(
-                "`roomctl state forget {}` leaves the room alone",
-                room.quoted()
-            );
-            return Err(failure.hint(forget));
+            let forget = format!("`roomctl state forget {}`", room.quoted());
+            return Err(failure.hint(format!("{forget} leaves the room alone")));
         }
         let elsewhere = considered.left_out().elsewhere;
         if elsewhere > 0 {
+            let (rooms, why) = (count(elsewhere, "room"), "since applied from elsewhere");
             output.note(&format!(
-                "note: not considered, since applied from elsewhere: {} of the state\n",
-                count(elsewhere, "room")
+                "note: not considered, {why}: {rooms} of the state\n"
             ));
         }
         let Workspace { rooms, whole, .. } = &self.workspace;
@@ -293,21 +286,15 @@ impl Session {
         considered: &Considered<'_>,
     ) -> Result<Plan, Failure> {
         let (wanted, state) = (&files.wanted, &*considered.state);
-        let world = if mode.live || mode.drift_only {
+        let mut world = None;
+        if mode.live || mode.drift_only {
             let names: BTreeSet<&RoomName> = wanted.keys().chain(state.rooms.keys()).collect();
-            Some(self.look(&state.app, names.into_iter().cloned().collect())?)
-        } else {
-            None
-        };
-        Ok(Plan {
-            left_out: considered.left_out(),
-            ..plan(
-                wanted,
-                state,
-                world.as_ref(),
-                &self.options(mode, &self.limits(args)),
-            )
-        })
+            world = Some(self.look(&state.app, names.into_iter().cloned().collect())?);
+        }
+        let limits = self.limits(args);
+        let plan = plan(wanted, state, world.as_ref(), &self.options(mode, &limits));
+        let left_out = considered.left_out();
+        Ok(Plan { left_out, ..plan })
     }
 
     /// What a plan depends on besides files, state and service.

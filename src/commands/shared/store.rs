@@ -28,10 +28,9 @@ pub(crate) fn load(workspace: &Workspace, output: &Output) -> Result<Found, Fail
 /// The same state, after a note when an earlier run did not end.
 pub(crate) fn noted(found: Found, output: &Output) -> Found {
     if found.recovered > 0 {
-        output.note(&format!(
-            "note: an earlier apply did not finish; its {} are taken in\n",
-            count(found.recovered as u64, "recorded event")
-        ));
+        let events = count(found.recovered as u64, "recorded event");
+        let text = format!("note: an earlier apply did not finish; its {events} are taken in\n");
+        output.note(&text);
     }
     // That run may have died before it said so.
     for (room, applied) in found.saved.iter().flat_map(|_| &found.state.rooms) {
@@ -118,18 +117,15 @@ impl Held<'_> {
 
 /// This process: the CI run if there is one, else the user.
 fn this_process() -> Holder {
+    let users = ["USER", "LOGNAME", "USERNAME"].into_iter();
+    let holder = pipeline::page()
+        .into_iter()
+        .chain(users.filter_map(variable))
+        .next();
     Holder {
-        holder: pipeline::page()
-            .or_else(user)
-            .unwrap_or_else(|| "somebody".to_owned()),
+        holder: holder.unwrap_or_else(|| "somebody".to_owned()),
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         pid: std::process::id(),
         since: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     }
-}
-
-fn user() -> Option<String> {
-    variable("USER")
-        .or_else(|| variable("LOGNAME"))
-        .or_else(|| variable("USERNAME"))
 }

@@ -19,9 +19,8 @@ pub(crate) fn trial(expires: &str) -> String {
 pub(crate) fn remove_trial(base: &Path) -> bool {
     let path = base.join(TRIAL);
     let kept = |text: &str| -> Vec<String> {
-        let lines = text
-            .lines()
-            .filter(|line| !line.starts_with("expireUnixSec:"));
+        let lines = text.lines();
+        let lines = lines.filter(|line| !line.starts_with("expireUnixSec:"));
         lines.map(str::to_owned).collect()
     };
     let text = read_own(&path, MAX_DATA).and_then(text_from);

@@ -68,11 +68,8 @@ impl Workspace {
         } else {
             set(&global.app, config.app.get().cloned())
         };
-        let app = app
-            .as_deref()
-            .map(check_app)
-            .transpose()?
-            .map(str::to_owned);
+        let app = app.as_deref().map(check_app).transpose()?;
+        let app = app.map(str::to_owned);
         let variable = variable("METERED_BASE_URL");
         let configured = config.base_url.get().map(LoopbackUrl::as_str);
         let base_url = variable.or_else(|| configured.map(str::to_owned));
@@ -121,22 +118,12 @@ impl Workspace {
     /// is remembered, in the sandbox as well.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let Configuration { file, base, .. } = &self.configuration;
-        let usual = [
-            NAMES[0],
-            NAMES[1],
-            configuration::MUTES,
-            configuration::SANDBOX,
-        ];
-        let named = file
-            .iter()
-            .chain(&self.secret_key_file)
-            .chain([&self.rooms]);
-        let usual = usual
-            .into_iter()
-            .map(|name| base.join(name))
-            .chain(named.cloned());
-        let states =
-            [configuration::STATE, configuration::SANDBOX_STATE].map(|name| base.join(name));
+        use configuration::{MUTES, SANDBOX, SANDBOX_STATE, STATE};
+        let usual = [NAMES[0], NAMES[1], MUTES, SANDBOX].map(|name| base.join(name));
+        let named = file.iter().chain(&self.secret_key_file);
+        let named = named.chain([&self.rooms]);
+        let usual = usual.into_iter().chain(named.cloned());
+        let states = [STATE, SANDBOX_STATE].map(|name| base.join(name));
         let states = states.into_iter().chain([self.state_file.clone()]);
         let states = states.flat_map(|state| {
             ["", ".journal", ".lock", ".new"].map(|ending| {
@@ -208,19 +195,11 @@ impl Workspace {
     }
 
     pub(crate) fn pace(&self, args: &PaceArgs) -> Result<(Rate, u32), Failure> {
-        let configured = self
-            .configuration
-            .config
-            .rate
-            .get()
-            .map(|text| text.parse::<Rate>());
-        let configured = configured
-            .transpose()
-            .map_err(|error| Failure::because(Exit::Invalid, &error))?;
-        let burst = args
-            .burst
-            .or_else(|| self.configuration.config.burst.get().copied());
-        let burst = burst.unwrap_or(1);
+        let config = &self.configuration.config;
+        let configured = config.rate.get().map(|text| text.parse::<Rate>());
+        let configured = configured.transpose();
+        let configured = configured.map_err(|error| Failure::because(Exit::Invalid, &error))?;
+        let burst = args.burst.or(config.burst.get().copied()).unwrap_or(1);
         if burst == 0 {
             return Err(Failure::new(Exit::Invalid, "`burst` must be at least 1"));
         }
@@ -233,9 +212,8 @@ impl Workspace {
     }
 
     pub(crate) fn parallelism(&self, flag: Option<u32>) -> Result<usize, Failure> {
-        let number = flag
-            .or_else(|| self.configuration.config.parallelism.get().copied())
-            .unwrap_or(4);
+        let configured = self.configuration.config.parallelism.get();
+        let number = flag.or(configured.copied()).unwrap_or(4);
         if !(1..=64).contains(&number) {
             let message = format!("`parallelism: {number}` is not between 1 and 64");
             return Err(Failure::new(Exit::Invalid, message));
@@ -345,10 +323,8 @@ fn location(global: &Global, configuration: &Configuration) -> Result<Location, 
 /// The app of a name as people have it: its whole address is one, too. It becomes part of the address that the key is sent
 /// to, so it must be one label of a host name.
 pub(crate) fn check_app(app: &str) -> Result<&str, Failure> {
-    let host = app
-        .strip_prefix("https://")
-        .unwrap_or(app)
-        .trim_end_matches('/');
+    let host = app.strip_prefix("https://").unwrap_or(app);
+    let host = host.trim_end_matches('/');
     let app = host.strip_suffix(".metered.live").unwrap_or(host);
     let plain = app.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if plain && (1..=63).contains(&app.len()) {

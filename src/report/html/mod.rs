@@ -3,6 +3,8 @@
 //! The script only searches, filters and folds. It is allowed by its digest alone, so that nothing in a report
 //! could ever run.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
@@ -25,20 +27,19 @@ pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
         .build()?;
     environment.set_syntax(syntax);
     let digest = STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes()));
-    let mut causes: Vec<&str> = view
+    let causes: BTreeSet<&str> = view
         .items
         .iter()
-        .flat_map(|item| item.causes.iter().copied())
+        .flat_map(|item| &item.causes)
+        .copied()
         .collect();
-    causes.sort_unstable();
-    causes.dedup();
     environment.render_str(
         TEMPLATE,
         context! {
             view => Serde(view),
             heading => view.heading(),
             columns => columns(view).to_vec(),
-            causes,
+            causes => Vec::from_iter(causes),
             style => minijinja::Value::from_safe_string(STYLE.to_owned()),
             script => minijinja::Value::from_safe_string(SCRIPT.to_owned()),
             digest,

@@ -31,11 +31,8 @@ pub(crate) fn format_summary(files: u64, changed: u64, check: bool) -> String {
 /// masked first, a secret that only gets other quotes would not show at all.
 pub(crate) fn format_diff(file: &str, before: &str, after: &str) -> String {
     let file = printable(file);
-    let mut text = format!(
-        "{}\n{}\n",
-        paint(BOLD, format!("--- {file}")),
-        paint(BOLD, format!("+++ {file}"))
-    );
+    let [old, new] = ["---", "+++"].map(|side| paint(BOLD, format!("{side} {file}")));
+    let mut text = format!("{old}\n{new}\n");
     let diff = TextDiff::from_lines(before, after);
     // Told only where it is not the same all over.
     let line_end = if after.contains("\r\n") { "\r\n" } else { "\n" };
@@ -73,9 +70,8 @@ pub(crate) fn patch(file: &str, before: &str, after: &str) -> Option<String> {
     };
     // Without a line behind it, git takes a change for the end of the file.
     let choices = [(3, false), (2, false), (1, false), (1, true)];
-    choices
-        .into_iter()
-        .find_map(|(around, comments)| with(around, comments))
+    let mut choices = choices.into_iter();
+    choices.find_map(|(around, comments)| with(around, comments))
 }
 
 /// A path as git reads it.

@@ -16,14 +16,9 @@ use crate::report::view::{Item, Line, View, Weight, outcome_word, why};
 pub(crate) fn page(view: &View) -> String {
     let mut text = format!("{}\n\n", paint(BOLD, view.heading()));
     for effect in &view.effects {
-        let _ = writeln!(
-            text,
-            "  {} {}: {}: {}",
-            paint(YELLOW, "!"),
-            paint(YELLOW.bold(), effect.name),
-            effect.sentence,
-            effect.rooms.list(str::to_owned)
-        );
+        let (sign, name) = (paint(YELLOW, "!"), paint(YELLOW.bold(), effect.name));
+        let (said, rooms) = (effect.sentence, effect.rooms.list(str::to_owned));
+        let _ = writeln!(text, "  {sign} {name}: {said}: {rooms}");
     }
     if !view.effects.is_empty() {
         text.push('\n');

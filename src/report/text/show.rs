@@ -10,17 +10,15 @@ use crate::report::values::{place, printable, value};
 pub(crate) fn show(report: &ShowReport, now: i64) -> String {
     let file = paint(DIM, printable(&report.file));
     let mut text = format!("{}  {file}\n", paint(BOLD, printable(&report.room)));
-    let values: Vec<String> = report
-        .attributes
-        .iter()
-        .map(|a| match &a.secret {
-            Some(secret) => printable(&secret.to_string()),
-            None => value(&a.name, &a.value, now),
-        })
-        .collect();
-    let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
-    let name_width = widest(&mut report.attributes.iter().map(|a| a.name.len()));
-    let value_width = widest(&mut values.iter().map(|value| value.chars().count()));
+    let values = report.attributes.iter().map(|a| match &a.secret {
+        Some(secret) => printable(&secret.to_string()),
+        None => value(&a.name, &a.value, now),
+    });
+    let values: Vec<String> = values.collect();
+    let names = report.attributes.iter().map(|a| a.name.len());
+    let name_width = names.max().unwrap_or(0);
+    let widths = values.iter().map(|value| value.chars().count());
+    let value_width = widths.max().unwrap_or(0);
     for (attribute, value) in report.attributes.iter().zip(values) {
         let name = format!("{:name_width$}", printable(&attribute.name));
         let value = format!("{value:value_width$}");

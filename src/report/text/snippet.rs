@@ -73,10 +73,8 @@ fn add_file<'a>(group: Group<'a>, file: &str, marks: &[Mark], sources: Sources<'
         return group.element(place(file, marks));
     };
     let shown: Vec<&str> = text.iter().map(|line| line.text.as_str()).collect();
-    if shown
-        .get((own.line - first) as usize)
-        .is_none_or(|line| line.trim().is_empty())
-    {
+    let line = shown.get((own.line - first) as usize);
+    if line.is_none_or(|line| line.trim().is_empty()) {
         // A line of which nothing can be shown would only look broken.
         return group.element(place(file, marks));
     }
@@ -92,22 +90,16 @@ fn add_file<'a>(group: Group<'a>, file: &str, marks: &[Mark], sources: Sources<'
 
 fn annotation<'a>(mark: &Mark, first: u32, lines: &[Excerpt]) -> Annotation<'a> {
     let index = (mark.line - first) as usize;
-    let before: usize = lines
-        .iter()
-        .take(index)
-        .map(|line| line.text.len() + 1)
-        .sum();
+    let before = lines.iter().take(index).map(|line| line.text.len() + 1);
+    let before: usize = before.sum();
     let from = mark.column.saturating_sub(1);
-    let width = mark
-        .end_column
-        .map_or(1, |end| end.saturating_sub(mark.column));
-    let span = lines
-        .get(index)
-        .map_or(0..0, |line| line.span(from as usize, width as usize));
-    let kind = if mark.primary {
-        AnnotationKind::Primary
-    } else {
-        AnnotationKind::Context
+    let width = mark.end_column;
+    let width = width.map_or(1, |end| end.saturating_sub(mark.column)) as usize;
+    let line = lines.get(index);
+    let span = line.map_or(0..0, |line| line.span(from as usize, width));
+    let kind = match mark.primary {
+        true => AnnotationKind::Primary,
+        false => AnnotationKind::Context,
     };
     let annotation = kind.span(before + span.start..before + span.end);
     match &mark.label {

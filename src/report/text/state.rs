@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use super::{BOLD, DIM, YELLOW, paint};
-use crate::model::words::count;
+use crate::model::words::{count, joined};
 use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
 use crate::report::values::{moment, printable, value};
 
@@ -15,21 +15,13 @@ pub(crate) fn state_list(report: &StateListReport) -> String {
     let names = report.rooms.iter().map(|room| room.room.len());
     let width = names.max().unwrap_or(0);
     for room in &report.rooms {
-        let _ = writeln!(
-            text,
-            "  {}  {}{}",
-            paint(BOLD, format!("{:width$}", printable(&room.room))),
-            count(room.attributes, "attribute"),
-            marks(room)
-        );
+        let name = paint(BOLD, format!("{:width$}", printable(&room.room)));
+        let attributes = count(room.attributes, "attribute");
+        let _ = writeln!(text, "  {name}  {attributes}{}", marks(room));
     }
     let rooms = count(report.rooms.len() as u64, "room");
-    let _ = writeln!(
-        text,
-        "{rooms} of {} in the state, serial {}.",
-        printable(&report.app),
-        report.state.serial
-    );
+    let (app, serial) = (printable(&report.app), report.state.serial);
+    let _ = writeln!(text, "{rooms} of {app} in the state, serial {serial}.");
     if !report.left_out.is_none() {
         let _ = writeln!(text, "Left out: {}.", report.left_out);
     }
@@ -46,10 +38,8 @@ fn marks(room: &ListedRoom) -> String {
     if room.overridden > 0 {
         marks.push(format!("{} overridden by the service", room.overridden));
     }
-    if marks.is_empty() {
-        return String::new();
-    }
-    format!("  {}", paint(YELLOW, marks.join(", ")))
+    let marks = joined(marks, ", ");
+    marks.map_or_else(String::new, |marks| format!("  {}", paint(YELLOW, marks)))
 }
 
 /// Everything that is remembered of a room. `now` is what moments are measured from, in Unix seconds.
@@ -59,25 +49,17 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
         || "  the service's id is not known".to_owned(),
         |id| format!("  id {}", printable(id)),
     );
-    let _ = writeln!(
-        text,
-        "{}{}",
-        paint(BOLD, printable(&report.room)),
-        paint(DIM, id)
-    );
+    let room = paint(BOLD, printable(&report.room));
+    let _ = writeln!(text, "{room}{}", paint(DIM, id));
     if let Some(file) = &report.file {
         let _ = writeln!(text, "  applied from {}", printable(file));
     }
     if let Some(written) = report.asserted.and_then(|at| moment(at, now.max(at))) {
-        let by = match report.run.is_unknown() {
-            true => String::new(),
-            false => format!(", by {}", report.run),
-        };
-        let _ = writeln!(text, "  last written {written}{by}");
+        let by = (!report.run.is_unknown()).then(|| format!(", by {}", report.run));
+        let _ = writeln!(text, "  last written {written}{}", by.unwrap_or_default());
     }
-    if !report.unseen.is_empty() {
-        let names: Vec<String> = report.unseen.iter().map(|name| printable(name)).collect();
-        let _ = writeln!(text, "  not shown: {}", names.join(", "));
+    if let Some(names) = joined(report.unseen.iter().map(|name| printable(name)), ", ") {
+        let _ = writeln!(text, "  not shown: {names}");
     }
     if report.claimed {
         let words = "nothing showed yet that it is this room that has the name";
@@ -114,8 +96,8 @@ fn block(text: &mut String, title: &str, values: &BTreeMap<String, Vec<Json>>, n
     let _ = writeln!(text, "  {title}");
     let width = values.keys().map(String::len).max().unwrap_or(0);
     for (name, json) in values {
-        let values: Vec<String> = json.iter().map(|json| value(name, json, now)).collect();
-        let values = values.join(" or ");
+        let values = joined(json.iter().map(|json| value(name, json, now)), " or ");
+        let values = values.unwrap_or_default();
         let _ = writeln!(text, "    {:width$}  {values}", printable(name));
     }
 }

@@ -3,7 +3,7 @@
 use super::snippet::{Sources, finding};
 use super::{DIM, paint};
 use crate::model::Severity;
-use crate::model::words::count;
+use crate::model::words::{count, joined};
 use crate::report::validate::{FindingReport, ValidateReport};
 
 /// The findings, at most so many: what weighs more goes first when they are too many, and the order of
@@ -23,17 +23,11 @@ pub(crate) fn findings(report: &ValidateReport, sources: Sources<'_>, most: usiz
 /// `… and 12 more: 3 errors, 9 warnings`.
 fn more(left_out: &[(usize, &FindingReport)]) -> String {
     let kinds = [Severity::Error, Severity::Warning, Severity::Note].into_iter();
-    let kinds: Vec<String> = kinds
-        .map(|severity| {
-            let of_it = left_out.iter().filter(|(_, f)| f.severity == severity);
-            (of_it.count() as u64, severity.name())
-        })
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| count(number, word))
-        .collect();
-    format!(
-        "… and {} more ({}); `roomctl validate --format json` has all of them",
-        left_out.len(),
-        kinds.join(", ")
-    )
+    let kinds = kinds.filter_map(|severity| {
+        let of_it = left_out.iter().filter(|(_, f)| f.severity == severity);
+        let number = of_it.count() as u64;
+        (number > 0).then(|| count(number, severity.name()))
+    });
+    let (number, kinds) = (left_out.len(), joined(kinds, ", ").unwrap_or_default());
+    format!("… and {number} more ({kinds}); `roomctl validate --format json` has all of them")
 }

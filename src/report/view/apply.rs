@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, effect_view, footer,
-    left_out, said,
+    joined, left_out, said,
 };
 use crate::model::Effect;
 use crate::planner::{Action, Outcome};
@@ -27,10 +27,8 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
     remarks.extend(footer(&report.run));
     let effects = Effect::ALL.into_iter().filter_map(|effect| {
-        let with = report
-            .receipts
-            .iter()
-            .filter(|one| one.effects.contains(&effect));
+        let with = report.receipts.iter();
+        let with = with.filter(|one| one.effects.contains(&effect));
         effect_view(effect, with.map(|one| one.room.clone()))
     });
     View {
@@ -90,14 +88,10 @@ pub(crate) fn undeclared(rooms: &[UndeclaredRoom], detail: Detail) -> Vec<Remark
 /// Some services answer with the room as it was before the write. Where that is what was sent, nobody can tell.
 fn reasserted(receipts: &[ReceiptReport]) -> Option<Remark> {
     let is_one = |one: &&ReceiptReport| one.cause.is_some() && one.outcome == Outcome::Confirmed;
-    let rooms = count(receipts.iter().filter(is_one).count() as u64, "room");
-    let text = format!(
-        "{rooms}; an answer may repeat what was there before, so `roomctl drift` shows what the service made of it"
-    );
-    receipts
-        .iter()
-        .any(|one| is_one(&one))
-        .then(|| Remark::new(Weight::Notice, "Reasserted", text))
+    let number = receipts.iter().filter(is_one).count() as u64;
+    let text = "an answer may repeat what was there before, so `roomctl drift` shows what the service made of it";
+    let text = format!("{}; {text}", count(number, "room"));
+    (number > 0).then(|| Remark::new(Weight::Notice, "Reasserted", text))
 }
 
 /// One word for how a room ended, for people.
@@ -168,5 +162,5 @@ fn message(receipt: &ReceiptReport) -> Option<String> {
     let why = why(receipt).map(str::to_owned);
     let hidden = receipt.unobservable.len() as u64;
     let hidden = (hidden > 0).then(|| format!("{} not in the answer", count(hidden, "attribute")));
-    super::joined(why.into_iter().chain(hidden).collect())
+    joined(why.into_iter().chain(hidden), "; ")
 }

@@ -132,7 +132,7 @@ fn line(room: &str, attribute: &AttributeReport, detail: Detail) -> Line {
         .map(|side| value(name, side, detail));
     sides[2] = sides[2].take().or_else(|| gone.clone());
     Line {
-        note: joined(notes(attribute, detail)),
+        note: joined(notes(attribute, detail), "; "),
         surprise,
         mute: surprise.then(|| mute(room, name, detail.now)),
         sides: Some(sides),
@@ -169,11 +169,8 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
     };
     let muted = attribute.muted.then(|| muted.to_owned());
     let changed = attribute.sensitive && matches!(attribute.cause, Cause::Drift | Cause::Conflict);
-    let cause = if changed {
-        format!("changed {cause}")
-    } else {
-        cause
-    };
+    let changed = if changed { "changed " } else { "" };
+    let cause = format!("{changed}{cause}");
     muted.into_iter().chain([cause]).collect()
 }
 
@@ -199,10 +196,8 @@ fn remarks(report: &DriftReport, detail: Detail) -> Vec<Remark> {
     });
     let warning = report.warning.iter();
     let warning = warning.map(|text| Remark::new(Weight::Warning, "Warning", text.as_str()));
-    let unmanaged = report
-        .rooms
-        .iter()
-        .filter(|r| r.verdict == Verdict::Unmanaged);
+    let unmanaged = report.rooms.iter();
+    let unmanaged = unmanaged.filter(|room| room.verdict == Verdict::Unmanaged);
     let unmanaged = Names::new(unmanaged.map(|room| room.room.clone()));
     let counted = detail.apart && !detail.verbose && !unmanaged.first.is_empty();
     let unmanaged = counted.then(|| {
@@ -222,15 +217,12 @@ fn visible(report: &DriftReport, detail: Detail) -> Option<Remark> {
     if let Some(why) = report.too_blind() {
         return Some(Remark::new(Weight::Error, "Visible", why));
     }
-    let others = if visible < managed && !detail.verbose {
-        "; -v names the others"
-    } else {
-        ""
+    let others = match visible < managed && !detail.verbose {
+        true => "; -v names the others",
+        false => "",
     };
-    let text = format!(
-        "{visible} of {}{others}",
-        count(managed, "managed attribute")
-    );
+    let all = count(managed, "managed attribute");
+    let text = format!("{visible} of {all}{others}");
     (managed > 0).then(|| Remark::new(Weight::Notice, "Visible", text))
 }
 

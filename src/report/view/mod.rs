@@ -30,7 +30,7 @@ use serde_json::Value as Json;
 
 use super::values::{self, printable};
 use super::{AllowedReport, AnyReport, StateId, UndeclaredReport};
-use crate::model::words::count;
+use crate::model::words::{count, joined};
 use crate::model::{Effect, Run};
 use crate::planner::LeftOut;
 
@@ -189,8 +189,7 @@ impl View {
     /// What it comes to: `1 to add, 2 to update`.
     pub(super) fn summary(&self) -> String {
         let counts = self.counts.iter().map(|(name, n)| format!("{n} {name}"));
-        let parts: Vec<String> = counts.chain(self.nothing.map(str::to_owned)).collect();
-        parts.join(", ")
+        joined(counts.chain(self.nothing.map(str::to_owned)), ", ").unwrap_or_default()
     }
 
     /// `Plan for acme, against state serial 4`.
@@ -269,16 +268,11 @@ impl Item {
             let number = count(moved.len() as u64, "attribute");
             let is_theirs = !moved.iter().any(|one| one.perhaps_ours);
             let there = if is_theirs { " on the service" } else { "" };
-            self.details.push(format!(
-                "{number} that no file declares moved{there}; -v names them"
-            ));
-            return;
+            let text = format!("that no file declares moved{there}; -v names them");
+            return self.details.push(format!("{number} {text}"));
         }
         self.lines.extend(moved.iter().map(|moved| Line {
-            note: Some(format!(
-                "{}; no file declares it",
-                moved.note("on the service")
-            )),
+            note: Some(moved.note("on the service") + "; no file declares it"),
             ..Line::moved(&moved.name, &moved.before, &moved.live, detail)
         }));
     }
@@ -295,13 +289,11 @@ impl Trace {
 
     fn words(&self, now: i64) -> Option<String> {
         let by = self.by.iter().map(|by| format!("set by {by}"));
-        let seen = self
-            .seen
-            .and_then(|seen| values::moment(seen, now.max(seen)));
-        let words: Vec<String> = by
-            .chain(seen.map(|at| format!("last seen as applied {at}")))
-            .collect();
-        (!words.is_empty()).then(|| words.join(", "))
+        let seen = self.seen.map(|seen| values::moment(seen, now.max(seen)));
+        let seen = seen
+            .flatten()
+            .map(|at| format!("last seen as applied {at}"));
+        joined(by.chain(seen), ", ")
     }
 }
 
@@ -323,14 +315,13 @@ impl Line {
     pub(super) fn notes(&self) -> Option<String> {
         let from = self.from.iter();
         let from = from.map(|(file, line)| format!("from {}", values::place(file, *line)));
-        joined(self.note.iter().cloned().chain(from).collect())
+        joined(self.note.iter().cloned().chain(from), "; ")
     }
 
     /// `5 → 9`, or the one value that there is, each written by `write`.
     pub(super) fn values(&self, write: impl Fn(&str) -> String) -> String {
         let sides = self.before.iter().chain(&self.after);
-        let sides: Vec<String> = sides.map(|side| write(side)).collect();
-        sides.join(" → ")
+        joined(sides.map(|side| write(side)), " → ").unwrap_or_default()
     }
 }
 
@@ -353,10 +344,10 @@ impl Names {
 
     /// `a, b and 3 more`, each name written by `write`.
     pub(super) fn list(&self, write: impl Fn(&str) -> String) -> String {
-        let first: Vec<String> = self.first.iter().map(|name| write(name)).collect();
+        let first = joined(self.first.iter().map(|name| write(name)), ", ").unwrap_or_default();
         match self.more {
-            0 => first.join(", "),
-            more => format!("{} and {more} more", first.join(", ")),
+            0 => first,
+            more => format!("{first} and {more} more"),
         }
     }
 }
@@ -372,11 +363,10 @@ impl fmt::Display for Member {
 
 impl Remark {
     fn new(weight: Weight, label: &'static str, text: impl Into<String>) -> Self {
-        let text = text.into();
         Self {
             weight,
             label,
-            text,
+            text: text.into(),
             link: None,
         }
     }
@@ -395,18 +385,18 @@ fn effect_view(effect: Effect, rooms: impl Iterator<Item = String>) -> Option<Ef
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [Some(&self.text), self.link.as_ref()];
-        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-        f.write_str(parts.join(", ").trim_start_matches(", "))
+        let text = joined(parts.into_iter().flatten(), ", ").unwrap_or_default();
+        f.write_str(text.trim_start_matches(", "))
     }
 }
 
 /// The run that a report is of, if somebody said which.
 fn footer(run: &Run) -> Option<Remark> {
     let commit = run.commit.iter().map(|commit| format!("commit {commit}"));
-    let said: Vec<String> = commit.chain(run.at.and_then(values::date)).collect();
+    let said = joined(commit.chain(run.at.and_then(values::date)), ", ");
     let remark = || Remark {
         link: run.link.as_ref().map(|link| link.as_str().to_owned()),
-        ..Remark::new(Weight::Notice, "Run", said.join(", "))
+        ..Remark::new(Weight::Notice, "Run", said.unwrap_or_default())
     };
     (!run.is_unknown()).then(remark)
 }
@@ -420,11 +410,11 @@ fn left_out(rooms: LeftOut) -> Option<Remark> {
 /// What guards would have refused, and may be, each with what allows it.
 fn allowed(all: &[AllowedReport]) -> Option<Remark> {
     let one = |one: &AllowedReport| {
-        let by: Vec<&str> = one.by.iter().map(|by| by.name()).collect();
-        format!("{} ({})", one.what, by.join(", "))
+        let by = joined(one.by.iter().map(|by| by.name()), ", ");
+        format!("{} ({})", one.what, by.unwrap_or_default())
     };
-    let all: Vec<String> = all.iter().map(one).collect();
-    (!all.is_empty()).then(|| Remark::new(Weight::Notice, "Allowed", all.join(", ")))
+    let all = joined(all.iter().map(one), ", ");
+    all.map(|all| Remark::new(Weight::Notice, "Allowed", all))
 }
 
 fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {
@@ -453,10 +443,6 @@ fn counted(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
     let some = counts.iter().filter(|(_, number)| *number > 0);
     some.map(|(name, number)| ((*name).to_owned(), *number))
         .collect()
-}
-
-fn joined(notes: Vec<String>) -> Option<String> {
-    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 #[cfg(test)]

@@ -20,11 +20,8 @@ use crate::report::plan::{
 
 pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
     let s = report.summary;
-    let left = report
-        .unreadable
-        .iter()
-        .filter(|room| room.was_read)
-        .count() as u64;
+    let left = report.unreadable.iter();
+    let left = left.filter(|room| room.was_read).count() as u64;
     let orphans = format!("{} left alone", plural(s.orphan, "orphan"));
     let counts = counted(&[
         ("to add", s.add),
@@ -59,10 +56,8 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
 }
 
 fn effect_view(report: &PlanReport, effect: Effect) -> Option<EffectView> {
-    let rooms = report
-        .changes
-        .iter()
-        .filter(|change| change.effects.contains(&effect));
+    let rooms = report.changes.iter();
+    let rooms = rooms.filter(|change| change.effects.contains(&effect));
     let rooms = rooms.map(|change| change.room.clone());
     match effect {
         Effect::GuardWeakened => super::effect_view(effect, kinds(&report.weakened).into_iter()),
@@ -91,11 +86,7 @@ fn secrets(report: &PlanReport) -> Vec<Destination> {
     type Sent<'a> = (BTreeSet<&'a String>, BTreeSet<&'a str>);
     let mut hosts: BTreeMap<&str, Sent<'_>> = BTreeMap::new();
     for change in &report.changes {
-        let secrets = change
-            .attributes
-            .iter()
-            .filter_map(|one| one.secret.as_ref());
-        for secret in secrets {
+        for secret in change.attributes.iter().flat_map(|one| &one.secret) {
             let (variables, rooms) = hosts.entry(&secret.address).or_default();
             variables.extend(&secret.variables);
             rooms.insert(&change.room);
@@ -114,16 +105,12 @@ fn secrets(report: &PlanReport) -> Vec<Destination> {
 
 /// What could not be read, the changes, and the rooms of which only something moved that nobody declared.
 fn items(report: &PlanReport, detail: Detail) -> Vec<Item> {
-    let mut undeclared: BTreeMap<&str, &[UndeclaredReport]> = report
-        .undeclared
-        .iter()
-        .map(|room| (room.room.as_str(), room.attributes.as_slice()))
-        .collect();
-    let mut muted: BTreeMap<&str, &[MutedReport]> = report
-        .muted
-        .iter()
-        .map(|room| (room.room.as_str(), room.attributes.as_slice()))
-        .collect();
+    let undeclared = report.undeclared.iter();
+    let undeclared = undeclared.map(|room| (&*room.room, &*room.attributes));
+    let mut undeclared: BTreeMap<&str, &[UndeclaredReport]> = undeclared.collect();
+    let muted = report.muted.iter();
+    let muted = muted.map(|room| (&*room.room, &*room.attributes));
+    let mut muted: BTreeMap<&str, &[MutedReport]> = muted.collect();
     // What the change to the files does not explain was not reviewed with it. Otherwise the order of apply.
     let mut changes: Vec<&ChangeReport> = report.changes.iter().collect();
     changes.sort_by_key(|change| !is_open(change.explanation));
@@ -161,13 +148,10 @@ fn add_muted(item: &mut Item, muted: &[MutedReport], detail: Detail) {
     let mut unseen: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for attribute in muted {
         let note = muted_note(attribute, detail);
-        let line = item
-            .lines
-            .iter_mut()
-            .find(|line| line.name == attribute.name);
-        if let Some(line) = line {
+        let mut lines = item.lines.iter_mut();
+        if let Some(line) = lines.find(|line| line.name == attribute.name) {
             let notes = line.note.take().into_iter().chain([note]);
-            line.note = joined(notes.collect());
+            line.note = joined(notes, "; ");
         } else if attribute.fate == Fate::ReadFirst {
             unseen.entry(note).or_default().push(&attribute.name);
         } else {
@@ -285,7 +269,7 @@ fn line(action: Action, attribute: &AttributeReport, detail: Detail) -> Line {
         before: is_gone
             .then(|| said(&attribute.name, before, detail))
             .or(line.before),
-        note: joined(notes(attribute, detail)),
+        note: joined(notes(attribute, detail), "; "),
         from: attribute.file.clone().map(|file| (file, attribute.line)),
         line: attribute.line.filter(|_| own),
         surprise: is_moved(attribute) || is_open(attribute.explanation),
@@ -415,9 +399,9 @@ fn on_merge(report: &PlanReport) -> Vec<Remark> {
         true => format!("apply.yml started by hand with max-changes {number}"),
         false => format!("--max-changes {number}"),
     });
-    let ways: Vec<String> = effects.chain(shares).collect();
+    let ways = joined(effects.chain(shares), "; ");
     let stops = "apply stops and changes nothing, as long as something is refused".to_owned();
-    let allow = (!ways.is_empty()).then(|| remark("To allow", ways.join("; ")));
+    let allow = ways.map(|ways| remark("To allow", ways));
     std::iter::once(remark("On merge", stops))
         .chain(allow)
         .collect()
