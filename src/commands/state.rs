@@ -16,6 +16,7 @@ use super::shared::store;
 use super::shared::workspace::Workspace;
 use crate::files::room_files::Loaded;
 use crate::model::suggest::nearest;
+use crate::model::words::joined;
 use crate::model::{Finding, RoomName, Wanted};
 use crate::planner::{AppliedRoom, State};
 use crate::report::state::{StateListReport, StateShowReport};
@@ -191,37 +192,34 @@ fn forget(
 ) -> Result<Exit, Failure> {
     let mut held = store::lock(workspace, output)?;
     // A set: the same room twice is one room.
-    let rooms = names
-        .iter()
-        .map(|name| find(&held.state, name).map(|(room, _)| room.clone()))
-        .collect::<Result<BTreeSet<_>, _>>()?;
+    let one = |name: &String| find(&held.state, name).map(|(room, _)| room.clone());
+    let rooms: BTreeSet<RoomName> = names.iter().map(one).collect::<Result<_, _>>()?;
     let files = Files::read(workspace);
     // Before the question: whoever answers it should know.
     for room in &rooms {
         files.warn_of(room, "adds it again", output);
     }
-    let quoted: Vec<String> = rooms.iter().map(|room| format!("`{room}`")).collect();
+    let quoted = joined(rooms.iter().map(|room| format!("`{room}`")), ", ");
     let them = if rooms.len() == 1 { "it" } else { "them" };
-    let question = format!("Forget {}, and leave {them} alone", quoted.join(", "));
+    let question = format!(
+        "Forget {}, and leave {them} alone",
+        quoted.unwrap_or_default()
+    );
     approve(yes, &question)?;
     for room in &rooms {
         held.state.forget(room);
     }
     held.save(true)?;
     for room in &rooms {
-        output.result(&format!(
-            "`{room}` is forgotten, and left as it is on the service.\n"
-        ));
+        let left = "is forgotten, and left as it is on the service";
+        output.result(&format!("`{room}` {left}.\n"));
     }
     Ok(Exit::Done)
 }
 
 fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit, Failure> {
-    let unlock = |force| -> Result<Status, Failure> {
-        Ok(workspace
-            .runtime()?
-            .block_on(workspace.store.unlock(force))?)
-    };
+    let runtime = workspace.runtime()?;
+    let unlock = |force| runtime.block_on(workspace.store.unlock(force));
     let holder = match unlock(false)? {
         Status::Free => {
             output.result("The state is not locked.\n");
@@ -287,9 +285,7 @@ impl Files {
     }
 
     fn naming(&self, room: &RoomName) -> Named<'_> {
-        let Loaded {
-            wanted, findings, ..
-        } = &self.loaded;
+        let (wanted, findings) = (&self.loaded.wanted, &self.loaded.findings);
         if let Some(wanted) = wanted.get(room).or_else(|| self.elsewhere.get(room)) {
             return Named::By(&wanted.file);
         }

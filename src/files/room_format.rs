@@ -45,11 +45,7 @@ pub(crate) fn format(text: &str, findings: &mut Findings<'_>) -> Option<String> 
             return None;
         }
     };
-    Some(if line_end == "\n" {
-        formatted
-    } else {
-        formatted.replace('\n', line_end)
-    })
+    Some(formatted.replace('\n', line_end))
 }
 
 /// The form of a text whose lines end in `\n`; nothing when it is wrong in a way that `validate` reports too.
@@ -215,8 +211,8 @@ fn header(before: &[&str]) -> usize {
 }
 
 fn is_modeline(line: &str) -> bool {
-    line.trim_start_matches(['#', ' '])
-        .starts_with("yaml-language-server:")
+    let text = line.trim_start_matches(['#', ' ']);
+    text.starts_with("yaml-language-server:")
 }
 
 fn is_blank(line: &str) -> bool {
@@ -249,10 +245,9 @@ impl<'a> Source<'a> {
         let Some(rest) = behind_key.and_then(|rest| rest.strip_prefix(':')) else {
             return Err(braces(entry));
         };
-        let key = if is_plain_key(&entry.key) {
-            &entry.key
-        } else {
-            written_key
+        let key = match is_plain_key(&entry.key) {
+            true => &entry.key,
+            false => written_key,
         };
         let (last, value) = self.behind_colon(entry, rest);
         if reads_as(value).as_ref() == Some(&entry.value) {
@@ -260,17 +255,13 @@ impl<'a> Source<'a> {
             return Ok((vec![line.trim_end_matches(BLANKS).to_owned()], last + 1));
         }
         // Below another first line, the others of an indented key might read as something else.
-        let end = if line.starts_with(BLANKS) {
-            None
-        } else {
-            self.end(entry, below)
-        };
+        let is_indented = line.starts_with(BLANKS);
+        let end = self.end(entry, below).filter(|_| !is_indented);
         let end = end.ok_or_else(|| several_lines(at))?;
         // What is behind the first line's text is kept too: in quotes it may count.
-        let first = if is_blank(rest) {
-            format!("{key}:")
-        } else {
-            format!("{key}: {}", rest.trim_start_matches(BLANKS))
+        let first = match is_blank(rest) {
+            true => format!("{key}:"),
+            false => format!("{key}: {}", rest.trim_start_matches(BLANKS)),
         };
         let mut lines = vec![first];
         lines.extend(self.lines[at + 1..end].iter().map(|&line| line.to_owned()));

@@ -185,14 +185,16 @@ pub enum FaultError {
 }
 
 fn known_kinds() -> String {
-    let names: Vec<_> = Fault::CATALOGUE.iter().map(|row| row.name).collect();
-    names.join(", ")
+    listed(Fault::CATALOGUE.iter().map(|row| row.name))
 }
 
 fn known_items() -> String {
     let items = Fault::SELECTORS.iter().chain([&RETRY_AFTER, &MS]);
-    let forms: Vec<_> = items.map(|item| item.form).collect();
-    forms.join(", ")
+    listed(items.map(|item| item.form))
+}
+
+pub(super) fn listed(names: impl Iterator<Item = &'static str>) -> String {
+    Vec::from_iter(names).join(", ")
 }
 
 impl Fault {
@@ -280,12 +282,9 @@ impl Fault {
 }
 
 fn methods(value: &str) -> Option<Vec<Method>> {
-    value
-        .split('|')
-        .map(|name| match Method::of(name) {
-            Method::Other => None,
-            method => Some(method),
-        })
+    let methods = value.split('|').map(Method::of);
+    methods
+        .map(|one| Some(one).filter(|one| *one != Method::Other))
         .collect()
 }
 
@@ -360,14 +359,12 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn new(faults: Vec<Fault>, seed: u64) -> Self {
-        let armed = faults
-            .into_iter()
-            .map(|fault| Armed {
-                fault,
-                seen: 0,
-                seen_by_room: BTreeMap::new(),
-            })
-            .collect();
+        let armed = faults.into_iter().map(|fault| Armed {
+            fault,
+            seen: 0,
+            seen_by_room: BTreeMap::new(),
+        });
+        let armed = armed.collect();
         Self { armed, seed }
     }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::faults::listed;
 use super::wire;
 
 /// One row of the table, for help texts.
@@ -42,8 +43,7 @@ pub enum QuirkError {
 }
 
 fn known_names() -> String {
-    let names: Vec<_> = Quirks::CATALOGUE.iter().map(|row| row.name).collect();
-    names.join(", ")
+    listed(Quirks::CATALOGUE.iter().map(|row| row.name))
 }
 
 /// What a switch can be set to.
