@@ -9,6 +9,7 @@ use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute, Kind};
 use crate::model::reference::{EnvPrefix, Template, variable, written};
 use crate::model::suggest::nearest;
+use crate::model::words::shortened;
 use crate::model::{Finding, Place, Related, Room, Rule};
 
 /// Attributes that only the service sets; seen in its answers.
@@ -349,17 +350,6 @@ fn meant(key: &str) -> Option<&'static str> {
         "name" | "room" => Some("roomName"),
         _ => nearest(key, catalogue::attributes().iter().map(|a| a.name)),
     }
-}
-
-/// A text from a file, short enough for a message and without characters that act on a terminal.
-pub(crate) fn shortened(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let shown: String = text.chars().take(LONGEST).collect();
-    let mut shown = shown.escape_debug().to_string();
-    if text.chars().count() > LONGEST {
-        shown.push('…');
-    }
-    shown.replace("\\'", "'").replace("\\\"", "\"")
 }
 
 /// Collects the findings of one file.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
-use crate::files::entries::{self, Findings, shortened};
+use crate::files::entries::{self, Findings};
 use crate::files::unchanged;
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
@@ -17,7 +17,7 @@ use crate::model::name::{NameRule, RoomName};
 use crate::model::policy::{Question, Subject};
 use crate::model::reference::Template;
 use crate::model::rules::{self, Violation};
-use crate::model::words::joined;
+use crate::model::words::{joined, shortened};
 use crate::model::{
     Finding, Origin, Place, Related, Room, RoomOrigins, Rule, Settings, WantedRoom,
 };

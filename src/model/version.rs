@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::value::plain;
+use super::words::shortened;
 
 /// The version that a JSON text names, if it is not one that this program can read: a number up to `known`, or
 /// `known` with any minor version, as in "1.7". Each format has its own word for it.
@@ -22,7 +23,7 @@ pub(crate) fn newer(json: &[u8], known: u64) -> Option<String> {
         Json::Number(version) => (version.as_u64()? > known).then(|| version.to_string()),
         Json::String(version) => {
             let major = version.split('.').next();
-            (major != Some(&known.to_string())).then(|| version.escape_debug().to_string())
+            (major != Some(&known.to_string())).then(|| shortened(&version))
         }
         _ => None,
     }
@@ -46,6 +47,8 @@ mod tests {
             ("{}", None),
             (r#"{"version":2"#, None),
         ];
+        let endless = format!(r#"{{"version":"{}"}}"#, "9".repeat(100));
+        assert!(newer(endless.as_bytes(), 1).is_some_and(|version| version.len() < 70));
         for (json, version) in cases {
             assert_eq!(newer(json.as_bytes(), 1).as_deref(), version, "{json}");
         }

@@ -118,3 +118,14 @@ pub(crate) fn quoted(text: &str) -> String {
         false => format!("'{text}'"),
     }
 }
+
+/// A text from a file, short enough for a message and without characters that act on a terminal.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let shown: String = text.chars().take(LONGEST).collect();
+    let mut shown = shown.escape_debug().to_string();
+    if text.chars().count() > LONGEST {
+        shown.push('…');
+    }
+    shown.replace("\\'", "'").replace("\\\"", "\"")
+}
