@@ -8,6 +8,7 @@
 //! | `base` | what the files wanted at the base of a change |
 //! | `text_file` | the text of a file, within a limit |
 //! | `yaml` | YAML to a document with places, within limits; the only caller of the parser |
+//! | `usual` | the same of a file with one plain `key: value` a line, which most are, in a tenth of the time |
 //! | `entries` | the keys of one document: known or not, twice, of the right kind |
 //! | `defaults` | what the directories above a room file set |
 //! | `room_file`, `room_files` | one room, and all of them, with their findings |
@@ -41,5 +42,6 @@ pub(crate) mod room_yaml;
 pub(crate) mod scalar;
 pub(crate) mod text_file;
 pub(crate) mod unchanged;
+mod usual;
 pub(crate) mod weakened;
 pub(crate) mod yaml;

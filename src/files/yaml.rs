@@ -14,6 +14,7 @@ use serde_yaml::{
     DuplicateKeyPolicy, Error, MergeKeyPolicy, Options, Spanned, budget::BudgetBreach,
 };
 
+use crate::files::usual;
 use crate::model::Place;
 
 /// One key of the top mapping, with its value.
@@ -83,6 +84,16 @@ pub(crate) fn strict_mapping(text: &str) -> Result<Vec<Entry>, YamlError> {
 }
 
 fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Vec<Entry>, YamlError> {
+    match usual::entries(text) {
+        Some(entries) => Ok(entries),
+        None => read_by_library(text, duplicate_keys),
+    }
+}
+
+fn read_by_library(
+    text: &str,
+    duplicate_keys: DuplicateKeyPolicy,
+) -> Result<Vec<Entry>, YamlError> {
     let read = serde_yaml::from_str_with_options(text, options(duplicate_keys));
     let Entries(entries) =
         read.map_err(|error| foreign(text).unwrap_or_else(|| explain(&error)))?;
@@ -93,6 +104,12 @@ fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Vec<Entry>, Ya
         return Err(error);
     }
     Ok(entries)
+}
+
+/// The same as [`strict_mapping`], read by the library alone.
+#[cfg(test)]
+pub(super) fn by_library(text: &str) -> Result<Vec<Entry>, YamlError> {
+    read_by_library(text, DuplicateKeyPolicy::Error)
 }
 
 /// Reads `entries` into a type that refuses what it does not know.

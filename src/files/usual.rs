@@ -1,0 +1,214 @@
+//! The usual file, read without the YAML library: one `key: value` a line from the margin, with comments, and nothing in it
+//! that two readers could take for two things. Of anything else nothing is said here, and the library reads it.
+//!
+//! Not a second YAML: the law below holds it to the library. Most files of most accounts are like this, and the library
+//! takes longer for them than all the rest of a plan.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::files::yaml::Entry;
+use crate::model::Place;
+
+/// More entries than a room has attributes, and a longer key than each. What has more is for the library and its limits.
+const MOST: usize = 64;
+
+/// Texts that a version of YAML takes for something else.
+const OTHER_THINGS: [&str; 11] = [
+    "null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf",
+];
+
+/// The entries of a usual file. None where a key is there twice.
+pub(super) fn entries(text: &str) -> Option<Vec<Entry>> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(16);
+    let mut start = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let content = line.strip_suffix('\n').unwrap_or(line);
+        if !is_comment(content.trim_start_matches(' ')) {
+            let entry = entry(content, number + 1, start)?;
+            if entries.len() == MOST || entries.iter().any(|known| known.key == entry.key) {
+                return None;
+            }
+            entries.push(entry);
+        }
+        start += line.len();
+    }
+    Some(entries)
+}
+
+/// A comment, or nothing, in letters of any language.
+fn is_comment(content: &str) -> bool {
+    let is_calm = |c: char| matches!(c, ' '..='~') || c.is_alphabetic();
+    content.is_empty() || (content.starts_with('#') && content.chars().all(is_calm))
+}
+
+fn entry(line: &str, number: usize, start: usize) -> Option<Entry> {
+    let (key, rest) = line.split_once(": ")?;
+    let is_name =
+        (1..=MOST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !is_name || is_other(key) {
+        return None;
+    }
+    let written = rest.trim_start_matches(' ');
+    let at = line.len() - written.len();
+    let (written, comment) = match written.find(" #") {
+        Some(end) => (&written[..end], &written[end + 1..]),
+        None => (written, ""),
+    };
+    let written = written.trim_end_matches(' ');
+    let within = |range: Range<usize>| {
+        let place = Place::new(number, range.start + 1, range.len());
+        (place, start + range.start..start + range.end)
+    };
+    let (key_at, key_span) = within(0..key.len());
+    let (value_at, span) = within(at..at + written.len());
+    Some(Entry {
+        key: key.to_owned(),
+        key_at,
+        key_span,
+        value: value(written).filter(|_| is_comment(comment))?,
+        value_at,
+        span,
+    })
+}
+
+fn value(written: &str) -> Option<Value> {
+    let first = *written.as_bytes().first()?;
+    match written {
+        "true" => return Some(Value::Bool(true)),
+        "false" => return Some(Value::Bool(false)),
+        // As many digits as any reader holds exactly; one with a zero in front is octal for some.
+        _ if first.is_ascii_digit() => {
+            let is_plain = written.len() <= 15 && (first != b'0' || written.len() == 1);
+            let number: u64 = written.parse().ok().filter(|_| is_plain)?;
+            return Some(number.into());
+        }
+        _ => {}
+    }
+    let begins_well = first.is_ascii_alphabetic() || first == b'$';
+    let is_calm = |byte: u8| byte.is_ascii_alphanumeric() || b" _-./:?=&%${}@+,~".contains(&byte);
+    let is_text = begins_well
+        && written.bytes().all(is_calm)
+        && !written.contains(": ")
+        && !written.ends_with(':')
+        && !is_other(written);
+    is_text.then(|| written.into())
+}
+
+fn is_other(text: &str) -> bool {
+    OTHER_THINGS
+        .iter()
+        .any(|other| text.eq_ignore_ascii_case(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::files::yaml;
+
+    fn shown(entries: &[Entry]) -> String {
+        format!("{entries:?}")
+    }
+
+    /// Lines as people write them, and with anything between that YAML gives a meaning.
+    fn line() -> impl Strategy<Value = String> {
+        let key = prop_oneof![
+            8 => Just("privacy".to_owned()),
+            8 => "[a-zA-Z]{1,6}",
+            2 => proptest::sample::select(&OTHER_THINGS[..]).prop_map(str::to_owned),
+            1 => "[ -~é]{0,4}",
+            1 => "[a-z]{60,66}|[a-z]{1022,1026}",
+        ];
+        let value = prop_oneof![
+            4 => proptest::sample::select(&["true", "false", "True", "0", "12", "-1", "007", "1_000", "1e3", "0x1f",
+                "0o17", "1.5", "1:30", "2001-01-01", ".5", ".inf", "~", "null", "Null", "yes", "''", "\"a\"", "|", ">-",
+                "[a]", "{a: b}", "*a", "&a b", "!t a", "@a", "`a", "? a", "- a", "-", "%a", "<<", "=",
+                "https://h.example/${env:ROOM_A}/s?t=1&u=%20", "${env:ROOM_A}", "private", "a: b", "a:", "a #b", "a#b"][..])
+                .prop_map(str::to_owned),
+            2 => "[0-9]{1,22}",
+            3 => "[a-zA-Z$][a-z :/.{}$,#%&*!|>'\"@`~+=?_-]{0,12}",
+            1 => "[ -~é\t]{0,8}",
+        ];
+        let tail = prop_oneof![
+            8 => Just(String::new()),
+            2 => "[ ]{0,3}#[ -~é]{0,8}",
+            1 => "[ \t\r]{1,2}",
+            1 => "#\u{0}|#\u{85}|#\u{2028}|#\u{feff}|#\u{7f}",
+        ];
+        let head = prop_oneof![12 => Just(String::new()), 1 => "[ ]{1,2}", 1 => "- ", 1 => "\t", 1 => "\u{feff}"];
+        let whole = (head, key, "(: {1,3}){1}|:|", value, tail).prop_map(
+            |(head, key, between, value, tail)| format!("{head}{key}{between}{value}{tail}"),
+        );
+        prop_oneof![
+            10 => whole,
+            2 => "[ ]{0,2}#[ -~é]{0,8}",
+            1 => "[ ]{0,3}",
+            1 => proptest::sample::select(&["---", "...", "%YAML 1.2", "// a", "<<<<<<< a", "  continued", "- a", "\u{85}"][..])
+                .prop_map(str::to_owned),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_here_the_library_reads_alike(
+            lines in proptest::collection::vec(line(), 0..4),
+            between in "\n|\n|\n|\r\n|\n\n",
+            end in "\n?",
+        ) {
+            let text = lines.join(&between) + &end;
+            if let Some(here) = entries(&text) {
+                let there = yaml::by_library(&text);
+                prop_assert_eq!(there.map(|entries| shown(&entries)), Ok(shown(&here)), "{:?}", text);
+            }
+        }
+
+        #[test]
+        fn of_any_text_the_library_reads_the_same(text in "[a-z0-9 :#\n$./~{},\\-]{0,40}|\\PC{0,20}") {
+            if let Some(here) = entries(&text) {
+                let there = yaml::by_library(&text);
+                prop_assert_eq!(there.map(|entries| shown(&entries)), Ok(shown(&here)), "{:?}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_file_is_usual() {
+        let text = "# Café, daily\n\nprivacy: private   # nobody else\nmaxParticipants: 20\nautoJoin: true\n\
+                    meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TOKEN}/ended?x=1\n  # the end\n";
+        let entries = entries(text);
+        let entries = entries.unwrap_or_default();
+        let values: Vec<&str> = entries
+            .iter()
+            .map(|entry| &text[entry.span.clone()])
+            .collect();
+        let webhook = "https://hooks.example.com/${env:ROOM_TOKEN}/ended?x=1";
+        assert_eq!(values, ["private", "20", "true", webhook]);
+    }
+
+    #[test]
+    fn what_could_be_two_things_is_for_the_library() {
+        for text in [
+            "a: yes",
+            "a: 007",
+            "a: 1e3",
+            "a: -1",
+            "a: 'x'",
+            "a: b: c",
+            "a: b\n  c",
+            "a: 1\na: 2",
+            "null: 1",
+            "a:",
+            "- a",
+            "a: b\r\n",
+            "---\na: 1",
+            "a: b # \u{85}",
+            "\u{feff}a: 1",
+            " a: 1",
+        ] {
+            assert!(entries(text).is_none(), "{text:?}");
+        }
+    }
+}
