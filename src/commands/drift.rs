@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::slice;
 use std::sync::Arc;
 
 use clap::Args;
@@ -18,7 +19,6 @@ use super::shared::session::Session;
 use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_from;
-use crate::files::unchanged::Known;
 use crate::model::RoomName;
 use crate::model::policy::NOBODY;
 use crate::planner::drift::Evidence;
@@ -159,15 +159,8 @@ async fn look<'a>(
     let early = session.watch(service, early);
     let service_side = async { tokio::join!(early, service.list()) };
     tokio::pin!(service_side);
-    let load = || {
-        let known = Known::of(state);
-        room_files::load_unless_known(
-            &workspace.whole,
-            &workspace.rooms,
-            &workspace.context(NOBODY),
-            &known,
-        )
-    };
+    let (roots, context) = (slice::from_ref(&workspace.rooms), workspace.context(NOBODY));
+    let load = || room_files::load_meanwhile(&workspace.whole, roots, &context);
     let files = async { tokio::task::block_in_place(load) };
     let (mut loaded, early) = tokio::select! {
         biased;

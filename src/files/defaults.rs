@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::files::entries::{self, Findings, SettingsFile};
 use crate::files::yaml::Entry;
-use crate::model::digest::sha256;
 use crate::model::{EnvPrefix, Finding, Rule};
 
 pub(crate) const STEM: &str = "_defaults";
@@ -24,7 +23,6 @@ pub(crate) struct Layer {
     pub entries: Vec<Entry>,
     /// Whether anything is wrong with it, so that no room below it can be made.
     broken: bool,
-    digest: String,
 }
 
 /// Reads a file of defaults, with everything that is wrong with it.
@@ -48,7 +46,6 @@ pub(crate) fn parse(file: &str, text: &str, prefix: &EnvPrefix) -> (Layer, Vec<F
         file: file.into(),
         entries,
         broken,
-        digest: sha256(text.as_bytes()),
     };
     (layer, findings.list)
 }
@@ -68,22 +65,16 @@ impl Layer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Defaults {
     layers: Vec<Arc<Layer>>,
-    /// A digest of their texts, in their order: of constant length, as there is one for every directory.
-    identity: String,
 }
 
 impl Defaults {
-    pub(crate) const NONE: &'static Self = &Self {
-        layers: Vec::new(),
-        identity: String::new(),
-    };
+    pub(crate) const NONE: &'static Self = &Self { layers: Vec::new() };
 
     /// These, and in front of them a nearer file.
     pub(crate) fn below(&self, nearer: Arc<Layer>) -> Self {
-        let identity = sha256(format!("{} {}", nearer.digest, self.identity).as_bytes());
         let mut layers = vec![nearer];
         layers.extend(self.layers.iter().cloned());
-        Self { layers, identity }
+        Self { layers }
     }
 
     /// The files, nearest first.
@@ -97,10 +88,5 @@ impl Defaults {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.layers.is_empty()
-    }
-
-    /// What a room below depends on: moves with every text among them, and with their order.
-    pub(crate) fn identity(&self) -> &str {
-        &self.identity
     }
 }

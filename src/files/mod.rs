@@ -13,7 +13,6 @@
 //! | `defaults` | what the directories above a room file set |
 //! | `room_file`, `room_files` | one room, and all of them, with their findings |
 //! | `context` | what reading a room file takes besides its text |
-//! | `unchanged` | whether a file is as it was when it was applied, without parsing it |
 //! | `room_format`, `scalar` | the one form of a room file, and of a text in it |
 //! | `room_edit`, `adopted` | a room file with another value in it; several, proved to say just that |
 //! | `room_yaml` | a room that exists, as the file that declares it |
@@ -41,7 +40,6 @@ pub(crate) mod room_format;
 pub(crate) mod room_yaml;
 pub(crate) mod scalar;
 pub(crate) mod text_file;
-pub(crate) mod unchanged;
-mod usual;
+pub(crate) mod usual;
 pub(crate) mod weakened;
 pub(crate) mod yaml;

@@ -10,7 +10,6 @@ use serde_json::Value;
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::entries::{self, Findings};
-use crate::files::unchanged;
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue;
 use crate::model::name::{NameRule, RoomName};
@@ -62,16 +61,10 @@ pub(crate) fn parse(
         // The defaults' own findings say why.
         return (None, findings.list);
     };
-    // What was found has to be reported the next time, too. Policies do not count: whoever relies on the source
-    // does not ask them.
-    let clean = findings.list.is_empty();
-    let source = clean.then(|| unchanged::source(stem, text, context, &name, &settings));
-    let source = source.flatten();
     let secrets = layers.secrets();
     let wanted = WantedRoom {
         file: file.to_owned(),
         place: file.to_owned(),
-        source,
         settings,
         secrets,
     };
@@ -539,16 +532,11 @@ mod tests {
             defaults: &defaults,
             ..CONTEXT
         };
-        let (room, found) = parse(
+        let (_, found) = parse(
             "a.yaml",
             "a",
             "autoJoin: true\n\"maxParticipants\": 12\n",
             &context,
-        );
-        let room = room.unwrap();
-        assert!(
-            room.wanted.source.is_some(),
-            "a check that asks no policy finds nothing"
         );
         let at = |file: &str, place: Place| {
             format!("{file}:{}:{}+{}", place.line, place.column, place.width)

@@ -16,11 +16,8 @@ use crate::files::defaults::{self, Defaults, Layer};
 use crate::files::discover::{Found, as_typed, discover};
 use crate::files::room_file::{self, RoomFile};
 use crate::files::text_file::read_text;
-use crate::files::unchanged::Known;
 use crate::model::words::count;
-use crate::model::{
-    EnvPrefix, Finding, NameRule, Origins, Place, Related, RoomOrigins, Rule, Wanted, WantedRoom,
-};
+use crate::model::{EnvPrefix, Finding, NameRule, Origins, Place, Related, Rule, Wanted};
 
 /// How many files a thread takes at once: a few are done sooner than a thread is started.
 const BLOCK: usize = 16;
@@ -40,6 +37,12 @@ pub(crate) fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Lo
     load_edited(rooms, roots, context, &Edits::new())
 }
 
+/// The same on half the cores, for those who talk to the service meanwhile.
+pub(crate) fn load_meanwhile(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
+    let half = all_cores().div_ceil(2);
+    read_all(rooms, roots, context, &Edits::new(), half)
+}
+
 /// Texts by file, in place of those that are there.
 pub(crate) type Edits = BTreeMap<String, String>;
 
@@ -50,8 +53,7 @@ pub(crate) fn load_edited(
     context: &Context<'_>,
     edits: &Edits,
 ) -> Loaded {
-    let known = Known::default();
-    read_all(rooms, roots, context, &known, edits, all_cores())
+    read_all(rooms, roots, context, edits, all_cores())
 }
 
 fn text_of(path: &Path, edits: &Edits) -> Result<String, Box<Finding>> {
@@ -61,30 +63,10 @@ fn text_of(path: &Path, edits: &Edits) -> Result<String, Box<Finding>> {
     }
 }
 
-/// Reads all rooms, without parsing the files that are `known`. Of these there are no origins.
-pub(crate) fn load_unless_known(
-    rooms: &Path,
-    root: &Path,
-    context: &Context<'_>,
-    known: &Known<'_>,
-) -> Loaded {
-    let roots = [root.to_owned()];
-    // Whoever knows rooms talks to the service meanwhile, and needs the other half.
-    let half = all_cores().div_ceil(2);
-    let none = Edits::new();
-    let loaded = read_all(rooms, &roots, context, known, &none, half);
-    if known.is_empty() || !Finding::any_error(&loaded.findings) {
-        return loaded;
-    }
-    // Two files for one room, perhaps: that is reported with places, which only reading gives.
-    read_all(rooms, &roots, context, &Known::default(), &none, half)
-}
-
 fn read_all(
     rooms: &Path,
     roots: &[PathBuf],
     context: &Context<'_>,
-    known: &Known<'_>,
     edits: &Edits,
     cores: usize,
 ) -> Loaded {
@@ -105,7 +87,7 @@ fn read_all(
             policies,
             ..*context
         };
-        read_room(path, &context, known, edits)
+        read_room(path, &context, edits)
     });
     let mut rooms = Vec::with_capacity(read.len());
     for (room, mut found) in read {
@@ -269,7 +251,6 @@ fn once(findings: &[Finding]) -> Vec<Finding> {
 fn read_room(
     path: &Path,
     context: &Context<'_>,
-    known: &Known<'_>,
     edits: &Edits,
 ) -> (Option<RoomFile>, Vec<Finding>) {
     let text = match text_of(path, edits) {
@@ -280,23 +261,7 @@ fn read_room(
         .file_stem()
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
-    let (room, mut findings) = if let Some((name, settings)) = known.room(stem, &text, context) {
-        let room = RoomFile {
-            name,
-            name_at: Place::default(),
-            // No source: nothing is applied from here.
-            wanted: WantedRoom {
-                file: as_typed(path),
-                place: as_typed(path),
-                settings,
-                ..WantedRoom::default()
-            },
-            origins: RoomOrigins::new(),
-        };
-        (Some(room), Vec::new())
-    } else {
-        room_file::parse(&as_typed(path), stem, &text, context)
-    };
+    let (room, mut findings) = room_file::parse(&as_typed(path), stem, &text, context);
     findings.extend(room.as_ref().and_then(|room| not_owned(room, context)));
     (room, findings)
 }

@@ -8,19 +8,30 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::files::yaml::Entry;
 use crate::model::Place;
+
+/// One key of the top mapping, with its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub key: String,
+    pub key_at: Place,
+    pub key_span: Range<usize>,
+    pub value: Value,
+    pub value_at: Place,
+    /// The bytes of the value in the file.
+    pub span: Range<usize>,
+}
 
 /// More entries than a room has attributes, and a longer key than each. What has more is for the library and its limits.
 const MOST: usize = 64;
 
 /// Texts that a version of YAML takes for something else.
-const OTHER_THINGS: [&str; 11] = [
+pub(crate) const OTHER_THINGS: [&str; 11] = [
     "null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf",
 ];
 
 /// The entries of a usual file. None where a key is there twice.
-pub(super) fn entries(text: &str) -> Option<Vec<Entry>> {
+pub(crate) fn entries(text: &str) -> Option<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::with_capacity(16);
     let mut start = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
@@ -104,75 +115,7 @@ fn is_other(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::files::yaml;
-
-    fn shown(entries: &[Entry]) -> String {
-        format!("{entries:?}")
-    }
-
-    /// Lines as people write them, and with anything between that YAML gives a meaning.
-    fn line() -> impl Strategy<Value = String> {
-        let key = prop_oneof![
-            8 => Just("privacy".to_owned()),
-            8 => "[a-zA-Z]{1,6}",
-            2 => proptest::sample::select(&OTHER_THINGS[..]).prop_map(str::to_owned),
-            1 => "[ -~é]{0,4}",
-            1 => "[a-z]{60,66}|[a-z]{1022,1026}",
-        ];
-        let value = prop_oneof![
-            4 => proptest::sample::select(&["true", "false", "True", "0", "12", "-1", "007", "1_000", "1e3", "0x1f",
-                "0o17", "1.5", "1:30", "2001-01-01", ".5", ".inf", "~", "null", "Null", "yes", "''", "\"a\"", "|", ">-",
-                "[a]", "{a: b}", "*a", "&a b", "!t a", "@a", "`a", "? a", "- a", "-", "%a", "<<", "=",
-                "https://h.example/${env:ROOM_A}/s?t=1&u=%20", "${env:ROOM_A}", "private", "a: b", "a:", "a #b", "a#b"][..])
-                .prop_map(str::to_owned),
-            2 => "[0-9]{1,22}",
-            3 => "[a-zA-Z$][a-z :/.{}$,#%&*!|>'\"@`~+=?_-]{0,12}",
-            1 => "[ -~é\t]{0,8}",
-        ];
-        let tail = prop_oneof![
-            8 => Just(String::new()),
-            2 => "[ ]{0,3}#[ -~é]{0,8}",
-            1 => "[ \t\r]{1,2}",
-            1 => "#\u{0}|#\u{85}|#\u{2028}|#\u{feff}|#\u{7f}",
-        ];
-        let head = prop_oneof![12 => Just(String::new()), 1 => "[ ]{1,2}", 1 => "- ", 1 => "\t", 1 => "\u{feff}"];
-        let whole = (head, key, "(: {1,3}){1}|:|", value, tail).prop_map(
-            |(head, key, between, value, tail)| format!("{head}{key}{between}{value}{tail}"),
-        );
-        prop_oneof![
-            10 => whole,
-            2 => "[ ]{0,2}#[ -~é]{0,8}",
-            1 => "[ ]{0,3}",
-            1 => proptest::sample::select(&["---", "...", "%YAML 1.2", "// a", "<<<<<<< a", "  continued", "- a", "\u{85}"][..])
-                .prop_map(str::to_owned),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_read_here_the_library_reads_alike(
-            lines in proptest::collection::vec(line(), 0..4),
-            between in "\n|\n|\n|\r\n|\n\n",
-            end in "\n?",
-        ) {
-            let text = lines.join(&between) + &end;
-            if let Some(here) = entries(&text) {
-                let there = yaml::by_library(&text);
-                prop_assert_eq!(there.map(|entries| shown(&entries)), Ok(shown(&here)), "{:?}", text);
-            }
-        }
-
-        #[test]
-        fn of_any_text_the_library_reads_the_same(text in "[a-z0-9 :#\n$./~{},\\-]{0,40}|\\PC{0,20}") {
-            if let Some(here) = entries(&text) {
-                let there = yaml::by_library(&text);
-                prop_assert_eq!(there.map(|entries| shown(&entries)), Ok(shown(&here)), "{:?}", text);
-            }
-        }
-    }
 
     #[test]
     fn the_usual_file_is_usual() {

@@ -15,19 +15,8 @@ use serde_yaml::{
 };
 
 use crate::files::usual;
+pub(crate) use crate::files::usual::Entry;
 use crate::model::Place;
-
-/// One key of the top mapping, with its value.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub key: String,
-    pub key_at: Place,
-    pub key_span: Range<usize>,
-    pub value: Value,
-    pub value_at: Place,
-    /// The bytes of the value in the file.
-    pub span: Range<usize>,
-}
 
 /// Why a file is not a mapping that we accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +97,7 @@ fn read_by_library(
 
 /// The same as [`strict_mapping`], read by the library alone.
 #[cfg(test)]
-pub(super) fn by_library(text: &str) -> Result<Vec<Entry>, YamlError> {
+pub(crate) fn by_library(text: &str) -> Result<Vec<Entry>, YamlError> {
     read_by_library(text, DuplicateKeyPolicy::Error)
 }
 

@@ -11,8 +11,6 @@ pub(crate) struct WantedRoom {
     pub file: String,
     /// The same from the configuration's directory: what is remembered of it.
     pub place: String,
-    /// Digest of what the settings came from.
-    pub source: Option<String>,
     pub settings: Settings,
     /// Its secrets as they are written, by wire name. What may be seen of one is its outline.
     pub secrets: Secrets,

@@ -140,8 +140,6 @@ pub(crate) struct Change {
     pub needs: BTreeSet<String>,
     /// The file that it will be remembered to be applied from.
     pub place: Option<String>,
-    /// Digest of what the wanted settings came from.
-    pub source: Option<String>,
     /// Digest over room, action, body and applied settings: the identity of a change in a saved plan.
     pub digest: String,
     /// What the service showed when this was planned; `None`: it was not looked at. `apply` looks again,

@@ -52,7 +52,6 @@ impl Room<'_> {
             sends: true,
             needs: self.variables(is_from_file),
             place: Some(file.place.clone()),
-            source: self.remembered.source.clone(),
             keeps,
             ..change
         }))

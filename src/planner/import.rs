@@ -222,10 +222,6 @@ impl Draft {
         AppliedRoom {
             file: Some(place.to_owned()),
             id: live.id.clone().or_else(|| before.id.clone()),
-            // What its file says need not have been applied.
-            source: file
-                .source
-                .filter(|_| self.kept.is_empty() && self.inherited.is_empty()),
             ..before.recorded(record, salt)
         }
     }

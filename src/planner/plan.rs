@@ -297,7 +297,6 @@ impl<'a> Room<'a> {
             settings: file.settings.clone(),
             secrets: file.known_secrets(),
             place: Some(file.place.clone()),
-            source: file.source.clone(),
             ..change
         })
     }
@@ -444,7 +443,6 @@ impl<'a> Room<'a> {
             sends: false,
             needs: BTreeSet::new(),
             place: None,
-            source: None,
             digest: muted::identity(
                 digest::of(&(self.name, action, body, settings, unconfirmed)),
                 &muted,

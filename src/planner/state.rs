@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::doubts::Doubts;
 use super::world::Sighting;
@@ -79,11 +80,10 @@ pub(crate) struct AppliedRoom {
     /// The managed settings that were last confirmed to have been sent. Empty: never confirmed.
     #[serde(default, deserialize_with = "unique")]
     pub settings: StoredSettings,
-    /// Digest of the file that the settings came from, so that a file that did not change need not be
-    /// read again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Of which text the settings came, in states of before: files are always read, and it is written no more.
+    #[serde(default, skip_serializing, deserialize_with = "ignored")]
     #[schemars(with = "String")]
-    pub source: Option<String>,
+    pub source: (),
     /// What was sent without an answer since a write of the attribute was last confirmed, every value of it: the service
     /// may hold any of these, or what is in `settings` or `observed`.
     #[serde(
@@ -103,6 +103,10 @@ pub(crate) struct AppliedRoom {
         deserialize_with = "unique"
     )]
     pub written: BTreeMap<String, SecretDigest>,
+}
+
+fn ignored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| ())
 }
 
 impl AppliedRoom {

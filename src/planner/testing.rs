@@ -60,7 +60,6 @@ pub(crate) fn files(rooms: &[(&str, &[(&'static str, Value)])]) -> Wanted {
         let wanted = WantedRoom {
             file: format!("rooms/{room}.yaml"),
             place: format!("rooms/{room}.yaml"),
-            source: Some("sha256:0".to_owned()),
             settings: settings.iter().cloned().collect(),
             ..WantedRoom::default()
         };

@@ -94,7 +94,6 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             file: self.task.change.place.clone(),
             id: id.or_else(|| before.id.clone()),
             run: self.written_by(),
-            source: self.task.change.source.clone(),
             ..recorded
         }
     }

@@ -210,7 +210,6 @@ pub(super) fn wanted(name: &str, value: Value) -> WantedRoom {
     WantedRoom {
         file: format!("rooms/{name}.yaml"),
         place: format!("rooms/{name}.yaml"),
-        source: None,
         settings: room.settings(),
         ..WantedRoom::default()
     }

@@ -4,7 +4,6 @@ mod adopt;
 mod answers;
 mod any_text;
 mod crossed;
-mod edited_state;
 mod import;
 mod in_process;
 mod nothing_moves;
@@ -18,6 +17,7 @@ mod room_schema;
 mod saved_plans;
 mod store_contract;
 pub(crate) mod stores;
+mod usual_files;
 #[cfg(unix)]
 mod who_may_write;
 

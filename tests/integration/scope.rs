@@ -744,7 +744,7 @@ fn of_version_1(site: &Site) {
     state["version"] = json!(1);
     for room in state["rooms"].as_object_mut().unwrap().values_mut() {
         let room = room.as_object_mut().unwrap();
-        for key in ["asserted", "file", "observed", "unseen", "source"] {
+        for key in ["asserted", "file", "observed", "unseen"] {
             room.remove(key);
         }
     }
