@@ -35,7 +35,7 @@ generate:
     ROOMCTL_BLESS=1 cargo test --test integration -- generated:: blocks::
     git --no-pager diff --stat -- schema docs README.md
 
-# Whole processes against their floors. Read the ratios: figures move with the machine.
+# Whole processes beside their floors and other tools: tables for docs/speed.md. Read the ratios: figures move with the machine.
 bench *ARGS:
     cargo bench {{ ARGS }}
 
