@@ -70,9 +70,10 @@ pub(crate) struct ApplyArgs {
     /// nothing is sent). Without a file: nothing was reviewed, so nothing may change
     #[arg(long, value_name = "PLAN", num_args = 0.., group = "reviewed", conflicts_with = "plan", help_heading = SAFETY)]
     pub covered_by: Option<Vec<PathBuf>>,
-    /// Plans of changes that a later plan was made on top of: their guards count until the run is over, their changes do not
+    /// The plans whose guards count until the run is over, if those are not the ones of --covered-by: also plans that a later one
+    /// was made on top of, and none that an earlier run went by
     #[arg(long, value_name = "PLAN", num_args = 0.., requires = "covered_by", help_heading = SAFETY)]
-    pub guards_of: Vec<PathBuf>,
+    pub guards_of: Option<Vec<PathBuf>>,
     /// Apply the rooms that are still as in the saved plan, or that a reviewed one covers (exit 5 when there are others)
     #[arg(long, requires = "reviewed", help_heading = SAFETY)]
     pub partial: bool,
@@ -178,7 +179,7 @@ fn is_weakened(refusals: &[Refusal]) -> bool {
 fn check(args: &ApplyArgs, session: &Session) -> Result<(), Failure> {
     let outputs = [("--report-file", &args.report.report_file), ("", &None)];
     let plans = args.plan.iter().chain(args.covered_by.iter().flatten());
-    let plans = plans.chain(&args.guards_of);
+    let plans = plans.chain(args.guards_of.iter().flatten());
     let inputs = args.planning.mutes.iter().chain(plans);
     check_outputs(&session.workspace, inputs, outputs)
 }
@@ -194,10 +195,13 @@ fn begin(global: &Global, args: &ApplyArgs) -> Result<(Session, Intent), Failure
     scope.planned = intent.selection();
     let mut base = BaseGuard::default();
     let reviewed = intent.reviewed();
-    let earlier = saved_plan::read_all(&args.guards_of)?;
-    let guarding = || reviewed.iter().chain(&earlier);
-    guarding().for_each(|saved| base.extend(&saved.terms.base));
-    session.keep_to(base, guarding().map(SavedPlan::weakened).sum());
+    let named = args.guards_of.as_deref().map(saved_plan::read_all);
+    let named = named.transpose()?;
+    let guarding = named.as_deref().unwrap_or(reviewed);
+    for saved in guarding {
+        base.extend(&saved.terms.base);
+    }
+    session.keep_to(base, guarding.iter().map(SavedPlan::weakened).sum());
     session.is_reviewed = !reviewed.is_empty();
     let allowed = reviewed.iter().flat_map(|saved| saved.terms.allowed());
     let allowed: Vec<AllowedReport> = allowed.collect();

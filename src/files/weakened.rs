@@ -11,7 +11,7 @@ use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow};
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
 use crate::model::words::{joined, listed, printable};
-use crate::model::{Effect, Finding, Glob, Globs, NameRule, Rule, Severity, digest};
+use crate::model::{Effect, Finding, Glob, Globs, Rule, Severity, digest};
 use crate::planner::Rate;
 use crate::planner::mutes::Mute;
 
@@ -71,10 +71,13 @@ impl Placed<'_> {
         parts.filter(|part| *part != Component::CurDir).collect()
     }
 
-    fn places(&self) -> [(&'static str, PathBuf); 2] {
+    /// Each with how the file says it.
+    fn places(&self) -> [(PathBuf, String); 2] {
         let Config { rooms, state, .. } = self.config;
-        let rooms = ("rooms", self.path(rooms, "rooms"));
-        [rooms, ("state", self.path(state, ".roomctl/state.json"))]
+        [(rooms, "rooms"), (state, ".roomctl/state.json")].map(|(set, usual)| {
+            let said = set.get().map_or(Path::new(usual), PathBelow::path);
+            (self.path(set, usual), said.to_string_lossy().into_owned())
+        })
     }
 }
 
@@ -100,19 +103,21 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
     let after = now.config;
     let mut weaker = Vec::new();
     if let Some(app) = app.get().filter(|_| *app != after.app) {
-        let words = format!("the rooms of `{app}` were meant, and others are now");
+        let now = after.app.get().map_or("none", String::as_str);
+        let words = format!("the rooms of another app are meant: {}", sides(app, now));
         weaker.push(Weakening::new("app", "app", words));
     }
-    weaker.extend(elsewhere(base_url, &after.base_url, base, now));
+    weaker.extend(elsewhere((base_url, base), (&after.base_url, now)));
     weaker.extend(slower(rate.get(), after.rate.get()));
     weaker.extend(unguarded(guard.get(), after.guard.get()));
     weaker.extend(claims(owns.get(), after.owns.get()));
     weaker.extend(unprotected(protected.get(), after.protected.get()));
     let kept = list(&after.policies);
     weaker.extend(list(policies).iter().filter_map(|one| unpoliced(one, kept)));
-    let rule = |names: &Managed<NameRule>| names.get().copied().unwrap_or_default();
-    if rule(names) < rule(&after.names) {
-        let words = "names are accepted that were refused";
+    let [rule, wider] = [names, &after.names].map(|names| names.get().copied().unwrap_or_default());
+    if rule < wider {
+        let sides = sides(rule.name(), wider.name());
+        let words = format!("names are accepted that were refused: {sides}");
         weaker.push(Weakening::new("names", "names", words));
     }
     weaker.extend(unreported(unmanaged.get(), after.unmanaged.get()));
@@ -125,23 +130,39 @@ fn list<T>(set: &Managed<Vec<T>>) -> &[T] {
 
 /// Whatever is believed, looked for or written in one place is not in any other.
 fn elsewhere(
-    before: &Managed<LoopbackUrl>,
-    after: &Managed<LoopbackUrl>,
-    base: Placed<'_>,
-    now: Placed<'_>,
-) -> Vec<Weakening> {
-    let words = |key| match key {
-        "rooms" => "the room files are looked for in another place",
-        "state" => "another state is believed",
-        _ => "the key is sent to another address",
+    (before, base): (&Managed<LoopbackUrl>, Placed<'_>),
+    (after, now): (&Managed<LoopbackUrl>, Placed<'_>),
+) -> impl Iterator<Item = Weakening> {
+    let address = |url: &Managed<LoopbackUrl>| {
+        let url = url.get().map(LoopbackUrl::as_str);
+        (
+            PathBuf::from(url.unwrap_or_default()),
+            url.unwrap_or("the service").to_owned(),
+        )
     };
-    let address = (before != after).then_some("base_url");
-    let places = base.places().into_iter().zip(now.places());
-    let places = places.filter(|(before, after)| before != after);
-    let moved = address.into_iter().chain(places.map(|((key, _), _)| key));
-    moved
-        .map(|key| Weakening::new(key, key, words(key)))
-        .collect()
+    let [rooms, state] = base.places();
+    let [new_rooms, new_state] = now.places();
+    let all = [
+        (
+            "base_url",
+            "the key is sent to another address",
+            address(before),
+            address(after),
+        ),
+        (
+            "rooms",
+            "the room files are looked for in another place",
+            rooms,
+            new_rooms,
+        ),
+        ("state", "another state is believed", state, new_state),
+    ];
+    let moved = all
+        .into_iter()
+        .filter(|(_, _, before, after)| before.0 != after.0);
+    moved.map(|(key, words, before, after)| {
+        Weakening::new(key, key, format!("{words}: {}", sides(&before.1, &after.1)))
+    })
 }
 
 /// A check that does not end finds nothing. A few thousand rooms are looked at within an hour at one a second.
@@ -186,33 +207,18 @@ fn unguarded(before: Option<&Guard>, after: Option<&Guard>) -> Vec<Weakening> {
     gone.into_iter().map(words).collect()
 }
 
-fn unprotected(before: Option<&Globs>, after: Option<&Globs>) -> Vec<Weakening> {
-    let gone = &patterns(before) - &patterns(after);
-    let words = |glob: &str| {
-        let words = format!("rooms that `{glob}` names are no longer protected");
-        Weakening::new("protected", "protected", words)
-    };
-    gone.into_iter().map(words).collect()
-}
-
-/// Who makes a room by hand may propose that nobody hears of it; and a room that nobody was to manage may be written.
-fn unreported(
-    before: Option<&BTreeSet<String>>,
-    after: Option<&BTreeSet<String>>,
+/// What a list holds newly and no more, all of it: two changes, each reviewed, can be merged into a third.
+fn moved(
+    key: &'static str,
+    [before, now]: [BTreeSet<&str>; 2],
+    [came, went]: [&str; 2],
 ) -> Option<Weakening> {
-    let names = |set: Option<&BTreeSet<String>>| set.cloned().unwrap_or_default();
-    let (before, after) = (names(before), names(after));
-    let (added, gone) = (&after - &before, &before - &after);
-    let changes = [
-        (added, "not reported as unmanaged any more"),
-        (gone, "no longer left unmanaged, and may be written"),
-    ];
-    let words = |(names, what): &(BTreeSet<String>, &str)| {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        (!names.is_empty()).then(|| format!("{what}: {}", listed(&names, 5)))
+    let changes = [(&now - &before, came), (&before - &now, went)];
+    let words = |(names, what): &(BTreeSet<&str>, &str)| {
+        (!names.is_empty()).then(|| format!("{what}: {}", listed(names)))
     };
     let words = joined(changes.iter().filter_map(words), "; ");
-    words.map(|words| Weakening::new("unmanaged", "unmanaged", words))
+    words.map(|words| Weakening::new(key, key, words))
 }
 
 fn patterns(globs: Option<&Globs>) -> BTreeSet<&str> {
@@ -220,21 +226,45 @@ fn patterns(globs: Option<&Globs>) -> BTreeSet<&str> {
     globs.map(Glob::as_str).collect()
 }
 
+fn unprotected(before: Option<&Globs>, after: Option<&Globs>) -> Option<Weakening> {
+    let both = [before, after].map(patterns);
+    let is_weaker = !both[0].is_subset(&both[1]);
+    let words = ["protected in their place", "no longer protected"];
+    moved("protected", both, words).filter(|_| is_weaker)
+}
+
+/// Who makes a room by hand may propose that nobody hears of it; and a room that nobody was to manage may be written.
+fn unreported(
+    before: Option<&BTreeSet<String>>,
+    after: Option<&BTreeSet<String>>,
+) -> Option<Weakening> {
+    let words = [
+        "not reported as unmanaged any more",
+        "no longer left unmanaged, and may be written",
+    ];
+    let names = [before, after].map(|set| set.into_iter().flatten().map(String::as_str).collect());
+    moved("unmanaged", names, words)
+}
+
 /// Rooms that are claimed newly may be written; those that no longer are, nobody looks after.
 fn claims(before: Option<&Globs>, after: Option<&Globs>) -> Option<Weakening> {
+    let [owned, claimed] = [before, after].map(patterns);
     let words = match (before, after) {
         (None, None) => return None,
-        (None, Some(_)) => "only some rooms are looked after any more",
-        (Some(_), None) => "all rooms are owned, and may be written",
-        (Some(_), Some(_)) => {
-            let (before, after) = (patterns(before), patterns(after));
-            if before == after {
-                return None;
-            }
-            match after.is_subset(&before) {
-                true => "fewer rooms are looked after",
-                false => "other rooms are owned, and may be written",
-            }
+        (None, _) => format!(
+            "no rooms but these are looked after any more: {}",
+            listed(&claimed)
+        ),
+        (_, None) => format!(
+            "all rooms are owned, and may be written, not only: {}",
+            listed(&owned)
+        ),
+        _ => {
+            let words = [
+                "owned newly, and may be written",
+                "not looked after any more",
+            ];
+            return moved("owns", [owned, claimed], words);
         }
     };
     Some(Weakening::new("owns", "owns", words))
@@ -250,42 +280,64 @@ fn unpoliced(policy: &PolicyConfig, after: &[PolicyConfig]) -> Option<Weakening>
         at: _,
         severity,
     } = policy;
-    let now = after.iter().find(|other| other.id == *id);
-    let how = match now {
-        None => "is gone".to_owned(),
-        Some(now) if now.expression != *expression => {
-            format!("demands something else: {}", beginning(&now.expression))
+    let mut words = Vec::new();
+    if let Some(now) = after.iter().find(|other| other.id == *id) {
+        if now.expression != *expression {
+            let sides = sides(expression, &now.expression);
+            words.push(format!("demands something else: {sides}"));
         }
-        Some(now) if now.rooms.as_str() != rooms.as_str() => {
-            format!("is about other rooms: {}", beginning(now.rooms.as_str()))
+        if now.rooms.as_str() != rooms.as_str() {
+            let sides = sides(rooms.as_str(), now.rooms.as_str());
+            words.push(format!("is about other rooms: {sides}"));
         }
-        Some(now) if *severity == Severity::Error && now.severity != Severity::Error => {
-            "no longer stops anything".to_owned()
+        if *severity == Severity::Error && now.severity != Severity::Error {
+            words.push("no longer stops anything".to_owned());
         }
-        Some(_) => return None,
-    };
-    let all = now.map(|now| (&now.expression, now.rooms.as_str(), now.severity.name()));
-    let digest = all.map(|all| digest::of(&all));
-    // Two changes, each reviewed, can be merged into a third: the words are those of one policy, and of no other.
-    let bound = digest.map_or(String::new(), |digest| format!(" ({})", &digest[..39]));
-    let words = format!("the policy `{}` {how}{bound}", id.escape_debug());
-    Some(Weakening::new(
-        "policies",
-        format!("policies.{}", id.escape_debug()),
-        words,
-    ))
+        if words.is_empty() {
+            return None;
+        }
+        // Two changes, each reviewed, can be merged into a third: the words are those of one policy, and of no other.
+        let digest = digest::of(&(&now.expression, now.rooms.as_str(), now.severity.name()));
+        words.push(digest[..39].to_owned());
+    } else {
+        words.push("is gone".to_owned());
+    }
+    let (id, words) = (id.escape_debug(), words.join("; "));
+    let words = format!("the policy `{id}` {words}");
+    Some(Weakening::new("policies", format!("policies.{id}"), words))
 }
 
-/// On one line, as far as that is short.
-fn beginning(text: &str) -> String {
-    const MOST: usize = 120;
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = printable(&words.join(" "));
-    let mut short: String = line.chars().take(MOST).collect();
-    if short.len() < line.len() {
-        short.push('…');
-    }
-    short
+/// What a text was, and what it is now. Of long ones only the parts where they differ, with some of what is around.
+fn sides(before: &str, now: &str) -> String {
+    const AROUND: usize = 100;
+    let both = [before, now].map(|text| text.chars().collect::<Vec<char>>());
+    let [before, now] = &both;
+    let is_same = |(one, other): &(&char, &char)| one == other;
+    let head = before.iter().zip(now).take_while(is_same).count();
+    let rest = before.len().min(now.len()) - head;
+    let ends = before.iter().rev().zip(now.iter().rev());
+    let tail = ends.take(rest).take_while(is_same).count();
+    let from = head.saturating_sub(AROUND);
+    let left_out = |is_any: bool| if is_any { "…" } else { "" };
+    let shown = both.each_ref().map(|text| {
+        let to = text.len() - tail.saturating_sub(AROUND);
+        let (before, after) = (left_out(from > 0), left_out(to < text.len()));
+        let part: String = text[from..to].iter().collect();
+        format!("{before}`{}`{after}", visible(&part))
+    });
+    shown.join(" → ")
+}
+
+/// On one line that reads as the lines do: what ends one is seen, since in a policy it ends a comment, too.
+fn visible(text: &str) -> String {
+    let line = |line: &str| {
+        let line = printable(line);
+        line.replace('⏎', "\\u{23ce}").replace('`', "\\u{60}")
+    };
+    text.split('\n')
+        .map(line)
+        .collect::<Vec<String>>()
+        .join("⏎")
 }
 
 #[cfg(test)]
@@ -297,7 +349,7 @@ mod tests {
     use super::*;
     use crate::files::{config, mutes};
     use crate::model::policy::{self, Ask, Question, Subject};
-    use crate::model::{RoomName, Settings, Value};
+    use crate::model::{NameRule, RoomName, Settings, Value};
     use crate::planner::limits::Limits;
     use crate::planner::mutes::is_muted;
 
@@ -331,19 +383,23 @@ mod tests {
             (
                 "app: a",
                 "app: b",
-                "app: the rooms of `a` were meant, and others are now",
+                "app: the rooms of another app are meant: `a` → `b`",
             ),
             (
                 "",
                 "base_url: http://localhost:1",
-                "base_url: the key is sent to another address",
+                "base_url: the key is sent to another address: `the service` → `http://localhost:1`",
             ),
             (
                 "",
                 "rooms: other",
-                "rooms: the room files are looked for in another place",
+                "rooms: the room files are looked for in another place: `rooms` → `other`",
             ),
-            ("state: x.json", "", "state: another state is believed"),
+            (
+                "state: x.json",
+                "",
+                "state: another state is believed: `x.json` → `.roomctl/state.json`",
+            ),
             (
                 "rate: unlimited",
                 "rate: 59/m",
@@ -357,43 +413,49 @@ mod tests {
             (
                 "owns: [a]",
                 "owns: [a, b]",
-                "owns: other rooms are owned, and may be written",
+                "owns: owned newly, and may be written: b",
+            ),
+            (
+                "",
+                "owns: []",
+                "owns: no rooms but these are looked after any more: ",
+            ),
+            (
+                "owns: [a]",
+                "",
+                "owns: all rooms are owned, and may be written, not only: a",
             ),
             (
                 "owns: [a, b]",
                 "owns: [a]",
-                "owns: fewer rooms are looked after",
+                "owns: not looked after any more: b",
             ),
-            (
-                "protected: [a]",
-                "",
-                "protected: rooms that `a` names are no longer protected",
-            ),
+            ("protected: [a]", "", "protected: no longer protected: a"),
             (policy, "", "policies.p: the policy `p` is gone"),
             (
                 policy,
                 milder,
-                "policies.p: the policy `p` no longer stops anything (sha256:dfc4747003d129785dd8b70509265014)",
+                "policies.p: the policy `p` no longer stops anything; sha256:dfc4747003d129785dd8b70509265014",
             ),
             (
                 policy,
                 "policies: [{id: p, message: m, expression: \"room.privacy\\n\\n  == \\u202e'x'\"}]",
-                "policies.p: the policy `p` demands something else: room.privacy == \\u{202e}'x' (sha256:cdf21bf76549066293199ef6191e1918)",
+                "policies.p: the policy `p` demands something else: `true` → `room.privacy⏎⏎  == \\u{202e}'x'`; sha256:cdf21bf76549066293199ef6191e1918",
             ),
             (
                 "",
                 "names: url-safe",
-                "names: names are accepted that were refused",
+                "names: names are accepted that were refused: `lowercase` → `url-safe`",
             ),
             (
                 "names: url-safe",
                 "names: as-is",
-                "names: names are accepted that were refused",
+                "names: names are accepted that were refused: `url-safe` → `as-is`",
             ),
             (
                 "unmanaged: [a, \"B 1\"]",
                 "unmanaged: [a, \"o'x\", c, d, e, f, g]",
-                "unmanaged: not reported as unmanaged any more: c, d, e, f, g and 1 more; no longer left unmanaged, and may be \
+                "unmanaged: not reported as unmanaged any more: c, d, e, f, g, \"o'x\"; no longer left unmanaged, and may be \
                  written: 'B 1'",
             ),
         ] {
@@ -607,7 +669,12 @@ mod tests {
         refused.extend(app);
         refused.insert(format!("not the key to {:?}", config.base_url.get()));
         let places = here(config).places();
-        refused.extend(places.map(|(key, place)| format!("no other {key} than {place:?}")));
+        refused.extend(
+            ["rooms", "state"]
+                .into_iter()
+                .zip(places)
+                .map(|(key, (place, _))| format!("no other {key} than {place:?}")),
+        );
         refused
     }
 
@@ -642,6 +709,54 @@ mod tests {
                     }
                 }
             }
+        }
+
+        /// The words of a key say all that became of it: two changes of one base that read alike are alike.
+        #[test]
+        fn two_changes_that_read_alike_are_alike(base in keys(), changes in (keys(), keys())) {
+            let base = together(&base);
+            let (x, y) = (together(&changes.0), together(&changes.1));
+            let value = |config: &Config, key: &str| {
+                let Config { app, base_url, owns, protected, names, unmanaged, rate, .. } = config;
+                match key {
+                    "app" => format!("{:?}", app.get()),
+                    "base_url" => format!("{:?}", base_url.get()),
+                    "rooms" => format!("{:?}", here(config).places()[0].0),
+                    "state" => format!("{:?}", here(config).places()[1].0),
+                    "owns" => format!("{:?}", owns.get().map(|globs| patterns(Some(globs)))),
+                    "protected" => format!("{:?}", patterns(protected.get())),
+                    "names" => format!("{:?}", names.get()),
+                    "unmanaged" => format!("{:?}", unmanaged.get().cloned().unwrap_or_default()),
+                    "rate" => format!("{:?}", rate.get()),
+                    _ => String::new(),
+                }
+            };
+            let (x_says, y_says) = (compared(&base, &x), compared(&base, &y));
+            for one in x_says.iter().filter(|one| y_says.contains(one)) {
+                let both = [&x, &y].map(|config| value(config, one.key));
+                prop_assert_eq!(&both[0], &both[1], "{:?}", one);
+            }
+        }
+
+        /// However long what stays is, and wherever a line ends: nothing that differs is left out, and each end of a line is seen.
+        #[test]
+        fn what_differs_is_shown_as_it_is(
+            (head, tail) in ("[ab/\n]{0,300}", "[ab/\n]{0,300}"),
+            (before, now) in ("[ab/\n⏎`]{0,200}", "[ab/\n⏎`]{0,200}"),
+        ) {
+            let said = sides(&format!("{head}{before}{tail}"), &format!("{head}{now}{tail}"));
+            let (one, other) = said.split_once(" → ").unwrap();
+            for (side, middle) in [(one, &before), (other, &now)] {
+                let shown = side.trim_matches('…').trim_matches('`');
+                let lines = shown.replace('⏎', "\n").replace("\\u{23ce}", "⏎").replace("\\u{60}", "`");
+                let whole = format!("{head}{middle}{tail}");
+                let at = whole.find(&lines);
+                prop_assert!(at.is_some(), "{said}");
+                let left = whole.chars().count() - lines.chars().count();
+                prop_assert!(left <= head.chars().count() + tail.chars().count(), "{said}");
+                prop_assert!(!shown.contains('\n'));
+            }
+            prop_assert!(before == now || one != other, "{said}");
         }
 
         #[test]

@@ -34,6 +34,15 @@ pub enum NameRule {
 }
 
 impl NameRule {
+    /// Its word in files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Lowercase => "lowercase",
+            Self::UrlSafe => "url-safe",
+            Self::AsIs => "as-is",
+        }
+    }
+
     /// What two names have in common that are one room, as far as can be told.
     pub(crate) fn key(self, name: &str) -> String {
         match self {

@@ -98,14 +98,9 @@ pub(crate) fn escaped(text: &str, mark: char, keeps: impl Fn(usize, u8) -> bool)
     text.bytes().enumerate().map(write).collect()
 }
 
-/// `names` as words of a shell and of YAML, at most so many of them.
-pub(crate) fn listed(names: &[&str], most: usize) -> String {
-    let first: Vec<String> = names.iter().take(most).map(|name| quoted(name)).collect();
-    let more = match names.len() - first.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    first.join(", ") + &more
+/// `names` as words of a shell and of YAML.
+pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a &'a str>) -> String {
+    joined(names.into_iter().map(|name| quoted(name)), ", ").unwrap_or_default()
 }
 
 /// `text` as a word of a shell and of YAML, in quotes where one of them needs those.

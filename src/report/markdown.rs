@@ -31,8 +31,8 @@ enum Form {
 
 /// The report, no longer than it may be. The first line is a comment by which a later run finds its own.
 ///
-/// What it does to people, each guard that is weaker and each host that secrets go to are never what is left out: where
-/// they do not fit, there is none, and nobody can approve it.
+/// Each room to which it does something or whose secrets it sends, each guard that is weaker and each host that secrets go to
+/// are never what is left out: where they do not fit, there is none, and nobody can approve it.
 pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
     let most = how.max_bytes.unwrap_or(usize::MAX);
     let marker = marker(view.kind, how.marker);
@@ -42,7 +42,7 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
         let short = match form {
             Form::Full => String::new(),
             Form::Attributes => "\n_Shortened to one line for each attribute._\n".to_owned(),
-            Form::Rooms => secrets(view, true) + "\n_Shortened to one line for each room._\n",
+            Form::Rooms => secrets(view) + "\n_Shortened to one line for each room._\n",
         };
         let fixed = head.len() + tail.len() + short.len();
         let length: usize = items.iter().map(String::len).sum();
@@ -60,14 +60,14 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
 }
 
 /// Where secrets go: each host, in full, since its end says whose it is.
-fn secrets(view: &View, with_variables: bool) -> String {
+fn secrets(view: &View) -> String {
     let mut text = String::new();
     for destination in &view.secrets {
         let (address, rooms) = (code(&destination.address), count(destination.rooms, "room"));
         let variables = destination.variables.list(|name| code(&cut(name)));
-        let variables = match with_variables && !variables.is_empty() {
-            true => format!(" ({variables})"),
-            false => String::new(),
+        let variables = match variables.is_empty() {
+            true => variables,
+            false => format!(" ({variables})"),
         };
         let _ = writeln!(text, "- secrets go to {address}{variables} in {rooms}");
     }
@@ -91,10 +91,10 @@ fn as_many_as_fit(view: &View, items: &[String], most: usize) -> Option<String> 
     let mut listed = String::new();
     let mut number = 0;
     let mut by_weight: Vec<(&Item, &String)> = view.items.iter().zip(items).collect();
-    by_weight.sort_by_key(|(item, _)| (!item.is_kept(), item.weight));
+    by_weight.sort_by_key(|(item, _)| (!item.is_kept, item.weight));
     for (one, item) in by_weight {
         if listed.len() + item.len() + LINE > most {
-            if one.is_kept() {
+            if one.is_kept {
                 return None;
             }
             break;
@@ -118,12 +118,12 @@ fn counts_only(
     let rest = "The rest is too long to be shown here.";
     let effects = view.effects.iter();
     let effects: String = effects.map(|one| format!("**{}**, ", one.name)).collect();
-    let kept = view.items.iter().filter(|item| item.is_kept());
+    let kept = view.items.iter().filter(|item| item.is_kept);
     let kept: String = kept.map(|one| item(one, Form::Rooms)).collect();
-    let needed = secrets(view, false);
+    let needed = secrets(view);
     let is_needed = !kept.is_empty() || !needed.is_empty();
     let forms = [
-        format!("{head}{kept}{tail}{}\n_{rest}_\n", secrets(view, true)),
+        format!("{head}{kept}{tail}{needed}\n_{rest}_\n"),
         format!("{head}{kept}{needed}\n_{rest}_\n"),
         format!("{marker}\n**{title}**: {effects}{counts}. {rest}\n"),
         format!("{marker}\n{effects}{counts}\n"),
@@ -199,12 +199,15 @@ fn tail(view: &View) -> String {
 
 fn item(item: &Item, form: Form) -> String {
     let title = title(item, form);
-    let rooms = item.rooms.iter().map(|rooms| rooms.list(code));
+    let rooms = match item.is_kept {
+        true => members(item),
+        false => item.rooms.as_ref().map(|rooms| rooms.list(code)),
+    };
     let rooms = rooms.map(|rooms| format!("  - {rooms}\n"));
     match form {
         Form::Full if item.lines.is_empty() && item.members.is_empty() => format!("- {title}\n"),
         Form::Full => folded(item, &title),
-        Form::Rooms => format!("- {title}\n{}", rooms.collect::<String>()),
+        Form::Rooms => format!("- {title}\n{}", rooms.unwrap_or_default()),
         Form::Attributes => {
             let mut text = format!("- {title}\n");
             // One alone is in the title.
@@ -261,22 +264,21 @@ fn folded(item: &Item, title: &str) -> String {
         false if is_compared => table(item),
         false => diff(item),
     };
-    format!(
-        "\n<details{open}><summary>{title}</summary>\n\n{lines}{}</details>\n\n",
-        members(item)
-    )
+    let members = members(item).map_or_else(String::new, |members| members + "\n\n");
+    format!("\n<details{open}><summary>{title}</summary>\n\n{lines}{members}</details>\n\n")
 }
 
-/// The rooms of a group: as many as a reader looks through.
-fn members(item: &Item) -> String {
+/// The rooms of a group: as many as a reader looks through, or all.
+fn members(item: &Item) -> Option<String> {
     const MOST: usize = 200;
-    let names = item.members.iter().take(MOST);
+    let most = if item.is_kept { usize::MAX } else { MOST };
+    let names = item.members.iter().take(most);
     let names = joined(names.map(|member| code(&member.name)), ", ");
-    let more = match item.members.len().saturating_sub(MOST) {
+    let more = match item.members.len().saturating_sub(most) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    names.map_or_else(String::new, |names| format!("{names}{more}\n\n"))
+    names.map(|names| names + &more)
 }
 
 /// Who says what, one line an attribute.
@@ -353,7 +355,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::view::{Destination, EffectView, Names};
+    use crate::report::view::{Destination, EffectView, Member, Names};
 
     fn view(items: Vec<Item>) -> View {
         View {
@@ -484,6 +486,7 @@ mod tests {
     fn weaker(what: &str) -> Item {
         Item {
             weight: Weight::Warning,
+            is_kept: true,
             effects: vec!["guard-weakened"],
             message: Some(what.to_owned()),
             ..update("mutes", "5")
@@ -527,16 +530,20 @@ mod tests {
     }
 
     proptest! {
-        /// Each host and each weaker guard is shown, or nothing is: decoys push nothing out, however many and long.
+        /// Each host, each weaker guard and each room with an effect is shown, or nothing is: decoys push nothing out, however
+        /// many and long.
         #[test]
         fn what_somebody_would_object_to_is_shown_or_nothing_is(
             lengths in (1usize..400, 1usize..400, 1usize..400),
-            (hosts, guards, rooms) in (0usize..80, 0usize..80, 0usize..80),
+            (hosts, guards, rooms, opened) in (0usize..80, 0usize..80, 0usize..80, 0usize..400),
             most in 0usize..30_000,
         ) {
             let named = |kind: &str, n: usize, length: usize| format!("{kind}{n}{}", "x".repeat(length) + "end");
             let mut seen = view((0..guards).map(|n| weaker(&named("guard", n, lengths.0))).collect());
             seen.items.splice(0..0, (0..rooms).map(|n| update(&named("room", n, lengths.1), "5")));
+            let members = (0..opened).map(|n| Member { name: format!("opened{n}end"), place: None });
+            let group = Item { is_kept: true, members: members.collect(), ..update("many", "5") };
+            seen.items.extend((opened > 1).then_some(group));
             seen.secrets = (0..hosts).map(|n| sent_to(named("host", n, lengths.2), named("V", n, 9))).collect();
             let how = Markdown { max_bytes: Some(most), marker: None };
             if let Some(text) = markdown(&seen, how) {
@@ -549,8 +556,11 @@ mod tests {
                 for n in 0..guards {
                     prop_assert!(text.contains(&named("guard", n, lengths.0)), "{}: {}", n, text);
                 }
+                for n in 0..if opened > 1 { opened } else { 0 } {
+                    prop_assert!(text.contains(&format!("opened{n}end")), "{}: {}", n, text);
+                }
             } else {
-                prop_assert!(hosts + guards > 0);
+                prop_assert!(hosts + guards + opened > 0);
             }
         }
 

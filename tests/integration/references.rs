@@ -511,10 +511,16 @@ fn every_host_that_gets_a_secret_is_in_a_short_plan() {
     (0..60).for_each(|n| room(n, &format!("decoy-{:02}.example", n / 2)));
     room(60, "zz-evil.example");
     let short = |most: &str| site.run(&["plan", "--format", "markdown", "--max-bytes", most]);
-    let ran = short("6000");
+    let ran = short("12000");
     assert_eq!(ran.code, 0, "{}", ran.all());
     assert!(ran.stdout.contains("zz-evil&#46;example"), "{}", ran.stdout);
-    let ran = short("2000");
+    // Nor without one of the rooms.
+    assert!(
+        (0..=60).all(|n| ran.stdout.contains(&format!("<code>room-{n:02}<"))),
+        "{}",
+        ran.stdout
+    );
+    let ran = short("6000");
     assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{}", ran.all());
     assert!(ran.stderr.contains("host"), "{}", ran.all());
 }

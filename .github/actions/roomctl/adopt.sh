@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a pull request of the patch $1, from a branch that is there for nothing else; closes it when the patch is empty.
+# Makes a pull request of the patch $1 to the checkout $2, from a branch that is there for nothing else; closes it when the
+# patch is empty. What was merged since, it is put on top of.
 set -euo pipefail
 
 patch=$1
@@ -15,9 +16,13 @@ if [ ! -s "$patch" ]; then
   ask --close
   exit
 fi
-git apply --index "$patch"
-git -c user.name=roomctl -c user.email=roomctl@users.noreply.github.com \
-  commit -q --no-verify -m "Adopt what was changed on the service"
+export GIT_COMMITTER_NAME=roomctl GIT_COMMITTER_EMAIL=roomctl@users.noreply.github.com
+git -C "$2" apply --index "$patch"
+git -C "$2" commit -q --no-verify --author "$GIT_COMMITTER_NAME <$GIT_COMMITTER_EMAIL>" -m "Adopt what was changed on the service"
+if ! git cherry-pick "$(git -C "$2" rev-parse HEAD)" > /dev/null; then
+  echo "::error title=adopt::what was merged since and is not applied moved the same lines: apply it first"
+  exit 1
+fi
 # Nobody has to look again at what is there as it was yesterday.
 there=$(git ls-remote "$remote" "refs/heads/$BRANCH")
 if [ -n "$there" ]; then git fetch -q --depth 1 "$remote" "refs/heads/$BRANCH"; fi

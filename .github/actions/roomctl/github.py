@@ -18,6 +18,8 @@ BOT = os.environ.get("ROOMCTL_BOT", "github-actions[bot]")
 MOST_BYTES = 32 * 1024 * 1024
 MOST_PAGES, MOST_NEWEST = 100, 250
 REFUSED = 4
+# GitHub takes 65,536; a marker stands before it.
+MOST_TEXT = 65_400
 
 # An issue of each kind: its label, its title, and what is said when all is well.
 ISSUES = {
@@ -43,6 +45,11 @@ def plain(text, most=300):
     """A text of somebody else's for a log or a comment: nothing in it can end a line, a word of ours or a fence."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in " ._-/:,+'") else "?" for c in str(text))
     return kept.replace("::", ":?")[:most]
+
+
+def inert(text):
+    """All of a text of somebody else's on one line of a comment: each mark in it is written as an entity."""
+    return "".join(c if c.isascii() and c.isalnum() or c in " -,()" else f"&#{ord(c)};" for c in text.rstrip("\n"))
 
 
 def request(method, url, body=None, token=True):
@@ -114,16 +121,19 @@ def outputs(**values):
 
 
 def text_of(file, notes=None):
-    """A report with its marker, and behind that what else there is to say."""
+    """A report with its marker, and behind that what else there is to say. Nothing of it is cut: a part that is not shown may
+    be what somebody would have objected to."""
     with open(file, encoding="utf-8") as opened:
-        text = opened.read(65_536)
+        text = opened.read(MOST_TEXT + 1)
     marker, _, rest = text.partition("\n")
     if not marker.startswith("<!-- roomctl:"):
         sys.exit(f"{file} is not a report of roomctl")
     if notes and os.path.exists(notes):
         with open(notes, encoding="utf-8") as opened:
-            rest = f"{opened.read(8_192)}\n{rest}"
-    return marker, f"{marker}\n{rest}"[:65_536]
+            rest = f"{opened.read(MOST_TEXT + 1)}\n{rest}"
+    if len(rest.encode()) > MOST_TEXT:
+        sys.exit(f"{file} is longer than a comment may be")
+    return marker, f"{marker}\n{rest}"
 
 
 def is_ours(one):

@@ -5,7 +5,8 @@ request, so each is held against the run that it comes from: which workflow, of 
 which event. Whatever comment.yml showed last counts, and nothing that it showed before of another commit: what is merged has to
 be that. A label counts only if somebody with write access set it after that, for what was shown then.
 
-Guards that forbid less since the last applied commit are held against the plans as well: they decide what the rest may do."""
+Guards that forbid less than at the base, which is the last commit that a run went by (`state.sh base`), are held against the
+plans as well: they decide what the rest may do."""
 
 import argparse
 import functools
@@ -19,7 +20,7 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import call, default_branch, download, outputs, pages, plain, refuse, REPOSITORY
+from github import call, default_branch, download, inert, outputs, pages, plain, refuse, REPOSITORY
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -27,6 +28,8 @@ EFFECTS = ("privacy-widened", "recording-on", "ejects-participants", "billing-ch
 WRITERS = ("admin", "write")
 MOST_PLAN = 64 * 1024 * 1024
 MOST_COMMITS = 500
+# Of an issue, which has a report behind that.
+MOST_SAID = 5_000
 # Where guards are, and all that a plan is made of, beside the state.
 GUARDS = ("roomctl.yaml", "roomctl.yml", "mutes.yaml")
 PATHS = ("rooms", *GUARDS)
@@ -141,32 +144,33 @@ def guards_in(report):
 
 
 def permissions(pull, shown):
-    """The effects that labels of a pull request allow of what was shown of it last, and what there is to say about each. What
-    `shown` gives out is read as far as a label is old."""
-    labels = [one["name"] for one in pull["labels"] if one["name"].startswith(LABEL)]
+    """The effects that labels of a pull request allow of what was shown of it last, and what there is to say about each, which
+    is short however many there are. What `shown` gives out is read as far as a label is old."""
+    named = [one["name"].removeprefix(LABEL) for one in pull["labels"] if one["name"].startswith(LABEL)]
+    labels = sorted({*named} & {*EFFECTS})
+    others = len(named) - len(labels)
+    said = [f"{others} labels do not count: there are no such effects."] if others else []
     if not labels:
-        return set(), []
+        return set(), said
     last = {}
     for event in pages(f"/issues/{int(pull['number'])}/events"):
         if event["event"] == "labeled":
             last[event["label"]["name"]] = event
-    allowed, said = set(), []
-    for label in sorted(labels):
-        effect, event = label.removeprefix(LABEL), last.get(label)
+    allowed = set()
+    for effect in labels:
+        event = last.get(LABEL + effect)
         why = doubt(effect, event, shown)
         who = plain(event["actor"]["login"], 40) if event else "nobody"
         if why is None:
             allowed.add(effect)
             said.append(f"`{effect}` is allowed by a label that {who} set, for what was shown then.")
         else:
-            said.append(f"The label for `{plain(effect, 40)}`, set by {who}, does not count: {why}.")
+            said.append(f"The label for `{effect}`, set by {who}, does not count: {why}.")
     return allowed, said
 
 
 def doubt(effect, event, shown):
     """Why a label allows nothing, if it does not."""
-    if effect not in EFFECTS:
-        return "there is no such effect"
     plans = shown() if event is not None else iter(())
     now = seen = next(plans, None)
     while seen is not None and seen["at"] >= event["created_at"]:
@@ -198,8 +202,6 @@ def contains(commit, older):
 
 def merged_since(since, sha):
     """The commits of the default branch that touched what plans are made of, oldest first."""
-    if since and not contains(sha, since):
-        refuse(f"{since} was applied last, and is not in the history of {sha}: that was rewritten")
     # As long as nothing is applied, none of it is: that a run was refused makes nothing reviewed.
     span = f"{since}..{sha}" if since else sha
     code, text = git("rev-list", "--first-parent", f"--max-count={MOST_COMMITS + 1}", span, "--", *PATHS)
@@ -215,24 +217,24 @@ def differs(before, after, paths=PATHS):
 
 
 def unapplied(arguments):
-    """Puts the files that were applied last where a check reads them, and says what was merged since: it may have started
-    no workflow, and then nobody was shown what it does, least of all to the guards and mutes that a check believes."""
-    since, sha = arguments.since, arguments.sha
+    """Puts the files of the base where a check reads them, and says what was merged since: it may have started no workflow,
+    and then nobody was shown what it does, least of all to the guards and mutes that a check believes."""
+    base, sha = arguments.base, arguments.sha
     commits = []
-    if since and not contains(since, sha) and differs(since, sha):
+    if not contains(base, sha) and differs(base, sha):
         # What first parents do not lead to came with the last one.
-        commits = merged_since(since, sha) or [sha]
+        commits = merged_since(base, sha) or [sha]
     text = "<!-- roomctl:drift -->\n"
     if commits:
         text += "### Merged, and not applied\n\n" + "".join(map(moved_by, commits[-10:])) + NEXT
         print(f"::warning title=roomctl::{len(commits)} commits are merged and not applied, the last {commits[-1]}")
     with open(arguments.issue, "w", encoding="utf-8") as opened_file:
-        opened_file.write(text + f"Compared with the files of `{(since or sha)[:12]}`, {'applied last' if since else 'merged last; nothing was applied yet'}.\n\n")
-    if git("worktree", "add", "-q", "--detach", arguments.into, since or sha)[0] != 0:
-        refuse(f"{since or sha} cannot be checked out")
+        opened_file.write(text + f"Compared with the files of `{base[:12]}`, whose guards and mutes count.\n\n")
+    if git("worktree", "add", "-q", "--detach", arguments.into, base)[0] != 0:
+        refuse(f"{base} cannot be checked out")
     os.chdir(arguments.into)
     as_committed(arguments.issue)
-    outputs(commit=since or sha, merged=len(commits))
+    outputs(commit=base, merged=len(commits))
 
 
 def moved_by(commit):
@@ -287,21 +289,23 @@ def weaker(base, proposed=None):
     alone = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        # What was merged is quoted here, and could look like a command of the workflow.
-        stop = secrets.token_hex(16)
-        print(f"::stop-commands::{stop}\n{done.stderr}\n::{stop}::", flush=True)
+        quote(done.stderr)
         sys.exit(done.returncode)
     return guards_in(json.loads(done.stdout))
 
 
-def unreviewed_guards(since, sha, plans):
+def quote(text):
+    """Prints what was merged, which could look like a command of the workflow."""
+    stop = secrets.token_hex(16)
+    print(f"::stop-commands::{stop}\n{text}\n::{stop}::", flush=True)
+
+
+def unreviewed_guards(base, sha, plans):
     """The guards that are weaker here than before a commit whose own reviewed plan does not say so. A plan that was made on
     top says nothing of it: its base was the weaker one."""
-    _, text = git("rev-list", "--first-parent", "--reverse", f"{since}..{sha}" if since else sha, "--", *GUARDS)
-    # Last, what was merged as a whole: its first parents need not lead to what was applied.
-    commits, found = [*text.split(), sha], set()
-    # Nothing was forbidden before the first of them that can be read, when nothing is applied yet.
-    before = since or next((one for one in commits if not weaker(one, one)), sha)
+    _, text = git("rev-list", "--first-parent", "--reverse", f"{base}..{sha}", "--", *GUARDS)
+    # Last, what was merged as a whole: its first parents need not lead to the base.
+    commits, found, before = [*text.split(), sha], set(), base
     own = {commit: one for one in plans for commit in one["commits"]}
     unread = False
     for commit, following in zip(commits, [*commits[1:], None]):
@@ -328,13 +332,15 @@ def refuse_weaker(guards, file):
     """Ends the run if guards are weaker that nobody reviewed, unless whoever started it by hand allows that."""
     if not guards:
         return
-    lines = [plain(f"{what}: {words}") for what, words in sorted(guards)[:20]]
-    for line in lines:
-        print(f"::warning title=roomctl, weaker and in no reviewed plan::{line}")
+    print(f"::warning title=roomctl::{len(guards)} guards are weaker, and in no reviewed plan")
+    lines = [f"{what}: {words}\n" for what, words in sorted(guards)]
+    quote("".join(lines))
     if "guard-weakened" in os.environ.get("ALLOW", "").split():
         return
     with open(file, "a", encoding="utf-8") as opened_file:
-        opened_file.write("These guards forbid less, and no reviewed plan said so:\n\n" + "".join(f"- `{line}`\n" for line in lines))
+        opened_file.write("These guards forbid less, and no reviewed plan said so:\n\n")
+        said = "".join(f"- {inert(line)}\n" for line in lines)
+        opened_file.write(said if len(said) <= MOST_SAID else f"{len(lines)}, too long to be shown here: the log has them.\n")
         opened_file.write("\nPut them back, or start apply.yml by hand and allow `guard-weakened`.\n")
     refuse("guard-weakened: no reviewed plan says which guards forbid less")
 
@@ -344,14 +350,19 @@ def collect(arguments):
     branch = default_branch()
     if os.environ.get("GITHUB_REF") != f"refs/heads/{branch}":
         refuse("only the default branch is applied")
-    if arguments.since not in ("", arguments.sha) and contains(arguments.since, arguments.sha):
-        print(f"a later commit is applied already: {arguments.since}")
+    base, since = arguments.base, arguments.since
+    if base != arguments.sha and contains(base, arguments.sha):
+        print(f"a later commit is applied already: {base}")
         outputs(done="yes")
         return
     explain([], arguments.issue)
+    if since and not contains(arguments.sha, since):
+        refuse(f"{since} was applied last, and is not in the history of {arguments.sha}: that was rewritten")
+    if git("merge-base", base, arguments.sha)[0] != 0:
+        refuse(f"the guards of {base} count, which has nothing in common with {arguments.sha}: the history was rewritten")
     as_committed(arguments.issue)
-    commits = merged_since(arguments.since, arguments.sha)
-    if os.environ.get("GITHUB_EVENT_NAME") == "push" and not commits and not differs(arguments.since, arguments.sha):
+    commits = merged_since(since, arguments.sha)
+    if os.environ.get("GITHUB_EVENT_NAME") == "push" and not commits and not differs(since, arguments.sha):
         print("nothing that concerns rooms was pushed")
         outputs(done="yes")
         return
@@ -370,10 +381,11 @@ def collect(arguments):
             plans[number] = plan
     uncovered = [one for one in commits if not is_covered(one, plans.values())]
     explain(uncovered, arguments.issue)
-    refuse_weaker(unreviewed_guards(arguments.since, arguments.sha, plans.values()), arguments.issue)
+    refuse_weaker(unreviewed_guards(base, arguments.sha, plans.values()), arguments.issue)
     kept = [one for one in plans.values() if not is_over(one, plans.values(), uncovered)]
-    # The guards that were there before count until the change that weakens them is applied.
-    guarding = [one for one in plans.values() if one not in kept and report_of(one).get("weakened")]
+    # The guards that were there before count until a run went by the change that weakens them.
+    guarding = [one for one in plans.values() if not all(contains(base, commit) for commit in one["commits"])]
+    guarding = [one for one in guarding if one in kept or report_of(one).get("weakened")]
     for folder, some in ((arguments.into, kept), (os.path.join(arguments.into, "guards"), guarding)):
         os.makedirs(folder, exist_ok=True)
         for one in some:
@@ -427,15 +439,15 @@ def explain(uncovered, file):
 
 def allowed_for(plans, guarding):
     """The effects that are allowed: each by a label on every pull request whose plan has it, or by whoever started the
-    run by hand. Of those that are over, only that guards are weaker."""
+    run by hand. That guards are weaker is asked of those whose guards count, and nothing else of those that are over."""
     allowed, denied = set(), set()
-    for one in [*plans, *guarding]:
+    for one in [*plans, *(one for one in guarding if one not in plans)]:
         labelled, said = permissions(one["pull"], one["shown"])
         for line in said:
             print(f"::notice title=roomctl, pull request {one['pull']['number']}::{plain(line)}")
         report = report_of(one)
         shown = {effect for change in report["changes"] for effect in change["effects"]} if one in plans else set()
-        if report.get("weakened"):
+        if one in guarding and report.get("weakened"):
             shown.add("guard-weakened")
         allowed |= labelled & shown
         denied |= shown - labelled
@@ -462,7 +474,7 @@ def main():
     for name, run in (("collect", collect), ("unapplied", unapplied)):
         one = commands.add_parser(name)
         one.add_argument("--since", default="")
-        for option in ("--sha", "--into", "--issue"):
+        for option in ("--base", "--sha", "--into", "--issue"):
             one.add_argument(option, required=True)
         one.set_defaults(run=run)
     arguments = parser.parse_args()

@@ -48,19 +48,21 @@ if [ -f "$files/adopt.patch" ]; then
   echo "patch=$files/adopt.patch" >> "$GITHUB_OUTPUT"
   exit 0
 fi
+# What was shown before does not stay when this cannot be.
+printf '<!-- roomctl:%s -->\nThere is nothing that can be shown of this run; its log says why.\n' "$COMMAND" > "$files/report.md"
+echo "markdown=$files/report.md" >> "$GITHUB_OUTPUT"
 if [ ! -f "$files/report.json" ]; then
   echo "::error title=roomctl $COMMAND::it ended with $code and without a report; see the log"
   exit 0
 fi
 roomctl render "$files/report.json" --format github
 # With room for what a workflow has to say before it.
-roomctl render "$files/report.json" --format markdown --max-bytes 58000 > "$files/report.md"
+roomctl render "$files/report.json" --format markdown --max-bytes 58000 > "$files/rendered.md" && mv "$files/rendered.md" "$files/report.md"
 roomctl render "$files/report.json" --format html > "$files/report.html"
 roomctl render "$files/report.json" --format markdown --max-bytes 1000000 >> "$GITHUB_STEP_SUMMARY"
 roomctl render "$files/report.json" --outputs >> "$GITHUB_OUTPUT"
 {
   echo "report=$files/report.json"
-  echo "markdown=$files/report.md"
   echo "html=$files/report.html"
   if [ -f "$files/plan.roomctl" ]; then echo "plan-file=$files/plan.roomctl"; fi
 } >> "$GITHUB_OUTPUT"

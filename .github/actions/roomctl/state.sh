@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Takes the state from the branch that keeps it, keeps it there, or prints the commit that was applied last (`applied`), or
-# whose guards count: the last of which not all was refused, or the first that had any (`base`). The branch holds nothing else. It is read and written as objects: nothing of it is checked out. What is kept began with what this
-# job took: without that, whatever lies in the checkout is of somebody else. `first` begins a branch with a state of yours.
+# Takes the state from the branch that keeps it, keeps it there, or prints the commit of which all was applied last
+# (`applied`), or the one whose files, guards, mutes and configuration count now (`base`): the last that a run went by, also
+# one that left out a room. The branch holds nothing else. It is read and written as objects: nothing of it is checked out.
+# What is kept began with what this job took: without that, whatever lies in the checkout is of somebody else. `first` begins
+# a branch with a state of yours.
 set -euo pipefail
 
 remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
@@ -138,7 +140,14 @@ case "$1" in
     if [ -n "$id" ]; then
       git -C "$repository" cat-file blob "$id" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'
     elif [ "$1" = base ]; then
-      git rev-list --first-parent HEAD -- roomctl.yaml roomctl.yml mutes.yaml | tail -n 1
+      # As long as there is none, the oldest with a configuration, with rooms, or at all: nobody has seen what came later.
+      [ "$(git rev-parse --is-shallow-repository)" = false ] || lost "the history is not all here: fetch it, too"
+      for paths in 'roomctl.yaml roomctl.yml' rooms .; do
+        # shellcheck disable=SC2086
+        oldest=$(git rev-list --first-parent HEAD -- $paths | tail -n 1)
+        if [ -n "$oldest" ]; then break; fi
+      done
+      echo "$oldest"
     fi
     ;;
   *)

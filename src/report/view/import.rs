@@ -53,7 +53,7 @@ fn ways_on(rooms: &[RoomReport]) -> Option<Remark> {
     let text = format!(
         "{} kept out by name; in roomctl.yaml, {as_is}`unmanaged: [{}]` leaves them alone and only counts them",
         count(named.len() as u64, "room"),
-        listed(&named, usize::MAX)
+        listed(&named)
     );
     (!named.is_empty()).then(|| Remark::new(Weight::Warning, "Names", text))
 }

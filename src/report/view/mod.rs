@@ -112,6 +112,9 @@ pub(crate) enum Weight {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Item {
     pub weight: Weight,
+    /// Whether it is never left out, nor one of its rooms: each may be all that somebody would have objected to.
+    #[serde(skip)]
+    pub is_kept: bool,
     /// One character for what is done to it, or how it stands.
     pub sign: &'static str,
     /// The same in a word or two.
@@ -230,11 +233,6 @@ impl Item {
     /// `rooms/tea.yaml:4`.
     pub(super) fn place(&self) -> Option<String> {
         Some(values::place(self.file.as_ref()?, self.line))
-    }
-
-    /// Whether it is never left out: each may be all that somebody would have objected to.
-    pub(super) fn is_kept(&self) -> bool {
-        self.effects.contains(&Effect::GuardWeakened.name())
     }
 
     /// Everything that is said about it in sentences.

@@ -95,7 +95,7 @@ fn secrets(report: &PlanReport) -> Vec<Destination> {
     let secrets = hosts.into_iter();
     let secrets = secrets.map(|(address, (variables, rooms))| Destination {
         address: address.to_owned(),
-        variables: Names::new(variables.into_iter().cloned()),
+        variables: Names::all(variables.into_iter().cloned()),
         rooms: rooms.len() as u64,
     });
     let mut secrets: Vec<Destination> = secrets.collect();
@@ -193,6 +193,7 @@ fn weakened(guard: &WeakenedReport) -> Item {
     Item {
         file: guard.file.clone(),
         line: guard.line,
+        is_kept: true,
         effects: vec![effect],
         message: Some(guard.message.clone()),
         details: vec![origin(guard.explanation)],
@@ -240,9 +241,11 @@ fn change_item(change: &ChangeReport, detail: Detail) -> Item {
         true => Weight::Notice,
         false => Weight::Warning,
     };
+    let mut attributes = change.attributes.iter();
     Item {
         file: change.file.clone(),
         line: change.line,
+        is_kept: !change.effects.is_empty() || attributes.any(|one| one.secret.is_some()),
         effects: change.effects.iter().map(|effect| effect.name()).collect(),
         causes: change.attributes.iter().map(|a| a.cause.name()).collect(),
         message: change.message.clone().or(why.map(str::to_owned)),
