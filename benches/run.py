@@ -111,7 +111,7 @@ def write_for_others(url):
     import urllib.request
     with urllib.request.urlopen(f"{url}/api/v1/rooms?secretKey=simulated-key") as answer:
         rooms = {settings["roomName"]: settings for settings in json.load(answer)}
-    places = {name: f'url = "{url}/api/v1/room/{name}?secretKey=simulated-key"\noutput = "{os.devnull}"\n' for name in rooms}
+    places = {name: f'fail\nurl = "{url}/api/v1/room/{name}?secretKey=simulated-key"\noutput = "{os.devnull}"\n' for name in rooms}
     write("../curl-get", "".join(places.values()))
     bodies = {name: json.dumps(json.dumps(settings, separators=(",", ":"))) for name, settings in rooms.items()}
     how = 'request = "PUT"\nheader = "Content-Type: application/json"\n'
