@@ -90,14 +90,14 @@ fn value(written: &str) -> Option<Value> {
         "true" => return Some(Value::Bool(true)),
         "false" => return Some(Value::Bool(false)),
         // As many digits as any reader holds exactly; one with a zero in front is octal for some.
-        _ if first.is_ascii_digit() => {
+        _ if first.is_ascii_digit() && !is_period(written) => {
             let is_plain = written.len() <= 15 && (first != b'0' || written.len() == 1);
             let number: u64 = written.parse().ok().filter(|_| is_plain)?;
             return Some(number.into());
         }
         _ => {}
     }
-    let begins_well = first.is_ascii_alphabetic() || first == b'$';
+    let begins_well = first.is_ascii_alphanumeric() || first == b'$';
     let is_calm = |byte: u8| byte.is_ascii_alphanumeric() || b" _-./:?=&%${}@+,~".contains(&byte);
     let is_text = begins_well
         && written.bytes().all(is_calm)
@@ -105,6 +105,15 @@ fn value(written: &str) -> Option<Value> {
         && !written.ends_with(':')
         && !is_other(written);
     is_text.then(|| written.into())
+}
+
+/// Such as `90m` or `1h30m`: no number in any YAML.
+fn is_period(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let number = part.strip_suffix(['d', 'h', 'm', 's']).unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    text.split_inclusive(['d', 'h', 'm', 's']).all(is_part)
 }
 
 fn is_other(text: &str) -> bool {
@@ -119,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_usual_file_is_usual() {
-        let text = "# Café, daily\n\nprivacy: private   # nobody else\nmaxParticipants: 20\nautoJoin: true\n\
+        let text = "# Café, daily\n\nprivacy: private   # nobody else\nmaxParticipants: 20\nejectAfterElapsedTimeInSec: 1h30m\nautoJoin: true\n\
                     meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TOKEN}/ended?x=1\n  # the end\n";
         let entries = entries(text);
         let entries = entries.unwrap_or_default();
@@ -128,7 +137,7 @@ mod tests {
             .map(|entry| &text[entry.span.clone()])
             .collect();
         let webhook = "https://hooks.example.com/${env:ROOM_TOKEN}/ended?x=1";
-        assert_eq!(values, ["private", "20", "true", webhook]);
+        assert_eq!(values, ["private", "20", "1h30m", "true", webhook]);
     }
 
     #[test]
