@@ -112,9 +112,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     }
     let mut skipped = saved_plan::skipped(&planned.narrowed);
     saved_plan::verify(planned.untrue)?;
-    let Narrowed {
-        mut plan, others, ..
-    } = planned.narrowed;
+    let (mut plan, others) = (planned.narrowed.plan, planned.narrowed.others);
     let refusals = refusals(&plan, &limits);
     show(&plan, &files, &refusals, &session, args, output)?;
     skipped.extend(set_aside(&mut plan));
