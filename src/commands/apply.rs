@@ -116,7 +116,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let refusals = refusals(&plan, &limits);
     show(&plan, &files, &refusals, &session, args, output)?;
     skipped.extend(set_aside(&mut plan));
-    let (mut receipts, saved) = if plan.is_empty() && !is_weakened(&refusals) {
+    let (mut receipts, saved) = if plan.is_empty() && refusals.is_empty() {
         (Vec::new(), held.save(moved).map_err(Failure::from))
     } else {
         permit(&session, &plan, &refusals, args, output)?;
@@ -159,18 +159,12 @@ fn plan_now(
         Some(more_moved(room, &why))
     });
     match more.next() {
-        // As the run itself would have ended that made it, once.
-        Some(why) => Err(Failure::new(Exit::Partial, why).causes(more).hint(
+        // Once. Nothing else was judged, so that nothing may count as applied in part: guards that go count in the next run, too.
+        Some(why) => Err(Failure::new(Exit::Refused, why).causes(more).hint(
             "an earlier write did this; nothing was sent now, and the next run goes on from here",
         )),
         None => planned,
     }
-}
-
-/// A change that only weakens the guards writes no room, and prepares the one that does.
-fn is_weakened(refusals: &[Refusal]) -> bool {
-    let mut refusals = refusals.iter();
-    refusals.any(|one| matches!(one, Refusal::Weakened(_)))
 }
 
 /// Whether the report takes the place of nothing that is read.
@@ -439,13 +433,18 @@ fn question(workspace: &Workspace, plan: &Plan) -> String {
 
 /// What a saved plan does not have, somebody at a terminal reads; a pipeline that is green would say that all is applied.
 fn unless_left(exit: Exit, others: &[RoomName], output: &Output) -> Exit {
-    let is_done = matches!(exit, Exit::Done | Exit::Differences);
+    let is_done = matches!(exit, Exit::Done | Exit::Differences | Exit::Partial);
     if others.is_empty() || !is_done || can_be_asked() {
         return exit;
     }
     let rooms = count(others.len() as u64, "room");
+    let how = if exit == Exit::Partial {
+        " in part"
+    } else {
+        ""
+    };
     let message =
-        format!("the plan is applied, and does not cover all: {rooms} would still change");
+        format!("the plan is applied{how}, and does not cover all: {rooms} would still change");
     let hint =
         "make a new plan and have it reviewed; --target and --exclude leave out what is not meant";
     output.error(&Failure::new(Exit::Refused, message).hint(hint));

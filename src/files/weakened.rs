@@ -251,6 +251,10 @@ fn claims(before: Option<&Globs>, after: Option<&Globs>) -> Option<Weakening> {
     let [owned, claimed] = [before, after].map(patterns);
     let words = match (before, after) {
         (None, None) => return None,
+        (None, _) if claimed.is_empty() => "no rooms are looked after any more".to_owned(),
+        (_, None) if owned.is_empty() => {
+            "all rooms are owned, and may be written, where none was".to_owned()
+        }
         (None, _) => format!(
             "no rooms but these are looked after any more: {}",
             listed(&claimed)
@@ -415,10 +419,16 @@ mod tests {
                 "owns: [a, b]",
                 "owns: owned newly, and may be written: b",
             ),
+            ("", "owns: []", "owns: no rooms are looked after any more"),
             (
                 "",
+                "owns: [a]",
+                "owns: no rooms but these are looked after any more: a",
+            ),
+            (
                 "owns: []",
-                "owns: no rooms but these are looked after any more: ",
+                "",
+                "owns: all rooms are owned, and may be written, where none was",
             ),
             (
                 "owns: [a]",
@@ -716,6 +726,9 @@ mod tests {
         fn two_changes_that_read_alike_are_alike(base in keys(), changes in (keys(), keys())) {
             let base = together(&base);
             let (x, y) = (together(&changes.0), together(&changes.1));
+            for one in compared(&base, &x) {
+                prop_assert!(!one.words.ends_with([' ', ':', ',', ';']), "{:?}", one.words);
+            }
             let value = |config: &Config, key: &str| {
                 let Config { app, base_url, owns, protected, names, unmanaged, rate, .. } = config;
                 match key {

@@ -463,7 +463,7 @@ fn what_a_write_of_a_dead_run_made_is_judged_by_the_next() {
                 &[]
             };
             let ran = site.apply(&[live, allow].concat());
-            let code = if is_allowed { 0 } else { 5 };
+            let code = if is_allowed { 0 } else { 4 };
             assert_eq!(
                 (ran.code, site.writes()),
                 (code, writes),

@@ -61,6 +61,41 @@ fn an_effect_has_to_be_allowed_where_the_configuration_says_so() {
     assert_eq!(wrong.code, 3, "{}", wrong.all());
 }
 
+/// Pipelines take a run that ends with 5 for one that went by the guards: each of them has judged all of the plan by then.
+#[test]
+fn what_is_left_out_is_judged_all_the_same() {
+    let hook = "meetingJoinWebhook: https://hooks.example/${env:ROOM_NOT_SET}\n";
+    for text in [
+        "privacy: public\n",
+        "privacy: private\nmaxParticipants: 6\n",
+    ] {
+        let site = site(0, "");
+        site.scratch.write(
+            "roomctl.yaml",
+            "app: acme\nguard: {require_allow: [privacy-widened]}\n",
+        );
+        site.room(0, &format!("{text}{hook}"));
+        let code = if text.contains("public") { 4 } else { 5 };
+        let puts = site.count("PUT");
+        assert_eq!(site.run(&["plan", "--out", "saved"]).code, 0);
+        for args in [&[][..], &["saved"]] {
+            let ran = site.apply(args);
+            assert_eq!(
+                (ran.code, site.count("PUT")),
+                (code, puts),
+                "{args:?}: {}",
+                ran.all()
+            );
+            let told = ran.stderr.contains("privacy-widened in `room-00`");
+            assert_eq!(told, code == 4, "{}", ran.stderr);
+        }
+        // Nor is it one when nobody judged a room that its plan does not have.
+        site.room(1, "privacy: public\n");
+        let ran = site.apply(&["saved"]);
+        assert_eq!((ran.code, site.count("PUT")), (4, puts), "{}", ran.all());
+    }
+}
+
 /// A room that is there shows that a moment which has passed may never end it, so a later one may.
 #[test]
 fn a_moment_that_ended_nothing_may_be_never() {

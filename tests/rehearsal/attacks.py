@@ -991,6 +991,43 @@ def a_guard_that_goes_first(s):
     return stopped
 
 
+@attack("2, 11", "a fork", "a run that was killed before, so that a guard goes in one that is over before it judges what the guard refuses")
+def a_guard_that_goes_behind_a_killed_run(s):
+    config = (s.clone / "roomctl.yaml").read_text()
+    strong = {"roomctl.yaml": config + GUARD, "rooms/killed.yaml": "maxParticipants: 4\n", "rooms/held.yaml": "maxParticipants: 4\n"}
+    check(s.apply(s.merge(s.pull_request(strong, who="maintainer"))), s.runner.log)
+    sha = s.merge(s.pull_request({"rooms/killed.yaml": "maxParticipants: 5\n"}))
+    s.becomes('override=privacy:"public"')
+    s.plain["ROOMCTL_CRASH_AT"] = "receipt-recorded"
+    check(s.apply(sha) is False, s.runner.log)
+    del s.plain["ROOMCTL_CRASH_AT"]
+    s.becomes()
+    weak = s.pull_request({"roomctl.yaml": config, "rooms/held.yaml": PUBLIC})
+    check(s.apply(s.merge(weak)) is False, s.runner.log)
+    check("more moved in `killed` than was asked for" in s.run.log(), s.run.log())
+    # The guard that it took away counts in the next run, whatever became of this one.
+    sha = s.merge(s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 17\n"}, who="colleague"))
+    check(s.apply(sha) is False, s.runner.log)
+    still_private(s, "held")
+    stopped = refused(s, 4, "privacy-widened")
+    check(s.apply(sha, allow="privacy-widened"), s.runner.log)
+    return stopped
+
+
+@attack("2, 11", "a fork", "a guard that goes with a room that it holds, which is left out since nobody has its variable")
+def a_guard_that_goes_with_a_room_left_out(s):
+    config = (s.clone / "roomctl.yaml").read_text()
+    strong = {"roomctl.yaml": config + GUARD, "rooms/apart.yaml": "maxParticipants: 4\n"}
+    check(s.apply(s.merge(s.pull_request(strong, who="maintainer"))), s.runner.log)
+    hook = "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_NOBODY_HAS}\n"
+    pull = s.pull_request({"roomctl.yaml": config, "rooms/apart.yaml": PUBLIC + hook})
+    check(s.apply(s.merge(pull)) is False, s.runner.log)
+    stopped = s.run.failed
+    check(s.apply(s.merge(s.pull_request({"rooms/apart.yaml": PUBLIC}))) is False, f"{stopped}: {s.runner.log}")
+    still_private(s, "apart")
+    return refused(s, 4, "privacy-widened")
+
+
 RULES = (
     "guard:\n  require_allow: [guard-weakened]\npolicies:\n  - id: small-rooms\n    message: no more than a thousand\n"
     "    expression: '!has(room.maxParticipants) || room.maxParticipants < 1000'\n"

@@ -81,11 +81,7 @@ class Place:
     def __init__(self, program, work):
         self.work, self.program = work, program
         work.mkdir(exist_ok=True)
-        self.simulator = subprocess.Popen(
-            [program, "simulate", "--data", work / "service.json"],
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "METERED_SECRET_KEY": KEY},
-        )
-        self.service = self.simulator.stdout.readline().strip()
+        self.service = self.serve("127.0.0.1:0")
         self.origin, self.clone = work / "origin.git", work / "clone"
         git("init", "-q", "--bare", "-b", "main", self.origin)
         git("clone", "-q", self.origin, self.clone)
@@ -99,6 +95,19 @@ class Place:
             "PATH": f"{self.binary}:{os.environ['PATH']}", "HOME": str(work), "REMOTE": str(self.origin),
             "GIT_CONFIG_NOSYSTEM": "1", "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+    def serve(self, address, *quirks):
+        """Starts the service, with the rooms that it held, and gives out its address."""
+        self.simulator = subprocess.Popen(
+            [self.program, "simulate", "--listen", address, "--data", self.work / "service.json", *(f"--quirk={one}" for one in quirks)],
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "METERED_SECRET_KEY": KEY},
+        )
+        return self.simulator.stdout.readline().strip()
+
+    def becomes(self, *quirks):
+        """From now on the service has these traits."""
+        Place.end(self)
+        check(self.serve(self.service.removeprefix("http://"), *quirks) == self.service, "it is where it was")
 
     def write(self, file, text):
         path = self.clone / file
