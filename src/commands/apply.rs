@@ -128,10 +128,11 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let done = (&*receipts, &*others);
     let learned = held.learned(&files.wanted, session.workspace.now);
     let learned = undeclared(&learned, &receipts);
+    let is_news = learned.iter().any(|room| !room.effects.is_empty());
     let summary = print_end((&session, &held.state), done, learned, &plan, args, output)?;
     saved?;
     closed?;
-    let exit = exit(summary, &receipts, &plan, &session, args);
+    let exit = exit((summary, is_news), &receipts, &plan, &session, args);
     Ok(unless_left(exit, &others, output))
 }
 
@@ -161,7 +162,8 @@ fn plan_now(
     match more.next() {
         // Once. Nothing else was judged, so that nothing may count as applied in part: guards that go count in the next run, too.
         Some(why) => Err(Failure::new(Exit::Refused, why).causes(more).hint(
-            "an earlier write did this; nothing was sent now, and the next run goes on from here",
+            "perhaps an earlier write did this, of which no report told the end; nothing was sent now, and the next run \
+             goes on from here",
         )),
         None => planned,
     }
@@ -399,9 +401,10 @@ fn undeclared(learned: &BTreeMap<RoomName, Learned>, receipts: &[Receipt]) -> Ve
         let is_it = |one: &&mut UndeclaredRoom| one.room == receipt.room.as_str();
         if let Some(room) = rooms.iter_mut().find(is_it) {
             room.attributes.retain(|one| !told(&one.name));
+            room.effects.retain(|one| !receipt.effects.contains(one));
         }
     }
-    rooms.retain(|room| !room.attributes.is_empty());
+    rooms.retain(|room| !room.attributes.is_empty() || !room.effects.is_empty());
     rooms
 }
 
@@ -452,7 +455,7 @@ fn unless_left(exit: Exit, others: &[RoomName], output: &Output) -> Exit {
 }
 
 fn exit(
-    summary: Summary,
+    (summary, is_news): (Summary, bool),
     receipts: &[Receipt],
     plan: &Plan,
     session: &Session,
@@ -469,7 +472,8 @@ fn exit(
         return Exit::Service;
     }
     let held_back = receipts.iter().filter(|receipt| receipt.held_back).count() as u64;
-    let moved = summary.overridden > 0 || receipts.iter().any(|one| !one.undeclared.is_empty());
+    let moved =
+        is_news || summary.overridden > 0 || receipts.iter().any(|one| !one.undeclared.is_empty());
     match (summary.done(), summary.not_done()) {
         (_, 0) if receipts.iter().any(|one| one.not_allowed) => Exit::Partial,
         (_, 0) if args.detailed_exitcode && moved => Exit::Differences,

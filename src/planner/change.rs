@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::doubts::Doubts;
 use super::forecast::Forecast;
 use super::mutes::Muted;
 use super::scope::LeftOut;
@@ -56,7 +57,8 @@ words! {
         Unobservable = "unobservable",
         /// The key is no longer in the file: no longer managed, and not touched.
         Released = "released",
-        /// Nothing moved as far as can be seen, and it is sent again because somebody asked for that.
+        /// Nothing moved as far as can be seen, and it is sent again: somebody asked for that, or nobody can say what became of a
+        /// write.
         Reassert = "reassert",
     }
 }
@@ -111,9 +113,11 @@ pub(crate) struct Change {
     pub action: Action,
     /// Whether it was applied before, and so counts among the managed rooms, whatever is to be done to it.
     pub is_managed: bool,
+    /// What had been sent until then without an answer: what a look shows, that may have made.
+    pub in_doubt: Doubts,
     /// When a write under this name was last confirmed, in Unix seconds.
     pub asserted: Option<i64>,
-    /// Whether nobody looked yet whether it is this room that has the name.
+    /// Whether nobody looked yet whether it is this room that has the name, or whether it is there after an archive.
     pub is_claimed: bool,
     /// The file that wants it; `None` for an orphan.
     pub file: Option<String>,
@@ -161,6 +165,12 @@ impl Change {
     pub(crate) fn cause(&self) -> Option<Cause> {
         let mut causes = self.attributes.iter().map(|attribute| attribute.cause);
         causes.find(|cause| *cause == Cause::Reassert)
+    }
+
+    /// Whether somebody asked that it is sent again, and it is not only sent since nobody knows what became of a write.
+    pub(crate) fn is_asked_again(&self) -> bool {
+        let is_in_doubt = self.attributes.iter().any(|line| line.unconfirmed);
+        self.cause() == Some(Cause::Reassert) && !is_in_doubt
     }
 
     /// Whether `apply` has anything to do for it.

@@ -10,6 +10,9 @@ use crate::model::{Stored, StoredSettings};
 /// How many values are kept of an attribute. Who loses more answers than that in a row knows nothing of it.
 const MOST: usize = 16;
 
+/// The doubt whether the room is still there. No value was sent, so it is of the whole room: a read ends it.
+pub(crate) const ARCHIVE: &str = "roomName";
+
 /// All that was sent of each attribute since a write was last confirmed.
 pub(crate) type Doubts = BTreeMap<String, Sent>;
 
@@ -52,7 +55,7 @@ impl Sent {
     }
 
     /// Whether this value was sent; that it may have been anything says nothing of one.
-    pub(super) fn contains(&self, value: &Stored) -> bool {
+    pub(crate) fn contains(&self, value: &Stored) -> bool {
         *value != Stored::Null(()) && self.0.contains(value)
     }
 
@@ -90,11 +93,10 @@ pub(crate) fn with(mut doubts: Doubts, sending: &StoredSettings) -> Doubts {
     doubts
 }
 
-/// What is in doubt once an archive of a room is on its way of which `applied` is known: all of it.
-pub(crate) fn of_archive(applied: &StoredSettings, doubts: &Doubts) -> Doubts {
-    let any = || Sent::from(Stored::Null(()));
-    let names = applied.keys().chain(doubts.keys());
-    names.map(|name| (name.clone(), any())).collect()
+/// What is in doubt once an archive of a room is on its way: whether it is there.
+pub(crate) fn of_archive(mut doubts: Doubts) -> Doubts {
+    doubts.insert(ARCHIVE.to_owned(), Stored::Null(()).into());
+    doubts
 }
 
 /// What of `doubts` is not settled by sending `sending`.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Cause;
+use super::doubts::Doubts;
 use super::mutes::{Idle, Mute, Mutes, RoomMutes};
 use super::plan::only_claimed;
 use super::scope::LeftOutBy;
@@ -286,10 +287,17 @@ impl Evidence<'_> {
         let file = self.wanted.get(name);
         let salt = self.state.salt();
         let shown = applied.shown(live, salt);
-        // An orphan has no file: it is held against what was applied.
+        // An orphan has no file: it is held against what was applied, as far as that arrived.
+        let arrived = applied
+            .looked(live, salt)
+            .unwrap_or_else(|| applied.clone());
+        let arrived = AppliedRoom {
+            unconfirmed: Doubts::new(),
+            ..arrived
+        };
         let sides = match file {
             Some(file) => RoomSides::toward(file, applied, &shown, salt, mutes),
-            None => RoomSides::back(applied, &shown, mutes),
+            None => RoomSides::back(&arrived, &shown, mutes),
         };
         // An orphan releases nothing.
         let counts = |a: &AttributeSides<'_>| file.is_some() || a.wanted.is_some();

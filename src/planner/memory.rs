@@ -12,6 +12,7 @@
 
 use std::collections::BTreeSet;
 
+use super::doubts::ARCHIVE;
 use super::state::AppliedRoom;
 use super::undeclared::is_settable;
 use crate::model::effect::Held;
@@ -34,7 +35,7 @@ pub(crate) struct Record<'a> {
 
 impl AppliedRoom {
     /// What is remembered once a look that writes nothing showed `live`; `None`: the same. What the service chose once and
-    /// shows otherwise is over.
+    /// shows otherwise is over, and so is the doubt about what is shown: what was sent and is there, arrived.
     ///
     /// Another's room ends nothing, and as long as it has the name, what it does not show may be anything.
     pub(crate) fn looked(&self, live: &LiveRoom, salt: &str) -> Option<Self> {
@@ -47,22 +48,39 @@ impl AppliedRoom {
         after.claimed = !is_ours;
         if is_ours {
             after.overridden.clear();
+            after.take_in(self, &shown, salt);
         } else {
             for name in self.possible().into_keys() {
                 shown.entry(name).or_insert(Stored::Null(()));
             }
         }
         after.settle(self, Some(&shown), &StoredSettings::new());
-        // Whether what is there is what was sent, is asked by the next plan, too.
-        after.unconfirmed.clone_from(&self.unconfirmed);
-        after.observed.retain(|name, _| {
-            let is_only_sent = self.unconfirmed.contains_key(name) && self.last(name).is_none();
-            !is_only_sent
-        });
-        if !is_ours {
+        if is_ours {
+            after.unconfirmed.clone_from(&self.unconfirmed);
+            let is_open = |name: &str| name != ARCHIVE && !shown.contains_key(name);
+            after.unconfirmed.retain(|name, _| is_open(name));
+            after.unshown = !after.unconfirmed.is_empty();
+        } else {
+            after.unconfirmed.clone_from(&self.unconfirmed);
+            after.unshown = self.unshown;
+            after.observed.retain(|name, _| {
+                let is_only_sent = self.unconfirmed.contains_key(name) && self.last(name).is_none();
+                !is_only_sent
+            });
             after.unseen.clone_from(&self.unseen);
         }
         (after != *self).then_some(after)
+    }
+
+    /// Manages what was sent without an answer and is `shown`.
+    fn take_in(&mut self, before: &Self, shown: &StoredSettings, salt: &str) {
+        for (name, sent) in &before.unconfirmed {
+            let live = shown.get(name).filter(|live| sent.contains(live));
+            if let Some(live) = live.filter(|live| before.overridden.get(name) != Some(*live)) {
+                self.settings.insert(name.clone(), live.clone());
+            }
+        }
+        self.rewrite(before, &Secrets::new(), salt);
     }
 
     /// What is remembered once the room stands as `record` says.
@@ -105,9 +123,12 @@ impl AppliedRoom {
     fn settle(&mut self, before: &Self, shown: Option<&StoredSettings>, sent: &StoredSettings) {
         let seen = shown.into_iter().flatten().map(|(name, _)| name);
         let seen = seen.filter(|name| is_settable(name));
+        if shown.is_some() || !sent.is_empty() {
+            self.unconfirmed.remove(ARCHIVE);
+        }
         let known = before.possible();
         let names: BTreeSet<&String> = known.keys().chain(sent.keys()).chain(seen).collect();
-        for name in names {
+        for name in names.into_iter().filter(|name| *name != ARCHIVE) {
             let live = shown.and_then(|shown| shown.get(name));
             let sure = live.or_else(|| sent.get(name));
             let last = sure.or_else(|| before.last(name));
@@ -128,9 +149,9 @@ impl AppliedRoom {
             };
             // A doubt says something only beside what was there before.
             let is_open = sure.is_none() && last.is_some();
-            let mut known = last.into_iter().chain(managed);
-            let sent = self.unconfirmed.get(name);
-            if !is_open || sent.is_some_and(|sent| known.any(|one| sent.is_only(one))) {
+            let sent = self.unconfirmed.get(name).zip(last);
+            let is_known = sent.is_some_and(|(sent, last)| sent.is_only(last));
+            if !is_open || (managed.is_none() && is_known) {
                 self.unconfirmed.remove(name);
             }
             if live.is_some() {
@@ -139,6 +160,7 @@ impl AppliedRoom {
                 self.unseen.insert(name.clone());
             }
         }
+        self.unshown = (self.unshown || shown.is_some()) && !self.unconfirmed.is_empty();
     }
 
     /// What the service held last of an attribute, as far as anybody saw or wrote it.

@@ -151,7 +151,8 @@ impl Change {
         let hidden: Vec<&str> = self.spared().filter(is_hidden).map(|m| m.name).collect();
         if !hidden.is_empty() {
             return Some(format!(
-                "muted, and not shown by the service: {}; `roomctl plan --live` shows what writing it means",
+                "muted, and not shown by the service: {}; `roomctl plan --live` shows what writing it means, and `apply \
+                 --live` does it",
                 hidden.join(", ")
             ));
         }

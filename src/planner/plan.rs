@@ -275,9 +275,10 @@ impl<'a> Room<'a> {
         let mut attributes = sides.changes();
         let has_to_be_sent = attributes.iter().any(|a| a.cause.needs_a_write());
         let mut sends = has_to_be_sent || action == Action::Create;
-        let again = options.reassert && applied.is_confirmed() && !sends;
+        let is_asked = options.reassert || sides.is_in_doubt();
+        let again = is_asked && applied.is_confirmed() && !sends;
         if again {
-            attributes = sides.reassertion();
+            attributes = sides.reassertion(options.reassert);
             sends = true;
         }
         if attributes.is_empty() && matches!(action, Action::Update | Action::Add) {
@@ -285,7 +286,8 @@ impl<'a> Room<'a> {
         }
         let muted = sides.muted(sends, self.seen);
         let body = sends.then_some(&*sides.wanted);
-        let effects = self.effects(action, body, &muted, again, options.now);
+        let is_asked = again && options.reassert;
+        let effects = self.effects(action, body, &muted, is_asked, options.now);
         let sending = sides.wanted.into_owned();
         let identity = file.identity(sending.clone());
         let change = self.change(action, &identity, &sending, muted);
@@ -430,8 +432,9 @@ impl<'a> Room<'a> {
             room: self.name.clone(),
             action,
             is_managed: self.remembered.is_confirmed(),
+            in_doubt: self.remembered.unconfirmed.clone(),
             asserted: self.remembered.asserted,
-            is_claimed: self.remembered.claimed,
+            is_claimed: self.remembered.claimed || self.remembered.is_perhaps_archived(),
             file: self.wanted.map(|wanted| wanted.file.clone()),
             message: None,
             effects: Vec::new(),

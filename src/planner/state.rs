@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::doubts::Doubts;
+use super::doubts::{ARCHIVE, Doubts};
 use super::world::Sighting;
 use crate::model::secret::SecretDigest;
 use crate::model::unique::unique;
@@ -84,8 +84,9 @@ pub(crate) struct AppliedRoom {
     #[serde(default, skip_serializing, deserialize_with = "ignored")]
     #[schemars(with = "String")]
     pub source: (),
-    /// What was sent without an answer since a write of the attribute was last confirmed, every value of it: the service
-    /// may hold any of these, or what is in `settings` or `observed`.
+    /// What was sent without an answer since the attribute was last seen, or a write of it confirmed, every value of it: the
+    /// service may hold any of these, or what is in `settings` or `observed`. Of `roomName`: an archive may have been carried
+    /// out.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
@@ -95,6 +96,9 @@ pub(crate) struct AppliedRoom {
     /// Attributes that the service did not report when the room was last written or read, nor at a later look.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unseen: BTreeSet<String>,
+    /// Whether a look was there since what is in `unconfirmed` was sent, and did not show it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unshown: bool,
     /// Digests of the texts that the managed secrets had in the files, of those that refer to variables: where these are not
     /// set, another text is a change. Absent: a state that was written before there were any does not know.
     #[serde(
@@ -157,9 +161,15 @@ impl AppliedRoom {
         !self.settings.is_empty()
     }
 
-    /// Whether a write of ours may have been carried out of which nobody heard the end.
+    /// Whether a write of ours may have been carried out of which nobody heard the end, and no look was there since: what is
+    /// not as it was, it may have made.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        !self.unconfirmed.is_empty()
+        !self.unshown && self.unconfirmed.keys().any(|name| name != ARCHIVE)
+    }
+
+    /// Whether an archive of ours may have been carried out of which nobody heard the end.
+    pub(super) fn is_perhaps_archived(&self) -> bool {
+        self.unconfirmed.contains_key(ARCHIVE)
     }
 
     /// Why nobody can say whether the room, which no file wants, is ours, if so, and what to do.
@@ -208,6 +218,9 @@ pub(crate) enum Event {
         /// What was unconfirmed before it was announced, and still is.
         #[serde(deserialize_with = "unique")]
         unconfirmed: Doubts,
+        /// Whether a look had not shown it.
+        #[serde(default)]
+        unshown: bool,
     },
     /// The service said, when asked, that there is no such room.
     Missing { room: RoomName },
@@ -243,12 +256,18 @@ impl State {
     pub(crate) fn record(&mut self, event: Event) {
         match event {
             Event::Intent { room, settings } => {
-                self.rooms.entry(room).or_default().unconfirmed = settings;
+                let room = self.rooms.entry(room).or_default();
+                room.unconfirmed = settings;
+                room.unshown = false;
             }
             Event::Applied { room, applied } => {
                 self.rooms.insert(room, *applied);
             }
-            Event::Withdrawn { room, unconfirmed } => self.withdraw(room, unconfirmed),
+            Event::Withdrawn {
+                room,
+                unconfirmed,
+                unshown,
+            } => self.withdraw(room, unconfirmed, unshown),
             Event::Missing { room } => {
                 self.rooms.remove(&room);
             }
@@ -328,16 +347,18 @@ impl State {
     /// Takes only in what a look showed before its room was written.
     pub(crate) fn look(&mut self, event: &Event) {
         if let Event::Applied { room, applied } = event
-            && applied.is_in_doubt()
+            && !applied.unconfirmed.is_empty()
             && let Some(known) = self.rooms.get_mut(room)
             && known.asserted == applied.asserted
         {
-            let unconfirmed = std::mem::take(&mut known.unconfirmed);
             // While one was in doubt, it may have made what is seen.
-            if unconfirmed.is_empty() {
+            if !known.is_in_doubt() {
+                let unconfirmed = std::mem::take(&mut known.unconfirmed);
+                let unshown = known.unshown;
                 *known = (**applied).clone();
+                known.unconfirmed = unconfirmed;
+                known.unshown = unshown;
             }
-            known.unconfirmed = unconfirmed;
         }
     }
 
@@ -346,15 +367,15 @@ impl State {
     pub(crate) fn doubting(mut self, later: &Self) -> Self {
         for (name, after) in &later.rooms {
             let before = self.rooms.entry(name.clone()).or_default();
-            let doubts = match after.is_in_doubt() {
-                true => after.unconfirmed.clone(),
-                false => std::mem::take(&mut before.unconfirmed),
-            };
-            before.unconfirmed = doubts;
+            if !after.unconfirmed.is_empty() {
+                before.unconfirmed.clone_from(&after.unconfirmed);
+                before.unshown = after.unshown;
+            }
             if before.asserted != after.asserted {
-                // Of its values there is none: what was confirmed was not there before.
+                // Of no attribute: what was confirmed was not there before.
                 let any = Stored::Null(()).into();
-                before.unconfirmed.insert("roomName".to_owned(), any);
+                before.unconfirmed.insert(String::new(), any);
+                before.unshown = false;
             }
         }
         self
@@ -365,9 +386,10 @@ impl State {
         self.rooms.remove(room);
     }
 
-    fn withdraw(&mut self, room: RoomName, unconfirmed: Doubts) {
+    fn withdraw(&mut self, room: RoomName, unconfirmed: Doubts, unshown: bool) {
         if let Some(applied) = self.rooms.get_mut(&room) {
             applied.unconfirmed = unconfirmed;
+            applied.unshown = unshown;
             if !applied.is_confirmed() && applied.unconfirmed.is_empty() {
                 self.rooms.remove(&room);
             }
@@ -455,6 +477,7 @@ mod tests {
             state.record(Event::Withdrawn {
                 room: room(name),
                 unconfirmed: Doubts::new(),
+                unshown: false,
             });
         }
         assert_eq!(state.rooms, [(room("a"), applied(5))].into());

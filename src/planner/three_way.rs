@@ -9,6 +9,7 @@ use super::doubts::Sent;
 use super::mutes::RoomMutes;
 use super::state::AppliedRoom;
 use super::status::Status;
+use super::undeclared::is_settable;
 use crate::model::reference::Template;
 use crate::model::{Stored, StoredSettings, WantedRoom};
 
@@ -73,9 +74,13 @@ impl<'a> RoomSides<'a> {
     pub(super) fn attributes(&self) -> impl Iterator<Item = AttributeSides<'_>> {
         let applied = self.applied;
         let known = self.wanted.keys().chain(applied.settings.keys());
-        // What is among what was seen beside is recorded as released.
+        // What no look showed, and no file wants, was said once.
         let sent = applied.unconfirmed.keys();
-        let sent = sent.filter(|name| !applied.observed.contains_key(*name));
+        let is_said = |name: &String| {
+            let is_seen = self.live.contains_key(name);
+            applied.unshown && !is_seen && applied.observed.contains_key(name)
+        };
+        let sent = sent.filter(|name| is_settable(name) && !is_said(name));
         let names = known
             .chain(sent)
             .map(String::as_str)
@@ -107,7 +112,13 @@ impl<'a> RoomSides<'a> {
         is_sendable: impl Fn(&str) -> bool,
     ) -> Result<Standing, String> {
         let mut standing = Standing::default();
-        for sides in self.attributes() {
+        // What was seen beside counts as released, unless what was sent of it is there.
+        let is_beside = |one: &AttributeSides<'_>| {
+            let is_managed = one.confirmed.is_some() || one.wanted.is_some() || one.unknown;
+            let is_ours = is_managed || one.has_arrived();
+            !is_ours && self.applied.observed.contains_key(one.name)
+        };
+        for sides in self.attributes().filter(|one| !is_beside(one)) {
             let Some(value) = sides.as_it_stands(&is_sendable)? else {
                 continue;
             };
@@ -143,14 +154,25 @@ impl<'a> RoomSides<'a> {
         changes
     }
 
-    /// The attributes of a room in which nothing has to be sent, and everything is sent again, by name.
-    pub(super) fn reassertion(&self) -> Vec<AttributeChange> {
+    /// Whether nobody can say what became of a write, or of an archive: the next one, or a read, ends that.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        let is_perhaps_gone = self.live.is_empty() && self.applied.is_perhaps_archived();
+        let mut all = self.attributes();
+        is_perhaps_gone || all.any(AttributeSides::is_in_doubt)
+    }
+
+    /// The attributes of a room in which nothing has to be sent, and everything is sent again, by name: those of which
+    /// nobody can say what became of their write; all if somebody asked for that, or there are none.
+    pub(super) fn reassertion(&self, is_asked: bool) -> Vec<AttributeChange> {
+        let mut all = self.attributes();
+        let is_again = is_asked || !all.any(|one| one.wanted.is_some() && one.is_in_doubt());
         let lines = self.attributes().filter_map(|sides| {
             let cause = match (sides.status(), sides.wanted) {
                 (Status::Muted, _) => return None,
-                (_, Some(_)) => Cause::Reassert,
+                (_, Some(_)) if is_again || sides.is_in_doubt() => Cause::Reassert,
                 // Released, if it was managed.
-                (_, None) => sides.cause()?,
+                (Status::Drifted | Status::Pending, _) => sides.cause()?,
+                _ => return None,
             };
             Some(sides.change(cause))
         });
@@ -197,7 +219,7 @@ impl<'a> AttributeSides<'a> {
     pub(super) fn applied(&self) -> (Option<&'a Stored>, bool) {
         let confirmed_differs = self.confirmed.is_some() && self.confirmed != self.wanted;
         match (self.unconfirmed, self.live) {
-            (Some(sent), Some(live)) if sent.contains(live) => (Some(live), false),
+            (Some(_), Some(live)) if self.has_arrived() => (Some(live), false),
             (Some(sent), None) if !confirmed_differs => (sent.other_than(self.wanted), true),
             _ => (self.confirmed, false),
         }
@@ -245,6 +267,16 @@ impl<'a> AttributeSides<'a> {
             (true, false) => Some(Cause::Change),
             (true, true) => Some(Cause::Conflict),
         }
+    }
+
+    fn is_in_doubt(self) -> bool {
+        self.unconfirmed.is_some() && self.live.is_none()
+    }
+
+    /// Whether what was sent without an answer is there.
+    fn has_arrived(&self) -> bool {
+        let sent = self.unconfirmed.zip(self.live);
+        sent.is_some_and(|(sent, live)| sent.contains(live))
     }
 
     pub(super) fn status(&self) -> Status {

@@ -76,7 +76,12 @@ pub(super) fn moved(
         now != Some(seen) && may_show && !applied.settings.contains_key(*name)
     });
     let is_wanted = |name: &str| wanted.is_some_and(|file| file.settings.contains_key(name));
-    let moved = moved.filter(|(name, _)| !is_wanted(name));
+    // What was sent without an answer arrived: it counts as applied, and what becomes of it is said.
+    let has_arrived = |name: &str| {
+        let sent = applied.unconfirmed.get(name).zip(live.get(name));
+        sent.is_some_and(|(sent, live)| sent.contains(live))
+    };
+    let moved = moved.filter(|(name, _)| !is_wanted(name) && !has_arrived(name));
     let moved = moved.map(|(name, seen)| (name.clone(), vec![seen.clone()]));
     let mut moved = differing(moved.collect(), live);
     for one in &mut moved {
@@ -96,8 +101,9 @@ pub(crate) fn learned(
     let rooms = before.rooms.iter().filter_map(|(name, before)| {
         let after = after.rooms.get(name)?;
         let saved = saved.applied(name);
-        // Of one that is only claimed nobody knows.
-        if before.claimed || after.claimed {
+        // Of one that is only claimed nobody knows; its id proves it.
+        let is_proven = before.id.is_some() && before.id == after.id;
+        if after.claimed || (before.claimed && !is_proven) {
             return None;
         }
         let learned = Learned::of((saved, before), after, wanted.get(name), now);
@@ -114,7 +120,7 @@ impl Learned {
         file: Option<&WantedRoom>,
         now: i64,
     ) -> Self {
-        let doubts = &before.unconfirmed;
+        let (doubts, is_in_doubt) = (&before.unconfirmed, before.is_in_doubt());
         // Of another room nothing moved.
         let [saved, before] = [saved, before].map(|known| {
             let is_another = known.id.is_some() && after.id != known.id;
@@ -126,7 +132,7 @@ impl Learned {
         });
         let mut moved = moved_until(after, before, file);
         for one in &mut moved {
-            one.perhaps_ours = !doubts.is_empty();
+            one.perhaps_ours = is_in_doubt;
         }
         if !std::ptr::eq(saved, before) {
             let theirs = moved_until(after, saved, file);
@@ -134,9 +140,9 @@ impl Learned {
             let theirs: Vec<Undeclared> = theirs.into_iter().filter(is_new).collect();
             moved.extend(theirs);
         }
-        let effects = match doubts.is_empty() {
-            true => Vec::new(),
-            false => effects_of_doubts(doubts, &moved, before, after, now),
+        let effects = match is_in_doubt {
+            true => effects_of_doubts(doubts, &moved, before, after, now),
+            false => Vec::new(),
         };
         Self { moved, effects }
     }

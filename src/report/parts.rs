@@ -101,13 +101,13 @@ pub(crate) struct UndeclaredRoom {
 }
 
 impl UndeclaredRoom {
-    /// Those of `rooms` of which anything moved: `of` says what, with its effects.
+    /// Those of `rooms` of which anything moved, or a write had effects: `of` says what, with its effects.
     pub(crate) fn all<T>(
         rooms: &BTreeMap<RoomName, T>,
         of: impl Fn(&T) -> (&[Undeclared], &[Effect]),
     ) -> Vec<Self> {
         let rooms = rooms.iter().map(|(room, one)| (room, of(one)));
-        let rooms = rooms.filter(|(_, (moved, _))| !moved.is_empty());
+        let rooms = rooms.filter(|(_, (moved, effects))| !moved.is_empty() || !effects.is_empty());
         rooms
             .map(|(room, (moved, effects))| Self {
                 room: room.to_string(),

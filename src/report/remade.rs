@@ -22,7 +22,7 @@ use crate::model::secret::MASK;
 use crate::model::words::joined;
 use crate::model::{Origins, RoomOrigins, Value, Wanted, WantedRoom};
 use crate::planner::limits::{Limits, refusals_of};
-use crate::planner::{Action, Cause, Narrowed, SavedChange, State};
+use crate::planner::{Action, AttributeChange, Cause, Narrowed, SavedChange, State};
 
 /// The plan that was made again, of all rooms that it is about, whatever is applied of it.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,13 @@ impl Check<'_> {
             let mut effects = change.effects.iter();
             let is_known = shown.action == Action::Create
                 || effects.all(|effect| shown.effects.contains(effect));
-            if !is_known || !lines.all(|line| is_listed(&line.name)) {
+            // What was wanted so before, too, is only sent again, as it is not seen of its write; what the write was to
+            // change, the plan has to show.
+            let confirmed = &self.remade.state.applied(&change.room).settings;
+            let is_as_before = |line: &AttributeChange| {
+                line.cause == Cause::Reassert && line.after.as_ref() == confirmed.get(&line.name)
+            };
+            if !is_known || !lines.all(|line| is_as_before(line) || is_listed(&line.name)) {
                 return Some(format!("{room}: its effects, or its attributes"));
             }
         }

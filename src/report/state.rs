@@ -121,6 +121,7 @@ impl StateShowReport {
             written: _,
             unconfirmed,
             unseen,
+            unshown: _,
         } = room;
         Self {
             app: state.app.clone(),

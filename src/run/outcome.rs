@@ -145,9 +145,13 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     fn unsent(&self, live: &LiveRoom, shown: &StoredSettings) -> Held {
         let is_unsent = |name: &str| is_settable(name) && !self.body.contains_key(name);
         let before = &self.task.before;
-        // What a read shows while a write of ours is in doubt, that write may have made.
+        // What a read shows while a write of ours is in doubt, that write may have made; what it sent was judged then.
+        let was_sent = |name: &str| {
+            let sent = before.unconfirmed.get(name).zip(self.read.get(name));
+            sent.is_some_and(|(sent, read)| sent.contains(read))
+        };
         let is_remembered = |name: &str| {
-            let is_as_read = self.read.get(name) == shown.get(name);
+            let is_as_read = self.read.get(name) == shown.get(name) && !was_sent(name);
             self.read.is_empty() || (before.is_in_doubt() && is_as_read)
         };
         let mut known = held(&self.read);
@@ -199,7 +203,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let Some(read) = self.read.get(name) else {
             return before.possible().remove(name);
         };
-        let sent = before.unconfirmed.get(name).into_iter();
+        let sent = self.task.change.in_doubt.get(name).into_iter();
         let sent = sent.flat_map(|sent| sent.values());
         Some([read].into_iter().chain(sent).cloned().collect())
     }
@@ -239,10 +243,11 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             return Ok(());
         };
         let mut applied = after.clone();
-        self.before = Cow::Owned(after);
-        if let Some(Event::Intent { settings, .. }) = self.task.intent(salt) {
+        if let Some(Event::Intent { settings, .. }) = self.task.intent(&after.unconfirmed, salt) {
             applied.unconfirmed = settings;
+            applied.unshown = false;
         }
+        self.before = Cow::Owned(after);
         let (room, applied) = (self.room().clone(), Box::new(applied));
         self.record(Event::Applied { room, applied })?;
         match self.durable.take() {
@@ -309,7 +314,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         if !self.task.is_announced() {
             return Ok(());
         }
-        self.record(self.task.withdrawal())
+        self.record(self.task.withdrawal(&self.before))
     }
 
     pub(super) fn remember(&mut self, applied: AppliedRoom) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::model::value::stored;
 use crate::model::{Run, Stored, StoredSettings};
-use crate::planner::doubts;
+use crate::planner::doubts::{self, Doubts};
 use crate::planner::limits::Limits;
 use crate::planner::{Action, AppliedRoom, Cause, Change, Event, Outcome, Plan, Receipt, State};
 use crate::service::api::Transport;
@@ -127,7 +127,8 @@ impl<T: Transport> Crew<T> {
         let from = self.written.load(Ordering::Acquire);
         let upto = (from + self.ahead + 1).min(self.tasks.len());
         let tasks = self.tasks[from..upto].iter();
-        let events: Vec<Event> = tasks.filter_map(|task| task.intent(&self.salt)).collect();
+        let events = tasks.filter_map(|task| task.intent(&task.before.unconfirmed, &self.salt));
+        let events: Vec<Event> = events.collect();
         if from < upto {
             intents.push_back((upto, self.recorder.record(&events)?));
             self.written.store(upto, Ordering::Release);
@@ -141,7 +142,8 @@ impl<T: Transport> Crew<T> {
         let from = self.next.load(Ordering::Relaxed).min(written);
         let rest = self.tasks[from..written].iter();
         let announced = rest.filter(|task| task.is_announced());
-        let events: Vec<Event> = announced.map(Task::withdrawal).collect();
+        let withdrawn = announced.map(|task| task.withdrawal(&task.before));
+        let events: Vec<Event> = withdrawn.collect();
         if events.is_empty() {
             return;
         }
@@ -187,15 +189,13 @@ impl Task {
         change.sends && change.unset().next().is_none()
     }
 
-    /// That it is about to be written.
-    pub(super) fn intent(&self, salt: &str) -> Option<Event> {
+    /// That it is about to be written while doubts are `open`.
+    pub(super) fn intent(&self, open: &Doubts, salt: &str) -> Option<Event> {
         self.is_announced().then(|| Event::Intent {
             room: self.change.room.clone(),
             settings: match self.change.action {
-                Action::Archive => {
-                    doubts::of_archive(&self.before.settings, &self.before.unconfirmed)
-                }
-                _ => doubts::with(self.before.unconfirmed.clone(), &self.sending(salt)),
+                Action::Archive => doubts::of_archive(open.clone()),
+                _ => doubts::with(open.clone(), &self.sending(salt)),
             },
         })
     }
@@ -210,11 +210,12 @@ impl Task {
         sending
     }
 
-    /// That it was not written after all.
-    pub(super) fn withdrawal(&self) -> Event {
+    /// That it was not written after all, so that the room is in doubt as `before`.
+    pub(super) fn withdrawal(&self, before: &AppliedRoom) -> Event {
         Event::Withdrawn {
             room: self.change.room.clone(),
-            unconfirmed: self.before.unconfirmed.clone(),
+            unconfirmed: before.unconfirmed.clone(),
+            unshown: before.unshown,
         }
     }
 }

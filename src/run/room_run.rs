@@ -6,7 +6,7 @@ use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
 use crate::planner::plan::{NOT_OURS, UNPROVEN, only_claimed};
-use crate::planner::{Action, AppliedRoom, Cause, Event, Outcome, Receipt, Sighting};
+use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
 use crate::service::api::Transport;
 use crate::service::end::End;
@@ -83,7 +83,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             );
             return Ok(self.receipt(Outcome::Skipped, Some(message)));
         }
-        if let Some(intent) = self.task.intent(&self.crew.salt) {
+        if let Some(intent) = self.task.intent(&self.before.unconfirmed, &self.crew.salt) {
             crash_point("intent-due");
             self.crew.announce(self.index).await?;
             crash_point("intent-recorded");
@@ -335,7 +335,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         if let Some(why) = change.cannot_spare(before, live, salt) {
             return Some(why);
         }
-        let again = change.cause() == Some(Cause::Reassert);
+        let again = change.is_asked_again();
         let held = before.held(Some(&live.stored(salt)), &change.muted, again);
         let body = stored(&self.body_for(live), salt, &self.before.settings);
         limits.refuse(change, &held, &body, *now)

@@ -714,12 +714,53 @@ fn a_doubt_outlives_the_release_of_its_attribute() {
             json!({"privacy": "private", "enableRecording": false}),
         ));
         bench.faults(&[]);
-        // Nothing was ever confirmed of it, and what was seen stays remembered beside what was sent: nothing is to be recorded.
-        assert!(bench.apply(&without).is_empty());
+        // No file wants any more what was sent: that is named, and settled.
+        let named = super::in_process::plan_of(&without, &bench.state);
+        let lines = named.changes.iter().flat_map(|change| &change.attributes);
+        let lines: Vec<&str> = lines.map(|line| line.name.as_str()).collect();
+        assert!(lines.contains(&"enableRecording"), "{lines:?}");
         check_held(&bench, &Moved::new()).unwrap();
+        bench.carry_out(&named);
+        check_held(&bench, &Moved::new()).unwrap();
+        assert!(super::in_process::plan_of(&without, &bench.state).is_empty());
         let on = file(json!({"privacy": "private", "enableRecording": true}));
         let plan = super::in_process::plan_of(&on, &bench.state);
         assert!(plan.changes[0].effects.contains(&Effect::RecordingOn));
+    }
+}
+
+/// That it was not shown before its write says nothing of the doubt: nobody looked since.
+#[test]
+fn what_was_sent_of_an_attribute_that_was_not_shown_before_is_said() {
+    let mut bench = Bench::new(quirks(&["put=replace"]));
+    let file = |text: Value| -> Wanted { [(name("a"), wanted("a", text))].into() };
+    let text = json!({"privacy": "private", "maxParticipants": 7});
+    let Value::Object(text) = text else { return };
+    bench.world().create("a", text.into_iter().collect(), 0);
+    let world = look(&bench);
+    let adopting = file(json!({"privacy": "private"}));
+    bench.carry_out(&plan(&adopting, &bench.state, Some(&world), &options()));
+    let without = file(json!({"privacy": "private", "enableChat": false}));
+    bench.apply(&without);
+    assert!(
+        bench
+            .state
+            .applied(&name("a"))
+            .unseen
+            .contains("maxParticipants"),
+        "it was reset"
+    );
+    bench.faults(&["drop-after=method:PUT"]);
+    let with = json!({"privacy": "private", "enableChat": false, "maxParticipants": 0});
+    bench.apply(&file(with));
+    bench.faults(&[]);
+    assert!(bench.state.applied(&name("a")).is_in_doubt());
+    for world in [None, Some(look(&bench))] {
+        let made = plan(&without, &bench.state, world.as_ref(), &options());
+        let lines = made.changes.iter().flat_map(|change| &change.attributes);
+        let lines: Vec<&str> = lines.map(|line| line.name.as_str()).collect();
+        assert!(lines.contains(&"maxParticipants"), "{lines:?}");
+        assert!(made.undeclared.is_empty(), "{:?}", made.undeclared);
     }
 }
 
@@ -783,7 +824,8 @@ fn a_write_that_was_answered_is_not_called_unanswered() {
 fn a_room_that_may_be_archived_is_not_taken_for_what_it_was() {
     for lost in ["drop-after=method:DELETE", "drop-before=method:DELETE"] {
         let mut bench = Bench::new(quirks(&["archived-name=reusable"]));
-        let files: Wanted = [(name("a"), wanted("a", json!({"privacy": "private"})))].into();
+        let file = json!({"privacy": "public", "maxParticipants": 5});
+        let files: Wanted = [(name("a"), wanted("a", file))].into();
         bench.apply(&files);
         bench.faults(&[lost, "503=method:GET,skip:1"]);
         let pruning = Options {
@@ -798,6 +840,16 @@ fn a_room_that_may_be_archived_is_not_taken_for_what_it_was() {
         assert_eq!(digests[0], digests[1], "it can be archived again");
         let back = super::in_process::plan_of(&files, &bench.state);
         assert_eq!(back.changes.len(), 1, "{lost}");
+        // No value was sent, and what the room holds, the read before its write shows.
+        let change = &back.changes[0];
+        assert!(
+            change.effects.is_empty() && change.is_read_first(&bench.limits),
+            "{change:?}"
+        );
+        assert!(
+            change.attributes.iter().all(|line| !line.unconfirmed),
+            "{change:?}"
+        );
         // The first run that wants it finds out, and the second one has it there.
         bench.apply(&files);
         bench.apply(&files);
@@ -908,8 +960,12 @@ impl Step {
         }
     }
 
+    fn file(&self) -> Wanted {
+        [(name("a"), wanted("a", Value::Object(self.file.clone())))].into()
+    }
+
     fn run(&self, bench: &mut Bench) {
-        let file: Wanted = [(name("a"), wanted("a", Value::Object(self.file.clone())))].into();
+        let file = self.file();
         let Some(mode) = self.mode else {
             return import(bench, &file);
         };
@@ -933,6 +989,46 @@ impl Step {
             bench.carry_out(&made);
         }
     }
+}
+
+/// A look ends what it shows of a doubt, and nobody takes what moves after it for its work.
+fn check_look_ends_doubts(bench: &Bench, file: &Wanted) -> Result<(), TestCaseError> {
+    let looked = |known: &State| {
+        let mut state = known.clone();
+        let world = look(bench);
+        let found = plan(file, &state, Some(&world), &options());
+        state.remember_look(&found.looked);
+        (state, world, found)
+    };
+    let (first, world, _) = looked(&bench.state);
+    let (known, Some(Sighting::Present(live))) = (first.applied(&name("a")), world.get("a")) else {
+        return Ok(());
+    };
+    if !known.is_confirmed() || known.claimed || known.is_recreated(live) {
+        return Ok(());
+    }
+    let shown = live.stored("lineage");
+    let mut open = known.unconfirmed.keys();
+    prop_assert!(open.all(|name| !shown.contains_key(name)), "{known:?}");
+    let on = shown.get("enableRecording") == Some(&true.into());
+    bench
+        .world()
+        .edit("a", "enableRecording", json!(!on))
+        .unwrap();
+    let (second, _, found) = looked(&first);
+    bench
+        .world()
+        .edit("a", "enableRecording", json!(on))
+        .unwrap();
+    let news = learned((&first, &first), &second, file, options().now);
+    let moved = news.get("a").into_iter().flat_map(|one| &one.moved);
+    let mut moved = moved.chain(found.undeclared.get("a").into_iter().flatten());
+    prop_assert!(moved.all(|one| !one.perhaps_ours), "{known:?}: {news:?}");
+    prop_assert!(
+        news.values().all(|one| one.effects.is_empty()),
+        "{known:?}: {news:?}"
+    );
+    Ok(())
 }
 
 /// The room becomes its file, as far as it is shown.
@@ -1136,8 +1232,14 @@ proptest! {
                 let is_there = found_after.get("a").is_some_and(|still| still.iter().any(|still| still.name == one.name));
                 // What an offline write replaced before anybody looked, nobody can know.
                 let is_over = !write.is_live && live.get(&one.name) != Some(&one.live);
+                // A plan that looked says it; made as it was by the write itself, it is no news at the end.
+                let mut said = made.undeclared.values().flatten();
+                let is_back = said.any(|said| said == one) && live.get(&one.name) == Some(&one.before);
                 let is_declared = write.file.contains_key(&one.name);
-                prop_assert!(is_told || is_there || is_over || is_declared, "{one:?}: {receipt:?}");
+                // It is what was sent without an answer, and the plan says that no file wants it any more.
+                let mut lines = made.changes.iter().flat_map(|change| &change.attributes);
+                let is_declared = is_declared || lines.any(|line| line.name == one.name);
+                prop_assert!(is_told || is_there || is_over || is_back || is_declared, "{one:?}: {receipt:?}");
             }
             let after = (held(&bench), shown(&bench));
             // What was shown before, and what is shown for the first time may have been there.
@@ -1272,6 +1374,38 @@ proptest! {
                 moved.retain(|(_, name)| step.hidden.contains(name));
             }
             check_held(&bench, &moved)?;
+        }
+    }
+
+    /// The first look of a later run ends what it shows of a doubt, and whatever moves after it was not made by the write that
+    /// was in doubt; what no look ended is sent again or read by the next apply, once.
+    #[test]
+    fn a_doubt_ends(steps in prop::collection::vec(step(), 1..6), replaces in any::<bool>(), later in any::<bool>()) {
+        let put = if replaces { "put=replace" } else { "put=merge" };
+        let mut bench = Bench::new(quirks(&["archived-name=reusable", put]));
+        for step in steps {
+            let hidden = step.hidden.iter().map(|name| format!("hide={name}"));
+            let hidden: Vec<String> = hidden.chain([put.to_owned(), "archived-name=reusable".to_owned()]).collect();
+            bench.world().set_quirks(quirks(&hidden.iter().map(String::as_str).collect::<Vec<_>>()));
+            step.move_by_hand(&bench, &mut Moved::new());
+            bench.faults(step.lost);
+            step.run(&mut bench);
+            bench.faults(&[]);
+            let file = step.file();
+            if later {
+                check_look_ends_doubts(&bench, &file)?;
+            }
+            let known = bench.state.applied(&name("a")).clone();
+            let made = super::in_process::plan_of(&file, &bench.state);
+            let is_declared = |name: &String| step.file.contains_key(name) || known.settings.contains_key(name);
+            let is_open = known.is_confirmed() && known.unconfirmed.keys().any(is_declared);
+            prop_assert!(!is_open || !made.is_empty(), "{known:?}");
+            bench.limits.allowed = Effect::ALL.to_vec();
+            let done = bench.carry_out(&made);
+            if done.iter().all(|one| matches!(one.outcome, Outcome::Confirmed | Outcome::Overridden)) {
+                let again = super::in_process::plan_of(&file, &bench.state);
+                prop_assert!(again.is_empty(), "{known:?}: {:?}", again.changes);
+            }
         }
     }
 

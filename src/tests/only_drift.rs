@@ -148,13 +148,12 @@ proptest! {
         let wanted = file(&story.files[2]);
         let plan = put_back(&wanted, &bench);
         let before = (stands(&wanted, &bench), held(&bench));
-        // What a write that does not name it makes of the rest is the service's affair, and reported. What was seen beside
-        // counts as released, also if something was sent of it since.
+        // What a write that does not name it makes of the rest is the service's affair, and reported.
         let known = bench.state.rooms[&name()].clone();
         let is_ours = |name: &str, held: &Value| {
             let sent = known.unconfirmed.get(name);
             let arrived = sent.is_some_and(|sent| sent.values().any(|one| json!(one) == *held));
-            arrived && !known.observed.contains_key(name) || known.settings.contains_key(name)
+            arrived || known.settings.contains_key(name)
         };
         let is_drift = |name: &str| {
             before.0.get(name).is_some_and(|one| one.cause.is_a_move_of_the_service())

@@ -289,7 +289,7 @@ fn a_run_that_died_is_repeated() {
     let ran = apply(&site, &["--prune", "--deadline", "1s"]);
     assert_eq!(ran.code, 5, "{}", ran.all());
     let known = &site.state()["rooms"];
-    for (room, name) in [("room-00", "autoJoin"), ("room-01", "privacy")] {
+    for (room, name) in [("room-00", "autoJoin"), ("room-01", "roomName")] {
         assert_ne!(known[room]["unconfirmed"][name], Value::Null, "{known}");
     }
     site.faults(&[]);

@@ -75,6 +75,14 @@ pub(crate) fn undeclared(rooms: &[UndeclaredRoom], detail: Detail) -> Vec<Remark
             rooms.push(&room.room);
         }
     }
+    let made = rooms.iter().filter(|room| room.attributes.is_empty());
+    let made = made.map(|room| {
+        let effects: Vec<&str> = room.effects.iter().map(|one| one.name()).collect();
+        let (effects, name) = (effects.join(", "), &room.room);
+        let text =
+            format!("{effects} in `{name}`: made by a write of which no report told the end");
+        Remark::new(Weight::Warning, "Effects", text)
+    });
     let moves = moves.into_iter().map(|((moved, note), rooms)| {
         // All of them: it is reported once.
         let rooms = Names::all(rooms.into_iter().map(str::to_owned));
@@ -82,7 +90,7 @@ pub(crate) fn undeclared(rooms: &[UndeclaredRoom], detail: Detail) -> Vec<Remark
         let text = format!("{moved} in {rooms}: {note}, and no file declares it");
         Remark::new(Weight::Warning, "Undeclared", text)
     });
-    moves.collect()
+    made.chain(moves).collect()
 }
 
 /// Some services answer with the room as it was before the write. Where that is what was sent, nobody can tell.

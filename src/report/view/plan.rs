@@ -291,6 +291,7 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
         Cause::Converged if attribute.unconfirmed => "arrived after all: recorded, not sent",
         Cause::Converged => "already so on the service: recorded, not sent",
         Cause::Released => "no longer managed, not sent",
+        Cause::Reassert if attribute.unconfirmed => "sent again: no answer told whether it arrived",
         Cause::Reassert => "sent again",
         _ if attribute.sensitive && !attribute.before.is_null() => "changed",
         Cause::Change | Cause::Unobservable => "",
@@ -310,8 +311,8 @@ fn notes(attribute: &AttributeReport, detail: Detail) -> Vec<String> {
     {
         notes.push(format!("was {before}"));
     }
-    if attribute.unconfirmed && attribute.cause != Cause::Converged {
-        notes.push("the old value was sent, never confirmed".to_owned());
+    if attribute.unconfirmed && !matches!(attribute.cause, Cause::Converged | Cause::Reassert) {
+        notes.push("the old value was sent, and no answer told whether it arrived".to_owned());
     }
     notes.extend(attribute.explanation.map(origin));
     notes
@@ -496,7 +497,7 @@ mod tests {
         change.unconfirmed = true;
         assert_eq!(
             text(&change),
-            "25 → 40  the old value was sent, never confirmed"
+            "25 → 40  the old value was sent, and no answer told whether it arrived"
         );
         for (before, after, cause, expected) in [
             (Json::Null, json!(40), Cause::Change, "40"),
