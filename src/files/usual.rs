@@ -90,7 +90,7 @@ fn value(written: &str) -> Option<Value> {
         "true" => return Some(Value::Bool(true)),
         "false" => return Some(Value::Bool(false)),
         // As many digits as any reader holds exactly; one with a zero in front is octal for some.
-        _ if first.is_ascii_digit() && !is_period(written) => {
+        _ if first.is_ascii_digit() && !is_period(written) && !is_moment(written) => {
             let is_plain = written.len() <= 15 && (first != b'0' || written.len() == 1);
             let number: u64 = written.parse().ok().filter(|_| is_plain)?;
             return Some(number.into());
@@ -116,6 +116,22 @@ fn is_period(text: &str) -> bool {
     text.split_inclusive(['d', 'h', 'm', 's']).all(is_part)
 }
 
+/// Such as `2027-01-31T09:00:00+01:00`: a text for the library, and the same moment for whoever reads it as a time.
+fn is_moment(text: &str) -> bool {
+    const DIGITS: &str = "0000-00-00T00:00:00";
+    let is_like = |text: &str, form: &str| {
+        let same = |(byte, form): (u8, u8)| byte == form || (form == b'0' && byte.is_ascii_digit());
+        text.len() == form.len() && text.bytes().zip(form.bytes()).all(same)
+    };
+    text.split_at_checked(DIGITS.len())
+        .is_some_and(|(moment, zone)| {
+            is_like(moment, DIGITS)
+                && ["Z", "+00:00", "-00:00"]
+                    .iter()
+                    .any(|form| is_like(zone, form))
+        })
+}
+
 fn is_other(text: &str) -> bool {
     OTHER_THINGS
         .iter()
@@ -128,7 +144,8 @@ mod tests {
 
     #[test]
     fn the_usual_file_is_usual() {
-        let text = "# Café, daily\n\nprivacy: private   # nobody else\nmaxParticipants: 20\nejectAfterElapsedTimeInSec: 1h30m\nautoJoin: true\n\
+        let text = "# Café, daily\n\nprivacy: private   # nobody else\nmaxParticipants: 20\nejectAfterElapsedTimeInSec: 1h30m\n\
+                    expireUnixSec: 2029-03-31T10:00:00+01:00\nautoJoin: true\n\
                     meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TOKEN}/ended?x=1\n  # the end\n";
         let entries = entries(text);
         let entries = entries.unwrap_or_default();
@@ -137,7 +154,17 @@ mod tests {
             .map(|entry| &text[entry.span.clone()])
             .collect();
         let webhook = "https://hooks.example.com/${env:ROOM_TOKEN}/ended?x=1";
-        assert_eq!(values, ["private", "20", "1h30m", "true", webhook]);
+        assert_eq!(
+            values,
+            [
+                "private",
+                "20",
+                "1h30m",
+                "2029-03-31T10:00:00+01:00",
+                "true",
+                webhook
+            ]
+        );
     }
 
     #[test]
@@ -145,6 +172,8 @@ mod tests {
         for text in [
             "a: yes",
             "a: 007",
+            "a: 1:30",
+            "a: 2001-01-01",
             "a: 1e3",
             "a: -1",
             "a: 'x'",
