@@ -183,7 +183,7 @@ fn load_all(workspace: &Workspace, policies: &dyn Ask, edits: &Edits) -> Loaded 
             ..workspace.context(NOBODY)
         };
     }
-    load_edited(whole, &[whole.to_owned()], &context, edits)
+    load_edited(whole, &context, edits)
 }
 
 /// The rooms and attributes that are named. `None`: whatever moved.

@@ -12,6 +12,7 @@ use super::shared::rooms::write;
 use super::shared::workspace::Workspace;
 use crate::disk::plain_file::{MAX_TEXT, read_from};
 use crate::disk::whole_file::{parent, sweep};
+use crate::files::cores::{all_cores, on_cores};
 use crate::files::discover::{as_typed, discover, whole_file};
 use crate::files::entries::Findings;
 use crate::files::room_format::format;
@@ -51,16 +52,15 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
     let files = files(&workspace.rooms, &args.paths, &mut findings);
     let mut changed: u64 = 0;
     let mut unwritten = false;
-    for path in &files {
+    let formatted = on_cores(all_cores(), &files, |path| formatted(path));
+    for (path, (other, mut found)) in files.iter().zip(formatted) {
+        findings.append(&mut found);
         if !args.check {
             sweep(parent(path));
         }
-        let Some((before, after)) = formatted(path, &mut findings) else {
+        let Some((before, after)) = other else {
             continue;
         };
-        if before == after {
-            continue;
-        }
         if !args.check
             && let Err(failure) = write(path, &after)
         {
@@ -118,16 +118,16 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
     files
 }
 
-/// The text of a file before and after; nothing, and why, when it is left as it is.
-fn formatted(path: &Path, findings: &mut Vec<Finding>) -> Option<(String, String)> {
-    let before = read_text(path)
-        .map_err(|finding| findings.push(*finding))
-        .ok()?;
+/// The text of a file before and after; nothing, perhaps with findings that say why, when it is left as it is.
+fn formatted(path: &Path) -> (Option<(String, String)>, Vec<Finding>) {
+    let before = match read_text(path) {
+        Ok(text) => text,
+        Err(finding) => return (None, vec![*finding]),
+    };
     let file = as_typed(path);
     let mut found = Findings::new(&file);
-    let after = format(&before, &mut found);
-    findings.append(&mut found.list);
-    Some((before, after?))
+    let after = format(&before, &mut found).filter(|after| *after != before);
+    (after.map(|after| (before, after)), found.list)
 }
 
 /// Formats standard input, for editors: nothing but the result goes to standard output.

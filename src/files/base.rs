@@ -1,12 +1,16 @@
 //! What the files wanted at the base of a change, as far as git still has it and it can be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk::plain_file::{MAX_TEXT, check_size, read_here};
 use crate::files::context::Context;
-use crate::files::discover::as_typed;
-use crate::files::git::{self, GitError, History, Unread};
+use crate::files::cores::{all_cores, on_cores};
+use crate::files::discover::{as_typed, discover_listed};
+use crate::files::git::{self, GitError, History, Listed, Unread};
 use crate::files::room_files::{self, Loaded};
+use crate::files::text_file::text_in;
 use crate::model::{Finding, Severity};
 use crate::planner::explain::{Base, Snapshot};
 
@@ -38,18 +42,30 @@ fn snapshot(
     commit: &str,
     context: &Context<'_>,
 ) -> Result<(Snapshot, Unread), GitError> {
-    let tree = git::files_at(rooms, commit)?;
-    let root = tree.files.path();
+    let listed = git::files_at(rooms, commit)?;
+    let (texts, mut unread) = texts(rooms, &listed)?;
+    unread.extend(listed.unread);
     // Which rooms are owned is a question about what the files say now.
     let context = Context {
         owns: None,
         unmanaged: None,
         ..*context
     };
-    let loaded = room_files::load(root, &[root.to_owned()], &context);
+    let root = Path::new("base");
+    let paths = listed
+        .files
+        .keys()
+        .filter(|path| !unread.contains_key(*path));
+    let found = discover_listed(root, paths.map(|path| root.join(path)));
+    let text = |path: &Path| {
+        let within = path.strip_prefix(root).unwrap_or(path);
+        let bytes = texts.get(within).cloned().unwrap_or_default();
+        let fits = check_size(&bytes, MAX_TEXT).map_err(io::Error::from);
+        text_in(path, fits.map(|()| bytes))
+    };
+    let loaded = room_files::load_found([(root, found)].into_iter(), &context, &text, all_cores());
     let below = format!("{}/", as_typed(root));
     let within = |file: &str| file.strip_prefix(&below).unwrap_or_default().to_owned();
-    let mut unread = tree.unread;
     let mut doubtful: BTreeSet<PathBuf> = unread.keys().map(|path| doubted(path)).collect();
     // What was only doubtful then is not said now.
     for error in errors(&loaded) {
@@ -66,6 +82,29 @@ fn snapshot(
     });
     let complete = unread.is_empty();
     Ok((Snapshot { wanted, complete }, unread))
+}
+
+/// The bytes of the files that could be read.
+fn texts(rooms: &Path, listed: &Listed) -> Result<(BTreeMap<PathBuf, Vec<u8>>, Unread), GitError> {
+    let files: Vec<(&String, &String)> = listed.files.iter().collect();
+    // Most are as they were then, and read many times faster than git could say them.
+    let as_now = on_cores(all_cores(), &files, |(path, id)| {
+        let bytes = read_here(&rooms.join(path), MAX_TEXT).ok()?;
+        git::is_kept_in(id, &bytes).then_some(bytes)
+    });
+    let (mut texts, mut others) = (BTreeMap::new(), BTreeMap::new());
+    let mut unread = Unread::new();
+    for ((path, id), bytes) in files.into_iter().zip(as_now) {
+        match bytes {
+            Some(bytes) => _ = texts.insert(PathBuf::from(path), bytes),
+            None => _ = others.insert(path.clone(), id.clone()),
+        }
+    }
+    git::contents(rooms, &others, |path, content| match content {
+        Ok(bytes) => _ = texts.insert(path.into(), bytes),
+        Err(why) => _ = unread.insert(path.to_owned(), why),
+    })?;
+    Ok((texts, unread))
 }
 
 fn errors(loaded: &Loaded) -> impl Iterator<Item = &Finding> {

@@ -25,6 +25,16 @@ impl Found {
     fn in_the_way(&mut self, path: &Path, rule: Rule, message: &str, help: &str) {
         self.findings.push(whole_file(path, rule, message, help));
     }
+
+    fn too_deep(&mut self, dir: &Path) {
+        let message = format!("this is more than {MOST_LEVELS} directories deep");
+        self.in_the_way(dir, Rule::Directory, &message, "move it further up");
+    }
+
+    fn named_like_a_room(&mut self, dir: &Path) {
+        let message = "this directory has the name of a room file";
+        self.in_the_way(dir, Rule::Directory, message, "rename the directory");
+    }
 }
 
 /// Finds room files without following links: a link could lead out of the tree that was reviewed.
@@ -69,11 +79,28 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
                     if kind.is_dir() && path.components().count() <= deepest {
                         left.push(path);
                     } else if kind.is_dir() {
-                        let message = format!("this is more than {MOST_LEVELS} directories deep");
-                        found.in_the_way(&path, Rule::Directory, &message, "move it further up");
+                        found.too_deep(&path);
                     }
                 }
             }
+        }
+    }
+    found
+}
+
+/// The same of `files` below `root` that are only listed: all are regular, and none is hidden.
+pub(crate) fn discover_listed(root: &Path, files: impl Iterator<Item = PathBuf>) -> Found {
+    let mut found = Found::default();
+    let deepest = root.components().count() + MOST_LEVELS;
+    for path in files {
+        let dir = path.parent().unwrap_or(root);
+        let mut dirs = dir.ancestors().take_while(|dir| *dir != root);
+        if let Some(wrong) = dirs.find(|dir| is_yaml(dir)) {
+            found.named_like_a_room(wrong);
+        } else if dir.components().count() > deepest {
+            found.too_deep(dir);
+        } else {
+            sort_out_file(&path, true, &mut found);
         }
     }
     found
@@ -144,8 +171,7 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
         found.in_the_way(path, Rule::Link, message, "put the file itself here");
     } else if kind.is_some_and(|kind| kind.is_dir()) {
         if is_yaml {
-            let message = "this directory has the name of a room file";
-            found.in_the_way(path, Rule::Directory, message, "rename the directory");
+            found.named_like_a_room(path);
         }
     } else if !is_yaml && path != root && is_meant(path) {
         let message = "this file is not read: its name does not end in `.yaml` or `.yml`";
@@ -215,5 +241,62 @@ pub(crate) fn as_typed(path: &Path) -> String {
         text.to_owned()
     } else {
         text.replace(std::path::MAIN_SEPARATOR, "/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn paths() -> impl Strategy<Value = Vec<PathBuf>> {
+        let dirs = prop_oneof![
+            3 => Just(String::new()), 3 => Just("a/".to_owned()), 2 => Just("a/b/".to_owned()), 1 => Just("c.yaml/".to_owned()),
+            1 => Just("a/d.YML/e/".to_owned()), 1 => (31_usize..34).prop_map(|levels| "x/".repeat(levels)),
+        ];
+        let names = proptest::sample::select(
+            &[
+                "one.yaml",
+                "two.yml",
+                "_defaults.yaml",
+                "_defaults.yml",
+                "_default.yaml",
+                "_DEFAULTS.yaml",
+                "three.YAML",
+            ][..],
+        );
+        let path = (dirs, names).prop_map(|(dir, name)| PathBuf::from(dir + name));
+        proptest::collection::btree_set(path, 0..8).prop_map(|paths| paths.into_iter().collect())
+    }
+
+    proptest! {
+        /// Whether the files are there or only listed makes no difference to what is read.
+        #[test]
+        fn what_is_listed_is_found_as_if_it_were_there(paths in paths()) {
+            let dir = tempfile::tempdir().unwrap();
+            let root = dir.path();
+            for path in &paths {
+                fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+                fs::write(root.join(path), "").unwrap();
+            }
+            let shown = |mut found: Found| {
+                found.rooms.sort();
+                let mut findings: Vec<_> = found.findings.iter().map(|one| (one.file.clone(), one.rule)).collect();
+                findings.sort();
+                findings.dedup();
+                // One of each directory's defaults is read where there are two, which is an error.
+                (found.rooms, found.defaults.into_keys().collect::<Vec<_>>(), findings)
+            };
+            let listed = shown(discover_listed(root, paths.iter().map(|path| root.join(path))));
+            let mut there = shown(discover(root, root));
+            // Of a directory with the name of a room file, everything is in doubt either way.
+            let is_doubtful = |path: &Path| path.ancestors().skip(1).any(|dir| dir != root && dir.starts_with(root) && is_yaml(dir));
+            there.0.retain(|path| !is_doubtful(path));
+            there.1.retain(|dir| !is_doubtful(&dir.join("_")));
+            let is_within = |file: &str| is_doubtful(Path::new(file));
+            there.2.retain(|(file, _)| !is_within(file));
+            prop_assert_eq!(listed, there);
+        }
     }
 }

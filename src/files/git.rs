@@ -10,11 +10,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use ring::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use tempfile::TempDir;
 
 use crate::disk::plain_file::{MAX_TEXT, open_own};
 use crate::disk::whole_file::create_parent;
 use crate::files::discover::is_yaml;
+use crate::model::digest::hex;
 
 /// Why the files of a revision are not known.
 #[derive(Debug, thiserror::Error)]
@@ -41,10 +43,18 @@ pub(crate) struct History {
     pub merge_bases: Vec<String>,
 }
 
-/// The YAML files that a directory had at a commit.
+/// Files that a directory had at a commit, in a directory of their own.
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub files: TempDir,
+    pub unread: Unread,
+}
+
+/// The YAML files that a directory had at a commit.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    /// Which object holds each, by its path below the directory.
+    pub files: BTreeMap<String, String>,
     pub unread: Unread,
 }
 
@@ -86,18 +96,31 @@ pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitEr
     })
 }
 
-/// Copies the YAML files that `directory` had at `commit` into a new directory.
-pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Tree, GitError> {
-    let listed = run(directory, &["ls-tree", "-r", "-z", commit])?;
+/// Which YAML files `directory` had at `commit`.
+pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Listed, GitError> {
+    let listing = run(directory, &["ls-tree", "-r", "-z", commit])?;
     // What is hidden is not read in the rooms directory either.
-    let seen = entries(&listed).filter(|entry| !entry.path.split('/').any(is_hidden));
-    let mut tree = tree(directory, seen)?;
-    if listed.is_empty()
+    let seen = entries(&listing).filter(|entry| !entry.path.split('/').any(is_hidden));
+    let mut listed = Listed::of(seen);
+    if listing.is_empty()
         && let Some(why) = elsewhere(directory, commit)?
     {
-        tree.unread.insert(String::new(), why);
+        listed.unread.insert(String::new(), why);
     }
-    Ok(tree)
+    Ok(listed)
+}
+
+/// Whether git would keep `bytes` in the object `id`, as long as it keeps them as they are.
+pub(crate) fn is_kept_in(id: &str, bytes: &[u8]) -> bool {
+    let algorithm = match id.len() {
+        64 => &SHA256,
+        // Whoever can make two files with one digest has them told apart by git itself, which refuses such files.
+        _ => &SHA1_FOR_LEGACY_USE_ONLY,
+    };
+    let mut digest = digest::Context::new(algorithm);
+    digest.update(format!("blob {}\0", bytes.len()).as_bytes());
+    digest.update(bytes);
+    hex(digest.finish().as_ref()) == id
 }
 
 /// Copies those of the files called `names` that `directory` itself had at `commit`. `None`: its repository has no such
@@ -114,20 +137,32 @@ pub(crate) fn named_at(
         known => known?,
     };
     let list = [&["ls-tree", "-z", commit, "--"], names].concat();
-    tree(directory, entries(&run(directory, &list)?)).map(Some)
+    let listed = Listed::of(entries(&run(directory, &list)?));
+    let files = TempDir::new().map_err(GitError::Io)?;
+    let mut unread = listed.unread;
+    contents(directory, &listed.files, |path, content| {
+        let written = content.and_then(|bytes| {
+            let written = write(&files.path().join(path), &bytes);
+            written.map_err(|error| error.to_string())
+        });
+        if let Err(why) = written {
+            unread.insert(path.to_owned(), why);
+        }
+    })?;
+    Ok(Some(Tree { files, unread }))
 }
 
-fn tree(directory: &Path, entries: impl Iterator<Item = Entry>) -> Result<Tree, GitError> {
-    let (mut blobs, mut unread) = (Vec::new(), Unread::new());
-    for entry in entries {
-        match entry.id {
-            Ok(id) => blobs.push((id, entry.path)),
-            Err(why) => _ = unread.insert(entry.path, why.to_owned()),
+impl Listed {
+    fn of(entries: impl Iterator<Item = Entry>) -> Self {
+        let mut listed = Self::default();
+        for entry in entries {
+            match entry.id {
+                Ok(id) => listed.files.insert(entry.path, id),
+                Err(why) => listed.unread.insert(entry.path, why.to_owned()),
+            };
         }
+        listed
     }
-    let files = TempDir::new().map_err(GitError::Io)?;
-    copy(directory, blobs, files.path(), &mut unread).map_err(GitError::Io)?;
-    Ok(Tree { files, unread })
 }
 
 /// Git keeps no empty directory, so a directory without an entry was not there. It may have had another name then:
@@ -346,12 +381,23 @@ fn entries(listed: &[u8]) -> impl Iterator<Item = Entry> {
     })
 }
 
-/// Asks one process for all contents: a process for each would take minutes for ten thousand rooms.
-fn copy(
+/// Gives `take` the content of each of `files`, or why there is none. Asks one process for all of them: a process for each
+/// would take minutes for ten thousand rooms.
+pub(crate) fn contents(
     directory: &Path,
-    blobs: Vec<(String, String)>,
-    target: &Path,
-    unread: &mut Unread,
+    files: &BTreeMap<String, String>,
+    take: impl FnMut(&str, Result<Vec<u8>, String>),
+) -> Result<(), GitError> {
+    match files.is_empty() {
+        true => Ok(()),
+        false => ask_for(directory, files, take).map_err(GitError::Io),
+    }
+}
+
+fn ask_for(
+    directory: &Path,
+    files: &BTreeMap<String, String>,
+    mut take: impl FnMut(&str, Result<Vec<u8>, String>),
 ) -> io::Result<()> {
     let mut command = git(directory);
     let command = command
@@ -362,19 +408,17 @@ fn copy(
     let mut asked = Asked::start(command)?;
     let broken = || io::Error::other("git ended early");
     let mut questions = asked.child.stdin.take().ok_or_else(broken)?;
-    let ids: String = blobs.iter().map(|(id, _)| format!("{id}\n")).collect();
+    let ids: String = files.values().map(|id| format!("{id}\n")).collect();
     // Beside the reading: both pipes are short, and each side would wait for the other.
     let asking = std::thread::spawn(move || questions.write_all(ids.as_bytes()));
     let pipe = asked.child.stdout.take().ok_or_else(broken)?;
     let mut answers = BufReader::new(Answers::of(pipe, PATIENCE));
-    for (_, path) in blobs {
-        let written = match content(&mut answers)? {
-            Some(bytes) => write(&target.join(&path), &bytes).map_err(|error| error.to_string()),
-            None => Err("its content is not here: fetch it".to_owned()),
-        };
-        if let Err(why) = written {
-            unread.insert(path, why);
-        }
+    for path in files.keys() {
+        let content = content(&mut answers)?;
+        take(
+            path,
+            content.ok_or_else(|| "its content is not here: fetch it".to_owned()),
+        );
     }
     drop(answers);
     asking.join().map_err(|_| broken())??;

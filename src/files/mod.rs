@@ -13,6 +13,7 @@
 //! | `defaults` | what the directories above a room file set |
 //! | `room_file`, `room_files` | one room, and all of them, with their findings |
 //! | `context` | what reading a room file takes besides its text |
+//! | `cores` | the same work on many files, on several cores |
 //! | `room_format`, `scalar` | the one form of a room file, and of a text in it |
 //! | `room_edit`, `adopted` | a room file with another value in it; several, proved to say just that |
 //! | `room_yaml` | a room that exists, as the file that declares it |
@@ -26,6 +27,7 @@ pub(crate) mod base;
 pub(crate) mod config;
 pub(crate) mod config_search;
 pub(crate) mod context;
+pub(crate) mod cores;
 pub(crate) mod defaults;
 pub(crate) mod discover;
 pub(crate) mod entries;

@@ -2,25 +2,18 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::iter;
 use std::mem;
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, ScopedJoinHandle};
 
 use crate::files::context::{Context, Policies};
+use crate::files::cores::{all_cores, on_cores};
 use crate::files::defaults::{self, Defaults, Layer};
 use crate::files::discover::{Found, as_typed, discover};
 use crate::files::room_file::{self, RoomFile};
 use crate::files::text_file::read_text;
 use crate::model::words::count;
 use crate::model::{EnvPrefix, Finding, NameRule, Origins, Place, Related, Rule, Wanted};
-
-/// How many files a thread takes at once: a few are done sooner than a thread is started.
-const BLOCK: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
@@ -31,49 +24,46 @@ pub(crate) struct Loaded {
     pub files: usize,
 }
 
+/// Texts of files, or what is wrong with one.
+type Texts<'a> = dyn Fn(&Path) -> Result<String, Box<Finding>> + Sync + 'a;
+
 /// Reads all room files below each of `roots`; a root may also be a file. `rooms` is the rooms directory, from
 /// which on defaults hold.
 pub(crate) fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
-    load_edited(rooms, roots, context, &Edits::new())
+    let found = roots.iter().map(|root| (&**root, discover(rooms, root)));
+    load_found(found, context, &read_text, all_cores())
 }
 
 /// The same on half the cores, for those who talk to the service meanwhile.
 pub(crate) fn load_meanwhile(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
     let half = all_cores().div_ceil(2);
-    read_all(rooms, roots, context, &Edits::new(), half)
+    let found = roots.iter().map(|root| (&**root, discover(rooms, root)));
+    load_found(found, context, &read_text, half)
 }
 
 /// Texts by file, in place of those that are there.
 pub(crate) type Edits = BTreeMap<String, String>;
 
-/// The same as if the files were edited.
-pub(crate) fn load_edited(
-    rooms: &Path,
-    roots: &[PathBuf],
-    context: &Context<'_>,
-    edits: &Edits,
-) -> Loaded {
-    read_all(rooms, roots, context, edits, all_cores())
-}
-
-fn text_of(path: &Path, edits: &Edits) -> Result<String, Box<Finding>> {
-    match edits.get(&as_typed(path)) {
+/// The same of `rooms` as if the files were edited.
+pub(crate) fn load_edited(rooms: &Path, context: &Context<'_>, edits: &Edits) -> Loaded {
+    let found = [(rooms, discover(rooms, rooms))].into_iter();
+    let text_of = |path: &Path| match edits.get(&as_typed(path)) {
         Some(edited) => Ok(edited.clone()),
         None => read_text(path),
-    }
+    };
+    load_found(found, context, &text_of, all_cores())
 }
 
-fn read_all(
-    rooms: &Path,
-    roots: &[PathBuf],
+/// The same of what was `found` below each root, by their `texts`.
+pub(crate) fn load_found<'a>(
+    found: impl Iterator<Item = (&'a Path, Found)>,
     context: &Context<'_>,
-    edits: &Edits,
+    texts: &Texts<'_>,
     cores: usize,
 ) -> Loaded {
     let mut findings = Vec::new();
-    let mut files = Files::new(context.variables.prefix, edits);
-    for root in roots {
-        let found = discover(rooms, root);
+    let mut files = Files::new(context.variables.prefix, texts);
+    for (root, found) in found {
         files.add(root, found, &mut findings);
     }
     files.sort();
@@ -87,7 +77,7 @@ fn read_all(
             policies,
             ..*context
         };
-        read_room(path, &context, edits)
+        read_room(path, &context, texts)
     });
     let mut rooms = Vec::with_capacity(read.len());
     for (room, mut found) in read {
@@ -104,48 +94,20 @@ fn read_all(
     loaded
 }
 
-/// What `work` makes of each of `items`, in their order, on so many threads, this one among them. Who is done early
-/// takes over from the others: they may have to share a core.
-fn on_cores<T: Sync, R: Send>(cores: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let blocks: Vec<&[T]> = items.chunks(BLOCK).collect();
-    let next = AtomicUsize::new(0);
-    let on_one = || {
-        let mine = iter::from_fn(|| {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            Some((at, blocks.get(at)?.iter().map(&work).collect::<Vec<R>>()))
-        });
-        mine.collect::<Vec<_>>()
-    };
-    let mut done: Vec<(usize, Vec<R>)> = thread::scope(|scope| {
-        let others = cores.min(blocks.len()).saturating_sub(1);
-        let running: Vec<_> = (0..others).map(|_| scope.spawn(on_one)).collect();
-        let mut done = on_one();
-        let joined = running.into_iter().map(ScopedJoinHandle::join);
-        done.extend(joined.flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic))));
-        done
-    });
-    done.sort_unstable_by_key(|(at, _)| *at);
-    done.into_iter().flat_map(|(_, done)| done).collect()
-}
-
-fn all_cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
-}
-
 /// The files to read, each room with the defaults that hold for it.
 struct Files<'a> {
     /// What the variables begin with that they may refer to.
     prefix: &'a EnvPrefix,
-    edits: &'a Edits,
+    texts: &'a Texts<'a>,
     rooms: Vec<(PathBuf, Arc<Defaults>)>,
     layers: BTreeMap<PathBuf, Arc<Layer>>,
 }
 
 impl<'a> Files<'a> {
-    fn new(prefix: &'a EnvPrefix, edits: &'a Edits) -> Self {
+    fn new(prefix: &'a EnvPrefix, texts: &'a Texts<'a>) -> Self {
         Self {
             prefix,
-            edits,
+            texts,
             rooms: Vec::new(),
             layers: BTreeMap::new(),
         }
@@ -209,7 +171,7 @@ impl<'a> Files<'a> {
             return read.clone();
         }
         let file = as_typed(&path);
-        let layer = match text_of(&path, self.edits) {
+        let layer = match (self.texts)(&path) {
             Ok(text) => {
                 let (layer, mut found) = defaults::parse(&file, &text, self.prefix);
                 findings.append(&mut found);
@@ -251,9 +213,9 @@ fn once(findings: &[Finding]) -> Vec<Finding> {
 fn read_room(
     path: &Path,
     context: &Context<'_>,
-    edits: &Edits,
+    texts: &Texts<'_>,
 ) -> (Option<RoomFile>, Vec<Finding>) {
-    let text = match text_of(path, edits) {
+    let text = match texts(path) {
         Ok(text) => text,
         Err(finding) => return (None, vec![*finding]),
     };
@@ -381,19 +343,6 @@ mod tests {
                 (name, f.rule)
             })
             .collect()
-    }
-
-    #[test]
-    fn work_on_several_cores_keeps_the_order() {
-        for count in [0, 1, 15, 16, 17, 100, 1000] {
-            let items: Vec<usize> = (0..count).collect();
-            let doubled: Vec<usize> = items.iter().map(|item| 2 * item).collect();
-            for cores in [1, 2, 5] {
-                assert_eq!(on_cores(cores, &items, |item| 2 * item), doubled);
-            }
-        }
-        let broken = || on_cores(2, &[1, 0], |item| 1 / item);
-        assert!(std::panic::catch_unwind(broken).is_err());
     }
 
     #[test]

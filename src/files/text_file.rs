@@ -25,8 +25,13 @@ pub(crate) fn text_of(file: &str) -> Option<String> {
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
+    text_in(path, read_here(path, MAX_TEXT))
+}
+
+/// The text that was `read` from `path`, or what is wrong with it.
+pub(crate) fn text_in(path: &Path, read: io::Result<Vec<u8>>) -> Result<String, Box<Finding>> {
     let wrong = |rule, message: &str, help| Box::new(whole_file(path, rule, message, help));
-    let bytes = read_here(path, MAX_TEXT).map_err(|error| match error.kind() {
+    let bytes = read.map_err(|error| match error.kind() {
         ErrorKind::FileTooLarge => {
             let help = "a room file holds one room: a flat list of short keys";
             wrong(Rule::FileSize, "the file is larger than 256 KiB", help)

@@ -23,6 +23,7 @@ mod lock;
 pub(crate) mod port;
 mod state_file;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -143,6 +144,15 @@ impl Store {
             saved: saved.filter(|_| recovered > 0),
             looked: looked.filter(|_| recovered > 0),
         }))
+    }
+
+    /// The names of the rooms in the saved state, whatever else is in it.
+    pub(crate) async fn names(&self) -> Result<BTreeSet<String>, StoreError> {
+        let contents = self.place.load().await?;
+        let names = contents
+            .state
+            .map(|bytes| state_file::names(&bytes, &self.at));
+        Ok(names.transpose()?.unwrap_or_default())
     }
 
     /// Takes the lock for writing.

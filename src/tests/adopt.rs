@@ -154,8 +154,7 @@ struct Here {
 
 impl Here {
     fn load(&self, edits: &Edits) -> Loaded {
-        let root = self.dir.path().to_owned();
-        load_edited(&root, std::slice::from_ref(&root), &CONTEXT, edits)
+        load_edited(self.dir.path(), &CONTEXT, edits)
     }
 
     fn adopt(&self, into: Option<Level>, unfit: &str) -> (Adopted, Vec<Left>) {

@@ -1,5 +1,6 @@
 //! Flags over environment over configuration over defaults: what a command works with.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -154,6 +155,14 @@ impl Workspace {
         })?;
         check_app(&found.state.app)?;
         Ok(found)
+    }
+
+    /// The names of the rooms in the state, as far as it can be read.
+    pub(crate) fn remembered_names(&self) -> BTreeSet<String> {
+        let names = self
+            .runtime()
+            .map(|runtime| runtime.block_on(self.store.names()));
+        names.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     pub(crate) fn base_url(&self, app: &str) -> String {
