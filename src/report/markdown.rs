@@ -2,13 +2,13 @@
 //! budget.
 //!
 //! A comment on GitHub holds 65,536 characters. What does not fit is shown in a shorter form, never cut inside
-//! a room: in full, one line an attribute, one line a room, and at last only the counts.
+//! a room: in full, one line an attribute, one line a room, the rooms of each effect, and at last only the counts.
 
 use std::fmt::Write;
 
 use super::values::{capitalized, printable};
 use super::view::{Item, Line, Remark, View, Weight};
-use crate::model::words::{count, joined};
+use crate::model::words::{count, joined, listed};
 
 /// Most doubts about a report that are named in its head, those that stop it first.
 const MOST_DOUBTS: usize = 20;
@@ -22,11 +22,15 @@ pub(crate) struct Markdown<'a> {
 }
 
 /// How much is shown of each item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
     Full,
     Attributes,
     Rooms,
+    /// Rooms with an effect or a secret in groups, by what several of them have in common.
+    Common,
+    /// The same, by their effects alone.
+    Effects,
 }
 
 /// The report, no longer than it may be. The first line is a comment by which a later run finds its own.
@@ -37,21 +41,31 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
     let most = how.max_bytes.unwrap_or(usize::MAX);
     let marker = marker(view.kind, how.marker);
     let (head, tail) = (head(view, &marker), tail(view));
-    for form in [Form::Full, Form::Attributes, Form::Rooms] {
-        let items: Vec<String> = view.items.iter().map(|one| item(one, form)).collect();
-        let short = match form {
-            Form::Full => String::new(),
-            Form::Attributes => "\n_Shortened to one line for each attribute._\n".to_owned(),
-            Form::Rooms => secrets(view) + "\n_Shortened to one line for each room._\n",
+    for form in [
+        Form::Full,
+        Form::Attributes,
+        Form::Rooms,
+        Form::Common,
+        Form::Effects,
+    ] {
+        let compact = match form {
+            Form::Common | Form::Effects => Some(view.compact(form == Form::Common)),
+            _ => None,
         };
+        let others = view.items.iter();
+        let others = others.filter(|item| compact.is_none() || !item.is_kept);
+        let shown = compact.iter().flatten().chain(others);
+        let items: Vec<(&Item, String)> = shown.map(|one| (one, item(one, form))).collect();
+        let short = short(view, form);
         let fixed = head.len() + tail.len() + short.len();
-        let length: usize = items.iter().map(String::len).sum();
+        let length: usize = items.iter().map(|(_, text)| text.len()).sum();
         if fixed + length <= most {
-            let text = head + &items.concat() + &tail + &short;
+            let text: String = items.into_iter().map(|(_, text)| text).collect();
+            let text = head + &text + &tail + &short;
             return Some(text.replace("\n\n\n", "\n\n"));
         }
-        if form == Form::Rooms
-            && let Some(listed) = as_many_as_fit(view, &items, most.saturating_sub(fixed))
+        if form >= Form::Rooms
+            && let Some(listed) = as_many_as_fit(items, most.saturating_sub(fixed))
         {
             return Some(head + &listed + &tail + &short);
         }
@@ -59,9 +73,21 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
     counts_only(view, (&marker, &head, &tail), most)
 }
 
+/// What is said of a report of which not all is shown.
+fn short(view: &View, form: Form) -> String {
+    let to = match form {
+        Form::Full => return String::new(),
+        Form::Attributes => return "\n_Shortened to one line for each attribute._\n".to_owned(),
+        Form::Rooms => "one line for each room",
+        Form::Common => "what several rooms have in common",
+        Form::Effects => "the rooms with each effect",
+    };
+    format!("{}\n_Shortened to {to}._\n", secrets(view, form))
+}
+
 /// Where secrets go: each host, in full, since its end says whose it is.
-fn secrets(view: &View) -> String {
-    let mut text = String::new();
+fn secrets(view: &View, form: Form) -> String {
+    let mut hosts: Vec<(String, Vec<String>, String)> = Vec::new();
     for destination in &view.secrets {
         let (address, rooms) = (code(&destination.address), count(destination.rooms, "room"));
         let variables = destination.variables.list(|name| code(&cut(name)));
@@ -69,8 +95,20 @@ fn secrets(view: &View) -> String {
             true => variables,
             false => format!(" ({variables})"),
         };
-        let _ = writeln!(text, "- secrets go to {address}{variables} in {rooms}");
+        let mut known = hosts.iter_mut();
+        match known.find(|(known, ..)| form == Form::Effects && *known == variables) {
+            Some((_, addresses, rooms)) => {
+                addresses.push(address);
+                rooms.clear();
+            }
+            None => hosts.push((variables, vec![address], format!(" in {rooms}"))),
+        }
     }
+    let line = |(variables, addresses, rooms): &(String, Vec<String>, String)| {
+        let addresses = joined(addresses, ", ").unwrap_or_default();
+        format!("- secrets go to {addresses}{variables}{rooms}\n")
+    };
+    let text: String = hosts.iter().map(line).collect();
     let above = if text.is_empty() { "" } else { "\n" };
     format!("{above}{text}")
 }
@@ -86,13 +124,12 @@ fn cut(text: &str) -> String {
 
 /// The items that fit, those that ask for attention first, with a line that counts the others. `None` when one is among
 /// those that may not be.
-fn as_many_as_fit(view: &View, items: &[String], most: usize) -> Option<String> {
+fn as_many_as_fit(mut items: Vec<(&Item, String)>, most: usize) -> Option<String> {
     const LINE: usize = 80;
     let mut listed = String::new();
     let mut number = 0;
-    let mut by_weight: Vec<(&Item, &String)> = view.items.iter().zip(items).collect();
-    by_weight.sort_by_key(|(item, _)| (!item.is_kept, item.weight));
-    for (one, item) in by_weight {
+    items.sort_by_key(|(item, _)| (!item.is_kept, item.weight));
+    for (one, item) in &items {
         if listed.len() + item.len() + LINE > most {
             if one.is_kept {
                 return None;
@@ -118,9 +155,9 @@ fn counts_only(
     let rest = "The rest is too long to be shown here.";
     let effects = view.effects.iter();
     let effects: String = effects.map(|one| format!("**{}**, ", one.name)).collect();
-    let kept = view.items.iter().filter(|item| item.is_kept);
-    let kept: String = kept.map(|one| item(one, Form::Rooms)).collect();
-    let needed = secrets(view);
+    let kept = view.compact(false).into_iter();
+    let kept: String = kept.map(|one| item(&one, Form::Effects)).collect();
+    let needed = secrets(view, Form::Effects);
     let is_needed = !kept.is_empty() || !needed.is_empty();
     let forms = [
         format!("{head}{kept}{tail}{needed}\n_{rest}_\n"),
@@ -198,8 +235,15 @@ fn tail(view: &View) -> String {
 }
 
 fn item(item: &Item, form: Form) -> String {
+    let most = if item.is_kept {
+        Form::Effects
+    } else {
+        Form::Rooms
+    };
+    let form = form.min(most);
     let title = title(item, form);
     let rooms = match item.is_kept {
+        true if form >= Form::Common => named(item),
         true => members(item),
         false => item.rooms.as_ref().map(|rooms| rooms.list(code)),
     };
@@ -208,7 +252,7 @@ fn item(item: &Item, form: Form) -> String {
         Form::Full if item.lines.is_empty() && item.members.is_empty() => format!("- {title}\n"),
         Form::Full => folded(item, &title),
         Form::Rooms => format!("- {title}\n{}", rooms.unwrap_or_default()),
-        Form::Attributes => {
+        Form::Attributes | Form::Common | Form::Effects => {
             let mut text = format!("- {title}\n");
             // One alone is in the title.
             for line in item.lines.iter().filter(|_| item.lines.len() > 1) {
@@ -279,6 +323,12 @@ fn members(item: &Item) -> Option<String> {
         more => format!(" and {more} more"),
     };
     names.map(|names| names + &more)
+}
+
+/// All of them in as few bytes as there can be; one that could be read as two is in quotes.
+fn named(item: &Item) -> Option<String> {
+    let names: Vec<&str> = item.members.iter().map(|member| &*member.name).collect();
+    (!names.is_empty()).then(|| code(&listed(&names)))
 }
 
 /// Who says what, one line an attribute.
@@ -355,7 +405,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::view::{Destination, EffectView, Member, Names};
+    use crate::report::view::{Destination, Detail, EffectView, Member, Names};
 
     fn view(items: Vec<Item>) -> View {
         View {
@@ -549,7 +599,8 @@ mod tests {
             if let Some(text) = markdown(&seen, how) {
                 prop_assert!(text.len() <= most);
                 // In full, the hosts are in the lines of the rooms.
-                let is_short = text.contains("_Shortened to one line for each room._") || text.contains("_The rest");
+                let is_full = text.contains("_Shortened to one line for each attribute._") || !text.contains("_Shortened");
+                let is_short = text.contains("_The rest") || !is_full;
                 for n in 0..if is_short { hosts } else { 0 } {
                     prop_assert!(text.contains(&named("host", n, lengths.2)), "{}: {}", n, text);
                 }
@@ -561,6 +612,44 @@ mod tests {
                 }
             } else {
                 prop_assert!(hosts + guards + opened > 0);
+            }
+        }
+
+        /// In whichever form, each room with an effect is named where its effects are, and no others.
+        #[test]
+        fn a_room_is_named_with_its_effects(
+            rooms in prop::collection::vec((0usize..8, 0usize..3, 0usize..3, 0usize..9), 1..120),
+            (as_groups, others) in (any::<bool>(), 0usize..40),
+            most in 200usize..24_000,
+        ) {
+            const EFFECTS: [&str; 3] = ["privacy-widened", "recording-on", "archived"];
+            let of = |mask: usize| (0..3).filter(move |n| mask >> n & 1 == 1).map(|n| EFFECTS[n]);
+            let one = |(n, &(mask, value, other, own)): (usize, &(usize, usize, usize, usize))| {
+                let values = [("privacy", value), ("recordRoom", other), ("maxParticipants", own * n)];
+                let line = |(name, after): (&str, usize)| Line { name: name.into(), after: Some(after.to_string()), ..Line::default() };
+                let lines = values.into_iter().map(line).collect();
+                Item { effects: of(mask).collect(), is_kept: mask > 0, lines, ..update(&format!("room{n}end"), "5") }
+            };
+            let mut seen = view(rooms.iter().enumerate().map(one).collect());
+            seen.items.extend((0..others).map(|n| update(&format!("other{n}end"), &n.to_string())));
+            if as_groups {
+                seen = seen.grouped(Detail::default());
+            }
+            let how = Markdown { max_bytes: Some(most), marker: None };
+            let Some(text) = markdown(&seen, how) else {
+                prop_assert!(rooms.iter().any(|room| room.0 > 0));
+                return Ok(());
+            };
+            prop_assert!(text.len() <= most);
+            let blocks = text.replace("\n<details", "\n- <details").replace("\n- ", "\n\0");
+            for (n, room) in rooms.iter().enumerate().filter(|(_, room)| room.0 > 0) {
+                let name = format!("room{n}end");
+                let there = |block: &&str| block.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
+                let Some(block) = blocks.split('\0').find(there) else {
+                    return Err(TestCaseError::fail(format!("{name}: {text}")));
+                };
+                let told = EFFECTS.into_iter().filter(|effect| block.contains(&format!("⚠️ {effect}")));
+                prop_assert_eq!(told.collect::<Vec<_>>(), of(room.0).collect::<Vec<_>>(), "{}: {}", name, text);
             }
         }
 

@@ -88,6 +88,22 @@ def defaults(site):
     return site.run("plan", "--format", "markdown", "--max-bytes", "65536")
 
 
+def effects(site, number=1500):
+    """Each room has an effect on people, and a value of its own: one is all that somebody would have objected to."""
+    name = lambda n: f"sales-emea-{n:04}"
+    for n in range(number):
+        site.room(name(n), f"privacy: private\nmaxParticipants: {n + 2}\n")
+    site.apply()
+    for n in range(number):
+        widened = "recordRoom: true\n" if n % 3 else ""
+        site.room(name(n), f"privacy: public\nmaxParticipants: {n + 3}\n{widened}")
+    text = site.run("plan", "--format", "markdown", "--max-bytes", "65000")
+    missing = [n for n in range(number) if name(n) not in text]
+    if missing:
+        sys.exit(f"markdown: {len(missing)} rooms with an effect are not named: {text[:300]}")
+    return text
+
+
 def drift(site):
     for name in ("gone", "both", "unread"):
         site.room(name, "privacy: private\nmaxParticipants: 5\n")
@@ -163,7 +179,7 @@ def main():
     program = str(Path(sys.argv[1]).resolve())
     keep = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     other = MarkdownIt("commonmark", {"html": True}).enable("table")
-    for scene in (one_room, alike, defaults, drift, hostile):
+    for scene in (one_room, alike, defaults, effects, drift, hostile):
         with tempfile.TemporaryDirectory() as directory:
             site = Site(program, directory)
             text = scene(site)

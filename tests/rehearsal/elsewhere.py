@@ -189,7 +189,8 @@ def gitlab(program, work):
             (at,) = [n for n, line in enumerate(script) if line.startswith("roomctl apply")]
             script[at + 1:] = ["kill -KILL $$"]
         more |= {"CI_JOB_ID": str(place.job), "CI_COMMIT_SHA": git("-C", place.clone, "rev-parse", "HEAD")}
-        code = place.shell("set -o pipefail\n" + "\n".join(jobs[".roomctl"]["before_script"] + script), more)
+        before = jobs[name].get("before_script", jobs[".roomctl"]["before_script"])
+        code = place.shell("set -o pipefail\n" + "\n".join(before + script), more)
         check(place.shell("\n".join(jobs[name].get("after_script", [])), more) == 0, place.said)
         place.look()
         return code
@@ -208,6 +209,13 @@ def gitlab(program, work):
         check("this change" in note["body"], note)
     (issue,) = json.loads((place.clone / "reports/code-quality.json").read_text())
     check(issue["location"]["path"] == "rooms/tea.yaml", issue)
+    installer = place.binary / "pip"
+    works = installer.read_text()
+    installer.write_text("#!/bin/sh\nexit 1\n")
+    check(run("plan", **noting) == 1, f"without roomctl the job fails: {place.said}")
+    check("not planned" in note["body"] and "this change" not in note["body"], f"the plan before is not shown: {note}")
+    installer.write_text(works)
+    check(run("plan", **noting) == 0 and "this change" in note["body"], note)
     place.write("rooms/tea.yaml", ROOM + "privcy: public\n")
     check(run("plan", **noting) == 3, f"files that are not valid fail the job: {place.said}")
     (issue,) = json.loads((place.clone / "reports/code-quality.json").read_text())

@@ -1,6 +1,6 @@
 //! Rooms of which the same is to be said, as one item: what changes is read once, and the rooms are names below it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Detail, Item, Line, Member, Names, Trace, View, count};
 
@@ -11,18 +11,57 @@ impl View {
         if self.kind == "validate" {
             return self;
         }
-        let mut groups: Vec<Vec<Item>> = Vec::new();
-        let mut known: HashMap<Item, usize> = HashMap::new();
-        for item in self.items {
-            let at = *known.entry(same(&item)).or_insert(groups.len());
-            match groups.get_mut(at) {
-                Some(group) => group.push(item),
-                None => groups.push(vec![item]),
+        self.items = together(self.items, detail);
+        self
+    }
+
+    /// The items of which none may be left out, as few as there can be: rooms with the same effects are one, whatever else
+    /// moves in them. With `shared`, lines that more than one of them has are said, too, and of others that there are some.
+    pub(crate) fn compact(&self, shared: bool) -> Vec<Item> {
+        let kept = self.items.iter().filter(|item| item.is_kept);
+        let mut kept: Vec<Item> = kept.map(same_but_named).collect();
+        let mut times: HashMap<Line, usize> = HashMap::new();
+        for item in &kept {
+            for line in &item.lines {
+                *times.entry(line.clone()).or_default() += item.members.len().max(1);
             }
         }
-        let items = groups.into_iter().map(|group| one(group, detail));
-        self.items = items.collect();
-        self
+        for item in &mut kept {
+            item.lines.retain(|_| shared);
+            for line in item.lines.iter_mut().filter(|line| times[*line] == 1) {
+                *line = Line {
+                    name: std::mem::take(&mut line.name),
+                    note: Some("another in each".to_owned()),
+                    ..Line::default()
+                };
+            }
+        }
+        together(kept, Detail::default())
+    }
+}
+
+/// With one item for all of which the same is to be said.
+fn together(items: Vec<Item>, detail: Detail) -> Vec<Item> {
+    let mut groups: Vec<Vec<Item>> = Vec::new();
+    let mut known: HashMap<Item, usize> = HashMap::new();
+    for item in items {
+        let at = *known.entry(same(&item)).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(group) => group.push(item),
+            None => groups.push(vec![item]),
+        }
+    }
+    let items = groups.into_iter().map(|group| one(group, detail));
+    items.collect()
+}
+
+/// What is said of a room or of several, and which they are, without where they stand.
+fn same_but_named(item: &Item) -> Item {
+    Item {
+        name: item.name.clone(),
+        members: item.members.clone(),
+        causes: BTreeSet::new(),
+        ..same(item)
     }
 }
 
@@ -35,6 +74,8 @@ fn same(item: &Item) -> Item {
     });
     Item {
         name: String::new(),
+        members: Vec::new(),
+        rooms: None,
         file: None,
         line: None,
         column: None,
@@ -49,7 +90,7 @@ fn one(mut group: Vec<Item>, detail: Detail) -> Item {
     if group.len() == 1 {
         return group.remove(0);
     }
-    let members: Vec<Member> = group.iter().map(member).collect();
+    let members: Vec<Member> = group.iter().flat_map(members).collect();
     let trace = group
         .iter()
         .skip(1)
@@ -79,10 +120,15 @@ fn one(mut group: Vec<Item>, detail: Detail) -> Item {
     }
 }
 
-fn member(item: &Item) -> Member {
-    Member {
+/// The rooms of an item, which may be of several already.
+fn members(item: &Item) -> Vec<Member> {
+    let only = Member {
         name: item.name.clone(),
         place: item.place(),
+    };
+    match item.members.is_empty() {
+        true => vec![only],
+        false => item.members.clone(),
     }
 }
 
