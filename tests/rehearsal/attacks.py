@@ -1134,6 +1134,36 @@ def a_plan_that_was_undone(s):
     return refused(s, 4, "no reviewed plan has it")
 
 
+@attack("2, 9", "a fork", "all that git reads of a directory and finds in this one: a repository in a repository, settings, hooks, submodules")
+def a_repository_in_the_repository(s):
+    ran = s.work / "ran"
+    runs = f"touch {ran}; false"
+    config = (
+        f"[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = .\n\tfsmonitor = \"{runs}\"\n\thooksPath = hooks\n\tsparseCheckout = true\n"
+        f'[filter "f"]\n\tsmudge = "{runs}"\n[diff]\n\texternal = "{runs}"\n'
+    )
+    inner = {
+        "HEAD": "ref: refs/heads/main\n", "config": config, "refs/heads/x.txt": "", "objects/info/alternates": "/dev/zero\n",
+        "info/grafts": f"{s.main()}\n", "info/sparse-checkout": "/none\n", "info/attributes": "* filter=f\n",
+        **{f"hooks/{name}": f"#!/bin/sh\n{runs}\n" for name in ("post-checkout", "pre-commit", "post-merge", "reference-transaction")},
+    }
+    files = {f"{place}{name}": text for place in ("", "rooms/") for name, text in inner.items()}
+    files |= {".gitconfig": config, ".github/.gitconfig": config, "rooms/inside.yaml": "maxParticipants: 4\n"}
+    pull = s.pull_request(files)
+    # Whoever stands there, obeys it.
+    with contextlib.suppress(Failed):
+        git("-C", s.clone / "rooms", "-c", "safe.bareRepository=all", "status")
+    check(ran.exists(), "it would do something")
+    ran.unlink()
+    check(s.commented and s.apply(s.merge(pull)) and s.room("inside"), s.runner.log)
+    check(s.drift() and s.adopt(), s.runner.log)
+    check(not ran.exists(), "git ran what it found")
+    modules = {".gitmodules": f'[submodule "m"]\n\tpath = m\n\turl = {s.work}\n\tupdate = "!{runs}"\n', "rooms/inside.yaml": "maxParticipants: 5\n"}
+    where = not_planned(s, s.pull_request(modules), "which changes what a checkout writes")
+    check(not ran.exists(), "git ran what it found")
+    return f"git, which is only started beside a .git of the job's own; of submodules: {where}"
+
+
 def crippled(through, lines):
     """Attributes that start no workflow, are merged, and break what is checked out."""
 
