@@ -1,7 +1,6 @@
 //! `apply`: plans, asks, carries out, records, reports.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,16 +22,15 @@ use super::shared::rooms::{accept, clean_up, load};
 use super::shared::saved_plan;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
-use super::shared::store::{Held, lock};
+use super::shared::store::{Held, lock, refused, tell};
 use super::shared::workspace::Workspace;
 use crate::disk::crash_point::crash_point;
 use crate::files::room_files::Loaded;
 use crate::model::RoomName;
 use crate::model::words::count;
 use crate::planner::change::Unreadable;
-use crate::planner::limits::{BaseGuard, Limits, Refusal, more_moved, refusals};
+use crate::planner::limits::{BaseGuard, Limits, Refusal, refusals};
 use crate::planner::receipt::set_aside;
-use crate::planner::undeclared::Learned;
 use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State};
 use crate::report::PlanReport;
 use crate::report::apply::Summary;
@@ -127,8 +125,8 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     // Whatever became of state and sandbox, the report comes first: it says what was done.
     let done = (&*receipts, &*others);
     let learned = held.learned(&files.wanted, session.workspace.now);
-    let learned = undeclared(&learned, &receipts);
-    let is_news = learned.iter().any(|room| !room.effects.is_empty());
+    let learned = UndeclaredRoom::learned(&learned, &receipts);
+    let is_news = learned.iter().any(UndeclaredRoom::is_made);
     let summary = print_end((&session, &held.state), done, learned, &plan, args, output)?;
     saved?;
     closed?;
@@ -145,28 +143,28 @@ fn plan_now(
     output: &mut Output,
 ) -> Result<Planned, Failure> {
     let planned = intent.plan(session, &args.planning, files, &mut held.state, output);
-    if held.state == held.saved {
+    if held.state == held.told.saved {
         return planned;
     }
-    // First, since no later run says it; and the report, since a log may be all that somebody reads.
-    let learned = held.learned(&files.wanted, session.workspace.now);
-    for remark in view::undeclared(&undeclared(&learned, &[]), session.detail()) {
-        output.note(&format!("warning: {}\n", remark.text));
-    }
+    // First, since no later run says it.
+    let news = held.learned(&files.wanted, session.workspace.now);
+    tell(&news, session.detail(), output);
     held.save(true)?;
     let limits = session.limits(&args.planning);
-    let mut more = learned.iter().filter_map(|(room, learned)| {
-        let why = limits.objections(room, &[], &learned.effects)?;
-        Some(more_moved(room, &why))
-    });
-    match more.next() {
-        // Once. Nothing else was judged, so that nothing may count as applied in part: guards that go count in the next run, too.
-        Some(why) => Err(Failure::new(Exit::Refused, why).causes(more).hint(
-            "perhaps an earlier write did this, of which no report told the end; nothing was sent now, and the next run \
-             goes on from here",
-        )),
-        None => planned,
+    let mut refused = refused(&news, &limits, &session.workspace.scope).into_iter();
+    let Some(why) = refused.next() else {
+        return planned;
+    };
+    if let Ok(planned) = planned {
+        let learned = UndeclaredRoom::learned(&news, &[]);
+        let (states, plan) = ((session, &held.state), &planned.narrowed.plan);
+        print_end(states, (&[], &[]), learned, plan, args, output)?;
     }
+    // Once. Nothing else was judged, so that nothing may count as applied in part: guards that go count in the next run, too.
+    Err(Failure::new(Exit::Refused, why).causes(refused).hint(
+        "perhaps an earlier write did this, of which no report told the end; nothing was sent now, and the next run goes \
+         on from here",
+    ))
 }
 
 /// Whether the report takes the place of nothing that is read.
@@ -391,21 +389,6 @@ fn print_end(
     let summary = report.summary;
     print_report(report, &args.report, detail(session), output)?;
     Ok(summary)
-}
-
-/// What moved that no file declares and no receipt reports.
-fn undeclared(learned: &BTreeMap<RoomName, Learned>, receipts: &[Receipt]) -> Vec<UndeclaredRoom> {
-    let mut rooms = UndeclaredRoom::all(learned, |one| (&one.moved, &one.effects));
-    for receipt in receipts {
-        let told = |name: &str| receipt.undeclared.iter().any(|one| one.name == name);
-        let is_it = |one: &&mut UndeclaredRoom| one.room == receipt.room.as_str();
-        if let Some(room) = rooms.iter_mut().find(is_it) {
-            room.attributes.retain(|one| !told(&one.name));
-            room.effects.retain(|one| !receipt.effects.contains(one));
-        }
-    }
-    rooms.retain(|room| !room.attributes.is_empty() || !room.effects.is_empty());
-    rooms
 }
 
 /// Each room is shown when it ends.

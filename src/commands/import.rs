@@ -75,6 +75,7 @@ pub(crate) fn run(
     // They must be right: which rooms a broken file declares, nobody knows.
     let files = accept(load_any(workspace), &args.format.into(), output)?;
     let mut held = lock(workspace, output)?;
+    held.tell(workspace, &files.wanted, output);
     clean_up(workspace, &files);
     let (mut names, warning) = asked_for(&session, args, &held.state.app)?;
     let (mut rooms, left_out) = select(&mut names, &workspace.scope, &held.state, args, output)?;

@@ -18,19 +18,20 @@ use super::shared::rooms::{accept, load};
 use super::shared::saved_plan;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
-use super::shared::store::noted;
+use super::shared::store::{News, Told, noted, refused};
 use super::shared::workspace::Workspace;
 use crate::files::base;
 use crate::files::discover::as_typed;
 use crate::files::git::{self, GitError, Unread};
 use crate::files::looked::surroundings;
 use crate::files::room_files::Loaded;
+use crate::model::Wanted;
 use crate::model::policy::{Ask, NOBODY};
 use crate::planner::explain::Base;
 use crate::planner::limits::{BaseGuard, refusals};
-use crate::planner::{Explained, Plan, State, explain, saved_changes};
-use crate::report::PlanReport;
+use crate::planner::{AppliedRoom, Explained, Plan, State, explain, saved_changes};
 use crate::report::saved::{SavedPlan, Terms};
+use crate::report::{PlanReport, UndeclaredRoom};
 use crate::store::Found;
 
 /// What a plan may not hold.
@@ -85,7 +86,8 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let policies = session.workspace.policies()?;
     let (files, found) = read(&session.workspace, &*policies);
     let mut files = accept(files, &args.report, output)?;
-    let state = noted(found?, output).state;
+    let found = noted(found?, output);
+    let (state, (saved, looked)) = (found.state, (found.saved, found.looked));
     let since = args.base.as_ref();
     let since = since.map(|revision| Since::new(&session, revision, args, output));
     let (base, guards) = since
@@ -98,19 +100,40 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let explained = base.map(|base| explain(&plan, &files.wanted, &base));
     let terms = terms(&session, args, &plan, guards.base);
     let refusals = refusals(&plan, &session.limits(&args.planning));
-    let report = PlanReport {
+    let mut report = PlanReport {
         weakened: guards.weakened,
         allowed: terms.allowed(),
         ..session.report(&plan, &files, &refusals, explained.as_ref())
     };
     let exit = exit(&plan, &report, explained.as_ref(), args);
     save(&session, args, terms, (&plan, &files, &state), &report)?;
+    // Not of the saved plan: the next `apply` says it, whatever it applies.
+    let news = news(&state, (saved, looked), &plan, (&files.wanted, &session));
+    let limits = session.limits(&args.planning);
+    let stops = refused(&news, &limits, &session.workspace.scope);
+    report.add(UndeclaredRoom::learned(&news, &[]), stops);
     print_report(report, &args.report, session.detail(), output)?;
     leave((files, state, plan));
     match session.is_interrupted() {
         true => Ok(Exit::Interrupted),
         false => Ok(exit),
     }
+}
+
+/// What a write that was not answered, or one of a run that died, turns out to have made, as far as it is looked at.
+fn news(
+    state: &State,
+    (saved, looked): (Option<State>, Option<State>),
+    plan: &Plan,
+    (wanted, session): (&Wanted, &Session),
+) -> News {
+    let mut rooms = state.rooms.values();
+    if saved.is_none() && !rooms.any(AppliedRoom::is_in_doubt) {
+        return News::new();
+    }
+    let mut known = state.clone();
+    known.remember_look(&plan.looked);
+    Told::new(saved, looked, state).learned(&known, wanted, session.workspace.now)
 }
 
 fn begin(global: &Global, args: &PlanArgs) -> Result<Session, Failure> {

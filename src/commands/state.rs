@@ -167,6 +167,8 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
         .map_err(|error| Failure::because(Exit::Usage, &error).hint(error.help()))?;
     let mut held = store::lock(workspace, output)?;
     let old = find(&held.state, old)?.0.clone();
+    let files = Files::read(workspace);
+    held.tell(workspace, &files.loaded.wanted, output);
     held.state
         .rename(&old, &new, workspace.configuration.names())?;
     held.save(true)?;
@@ -174,7 +176,6 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
         "`{old}` is now remembered as `{new}`. Nothing was renamed on the service: this is right only if \
          the room has that name there by now, which `roomctl drift` shows.\n"
     ));
-    let files = Files::read(workspace);
     files.warn_of(&old, "adds a room of that name", output);
     if matches!(files.naming(&new), Named::Nowhere) {
         let text =
@@ -206,6 +207,7 @@ fn forget(
         quoted.unwrap_or_default()
     );
     approve(yes, &question)?;
+    held.tell(workspace, &files.loaded.wanted, output);
     for room in &rooms {
         held.state.forget(room);
     }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Action, Cause, Plan};
+use super::state::Override;
 use super::undeclared::Undeclared;
 use crate::model::words::plural;
 use crate::model::{Effect, RoomName, Stored, StoredSettings, Value};
@@ -27,15 +28,6 @@ pub(crate) enum Outcome {
     Unknown,
     /// Not tried.
     Skipped,
-}
-
-/// An attribute that the service set to something else than was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Override {
-    pub name: String,
-    pub sent: Stored,
-    /// What the service answered.
-    pub got: Stored,
 }
 
 /// What happened to one change.

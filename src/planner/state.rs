@@ -195,6 +195,15 @@ impl AppliedRoom {
     }
 }
 
+/// An attribute that the service set to something else than was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Override {
+    pub name: String,
+    pub sent: Stored,
+    /// What the service answered.
+    pub got: Stored,
+}
+
 /// Something that happened to a room during `apply`. The journal is a list of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::doubts::Doubts;
-use super::state::{AppliedRoom, State};
+use super::state::{AppliedRoom, Override, State};
 use crate::model::catalogue::attribute;
 use crate::model::effect::{Held, effects};
 use crate::model::{Effect, RoomName, Stored, StoredSettings, Wanted, WantedRoom};
@@ -25,6 +25,8 @@ pub(crate) struct Undeclared {
 pub(crate) struct Learned {
     /// Attributes that no file declares and that moved.
     pub moved: Vec<Undeclared>,
+    /// What the service chose over what was sent.
+    pub overridden: Vec<Override>,
     /// What such a write may have done to people by that, and by what the service chose.
     pub effects: Vec<Effect>,
 }
@@ -107,8 +109,8 @@ pub(crate) fn learned(
             return None;
         }
         let learned = Learned::of((saved, before), after, wanted.get(name), now);
-        let is_news = !learned.moved.is_empty() || !learned.effects.is_empty();
-        is_news.then(|| (name.clone(), learned))
+        let is_news = !learned.moved.is_empty() || !learned.overridden.is_empty();
+        (is_news || !learned.effects.is_empty()).then(|| (name.clone(), learned))
     });
     rooms.collect()
 }
@@ -144,7 +146,20 @@ impl Learned {
             true => effects_of_doubts(doubts, &moved, before, after, now),
             false => Vec::new(),
         };
-        Self { moved, effects }
+        let chosen = after.overridden.iter();
+        let chosen = chosen.filter(|(name, got)| saved.overridden.get(*name) != Some(got));
+        let overridden = chosen.filter_map(|(name, got)| {
+            Some(Override {
+                name: name.clone(),
+                sent: after.settings.get(name)?.clone(),
+                got: got.clone(),
+            })
+        });
+        Self {
+            moved,
+            overridden: overridden.collect(),
+            effects,
+        }
     }
 }
 

@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::apply::OverrideReport;
 use crate::model::secret::MASK;
 use crate::model::words::words;
 use crate::model::{Effect, RoomName, Stored};
-use crate::planner::Undeclared;
 use crate::planner::limits::MaxChanges;
+use crate::planner::undeclared::Learned;
+use crate::planner::{Receipt, Undeclared};
 
 /// Which state a report is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -95,26 +97,80 @@ pub(crate) struct UndeclaredRoom {
     pub room: String,
     /// The attributes, by name.
     pub attributes: Vec<UndeclaredReport>,
+    /// What the service chose over what an earlier run sent, of which no report told it; absent when there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overridden: Vec<OverrideReport>,
     /// What an earlier write of ours may have done to people by that; absent when there is nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<Effect>,
 }
 
 impl UndeclaredRoom {
-    /// Those of `rooms` of which anything moved, or a write had effects: `of` says what, with its effects.
-    pub(crate) fn all<T>(
-        rooms: &BTreeMap<RoomName, T>,
-        of: impl Fn(&T) -> (&[Undeclared], &[Effect]),
-    ) -> Vec<Self> {
-        let rooms = rooms.iter().map(|(room, one)| (room, of(one)));
-        let rooms = rooms.filter(|(_, (moved, effects))| !moved.is_empty() || !effects.is_empty());
-        rooms
-            .map(|(room, (moved, effects))| Self {
+    /// Those of which anything moved.
+    pub(crate) fn moved(rooms: &BTreeMap<RoomName, Vec<Undeclared>>) -> Vec<Self> {
+        let moved = rooms.iter().filter(|(_, moved)| !moved.is_empty());
+        let room = |(room, moved): (&RoomName, &Vec<Undeclared>)| Self {
+            room: room.to_string(),
+            attributes: moved.iter().map(UndeclaredReport::from).collect(),
+            overridden: Vec::new(),
+            effects: Vec::new(),
+        };
+        moved.map(room).collect()
+    }
+
+    /// What was learned of each, but for what `receipts` report.
+    pub(crate) fn learned(rooms: &BTreeMap<RoomName, Learned>, receipts: &[Receipt]) -> Vec<Self> {
+        let receipts: BTreeMap<&RoomName, &Receipt> =
+            receipts.iter().map(|one| (&one.room, one)).collect();
+        let room = |(room, learned): (&RoomName, &Learned)| {
+            let told = receipts.get(room);
+            let (moved, chosen) = (learned.moved.iter(), learned.overridden.iter());
+            let moved = moved.filter(|one| {
+                !told.is_some_and(|told| told.undeclared.iter().any(|it| it.name == one.name))
+            });
+            let chosen = chosen.filter(|one| {
+                !told.is_some_and(|told| told.overridden.iter().any(|it| it.name == one.name))
+            });
+            let effects = learned.effects.iter().copied();
+            let effects =
+                effects.filter(|one| !told.is_some_and(|told| told.effects.contains(one)));
+            Self {
                 room: room.to_string(),
-                attributes: moved.iter().map(UndeclaredReport::from).collect(),
-                effects: effects.to_vec(),
-            })
+                attributes: moved.map(UndeclaredReport::from).collect(),
+                overridden: chosen.map(OverrideReport::from).collect(),
+                effects: effects.collect(),
+            }
+        };
+        let rooms = rooms.iter().map(room);
+        rooms
+            .filter(|room| !room.attributes.is_empty() || room.is_made())
             .collect()
+    }
+
+    /// Whether an earlier write of ours made anything that has to be said beside what moved.
+    pub(crate) fn is_made(&self) -> bool {
+        !self.overridden.is_empty() || !self.effects.is_empty()
+    }
+
+    /// Takes in what more is known of the room.
+    fn extend(&mut self, more: Self) {
+        let known = &mut self.attributes;
+        let mut moved = more.attributes;
+        moved.retain(|one| !known.iter().any(|known| known.name == one.name));
+        known.extend(moved);
+        known.sort_by(|a, b| a.name.cmp(&b.name));
+        self.overridden.extend(more.overridden);
+        self.effects.extend(more.effects);
+    }
+
+    /// Takes in what more is known of `rooms`, by name.
+    pub(crate) fn add(rooms: &mut Vec<Self>, more: Vec<Self>) {
+        for one in more {
+            match rooms.binary_search_by(|room| room.room.cmp(&one.room)) {
+                Ok(at) => rooms[at].extend(one),
+                Err(at) => rooms.insert(at, one),
+            }
+        }
     }
 }
 

@@ -255,6 +255,12 @@ pub(crate) struct AttributeReport {
 }
 
 impl PlanReport {
+    /// Says also what an earlier write of ours made that no report told, and why `apply` stops for that.
+    pub(crate) fn add(&mut self, learned: Vec<UndeclaredRoom>, refused: Vec<String>) {
+        UndeclaredRoom::add(&mut self.undeclared, learned);
+        self.guard = joined(self.guard.take().into_iter().chain(refused), "\n");
+    }
+
     /// The report of `plan`. `origins` says where in the files the attributes are, `refusals` why it must not be
     /// applied, and `explained` where each line comes from, as far as that is known.
     pub(crate) fn new(
@@ -288,7 +294,7 @@ impl PlanReport {
             changes: changes.collect(),
             unreadable: plan.unreadable.iter().map(UnreadableReport::from).collect(),
             muted: muted(plan),
-            undeclared: UndeclaredRoom::all(&plan.undeclared, |moved| (moved, &[])),
+            undeclared: UndeclaredRoom::moved(&plan.undeclared),
             guard: joined(refusals.iter().map(ToString::to_string), "\n"),
             allowed: Vec::new(),
             needs: needs(plan),

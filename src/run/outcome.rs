@@ -9,9 +9,11 @@ use crate::model::words::joined;
 use crate::model::{Effect, LiveRoom, Run, Stored, StoredSettings};
 use crate::planner::limits::more_moved;
 use crate::planner::memory::Record;
-use crate::planner::receipt::{Comparison, Override, compare};
+use crate::planner::receipt::{Comparison, compare};
 use crate::planner::undeclared::{Undeclared, differing, effects_beside, is_settable};
-use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting, named_otherwise};
+use crate::planner::{
+    Action, AppliedRoom, Event, Outcome, Override, Receipt, Sighting, named_otherwise,
+};
 use crate::run::queue::unrecorded;
 use crate::run::room_run::RoomRun;
 use crate::service::api::Transport;

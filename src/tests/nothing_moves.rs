@@ -449,8 +449,10 @@ fn check_put_back(
         for (name, value) in after {
             let is_drift = matches!(drifted.get(room), Some(Some(names)) if names.contains(name));
             let is_hidden = out_of_sight.contains(&(room.as_str(), name.as_str()));
+            // What was never set is off.
+            let is_off = !before.contains_key(name) && *value == json!(false);
             prop_assert!(
-                is_drift || is_hidden || before.get(name) == Some(value),
+                is_drift || is_hidden || is_off || before.get(name) == Some(value),
                 "{room} {name}: {before:?} -> {after:?}"
             );
         }
@@ -1251,7 +1253,11 @@ proptest! {
                 // What adopting it may do was judged as it was read.
                 let is_adopted = receipt.as_ref().is_some_and(|one| one.action == Action::Adopt);
                 let is_sure = is_sure && !is_adopted && write.by_hand.is_empty() && unseen.is_empty() && !is_new(&was.1);
-                let done = if was.0.is_empty() { happened_by_creating(&after.0, now) } else { happened(&was.0, &after.0, now) };
+                // What the file declares and is not shown any more is counted as not visible: nobody can say that it moved.
+                let mut seen_after = after.0.clone();
+                let is_hidden = |name: &String| write.file.contains_key(name) && !after.1.contains_key(name);
+                seen_after.extend(was.0.clone().into_iter().filter(|(name, _)| is_hidden(name)));
+                let done = if was.0.is_empty() { happened_by_creating(&after.0, now) } else { happened(&was.0, &seen_after, now) };
                 // What the file asks for by now, its plan compares with what is there.
                 let mut asked = was.0.clone();
                 asked.extend(write.file.clone());

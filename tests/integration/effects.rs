@@ -426,6 +426,91 @@ fn what_a_write_resets_is_told_with_its_effect() {
     }
 }
 
+/// Two rooms of which the first was written by a run that died before it told what the service made of that.
+fn died_before_its_report(quirk: &str, effect: &str) -> Site {
+    let site = Site::new(&[], &[]);
+    for number in [0, 1] {
+        site.room(number, "privacy: private\nenableChat: true\n");
+    }
+    assert_eq!(site.apply(&[]).code, 0);
+    site.edit("room-00", "audioOnlyRoom", json!(true));
+    assert_eq!(site.apply(&["--live"]).code, 0);
+    name(&site, effect);
+    site.becomes(quirk);
+    site.room(0, "privacy: private\nenableChat: false\n");
+    let mut dying = site.command(&["apply", "--yes", "--rate", "unlimited"]);
+    let died = dying.env("ROOMCTL_CRASH_AT", "receipt-recorded").output();
+    assert!(!died.unwrap().status.success());
+    site
+}
+
+const RESET: (&str, &str) = ("put=replace", "billing-changed");
+
+/// Whatever takes in what a run left that died is the last that knows of it.
+#[test]
+fn what_takes_in_a_dead_run_says_what_it_made() {
+    for command in [
+        &["state", "forget", "room-01", "--yes"][..],
+        &["state", "mv", "room-00", "daily"],
+        &["import", "room-01", "--force"],
+    ] {
+        let site = died_before_its_report(RESET.0, RESET.1);
+        let ran = site.run(command);
+        assert_eq!(ran.code, 0, "{command:?}: {}", ran.all());
+        for said in [
+            "audioOnlyRoom true in `room-00`: no longer shown",
+            "not allowed: billing-changed",
+        ] {
+            assert!(ran.stderr.contains(said), "{command:?}: {}", ran.all());
+        }
+        let again = site.apply(&[]);
+        assert!(
+            !again.all().contains("billing-changed"),
+            "once: {}",
+            again.all()
+        );
+    }
+}
+
+/// A plan shows it as `apply` would, and the report of the run that stops for it has it, too; a run that is not about the room
+/// only says it.
+#[test]
+fn what_stops_a_run_is_in_its_plan_and_in_its_report() {
+    let made = json!([{
+        "room": "room-00",
+        "attributes": [{
+            "name": "audioOnlyRoom", "before": true, "live": null, "perhaps_ours": true
+        }],
+        "effects": ["billing-changed"],
+    }]);
+    for selected in [true, false] {
+        let site = died_before_its_report(RESET.0, RESET.1);
+        let target = ["--target", if selected { "room-0*" } else { "room-01" }];
+        let plan = site.run(&[&["plan", "--live", "--format", "json"], &target[..]].concat());
+        assert_eq!(plan.code, 0, "{}", plan.all());
+        assert_eq!(plan.json()["undeclared"], made);
+        let guard = plan.json()["guard"].to_string();
+        assert_eq!(guard.contains("billing-changed"), selected, "{guard}");
+        let ran = site.apply(&[&["--live"], &target[..]].concat());
+        assert_eq!(ran.code, if selected { 4 } else { 0 }, "{}", ran.all());
+        assert_eq!(ran.json()["undeclared"], made);
+        assert!(ran.stderr.contains("billing-changed"), "{}", ran.all());
+    }
+}
+
+/// With its values, as its own report would have had it.
+#[test]
+fn what_the_service_chose_in_a_dead_run_is_in_the_next_report() {
+    let site = died_before_its_report("override=privacy:\"public\"", "recording-on");
+    let ran = site.apply(&["--detailed-exitcode"]);
+    assert_eq!(ran.code, 2, "{}", ran.all());
+    let room = &ran.json()["undeclared"][0];
+    let chosen = json!([{"name": "privacy", "sent": "private", "got": "public"}]);
+    assert_eq!(room["overridden"], chosen);
+    assert_eq!(room["effects"], json!(["privacy-widened"]));
+    assert_eq!(site.apply(&["--detailed-exitcode"]).code, 0, "once");
+}
+
 /// A run that died told nobody what its write made. The next one judges it as that one would have, once, whether the end of
 /// the write is in the journal or only a look shows it.
 #[test]

@@ -344,14 +344,11 @@ impl Session {
     pub(crate) fn limits(&self, args: &PlanningArgs) -> Limits {
         let none = (BaseGuard::default(), 0);
         let base = self.base.get().unwrap_or(&none);
-        let configuration = &self.workspace.configuration;
         Limits {
             max_changes: args.max_changes,
-            require_allow: configuration.require_allow().to_vec(),
             allowed: args.allow.clone(),
-            protected: configuration.protected(),
-            weakened: 0,
             only_named: self.is_reviewed,
+            ..self.workspace.limits()
         }
         .and_of_base(&base.0, base.1)
     }

@@ -12,9 +12,12 @@ use super::output::Output;
 use super::pipeline;
 use super::workspace::{Workspace, variable};
 use crate::model::words::count;
-use crate::model::{RoomName, Stored, Wanted};
-use crate::planner::State;
+use crate::model::{RoomName, Wanted};
+use crate::planner::limits::{Limits, more_moved};
 use crate::planner::undeclared::{Learned, learned};
+use crate::planner::{Scope, State};
+use crate::report::UndeclaredRoom;
+use crate::report::view::{self, Detail};
 use crate::store::error::StoreError;
 use crate::store::holder::Holder;
 use crate::store::port::Record;
@@ -32,29 +35,59 @@ pub(crate) fn noted(found: Found, output: &Output) -> Found {
         let text = format!("note: an earlier apply did not finish; its {events} are taken in\n");
         output.note(&text);
     }
-    // That run may have died before it said so.
-    for (room, applied) in found.saved.iter().flat_map(|_| &found.state.rooms) {
-        let before = found.saved.as_ref().and_then(|saved| saved.rooms.get(room));
-        let was_told = |(name, chosen): &(&String, &Stored)| {
-            before.is_some_and(|before| before.overridden.get(*name) == Some(*chosen))
-        };
-        for (name, _) in applied.overridden.iter().filter(|one| !was_told(one)) {
-            output.note(&format!(
-                "warning: in `{room}` the service chose another `{name}` than was sent\n"
-            ));
+    found
+}
+
+/// What reports told, as far as the state knows.
+pub(crate) struct Told {
+    /// The state as its file was when this run began.
+    pub saved: State,
+    /// The same with what an unfinished run saw, and what it wrote in doubt; `None`: there was none.
+    doubted: Option<State>,
+}
+
+impl Told {
+    /// With what was `looked` at by a run that died before it told what led to `state`.
+    pub(crate) fn new(saved: Option<State>, looked: Option<State>, state: &State) -> Self {
+        Self {
+            saved: saved.unwrap_or_else(|| state.clone()),
+            doubted: looked.map(|looked| looked.doubting(state)),
         }
     }
-    found
+
+    /// What was learned since by whoever knows `state`.
+    pub(crate) fn learned(&self, state: &State, wanted: &Wanted, now: i64) -> News {
+        let before = self.doubted.as_ref().unwrap_or(&self.saved);
+        learned((&self.saved, before), state, wanted, now)
+    }
+}
+
+/// What no report told yet, by room.
+pub(crate) type News = BTreeMap<RoomName, Learned>;
+
+/// Says it in the words of a report: a log may be all that somebody reads.
+pub(crate) fn tell(news: &News, detail: Detail, output: &Output) {
+    for remark in view::undeclared(UndeclaredRoom::learned(news, &[]).iter(), detail) {
+        output.note(&format!("warning: {}\n", remark.text));
+    }
+}
+
+/// What of it is not allowed, in the rooms that the run is about.
+pub(crate) fn refused(news: &News, limits: &Limits, scope: &Scope) -> Vec<String> {
+    let rooms = news.iter();
+    let rooms = rooms.filter(|(room, _)| scope.leaves_out(room.as_str()).is_none());
+    let why = rooms.filter_map(|(room, learned)| {
+        let why = limits.objections(room, &[], &learned.effects)?;
+        Some(more_moved(room, &why))
+    });
+    why.collect()
 }
 
 pub(crate) struct Held<'a> {
     runtime: &'a Runtime,
     store: Locked,
     pub state: State,
-    /// The state as its file was when this run began.
-    pub saved: State,
-    /// The same with what an unfinished run saw, and what it wrote in doubt; `None`: there was none.
-    doubted: Option<State>,
+    pub told: Told,
     /// Whether `state` holds events of an unfinished run that its file does not hold yet.
     recovered: bool,
 }
@@ -77,8 +110,7 @@ pub(crate) fn lock<'a>(workspace: &'a Workspace, output: &Output) -> Result<Held
     Ok(Held {
         runtime,
         store,
-        saved: saved.unwrap_or_else(|| state.clone()),
-        doubted: looked.map(|looked| looked.doubting(&state)),
+        told: Told::new(saved, looked, &state),
         state,
         recovered: recovered > 0,
     })
@@ -86,9 +118,17 @@ pub(crate) fn lock<'a>(workspace: &'a Workspace, output: &Output) -> Result<Held
 
 impl Held<'_> {
     /// What was learned since the state was last saved by a run that ended.
-    pub(crate) fn learned(&self, wanted: &Wanted, now: i64) -> BTreeMap<RoomName, Learned> {
-        let before = self.doubted.as_ref().unwrap_or(&self.saved);
-        learned((&self.saved, before), &self.state, wanted, now)
+    pub(crate) fn learned(&self, wanted: &Wanted, now: i64) -> News {
+        self.told.learned(&self.state, wanted, now)
+    }
+
+    /// Says what an unfinished run left, for a command that makes no report of it and takes it in.
+    pub(crate) fn tell(&self, workspace: &Workspace, wanted: &Wanted, output: &Output) {
+        let (news, detail) = (self.learned(wanted, workspace.now), Detail::default());
+        tell(&news, detail, output);
+        for why in refused(&news, &workspace.limits(), &Scope::default()) {
+            output.note(&format!("warning: {why}\n"));
+        }
     }
 
     /// Begins the journal of a run, with what an unfinished one left saved before.

@@ -23,6 +23,7 @@ use crate::files::text_file::text_from;
 use crate::model::policy::Ask;
 use crate::model::reference::PrefixError;
 use crate::model::{EnvPrefix, Run, Secret, Variables};
+use crate::planner::limits::Limits;
 use crate::planner::{Rate, Scope, State};
 use crate::report::saved::Target;
 use crate::service::http;
@@ -59,6 +60,15 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
+    /// What the configuration forbids.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            require_allow: self.configuration.require_allow().to_vec(),
+            protected: self.configuration.protected(),
+            ..Limits::default()
+        }
+    }
+
     /// Puts flags, environment and configuration together.
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let configuration = Configuration::read(global)?;

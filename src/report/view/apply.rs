@@ -23,7 +23,7 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
     remarks.extend(allowed(&report.allowed));
     remarks.extend(uncovered(&report.uncovered));
     remarks.extend(reasserted(&report.receipts));
-    remarks.extend(undeclared(&report.undeclared, detail));
+    remarks.extend(undeclared(report.undeclared.iter(), detail));
     remarks.extend(stopped.map(|why| Remark::new(Weight::Error, "Stopped", why.as_str())));
     remarks.extend(footer(&report.run));
     let effects = Effect::ALL.into_iter().filter_map(|effect| {
@@ -59,38 +59,51 @@ fn uncovered(rooms: &[String]) -> Option<Remark> {
     (!names.is_empty()).then(|| Remark::new(Weight::Warning, "Not covered", text))
 }
 
-/// What moved that no file declares, the rooms together in which it is the same.
-pub(crate) fn undeclared(rooms: &[UndeclaredRoom], detail: Detail) -> Vec<Remark> {
-    let mut moves: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+/// What moved that no file declares, and what earlier writes made of which no report told it, the rooms together in which it
+/// is the same.
+pub(crate) fn undeclared<'a>(
+    rooms: impl Iterator<Item = &'a UndeclaredRoom>,
+    detail: Detail,
+) -> Vec<Remark> {
+    let mut moves: BTreeMap<(&str, String, String), Vec<&str>> = BTreeMap::new();
     for room in rooms {
+        let mut effects = room.effects.iter().map(|one| one.name());
+        let effects = joined(&mut effects, ", ");
+        let suffix = effects.as_ref().map(|effects| format!(" ({effects})"));
+        let suffix = suffix.unwrap_or_default();
+        let mut add = |kind, moved, note| {
+            let rooms: &mut Vec<&str> = moves.entry((kind, moved, note)).or_default();
+            rooms.push(&room.room);
+        };
+        for one in &room.overridden {
+            let line = Line::moved(&one.name, &one.sent, &one.got, detail);
+            let moved = format!("{} {}", one.name, line.values(str::to_owned));
+            let note = format!("sent, and what the service chose{suffix}; no report told it");
+            add("Overridden", moved, note);
+        }
         for one in &room.attributes {
             let line = Line::moved(&one.name, &one.before, &one.live, detail);
             let moved = format!("{} {}", one.name, line.values(str::to_owned));
-            let mut note = one.note("moved on the service");
-            if !room.effects.is_empty() {
-                let effects: Vec<&str> = room.effects.iter().map(|one| one.name()).collect();
-                note = format!("{note} ({})", effects.join(", "));
-            }
-            let rooms: &mut Vec<&str> = moves.entry((moved, note)).or_default();
-            rooms.push(&room.room);
+            let note = one.note("moved on the service");
+            let note = format!("{note}{suffix}, and no file declares it");
+            add("Undeclared", moved, note);
+        }
+        if let (Some(effects), true, true) = (
+            effects,
+            room.overridden.is_empty(),
+            room.attributes.is_empty(),
+        ) {
+            let note = "made by a write of which no report told the end".to_owned();
+            add("Effects", effects, note);
         }
     }
-    let made = rooms.iter().filter(|room| room.attributes.is_empty());
-    let made = made.map(|room| {
-        let effects: Vec<&str> = room.effects.iter().map(|one| one.name()).collect();
-        let (effects, name) = (effects.join(", "), &room.room);
-        let text =
-            format!("{effects} in `{name}`: made by a write of which no report told the end");
-        Remark::new(Weight::Warning, "Effects", text)
-    });
-    let moves = moves.into_iter().map(|((moved, note), rooms)| {
+    let moves = moves.into_iter().map(|((kind, moved, note), rooms)| {
         // All of them: it is reported once.
         let rooms = Names::all(rooms.into_iter().map(str::to_owned));
         let rooms = rooms.list(|room| format!("`{room}`"));
-        let text = format!("{moved} in {rooms}: {note}, and no file declares it");
-        Remark::new(Weight::Warning, "Undeclared", text)
+        Remark::new(Weight::Warning, kind, format!("{moved} in {rooms}: {note}"))
     });
-    made.chain(moves).collect()
+    moves.collect()
 }
 
 /// Some services answer with the room as it was before the write. Where that is what was sent, nobody can tell.

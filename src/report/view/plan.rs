@@ -50,7 +50,7 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
         items: items(report, detail),
         counts,
         nothing: idle.then_some("nothing to do"),
-        remarks: remarks(report, idle),
+        remarks: remarks(report, idle, detail),
     }
     .printable()
 }
@@ -330,7 +330,7 @@ fn origin(explanation: Explanation) -> String {
     format!("[{}]", explanation.words())
 }
 
-fn remarks(report: &PlanReport, idle: bool) -> Vec<Remark> {
+fn remarks(report: &PlanReport, idle: bool, detail: Detail) -> Vec<Remark> {
     let mut remarks = Vec::new();
     if !idle {
         let requests = count(report.forecast.requests, "request");
@@ -359,6 +359,8 @@ fn remarks(report: &PlanReport, idle: bool) -> Vec<Remark> {
         remarks.push(Remark::new(Weight::Notice, "Variables", needs));
     }
     remarks.extend(unexplained(report));
+    let made = report.undeclared.iter().filter(|room| room.is_made());
+    remarks.extend(super::undeclared(made, detail));
     remarks.extend(allowed(&report.allowed));
     let reasons = report.guard.iter().flat_map(|guard| guard.lines());
     remarks.extend(reasons.map(|reason| {
