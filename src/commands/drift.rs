@@ -23,7 +23,7 @@ use crate::model::RoomName;
 use crate::model::policy::NOBODY;
 use crate::planner::drift::Evidence;
 use crate::planner::seen::Seen;
-use crate::planner::{Considered, Scope, State, World, drift};
+use crate::planner::{Considered, Scope, Sighting, State, World, drift};
 use crate::report::drift::Summary;
 use crate::report::envelope::read;
 use crate::report::metrics::metrics;
@@ -173,18 +173,19 @@ async fn look<'a>(
         Some(seen) => seen,
         None => service_side.await,
     };
-    let (listed, warning) = names(listed);
-    let considered = session.consider(
-        &session.workspace.scope,
-        &mut loaded,
-        state,
-        &listed,
-        output,
-    )?;
+    let (names, unread) = names(listed);
+    let considered =
+        session.consider(&session.workspace.scope, &mut loaded, state, &names, output)?;
     let managed = loaded.wanted.keys().chain(considered.state.rooms.keys());
     let later: BTreeSet<&RoomName> = managed.filter(|name| !world.contains_key(*name)).collect();
     let later = later.into_iter().cloned().collect();
     world.extend(session.watch(service, later).await);
+    let warning = unread.or_else(|| {
+        let there = world.iter();
+        let there = there.filter(|(_, seen)| matches!(seen, Sighting::Present(_)));
+        let there = (there.map(|(name, _)| name), "that it just showed");
+        doubt_about(&names, there, "unmanaged rooms are missing here")
+    });
     Ok((loaded, considered, Looked { world, warning }))
 }
 
@@ -199,10 +200,7 @@ fn known_early(scope: &Scope, state: &State) -> Vec<RoomName> {
 /// The list only finds rooms that nobody manages, so a check goes on without it.
 fn names(listed: Result<Vec<String>, String>) -> (BTreeSet<String>, Option<String>) {
     match listed {
-        Ok(rooms) => {
-            let cut = doubt_about(rooms.len(), "unmanaged rooms are missing here");
-            (rooms.into_iter().collect(), cut)
-        }
+        Ok(rooms) => (rooms.into_iter().collect(), None),
         Err(why) => {
             let warning = format!(
                 "the list of rooms could not be read, so unmanaged rooms are missing here: {why}"

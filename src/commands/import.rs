@@ -77,7 +77,7 @@ pub(crate) fn run(
     let mut held = lock(workspace, output)?;
     held.tell(workspace, &files.wanted, output);
     clean_up(workspace, &files);
-    let (mut names, warning) = asked_for(&session, args, &held.state.app)?;
+    let (mut names, warning) = asked_for(&session, args, &held.state)?;
     let (mut rooms, left_out) = select(&mut names, &workspace.scope, &held.state, args, output)?;
     let elsewhere = elsewhere(workspace, &files.wanted).ok_or_else(|| hidden(workspace))?;
     let import = Import {
@@ -133,11 +133,12 @@ fn is_trial_used(report: &ImportReport, state: &State) -> bool {
 fn asked_for(
     session: &Session,
     args: &ImportArgs,
-    app: &str,
+    state: &State,
 ) -> Result<(BTreeSet<String>, Option<String>), Failure> {
     if !args.all {
         return Ok((args.names.iter().cloned().collect(), None));
     }
+    let app = &state.app;
     let listing = session.service(app)?.list();
     let rooms = session.wait(app, listing)?;
     let rooms = rooms.map_err(|why| {
@@ -149,8 +150,12 @@ fn asked_for(
             Some(_) => failure,
         }
     })?;
-    let doubt = doubt_about(rooms.len(), "import the others by name");
-    Ok((rooms.into_iter().collect(), doubt))
+    let rooms: BTreeSet<String> = rooms.into_iter().collect();
+    let known = state.rooms.iter().filter(|(_, room)| room.is_confirmed());
+    let known = (known.map(|(name, _)| name), "of the state");
+    let hint = "`roomctl drift` says whether they are gone; if not, import the others by name";
+    let doubt = doubt_about(&rooms, known, hint);
+    Ok((rooms, doubt))
 }
 
 /// Leaves out of `names` the rooms that the run is not about. One that the user names and others own is refused.

@@ -1,6 +1,6 @@
 //! Looks at rooms: one GET each, paced, side by side, retried. What cannot be read is reported as such.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::model::RoomName;
+use crate::model::words::count;
 use crate::planner::{Sighting, World};
 use crate::service::api::Transport;
 use crate::service::end::End;
@@ -73,8 +74,23 @@ async fn read_room<T: Transport>(service: &Reader<T>, name: &RoomName) -> Sighti
     }
 }
 
-/// What to say about a list of so many rooms if it looks like a page of a longer one: then there is a `consequence`.
-pub(crate) fn doubt_about(rooms: usize, consequence: &str) -> Option<String> {
+/// What to say about a list of rooms that lacks some that have to be in it, as `why` says, or that looks like a page of a longer
+/// one: then there is a `consequence`.
+pub(crate) fn doubt_about<'a>(
+    listed: &BTreeSet<String>,
+    (known, why): (impl Iterator<Item = &'a RoomName>, &str),
+    consequence: &str,
+) -> Option<String> {
+    let lacking: BTreeSet<&RoomName> = known
+        .filter(|name| !listed.contains(name.as_str()))
+        .collect();
+    if let Some(first) = lacking.first() {
+        let rooms = count(lacking.len() as u64, "room");
+        return Some(format!(
+            "the list of the service lacks {rooms} {why}, the first `{first}`: {consequence}"
+        ));
+    }
+    let rooms = listed.len();
     looks_cut(rooms).then(|| {
         format!("the service listed exactly {rooms} rooms; if it cuts its list, {consequence}")
     })

@@ -39,6 +39,30 @@ fn verdicts(report: &Value) -> Vec<String> {
         .collect()
 }
 
+/// A room that was read and is not in the list shows that the list is not whole: what it does not name is no absence.
+#[test]
+fn a_list_that_lacks_a_room_that_is_there_is_doubted() {
+    let site = Site::new(&[], &[]);
+    for number in 0..3 {
+        site.room(number, "privacy: private\n");
+    }
+    assert_eq!(site.apply(&[]).code, 0);
+    let warning = |site: &Site| drift(site, &[]).1["warning"].clone();
+    assert_eq!(warning(&site), Value::Null);
+    site.becomes("list-limit=2");
+    let said = warning(&site).to_string();
+    assert!(
+        said.contains("lacks 1 room that it just showed, the first `room-02`"),
+        "{said}"
+    );
+    let ran = site.run(&["import", "--all", "--format", "json"]);
+    let said = ran.json()["warning"].to_string();
+    assert!(
+        said.contains("lacks 1 room of the state, the first `room-02`"),
+        "{said}"
+    );
+}
+
 #[test]
 fn what_the_service_does_not_report_is_no_drift() {
     let site = Site::applied(&["echo=sample", "hide=privacy"], 2);
