@@ -17,6 +17,7 @@ mod blind;
 mod blocks;
 mod common;
 mod config;
+mod doubts;
 mod drift;
 mod echo;
 mod effects;
