@@ -16,11 +16,12 @@ use super::shared::report_file;
 use super::shared::rooms::{accept, leave_out_known};
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
+use super::shared::store::{Told, tell};
 use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_from;
-use crate::model::RoomName;
 use crate::model::policy::NOBODY;
+use crate::model::{RoomName, Wanted};
 use crate::planner::drift::Evidence;
 use crate::planner::seen::Seen;
 use crate::planner::{Considered, Scope, Sighting, State, World, drift};
@@ -79,11 +80,13 @@ fn percent(text: &str) -> Result<u64, String> {
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = begin(global, args)?;
     let workspace = &session.workspace;
-    let state = workspace.load_state()?.state;
+    let found = workspace.load_state()?;
+    let (state, recorded) = (found.state, (found.saved, found.looked));
     let service = session.service(&state.app)?;
     let looking = look(&session, service, &state, args, output);
     let (loaded, considered, seen) = session.wait(&state.app, looking)??;
     session.close()?;
+    tell_news(recorded, (&state, &loaded.wanted), &session, output);
     let drift = drift(&Evidence {
         wanted: &loaded.wanted,
         state: &considered.state,
@@ -124,6 +127,21 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         return Ok(Exit::Interrupted);
     }
     Ok(exit)
+}
+
+/// Warns of what a run made that died: what it recorded, no look shows as moved any more.
+fn tell_news(
+    (saved, looked): (Option<State>, Option<State>),
+    (state, wanted): (&State, &Wanted),
+    session: &Session,
+    output: &Output,
+) {
+    if saved.is_none() {
+        return;
+    }
+    let told = Told::new(saved, looked, state);
+    let news = told.learned(state, wanted, session.workspace.now);
+    tell(&news, session.detail(), output);
 }
 
 fn begin(global: &Global, args: &DriftArgs) -> Result<Session, Failure> {

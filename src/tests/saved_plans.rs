@@ -448,6 +448,35 @@ fn changes(saved: &Json) -> Vec<(String, Json)> {
     changes
 }
 
+/// Of what is sent again, since no look shows whether it arrived, a plan leaves out only what was so before.
+#[test]
+fn what_a_lost_write_was_to_change_its_plan_has_to_show() {
+    let live = Mode {
+        live: true,
+        ..Mode::default()
+    };
+    let mut site = Site::new(AFTER, live);
+    site.hidden = Some("enableRecording");
+    let saved = site.saved(Some("set"));
+    let site = site.died(Some("set"), true);
+    assert_eq!(site.refusal(&saved, Some("set")), None);
+    let is_it = |line: &Json| line["name"] == "enableRecording";
+    let mut fewer = Vec::new();
+    without_one(&saved, "", &mut fewer);
+    fewer.retain(|(path, without)| {
+        let lines = [without, saved.pointer(path).unwrap()].map(Json::as_array);
+        let [without, with] = lines.map(|lines| lines.is_some_and(|all| all.iter().any(is_it)));
+        path.ends_with("/attributes") && with && !without
+    });
+    assert!(!fewer.is_empty(), "{saved}");
+    for (path, without) in fewer {
+        let mut changed = saved.clone();
+        *changed.pointer_mut(&path).unwrap() = without;
+        seal(&mut changed);
+        assert!(!site.is_applied(&changed, Some("set")), "{path}");
+    }
+}
+
 fn a_changed_plan_is_refused() {
     for site in sites().into_iter().step_by(2) {
         let saved = site.saved(Some("set"));

@@ -472,7 +472,7 @@ fn what_takes_in_a_dead_run_says_what_it_made() {
     }
 }
 
-/// A plan shows it as `apply` would, and the report of the run that stops for it has it, too; a run that is not about the room
+/// A plan shows it as `apply` would, `drift` warns of it, and the report of the run that stops for it has it, too; a run that is not about the room
 /// only says it.
 #[test]
 fn what_stops_a_run_is_in_its_plan_and_in_its_report() {
@@ -491,6 +491,8 @@ fn what_stops_a_run_is_in_its_plan_and_in_its_report() {
         assert_eq!(plan.json()["undeclared"], made);
         let guard = plan.json()["guard"].to_string();
         assert_eq!(guard.contains("billing-changed"), selected, "{guard}");
+        let drift = site.run(&["drift"]);
+        assert!(drift.stderr.contains("billing-changed"), "{}", drift.all());
         let ran = site.apply(&[&["--live"], &target[..]].concat());
         assert_eq!(ran.code, if selected { 4 } else { 0 }, "{}", ran.all());
         assert_eq!(ran.json()["undeclared"], made);
