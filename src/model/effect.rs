@@ -4,10 +4,12 @@
 //! hide an effect.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::catalogue::{self, Kind, Trait};
+use super::sorted::Sorted;
 use super::value::{Stored, StoredSettings};
+use super::wire_name::WireName;
 use super::words::words;
 
 words! {
@@ -54,7 +56,7 @@ impl Effect {
 
 /// What the service may hold of a room: for each attribute every value that it may have. An attribute that is not
 /// here may have any.
-pub(crate) type Held = BTreeMap<String, Vec<Stored>>;
+pub(crate) type Held = Sorted<WireName, Vec<Stored>>;
 
 /// What moving one attribute from one value to another does.
 type Row = (Effect, &'static str, fn(&Stored, &Stored) -> bool);
@@ -104,7 +106,7 @@ fn lowers(from: &Stored, to: &Stored) -> bool {
 /// holds one of `held`, sorted.
 pub(crate) fn effects(held: &Held, wanted: &StoredSettings, now: i64) -> Vec<Effect> {
     let moved = table().filter(|(_, name, moves)| {
-        let to = wanted.get(*name);
+        let to = wanted.get(name);
         to.is_some_and(|to| possible(held, name).iter().any(|from| moves(from, to)))
     });
     let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
@@ -125,7 +127,7 @@ pub(crate) fn effects_of_creating(wanted: &StoredSettings) -> Vec<Effect> {
     let off = Stored::from(false);
     let moved = table().filter(|(effect, name, moves)| {
         matches!(effect, Effect::RecordingOn | Effect::BillingChanged)
-            && wanted.get(*name).is_some_and(|to| moves(&off, to))
+            && wanted.get(name).is_some_and(|to| moves(&off, to))
     });
     let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
     let expires = |name: &str| wanted.get(name).and_then(Stored::integer).is_some();
@@ -193,9 +195,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::model::unique::unique;
 
     fn read(value: &Value) -> StoredSettings {
-        serde_json::from_value(value.clone()).unwrap()
+        unique(value.clone()).unwrap()
     }
 
     fn held(value: &Value) -> Held {
@@ -407,7 +410,7 @@ mod tests {
         names.extend(["ejectAtRoomExp", "deleteOnExp", "expireUnixSec"]);
         let one = |name: &'static str| {
             let values = proptest::collection::vec(value_of(name), 1..=values);
-            proptest::option::of(values).prop_map(move |values| Some((name.to_owned(), values?)))
+            proptest::option::of(values).prop_map(move |values| Some((name.into(), values?)))
         };
         let all: Vec<_> = names.into_iter().map(one).collect();
         all.prop_map(|all| all.into_iter().flatten().collect())
@@ -422,14 +425,14 @@ mod tests {
             let all = effects(&held, &wanted, 1_000);
             let one: Held = held.iter().enumerate().map(|(n, (name, values))| {
                 let value = values[(pick >> (2 * n) & 3) as usize % values.len()].clone();
-                (name.clone(), vec![value])
+                (*name, vec![value])
             }).collect();
             for effect in effects(&one, &wanted, 1_000) {
                 prop_assert!(all.contains(&effect), "{effect:?} {held:?} {wanted:?}");
             }
             let hidden: Held = held.iter().enumerate()
                 .filter(|(n, _)| hide >> n & 1 == 1)
-                .map(|(_, (name, values))| (name.clone(), values.clone()))
+                .map(|(_, (name, values))| (*name, values.clone()))
                 .collect();
             let most = effects(&hidden, &wanted, 1_000);
             for effect in all {

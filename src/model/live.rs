@@ -107,7 +107,7 @@ impl LiveRoom {
     pub(crate) fn stored(&self, salt: &str) -> StoredSettings {
         let settings = self.settings.iter();
         settings
-            .map(|(name, live)| (name.clone(), live.stored(salt, name)))
+            .map(|(name, live)| (name.into(), live.stored(salt, name)))
             .collect()
     }
 }

@@ -16,7 +16,7 @@
 //! | `address`, `run` | where the service is; where this run runs |
 //! | `effect` | what a change does to people |
 //! | `room_schema` | the schemas that editors use |
-//! | `unique` | maps in which nothing stands twice |
+//! | `sorted`, `unique`, `wire_name` | small maps in one piece; maps in which nothing stands twice; the names of attributes, each kept once |
 //! | `version`, `words` | the version of a format comes first; words are written once, for JSON and for people |
 
 pub(crate) mod address;
@@ -39,12 +39,14 @@ pub(crate) mod rule;
 pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod secret;
+pub(crate) mod sorted;
 pub(crate) mod suggest;
 pub(crate) mod types;
 pub(crate) mod unique;
 pub(crate) mod value;
 pub(crate) mod version;
 pub(crate) mod wanted;
+pub(crate) mod wire_name;
 pub(crate) mod words;
 
 pub(crate) use effect::Effect;
@@ -60,3 +62,4 @@ pub(crate) use run::Run;
 pub(crate) use secret::Secret;
 pub(crate) use value::{Scalar, Settings, Stored, StoredSettings, Value};
 pub(crate) use wanted::{Secrets, Wanted, WantedRoom};
+pub(crate) use wire_name::WireName;

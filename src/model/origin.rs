@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::RoomName;
+use super::sorted::Sorted;
 
 /// Where a value stands. Small, since there is one for every key of every file, and most have only a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Origin {
 }
 
 /// Where each key of one room comes from, by wire name.
-pub(crate) type RoomOrigins = BTreeMap<&'static str, Origin>;
+pub(crate) type RoomOrigins = Sorted<&'static str, Origin>;
 
 /// Where each key of each room comes from: for reports that point at what they talk about.
 pub(crate) type Origins = BTreeMap<RoomName, RoomOrigins>;

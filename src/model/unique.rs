@@ -1,34 +1,61 @@
 //! Maps of JSON in which nothing stands twice. Read the usual way, the last of two would win without a word.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
+use super::sorted::Sorted;
+
+/// What is made of entries that are sorted by their keys, each there once.
+pub(crate) trait OfSorted {
+    type Key;
+    type Value;
+
+    fn of_sorted(entries: Vec<(Self::Key, Self::Value)>) -> Self;
+}
+
+impl<K: Ord, V> OfSorted for BTreeMap<K, V> {
+    type Key = K;
+    type Value = V;
+
+    fn of_sorted(entries: Vec<(K, V)>) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+impl<K: Ord + Borrow<str>, V> OfSorted for Sorted<K, V> {
+    type Key = K;
+    type Value = V;
+
+    fn of_sorted(entries: Vec<(K, V)>) -> Self {
+        Self::of_sorted(entries)
+    }
+}
+
 /// For `deserialize_with`: a key that stands twice is an error.
-pub(crate) fn unique<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+pub(crate) fn unique<'de, D, M>(deserializer: D) -> Result<M, D::Error>
 where
     D: Deserializer<'de>,
-    K: Deserialize<'de> + Ord + fmt::Display,
-    V: Deserialize<'de>,
+    M: OfSorted<Key: Deserialize<'de> + Ord + fmt::Display, Value: Deserialize<'de>>,
 {
-    struct Unique<K, V>(PhantomData<(K, V)>);
-    impl<'de, K, V> Visitor<'de> for Unique<K, V>
+    struct Unique<M>(PhantomData<M>);
+    impl<'de, M> Visitor<'de> for Unique<M>
     where
-        K: Deserialize<'de> + Ord + fmt::Display,
-        V: Deserialize<'de>,
+        M: OfSorted<Key: Deserialize<'de> + Ord + fmt::Display, Value: Deserialize<'de>>,
     {
-        type Value = BTreeMap<K, V>;
+        type Value = M;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<M, A::Error> {
             // Nobody knows how many there are; a room has about so many attributes.
             let mut read = Vec::with_capacity(32);
-            while let Some(entry) = map.next_entry::<K, V>()? {
+            while let Some(entry) = map.next_entry::<M::Key, M::Value>()? {
                 read.push(entry);
             }
             // Nearly all are sorted already, as we write them.
@@ -38,7 +65,7 @@ where
                 let twice = format!("`{}` is there twice", key.to_string().escape_debug());
                 return Err(A::Error::custom(twice));
             }
-            Ok(read.into_iter().collect())
+            Ok(M::of_sorted(read))
         }
     }
     deserializer.deserialize_map(Unique(PhantomData))

@@ -1,7 +1,6 @@
 //! What an attribute can hold: [`Value`] on its way to the service, [`Stored`] everywhere else. On its way back it is
 //! a [`Live`](super::Live).
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -11,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::secret::{Secret, SecretDigest};
+use super::sorted::Sorted;
+use super::wire_name::WireName;
 
 /// What is no secret: the same in a file, on the wire, in the state and in a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -53,10 +54,10 @@ pub(crate) enum Stored {
 }
 
 /// The managed attributes of one room by wire name, as they will be sent.
-pub(crate) type Settings = BTreeMap<&'static str, Value>;
+pub(crate) type Settings = Sorted<&'static str, Value>;
 
 /// The attributes of one room by wire name, in the form that is stored and compared.
-pub(crate) type StoredSettings = BTreeMap<String, Stored>;
+pub(crate) type StoredSettings = Sorted<WireName, Stored>;
 
 impl From<bool> for Scalar {
     fn from(value: bool) -> Self {
@@ -192,8 +193,8 @@ impl Stored {
 /// `applied` either.
 pub(crate) fn stored(settings: &Settings, salt: &str, applied: &StoredSettings) -> StoredSettings {
     let one = |(name, value): (&&'static str, &Value)| {
-        let stored = value.stored(salt, name, applied.get(*name))?;
-        Some(((*name).to_owned(), stored))
+        let stored = value.stored(salt, name, applied.get(name))?;
+        Some((WireName::from(*name), stored))
     };
     settings.iter().filter_map(one).collect()
 }
@@ -207,7 +208,7 @@ pub(crate) fn same(settings: &Settings, salt: &str, applied: &StoredSettings) ->
     };
     let mut pairs = settings.iter().zip(applied);
     settings.len() == applied.len()
-        && pairs.all(|((name, value), (other, kept))| name == other && is(name, value, kept))
+        && pairs.all(|((name, value), (other, kept))| **name == **other && is(name, value, kept))
 }
 
 /// By hand: serde's own reading of an untagged enum copies each value first, and a state has 100,000.

@@ -28,14 +28,14 @@ impl WantedRoom {
     pub(crate) fn identity(&self, stored: StoredSettings) -> StoredSettings {
         let mut identity = stored;
         for name in self.settings.keys() {
-            if !identity.contains_key(*name) {
-                identity.insert((*name).to_owned(), Stored::Null(()));
+            if !identity.contains_key(name) {
+                identity.insert((*name).into(), Stored::Null(()));
             }
         }
         for (name, template) in self.references() {
             // Not the lineage's salt: that comes only with the first run, and this is how a file reads.
             let written = Stored::digest(template.written(), "reference", name);
-            identity.insert(name.to_owned(), written);
+            identity.insert(name.into(), written);
         }
         identity
     }

@@ -1,10 +1,12 @@
 //! What was sent without an answer. Until a write is confirmed, the service may hold any of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::WireName;
+use crate::model::sorted::Sorted;
 use crate::model::{Stored, StoredSettings};
 
 /// How many values are kept of an attribute. Who loses more answers than that in a row knows nothing of it.
@@ -14,7 +16,7 @@ const MOST: usize = 16;
 pub(crate) const ARCHIVE: &str = "roomName";
 
 /// All that was sent of each attribute since a write was last confirmed.
-pub(crate) type Doubts = BTreeMap<String, Sent>;
+pub(crate) type Doubts = Sorted<WireName, Sent>;
 
 /// All values that were sent of one attribute, sorted; `null` alone stands for any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -83,19 +85,15 @@ impl Sent {
 /// what the service holds.
 pub(crate) fn with(mut doubts: Doubts, sending: &StoredSettings) -> Doubts {
     for (name, value) in sending {
-        match doubts.get_mut(name) {
-            Some(sent) => sent.add(value),
-            None => {
-                doubts.insert(name.clone(), value.clone().into());
-            }
-        }
+        let new = || Sent::from(value.clone());
+        doubts.get_or_insert_with(*name, new).add(value);
     }
     doubts
 }
 
 /// What is in doubt once an archive of a room is on its way: whether it is there.
 pub(crate) fn of_archive(mut doubts: Doubts) -> Doubts {
-    doubts.insert(ARCHIVE.to_owned(), Stored::Null(()).into());
+    doubts.insert(ARCHIVE.into(), Stored::Null(()).into());
     doubts
 }
 
@@ -114,7 +112,7 @@ mod tests {
     use super::*;
 
     fn sending(count: i64) -> StoredSettings {
-        [("maxParticipants".to_owned(), count.into())].into()
+        [("maxParticipants".into(), count.into())].into()
     }
 
     fn after(counts: impl IntoIterator<Item = i64>) -> Sent {

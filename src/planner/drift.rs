@@ -392,8 +392,8 @@ fn verdict(attributes: &[AttributeDrift], applied: &AppliedRoom, recreated: bool
 fn still_unseen(applied: &AppliedRoom, shown: &StoredSettings) -> Vec<String> {
     let unseen = applied.unseen.iter();
     unseen
-        .filter(|name| applied.settings.contains_key(*name) && !shown.contains_key(*name))
-        .cloned()
+        .filter(|name| applied.settings.contains_key(name) && !shown.contains_key(name))
+        .map(ToString::to_string)
         .collect()
 }
 
@@ -483,7 +483,7 @@ mod tests {
     #[test]
     fn an_override_that_is_over_is_in_sync_until_it_comes_back() {
         let mut case = Case::new(Some(5), Some(9));
-        room_of(&mut case.state).overridden = [("maxParticipants".to_owned(), 9.into())].into();
+        room_of(&mut case.state).overridden = [("maxParticipants".into(), 9.into())].into();
         assert_eq!(case.room().verdict, Verdict::InSync, "it stands");
         case.shows("maxParticipants", 5);
         assert_eq!(case.room().verdict, Verdict::InSync, "it is over");
@@ -540,7 +540,7 @@ mod tests {
         let mut case = Case::new(Some(5), Some(5));
         live_of(&mut case.world).id = Some("f00d".into());
         // What the service chose once, it chose of the other.
-        let chosen = [("maxParticipants".to_owned(), 9.into())].into();
+        let chosen = [("maxParticipants".into(), 9.into())].into();
         room_of(&mut case.state).overridden = chosen;
         case.shows("maxParticipants", 9);
         let room = case.room();
@@ -553,7 +553,7 @@ mod tests {
     fn a_room_that_may_be_ours_and_that_no_file_wants_is_named() {
         let mut case = Case::new(None, Some(5));
         let room = room_of(&mut case.state);
-        room.unconfirmed = [("privacy".to_owned(), "private".into())].into();
+        room.unconfirmed = [("privacy".into(), "private".into())].into();
         room.settings.clear();
         room.id = None;
         for gone in [false, true] {

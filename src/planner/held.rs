@@ -15,7 +15,7 @@ impl AppliedRoom {
     /// a room that is sent `again` because of that.
     pub(crate) fn held(&self, live: Option<&StoredSettings>, muted: &[Muted], again: bool) -> Held {
         let mut held = self.possible();
-        let is_hidden = |name: &String| {
+        let is_hidden = |name: &str| {
             again
                 && live.map_or_else(
                     || self.unseen.contains(name),
@@ -24,10 +24,10 @@ impl AppliedRoom {
         };
         held.retain(|name, _| {
             let is_managed = self.settings.contains_key(name);
-            is_managed && !is_hidden(name) && !muted.iter().any(|one| one.name == name)
+            is_managed && !is_hidden(name) && !muted.iter().any(|one| *name == one.name)
         });
         for (name, value) in live.into_iter().flatten() {
-            held.insert(name.clone(), vec![value.clone()]);
+            held.insert(*name, vec![value.clone()]);
         }
         held
     }

@@ -205,14 +205,13 @@ impl Draft {
             true => AppliedRoom::never(),
             false => before.about(live),
         };
-        let is_hidden =
-            |name: &String| self.kept.contains_key(&**name) || self.inherited.contains(&**name);
+        let is_hidden = |name: &str| self.kept.contains_key(name) || self.inherited.contains(name);
         let mut settings = stored(&self.settings, salt, &StoredSettings::new());
         settings.retain(|name, _| !is_hidden(name));
         let hidden = before.settings.iter().filter(|(name, _)| is_hidden(name));
-        settings.extend(hidden.map(|(name, value)| (name.clone(), value.clone())));
+        settings.extend(hidden.map(|(name, value)| (*name, value.clone())));
         let mut secrets = file.known_secrets();
-        secrets.retain(|name, _| !is_hidden(&(*name).to_owned()));
+        secrets.retain(|name, _| !is_hidden(name));
         let record = Record {
             settings,
             secrets,
@@ -432,7 +431,7 @@ mod tests {
         let claimed = AppliedRoom {
             claimed: true,
             id: Some("0ther".into()),
-            settings: [("recordRoom".to_owned(), true.into())].into(),
+            settings: [("recordRoom".into(), true.into())].into(),
             ..AppliedRoom::default()
         };
         let draft = Draft {
@@ -452,7 +451,7 @@ mod tests {
         );
         let expected = AppliedRoom {
             file: Some("rooms/a.yaml".to_owned()),
-            observed: [("enableChat".to_owned(), true.into())].into(),
+            observed: [("enableChat".into(), true.into())].into(),
             ..AppliedRoom::default()
         };
         assert_eq!(applied, expected);

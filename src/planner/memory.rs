@@ -16,7 +16,7 @@ use super::doubts::ARCHIVE;
 use super::state::AppliedRoom;
 use super::undeclared::is_settable;
 use crate::model::effect::Held;
-use crate::model::{LiveRoom, Run, Secrets, Stored, StoredSettings};
+use crate::model::{LiveRoom, Run, Secrets, Stored, StoredSettings, WireName};
 
 /// How a room stands once something was done to it.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ impl AppliedRoom {
             after.take_in(self, &shown, salt);
         } else {
             for name in self.possible().into_keys() {
-                shown.entry(name).or_insert(Stored::Null(()));
+                shown.get_or_insert_with(name, || Stored::Null(()));
             }
         }
         after.settle(self, Some(&shown), &StoredSettings::new());
@@ -77,7 +77,7 @@ impl AppliedRoom {
         for (name, sent) in &before.unconfirmed {
             let live = shown.get(name).filter(|live| sent.contains(live));
             if let Some(live) = live.filter(|live| before.overridden.get(name) != Some(*live)) {
-                self.settings.insert(name.clone(), live.clone());
+                self.settings.insert(*name, live.clone());
             }
         }
         self.rewrite(before, &Secrets::new(), salt);
@@ -103,7 +103,7 @@ impl AppliedRoom {
         after.settle(before, shown.as_ref(), &record.sent);
         if let Some(shown) = shown {
             let hidden = after.settings.keys();
-            let hidden = hidden.filter(|name| !shown.contains_key(*name)).cloned();
+            let hidden = hidden.filter(|name| !shown.contains_key(name)).cloned();
             after.unseen.extend(hidden.collect::<Vec<_>>());
         }
         after
@@ -127,37 +127,38 @@ impl AppliedRoom {
             self.unconfirmed.remove(ARCHIVE);
         }
         let known = before.possible();
-        let names: BTreeSet<&String> = known.keys().chain(sent.keys()).chain(seen).collect();
+        let names = known.keys().chain(sent.keys()).chain(seen).copied();
+        let names: BTreeSet<WireName> = names.collect();
         for name in names.into_iter().filter(|name| *name != ARCHIVE) {
-            let live = shown.and_then(|shown| shown.get(name));
-            let sure = live.or_else(|| sent.get(name));
-            let last = sure.or_else(|| before.last(name));
-            let managed = self.settings.get(name);
-            if let Some(chosen) = before.overridden.get(name)
+            let live = shown.and_then(|shown| shown.get(&name));
+            let sure = live.or_else(|| sent.get(&name));
+            let last = sure.or_else(|| before.last(&name));
+            let managed = self.settings.get(&name);
+            if let Some(chosen) = before.overridden.get(&name)
                 && live.is_none_or(|live| live == chosen)
                 && managed.is_some()
-                && managed == before.settings.get(name)
+                && managed == before.settings.get(&name)
             {
                 // Nobody saw otherwise since, and nothing else was asked for.
-                let overridden = self.overridden.entry(name.clone());
-                overridden.or_insert_with(|| chosen.clone());
+                let overridden = &mut self.overridden;
+                overridden.get_or_insert_with(name, || chosen.clone());
             }
-            let is_said = last == managed || last == self.overridden.get(name);
+            let is_said = last == managed || last == self.overridden.get(&name);
             match last.filter(|_| !is_said) {
-                Some(last) => self.observed.insert(name.clone(), last.clone()),
-                None => self.observed.remove(name),
+                Some(last) => self.observed.insert(name, last.clone()),
+                None => self.observed.remove(&name),
             };
             // A doubt says something only beside what was there before.
             let is_open = sure.is_none() && last.is_some();
-            let sent = self.unconfirmed.get(name).zip(last);
+            let sent = self.unconfirmed.get(&name).zip(last);
             let is_known = sent.is_some_and(|(sent, last)| sent.is_only(last));
             if !is_open || (managed.is_none() && is_known) {
-                self.unconfirmed.remove(name);
+                self.unconfirmed.remove(&name);
             }
             if live.is_some() {
-                self.unseen.remove(name);
+                self.unseen.remove(&name);
             } else if shown.is_some() && managed.is_none() {
-                self.unseen.insert(name.clone());
+                self.unseen.insert(name);
             }
         }
         self.unshown = (self.unshown || shown.is_some()) && !self.unconfirmed.is_empty();
@@ -176,10 +177,8 @@ impl AppliedRoom {
         let sent = sent.flat_map(|(name, sent)| sent.values().map(move |value| (name, value)));
         let known = self.observed.iter().chain(&self.overridden);
         for (name, value) in known.chain(&self.settings).chain(sent) {
-            possible
-                .entry(name.clone())
-                .or_default()
-                .push(value.clone());
+            let values = possible.get_or_insert_with(*name, Vec::new);
+            values.push(value.clone());
         }
         possible
     }
@@ -191,7 +190,7 @@ impl AppliedRoom {
         let names = self.observed.keys().chain(self.overridden.keys());
         let names = names.chain(self.settings.keys());
         let names = names.filter(|name| is_asked(name) && may_show(name));
-        let held = names.filter_map(|name| Some((name.clone(), vec![self.last(name)?.clone()])));
+        let held = names.filter_map(|name| Some((*name, vec![self.last(name)?.clone()])));
         held.collect()
     }
 }

@@ -176,7 +176,7 @@ impl Change {
     ) -> impl Iterator<Item = &'static str> {
         let spared = self.spared().map(|muted| muted.name);
         spared.filter(move |name| {
-            let live = shown.get(*name);
+            let live = shown.get(name);
             live.is_some_and(|live| self.is_accepted(name, applied, live, salt))
         })
     }
@@ -189,7 +189,7 @@ impl Change {
     ) -> Option<String> {
         let names = body
             .iter()
-            .filter(|(name, value)| self.settings.get(*name) != Some(value) && !was_moved(name));
+            .filter(|(name, value)| self.settings.get(name) != Some(value) && !was_moved(name));
         let names: Vec<&str> = names.map(|(name, _)| *name).collect();
         (!names.is_empty())
             .then(|| format!("left as it is there, since muted: {}", names.join(", ")))
@@ -228,7 +228,7 @@ pub(super) fn moving(
     let mut moving = body.clone();
     for one in muted {
         match (&one.live, one.fate) {
-            (Some(live), Fate::LeftAlone) => moving.insert(one.name.to_owned(), live.clone()),
+            (Some(live), Fate::LeftAlone) => moving.insert(one.name.into(), live.clone()),
             (_, Fate::ReadFirst) if !is_ours(one.name) => moving.remove(one.name),
             _ => None,
         };
@@ -252,6 +252,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
+    use crate::model::WireName;
     use crate::planner::testing::{applied, files, live, name, options, room_of, secret};
     use crate::planner::{Options, World, plan};
     use crate::tests::cases;
@@ -291,9 +292,9 @@ mod tests {
             ])]);
             let mut state = applied(&file(true, 1));
             let room = room_of(&mut state);
-            room.unseen.extend(hidden.then(|| SECRET.to_owned()));
+            room.unseen.extend(hidden.then(|| WireName::from(SECRET)));
             if chosen {
-                room.overridden.insert("maxParticipants".to_owned(), (-1).into());
+                room.overridden.insert("maxParticipants".into(), (-1).into());
             }
             let mut live = live(&Settings::from([("enableChat", true.into()), ("privacy", "private".into())]));
             let all = [("maxParticipants", people), (SECRET, hook)];

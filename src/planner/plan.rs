@@ -581,7 +581,7 @@ mod tests {
         let mut state = applied(&gone);
         // A first write that was not answered: the room may be one that somebody made by hand.
         let doubtful = AppliedRoom {
-            unconfirmed: [("privacy".to_owned(), "public".into())].into(),
+            unconfirmed: [("privacy".into(), "public".into())].into(),
             ..AppliedRoom::default()
         };
         state.rooms.insert(name("doubtful"), doubtful);
@@ -616,7 +616,7 @@ mod tests {
     fn an_unanswered_write_is_planned_again_even_if_the_file_moved_back() {
         let wanted = a(&[("privacy", "private".into())]);
         let mut state = applied(&wanted);
-        room_of(&mut state).unconfirmed = [("privacy".to_owned(), "public".into())].into();
+        room_of(&mut state).unconfirmed = [("privacy".into(), "public".into())].into();
         let plan = offline(&wanted, &state);
         let attribute = &plan.changes[0].attributes[0];
         assert_eq!(attribute.before, Some(Stored::from("public")));
@@ -789,7 +789,7 @@ mod tests {
             let mut state = applied(&room(before));
             let remembered = room_of(&mut state);
             let privacy = |open: bool| Stored::from(if open { "public" } else { "private" });
-            remembered.unconfirmed.extend(sent.map(|open| ("privacy".to_owned(), privacy(open).into())));
+            remembered.unconfirmed.extend(sent.map(|open| ("privacy".into(), privacy(open).into())));
             let wanted = room(after);
             let effects = |state: &State, world: Option<&World>| {
                 let plan = plan(&wanted, state, world, &options());
@@ -895,8 +895,8 @@ mod tests {
     fn another_room_under_the_name_has_no_memory() {
         let mut state = applied(&file(5));
         let room = room_of(&mut state);
-        room.overridden = [("maxParticipants".to_owned(), 7.into())].into();
-        room.observed = [("autoJoin".to_owned(), false.into())].into();
+        room.overridden = [("maxParticipants".into(), 7.into())].into();
+        room.observed = [("autoJoin".into(), false.into())].into();
         let mut world = shown(&file(7));
         let live = live_of(&mut world);
         live.settings.insert("autoJoin".into(), true.into());

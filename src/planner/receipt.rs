@@ -153,14 +153,14 @@ pub(crate) fn compare(sent: &StoredSettings, live: &StoredSettings) -> Compariso
     let mut comparison = Comparison::default();
     for (name, value) in sent {
         match live.get(name) {
-            None => comparison.unobservable.push(name.clone()),
+            None => comparison.unobservable.push(name.to_string()),
             // A service that keeps secrets to itself shows none, or a mask: it chose nothing by that.
             Some(Stored::Null(())) if value.is_secret() => {
-                comparison.unobservable.push(name.clone());
+                comparison.unobservable.push(name.to_string());
             }
             Some(got) if got == value => {}
             Some(got) => comparison.overridden.push(Override {
-                name: name.clone(),
+                name: name.to_string(),
                 sent: value.clone(),
                 got: got.clone(),
             }),
@@ -177,9 +177,7 @@ mod tests {
     fn equal_different_and_absent() {
         let settings = |settings: &[(&str, Stored)]| -> StoredSettings {
             let settings = settings.iter().cloned();
-            settings
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect()
+            settings.map(|(name, value)| (name.into(), value)).collect()
         };
         let sent = settings(&[
             ("enableChat", true.into()),

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::doubts::{ARCHIVE, Doubts};
 use super::world::Sighting;
+use crate::model::WireName;
 use crate::model::secret::SecretDigest;
+use crate::model::sorted::Sorted;
 use crate::model::unique::unique;
 use crate::model::{LiveRoom, NameRule, RoomName, Run, Stored, StoredSettings, Wanted};
 
@@ -63,14 +65,14 @@ pub(crate) struct AppliedRoom {
     /// may hold it until a look that shows the attribute, or a confirmed write of it, says otherwise.
     #[serde(
         default,
-        skip_serializing_if = "BTreeMap::is_empty",
+        skip_serializing_if = "Sorted::is_empty",
         deserialize_with = "unique"
     )]
     pub observed: StoredSettings,
     /// Values that the service chose over what was sent. Told once, and not sent again until the file moves.
     #[serde(
         default,
-        skip_serializing_if = "BTreeMap::is_empty",
+        skip_serializing_if = "Sorted::is_empty",
         deserialize_with = "unique"
     )]
     pub overridden: StoredSettings,
@@ -89,13 +91,14 @@ pub(crate) struct AppliedRoom {
     /// out.
     #[serde(
         default,
-        skip_serializing_if = "BTreeMap::is_empty",
+        skip_serializing_if = "Sorted::is_empty",
         deserialize_with = "unique"
     )]
     pub unconfirmed: Doubts,
     /// Attributes that the service did not report when the room was last written or read, nor at a later look.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub unseen: BTreeSet<String>,
+    #[schemars(with = "BTreeSet<String>")]
+    pub unseen: BTreeSet<WireName>,
     /// Whether a look was there since what is in `unconfirmed` was sent, and did not show it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unshown: bool,
@@ -103,10 +106,10 @@ pub(crate) struct AppliedRoom {
     /// set, another text is a change. Absent: a state that was written before there were any does not know.
     #[serde(
         default,
-        skip_serializing_if = "BTreeMap::is_empty",
+        skip_serializing_if = "Sorted::is_empty",
         deserialize_with = "unique"
     )]
-    pub written: BTreeMap<String, SecretDigest>,
+    pub written: Sorted<WireName, SecretDigest>,
 }
 
 fn ignored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
@@ -148,7 +151,7 @@ impl AppliedRoom {
     /// one to be seen before; else the service shows none in any case.
     pub(crate) fn shown(&self, live: &LiveRoom, salt: &str) -> StoredSettings {
         let mut shown = live.stored(salt);
-        let is_kept_back = |name: &String| {
+        let is_kept_back = |name: &str| {
             let kept = self.settings.get(name).or_else(|| self.observed.get(name));
             kept.is_some_and(Stored::is_secret) && self.unseen.contains(name)
         };
@@ -383,7 +386,7 @@ impl State {
             if before.asserted != after.asserted {
                 // Of no attribute: what was confirmed was not there before.
                 let any = Stored::Null(()).into();
-                before.unconfirmed.insert(String::new(), any);
+                before.unconfirmed.insert("".into(), any);
                 before.unshown = false;
             }
         }
@@ -430,11 +433,11 @@ mod tests {
     }
 
     fn settings(count: i64) -> StoredSettings {
-        [("maxParticipants".to_owned(), count.into())].into()
+        [("maxParticipants".into(), count.into())].into()
     }
 
     fn doubts(count: i64) -> Doubts {
-        [("maxParticipants".to_owned(), count.into())].into()
+        [("maxParticipants".into(), count.into())].into()
     }
 
     fn applied(count: i64) -> AppliedRoom {

@@ -139,11 +139,10 @@ mod tests {
             let room = room_of(&mut state);
             for (name, sides) in all {
                 if let Some(chosen) = sides.chosen {
-                    room.overridden.insert((*name).to_owned(), chosen.into());
+                    room.overridden.insert((*name).into(), chosen.into());
                 }
                 for sent in &sides.sent {
-                    let sending: StoredSettings =
-                        [((*name).to_owned(), Stored::from(*sent))].into();
+                    let sending: StoredSettings = [((*name).into(), Stored::from(*sent))].into();
                     let before = std::mem::take(&mut room.unconfirmed);
                     room.unconfirmed = crate::planner::doubts::with(before, &sending);
                 }
@@ -284,7 +283,7 @@ mod tests {
             let mut case = Case::new(&all);
             let room = room_of(&mut case.state);
             room.claimed = true;
-            room.observed.extend(observed.map(|n| ("numberOfParticipants".to_owned(), Stored::from(n))));
+            room.observed.extend(observed.map(|n| ("numberOfParticipants".into(), Stored::from(n))));
             live_of(&mut case.world).id = None;
             if !has_file {
                 case.wanted.clear();

@@ -46,7 +46,7 @@ impl<'a> RoomSides<'a> {
         let names = file.settings.keys().copied();
         Self {
             applied,
-            unknown: names.filter(|name| !wanted.contains_key(*name)).collect(),
+            unknown: names.filter(|name| !wanted.contains_key(name)).collect(),
             wanted: Cow::Owned(wanted),
             file: Some(file),
             live,
@@ -76,14 +76,14 @@ impl<'a> RoomSides<'a> {
         let known = self.wanted.keys().chain(applied.settings.keys());
         // What no look showed, and no file wants, was said once.
         let sent = applied.unconfirmed.keys();
-        let is_said = |name: &String| {
+        let is_said = |name: &str| {
             let is_seen = self.live.contains_key(name);
             applied.unshown && !is_seen && applied.observed.contains_key(name)
         };
         let sent = sent.filter(|name| is_settable(name) && !is_said(name));
         let names = known
             .chain(sent)
-            .map(String::as_str)
+            .map(|name| name.as_str())
             .chain(self.unknown.iter().copied());
         let mut names: Vec<&str> = names.collect();
         names.sort_unstable();
@@ -122,7 +122,7 @@ impl<'a> RoomSides<'a> {
             let Some(value) = sides.as_it_stands(&is_sendable)? else {
                 continue;
             };
-            let name = || sides.name.to_owned();
+            let name = || sides.name.into();
             standing.holds.insert(name(), value.clone());
             if let (Some(applied), _) = sides.applied()
                 && applied != value

@@ -6,7 +6,7 @@ use super::doubts::Doubts;
 use super::state::{AppliedRoom, Override, State};
 use crate::model::catalogue::attribute;
 use crate::model::effect::{Held, effects};
-use crate::model::{Effect, RoomName, Stored, StoredSettings, Wanted, WantedRoom};
+use crate::model::{Effect, RoomName, Stored, StoredSettings, Wanted, WantedRoom, WireName};
 
 /// An attribute that nobody declared and that moved since it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) fn differing(known: Held, shown: &StoredSettings) -> Vec<Undeclared> 
         (!values.contains(&live)).then(|| Undeclared {
             before: values.swap_remove(0),
             live,
-            name,
+            name: name.into(),
             perhaps_ours: false,
         })
     });
@@ -72,10 +72,10 @@ pub(super) fn moved(
     live: &StoredSettings,
 ) -> Vec<Undeclared> {
     let moved = applied.observed.iter().filter(|(name, seen)| {
-        let now = live.get(*name);
+        let now = live.get(name);
         let may_show = now.is_some() || !applied.unseen.contains(*name);
         // As it was seen, as nearly all are, it is not even copied.
-        now != Some(seen) && may_show && !applied.settings.contains_key(*name)
+        now != Some(seen) && may_show && !applied.settings.contains_key(name)
     });
     let is_wanted = |name: &str| wanted.is_some_and(|file| file.settings.contains_key(name));
     // What was sent without an answer arrived: it counts as applied, and what becomes of it is said.
@@ -84,7 +84,7 @@ pub(super) fn moved(
         sent.is_some_and(|(sent, live)| sent.contains(live))
     };
     let moved = moved.filter(|(name, _)| !is_wanted(name) && !has_arrived(name));
-    let moved = moved.map(|(name, seen)| (name.clone(), vec![seen.clone()]));
+    let moved = moved.map(|(name, seen)| (*name, vec![seen.clone()]));
     let mut moved = differing(moved.collect(), live);
     for one in &mut moved {
         one.perhaps_ours = applied.is_in_doubt();
@@ -147,10 +147,10 @@ impl Learned {
             false => Vec::new(),
         };
         let chosen = after.overridden.iter();
-        let chosen = chosen.filter(|(name, got)| saved.overridden.get(*name) != Some(got));
+        let chosen = chosen.filter(|(name, got)| saved.overridden.get(name) != Some(got));
         let overridden = chosen.filter_map(|(name, got)| {
             Some(Override {
-                name: name.clone(),
+                name: name.to_string(),
                 sent: after.settings.get(name)?.clone(),
                 got: got.clone(),
             })
@@ -169,19 +169,19 @@ fn moved_until(
     before: &AppliedRoom,
     file: Option<&WantedRoom>,
 ) -> Vec<Undeclared> {
-    let is_declared = |name: &String| {
-        let is_wanted = file.is_some_and(|file| file.settings.contains_key(name.as_str()));
+    let is_declared = |name: &str| {
+        let is_wanted = file.is_some_and(|file| file.settings.contains_key(name));
         is_wanted || after.settings.contains_key(name)
     };
     let seen = after.observed.iter();
     let seen = seen.map(|(name, live)| (name, live.clone()));
     let gone = after.unseen.difference(&before.unseen);
     let gone = gone.map(|name| (name, Stored::Null(())));
-    let all: BTreeMap<&String, Stored> = seen.chain(gone).collect();
+    let all: BTreeMap<&WireName, Stored> = seen.chain(gone).collect();
     let moved = all.into_iter().filter_map(|(name, live)| {
         let before = before.last(name).filter(|before| **before != live)?;
         (!is_declared(name)).then(|| Undeclared {
-            name: name.clone(),
+            name: name.to_string(),
             before: before.clone(),
             live,
             perhaps_ours: false,
@@ -203,7 +203,7 @@ fn effects_of_doubts(
     for (name, sent) in &after.settings {
         // Of what was out of sight or is new, what was sent is all that is known.
         if before.unseen.contains(name) || !may_hold.contains_key(name) {
-            may_hold.insert(name.clone(), vec![sent.clone()]);
+            may_hold.insert(*name, vec![sent.clone()]);
         }
     }
     // What was sent was judged then.
@@ -216,6 +216,6 @@ fn effects_of_doubts(
     let beside = moved
         .iter()
         .filter(|one| one.perhaps_ours && !was_sent(one));
-    made.extend(beside.map(|one| (one.name.clone(), one.live.clone())));
+    made.extend(beside.map(|one| (WireName::from(&one.name), one.live.clone())));
     effects_beside(&may_hold, made, |name| !after.unseen.contains(name), now)
 }

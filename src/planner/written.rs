@@ -40,11 +40,11 @@ impl AppliedRoom {
         let mut is_new = false;
         for (name, text) in &file.secrets {
             let value = file.settings.get(name).filter(|value| !value.is_unset());
-            if self.written.get(*name) == written(text, name, salt).as_ref() {
+            if self.written.get(name) == written(text, name, salt).as_ref() {
                 continue;
             }
             let value = value.and_then(|value| value.stored(salt, name, None));
-            if value.is_some() && value.as_ref() == self.settings.get(*name) {
+            if value.is_some() && value.as_ref() == self.settings.get(name) {
                 self.write(name, text, salt);
                 is_new = true;
             }
@@ -55,11 +55,11 @@ impl AppliedRoom {
     /// Takes over how `secrets` are written that were applied. Of any other, only what was not sent anew is as it was.
     pub(super) fn rewrite(&mut self, before: &Self, secrets: &Secrets, salt: &str) {
         let settings = &self.settings;
-        let is_kept = |name: &String| settings.get(name) == before.settings.get(name);
+        let is_kept = |name: &str| settings.get(name) == before.settings.get(name);
         self.written
             .retain(|name, _| is_kept(name) && settings.contains_key(name));
         for (name, text) in secrets {
-            if self.settings.contains_key(*name) {
+            if self.settings.contains_key(name) {
                 self.write(name, text, salt);
             }
         }
@@ -67,7 +67,7 @@ impl AppliedRoom {
 
     fn write(&mut self, name: &str, text: &Template, salt: &str) {
         match written(text, name, salt) {
-            Some(digest) => self.written.insert(name.to_owned(), digest),
+            Some(digest) => self.written.insert(name.into(), digest),
             None => self.written.remove(name),
         };
     }

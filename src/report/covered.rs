@@ -112,7 +112,7 @@ impl Review<'_> {
         let muted = self.muted.get(change.room.as_str());
         let stays = muted.into_iter().copied().flatten();
         let mut stays = stays.filter(|one| one.fate.stays());
-        let is_sent = |one: &MutedReport| change.settings.contains_key(&*one.name);
+        let is_sent = |one: &MutedReport| change.settings.contains_key(&one.name);
         change.seen.is_none() && stays.any(|one| is_sent(one) && !change.spares(&one.name))
     }
 }

@@ -56,7 +56,7 @@ impl ShowReport {
     pub(crate) fn new(room: &RoomName, wanted: &WantedRoom, origins: &RoomOrigins) -> Self {
         let attribute = |(name, value): (&&str, &Value)| ShownAttribute {
             secret: wanted.secrets.get(*name).map(Template::outline),
-            ..attribute(name, value, &wanted.file, origins.get(*name))
+            ..attribute(name, value, &wanted.file, origins.get(name))
         };
         Self {
             room: room.as_str().to_owned(),

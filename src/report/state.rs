@@ -137,7 +137,7 @@ impl StateShowReport {
             overridden: values(overridden),
             unconfirmed: sent(unconfirmed),
             observed: values(observed),
-            unseen: unseen.clone(),
+            unseen: unseen.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -145,13 +145,13 @@ impl StateShowReport {
 fn sent(doubts: &Doubts) -> BTreeMap<String, Vec<Json>> {
     doubts
         .iter()
-        .map(|(name, sent)| (name.clone(), sent.values().map(shown).collect()))
+        .map(|(name, sent)| (name.to_string(), sent.values().map(shown).collect()))
         .collect()
 }
 
 fn values(settings: &StoredSettings) -> BTreeMap<String, Json> {
     let settings = settings.iter();
     settings
-        .map(|(name, value)| (name.clone(), shown(value)))
+        .map(|(name, value)| (name.to_string(), shown(value)))
         .collect()
 }

@@ -65,7 +65,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         // What a mute accepts is reported, and no override of what the file says: nobody asked for that.
         let overridden = comparison.overridden.iter();
         let overridden = overridden.filter(|one| !self.is_left_alone(&one.name));
-        let overridden = overridden.map(|o| (o.name.clone(), o.got.clone()));
+        let overridden = overridden.map(|o| ((&o.name).into(), o.got.clone()));
         self.remember(self.applied(Some(&live), overridden.collect()))?;
         if !self.tally.sent_write {
             // Nothing was asked of the service now, so what it chose earlier is no news.
@@ -188,13 +188,18 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         let mut all = StoredSettings::new();
         for one in news {
             // Of what was out of sight or is new, what was sent is all that is known.
-            let is_known = self.action != Action::Create && !before.unseen.contains(&one.name);
+            let is_known =
+                self.action != Action::Create && !before.unseen.contains(one.name.as_str());
             if let Some(known) = self.known(before, &one.name).filter(|_| is_known) {
-                may_hold.insert(one.name.clone(), known);
+                may_hold.insert((&one.name).into(), known);
             }
-            all.insert(one.name.clone(), one.got.clone());
+            all.insert((&one.name).into(), one.got.clone());
         }
-        all.extend(moved.iter().map(|one| (one.name.clone(), one.live.clone())));
+        all.extend(
+            moved
+                .iter()
+                .map(|one| ((&one.name).into(), one.live.clone())),
+        );
         let is_shown = |name: &str| shown.contains_key(name);
         effects_beside(&may_hold, all, is_shown, self.crew.now)
     }
@@ -380,6 +385,6 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 fn held(values: &StoredSettings) -> Held {
     let values = values.iter();
     values
-        .map(|(name, value)| (name.clone(), vec![value.clone()]))
+        .map(|(name, value)| (*name, vec![value.clone()]))
         .collect()
 }

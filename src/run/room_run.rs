@@ -304,7 +304,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
         let before = self.before.about(live);
         let may_be_read = |name: &String| {
-            !before.unseen.contains(name)
+            !before.unseen.contains(name.as_str())
                 || !before.settings.contains_key(name)
                 || before.overridden.contains_key(name)
                 || self.read.contains_key(name)

@@ -166,7 +166,7 @@ mod tests {
         let mut state = state();
         let applied = state.rooms.get_mut(&room("stand-up")).unwrap();
         let settings = &mut applied.settings;
-        settings.insert("rtmpOutURL".to_owned(), remembered.unwrap());
+        settings.insert("rtmpOutURL".into(), remembered.unwrap());
         let text = render(&state);
         assert_eq!(
             text,

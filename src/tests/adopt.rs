@@ -211,10 +211,11 @@ fn here(texts: &[String], moved: &[(usize, usize, i64, bool)]) -> Option<Here> {
             panic!()
         };
         live.settings
-            .insert(attribute_name.to_owned(), value(attribute, number));
+            .insert(attribute_name.into(), value(attribute, number));
         let known = state.rooms.get_mut(&room).unwrap();
-        if is_edited && let Some(before) = known.settings.get_mut(attribute_name) {
-            *before = value(attribute, (number + 1) % 4).stored("lineage", attribute_name);
+        if is_edited && known.settings.contains_key(attribute_name) {
+            let before = value(attribute, (number + 1) % 4).stored("lineage", attribute_name);
+            known.settings.insert(attribute_name.into(), before);
         }
     }
     Some(Here { dir, state, world })

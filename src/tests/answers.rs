@@ -172,7 +172,7 @@ impl Known {
         };
         if self == Self::RoomInPart {
             let rooms = state.rooms.values_mut();
-            rooms.for_each(|room| room.unseen = ["maxParticipants".to_owned()].into());
+            rooms.for_each(|room| room.unseen = ["maxParticipants".into()].into());
         }
         state
     }
@@ -273,10 +273,10 @@ fn an_answer_that_agrees_takes_no_more_requests() {
 #[test]
 fn an_override_is_found_behind_an_answer_that_shows_less_and_is_kept_out_of_sight() {
     let mut state = Known::RoomInPart.state();
-    let overridden: StoredSettings = [("maxParticipants".to_owned(), 3.into())].into();
+    let overridden: StoredSettings = [("maxParticipants".into(), 3.into())].into();
     let room = state.rooms.values_mut().next().unwrap();
-    room.settings.insert("maxParticipants".to_owned(), 5.into());
-    room.settings.insert("privacy".to_owned(), "public".into());
+    room.settings.insert("maxParticipants".into(), 5.into());
+    room.settings.insert("privacy".into(), "public".into());
     room.overridden.clone_from(&overridden);
     let (receipt, log, state) = run(state, &[Kind::InPart, Kind::InPart]);
     assert_eq!((receipt.outcome, log.len()), (Outcome::Confirmed, 2));

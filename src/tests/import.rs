@@ -126,7 +126,7 @@ proptest! {
         let (parsed, _) = write(&first, &Wanted::new());
         let mut applied = first.applied(&before, AppliedRoom::never(), "rooms/a.yaml", WantedRoom::default(), "acme");
         // Some of it was never applied.
-        let names: Vec<String> = applied.settings.keys().cloned().collect();
+        let names: Vec<String> = applied.settings.keys().map(ToString::to_string).collect();
         let is_odd = |name: &str, bits: u64| names.iter().position(|one| one == name).is_some_and(|n| bits >> n & 1 == 1);
         applied.settings.retain(|name, _| !is_odd(name, bits));
         let inherits = |name: &str| is_odd(name, defaults) && name != "privacy";
@@ -153,7 +153,7 @@ proptest! {
             if is_shown || is_named {
                 continue;
             }
-            prop_assert_eq!(remembered.settings.get(*name), applied.settings.get(*name), "{}", name);
+            prop_assert_eq!(remembered.settings.get(name), applied.settings.get(name), "{}", name);
             if !stays {
                 prop_assert_eq!(after.wanted.settings.get(name), Some(value), "{}", name);
                 prop_assert_eq!(after.wanted.secrets.get(name), file.secrets.get(name));

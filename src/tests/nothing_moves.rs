@@ -10,7 +10,7 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::in_process::{Bench, options, quirks, wanted};
-use crate::model::{Effect, RoomName, StoredSettings, Wanted, WantedRoom};
+use crate::model::{Effect, RoomName, StoredSettings, Wanted, WantedRoom, WireName};
 use crate::planner::drift::{Evidence, drift};
 use crate::planner::import::{Known, draft};
 use crate::planner::limits::{Limits, refusals};
@@ -545,11 +545,14 @@ fn check_held(bench: &Bench, moved: &Moved) -> Result<(), TestCaseError> {
         let mut known = applied.held(None, &[], false);
         let beside = applied.observed.iter().chain(&applied.overridden);
         for (name, value) in beside {
-            known.entry(name.clone()).or_default().push(value.clone());
+            known
+                .get_or_insert_with(*name, Vec::new)
+                .push(value.clone());
         }
         for (name, sent) in &applied.unconfirmed {
             // It alone says nothing of what was there before.
-            if let Some(values) = known.get_mut(name) {
+            if known.contains_key(name) {
+                let values = known.get_or_insert_with(*name, Vec::new);
                 values.extend(sent.values().cloned());
             }
         }
@@ -557,7 +560,7 @@ fn check_held(bench: &Bench, moved: &Moved) -> Result<(), TestCaseError> {
         for (name, values) in known.iter().filter(|(name, _)| !is_moved(name)) {
             let values: Vec<Value> = values.iter().map(|value| json!(value)).collect();
             // What was never written is whatever the service shows instead.
-            let Some(real) = attributes.get(name) else {
+            let Some(real) = attributes.get(name.as_str()) else {
                 continue;
             };
             prop_assert!(
@@ -1301,11 +1304,11 @@ proptest! {
             prop_assert_eq!(told, other, "{:?}\n{:?}", receipt, sent);
             let told: BTreeSet<&str> = receipt.undeclared.iter().map(|one| one.name.as_str()).collect();
             // What is shown for the first time may have been there before.
-            for name in was.1.keys().map(String::as_str).filter(|name| is_settable(name)) {
-                let has_moved = !sent.contains_key(name) && was.1.get(name) != after.1.get(name);
-                prop_assert!(unseen.contains(name) || told.contains(name) == has_moved, "{name}: {receipt:?}\n{was:?} -> {after:?}");
+            for name in was.1.keys().filter(|name| is_settable(name)) {
+                let has_moved = !sent.contains_key(name.as_str()) && was.1.get(name) != after.1.get(name);
+                prop_assert!(unseen.contains(name.as_str()) || told.contains(name.as_str()) == has_moved, "{name}: {receipt:?}\n{was:?} -> {after:?}");
             }
-            let is_first = |name: &String| !was.1.contains_key(name) && !sent.contains_key(name);
+            let is_first = |name: &WireName| !was.1.contains_key(name) && !sent.contains_key(name.as_str());
             // What adopting it may do was judged as it was read.
             let is_ours = write.is_live || (receipt.action != Action::Adopt && unseen.is_empty());
             let is_sure = is_ours && !after.1.keys().any(is_first);
@@ -1403,7 +1406,7 @@ proptest! {
             }
             let known = bench.state.applied(&name("a")).clone();
             let made = super::in_process::plan_of(&file, &bench.state);
-            let is_declared = |name: &String| step.file.contains_key(name) || known.settings.contains_key(name);
+            let is_declared = |name: &WireName| step.file.contains_key(name.as_str()) || known.settings.contains_key(name);
             let is_open = known.is_confirmed() && known.unconfirmed.keys().any(is_declared);
             prop_assert!(!is_open || !made.is_empty(), "{known:?}");
             bench.limits.allowed = Effect::ALL.to_vec();

@@ -211,7 +211,7 @@ fn import_effects_plan_and_drift_agree_on_every_form() {
             if let Some(imported) = imported {
                 let mut stored = live.stored(salt);
                 let value = imported.stored(salt, attribute.name, None).unwrap();
-                stored.insert(attribute.name.to_owned(), value);
+                stored.insert(attribute.name.into(), value);
                 assert_eq!(of(live.stored(salt)), of(stored), "{told}");
             }
         }

@@ -24,7 +24,7 @@ pub(crate) fn state() -> State {
     state.lineage = "7f0c".into();
     let applied = AppliedRoom {
         id: Some("64c0ffee".into()),
-        settings: [("privacy".to_owned(), Stored::from("private"))].into(),
+        settings: [("privacy".into(), Stored::from("private"))].into(),
         ..AppliedRoom::default()
     };
     state.rooms.insert(room("stand-up"), applied);

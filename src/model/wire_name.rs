@@ -1,0 +1,123 @@
+//! The wire name of an attribute, kept once for all rooms that have it.
+
+use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Deref;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
+
+/// How the service calls an attribute, be it one that we know or not.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct WireName(&'static str);
+
+impl WireName {
+    pub(crate) fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl From<&str> for WireName {
+    fn from(name: &str) -> Self {
+        thread_local! {
+            /// Each is kept for good: they are as few as files, a state and answers name.
+            static KEPT: RefCell<HashSet<&'static str>> = RefCell::default();
+        }
+        KEPT.with_borrow_mut(|kept| match kept.get(name) {
+            Some(known) => Self(known),
+            None => {
+                let new: &'static str = Box::leak(name.into());
+                kept.insert(new);
+                Self(new)
+            }
+        })
+    }
+}
+
+impl From<&String> for WireName {
+    fn from(name: &String) -> Self {
+        name.as_str().into()
+    }
+}
+
+impl From<String> for WireName {
+    fn from(name: String) -> Self {
+        name.as_str().into()
+    }
+}
+
+impl From<WireName> for String {
+    fn from(name: WireName) -> Self {
+        name.0.to_owned()
+    }
+}
+
+impl Deref for WireName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0
+    }
+}
+
+impl Borrow<str> for WireName {
+    fn borrow(&self) -> &str {
+        self.0
+    }
+}
+
+impl PartialEq<str> for WireName {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for WireName {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+impl PartialEq<String> for WireName {
+    fn eq(&self, other: &String) -> bool {
+        self.0 == other
+    }
+}
+
+impl fmt::Display for WireName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}
+
+impl fmt::Debug for WireName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+impl Serialize for WireName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for WireName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = WireName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of an attribute")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<WireName, E> {
+                Ok(name.into())
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
