@@ -232,9 +232,9 @@ class Rooms:
         self.commit()
 
     def at_a_rate(self):
-        """The first 200 rooms, a GET and a POST each, at the rate above which the service refuses."""
+        """The first 1,000 rooms, a GET and a POST each, at the rate above which the service refuses."""
         url = self.simulate("--quirk", "rate-limit=50/s")
-        took, _, _ = run([self.options.program, "apply", "--yes", "--rooms", "rooms/region-000", "--state", "../paced.json", "--rate",
+        took, _, _ = run([self.options.program, "apply", "--yes", "--target", "*-000???", "--state", "../paced.json", "--rate",
                           "50/s", "--parallelism", "16", "--base-url", url, "--report-file", "../report.json"])
         receipts = json.loads(pathlib.Path("../report.json").read_text())["receipts"]
         sent = sum(receipt["attempts"] for receipt in receipts)

@@ -19,6 +19,9 @@ pub(crate) const MAX_TEXT: u64 = 256 * 1024;
 /// read within this limit is within the budget of memory, too.
 pub(crate) const MAX_DATA: u64 = 64 * 1024 * 1024;
 
+/// Largest state or journal, in bytes: those of a hundred thousand rooms.
+pub(crate) const MAX_STATE: u64 = 4 * MAX_DATA;
+
 /// Why a file is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unfit {
@@ -103,7 +106,9 @@ pub(crate) fn check_size(bytes: &[u8], limit: u64) -> Result<(), Unfit> {
     if bytes.len() as u64 > limit {
         return Err(Unfit::TooLarge(limit));
     }
-    match limit == MAX_DATA && !budget::fits(bytes, budget::MOST) {
+    // What people write is held to more by its readers.
+    let most = budget::MOST * (limit / MAX_DATA);
+    match most > 0 && !budget::fits(bytes, most) {
         true => Err(Unfit::TooMuch),
         false => Ok(()),
     }

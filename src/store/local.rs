@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::disk::crash_point::crash_point;
-use crate::disk::plain_file::{MAX_DATA, check_size, read_own};
+use crate::disk::plain_file::{MAX_STATE, check_size, read_own};
 use crate::disk::whole_file::{Way, create_parent, remove, write_whole};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
@@ -121,7 +121,7 @@ impl Lease for LocalLease {
             if place.is_replaced() {
                 return Err(StoreError::Replaced);
             }
-            check_size(state.as_bytes(), MAX_DATA)
+            check_size(state.as_bytes(), MAX_STATE)
                 .map_err(|unfit| place.unwritten(unfit.into()))?;
             let beside = place.beside("new");
             write_whole(&place.path, state.as_bytes(), Way::Alone(&beside))
@@ -144,7 +144,7 @@ impl Lease for LocalLease {
 
 /// The bytes of a file, if there is one.
 fn read(path: &Path, deed: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    match read_own(path, MAX_DATA) {
+    match read_own(path, MAX_STATE) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::file(deed, path, error)),
@@ -162,7 +162,7 @@ mod tests {
         let place = Local::new(&dir.path().join("state.json"));
         let (lease, _) = place.lock(&holder()).await.unwrap();
         lease.save("{}").await.unwrap();
-        for large in [" ".repeat(MAX_DATA as usize + 1), "[".repeat(1_000)] {
+        for large in [" ".repeat(MAX_STATE as usize + 1), "[".repeat(1_000)] {
             assert!(lease.save(&large).await.is_err());
         }
         assert_eq!(place.load().await.unwrap().state.unwrap(), b"{}");

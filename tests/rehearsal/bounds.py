@@ -261,7 +261,9 @@ def taken(program, case):
         said = None
         # Fifty times as many rooms are read where strangers propose them.
         most = SECONDS if is_product else SECONDS * SLOWER
-        if child.returncode not in codes or memory > MEMORY or seconds > most:
+        # A state may be that of a hundred thousand rooms.
+        room = 4 * MEMORY if path and path.startswith(".roomctl/state.json") else MEMORY
+        if child.returncode not in codes or memory > room or seconds > most:
             said = (place / "said").read_text(errors="replace")[:300]
             said = f"{what}: ended with {child.returncode}, {memory} KiB, {seconds:.1f} s: {said}"
         return what.split(":")[0], memory, seconds, said
