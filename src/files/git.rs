@@ -459,6 +459,15 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn an_object_is_called_after_what_it_holds() {
+        let id = "d670460b4b4aece5915caf5c68d12f560a9fe3e4";
+        assert!(is_kept_in(id, b"test content\n"));
+        assert!(!is_kept_in(id, b"test content"));
+        let id = "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813";
+        assert!(is_kept_in(id, b""));
+    }
+
     /// Where a pipe is in the place of a file: its writer never comes.
     #[test]
     fn a_program_that_says_nothing_for_too_long_is_ended_and_does_not_stay() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::workspace::Workspace;
 use crate::disk::plain_file::{MAX_DATA, MAX_TEXT, read_own};
 use crate::files::context::Context;
+use crate::files::cores::on_cores;
 use crate::files::defaults;
 use crate::files::discover::as_typed;
 use crate::files::new_file;
@@ -17,7 +18,7 @@ use crate::model::policy::NOBODY;
 use crate::model::words::joined;
 use crate::model::{LiveRoom, RoomName, Value, Variables, Wanted, WantedRoom};
 use crate::planner::import::{Draft, Known, VariableNames, draft, stem};
-use crate::planner::{Event, Gone, Sighting, State, World, named_otherwise};
+use crate::planner::{AppliedRoom, Event, Gone, Sighting, State, World, named_otherwise};
 use crate::report::import::{Outcome, RoomReport};
 
 /// The schema that the first line of a file names, if it is beside the configuration.
@@ -52,6 +53,21 @@ struct Place {
     /// Whether that is to be replaced.
     replace: bool,
 }
+
+/// A room that can be imported, before its file is written.
+struct New {
+    place: Place,
+    /// What is to be written, unless it is there already.
+    text: Option<String>,
+    applied: AppliedRoom,
+    report: RoomReport,
+}
+
+/// How it ends for a room that is not imported, and why.
+type Refusal = (Outcome, String);
+
+/// How many files are written at once: each waits until the disk has it.
+const WRITERS: usize = 32;
 
 impl Import<'_> {
     /// The rooms to read, and those that are not to be imported whatever the service says.
@@ -126,8 +142,27 @@ impl Import<'_> {
     pub(crate) fn all(&self, world: &World, state: &mut State) -> Vec<RoomReport> {
         let files = [&self.loaded.wanted, self.elsewhere];
         let mut names = VariableNames::new(&self.workspace.env_prefix, files);
-        let mut one = |(room, sighting)| self.one(room, sighting, &mut names, state);
-        world.iter().map(&mut one).collect()
+        let rooms: Vec<(&RoomName, Result<New, Refusal>)> = world
+            .iter()
+            .map(|(room, sighting)| (room, self.one(room, sighting, &mut names, state)))
+            .collect();
+        let written = on_cores(WRITERS, &rooms, |(_, new)| self.write(new.as_ref().ok()?));
+        let reports = rooms
+            .into_iter()
+            .zip(written)
+            .map(|((room, new), unwritten)| {
+                let refusal = match (new, unwritten) {
+                    (Ok(new), None) => {
+                        let (room, applied) = (room.clone(), new.applied.into());
+                        state.record(Event::Applied { room, applied });
+                        return new.report;
+                    }
+                    (Ok(_), Some(why)) => (Outcome::Refused, why),
+                    (Err(refusal), _) => refusal,
+                };
+                self.not_imported(room, refusal)
+            });
+        reports.collect()
     }
 
     fn one(
@@ -135,23 +170,36 @@ impl Import<'_> {
         room: &RoomName,
         sighting: &Sighting,
         names: &mut VariableNames<'_>,
-        state: &mut State,
-    ) -> RoomReport {
-        let name = room.as_str();
-        let not_imported = |outcome, why: &str| RoomReport::not_imported(name, outcome, why);
-        let imported = match sighting {
-            Sighting::Unreadable(why) => return not_imported(Outcome::Unreadable, why),
-            Sighting::Absent(Gone::Archived) => Err("it is archived".to_owned()),
+        state: &State,
+    ) -> Result<New, Refusal> {
+        let why = match sighting {
+            Sighting::Unreadable(why) => return Err((Outcome::Unreadable, why.clone())),
+            Sighting::Absent(Gone::Archived) => "it is archived".to_owned(),
             Sighting::Absent(Gone::Missing) => {
-                Err("the service says that there is no such room".to_owned())
+                "the service says that there is no such room".to_owned()
             }
-            Sighting::Present(live) => self.import(room, live, names, state),
+            Sighting::Present(live) => match self.import(room, live, names, state) {
+                Ok(new) => return Ok(new),
+                Err(why) => why,
+            },
         };
-        match (imported, self.declared(room)) {
-            (Ok(report), _) => report,
-            (Err(_), Some(wanted)) => not_imported(Outcome::Skipped, &declared_by(wanted)),
-            (Err(why), None) => not_imported(Outcome::Refused, &why),
-        }
+        Err((Outcome::Refused, why))
+    }
+
+    fn not_imported(&self, room: &RoomName, (outcome, why): Refusal) -> RoomReport {
+        let (outcome, why) = match (outcome, self.declared(room)) {
+            (Outcome::Refused, Some(wanted)) => (Outcome::Skipped, declared_by(wanted)),
+            refused => (refused.0, why),
+        };
+        RoomReport::not_imported(room.as_str(), outcome, why)
+    }
+
+    /// Why its file cannot be written, if so.
+    fn write(&self, new: &New) -> Option<String> {
+        let New { place, text, .. } = new;
+        let text = text.as_ref()?;
+        let written = new_file::write(&self.workspace.rooms, &place.relative, text, place.replace);
+        written.err().map(|error| error.to_string())
     }
 
     /// The file of the room, if it has one that must not be replaced.
@@ -164,31 +212,29 @@ impl Import<'_> {
         room: &RoomName,
         live: &LiveRoom,
         names: &mut VariableNames<'_>,
-        state: &mut State,
-    ) -> Result<RoomReport, String> {
+        state: &State,
+    ) -> Result<New, String> {
         let known = self.known(room, state);
         let draft = draft(live, &known, self.workspace.now)?;
         let variables = draft.variables(room, names);
         let place = self.place(room)?;
         let (text, file) = self.text(room, &place, &draft, &variables)?;
         let taken_in = self.is_there(&place, &text);
-        if !taken_in {
-            new_file::write(&self.workspace.rooms, &place.relative, &text, place.replace)
-                .map_err(|error| error.to_string())?;
-        }
         let remembered = self.workspace.scope.place_of(&place.shown).into_owned();
         let applied = draft.applied(live, known.applied, &remembered, file, state.salt());
-        state.record(Event::Applied {
-            room: room.clone(),
-            applied: applied.into(),
-        });
-        Ok(RoomReport {
+        let report = RoomReport {
             room: room.as_str().to_owned(),
             outcome: Outcome::Imported,
             message: remarks(&draft, taken_in, self.is_added_to(&place, &draft)),
-            file: Some(place.shown),
+            file: Some(place.shown.clone()),
             variables: draft.refers_to(variables).into_iter().collect(),
             by_name: false,
+        };
+        Ok(New {
+            text: (!taken_in).then_some(text),
+            place,
+            applied,
+            report,
         })
     }
 
