@@ -50,9 +50,28 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
     let workspace = Workspace::new(global)?;
     let mut findings = Vec::new();
     let files = files(&workspace.rooms, &args.paths, &mut findings);
-    let mut changed: u64 = 0;
-    let mut unwritten = false;
-    let formatted = on_cores(all_cores(), &files, |path| formatted(path));
+    let (changed, any_unwritten) = format_all(&files, args, &mut findings, output);
+    let refused = Finding::any_error(&findings);
+    findings.sort();
+    let report = ValidateReport::new(files.len(), &findings);
+    output.note(&text::findings(&report, &text_of, MOST));
+    let number = files.len() as u64;
+    output.note(&text::format_summary(number, changed, args.check));
+    if any_unwritten {
+        return Ok(Exit::Unexpected);
+    }
+    Ok(exit(refused, changed > 0, args))
+}
+
+/// How many of `files` are not in their canonical form, or were not, and whether one could not be written.
+fn format_all(
+    files: &[PathBuf],
+    args: &FmtArgs,
+    findings: &mut Vec<Finding>,
+    output: &mut Output,
+) -> (u64, bool) {
+    let (mut changed, mut any_unwritten) = (0, false);
+    let formatted = on_cores(all_cores(), files, |path| formatted(path));
     for (path, (other, mut found)) in files.iter().zip(formatted) {
         findings.append(&mut found);
         if !args.check {
@@ -66,7 +85,7 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
         {
             // One that cannot be written keeps no other from its form.
             output.error(&failure);
-            unwritten = true;
+            any_unwritten = true;
             continue;
         }
         changed += 1;
@@ -76,16 +95,7 @@ pub(crate) fn run(global: &Global, args: &FmtArgs, output: &mut Output) -> Resul
             output.result(&text::format_diff(&file, &before, &after));
         }
     }
-    let refused = Finding::any_error(&findings);
-    findings.sort();
-    let report = ValidateReport::new(files.len(), &findings);
-    output.note(&text::findings(&report, &text_of, MOST));
-    let number = files.len() as u64;
-    output.note(&text::format_summary(number, changed, args.check));
-    if unwritten {
-        return Ok(Exit::Unexpected);
-    }
-    Ok(exit(refused, changed > 0, args))
+    (changed, any_unwritten)
 }
 
 /// The files below `paths`, or below the rooms directory. What else is in the way is for `validate` to report.

@@ -45,25 +45,8 @@ fn snapshot(
     let listed = git::files_at(rooms, commit)?;
     let (texts, mut unread) = texts(rooms, &listed)?;
     unread.extend(listed.unread);
-    // Which rooms are owned is a question about what the files say now.
-    let context = Context {
-        owns: None,
-        unmanaged: None,
-        ..*context
-    };
     let root = Path::new("base");
-    let paths = listed
-        .files
-        .keys()
-        .filter(|path| !unread.contains_key(*path));
-    let found = discover_listed(root, paths.map(|path| root.join(path)));
-    let text = |path: &Path| {
-        let within = path.strip_prefix(root).unwrap_or(path);
-        let bytes = texts.get(within).cloned().unwrap_or_default();
-        let fits = check_size(&bytes, MAX_TEXT).map_err(io::Error::from);
-        text_in(path, fits.map(|()| bytes))
-    };
-    let loaded = room_files::load_found([(root, found)].into_iter(), &context, &text, all_cores());
+    let loaded = load(root, &texts, context);
     let below = format!("{}/", as_typed(root));
     let within = |file: &str| file.strip_prefix(&below).unwrap_or_default().to_owned();
     let mut doubtful: BTreeSet<PathBuf> = unread.keys().map(|path| doubted(path)).collect();
@@ -84,15 +67,36 @@ fn snapshot(
     Ok((Snapshot { wanted, complete }, unread))
 }
 
+/// Reads the files as if they were below `root`.
+fn load(root: &Path, texts: &Texts, context: &Context<'_>) -> Loaded {
+    // Which rooms are owned is a question about what the files say now.
+    let context = Context {
+        owns: None,
+        unmanaged: None,
+        ..*context
+    };
+    let found = discover_listed(root, texts.keys().map(|path| root.join(path)));
+    let text = |path: &Path| {
+        let within = path.strip_prefix(root).unwrap_or(path);
+        let bytes = texts.get(within).cloned().unwrap_or_default();
+        let fits = check_size(&bytes, MAX_TEXT).map_err(io::Error::from);
+        text_in(path, fits.map(|()| bytes))
+    };
+    room_files::load_found([(root, found)].into_iter(), &context, &text, all_cores())
+}
+
+/// The bytes of files, by their path below the rooms directory.
+type Texts = BTreeMap<PathBuf, Vec<u8>>;
+
 /// The bytes of the files that could be read.
-fn texts(rooms: &Path, listed: &Listed) -> Result<(BTreeMap<PathBuf, Vec<u8>>, Unread), GitError> {
+fn texts(rooms: &Path, listed: &Listed) -> Result<(Texts, Unread), GitError> {
     let files: Vec<(&String, &String)> = listed.files.iter().collect();
     // Most are as they were then, and read many times faster than git could say them.
     let as_now = on_cores(all_cores(), &files, |(path, id)| {
         let bytes = read_here(&rooms.join(path), MAX_TEXT).ok()?;
         git::is_kept_in(id, &bytes).then_some(bytes)
     });
-    let (mut texts, mut others) = (BTreeMap::new(), BTreeMap::new());
+    let (mut texts, mut others) = (Texts::new(), BTreeMap::new());
     let mut unread = Unread::new();
     for ((path, id), bytes) in files.into_iter().zip(as_now) {
         match bytes {
