@@ -60,13 +60,16 @@ pub(crate) fn span(seconds: i64) -> String {
     joined(some, "").unwrap_or_else(|| "0s".to_owned())
 }
 
-/// A character that is not seen, is seen as another one, or acts: on a terminal, or on the order of what is read.
+/// A character that is not seen, is seen as another one, or acts: on a terminal, or on the order of what is read. That is all
+/// that Unicode lets a font ignore, and what it draws as a blank.
 pub(crate) fn is_unseen(c: char) -> bool {
     c.is_control()
         || (c.is_whitespace() && c != ' ')
-        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{2d7f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{1107f}' | '\u{13430}'..='\u{13446}' | '\u{16fe4}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// `text` with an escape for each such character.
@@ -123,4 +126,29 @@ pub(crate) fn shortened(text: &str) -> String {
         shown.push('…');
     }
     shown.replace("\\'", "'").replace("\\\"", "\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_unseen;
+
+    #[test]
+    fn nothing_that_a_font_may_ignore_is_shown_as_it_is() {
+        let ignorable = regex::Regex::new(r"^\p{Default_Ignorable_Code_Point}$").unwrap();
+        let mut every = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
+        let missed =
+            every.find(|c| ignorable.is_match(c.encode_utf8(&mut [0; 4])) && !is_unseen(*c));
+        assert_eq!(missed.map(|c| c.escape_unicode().to_string()), None);
+        for blank in [
+            '\u{2800}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{13441}',
+            '\u{16fe4}',
+            '\u{1d159}',
+            '\u{fffc}',
+        ] {
+            assert!(is_unseen(blank), "{}", blank.escape_unicode());
+        }
+    }
 }

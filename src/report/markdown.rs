@@ -27,7 +27,7 @@ enum Form {
     Full,
     Attributes,
     Rooms,
-    /// Rooms with an effect or a secret in groups, by what several of them have in common.
+    /// Rooms in groups, by what several of them have in common.
     Common,
     /// The same, by their effects alone.
     Effects,

@@ -1134,6 +1134,89 @@ def a_plan_that_was_undone(s):
     return refused(s, 4, "no reviewed plan has it")
 
 
+@attack("5, 11", "whoever approves or starts a run again", "the run of a merge that the default branch has undone meanwhile")
+def a_run_of_what_was_undone(s):
+    guarded(s)
+    pull = s.pull_request({"rooms/quick-2.yaml": PUBLIC})
+    s.hub.label(pull, "roomctl:allow/privacy-widened", "maintainer")
+    s.plan(pull)
+    merged = s.merge(pull)
+    git("-C", s.clone, "revert", "-m", "1", "--no-edit", merged)
+    s.push("main")
+    check(s.apply(merged) and "a later commit is on its way" in s.run.log(), s.run.log())
+    still_private(s)
+    check(s.apply(s.main()) and s.state("applied") == s.main(), s.run.log())
+    # What moves no room since, holds nothing up.
+    pull = s.pull_request({"rooms/quick-3.yaml": "maxParticipants: 14\n"})
+    merged = s.merge(pull)
+    s.straight_to_main({"README.md": "Rooms of others\n"})
+    check(s.apply(merged) and s.state("applied") == merged, s.run.log())
+    return "reviewed.py, which asks what the branch is by now"
+
+
+@attack("5", "somebody who may push", "the default branch, put back to what it was before something was applied")
+def a_branch_that_is_put_back(s):
+    before = s.main()
+    pull = s.pull_request({"rooms/quick-3.yaml": "maxParticipants: 15\n"})
+    applied = s.merge(pull)
+    check(s.apply(applied), s.runner.log)
+    git("-C", s.clone, "reset", "-q", "--hard", before)
+    s.push("main")
+    for inputs in ({}, {"allow": ""}):
+        check(s.apply(before, **inputs) is False, s.run.log())
+        stopped = refused(s, 4, "put back or rewritten")
+        check("docs/github.md" in told(s, "apply")["body"], told(s, "apply"))
+    check(s.drift() and "gone from the default branch" in told(s, "drift")["body"], told(s, "drift"))
+    # The way out.
+    git("-C", s.clone, "reset", "-q", "--hard", applied)
+    s.push("main")
+    pull = s.pull_request({}, also=lambda clone: git("-C", clone, "revert", "-m", "1", "--no-commit", applied))
+    check(s.apply(s.merge(pull)) and '"maxParticipants":15' not in s.room("quick-3"), s.run.log())
+    check(s.drift() and s.hub.issues[-1]["state"] == "closed", s.hub.issues[-1])
+    return stopped
+
+
+@attack("5", "a fork", "a room file that ends in capitals, and defaults: what is read after the merge, and not before it")
+def an_ending_in_capitals(s):
+    files = {"rooms/late.YAML": PUBLIC, "rooms/loud/_defaults.YML": "privacy: public\n", "rooms/loud/quiet.Yaml": "maxParticipants: 3\n"}
+    pull = s.pull_request(files)
+    check(s.commented and all(f"<code>{one}</code>" in reads(s, pull) for one in ("late", "quiet")), s.comment_of(pull))
+    check(reads(s, pull).count("privacy-widened") >= 2 or "2 rooms" in reads(s, pull), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) and s.room("late"), s.run.log())
+    return "proposed.py, which takes what roomctl takes: the comment has them"
+
+
+@attack("5, 13", "somebody who may push", "rooms or a state in another place than the workflows look")
+def a_place_that_nobody_looks_at(s):
+    config = (s.clone / "roomctl.yaml").read_text()
+    for line in ("rooms: meetings\n", "'state' : kept/state.json\n"):
+        before = s.main()
+        at = len(config.splitlines()) + 1
+        moved = s.straight_to_main({"roomctl.yaml": config + line, "meetings/tea.yaml": PUBLIC})
+        for ran in (lambda: s.apply(moved), lambda: s.apply(moved, allow="guard-weakened"), s.drift):
+            check(ran() is False, s.run.log())
+            where = refused(s, 3, f"line {at} of roomctl.yaml")
+        not_planned(s, s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 16\n"}), "not planned")
+        git("-C", s.clone, "checkout", "-q", "-f", "main")
+        git("-C", s.clone, "reset", "-q", "--hard", before)
+        s.push("main")
+    s.straight_to_main({"roomctl.yaml": config + "rooms: ./rooms # here\nstate: \".roomctl/state.json\"\n"})
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 16\n"})
+    check(s.commented and s.apply(s.merge(pull)), s.run.log())
+    return where
+
+
+@attack("1, 11", "a fork", "rooms without an effect, named so long that others are not shown")
+def rooms_behind_long_names(s):
+    decoys = {f"rooms/{'a' * 110}-{n:03}.yaml": f"maxParticipants: {n + 2}\n" for n in range(250)}
+    quiet = {"rooms/zz-late.yaml": "maxParticipants: 5\nnotBeforeUnixSec: 4000000000\n", "rooms/zz-open.yaml": "privacy: public\n"}
+    pull = s.pull_request({**decoys, **quiet})
+    check(s.commented and all(one in reads(s, pull) for one in ("zz-late", "zz-open", f"{'a' * 110}-249")), s.comment_of(pull)[-400:])
+    decoys = {f"rooms/{'a' * 110}-{n:03}.yaml": f"maxParticipants: {n + 2}\n" for n in range(700)}
+    pull = s.pull_request({**decoys, **quiet})
+    return not_planned(s, pull, "make several pull requests of it")
+
+
 @attack("2, 9", "a fork", "all that git reads of a directory and finds in this one: a repository in a repository, settings, hooks, submodules")
 def a_repository_in_the_repository(s):
     ran = s.work / "ran"
@@ -1300,7 +1383,7 @@ def a_room_among_many(s):
     pull = s.pull_request({**rooms, **hook, "rooms/many/zz.yaml": "maxParticipants: 5\n"})
     names = re.findall(r"\w+", re.sub("<.*?>", " ", s.comment_of(pull)))
     check(s.commented and {f"own{n:04}" for n in range(1200)} | {"zz"} <= set(names), s.comment_of(pull)[:900])
-    return "a report that leaves out no room with an effect or a secret"
+    return "a report that leaves out no room that it does something to"
 
 
 @attack("2, 11", "a fork", "what is weaker at the end of a long line, behind a comment, or one of many names")
@@ -1312,7 +1395,7 @@ def what_is_weaker_and_not_shown(s):
         ("unmanaged: [z]\n", ("z]", "a, b, c, d, e, f, g, z]"), "a, b, c, d, e, f, g"),
         ("owns: ['*']\n", ("['*']", "[a*, b*]"), "'a*', 'b*'"),
         ("protected: [aa, bb, cc]\n", ("[aa, bb, cc]", "[dd]"), "dd; no longer protected: aa, bb, cc"),
-        ("state: one.json\n", ("one", "two"), "`one.json` → `two.json`"),
+        ("state: .roomctl/state.json\n", (".roomctl/state", "two"), "`.roomctl/state.json` → `two.json`"),
         ("app: acme\n", ("acme", "other"), "`acme` → `other`"),
     ):
         there = config.replace("app: acme\n", "") if before.startswith("app") else config

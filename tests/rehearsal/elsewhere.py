@@ -74,7 +74,7 @@ class Place(loopback.Place):
 
     def __init__(self, program, work):
         super().__init__(program, work)
-        self.plain |= {"BRANCH": "roomctl-state", "RUNNER_TEMP": str(work)}
+        self.plain |= {"BRANCH": "roomctl-state", "RUNNER_TEMP": str(work), "CI_DEFAULT_BRANCH": "main", "BRANCH_NAME": "main"}
         (self.clone / "ci").mkdir()
         shutil.copy(ROOT / "docs/gitlab/note.py", self.clone / "ci")
         for script in ("state.sh", "alone.sh"):
@@ -90,6 +90,11 @@ class Place(loopback.Place):
         self.commit("Begin")
         self.write("rooms/notes.md", "What people plan is compared with what was there before.")
         self.base = self.commit("Notes")
+
+    def commit(self, message):
+        sha = super().commit(message)
+        git("-C", self.clone, "push", "-q", "-f", "origin", "HEAD:main")
+        return sha
 
     def configure(self, more=""):
         self.write("roomctl.yaml", f"app: acme\nbase_url: {self.service}\n{more}")
@@ -121,7 +126,7 @@ class Place(loopback.Place):
     def never_applied(self, review, apply, drift):
         """As long as no apply ended well: a guard goes, and another change is merged behind that."""
         kept, head = git("-C", self.origin, "rev-parse", "roomctl-state"), git("-C", self.clone, "rev-parse", "HEAD")
-        begun = (lambda: self.shell(f"bash ci/state.sh take && git push -q origin HEAD:main && git push -q -d {self.origin} roomctl-state"
+        begun = (lambda: self.shell(f"bash ci/state.sh take && git push -q -d {self.origin} roomctl-state"
                                     " && bash ci/state.sh first", {}), lambda: review() or apply() - 5)
         for number, begin in enumerate(begun):
             self.configure(GUARD)
@@ -152,6 +157,44 @@ class Place(loopback.Place):
         self.by_hand("tea", '{"maxParticipants": 5}')
         git("-C", self.clone, "revert", "--no-edit", "HEAD")
         check(drift() == 0 or not is_told(), f"undone, it is told no more: {self.said}")
+
+    def older(self, review, apply):
+        """Somebody starts what applies an older plan: when the branch is further, when something was applied since the plan
+        was made, and when neither is looked at."""
+        tip, kept = lambda sha: git("-C", self.origin, "update-ref", "refs/heads/main", sha), self.work / "kept"
+        self.configure(GUARD)
+        guarded = self.commit("Guarded")
+        check(review() == 0, self.said)
+        shutil.copytree(self.clone / "reports", kept / "guarded")
+        self.configure()
+        self.write("rooms/tea.yaml", ROOM.replace("private", "public"))
+        opened = self.commit("Open")
+        check(review() == 0 and "guard-weakened" not in self.said, self.said)
+        shutil.copytree(self.clone / "reports", kept / "open")
+
+        def started(sha, plan):
+            shutil.rmtree(self.clone / "reports")
+            shutil.copytree(kept / plan, self.clone / "reports")
+            git("-C", self.clone, "checkout", "-q", sha)
+            return apply()
+
+        check(started(guarded, "guarded") == 4 and "a later commit is on its way" in self.said, self.said)
+        tip(guarded)
+        check(started(guarded, "guarded") == 0 and self.branch()[1] == guarded, self.said)
+        tip(opened)
+        check(started(opened, "open") == 4 and "plan again" in self.said, self.said)
+        older = {"APPLIED": git("-C", self.clone, "rev-parse", f"{guarded}^"), "CODE": "0"}
+        check(self.shell("bash ci/state.sh take && bash ci/state.sh keep", older) == 0, self.said)
+        check(self.branch()[1] == guarded, "what was applied last is never put back")
+        tip(f"{guarded}^")
+        git("-C", self.clone, "checkout", "-q", f"{guarded}^")
+        check(review() == 0, self.said)
+        git("-C", self.clone, "checkout", "-q", f"{guarded}^")
+        check(apply() == 4 and "put back" in self.said, self.said)
+        tip(opened)
+        self.write("rooms/tea.yaml", ROOM)
+        self.commit("As before")
+        check(review() == 0 and "guard-weakened" in self.said and apply(ALLOW="guard-weakened") == 0, self.said)
 
     def shell(self, lines, more, options="-e"):
         """Runs lines in one shell, as a runner does. Gives out the exit code."""
@@ -189,9 +232,12 @@ def gitlab(program, work):
             (at,) = [n for n, line in enumerate(script) if line.startswith("roomctl apply")]
             script[at + 1:] = ["kill -KILL $$"]
         more |= {"CI_JOB_ID": str(place.job), "CI_COMMIT_SHA": git("-C", place.clone, "rev-parse", "HEAD")}
+        of_job = {"CI_BUILDS_DIR": str(work), **more}
+        more["RUNNER_TEMP"] = re.sub(r"\$(\w+)", lambda name: of_job[name[1]], jobs[".roomctl"]["variables"]["RUNNER_TEMP"])
         before = jobs[name].get("before_script", jobs[".roomctl"]["before_script"])
         code = place.shell("set -o pipefail\n" + "\n".join(before + script), more)
-        check(place.shell("\n".join(jobs[name].get("after_script", [])), more) == 0, place.said)
+        after = jobs[name].get("after_script", jobs[".roomctl"]["after_script"])
+        check(place.shell("\n".join(after), more) == 0 and not Path(more["RUNNER_TEMP"]).exists(), place.said)
         place.look()
         return code
 
@@ -238,6 +284,7 @@ def gitlab(program, work):
     place.by_hand("tea", '{"maxParticipants": 11}')
     check(run("apply", **SECRETS) in (0, 4), place.said)
     place.attack(lambda: run("review"), lambda **more: run("apply", **SECRETS, **more))
+    place.older(lambda: run("review"), lambda **more: run("apply", **SECRETS, **more))
     place.never_applied(lambda: run("review"), lambda: run("apply", **SECRETS), lambda: run("drift", **SECRETS))
     place.skipped(lambda: run("drift", **SECRETS))
     _, applied = place.branch()
@@ -284,6 +331,7 @@ def jenkins(program, work):
     place.by_hand("tea", '{"maxParticipants": 9}')
     check(run("Plan") == 0 and run("Drift") == 2, place.said)
     place.attack(lambda: run("Plan"), lambda **more: run("Apply", **more))
+    place.older(lambda: run("Plan"), lambda **more: run("Apply", **more))
     place.never_applied(lambda: run("Plan"), lambda: run("Apply"), lambda: run("Plan") or run("Drift"))
     place.skipped(lambda: run("Plan") or run("Drift"))
     place.write("rooms/cocoa.yaml", ROOM)

@@ -150,15 +150,19 @@ class Stage(Place):
         git("-C", self.clone, "clean", "-q", "-f", "-d", "-x")
         config = git("-C", self.clone, "show", f"{before}:roomctl.yaml") + "\n"
         known = git("-C", self.clone, "rev-list", f"{before}..main").split()
-        applied = self.state("applied")
-        git("-C", self.clone, "reset", "-q", "--hard", applied if applied in known else before)
+        applied, base = self.state("applied"), self.state("base")
+        # Nobody puts a branch back behind what a run went by; a run that left out a room leaves that to nobody else.
+        git("-C", self.clone, "reset", "-q", "--hard", base if base in known else before)
+        if base in known and base != applied:
+            git("-C", self.clone, "rm", "-r", "-q", "rooms")
+            git("-C", self.clone, "checkout", "-q", before, "--", "rooms")
         self.write("roomctl.yaml", config)
         git("-C", self.clone, "rm", "-r", "-q", "--ignore-unmatch", ".roomctl", ".gitattributes", "mutes.yaml")
         moved = git("-C", self.clone, "status", "--porcelain")
         if moved:
             self.commit("As it was, but for the rooms")
         self.push("main")
-        if moved and applied in known:
+        if moved and base in known and base == applied:
             # What was stronger is applied, and goes by hand.
             check(self.apply(self.main(), allow="guard-weakened"), self.runner.log)
 

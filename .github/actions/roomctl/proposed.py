@@ -105,7 +105,8 @@ def wanted(folder, commit, rooms):
         if mode != "100644":
             kind = {"120000": "a link", "160000": "a submodule", "100755": "executable"}.get(mode, "no regular file")
             raise Refused(f"{path} is {kind}")
-        if hidden or not path.endswith((".yaml", ".yml")):
+        # As src/files/discover.rs has it: what is read after the merge is planned before it.
+        if hidden or not path.lower().endswith((".yaml", ".yml")):
             continue
         if not length.isdigit() or int(length) > MOST_OF_ONE:
             raise Refused(f"{path} is larger than {MOST_OF_ONE} bytes")

@@ -220,11 +220,14 @@ def unapplied(arguments):
     """Puts the files of the base where a check reads them, and says what was merged since: it may have started no workflow,
     and then nobody was shown what it does, least of all to the guards and mutes that a check believes."""
     base, sha = arguments.base, arguments.sha
-    commits = []
-    if not contains(base, sha) and differs(base, sha):
+    commits, is_back = [], not contains(sha, base)
+    if not is_back and differs(base, sha):
         # What first parents do not lead to came with the last one.
         commits = merged_since(base, sha) or [sha]
     text = "<!-- roomctl:drift -->\n"
+    if is_back:
+        text += f"### Applied, and gone from the default branch\n\n{put_back(base)}.\n\n"
+        print(f"::warning title=roomctl::{put_back(base)}")
     if commits:
         text += "### Merged, and not applied\n\n" + "".join(map(moved_by, commits[-10:])) + NEXT
         print(f"::warning title=roomctl::{len(commits)} commits are merged and not applied, the last {commits[-1]}")
@@ -234,7 +237,11 @@ def unapplied(arguments):
         refuse(f"{base} cannot be checked out")
     os.chdir(arguments.into)
     as_committed(arguments.issue)
-    outputs(commit=base, merged=len(commits))
+    outputs(commit=base, merged=len(commits) + is_back)
+
+
+def put_back(applied):
+    return f"{applied} was applied, and is no longer in the history of the default branch, which was put back or rewritten: docs/github.md says the way out"
 
 
 def moved_by(commit):
@@ -259,10 +266,14 @@ def as_committed(issue):
         refuse("the checkout lacks files that are committed")
     for (path, blob), now in zip(blobs.items(), written):
         if blob != now:
-            why = f"the checkout wrote {plain(path)} otherwise than it is committed: see .gitattributes"
-            with open(issue, "a", encoding="utf-8") as opened_file:
-                opened_file.write(f"It stopped: {why}.\n\n")
-            refuse(why)
+            stop(f"the checkout wrote {plain(path)} otherwise than it is committed: see .gitattributes", issue)
+
+
+def stop(why, issue):
+    """Ends the run, and the issue says why."""
+    with open(issue, "a", encoding="utf-8") as opened_file:
+        opened_file.write(f"It stopped: {why}.\n\n")
+    refuse(why)
 
 
 def reviewed_plan(commit, branch):
@@ -350,16 +361,16 @@ def collect(arguments):
     branch = default_branch()
     if os.environ.get("GITHUB_REF") != f"refs/heads/{branch}":
         refuse("only the default branch is applied")
-    base, since = arguments.base, arguments.since
-    if base != arguments.sha and contains(base, arguments.sha):
-        print(f"a later commit is applied already: {base}")
+    base, since, head = arguments.base, arguments.since, arguments.head
+    explain([], arguments.issue)
+    for one in filter(None, (since, base)):
+        if not contains(head, one):
+            stop(put_back(one), arguments.issue)
+    later = later_than(arguments.sha, base, head)
+    if later:
+        print(f"::warning title=roomctl::{later}")
         outputs(done="yes")
         return
-    explain([], arguments.issue)
-    if since and not contains(arguments.sha, since):
-        refuse(f"{since} was applied last, and is not in the history of {arguments.sha}: that was rewritten")
-    if git("merge-base", base, arguments.sha)[0] != 0:
-        refuse(f"the guards of {base} count, which has nothing in common with {arguments.sha}: the history was rewritten")
     as_committed(arguments.issue)
     commits = merged_since(since, arguments.sha)
     if os.environ.get("GITHUB_EVENT_NAME") == "push" and not commits and not differs(since, arguments.sha):
@@ -392,6 +403,16 @@ def collect(arguments):
             with open(os.path.join(folder, f"{one['pull']['number']}.roomctl"), "xb") as file:
                 file.write(one["text"])
     outputs(plans=len(kept), args=f"{flags(allowed_for(kept, guarding))} {most_changes()}".strip())
+
+
+def later_than(sha, base, head):
+    """Why a commit is not applied any more, if it is not: what it did may have been undone since, and nobody has to look at
+    the run of an older one that waited for approval, or was started again."""
+    if base != sha and contains(base, sha):
+        return f"a later commit is applied already: {base}"
+    if not contains(head, sha) or differs(sha, head):
+        return f"a later commit is on its way: {head}"
+    return None
 
 
 def is_covered(commit, plans):
@@ -474,6 +495,7 @@ def main():
     for name, run in (("collect", collect), ("unapplied", unapplied)):
         one = commands.add_parser(name)
         one.add_argument("--since", default="")
+        one.add_argument("--head", default="")
         for option in ("--base", "--sha", "--into", "--issue"):
             one.add_argument(option, required=True)
         one.set_defaults(run=run)

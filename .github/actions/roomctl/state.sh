@@ -3,7 +3,8 @@
 # (`applied`), or the one whose files, guards, mutes and configuration count now (`base`): the last that a run went by, also
 # one that left out a room. The branch holds nothing else. It is read and written as objects: nothing of it is checked out.
 # What is kept began with what this job took: without that, whatever lies in the checkout is of somebody else. `first` begins
-# a branch with a state of yours.
+# a branch with a state of yours. `head REF` prints what a branch of the server is now, and `current REF BASE` ends with 4 when
+# what is checked out is not what is to be applied there, or its plan was made with another base than the one that counts.
 set -euo pipefail
 
 remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
@@ -28,10 +29,71 @@ fetch() {
   if [ -n "$listed" ]; then git -C "$repository" fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
 }
 
+# Ends the run where the configuration names other places than those that the pipeline goes by: it would look into none of
+# them, and all would seem well.
+is_laid_out() {
+  key=$'["\']?(rooms|state)["\']?[[:space:]]*:'
+  known=$'[[:space:]]*["\']?(\\./)*(rooms/?|\\.roomctl/state\\.json)["\']?[[:space:]]*(#.*)?$'
+  for config in roomctl.yaml roomctl.yml; do
+    [ -f "$config" ] || continue
+    line=$(tr -d '\r' < "$config" | grep -nE "^$key" | grep -vE "^[0-9]+:$key$known" | head -n 1 | cut -d : -f 1 || true)
+    [ -z "$line" ] || {
+      echo "::error file=$config,line=$line,title=state::line $line of $config names another place than rooms/ and .roomctl/state.json, where the pipeline looks: take that line away" >&2
+      exit 3
+    }
+  done
+}
+
 begin() {
+  is_laid_out
   rm -rf "$repository"
   git init -q --bare --template= "$repository"
   fetch "$taken"
+}
+
+# What the ref $1 is on the server now; its history is here, too.
+newest() {
+  git fetch -q --no-tags --no-recurse-submodules "$remote" "+$1:refs/roomctl/head"
+  git rev-parse refs/roomctl/head
+}
+
+is_before() {
+  git merge-base --is-ancestor "$1" "$2" 2> /dev/null
+}
+
+stale() {
+  echo "::error title=state::$1"
+  exit 4
+}
+
+current() {
+  base=$(base)
+  head=$(newest "$1")
+  is_before "$base" "$head" || stale "$base was applied, and $1 was put back behind it or rewritten: push it there again, and revert it"
+  is_before HEAD "$head" && git diff-tree -r --quiet HEAD "$head" -- rooms roomctl.yaml roomctl.yml mutes.yaml ||
+    stale "a later commit is on its way: $head"
+  [ "$base" = "$2" ] || stale "$base was applied since this plan was made: plan again"
+}
+
+# The commit that counts: the last one that a run went by. As long as there is none, the oldest with a configuration, with
+# rooms, or at all: nobody has seen what came later.
+base() {
+  begin
+  id=$(blob "$taken" base)
+  if [ -z "$id" ]; then id=$(blob "$taken" applied); fi
+  if [ -n "$id" ]; then commit_in "$id"; return; fi
+  [ "$(git rev-parse --is-shallow-repository)" = false ] || lost "the history is not all here: fetch it, too"
+  for paths in 'roomctl.yaml roomctl.yml' rooms .; do
+    # shellcheck disable=SC2086
+    oldest=$(git rev-list --first-parent HEAD -- $paths | tail -n 1)
+    if [ -n "$oldest" ]; then break; fi
+  done
+  echo "$oldest"
+}
+
+# The commit that is kept in a file of the branch.
+commit_in() {
+  git -C "$repository" cat-file blob "$1" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'
 }
 
 # What was taken: where it is, in which job, and from which commit.
@@ -81,7 +143,14 @@ tree() {
     id=$(blob "$1" "$file")
     # A room that is left out (5) leaves all the others as they are there, and under the guards there.
     case "$file ${CODE:-}${APPLIED:+ of a commit}" in
-      *' 0 of a commit' | 'base 5 of a commit') id=$(printf '%s\n' "$APPLIED" | git -C "$repository" hash-object -w --stdin) ;;
+      *' 0 of a commit' | 'base 5 of a commit')
+        # Only forward: what was forbidden since then counts, whoever starts an older run again.
+        if [ -z "$id" ] || is_before "$(commit_in "$id")" "$APPLIED"; then
+          id=$(printf '%s\n' "$APPLIED" | git -C "$repository" hash-object -w --stdin)
+        else
+          echo "::warning title=state::$APPLIED does not follow $(commit_in "$id"), which stays $file" >&2
+        fi
+        ;;
     esac
     if [ -n "$id" ]; then git -C "$repository" update-index --add --cacheinfo "100644,$id,$file"; fi
   done
@@ -133,25 +202,16 @@ case "$1" in
     what_was_taken > "$mark"
     keep
     ;;
-  applied | base)
+  applied)
     begin
-    id=$(blob "$taken" "$1")
-    if [ -z "$id" ]; then id=$(blob "$taken" applied); fi
-    if [ -n "$id" ]; then
-      git -C "$repository" cat-file blob "$id" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'
-    elif [ "$1" = base ]; then
-      # As long as there is none, the oldest with a configuration, with rooms, or at all: nobody has seen what came later.
-      [ "$(git rev-parse --is-shallow-repository)" = false ] || lost "the history is not all here: fetch it, too"
-      for paths in 'roomctl.yaml roomctl.yml' rooms .; do
-        # shellcheck disable=SC2086
-        oldest=$(git rev-list --first-parent HEAD -- $paths | tail -n 1)
-        if [ -n "$oldest" ]; then break; fi
-      done
-      echo "$oldest"
-    fi
+    id=$(blob "$taken" applied)
+    if [ -n "$id" ]; then commit_in "$id"; fi
     ;;
+  base) base ;;
+  head) newest "$2" ;;
+  current) current "$2" "$3" ;;
   *)
-    echo "take, keep, first, applied or base" >&2
+    echo "take, keep, first, applied, base, head or current" >&2
     exit 64
     ;;
 esac

@@ -66,7 +66,7 @@ pub(crate) fn shown(
 
 /// What nobody could see, nobody could object to.
 fn too_long() -> Failure {
-    let message = "not every weaker guard, room with an effect or a secret, and host fits in --max-bytes, and none of them may be left out";
+    let message = "not every weaker guard, room and host fits in --max-bytes, and none of them may be left out";
     Failure::new(Exit::Refused, message.to_owned())
         .hint("make it several changes, each with fewer of them, or allow more bytes")
 }

@@ -245,7 +245,8 @@ fn change_item(change: &ChangeReport, detail: Detail) -> Item {
     Item {
         file: change.file.clone(),
         line: change.line,
-        is_kept: !change.effects.is_empty() || attributes.any(|one| one.secret.is_some()),
+        // An orphan is left alone, whatever is known of it.
+        is_kept: change.action != Action::Orphan || attributes.any(|one| one.secret.is_some()),
         effects: change.effects.iter().map(|effect| effect.name()).collect(),
         causes: change.attributes.iter().map(|a| a.cause.name()).collect(),
         message: change.message.clone().or(why.map(str::to_owned)),
