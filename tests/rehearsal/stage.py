@@ -150,7 +150,10 @@ class Stage(Place):
         git("-C", self.clone, "clean", "-q", "-f", "-d", "-x")
         config = git("-C", self.clone, "show", f"{before}:roomctl.yaml") + "\n"
         known = git("-C", self.clone, "rev-list", f"{before}..main").split()
-        applied, base = self.state("applied"), self.state("base")
+        applied = base = self.state("applied")
+        # A branch of before has no base of its own.
+        if "base" in git("-C", self.origin, "ls-tree", "--name-only", "roomctl-state").split():
+            base = self.state("base")
         # Nobody puts a branch back behind what a run went by; a run that left out a room leaves that to nobody else.
         git("-C", self.clone, "reset", "-q", "--hard", base if base in known else before)
         if base in known and base != applied:
