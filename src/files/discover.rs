@@ -26,6 +26,11 @@ impl Found {
         self.findings.push(whole_file(path, rule, message, help));
     }
 
+    fn hidden(&mut self, path: &Path, message: &str) {
+        let help = "take the leading dot away if it is a room";
+        self.in_the_way(path, Rule::Hidden, message, help);
+    }
+
     fn too_deep(&mut self, dir: &Path) {
         let message = format!("this is more than {MOST_LEVELS} directories deep");
         self.in_the_way(dir, Rule::Directory, &message, "move it further up");
@@ -73,6 +78,13 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
             Ok(entries) => {
                 for (path, kind) in entries {
                     if kind.is_dir() && is_hidden(&path) {
+                        // What programs keep beside a repository is nobody's room.
+                        if !dir.join(".git").exists() && any_yaml(&path) {
+                            found.hidden(
+                                &path,
+                                "this directory is hidden by its name, and not read",
+                            );
+                        }
                         continue;
                     }
                     sort_out(&path, Some(kind), root, &mut found);
@@ -111,6 +123,10 @@ fn entries(dir: &Path) -> io::Result<Vec<(PathBuf, FileType)>> {
     fs::read_dir(dir)?
         .map(|found| found.and_then(entry))
         .collect()
+}
+
+fn any_yaml(dir: &Path) -> bool {
+    entries(dir).is_ok_and(|entries| entries.iter().any(|(path, _)| is_yaml(path)))
 }
 
 /// Defaults between the rooms directory and a root below it. Compared by where they really are: the user may
@@ -162,9 +178,7 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
     let is_yaml = is_yaml(path);
     if path != root && is_hidden(path) {
         if is_yaml {
-            let message = "this file is hidden by its name, and not read";
-            let help = "take the leading dot away if it is a room";
-            found.in_the_way(path, Rule::Hidden, message, help);
+            found.hidden(path, "this file is hidden by its name, and not read");
         }
     } else if kind.is_some_and(|kind| kind.is_symlink()) {
         let message = "this is a link, and links are not followed";

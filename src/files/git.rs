@@ -1,6 +1,6 @@
 //! Files as they were at a revision, by the `git` program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read, Write};
 #[cfg(unix)]
@@ -108,6 +108,25 @@ pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Listed, GitErro
         listed.unread.insert(String::new(), why);
     }
     Ok(listed)
+}
+
+/// What belongs below `directory` and is not on this disk: files that a sparse checkout leaves out, and submodules that
+/// nobody checked out. Nothing, where no repository says so.
+pub(crate) fn not_here(directory: &Path) -> Result<BTreeSet<String>, GitError> {
+    let listing = match run(directory, &["ls-files", "-t", "-s", "-z"]) {
+        Err(GitError::Missing(_) | GitError::Refused(_)) => return Ok(BTreeSet::new()),
+        listing => listing?,
+    };
+    // `TAG MODE ID STAGE\tPATH\0`.
+    let entries = listing.split(|byte| *byte == 0).filter_map(|entry| {
+        let entry = String::from_utf8_lossy(entry);
+        let (head, path) = entry.split_once('\t')?;
+        let inside = || std::fs::read_dir(directory.join(path));
+        let is_empty = || !inside().is_ok_and(|mut inside| inside.next().is_some());
+        let is_missing = head.starts_with("S ") || (head.contains(" 160000 ") && is_empty());
+        is_missing.then(|| path.to_owned())
+    });
+    Ok(entries.collect())
 }
 
 /// Whether git would keep `bytes` in the object `id`, as long as it keeps them as they are.

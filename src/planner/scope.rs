@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,8 @@ pub(crate) struct Scope {
     place: String,
     /// Whether the whole configured directory is looked at.
     pub whole: bool,
+    /// Files and directories below it that belong there and are not on this disk.
+    pub not_here: BTreeSet<String>,
     /// The rooms that are this configuration's. `None`: all.
     pub owns: Option<Globs>,
     /// The rooms that it leaves alone, unless they are managed after all.
@@ -289,7 +292,10 @@ impl Scope {
             return self.whole;
         };
         let is_hidden = |part: &str| part.starts_with('.') && part != "." && part != "..";
-        within(file, &self.place).is_some_and(|rest| !rest.split('/').any(is_hidden))
+        within(file, &self.place).is_some_and(|rest| {
+            let is_here = |above: &Path| !self.not_here.iter().any(|one| above == Path::new(one));
+            !rest.split('/').any(is_hidden) && Path::new(rest).ancestors().all(is_here)
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::common::Ran;
+use crate::explained::git;
 use crate::harness::Site;
 use crate::schemas::check;
 
@@ -491,6 +492,60 @@ fn import_and_the_state_know_the_files_where_they_do_not_look() {
         ran.stderr.contains("rooms/hr/payroll.yaml still names"),
         "{}",
         ran.stderr
+    );
+}
+
+/// The files of a team are in the repository, and not on this disk: a sparse checkout leaves them out, or their submodule is
+/// not checked out.
+#[test]
+fn what_was_not_checked_out_is_not_missed() {
+    for how in ["sparse", "submodule"] {
+        let site = two_teams();
+        git(&site, &["init", "-q"]);
+        git(&site, &["add", "-A", "rooms"]);
+        if how == "submodule" {
+            git(&site, &["rm", "-rq", "--cached", "rooms/hr"]);
+            fs::remove_dir_all(site.scratch.path("rooms/hr")).unwrap();
+            fs::create_dir(site.scratch.path("rooms/hr")).unwrap();
+            let id = "160000,d670460b4b4aece5915caf5c68d12f560a9fe3e4,rooms/hr";
+            git(&site, &["update-index", "--add", "--cacheinfo", id]);
+        }
+        git(&site, &["commit", "-qm", "rooms"]);
+        if how == "sparse" {
+            git(&site, &["sparse-checkout", "set", "--cone", "rooms/sales"]);
+        }
+        let ran = site.apply(&["--prune"]);
+        assert_eq!(
+            (ran.code, site.count("DELETE")),
+            (0, 0),
+            "{how}: {}",
+            ran.all()
+        );
+        assert_eq!(ran.json()["left_out"]["elsewhere"], 2, "{how}");
+        let drift = site.run(&["drift", "--format", "json"]);
+        assert_eq!(
+            drift.json()["left_out"]["elsewhere"],
+            2,
+            "{how}: {}",
+            drift.all()
+        );
+    }
+}
+
+/// Like a hidden file: nobody reads it, and that is said.
+#[test]
+fn a_hidden_directory_with_room_files_is_named() {
+    let site = two_teams();
+    fs::rename(
+        site.scratch.path("rooms/hr"),
+        site.scratch.path("rooms/.hr"),
+    )
+    .unwrap();
+    let ran = site.run(&["validate"]);
+    assert!(
+        ran.all().contains("rooms/.hr") && ran.all().contains("hidden"),
+        "{}",
+        ran.all()
     );
 }
 

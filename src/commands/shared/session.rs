@@ -19,8 +19,8 @@ use super::progress::Bar;
 use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
 use super::workspace::Workspace;
-use crate::files::mutes;
 use crate::files::room_files::Loaded;
+use crate::files::{git, mutes};
 use crate::model::words::count;
 use crate::model::{RoomName, Secret};
 use crate::planner::limits::{BaseGuard, Limits, Refusal};
@@ -195,6 +195,12 @@ impl Session {
         output: &Output,
     ) -> Result<Considered<'a>, Failure> {
         let elsewhere = elsewhere(&self.workspace, &files.wanted);
+        let mut known = state.rooms.keys();
+        let mut scope = scope.clone();
+        if known.any(|name| !files.wanted.contains_key(name)) {
+            scope.not_here = git::not_here(&self.workspace.rooms)
+                .map_err(|error| Failure::because(Exit::Unexpected, &error))?;
+        }
         let considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
         if scope.selection.is_empty() {
             return Ok(considered);
