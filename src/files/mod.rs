@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `discover` | which files below the rooms directory are room files and defaults; links are not followed |
 //! | `looked` | where that directory is: the configured one, or a part of it |
-//! | `git` | the files as they were at a revision |
+//! | `git`, `git_program` | the files as they were at a revision; the program that is asked |
 //! | `base` | what the files wanted at the base of a change |
 //! | `text_file` | the text of a file, within a limit |
 //! | `yaml` | YAML to a document with places, within limits; the only caller of the parser |
@@ -32,6 +32,7 @@ pub(crate) mod defaults;
 pub(crate) mod discover;
 pub(crate) mod entries;
 pub(crate) mod git;
+mod git_program;
 pub(crate) mod looked;
 pub(crate) mod mutes;
 pub(crate) mod new_file;
