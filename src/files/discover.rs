@@ -232,10 +232,29 @@ pub(crate) fn is_yaml(path: &Path) -> bool {
 
 /// Whether it could be taken for a room file, though it is none.
 fn is_meant(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    let name = name.to_string_lossy().to_ascii_lowercase();
+    meant(&path.to_string_lossy()).is_some()
+}
+
+/// What is in front of the ending of a file that could be taken for a room file.
+fn meant(path: &str) -> Option<&str> {
     let endings = ".json .jsonc .json5 .toml .yaml.txt .yml.txt .yaml.j2";
-    endings.split(' ').any(|ending| name.ends_with(ending))
+    let end = |ending: &str| path.len().checked_sub(ending.len());
+    let mut ends = endings.split(' ').filter_map(|one| Some((one, end(one)?)));
+    let is_there = |(ending, at): &(&str, usize)| {
+        path.get(*at..)
+            .is_some_and(|found| found.eq_ignore_ascii_case(ending))
+    };
+    ends.find(is_there).map(|(_, at)| &path[..at])
+}
+
+/// The paths of room files that may have become `path`, which is passed over: none of them is missed.
+pub(crate) fn may_have_been(path: &str) -> Vec<String> {
+    let (above, name) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
+    match (name.strip_prefix('.'), meant(path)) {
+        (Some(seen), _) => vec![format!("{above}{seen}")],
+        (None, Some(stem)) => vec![format!("{stem}.yaml"), format!("{stem}.yml")],
+        (None, None) => Vec::new(),
+    }
 }
 
 fn is_hidden(path: &Path) -> bool {

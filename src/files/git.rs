@@ -13,7 +13,7 @@ use crate::disk::plain_file::{MAX_TEXT, open_own};
 use crate::disk::whole_file::create_parent;
 use crate::files::discover::is_yaml;
 pub(crate) use crate::files::git_program::GitError;
-use crate::files::git_program::{Answers, Asked, FIRST, PATIENCE, ask, git, run};
+use crate::files::git_program::{Answers, Asked, FIRST, PATIENCE, Start, ask, git, run};
 use crate::model::digest::hex;
 
 /// The commit of a revision, and where the branch that is checked out left it.
@@ -80,7 +80,7 @@ pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitEr
 
 /// Which YAML files `directory` had at `commit`.
 pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Listed, GitError> {
-    let listing = run(directory, &["ls-tree", "-r", "-z", commit])?;
+    let listing = list(directory, &["ls-tree", "-r", commit], &[""])?;
     // What is hidden is not read in the rooms directory either.
     let seen = entries(&listing).filter(|entry| !entry.path.split('/').any(is_hidden));
     let mut listed = Listed::of(seen);
@@ -95,18 +95,18 @@ pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Listed, GitErro
 /// What belongs below `directory` and is not on this disk: files that a sparse checkout leaves out, and submodules that
 /// nobody checked out. Nothing, where no repository says so.
 pub(crate) fn not_here(directory: &Path) -> Result<BTreeSet<String>, GitError> {
-    let listing = match run(directory, &["ls-files", "-t", "-s", "-z"]) {
-        Err(GitError::Missing(_) | GitError::Refused(_)) => return Ok(BTreeSet::new()),
+    let listing = match list(directory, &["ls-files", "-t", "-s"], &[""]) {
+        Err(GitError::Missing(_)) => return Ok(BTreeSet::new()),
+        Err(GitError::Refused(_)) if !Start::of(directory).in_repository => Vec::new(),
         listing => listing?,
     };
-    // `TAG MODE ID STAGE\tPATH\0`.
-    let entries = listing.split(|byte| *byte == 0).filter_map(|entry| {
-        let entry = String::from_utf8_lossy(entry);
-        let (head, path) = entry.split_once('\t')?;
-        let inside = || std::fs::read_dir(directory.join(path));
+    let entries = listing.into_iter().filter_map(|(head, path)| {
+        // Its head is `TAG MODE ID STAGE`.
+        let path = String::from_utf8_lossy(&path).into_owned();
+        let inside = || std::fs::read_dir(directory.join(&path));
         let is_empty = || !inside().is_ok_and(|mut inside| inside.next().is_some());
         let is_missing = head.starts_with("S ") || (head.contains(" 160000 ") && is_empty());
-        is_missing.then(|| path.to_owned())
+        is_missing.then_some(path)
     });
     Ok(entries.collect())
 }
@@ -137,8 +137,7 @@ pub(crate) fn named_at(
         Err(GitError::Refused(_)) => return Ok(None),
         known => known?,
     };
-    let list = [&["ls-tree", "-z", commit, "--"], names].concat();
-    let listed = Listed::of(entries(&run(directory, &list)?));
+    let listed = Listed::of(entries(&list(directory, &["ls-tree", commit], names)?));
     let files = TempDir::new().map_err(GitError::Io)?;
     let mut unread = listed.unread;
     contents(directory, &listed.files, |path, content| {
@@ -169,7 +168,7 @@ impl Listed {
 /// Git keeps no empty directory, so a directory without an entry was not there. It may have had another name then:
 /// nothing is known of it as long as anything else in the repository could be one of its rooms.
 fn elsewhere(directory: &Path, commit: &str) -> Result<Option<String>, GitError> {
-    let listed = run(directory, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    let listed = list(directory, &["ls-tree", "-r", "--full-tree", commit], &[])?;
     let could_be_a_room = |path: &String| {
         let name = path.rsplit('/').next().unwrap_or_default();
         !is_hidden(name) && !name.starts_with("roomctl.") && !path.starts_with(".github/")
@@ -191,14 +190,44 @@ struct Entry {
     id: Result<String, &'static str>,
 }
 
-/// Reads `MODE KIND ID\tPATH\0`.
-fn entries(listed: &[u8]) -> impl Iterator<Item = Entry> {
-    listed.split(|byte| *byte == 0).filter_map(|entry| {
+/// What git lists of those of `names` that are in `directory`, an empty one for all of it: what it says of each, and its
+/// path below the directory. Without names, all of the repository.
+fn list(
+    directory: &Path,
+    what: &[&str],
+    names: &[&str],
+) -> Result<Vec<(String, Vec<u8>)>, GitError> {
+    let below = Start::of(directory).below;
+    let paths = names.iter().map(|name| {
+        let mut path = below.clone();
+        path.push(name);
+        path
+    });
+    let mut command = git(directory);
+    let command = command.args(what).args(["-z", "--"]);
+    let listed = ask(
+        command.args(paths.filter(|path| !path.is_empty())),
+        PATIENCE,
+    )?;
+    let below = below.as_encoded_bytes();
+    // `HEAD\tPATH\0`.
+    let entries = listed.split(|byte| *byte == 0).filter_map(|entry| {
         let tab = entry.iter().position(|byte| *byte == b'\t')?;
-        let head = String::from_utf8_lossy(&entry[..tab]);
-        // This is how the directory itself is called when it is a submodule.
-        let raw = entry[tab + 1..].strip_prefix(b"./");
-        let raw = raw.unwrap_or(&entry[tab + 1..]);
+        let (head, path) = (&entry[..tab], &entry[tab + 1..]);
+        // The directory itself, when it is a submodule, has no `/` behind it.
+        let path = match path.strip_prefix(below) {
+            Some(inside) => inside,
+            None if below.strip_suffix(b"/") == Some(path) => b"",
+            None => path,
+        };
+        Some((String::from_utf8_lossy(head).into_owned(), path.to_owned()))
+    });
+    Ok(entries.collect())
+}
+
+/// Reads `MODE KIND ID`, and the path behind it.
+fn entries(listed: &[(String, Vec<u8>)]) -> impl Iterator<Item = Entry> {
+    listed.iter().filter_map(|(head, raw)| {
         let path = String::from_utf8_lossy(raw).into_owned();
         let mut head = head.split(' ');
         let (mode, _kind, id) = (head.next()?, head.next()?, head.next()?);
@@ -207,7 +236,7 @@ fn entries(listed: &[u8]) -> impl Iterator<Item = Entry> {
             "160000" => Err("it is a submodule"),
             "120000" => Err("it is a link, and links are not followed"),
             _ if !is_yaml(Path::new(&path)) => return None,
-            _ if path.as_bytes() != raw => Err("its path is not UTF-8"),
+            _ if path.as_bytes() != *raw => Err("its path is not UTF-8"),
             _ if !Path::new(&path).components().all(is_inside) => Err("its path leads elsewhere"),
             _ => Ok(id.to_owned()),
         };

@@ -1,9 +1,10 @@
 //! The `git` program: what it is started with, how long it may say nothing, and that it ends when nobody listens any more.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 #[cfg(unix)]
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -26,11 +27,12 @@ pub(crate) enum GitError {
 
 /// What settings of the repository must not do: start programs. And a directory of the checkout that looks like a bare
 /// repository is none: a pull request can bring one, with settings and a history of its own.
-const HARMLESS: &str = "--no-pager -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null \
+const HARMLESS: &str = "--no-pager --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null \
     -c core.sshCommand=false -c protocol.allow=never";
 
-/// The program with nothing of our environment but what it needs to start and to find its settings: variables such
-/// as `GIT_DIR`, which a hook has, would lead it to another repository, and the key is none of its business.
+/// The program, for the repository that `directory` is in. With nothing of our environment but what it needs to start and
+/// to find its settings: variables such as `GIT_DIR`, which a hook has, would lead it to another repository, and the key
+/// is none of its business.
 pub(super) fn git(directory: &Path) -> Command {
     const NEEDED: &str =
         "PATH HOME XDG_CONFIG_HOME SYSTEMROOT PROGRAMDATA USERPROFILE HOMEDRIVE HOMEPATH";
@@ -38,7 +40,7 @@ pub(super) fn git(directory: &Path) -> Command {
     let needed = needed.filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut command = Command::new("git");
     command
-        .current_dir(directory)
+        .current_dir(Start::of(directory).place)
         .args(HARMLESS.split(' '))
         .env_clear()
         .envs(needed)
@@ -51,6 +53,38 @@ pub(super) fn git(directory: &Path) -> Command {
         .env("GIT_NO_REPLACE_OBJECTS", "1")
         .stdin(Stdio::null());
     command
+}
+
+/// Where git is started: beside the nearest `.git`, where it looks no further. A directory on the way there may look like
+/// a bare repository, since whoever writes the checkout can put such files into it, and git answers nothing from within.
+pub(super) struct Start {
+    place: PathBuf,
+    /// Whether there is one.
+    pub in_repository: bool,
+    /// The way back to the directory that is asked about, each part with a `/` behind it; empty if it is the same.
+    pub below: OsString,
+}
+
+impl Start {
+    pub(super) fn of(directory: &Path) -> Self {
+        let real = directory.canonicalize().unwrap_or_default();
+        let above = real.ancestors().position(|one| one.join(".git").exists());
+        let in_repository = above.is_some();
+        let above = above.unwrap_or(0);
+        let mut parts: Vec<_> = real.iter().rev().take(above).collect();
+        parts.reverse();
+        let mut below = OsString::new();
+        for part in parts {
+            below.push(part);
+            below.push("/");
+        }
+        let place = directory.join("../".repeat(above));
+        Self {
+            place,
+            in_repository,
+            below,
+        }
+    }
 }
 
 /// How long it may say nothing. The largest histories take seconds; without an end it waits for a pipe in the place of

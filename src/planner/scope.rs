@@ -115,7 +115,8 @@ pub(crate) struct Scope {
     place: String,
     /// Whether the whole configured directory is looked at.
     pub whole: bool,
-    /// Files and directories below it that belong there and are not on this disk.
+    /// Files and directories below it that belong there and are not read: they are not on this disk, or under a name that
+    /// is passed over. Empty: nobody knows of any.
     pub not_here: BTreeSet<String>,
     /// The rooms that are this configuration's. `None`: all.
     pub owns: Option<Globs>,
@@ -257,6 +258,11 @@ impl Scope {
             others,
             doubt,
         }
+    }
+
+    /// What of the path of a room file, as the user typed it, is below the directory.
+    pub(crate) fn below<'f>(&self, file: &'f str) -> Option<&'f str> {
+        within(file, &self.typed)
     }
 
     /// Those of `rooms` that the run is not about. With each comes what the state knows of it.

@@ -7,7 +7,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::common::Ran;
-use crate::explained::git;
+use crate::explained::{git, looks_like_a_repository};
 use crate::harness::Site;
 use crate::schemas::check;
 
@@ -496,10 +496,10 @@ fn import_and_the_state_know_the_files_where_they_do_not_look() {
 }
 
 /// The files of a team are in the repository, and not on this disk: a sparse checkout leaves them out, or their submodule is
-/// not checked out.
+/// not checked out. Or git does not say.
 #[test]
 fn what_was_not_checked_out_is_not_missed() {
-    for how in ["sparse", "submodule"] {
+    for how in ["sparse", "sparse, like a repository", "submodule", "broken"] {
         let site = two_teams();
         git(&site, &["init", "-q"]);
         git(&site, &["add", "-A", "rooms"]);
@@ -511,8 +511,16 @@ fn what_was_not_checked_out_is_not_missed() {
             git(&site, &["update-index", "--add", "--cacheinfo", id]);
         }
         git(&site, &["commit", "-qm", "rooms"]);
-        if how == "sparse" {
+        if how.starts_with("sparse") {
             git(&site, &["sparse-checkout", "set", "--cone", "rooms/sales"]);
+        }
+        if how.contains("like") {
+            looks_like_a_repository(&site, "rooms");
+        }
+        if how == "broken" {
+            fs::remove_dir_all(site.scratch.path("rooms/hr")).unwrap();
+            site.scratch
+                .write(".git/config", "[core]\n\trepositoryformatversion = 9\n");
         }
         let ran = site.apply(&["--prune"]);
         assert_eq!(
@@ -532,21 +540,26 @@ fn what_was_not_checked_out_is_not_missed() {
     }
 }
 
-/// Like a hidden file: nobody reads it, and that is said.
+/// Nobody reads what is hidden, or has another ending; that is said, and not taken for a wish.
 #[test]
-fn a_hidden_directory_with_room_files_is_named() {
-    let site = two_teams();
-    fs::rename(
-        site.scratch.path("rooms/hr"),
-        site.scratch.path("rooms/.hr"),
-    )
-    .unwrap();
-    let ran = site.run(&["validate"]);
-    assert!(
-        ran.all().contains("rooms/.hr") && ran.all().contains("hidden"),
-        "{}",
-        ran.all()
-    );
+fn what_is_passed_over_is_named_and_not_missed() {
+    for (from, to) in [
+        ("rooms/hr", "rooms/.hr"),
+        ("rooms/hr/payroll.yaml", "rooms/hr/.payroll.yaml"),
+        ("rooms/hr/payroll.yaml", "rooms/hr/payroll.json"),
+        ("rooms/hr/payroll.yaml", "rooms/hr/payroll.YAML.txt"),
+    ] {
+        let site = two_teams();
+        fs::rename(site.scratch.path(from), site.scratch.path(to)).unwrap();
+        let told = site.run(&["validate"]).all();
+        assert!(told.contains(to), "{told}");
+        let ran = site.apply(&["--prune", "--allow-empty"]);
+        let done = (ran.code, site.count("DELETE"));
+        assert_eq!(done, (0, 0), "{to}: {}", ran.all());
+        let elsewhere = &ran.json()["left_out"]["elsewhere"];
+        let expected = if from.ends_with("yaml") { 1 } else { 2 };
+        assert_eq!(*elsewhere, expected, "{to}: {}", ran.all());
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::Ran;
-use crate::explained::git;
+use crate::explained::{git, looks_like_a_repository};
 use crate::harness::Site;
 use crate::schemas::check;
 
@@ -95,6 +95,30 @@ fn a_change_that_only_weakens_the_guards_has_to_be_allowed_too() {
     for (allowed, code) in [(&[][..], 4), (&["--allow", "guard-weakened"], 0)] {
         let ran = apply(&site, allowed);
         assert_eq!((ran.code, site.count("PUT")), (code, 0), "{}", ran.all());
+    }
+}
+
+/// The configuration is in a directory below the repository's, which the change makes look like a repository of its own.
+#[test]
+fn a_directory_that_looks_like_a_repository_hides_no_weaker_guard() {
+    let site = branch("app: acme\n");
+    let config = "team/roomctl.yaml";
+    git(&site, &["checkout", "-q", "main"]);
+    site.scratch.write(config, BASE);
+    site.scratch
+        .write("team/rooms/tea.yaml", "privacy: private\n");
+    commit(&site, "team");
+    git(&site, &["checkout", "-q", "-b", "weaker"]);
+    site.scratch.write(config, "app: acme\n");
+    looks_like_a_repository(&site, "team");
+    looks_like_a_repository(&site, "team/rooms");
+    commit(&site, "weaker");
+    let ran = plan(&site, &["--config", config, "--format", "json"]);
+    let expected = ["guard.require_allow", "protected", "policies"];
+    let found = weakened(&ran);
+    for one in expected {
+        let is_told = |line: &String| line.starts_with(one) && line.ends_with("this-change");
+        assert!(found.iter().any(is_told), "{one}: {found:?}");
     }
 }
 

@@ -1238,8 +1238,12 @@ def a_repository_in_the_repository(s):
         git("-C", s.clone / "rooms", "-c", "safe.bareRepository=all", "status")
     check(ran.exists(), "it would do something")
     ran.unlink()
-    check(s.commented and s.apply(s.merge(pull)) and s.room("inside"), s.runner.log)
+    check(s.first and s.commented and s.apply(s.merge(pull)) and s.room("inside"), s.runner.log)
     check(s.drift() and s.adopt(), s.runner.log)
+    # Nor does it stand in the way of those that come after it, reviewed or not.
+    check(s.pull_request({"rooms/beside.yaml": "maxParticipants: 4\n"}) and s.first and s.commented, s.runner.log)
+    check(s.apply(s.straight_to_main({"rooms/beside.yaml": PUBLIC})) is False, s.runner.log)
+    refused(s, 4, "beside: no reviewed plan has it")
     check(not ran.exists(), "git ran what it found")
     modules = {".gitmodules": f'[submodule "m"]\n\tpath = m\n\turl = {s.work}\n\tupdate = "!{runs}"\n', "rooms/inside.yaml": "maxParticipants: 5\n"}
     where = not_planned(s, s.pull_request(modules), "which changes what a checkout writes")

@@ -19,10 +19,12 @@ use super::progress::Bar;
 use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
 use super::workspace::Workspace;
+use crate::files::discover::may_have_been;
+use crate::files::git::{self, GitError};
+use crate::files::mutes;
 use crate::files::room_files::Loaded;
-use crate::files::{git, mutes};
 use crate::model::words::count;
-use crate::model::{RoomName, Secret};
+use crate::model::{Finding, RoomName, Rule, Secret};
 use crate::planner::limits::{BaseGuard, Limits, Refusal};
 use crate::planner::mutes::Mute;
 use crate::planner::{
@@ -198,8 +200,7 @@ impl Session {
         let mut known = state.rooms.keys();
         let mut scope = scope.clone();
         if known.any(|name| !files.wanted.contains_key(name)) {
-            scope.not_here = git::not_here(&self.workspace.rooms)
-                .map_err(|error| Failure::because(Exit::Unexpected, &error))?;
+            scope.not_here = self.not_read(&files.findings, output)?;
         }
         let considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
         if scope.selection.is_empty() {
@@ -213,6 +214,26 @@ impl Session {
         let known = known.filter(|name| scope.planned.takes(name)).collect();
         selection::check(&scope.selection, &known, &considered.others, output)?;
         Ok(considered)
+    }
+
+    /// The files and directories below the one that is looked at that nobody read: a room of theirs is not missed.
+    fn not_read(&self, findings: &[Finding], output: &Output) -> Result<BTreeSet<String>, Failure> {
+        let Workspace { rooms, scope, .. } = &self.workspace;
+        let mut not_read = match git::not_here(rooms) {
+            Err(error @ GitError::Refused(_)) => {
+                let rooms = rooms.display();
+                output.note(&format!(
+                    "warning: no room of {rooms} is missed, since nothing says which files belong there: {error}\n"
+                ));
+                return Ok(BTreeSet::from([String::new()]));
+            }
+            found => found.map_err(|error| Failure::because(Exit::Unexpected, &error))?,
+        };
+        let passed_over = |finding: &&Finding| matches!(finding.rule, Rule::Hidden | Rule::Ignored);
+        let passed_over = findings.iter().filter(passed_over);
+        let passed_over = passed_over.filter_map(|finding| scope.below(&finding.file));
+        not_read.extend(passed_over.flat_map(may_have_been));
+        Ok(not_read)
     }
 
     /// Refuses to take the absence of files for a wish unless it is said to be one, and says what may look like it.
