@@ -31,12 +31,12 @@ use crate::model::words::count;
 use crate::planner::change::Unreadable;
 use crate::planner::limits::{BaseGuard, Limits, Refusal, refusals};
 use crate::planner::receipt::set_aside;
-use crate::planner::{Action, Narrowed, Options, Plan, Receipt, State};
+use crate::planner::{Action, Narrowed, Options, Plan, Receipt};
 use crate::report::PlanReport;
 use crate::report::apply::Summary;
 use crate::report::saved::SavedPlan;
 use crate::report::view::{self, Detail};
-use crate::report::{AllowedReport, ApplyReport, UndeclaredRoom, text};
+use crate::report::{AllowedReport, ApplyReport, StateId, UndeclaredRoom, text};
 use crate::run::apply::{Job, apply};
 use crate::service::stop::StopReason;
 
@@ -106,7 +106,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let options = session.options(intent.mode(), &limits);
     show_stale(&planned.narrowed, &files, &session, &options, output);
     if planned.narrowed.is_refused(args.partial) {
-        return refuse_stale(&session, &held.state, &planned.narrowed, args, output);
+        return refuse_stale(&session, &held, &planned.narrowed, args, output);
     }
     let mut skipped = saved_plan::skipped(&planned.narrowed);
     saved_plan::verify(planned.untrue)?;
@@ -114,21 +114,28 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let refusals = refusals(&plan, &limits);
     show(&plan, &files, &refusals, &session, args, output)?;
     skipped.extend(set_aside(&mut plan));
-    let (mut receipts, saved) = if plan.is_empty() && refusals.is_empty() {
-        (Vec::new(), held.save(moved).map_err(Failure::from))
+    let (mut receipts, moved) = if plan.is_empty() && refusals.is_empty() {
+        (Vec::new(), Ok(moved))
     } else {
         permit(&session, &plan, &refusals, args, output)?;
         carry_out(&session, &plan, &limits, (&mut held, moved), args, output)?
     };
     receipts.extend(plan.unreadable.iter().map(unread).chain(skipped));
     let closed = session.close();
-    // Whatever became of state and sandbox, the report comes first: it says what was done.
+    // Whatever becomes of state and sandbox, the report comes first: it says what was done, and until it is out the journal
+    // keeps that for the next run.
     let done = (&*receipts, &*others);
     let learned = held.learned(&files.wanted, session.workspace.now);
     let learned = UndeclaredRoom::learned(&learned, &receipts);
     let is_news = learned.iter().any(UndeclaredRoom::is_made);
-    let summary = print_end((&session, &held.state), done, learned, &plan, args, output)?;
-    saved?;
+    let due = held.due(moved.as_ref().ok().copied());
+    crash_point("report-due");
+    let summary = print_end((&session, due), done, learned, &plan, args, output)?;
+    crash_point("save-due");
+    held.save(moved?).map_err(|error| {
+        Failure::from(error)
+            .hint("every receipt is in the journal beside it; the next run takes them in")
+    })?;
     closed?;
     let exit = exit((summary, is_news), &receipts, &plan, &session, args);
     Ok(unless_left(exit, &others, output))
@@ -149,17 +156,24 @@ fn plan_now(
     // First, since no later run says it.
     let news = held.learned(&files.wanted, session.workspace.now);
     tell(&news, session.detail(), output);
-    held.save(true)?;
-    let limits = session.limits(&args.planning);
-    let mut refused = refused(&news, &limits, &session.workspace.scope).into_iter();
+    let mut refused = refused(&news, &session.limits(&args.planning)).into_iter();
     let Some(why) = refused.next() else {
+        held.save(true)?;
         return planned;
     };
     if let Ok(planned) = planned {
         let learned = UndeclaredRoom::learned(&news, &[]);
-        let (states, plan) = ((session, &held.state), &planned.narrowed.plan);
-        print_end(states, (&[], &[]), learned, plan, args, output)?;
+        let plan = &planned.narrowed.plan;
+        print_end(
+            (session, held.due(Some(true))),
+            (&[], &[]),
+            learned,
+            plan,
+            args,
+            output,
+        )?;
     }
+    held.save(true)?;
     // Once. Nothing else was judged, so that nothing may count as applied in part: guards that go count in the next run, too.
     Err(Failure::new(Exit::Refused, why).causes(refused).hint(
         "perhaps an earlier write did this, of which no report told the end; nothing was sent now, and the next run goes \
@@ -246,15 +260,21 @@ fn show_stale(
 /// Nothing of a saved plan is done when a part of it is stale, unless that was asked for.
 fn refuse_stale(
     session: &Session,
-    state: &State,
+    held: &Held<'_>,
     narrowed: &Narrowed,
     args: &ApplyArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let none = saved_plan::none_done(narrowed);
     let done = (&*none, &*narrowed.others);
-    let states = (session, state);
-    print_end(states, done, Vec::new(), &narrowed.plan, args, output)?;
+    print_end(
+        (session, held.due(None)),
+        done,
+        Vec::new(),
+        &narrowed.plan,
+        args,
+        output,
+    )?;
     Err(saved_plan::refused(narrowed))
 }
 
@@ -284,9 +304,9 @@ fn permit(
     })
 }
 
-/// Carries the plan out with every event in the journal, and saves what came of it, or had `moved` before.
+/// Carries the plan out with every event in the journal.
 ///
-/// Returns the receipts, and whether the state was saved.
+/// Returns the receipts, and whether the state moved by that or had `moved` before; or why it cannot be saved.
 fn carry_out(
     session: &Session,
     plan: &Plan,
@@ -294,7 +314,7 @@ fn carry_out(
     (held, moved): (&mut Held<'_>, bool),
     args: &ApplyArgs,
     output: &mut Output,
-) -> Result<(Vec<Receipt>, Result<(), Failure>), Failure> {
+) -> Result<(Vec<Receipt>, Result<bool, Failure>), Failure> {
     let service = session.service(&plan.app)?;
     let journal = match held.begin() {
         Ok(journal) => journal,
@@ -327,20 +347,13 @@ fn carry_out(
     );
     let receipts = session.workspace.runtime()?.block_on(applying);
     drop(progress);
-    let saved = if abandoned.get() {
+    if abandoned.get() {
         let left = Failure::new(Exit::Interrupted, "interrupted twice: left at once");
-        Err(left.hint("every receipt so far is in the journal; the next run takes them in"))
-    } else {
-        // All workers have ended, so this ends the journal.
-        drop(journal);
-        let changed = moved || held.state != before;
-        held.save(changed).map_err(|error| {
-            Failure::from(error)
-                .hint("every receipt is in the journal beside it; the next run takes them in")
-        })
-    };
-    crash_point("report-due");
-    Ok((receipts, saved))
+        let left = left.hint("every receipt so far is in the journal; the next run takes them in");
+        return Ok((receipts, Err(left)));
+    }
+    let moved = moved || held.state != before;
+    Ok((receipts, Ok(moved)))
 }
 
 /// Says beforehand that the rate is too low for the deadline.
@@ -371,7 +384,7 @@ fn unread(room: &Unreadable) -> Receipt {
 
 /// Prints what was done, and the rooms that a saved plan left out.
 fn print_end(
-    (session, state): (&Session, &State),
+    (session, state): (&Session, StateId),
     (receipts, others): (&[Receipt], &[RoomName]),
     undeclared: Vec<UndeclaredRoom>,
     plan: &Plan,
@@ -384,7 +397,7 @@ fn print_end(
         allowed: session.allowed.clone(),
         run: session.workspace.run.clone(),
         undeclared,
-        ..ApplyReport::new(state, receipts, stopped, plan.left_out)
+        ..ApplyReport::new(&plan.app, state, receipts, stopped, plan.left_out)
     };
     let summary = report.summary;
     print_report(report, &args.report, detail(session), output)?;

@@ -75,7 +75,7 @@ pub(crate) fn run(
     // They must be right: which rooms a broken file declares, nobody knows.
     let files = accept(load_any(workspace), &args.format.into(), output)?;
     let mut held = lock(workspace, output)?;
-    held.tell(workspace, &files.wanted, output);
+    let told = held.tell(workspace, &files.wanted, output);
     clean_up(workspace, &files);
     let (mut names, warning) = asked_for(&session, args, &held.state)?;
     let (mut rooms, left_out) = select(&mut names, &workspace.scope, &held.state, args, output)?;
@@ -119,6 +119,7 @@ pub(crate) fn run(
         refused,
         ..
     } = report.summary;
+    told?;
     Ok(Exit::of_taken(imported, unreadable, refused))
 }
 

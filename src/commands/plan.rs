@@ -110,7 +110,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     // Not of the saved plan: the next `apply` says it, whatever it applies.
     let news = news(&state, (saved, looked), &plan, (&files.wanted, &session));
     let limits = session.limits(&args.planning);
-    let stops = refused(&news, &limits, &session.workspace.scope);
+    let stops = refused(&news, &limits);
     report.add(UndeclaredRoom::learned(&news, &[]), stops);
     print_report(report, &args.report, session.detail(), output)?;
     leave((files, state, plan));

@@ -168,7 +168,7 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
     let mut held = store::lock(workspace, output)?;
     let old = find(&held.state, old)?.0.clone();
     let files = Files::read(workspace);
-    held.tell(workspace, &files.loaded.wanted, output);
+    let told = held.tell(workspace, &files.loaded.wanted, output);
     held.state
         .rename(&old, &new, workspace.configuration.names())?;
     held.save(true)?;
@@ -182,7 +182,7 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
             format!("no file names `{new}`: it is an orphan, which `apply --prune` archives");
         warn(output, &text);
     }
-    Ok(Exit::Done)
+    told.map(|()| Exit::Done)
 }
 
 fn forget(
@@ -207,7 +207,7 @@ fn forget(
         quoted.unwrap_or_default()
     );
     approve(yes, &question)?;
-    held.tell(workspace, &files.loaded.wanted, output);
+    let told = held.tell(workspace, &files.loaded.wanted, output);
     for room in &rooms {
         held.state.forget(room);
     }
@@ -216,7 +216,7 @@ fn forget(
         let left = "is forgotten, and left as it is on the service";
         output.result(&format!("`{room}` {left}.\n"));
     }
-    Ok(Exit::Done)
+    told.map(|()| Exit::Done)
 }
 
 fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit, Failure> {

@@ -4,7 +4,7 @@
 //! the wire or on the screen, so dying in each of them is dying everywhere. Release builds hold none of it.
 
 /// Every place, in the order in which a run comes to it first.
-pub const CRASH_POINTS: [&str; 27] = [
+pub const CRASH_POINTS: [&str; 28] = [
     "journal-due",
     "journal-created",
     "journal-header-written",
@@ -23,6 +23,8 @@ pub const CRASH_POINTS: [&str; 27] = [
     "receipt-recorded",
     "receipt-taken",
     "receipt-reported",
+    "report-due",
+    "save-due",
     "file-due",
     "file-created",
     "file-written",
@@ -31,7 +33,6 @@ pub const CRASH_POINTS: [&str; 27] = [
     "file-durable",
     "journal-removal-due",
     "journal-removed",
-    "report-due",
 ];
 
 /// The variable that names the place to die in: `receipt-due`, or `receipt-due#3` for the third time that a

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{AllowedReport, StateId, UndeclaredReport, UndeclaredRoom, shown};
 use crate::model::value::plain;
 use crate::model::{Effect, Run};
-use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt, State};
+use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -168,16 +168,17 @@ impl From<&Receipt> for ReceiptReport {
 }
 
 impl ApplyReport {
-    /// The report of a run that left `state`.
+    /// The report of a run that leaves `state`.
     pub(crate) fn new(
-        state: &State,
+        app: &str,
+        state: StateId,
         receipts: &[Receipt],
         stopped: Option<String>,
         left_out: LeftOut,
     ) -> Self {
         Self {
-            app: state.app.clone(),
-            state: StateId::new(&state.lineage, state.serial),
+            app: app.to_owned(),
+            state,
             summary: Summary::new(receipts),
             allowed: Vec::new(),
             left_out,

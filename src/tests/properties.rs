@@ -159,10 +159,13 @@ proptest! {
         bench.apply(&first);
         let blind = |files: &Wanted| -> Wanted {
             let mut files = files.clone();
-            for setting in files.values_mut().flat_map(|room| room.settings.iter_mut().map(|(_, setting)| setting)) {
-                if matches!(setting, Setting::Secret(_)) {
-                    *setting = Setting::Unset { variables: vec!["KEY".into()], no_url };
-                }
+            for room in files.values_mut() {
+                room.settings.retain(|_, setting| {
+                    if matches!(setting, Setting::Secret(_)) {
+                        *setting = Setting::Unset { variables: vec!["KEY".into()], no_url };
+                    }
+                    true
+                });
             }
             files
         };

@@ -7,17 +7,17 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::pipeline;
 use super::workspace::{Workspace, variable};
 use crate::model::words::count;
 use crate::model::{RoomName, Wanted};
+use crate::planner::State;
 use crate::planner::limits::{Limits, more_moved};
 use crate::planner::undeclared::{Learned, learned};
-use crate::planner::{Scope, State};
-use crate::report::UndeclaredRoom;
 use crate::report::view::{self, Detail};
+use crate::report::{StateId, UndeclaredRoom};
 use crate::store::error::StoreError;
 use crate::store::holder::Holder;
 use crate::store::port::Record;
@@ -72,11 +72,9 @@ pub(crate) fn tell(news: &News, detail: Detail, output: &Output) {
     }
 }
 
-/// What of it is not allowed, in the rooms that the run is about.
-pub(crate) fn refused(news: &News, limits: &Limits, scope: &Scope) -> Vec<String> {
-    let rooms = news.iter();
-    let rooms = rooms.filter(|(room, _)| scope.leaves_out(room.as_str()).is_none());
-    let why = rooms.filter_map(|(room, learned)| {
+/// What of it is not allowed. Whatever rooms a run is about: it takes in what another left, and no later one learns it.
+pub(crate) fn refused(news: &News, limits: &Limits) -> Vec<String> {
+    let why = news.iter().filter_map(|(room, learned)| {
         let why = limits.objections(room, &[], &learned.effects)?;
         Some(more_moved(room, &why))
     });
@@ -122,13 +120,23 @@ impl Held<'_> {
         self.told.learned(&self.state, wanted, now)
     }
 
-    /// Says what an unfinished run left, for a command that makes no report of it and takes it in.
-    pub(crate) fn tell(&self, workspace: &Workspace, wanted: &Wanted, output: &Output) {
+    /// Says what an unfinished run left, for a command that makes no report of it and takes it in. With what is not allowed
+    /// of it the command has to end, once it has done what it was asked for.
+    pub(crate) fn tell(
+        &self,
+        workspace: &Workspace,
+        wanted: &Wanted,
+        output: &Output,
+    ) -> Result<(), Failure> {
         let (news, detail) = (self.learned(wanted, workspace.now), Detail::default());
         tell(&news, detail, output);
-        for why in refused(&news, &workspace.limits(), &Scope::default()) {
-            output.note(&format!("warning: {why}\n"));
-        }
+        let mut refused = refused(&news, &workspace.limits()).into_iter();
+        let Some(why) = refused.next() else {
+            return Ok(());
+        };
+        Err(Failure::new(Exit::Refused, why).causes(refused).hint(
+            "perhaps an earlier write did this, of which no report told the end; what was asked for now is done",
+        ))
     }
 
     /// Begins the journal of a run, with what an unfinished one left saved before.
@@ -142,6 +150,13 @@ impl Held<'_> {
         if self.state.lineage.is_empty() {
             self.state.lineage = Uuid::new_v4().to_string();
         }
+    }
+
+    /// The state as a report names it before it is saved; `None`: it will not be.
+    pub(crate) fn due(&self, changed: Option<bool>) -> StateId {
+        let is_next = changed.is_some_and(|changed| changed || self.recovered);
+        let serial = self.state.serial.saturating_add(u64::from(is_next));
+        StateId::new(&self.state.lineage, serial)
     }
 
     /// Saves the state if this run `changed` it, or if an unfinished one did. Otherwise its file keeps its bytes.
