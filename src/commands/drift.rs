@@ -16,7 +16,7 @@ use super::shared::report_file;
 use super::shared::rooms::{accept, leave_out_known};
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
-use super::shared::store::{Told, tell};
+use super::shared::store::Told;
 use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_from;
@@ -25,10 +25,10 @@ use crate::model::{RoomName, Wanted};
 use crate::planner::drift::Evidence;
 use crate::planner::seen::Seen;
 use crate::planner::{Considered, Scope, Sighting, State, World, drift};
-use crate::report::drift::Summary;
+
 use crate::report::envelope::read;
 use crate::report::metrics::metrics;
-use crate::report::{DriftReport, json};
+use crate::report::{DriftReport, UndeclaredRoom, json};
 use crate::service::http::Http;
 use crate::service::observe::doubt_about;
 use crate::service::requests::Reader;
@@ -86,7 +86,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     let looking = look(&session, service, &state, args, output);
     let (loaded, considered, seen) = session.wait(&state.app, looking)??;
     session.close()?;
-    tell_news(recorded, (&state, &loaded.wanted), &session, output);
+    let untold = untold(recorded, (&state, &loaded.wanted), workspace.now);
     let drift = drift(&Evidence {
         wanted: &loaded.wanted,
         state: &considered.state,
@@ -99,6 +99,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     let before = seen_before(args, &state)?;
     let report = DriftReport {
         run: workspace.run.clone(),
+        undeclared: untold,
         ..DriftReport::new(
             &drift,
             &state,
@@ -110,7 +111,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         .traced(&drift, &state, &before)
     };
     let too_blind = report.too_blind();
-    let exit = exit(report.summary, too_blind.is_some(), args);
+    let exit = exit(&report, too_blind.is_some(), args);
     let seen_now = before.after(&drift, &state, workspace.now);
     let written = write_metrics(args, workspace.now, &report).and(write_seen(args, &seen_now));
     print_report(report, &args.report, session.detail(), output)?;
@@ -129,19 +130,17 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     Ok(exit)
 }
 
-/// Warns of what a run made that died: what it recorded, no look shows as moved any more.
-fn tell_news(
+/// What a run made that died: what it recorded, no look shows as moved any more.
+fn untold(
     (saved, looked): (Option<State>, Option<State>),
     (state, wanted): (&State, &Wanted),
-    session: &Session,
-    output: &Output,
-) {
+    now: i64,
+) -> Vec<UndeclaredRoom> {
     if saved.is_none() {
-        return;
+        return Vec::new();
     }
     let told = Told::new(saved, looked, state);
-    let news = told.learned(state, wanted, session.workspace.now);
-    tell(&news, session.detail(), output);
+    UndeclaredRoom::learned(&told.learned(state, wanted, now), &[])
 }
 
 fn begin(global: &Global, args: &DriftArgs) -> Result<Session, Failure> {
@@ -256,10 +255,13 @@ fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(),
     report_file::write(path, "metrics", &text)
 }
 
-fn exit(summary: Summary, too_blind: bool, args: &DriftArgs) -> Exit {
+fn exit(report: &DriftReport, too_blind: bool, args: &DriftArgs) -> Exit {
+    let summary = report.summary;
+    let differs =
+        summary.differences() > 0 || report.undeclared.iter().any(UndeclaredRoom::is_made);
     if summary.unreadable > 0 {
         Exit::Service
-    } else if too_blind || (summary.differences() > 0 && !args.exit_zero) {
+    } else if too_blind || (differs && !args.exit_zero) {
         Exit::Differences
     } else {
         Exit::Done

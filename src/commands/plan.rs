@@ -105,12 +105,15 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
         allowed: terms.allowed(),
         ..session.report(&plan, &files, &refusals, explained.as_ref())
     };
-    let exit = exit(&plan, &report, explained.as_ref(), args);
+    let mut exit = exit(&plan, &report, explained.as_ref(), args);
     save(&session, args, terms, (&plan, &files, &state), &report)?;
     // Not of the saved plan: the next `apply` says it, whatever it applies.
     let news = news(&state, (saved, looked), &plan, (&files.wanted, &session));
     let limits = session.limits(&args.planning);
     let stops = refused(&news, &limits);
+    if exit == Exit::Done && args.detailed_exitcode && !stops.is_empty() {
+        exit = Exit::Differences;
+    }
     report.add(UndeclaredRoom::learned(&news, &[]), stops);
     print_report(report, &args.report, session.detail(), output)?;
     leave((files, state, plan));

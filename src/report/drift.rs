@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{StateId, UndeclaredReport, shown_or_null};
+use super::{StateId, UndeclaredReport, UndeclaredRoom, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::value::plain;
 use crate::model::{Run, Stored};
@@ -35,6 +35,9 @@ pub(crate) struct DriftReport {
     pub idle_mutes: Vec<IdleMute>,
     /// What could not be found out about the account as a whole; null when there is nothing.
     pub warning: Option<String>,
+    /// What a run made that died before its report; absent when there is none. The next `apply` reports it, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undeclared: Vec<UndeclaredRoom>,
     /// The run that looked; absent when nobody says which.
     #[serde(default, skip_serializing_if = "Run::is_unknown")]
     pub run: Run,
@@ -200,6 +203,7 @@ impl DriftReport {
                 .map(|(at, idle)| idle_mute(&mutes[*at], *idle))
                 .collect(),
             warning,
+            undeclared: Vec::new(),
             run: Run::default(),
         }
     }

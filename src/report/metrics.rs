@@ -78,6 +78,7 @@ mod tests {
             rooms: Vec::new(),
             idle_mutes: Vec::new(),
             warning: None,
+            undeclared: Vec::new(),
             require_visible: None,
         }
     }

@@ -154,6 +154,8 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretF
             None => list(json.as_ref(), message, &filter),
             Some(room) => match json {
                 None if answer.body.is_empty() => not_shown(request, message()),
+                // Accepted, changed on the way, a part of it, or of several answers: whatever it shows, a read decides.
+                Some(_) if answer.status > 201 => not_shown(request, message()),
                 // A page of something in between, or half an answer: nobody said that anything was done.
                 None => End::Unknown(message()),
                 Some(ref json) => {
@@ -348,11 +350,28 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
     })
 }
 
-/// Whether it says itself that nothing was done, whatever its status and whatever else it shows.
+/// Whether it says itself that something was not done, whatever its status and whatever else it shows.
 fn fails(object: &Map<String, Json>) -> bool {
-    let is_error = |error: &Json| !error.is_null() && error != "" && flag_of(error) != Some(false);
+    let is_error = |error: &Json| match error {
+        Json::Null => false,
+        Json::Array(errors) => !errors.is_empty(),
+        error => error != "" && flag_of(error) != Some(false),
+    };
     let is_no = |success: &Json| !success.is_null() && !is_on(success);
-    object.get("success").is_some_and(is_no) || object.get("error").is_some_and(is_error)
+    let is_failure = |status: &Json| match status {
+        Json::String(text) => ["error", "fail"]
+            .iter()
+            .any(|no| text.to_lowercase().starts_with(no)),
+        status => status.as_u64().is_some_and(|status| status >= 400),
+    };
+    let any = |names: &[&str], says_no: &dyn Fn(&Json) -> bool| {
+        names
+            .iter()
+            .any(|name| object.get(*name).is_some_and(says_no))
+    };
+    any(&["success", "ok"], &is_no)
+        || any(&["error", "errors"], &is_error)
+        || any(&["status", "statusCode"], &is_failure)
 }
 
 fn is_missing(said: &[String]) -> bool {
@@ -518,10 +537,12 @@ mod tests {
 
     #[test]
     fn only_the_room_itself_is_success() {
-        assert!(matches!(
-            put(200, r#"{"roomName":"stand-up"}"#),
-            Try::Ended(End::Room(_))
-        ));
+        for body in [
+            r#"{"roomName":"stand-up"}"#,
+            r#"{"roomName":"stand-up","errors":[],"error":null,"status":"ok","ok":true,"statusCode":200}"#,
+        ] {
+            assert!(matches!(put(200, body), Try::Ended(End::Room(_))), "{body}");
+        }
         for body in [
             "<html>ok</html>",
             r#"{"roomName":"stand-"#,
@@ -551,6 +572,9 @@ mod tests {
             (200, r#"{"success":true}"#),
             (200, r#"{"success":true,"error":null}"#),
             (201, r#"{"roomName":7}"#),
+            (202, r#"{"roomName":"stand-up"}"#),
+            (206, r#"{"roomName":"stand-up"}"#),
+            (207, r#"{"roomName":"stand-up"}"#),
             (200, r#"[{"roomName":"stand-up"}]"#),
         ] {
             let end = put(status, body);
@@ -577,6 +601,14 @@ mod tests {
             r#""error":"true""#,
             r#""error":{}"#,
             r#""error":true"#,
+            r#""errors":["text"]"#,
+            r#""errors":[{"message":"text"}],"data":null"#,
+            r#""errors":{"privacy":"text"}"#,
+            r#""status":"Error""#,
+            r#""status":"failed""#,
+            r#""status":422"#,
+            r#""statusCode":"fail""#,
+            r#""ok":false"#,
             r#""message":"Room not found","success":true"#,
         ] {
             let body = format!(r#"{{{no},"roomName":"stand-up"}}"#);

@@ -490,10 +490,16 @@ fn what_stops_a_run_is_in_its_plan_and_in_its_report() {
         let plan = site.run(&[&["plan", "--live", "--format", "json"], &target[..]].concat());
         assert_eq!(plan.code, 0, "{}", plan.all());
         assert_eq!(plan.json()["undeclared"], made);
+        let careful = site.run(&[&["plan", "--detailed-exitcode"], &target[..]].concat());
+        assert_eq!(careful.code, 2, "{}", careful.all());
         let guard = plan.json()["guard"].to_string();
         assert!(guard.contains("billing-changed"), "{guard}");
-        let drift = site.run(&["drift"]);
-        assert!(drift.stderr.contains("billing-changed"), "{}", drift.all());
+        let drift = site.run(&["drift", "--format", "json"]);
+        assert_eq!(drift.code, 2, "{}", drift.all());
+        crate::schemas::check("drift", &drift.json());
+        assert_eq!(drift.json()["undeclared"], made);
+        let shown = site.run(&["drift", "--format", "markdown"]).stdout;
+        assert!(shown.contains("billing-changed"), "{shown}");
         let ran = site.apply(&[&["--live"], &target[..]].concat());
         assert_eq!(ran.code, 4, "{}", ran.all());
         assert_eq!(ran.json()["undeclared"], made);

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::{
     Detail, Item, Line, Names, Remark, Trace, View, Weight, against, count, counted, footer,
-    joined, left_out, said, value,
+    joined, left_out, said, undeclared, value,
 };
 use crate::model::words::printable_json;
 use crate::planner::drift::Checked;
@@ -206,7 +206,11 @@ fn remarks(report: &DriftReport, detail: Detail) -> Vec<Remark> {
         Remark::new(Weight::Notice, "Unmanaged", text)
     });
     let left_out = left_out(report.left_out);
-    let remarks = idle.chain(warning).chain(visible(report, detail));
+    let untold = undeclared(report.undeclared.iter(), detail);
+    let remarks = idle
+        .chain(warning)
+        .chain(untold)
+        .chain(visible(report, detail));
     let remarks = remarks.chain(unmanaged).chain(left_out);
     remarks.chain(footer(&report.run)).collect()
 }
@@ -246,6 +250,7 @@ mod tests {
             rooms,
             idle_mutes: Vec::new(),
             warning: None,
+            undeclared: Vec::new(),
             require_visible: None,
             run: Run::default(),
         }
