@@ -21,6 +21,8 @@ pub(crate) struct Layer {
     pub file: Arc<str>,
     /// Its keys, in the order of the file.
     pub entries: Vec<Entry>,
+    /// How many bytes of the file their values are.
+    size: u64,
     /// Whether anything is wrong with it, so that no room below it can be made.
     broken: bool,
 }
@@ -44,6 +46,7 @@ pub(crate) fn parse(file: &str, text: &str, prefix: &EnvPrefix) -> (Layer, Vec<F
     }
     let layer = Layer {
         file: file.into(),
+        size: entries.iter().map(|entry| entry.span.len() as u64).sum(),
         entries,
         broken,
     };
@@ -84,6 +87,16 @@ impl Defaults {
 
     pub(crate) fn broken(&self) -> bool {
         self.layers().any(|layer| layer.broken)
+    }
+
+    /// How many bytes of files a room has from them.
+    pub(crate) fn size(&self) -> u64 {
+        self.layers().map(|layer| layer.size).sum()
+    }
+
+    /// The file that most of it is from.
+    pub(crate) fn largest(&self) -> Option<&Layer> {
+        self.layers().max_by_key(|layer| layer.size)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Component, Path};
 use std::process::Stdio;
+use std::time::Duration;
 
 use ring::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use tempfile::TempDir;
@@ -80,7 +81,7 @@ pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitEr
 
 /// Which YAML files `directory` had at `commit`.
 pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Listed, GitError> {
-    let listing = list(directory, &["ls-tree", "-r", commit], &[""])?;
+    let listing = list(directory, &["ls-tree", "-r", commit], &[""], PATIENCE)?;
     // What is hidden is not read in the rooms directory either.
     let seen = entries(&listing).filter(|entry| !entry.path.split('/').any(is_hidden));
     let mut listed = Listed::of(seen);
@@ -95,7 +96,7 @@ pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Listed, GitErro
 /// What belongs below `directory` and is not on this disk: files that a sparse checkout leaves out, and submodules that
 /// nobody checked out. Nothing, where no repository says so.
 pub(crate) fn not_here(directory: &Path) -> Result<BTreeSet<String>, GitError> {
-    let listing = match list(directory, &["ls-files", "-t", "-s"], &[""]) {
+    let listing = match list(directory, &["ls-files", "-t", "-s"], &[""], FIRST) {
         Err(GitError::Missing(_)) => return Ok(BTreeSet::new()),
         Err(GitError::Refused(_)) if !Start::of(directory).in_repository => Vec::new(),
         listing => listing?,
@@ -137,7 +138,12 @@ pub(crate) fn named_at(
         Err(GitError::Refused(_)) => return Ok(None),
         known => known?,
     };
-    let listed = Listed::of(entries(&list(directory, &["ls-tree", commit], names)?));
+    let listed = Listed::of(entries(&list(
+        directory,
+        &["ls-tree", commit],
+        names,
+        PATIENCE,
+    )?));
     let files = TempDir::new().map_err(GitError::Io)?;
     let mut unread = listed.unread;
     contents(directory, &listed.files, |path, content| {
@@ -168,7 +174,12 @@ impl Listed {
 /// Git keeps no empty directory, so a directory without an entry was not there. It may have had another name then:
 /// nothing is known of it as long as anything else in the repository could be one of its rooms.
 fn elsewhere(directory: &Path, commit: &str) -> Result<Option<String>, GitError> {
-    let listed = list(directory, &["ls-tree", "-r", "--full-tree", commit], &[])?;
+    let listed = list(
+        directory,
+        &["ls-tree", "-r", "--full-tree", commit],
+        &[],
+        PATIENCE,
+    )?;
     let could_be_a_room = |path: &String| {
         let name = path.rsplit('/').next().unwrap_or_default();
         !is_hidden(name) && !name.starts_with("roomctl.") && !path.starts_with(".github/")
@@ -196,6 +207,7 @@ fn list(
     directory: &Path,
     what: &[&str],
     names: &[&str],
+    patience: Duration,
 ) -> Result<Vec<(String, Vec<u8>)>, GitError> {
     let below = Start::of(directory).below;
     let paths = names.iter().map(|name| {
@@ -207,7 +219,7 @@ fn list(
     let command = command.args(what).args(["-z", "--"]);
     let listed = ask(
         command.args(paths.filter(|path| !path.is_empty())),
-        PATIENCE,
+        patience,
     )?;
     let below = below.as_encoded_bytes();
     // `HEAD\tPATH\0`.

@@ -9,11 +9,15 @@ use std::sync::Arc;
 use crate::files::context::{Context, Policies};
 use crate::files::cores::{all_cores, on_cores};
 use crate::files::defaults::{self, Defaults, Layer};
-use crate::files::discover::{Found, as_typed, discover};
+use crate::files::discover::{Found, as_typed, discover, whole_file};
 use crate::files::room_file::{self, RoomFile};
 use crate::files::text_file::read_text;
 use crate::model::words::count;
 use crate::model::{EnvPrefix, Finding, NameRule, Origins, Place, Related, Rule, Wanted};
+
+/// Most bytes of defaults that are laid over rooms, over all of them and, where there are more of these, over each.
+const MOST_INHERITED: u64 = 32 * 1024 * 1024;
+const MOST_INHERITED_BY_EACH: u64 = 4 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
@@ -67,6 +71,11 @@ pub(crate) fn load_found<'a>(
         files.add(root, found, &mut findings);
     }
     files.sort();
+    if let Some(finding) = files.too_much() {
+        // Nothing of it becomes a room: that is what would take the memory.
+        findings.push(finding);
+        files.rooms.clear();
+    }
     let policies = Policies {
         rooms: files.rooms.len(),
         ..context.policies
@@ -139,6 +148,31 @@ impl<'a> Files<'a> {
             .sort_unstable_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
         self.rooms
             .dedup_by(|a, b| a.0.as_os_str() == b.0.as_os_str());
+    }
+
+    /// What a few lines come to that many rooms inherit: a change that is small may hold a check up for as long as all of
+    /// them take.
+    fn too_much(&self) -> Option<Finding> {
+        let rooms = self.rooms.len() as u64;
+        let all: u64 = self.rooms.iter().map(|(_, defaults)| defaults.size()).sum();
+        let most = MOST_INHERITED.max(rooms * MOST_INHERITED_BY_EACH);
+        let inherited = |defaults: &Defaults| defaults.largest().map(|layer| layer.file.clone());
+        let largest = self
+            .rooms
+            .iter()
+            .max_by_key(|(_, defaults)| defaults.size());
+        let file = inherited(&largest.filter(|_| all > most)?.1)?;
+        let [all, most] = [all, most].map(|bytes| bytes.div_ceil(1024 * 1024));
+        let message =
+            format!("the rooms inherit {all} MiB from defaults, and at most {most} MiB are read");
+        let help =
+            "shorten the longest value, or write it into the files of those rooms that need it";
+        Some(whole_file(
+            Path::new(&*file),
+            Rule::FileSize,
+            &message,
+            help,
+        ))
     }
 
     /// The defaults that hold in `dir`, which is `root` or below it. Kept in `chains`.
@@ -365,6 +399,37 @@ mod tests {
         let of = |levels| format!("{}a.yaml", "x/".repeat(levels));
         let dir = tree(&[(&of(32), "privacy: public"), (&of(33), "not: read")]);
         assert_eq!(rules(&dir), [("x".to_owned(), Rule::Directory)]);
+    }
+
+    /// A file of some kilobytes above many rooms is as much as all of them have of it. What is written in its comments, nobody has.
+    #[test]
+    fn what_rooms_inherit_has_an_end() {
+        let text = |length| {
+            format!(
+                "meetingEndedWebhook: https://a.example/{}\n",
+                "x".repeat(length)
+            )
+        };
+        for (length, comment, is_read) in [
+            (100, 200_000, true),
+            (200_000, 0, false),
+            (MOST_INHERITED as usize / 200 - 40, 0, true),
+        ] {
+            let defaults = format!("{}# {}\n", text(length), "x".repeat(comment));
+            let dir = tree(&[("_defaults.yaml", &defaults)]);
+            for number in 0..200 {
+                fs::write(
+                    dir.path().join(format!("{number}.yaml")),
+                    "privacy: private",
+                )
+                .unwrap();
+            }
+            let loaded = load(dir.path(), &[dir.path().to_owned()], &CONTEXT);
+            assert_eq!(loaded.wanted.len(), if is_read { 200 } else { 0 });
+            let is_it =
+                |one: &Finding| one.rule == Rule::FileSize && one.file.ends_with("_defaults.yaml");
+            assert_eq!(loaded.findings.iter().any(is_it), !is_read, "{length}");
+        }
     }
 
     #[test]

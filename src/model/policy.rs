@@ -3,8 +3,7 @@
 //! Whoever may propose a change may write one. So each is limited in length before it is parsed, its names are checked
 //! (`policy_names`), and its work and memory bounded (`policy_cost`), before anything is evaluated.
 
-use std::collections::{BTreeMap, HashMap};
-use std::iter;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
@@ -51,7 +50,8 @@ type Patterns = BTreeMap<String, (Regex, u64)>;
 #[derive(Debug)]
 pub(crate) struct Policy {
     config: PolicyConfig,
-    rooms: Globs,
+    /// Those of all policies, in their order, once all are there: they are held against a room at once.
+    rooms: Arc<Globs>,
     program: Program,
     /// Those of all policies, once all are there.
     patterns: Arc<Patterns>,
@@ -100,7 +100,11 @@ impl Ask for Vec<Policy> {
         let (sizes, mut left) = (question.sizes(), question.work);
         let mut violations = Vec::new();
         let mut context = None;
-        for policy in self.iter().filter(|policy| policy.is_about(&question.room)) {
+        let rooms = self.first().map(|policy| &policy.rooms);
+        let about = rooms.map(|rooms| rooms.matching(question.room.as_str()));
+        // Some more than once.
+        let about: BTreeSet<usize> = about.into_iter().flatten().collect();
+        for policy in about.into_iter().filter_map(|at| self.get(at)) {
             let answer = match policy.bound(sizes) {
                 Ok(work) if work > left => {
                     let why = "all policies together would take more work than there is for a room";
@@ -208,14 +212,16 @@ pub(crate) fn compile(configs: &[PolicyConfig]) -> Result<Vec<Policy>, PolicyErr
     Ok(together(policies, patterns))
 }
 
-/// All of them, each with the patterns of all. Errors come first: so many breaches of a room are told of, and no number of
-/// warnings may take the place of one.
+/// All of them, each with the rooms and patterns of all. Errors come first: so many breaches of a room are told of, and no
+/// number of warnings may take the place of one.
 fn together(mut policies: Vec<Policy>, patterns: Patterns) -> Vec<Policy> {
-    let patterns = Arc::new(patterns);
+    policies.sort_by_key(|policy| policy.config.severity != Severity::Error);
+    let rooms = policies.iter().map(|policy| policy.config.rooms.clone());
+    let (rooms, patterns) = (Arc::new(rooms.collect::<Globs>()), Arc::new(patterns));
     for policy in &mut policies {
+        policy.rooms = rooms.clone();
         policy.patterns = patterns.clone();
     }
-    policies.sort_by_key(|policy| policy.config.severity != Severity::Error);
     policies
 }
 
@@ -230,7 +236,7 @@ impl Policy {
         let patterns = patterns(program.expression()).map_err(wrong)?;
         let policy = Self {
             config: config.clone(),
-            rooms: iter::once(config.rooms.clone()).collect(),
+            rooms: Arc::default(),
             patterns: Arc::new(patterns),
             attributes: named(&config.expression),
             program,
@@ -258,10 +264,6 @@ impl Policy {
         };
         let work = policy_cost::work(self.program.expression(), sizes, &states)?;
         Ok(work.saturating_add(BASE))
-    }
-
-    fn is_about(&self, room: &RoomName) -> bool {
-        self.rooms.match_any(room.as_str())
     }
 
     /// What any policy reads of a room.

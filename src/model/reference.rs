@@ -129,7 +129,12 @@ pub(crate) enum ReferenceError {
         "the name in `${{env:NAME}}` has at most 255 letters, digits and `_`, and does not begin with a digit"
     )]
     Name,
+    #[error("one value has at most {MOST} references to variables")]
+    Many,
 }
+
+/// Most references in one value: each is looked up, and named in reports, for each room that has it.
+const MOST: usize = 8;
 
 /// As secret as the whole is: it cannot be printed either.
 #[derive(PartialEq)]
@@ -148,7 +153,14 @@ pub(crate) struct Template(Secret);
 impl Template {
     /// Reads a text as it stands in a file.
     pub(crate) fn parse(text: &str) -> Result<Self, ReferenceError> {
-        parts(text).map(|_| Self(Secret::new(text)))
+        let parts = parts(text)?;
+        let references = parts
+            .iter()
+            .filter(|part| matches!(part, Part::Variable(_)));
+        match references.count() > MOST {
+            true => Err(ReferenceError::Many),
+            false => Ok(Self(Secret::new(text))),
+        }
     }
 
     /// As it stands in the file. Part of it may be clear text.
@@ -411,6 +423,13 @@ mod tests {
             variable("X", "meetingJoinWebhook"),
             "X_MEETING_JOIN_WEBHOOK"
         );
+    }
+
+    #[test]
+    fn a_value_has_few_references() {
+        let read = |count: usize| Template::parse(&"${env:ROOM_A}".repeat(count));
+        assert!(read(MOST).is_ok());
+        assert_eq!(read(MOST + 1).unwrap_err(), ReferenceError::Many);
     }
 
     #[test]

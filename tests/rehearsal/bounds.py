@@ -176,6 +176,20 @@ def products():
         patterns = ",".join([f"'{one}'"] * count)
         for key in ("owns", "protected"):
             yield f"{key} of {name}", [f"app: acme\n{key}: [{patterns},'*']\n"]
+    for name, one in ("waits", "*a*b" * 14), ("names", "*"):
+        policies = [f"- {{id: p{n}, rooms: '{one}?{n}', expression: 'true', message: m}}\n" for n in range(500)]
+        yield f"policies of {name}", ["app: acme\npolicies:\n", *policies]
+
+
+def inherited():
+    """What each of the rooms has from one file above them."""
+    references = "".join(f"${{env:ROOM_{n:05}}}" for n in range(8))
+    for name, text in (
+        ("one text", "x" * 200_000), ("one text, as long as it may be", "x" * (32 * 1024 * 1024 // MANY - 40)),
+        ("references", references * 1_500), ("as many references as may be", references),
+    ):
+        hooks = [f"meeting{what}Webhook: 'https://a.example/{text}'\n" for what in ("Join", "Left", "Started", "Ended")]
+        yield name, hooks if "references" in name else hooks[:1]
 
 
 def many_mutes():
@@ -200,6 +214,7 @@ FILES = [
     ("mutes.yaml", texts, ["plan"], (0, 3)),
     ("roomctl.yaml", products, ["plan"], (0, 3)),
     ("mutes.yaml", many_mutes, ["plan"], (0, 3)),
+    ("rooms/_defaults.yaml", inherited, ["plan"], (0, 3)),
 ]
 
 
@@ -240,7 +255,7 @@ def taken(program, case):
     what, parts, path, arguments, codes = case
     with tempfile.TemporaryDirectory() as work:
         place, server = Path(work), None
-        is_product = arguments == ["plan"] and path in ("roomctl.yaml", "mutes.yaml")
+        is_product = arguments == ["plan"] and path in ("roomctl.yaml", "mutes.yaml", "rooms/_defaults.yaml")
         fresh(place, MANY if is_product else FEW)
         if path is None:
             server, url = answering(parts)

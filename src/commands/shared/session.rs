@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
 use super::workspace::Workspace;
 use crate::files::discover::may_have_been;
-use crate::files::git::{self, GitError};
+use crate::files::git;
 use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
@@ -200,7 +201,7 @@ impl Session {
         let mut known = state.rooms.keys();
         let mut scope = scope.clone();
         if known.any(|name| !files.wanted.contains_key(name)) {
-            scope.not_here = self.not_read(&files.findings, output)?;
+            scope.not_here = self.not_read(&files.findings, output);
         }
         let considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
         if scope.selection.is_empty() {
@@ -217,23 +218,25 @@ impl Session {
     }
 
     /// The files and directories below the one that is looked at that nobody read: a room of theirs is not missed.
-    fn not_read(&self, findings: &[Finding], output: &Output) -> Result<BTreeSet<String>, Failure> {
+    fn not_read(&self, findings: &[Finding], output: &Output) -> BTreeSet<String> {
         let Workspace { rooms, scope, .. } = &self.workspace;
         let mut not_read = match git::not_here(rooms) {
-            Err(error @ GitError::Refused(_)) => {
-                let rooms = rooms.display();
+            Ok(not_here) => not_here,
+            Err(error) => {
+                let (rooms, cause) = (rooms.display(), error.source());
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                let doubt = "is missed, since nothing says which files belong there";
                 output.note(&format!(
-                    "warning: no room of {rooms} is missed, since nothing says which files belong there: {error}\n"
+                    "warning: no room of {rooms} {doubt}: {error}{cause}\n"
                 ));
-                return Ok(BTreeSet::from([String::new()]));
+                return BTreeSet::from([String::new()]);
             }
-            found => found.map_err(|error| Failure::because(Exit::Unexpected, &error))?,
         };
         let passed_over = |finding: &&Finding| matches!(finding.rule, Rule::Hidden | Rule::Ignored);
         let passed_over = findings.iter().filter(passed_over);
         let passed_over = passed_over.filter_map(|finding| scope.below(&finding.file));
         not_read.extend(passed_over.flat_map(may_have_been));
-        Ok(not_read)
+        not_read
     }
 
     /// Refuses to take the absence of files for a wish unless it is said to be one, and says what may look like it.
