@@ -125,7 +125,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     // Whatever becomes of state and sandbox, the report comes first: it says what was done, and until it is out the journal
     // keeps that for the next run.
     let done = (&*receipts, &*others);
-    let learned = held.learned(&files.wanted, session.workspace.now);
+    let learned = held.learned(session.workspace.now);
     let learned = UndeclaredRoom::learned(&learned, &receipts);
     let is_news = learned.iter().any(UndeclaredRoom::is_made);
     let due = held.due(moved.as_ref().ok().copied());
@@ -154,7 +154,7 @@ fn plan_now(
         return planned;
     }
     // First, since no later run says it.
-    let news = held.learned(&files.wanted, session.workspace.now);
+    let news = held.learned(session.workspace.now);
     tell(&news, session.detail(), output);
     let mut refused = refused(&news, &session.limits(&args.planning)).into_iter();
     let Some(why) = refused.next() else {

@@ -20,11 +20,11 @@ use super::shared::store::Told;
 use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_from;
+use crate::model::RoomName;
 use crate::model::policy::NOBODY;
-use crate::model::{RoomName, Wanted};
 use crate::planner::drift::Evidence;
 use crate::planner::seen::Seen;
-use crate::planner::{Considered, Scope, Sighting, State, World, drift};
+use crate::planner::{AppliedRoom, Considered, Scope, Sighting, State, World, drift};
 
 use crate::report::envelope::read;
 use crate::report::metrics::metrics;
@@ -86,7 +86,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     let looking = look(&session, service, &state, args, output);
     let (loaded, considered, seen) = session.wait(&state.app, looking)??;
     session.close()?;
-    let untold = untold(recorded, (&state, &loaded.wanted), workspace.now);
+    let untold = untold(recorded, (&state, &seen.world), workspace.now);
     let drift = drift(&Evidence {
         wanted: &loaded.wanted,
         state: &considered.state,
@@ -130,17 +130,18 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     Ok(exit)
 }
 
-/// What a run made that died: what it recorded, no look shows as moved any more.
+/// What a run made that died, as it recorded it or the look shows it.
 fn untold(
     (saved, looked): (Option<State>, Option<State>),
-    (state, wanted): (&State, &Wanted),
+    (state, world): (&State, &World),
     now: i64,
 ) -> Vec<UndeclaredRoom> {
-    if saved.is_none() {
+    let mut rooms = state.rooms.values();
+    if saved.is_none() && !rooms.any(AppliedRoom::is_in_doubt) {
         return Vec::new();
     }
-    let told = Told::new(saved, looked, state);
-    UndeclaredRoom::learned(&told.learned(state, wanted, now), &[])
+    let news = Told::new(saved, looked, state).learned_by(world, state, now);
+    UndeclaredRoom::learned(&news, &[])
 }
 
 fn begin(global: &Global, args: &DriftArgs) -> Result<Session, Failure> {

@@ -75,7 +75,6 @@ pub(crate) fn run(
     // They must be right: which rooms a broken file declares, nobody knows.
     let files = accept(load_any(workspace), &args.format.into(), output)?;
     let mut held = lock(workspace, output)?;
-    let told = held.tell(workspace, &files.wanted, output);
     clean_up(workspace, &files);
     let (mut names, warning) = asked_for(&session, args, &held.state)?;
     let (mut rooms, left_out) = select(&mut names, &workspace.scope, &held.state, args, output)?;
@@ -91,6 +90,8 @@ pub(crate) fn run(
     rooms.extend(others);
     let world = session.look(&held.state.app, names)?;
     session.close()?;
+    let news = held.told.learned_by(&world, &held.state, workspace.now);
+    let told = held.tell(workspace, &news, output);
     held.start_lineage();
     let before = held.state.clone();
     rooms.extend(import.all(&world, &mut held.state));

@@ -25,7 +25,6 @@ use crate::files::discover::as_typed;
 use crate::files::git::{self, GitError, Unread};
 use crate::files::looked::surroundings;
 use crate::files::room_files::Loaded;
-use crate::model::Wanted;
 use crate::model::policy::{Ask, NOBODY};
 use crate::planner::explain::Base;
 use crate::planner::limits::{BaseGuard, refusals};
@@ -108,7 +107,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let mut exit = exit(&plan, &report, explained.as_ref(), args);
     save(&session, args, terms, (&plan, &files, &state), &report)?;
     // Not of the saved plan: the next `apply` says it, whatever it applies.
-    let news = news(&state, (saved, looked), &plan, (&files.wanted, &session));
+    let news = news(&state, (saved, looked), &plan, session.workspace.now);
     let limits = session.limits(&args.planning);
     let stops = refused(&news, &limits);
     if exit == Exit::Done && args.detailed_exitcode && !stops.is_empty() {
@@ -128,7 +127,7 @@ fn news(
     state: &State,
     (saved, looked): (Option<State>, Option<State>),
     plan: &Plan,
-    (wanted, session): (&Wanted, &Session),
+    now: i64,
 ) -> News {
     let mut rooms = state.rooms.values();
     if saved.is_none() && !rooms.any(AppliedRoom::is_in_doubt) {
@@ -136,7 +135,7 @@ fn news(
     }
     let mut known = state.clone();
     known.remember_look(&plan.looked);
-    Told::new(saved, looked, state).learned(&known, wanted, session.workspace.now)
+    Told::new(saved, looked, state).learned(&known, now)
 }
 
 fn begin(global: &Global, args: &PlanArgs) -> Result<Session, Failure> {

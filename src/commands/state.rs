@@ -168,7 +168,7 @@ fn mv(workspace: &Workspace, old: &str, new: &str, output: &mut Output) -> Resul
     let mut held = store::lock(workspace, output)?;
     let old = find(&held.state, old)?.0.clone();
     let files = Files::read(workspace);
-    let told = held.tell(workspace, &files.loaded.wanted, output);
+    let told = held.tell(workspace, &held.learned(workspace.now), output);
     held.state
         .rename(&old, &new, workspace.configuration.names())?;
     held.save(true)?;
@@ -207,7 +207,7 @@ fn forget(
         quoted.unwrap_or_default()
     );
     approve(yes, &question)?;
-    let told = held.tell(workspace, &files.loaded.wanted, output);
+    let told = held.tell(workspace, &held.learned(workspace.now), output);
     for room in &rooms {
         held.state.forget(room);
     }

@@ -1,6 +1,6 @@
 //! Which files below the rooms directory are rooms, and which hold defaults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
                 for (path, kind) in entries {
                     if kind.is_dir() && is_hidden(&path) {
                         // What programs keep beside a repository is nobody's room.
-                        if !dir.join(".git").exists() && any_yaml(&path) {
+                        if !dir.join(".git").exists() && any_yaml(&path, MOST_LEVELS) {
                             found.hidden(
                                 &path,
                                 "this directory is hidden by its name, and not read",
@@ -125,8 +125,12 @@ fn entries(dir: &Path) -> io::Result<Vec<(PathBuf, FileType)>> {
         .collect()
 }
 
-fn any_yaml(dir: &Path) -> bool {
-    entries(dir).is_ok_and(|entries| entries.iter().any(|(path, _)| is_yaml(path)))
+fn any_yaml(dir: &Path, levels: usize) -> bool {
+    let is_one = |(path, kind): &(PathBuf, FileType)| match kind.is_dir() {
+        true => levels > 0 && any_yaml(path, levels - 1),
+        false => is_yaml(path),
+    };
+    entries(dir).is_ok_and(|entries| entries.iter().any(is_one))
 }
 
 /// Defaults between the rooms directory and a root below it. Compared by where they really are: the user may
@@ -237,7 +241,7 @@ fn is_meant(path: &Path) -> bool {
 
 /// What is in front of the ending of a file that could be taken for a room file.
 fn meant(path: &str) -> Option<&str> {
-    let endings = ".json .jsonc .json5 .toml .yaml.txt .yml.txt .yaml.j2";
+    let endings = ".json .jsonc .json5 .toml .yaml.txt .yml.txt .yaml.j2 .yml.j2";
     let end = |ending: &str| path.len().checked_sub(ending.len());
     let mut ends = endings.split(' ').filter_map(|one| Some((one, end(one)?)));
     let is_there = |(ending, at): &(&str, usize)| {
@@ -247,14 +251,53 @@ fn meant(path: &str) -> Option<&str> {
     ends.find(is_there).map(|(_, at)| &path[..at])
 }
 
-/// The paths of room files that may have become `path`, which is passed over: none of them is missed.
-pub(crate) fn may_have_been(path: &str) -> Vec<String> {
-    let (above, name) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
-    match (name.strip_prefix('.'), meant(path)) {
-        (Some(seen), _) => vec![format!("{above}{seen}")],
-        (None, Some(stem)) => vec![format!("{stem}.yaml"), format!("{stem}.yml")],
-        (None, None) => Vec::new(),
+/// What of a tree is passed over, where it may be what became of room files.
+#[derive(Debug, Default)]
+pub(crate) struct PassedOver {
+    /// The paths that those files would have had, below the root: none of them is missed.
+    pub files: BTreeSet<String>,
+    /// Directories that are repositories of their own.
+    pub repositories: BTreeSet<PathBuf>,
+}
+
+/// Goes where `discover` does not, too: into what is hidden.
+pub(crate) fn passed_over(root: &Path) -> PassedOver {
+    let mut passed_over = PassedOver::default();
+    let mut left = vec![(root.to_owned(), String::new(), false)];
+    while let Some((dir, seen, is_inside)) = left.pop() {
+        let Ok(entries) = entries(&dir) else {
+            // Whatever it holds.
+            passed_over.files.insert(seen);
+            continue;
+        };
+        for (path, kind) in entries {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let shown = format!("{seen}{}", name.trim_start_matches('.'));
+            let is_inside = is_inside || is_hidden(&path);
+            if name == ".git" {
+                passed_over.repositories.insert(dir.clone());
+            } else if kind.is_dir() {
+                left.push((path, format!("{shown}/"), is_inside));
+            } else if is_inside || !is_yaml(&path) {
+                let stem = may_have_been(&shown);
+                let files = stem.map(|stem| [format!("{stem}.yaml"), format!("{stem}.yml")]);
+                passed_over.files.extend(files.into_iter().flatten());
+                // A link may have become of a directory, too.
+                passed_over.files.extend(kind.is_symlink().then_some(shown));
+            }
+        }
     }
+    passed_over
+}
+
+/// The path of a room file without its ending, if `path` may have been one: `a.yaml.bak`, `a.yml.j2`, `a.json`.
+fn may_have_been(path: &str) -> Option<&str> {
+    let lower = path.to_ascii_lowercase();
+    let ending = [".yaml", ".yml"]
+        .iter()
+        .filter_map(|ending| lower.rfind(ending))
+        .max();
+    ending.map(|at| &path[..at]).or_else(|| meant(path))
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -93,14 +93,20 @@ pub(crate) fn files_at(directory: &Path, commit: &str) -> Result<Listed, GitErro
     Ok(listed)
 }
 
-/// What belongs below `directory` and is not on this disk: files that a sparse checkout leaves out, and submodules that
-/// nobody checked out. Nothing, where no repository says so.
+/// What belongs below `directory` and is not on this disk, as its own repository knows: files that a sparse checkout leaves
+/// out, and submodules that nobody checked out. Nothing, where no repository says so.
 pub(crate) fn not_here(directory: &Path) -> Result<BTreeSet<String>, GitError> {
-    let listing = match list(directory, &["ls-files", "-t", "-s"], &[""], FIRST) {
-        Err(GitError::Missing(_)) => return Ok(BTreeSet::new()),
-        Err(GitError::Refused(_)) if !Start::of(directory).in_repository => Vec::new(),
+    let start = Start::of(directory);
+    let listing = list(directory, &["ls-files", "-t", "-s"], &[""], FIRST);
+    let listing = match listing {
+        Err(GitError::Missing(_)) if !start.may_leave_out() => Vec::new(),
+        Err(GitError::Refused(_)) if !start.in_repository => Vec::new(),
         listing => listing?,
     };
+    if listing.is_empty() && start.may_leave_out() && commit(directory, "HEAD").is_ok() {
+        let why = "nothing of what was committed is checked out";
+        return Err(GitError::Refused(why.to_owned()));
+    }
     let entries = listing.into_iter().filter_map(|(head, path)| {
         // Its head is `TAG MODE ID STAGE`.
         let path = String::from_utf8_lossy(&path).into_owned();

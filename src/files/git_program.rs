@@ -85,6 +85,14 @@ impl Start {
             below,
         }
     }
+
+    /// Whether a checkout there may lack files that belong to it, for whoever cannot ask git.
+    pub(super) fn may_leave_out(&self) -> bool {
+        let has = |path: &str| self.place.join(path).exists();
+        let is_whole =
+            has(".git/index") && !has(".git/info/sparse-checkout") && !has(".gitmodules");
+        self.in_repository && !is_whole
+    }
 }
 
 /// How long it may say nothing. The largest histories take seconds; without an end it waits for a pipe in the place of

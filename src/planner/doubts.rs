@@ -61,6 +61,11 @@ impl Sent {
         *value != Stored::Null(()) && self.0.contains(value)
     }
 
+    /// Whether it may have been anything, as what is sent as it is there.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.contains(&Stored::Null(()))
+    }
+
     /// Whether nothing else was sent.
     pub(super) fn is_only(&self, value: &Stored) -> bool {
         self.0.iter().all(|sent| sent == value)

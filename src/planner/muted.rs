@@ -116,11 +116,6 @@ impl Change {
         self.keeps.contains_key(name) || self.spared().any(|muted| muted.name == name)
     }
 
-    /// Whether a write may leave anything as it is there.
-    pub(crate) fn spares_any(&self) -> bool {
-        !self.keeps.is_empty() || self.spared().next().is_some()
-    }
-
     /// Whether the value in the file is not needed, since another is sent.
     pub(crate) fn leaves_alone(&self, name: &str) -> bool {
         let is_it = |muted: &Muted| muted.name == name && muted.fate == Fate::LeftAlone;

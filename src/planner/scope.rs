@@ -160,9 +160,10 @@ impl Considered<'_> {
 impl Scope {
     /// The directory `typed`, which is `place` from the configuration's directory. Empty: that directory itself.
     pub(crate) fn new(typed: &str, place: &str, whole: bool) -> Self {
-        let directory = |path: &str| match path.trim_end_matches('/') {
-            "." => String::new(),
-            path => path.to_owned(),
+        let directory = |path: &str| {
+            let root = if path.starts_with('/') { "/" } else { "" };
+            let parts: Vec<&str> = parts(path).collect();
+            format!("{root}{}", parts.join("/"))
         };
         Self {
             typed: directory(typed),
@@ -184,7 +185,7 @@ impl Scope {
     pub(crate) fn around(&self, state: &State) -> String {
         let mut around: Vec<&str> = self.place.split('/').collect();
         for file in files(state).flatten() {
-            let same = around.iter().zip(file.split('/'));
+            let same = around.iter().zip(parts(file));
             around.truncate(same.take_while(|(one, other)| *one == other).count());
         }
         around.join("/")
@@ -193,8 +194,8 @@ impl Scope {
     /// The place of a room file that was found.
     pub(crate) fn place_of<'f>(&self, file: &'f str) -> Cow<'f, str> {
         match within(file, &self.typed) {
-            Some(rest) if self.typed != self.place => join(&self.place, rest).into(),
-            _ => file.into(),
+            Some(rest) => join(&self.place, rest).into(),
+            None => file.into(),
         }
     }
 
@@ -260,11 +261,6 @@ impl Scope {
         }
     }
 
-    /// What of the path of a room file, as the user typed it, is below the directory.
-    pub(crate) fn below<'f>(&self, file: &'f str) -> Option<&'f str> {
-        within(file, &self.typed)
-    }
-
     /// Those of `rooms` that the run is not about. With each comes what the state knows of it.
     fn others<'n>(
         &self,
@@ -311,12 +307,40 @@ fn files(state: &State) -> impl Iterator<Item = Option<&str>> {
     rooms.map(|room| room.file.as_deref())
 }
 
-/// What of `path` is below `directory`; nothing of it, if it is the directory itself.
+/// What of `path` is below `directory`; nothing of it, if it is the directory itself. However often their slashes are
+/// repeated.
 fn within<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
-    if directory.is_empty() || path == directory {
-        return Some(&path[directory.len()..]);
+    if !directory.is_empty() && path.starts_with('/') != directory.starts_with('/') {
+        return None;
     }
-    path.strip_prefix(directory)?.strip_prefix('/')
+    let mut rest = path;
+    for part in parts(directory) {
+        rest = begin(rest).strip_prefix(part)?;
+        if !rest.is_empty() && !rest.starts_with('/') {
+            return None;
+        }
+    }
+    Some(if directory.is_empty() {
+        rest
+    } else {
+        begin(rest)
+    })
+}
+
+/// The names on a path.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    let parts = path.split('/');
+    parts.filter(|part| !part.is_empty() && *part != ".")
+}
+
+/// `path` from its first name on.
+fn begin(path: &str) -> &str {
+    let path = path.trim_start_matches('/');
+    match path.strip_prefix("./") {
+        Some(rest) => begin(rest),
+        None if path == "." => "",
+        None => path,
+    }
 }
 
 fn join(directory: &str, rest: &str) -> String {
@@ -540,6 +564,14 @@ mod tests {
         let cases = [
             ("rooms", "rooms", "rooms/a.yaml", "rooms/a.yaml"),
             ("rooms/", "rooms", "rooms/a.yaml", "rooms/a.yaml"),
+            ("rooms//", "rooms", "rooms//a.yaml", "rooms/a.yaml"),
+            ("./x/.//y", "x/y", "./x/.//y/z/a.yaml", "x/y/z/a.yaml"),
+            (
+                "/srv//rooms/",
+                "rooms",
+                "/srv//rooms/a.yaml",
+                "rooms/a.yaml",
+            ),
             (".", "rooms/hr", "a.yaml", "rooms/hr/a.yaml"),
             (".", ".", "a.yaml", "a.yaml"),
             ("../rooms", "rooms", "../rooms/x/a.yaml", "rooms/x/a.yaml"),
@@ -555,5 +587,9 @@ mod tests {
             let scope = Scope::new(typed, place, true);
             assert_eq!(scope.place_of(file), expected, "{typed}");
         }
+        // As an earlier version kept it.
+        assert_eq!(within("rooms//hr/a.yaml", "rooms"), Some("hr/a.yaml"));
+        assert_eq!(within("roomsx/a.yaml", "rooms"), None);
+        assert_eq!(within("/rooms/a.yaml", "rooms"), None);
     }
 }

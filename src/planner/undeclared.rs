@@ -6,7 +6,7 @@ use super::doubts::Doubts;
 use super::state::{AppliedRoom, Override, State};
 use crate::model::catalogue::attribute;
 use crate::model::effect::{Held, effects};
-use crate::model::{Effect, RoomName, Stored, StoredSettings, Wanted, WantedRoom, WireName};
+use crate::model::{Effect, RoomName, Stored, StoredSettings, WantedRoom, WireName};
 
 /// An attribute that nobody declared and that moved since it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,6 @@ pub(super) fn moved(
 pub(crate) fn learned(
     (saved, before): (&State, &State),
     after: &State,
-    wanted: &Wanted,
     now: i64,
 ) -> BTreeMap<RoomName, Learned> {
     let rooms = before.rooms.iter().filter_map(|(name, before)| {
@@ -108,20 +107,19 @@ pub(crate) fn learned(
         if after.claimed || (before.claimed && !is_proven) {
             return None;
         }
-        let learned = Learned::of((saved, before), after, wanted.get(name), now);
-        let is_news = !learned.moved.is_empty() || !learned.overridden.is_empty();
-        (is_news || !learned.effects.is_empty()).then(|| (name.clone(), learned))
+        let learned = Learned::of((saved, before), after, now);
+        (!learned.moved.is_empty() || learned.is_made()).then(|| (name.clone(), learned))
     });
     rooms.collect()
 }
 
 impl Learned {
-    fn of(
-        (saved, before): (&AppliedRoom, &AppliedRoom),
-        after: &AppliedRoom,
-        file: Option<&WantedRoom>,
-        now: i64,
-    ) -> Self {
+    /// Whether a write of ours made it, or may have.
+    pub(crate) fn is_made(&self) -> bool {
+        !self.overridden.is_empty() || !self.effects.is_empty()
+    }
+
+    fn of((saved, before): (&AppliedRoom, &AppliedRoom), after: &AppliedRoom, now: i64) -> Self {
         let (doubts, is_in_doubt) = (&before.unconfirmed, before.is_in_doubt());
         // Of another room nothing moved.
         let [saved, before] = [saved, before].map(|known| {
@@ -132,12 +130,12 @@ impl Learned {
                 known
             }
         });
-        let mut moved = moved_until(after, before, file);
+        let mut moved = moved_until(after, before);
         for one in &mut moved {
             one.perhaps_ours = is_in_doubt;
         }
         if !std::ptr::eq(saved, before) {
-            let theirs = moved_until(after, saved, file);
+            let theirs = moved_until(after, saved);
             let is_new = |one: &Undeclared| !moved.iter().any(|known| known.name == one.name);
             let theirs: Vec<Undeclared> = theirs.into_iter().filter(is_new).collect();
             moved.extend(theirs);
@@ -163,15 +161,15 @@ impl Learned {
     }
 }
 
-/// What no file declares, and was otherwise `before`.
-fn moved_until(
-    after: &AppliedRoom,
-    before: &AppliedRoom,
-    file: Option<&WantedRoom>,
-) -> Vec<Undeclared> {
+/// What was otherwise `before`, and is told by nothing else: of what was declared by then and still is, how it stands is said
+/// anyway, but for what was sent as it was there. Whatever the file says by now.
+fn moved_until(after: &AppliedRoom, before: &AppliedRoom) -> Vec<Undeclared> {
     let is_declared = |name: &str| {
-        let is_wanted = file.is_some_and(|file| file.settings.contains_key(name));
-        is_wanted || after.settings.contains_key(name)
+        let was_declared = match before.unconfirmed.get(name) {
+            Some(sent) => !sent.is_any(),
+            None => before.settings.contains_key(name),
+        };
+        was_declared && after.settings.contains_key(name)
     };
     let seen = after.observed.iter();
     let seen = seen.map(|(name, live)| (name, live.clone()));

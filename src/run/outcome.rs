@@ -243,27 +243,18 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         change.leaves_alone(name) || self.body.get(name) != change.settings.get(name)
     }
 
-    /// Remembers what a read showed and what is sent after it, durably before anything is written: however the room ends,
-    /// that was seen.
+    /// Remembers what a read showed, durably before anything is written: however the room ends, that was seen.
     pub(super) async fn remember_look(&mut self, live: &LiveRoom) -> Result<(), StoreError> {
         let salt = &self.crew.salt;
-        let looked = self.before.looked(live, salt);
-        let is_known = looked.is_none() && !self.task.change.spares_any();
-        if is_known || !self.before.is_confirmed() {
+        let Some(after) = self.before.looked(live, salt) else {
             return Ok(());
-        }
-        if let Some(after) = looked {
-            self.before = Cow::Owned(after);
-        }
-        let mut applied = self.before.clone().into_owned();
-        let (open, body) = (&applied.unconfirmed, self.body_for(live));
-        let shown = self.before.about(live).shown(live, salt);
-        if let Some(Event::Intent { settings, .. }) =
-            self.task.intent_after(open, &body, &shown, salt)
-        {
+        };
+        let mut applied = after.clone();
+        if let Some(Event::Intent { settings, .. }) = self.task.intent(&after.unconfirmed, salt) {
             applied.unconfirmed = settings;
             applied.unshown = false;
         }
+        self.before = Cow::Owned(after);
         let (room, applied) = (self.room().clone(), Box::new(applied));
         self.record(Event::Applied { room, applied })?;
         match self.durable.take() {

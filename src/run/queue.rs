@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::model::value::stored;
-use crate::model::{Run, Settings, StoredSettings};
+use crate::model::{Run, Stored, StoredSettings};
 use crate::planner::doubts::{self, Doubts};
 use crate::planner::limits::Limits;
 use crate::planner::{Action, AppliedRoom, Cause, Change, Event, Outcome, Plan, Receipt, State};
@@ -189,44 +189,25 @@ impl Task {
         change.sends && change.unset().next().is_none()
     }
 
-    /// That it is about to be written while doubts are `open`. What is sent as it is there moves nothing, and is known only
-    /// by the look that comes first: it is left out.
+    /// That it is about to be written while doubts are `open`.
     pub(super) fn intent(&self, open: &Doubts, salt: &str) -> Option<Event> {
-        let mut sending = self.stored(&self.change.settings, salt);
-        sending.retain(|name, _| !self.is_spared(name));
-        self.intent_of(open, &sending)
-    }
-
-    /// The same once a look has `shown` the room, so that `body` is sent.
-    pub(super) fn intent_after(
-        &self,
-        open: &Doubts,
-        body: &Settings,
-        shown: &StoredSettings,
-        salt: &str,
-    ) -> Option<Event> {
-        let mut sending = self.stored(body, salt);
-        sending.retain(|name, value| !self.is_spared(name) || shown.get(name) != Some(value));
-        self.intent_of(open, &sending)
-    }
-
-    fn intent_of(&self, open: &Doubts, sending: &StoredSettings) -> Option<Event> {
         self.is_announced().then(|| Event::Intent {
             room: self.change.room.clone(),
             settings: match self.change.action {
                 Action::Archive => doubts::of_archive(open.clone()),
-                _ => doubts::with(open.clone(), sending),
+                _ => doubts::with(open.clone(), &self.sending(salt)),
             },
         })
     }
 
-    fn stored(&self, body: &Settings, salt: &str) -> StoredSettings {
-        stored(body, salt, &self.before.settings)
-    }
-
-    /// Whether it may be sent as it is there. A room that is new may be made as its file says.
-    fn is_spared(&self, name: &str) -> bool {
-        self.before.is_confirmed() && self.change.spares(name)
+    /// What the service may hold of the room because of it: anything where that is sent as it is there, which is read
+    /// later. A room that is new may be made as its file says.
+    fn sending(&self, salt: &str) -> StoredSettings {
+        let mut sending = stored(&self.change.settings, salt, &self.before.settings);
+        let is_spared = |name: &str| self.before.is_confirmed() && self.change.spares(name);
+        let spared = sending.iter_mut().filter(|(name, _)| is_spared(name));
+        spared.for_each(|(_, value)| *value = Stored::Null(()));
+        sending
     }
 
     /// That it was not written after all, so that the room is in doubt as `before`.

@@ -159,7 +159,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         self.read = self.before.about(live).shown(live, &self.crew.salt);
     }
 
-    pub(super) fn body_for(&self, live: &LiveRoom) -> Cow<'a, Settings> {
+    fn body_for(&self, live: &LiveRoom) -> Cow<'a, Settings> {
         let change = &self.task.change;
         match change.muted.is_empty() {
             true => Cow::Borrowed(&change.settings),

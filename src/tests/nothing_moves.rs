@@ -1025,7 +1025,7 @@ fn check_look_ends_doubts(bench: &Bench, file: &Wanted) -> Result<(), TestCaseEr
         .world()
         .edit("a", "enableRecording", json!(on))
         .unwrap();
-    let news = learned((&first, &first), &second, file, options().now);
+    let news = learned((&first, &first), &second, options().now);
     let moved = news.get("a").into_iter().flat_map(|one| &one.moved);
     let mut moved = moved.chain(found.undeclared.get("a").into_iter().flatten());
     prop_assert!(moved.all(|one| !one.perhaps_ours), "{known:?}: {news:?}");
@@ -1137,7 +1137,7 @@ proptest! {
             bench.faults(&[]);
             before.extend(late.clone());
             let after = held(&bench);
-            for (room, learned) in learned((&known, &known), &bench.state, &files(turn), options().now) {
+            for (room, learned) in learned((&known, &known), &bench.state, options().now) {
                 let id = &known.rooms[&room].id;
                 let is_ours = id.is_none() || *id == ids.get(room.as_str()).cloned();
                 prop_assert!(is_ours || learned.moved.is_empty(), "{room} is another's: {learned:?}");
@@ -1227,7 +1227,7 @@ proptest! {
             let events = bench.notes.take();
             // Nor is forgotten untold what somebody moved that no file declares.
             let now = options().now;
-            let news = learned((&known, &known), &bench.state, &wanted, now);
+            let news = learned((&known, &known), &bench.state, now);
             let moved = news.get("a").into_iter().flat_map(|one| &one.moved);
             let told: Vec<&Undeclared> = moved.chain(receipt.iter().flat_map(|one| &one.undeclared)).collect();
             bench.faults(&[]);
@@ -1287,7 +1287,7 @@ proptest! {
                 saved.remember_look(&made.looked);
                 let mut looked = saved.clone();
                 events.iter().for_each(|event| looked.look(event));
-                let dead = learned((&saved, &looked.doubting(&bench.state)), &bench.state, &wanted, now);
+                let dead = learned((&saved, &looked.doubting(&bench.state)), &bench.state, now);
                 let next: Vec<&Effect> = dead.get("a").into_iter().flat_map(|one| &one.effects).collect();
                 prop_assert!(seen.iter().all(|effect| next.contains(effect)), "{receipt:?}: {next:?}");
             }

@@ -111,34 +111,6 @@ fn after_an_archive_without_an_answer_the_room_is_read() {
     check_settled(&site);
 }
 
-/// It is sent as the room shows it, so that it holds the same whether the write arrived or not.
-#[test]
-fn what_a_mute_accepts_is_in_no_doubt() {
-    for at in ["intent-recorded", "request-answered"] {
-        for before in ["private", "public"] {
-            let site = site(2);
-            site.scratch.write(
-                "mutes.yaml",
-                "mutes:\n  - {room: room-00, attribute: privacy, reason: guests, until: 2100-01-01}\n",
-            );
-            let guard = "guard:\n  require_allow: [privacy-widened]\n";
-            site.scratch.write("roomctl.yaml", guard);
-            let file = |chat: &str| format!("privacy: public\nenableChat: {chat}\n");
-            site.room(0, &file("true"));
-            assert_eq!(site.apply(&["--allow", "privacy-widened"]).code, 0);
-            site.edit("room-00", "privacy", json!(before));
-            site.room(0, &file("false"));
-            die(&site, at, &[]);
-            for _ in 0..2 {
-                let ran = site.apply(&[]);
-                assert_eq!(ran.code, 0, "{at}: {}", ran.all());
-                assert_eq!(held(&site, "privacy"), before, "{at}");
-            }
-            assert_eq!(held(&site, "enableChat"), false, "{at}");
-        }
-    }
-}
-
 /// Nobody's file is ahead of a room without one.
 #[test]
 fn an_orphan_is_never_pending() {

@@ -428,6 +428,10 @@ fn what_a_write_resets_is_told_with_its_effect() {
 
 /// Two rooms of which the first was written by a run that died before it told what the service made of that.
 fn died_before_its_report(quirk: &str, effect: &str) -> Site {
+    died_at("receipt-recorded", quirk, effect)
+}
+
+fn died_at(at: &str, quirk: &str, effect: &str) -> Site {
     let site = Site::new(&[], &[]);
     for number in [0, 1] {
         site.room(number, "privacy: private\nenableChat: true\n");
@@ -439,7 +443,7 @@ fn died_before_its_report(quirk: &str, effect: &str) -> Site {
     site.becomes(quirk);
     site.room(0, "privacy: private\nenableChat: false\n");
     let mut dying = site.command(&["apply", "--yes", "--rate", "unlimited"]);
-    let died = dying.env("ROOMCTL_CRASH_AT", "receipt-recorded").output();
+    let died = dying.env("ROOMCTL_CRASH_AT", at).output();
     assert!(!died.unwrap().status.success());
     site
 }
@@ -505,6 +509,50 @@ fn what_stops_a_run_is_in_its_plan_and_in_its_report() {
         assert_eq!(ran.json()["undeclared"], made);
         assert!(ran.stderr.contains("billing-changed"), "{}", ran.all());
     }
+}
+
+/// Also when it looks at that room first, or a file says by now that it is to be so.
+#[test]
+fn what_a_look_or_an_edit_settles_is_told_before() {
+    for command in [
+        &["import", "room-00", "--force"][..],
+        &["apply", "--yes", "--live"],
+    ] {
+        for is_declared in [false, true] {
+            let site = died_at("request-answered", RESET.0, RESET.1);
+            if is_declared {
+                site.room(
+                    0,
+                    "privacy: private\nenableChat: false\naudioOnlyRoom: false\n",
+                );
+            }
+            let ran = site.run(command);
+            assert_eq!(ran.code, 4, "{command:?} {is_declared}: {}", ran.all());
+            assert!(ran.all().contains("billing-changed"), "{}", ran.all());
+        }
+    }
+}
+
+/// It was sent as it was there, and the service made something else of it.
+#[test]
+fn what_the_service_chose_over_a_mute_in_a_dead_run_is_judged() {
+    let site = Site::new(&[], &[]);
+    site.room(0, "privacy: private\nenableChat: true\n");
+    assert_eq!(site.apply(&[]).code, 0);
+    site.scratch.write(
+        "mutes.yaml",
+        "mutes:\n  - {room: room-00, attribute: \"*\", reason: guests, until: 2100-01-01}\n",
+    );
+    name(&site, "privacy-widened");
+    site.becomes("override=privacy:\"public\"");
+    site.room(0, "privacy: private\nenableChat: false\n");
+    let mut dying = site.command(&["apply", "--yes", "--rate", "unlimited"]);
+    let died = dying.env("ROOMCTL_CRASH_AT", "request-answered#2").output();
+    assert!(!died.unwrap().status.success());
+    assert_eq!(site.run(&["drift"]).code, 2);
+    let ran = site.apply(&["--live"]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(ran.stderr.contains("privacy-widened"), "{}", ran.all());
 }
 
 /// With its values, as its own report would have had it.

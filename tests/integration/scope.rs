@@ -499,8 +499,30 @@ fn import_and_the_state_know_the_files_where_they_do_not_look() {
 /// not checked out. Or git does not say.
 #[test]
 fn what_was_not_checked_out_is_not_missed() {
-    for how in ["sparse", "sparse, like a repository", "submodule", "broken"] {
+    for how in [
+        "sparse",
+        "sparse, like a repository",
+        "sparse, without git",
+        "submodule",
+        "sparse in a repository within",
+        "broken",
+        "nothing checked out",
+    ] {
         let site = two_teams();
+        if how.ends_with("within") {
+            git(&site, &["init", "-q", "rooms/hr"]);
+            git(&site, &["-C", "rooms/hr", "add", "-A"]);
+            git(&site, &["-C", "rooms/hr", "commit", "-qm", "rooms"]);
+            let none = [
+                "-C",
+                "rooms/hr",
+                "sparse-checkout",
+                "set",
+                "--no-cone",
+                "/none",
+            ];
+            git(&site, &none);
+        }
         git(&site, &["init", "-q"]);
         git(&site, &["add", "-A", "rooms"]);
         if how == "submodule" {
@@ -511,18 +533,36 @@ fn what_was_not_checked_out_is_not_missed() {
             git(&site, &["update-index", "--add", "--cacheinfo", id]);
         }
         git(&site, &["commit", "-qm", "rooms"]);
-        if how.starts_with("sparse") {
+        if how.starts_with("sparse") && !how.ends_with("within") {
             git(&site, &["sparse-checkout", "set", "--cone", "rooms/sales"]);
         }
         if how.contains("like") {
             looks_like_a_repository(&site, "rooms");
         }
-        if how == "broken" {
+        if how == "nothing checked out" {
+            fs::remove_file(site.scratch.path(".git/index")).unwrap();
+        }
+        if ["broken", "nothing checked out"].contains(&how) {
             fs::remove_dir_all(site.scratch.path("rooms/hr")).unwrap();
+        }
+        if how == "broken" {
             site.scratch
                 .write(".git/config", "[core]\n\trepositoryformatversion = 9\n");
         }
-        let ran = site.apply(&["--prune"]);
+        let path = match how.ends_with("without git") {
+            true => site.scratch.path("").display().to_string(),
+            false => std::env::var("PATH").unwrap(),
+        };
+        let prune = [
+            "apply",
+            "--yes",
+            "--rate",
+            "unlimited",
+            "--format",
+            "json",
+            "--prune",
+        ];
+        let ran = site.run_with(&[("PATH".to_owned(), path)], &prune);
         assert_eq!(
             (ran.code, site.count("DELETE")),
             (0, 0),
@@ -546,20 +586,62 @@ fn what_is_passed_over_is_named_and_not_missed() {
     for (from, to) in [
         ("rooms/hr", "rooms/.hr"),
         ("rooms/hr/payroll.yaml", "rooms/hr/.payroll.yaml"),
+        ("rooms/hr/payroll.yaml", "rooms/hr/.payroll.yml"),
         ("rooms/hr/payroll.yaml", "rooms/hr/payroll.json"),
         ("rooms/hr/payroll.yaml", "rooms/hr/payroll.YAML.txt"),
+        ("rooms/hr/payroll.yaml", "rooms/hr/payroll.yml.j2"),
+        ("rooms/hr/payroll.yaml", "rooms/hr/payroll.yaml.bak"),
+        ("rooms/hr/payroll.yaml", "rooms/hr/.payroll.json"),
+        ("rooms/hr/payroll.yaml", "rooms/.hr/payroll.yaml.old"),
     ] {
         let site = two_teams();
+        fs::create_dir_all(site.scratch.path(to).parent().unwrap()).unwrap();
         fs::rename(site.scratch.path(from), site.scratch.path(to)).unwrap();
         let told = site.run(&["validate"]).all();
-        assert!(told.contains(to), "{told}");
-        let ran = site.apply(&["--prune", "--allow-empty"]);
+        let is_quiet = [".bak", "/.payroll.json", ".old"];
+        let is_told = !is_quiet.iter().any(|end| to.ends_with(end));
+        assert_eq!(told.contains(to), is_told, "{told}");
+        // However the directory is typed.
+        let ran = site.apply(&["--prune", "--allow-empty", "--rooms", "./rooms//"]);
         let done = (ran.code, site.count("DELETE"));
         assert_eq!(done, (0, 0), "{to}: {}", ran.all());
         let elsewhere = &ran.json()["left_out"]["elsewhere"];
         let expected = if from.ends_with("yaml") { 1 } else { 2 };
         assert_eq!(*elsewhere, expected, "{to}: {}", ran.all());
     }
+}
+
+/// Hidden with all that is in it, also beside a `.git`.
+#[test]
+fn a_hidden_directory_of_directories_is_not_missed() {
+    for is_repository in [false, true] {
+        let site = Site::new(&[], &[]);
+        for file in ["sales/emea", "hr/berlin/payroll", "hr/berlin/x/hiring"] {
+            site.scratch.write(&format!("rooms/{file}.yaml"), ROOM);
+        }
+        assert_eq!(site.apply(&[]).code, 0);
+        if is_repository {
+            git(&site, &["init", "-q", "rooms"]);
+        }
+        let to = site.scratch.path("rooms/.hr");
+        fs::rename(site.scratch.path("rooms/hr"), to).unwrap();
+        let told = site.run(&["validate"]).all();
+        assert_eq!(told.contains("rooms/.hr"), !is_repository, "{told}");
+        let ran = site.apply(&["--prune"]);
+        let done = (ran.code, site.count("DELETE"));
+        assert_eq!(done, (0, 0), "{}", ran.all());
+    }
+}
+
+/// A file that is read is no other's: the room that it named before is missed.
+#[test]
+fn a_file_that_names_another_room_leaves_an_orphan() {
+    let site = two_teams();
+    site.scratch
+        .write("rooms/hr/payroll.yaml", &format!("roomName: wages\n{ROOM}"));
+    let ran = site.apply(&["--prune"]);
+    let done = (ran.code, site.count("DELETE"));
+    assert_eq!(done, (0, 1), "{}", ran.all());
 }
 
 #[test]

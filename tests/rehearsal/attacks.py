@@ -200,7 +200,7 @@ def a_forged_plan(s, workflow, about):
     check(made and len(s.hub.get(name)["artifacts"]) == 1, s.runner.log)
     # The workflow itself is left out of the merge: its artifact stays.
     check(s.apply(s.merge(pull)) is False and s.room("forged") is None, s.runner.log)
-    return refused(s, 4, "no reviewed plan has it", "no plan was reviewed for 1 commits")
+    return refused(s, 4, "no reviewed plan has it", "no plan was reviewed for", s.main()[:12])
 
 
 @attack("3, 6", "a fork", "a plan that its own plan.yml uploads under the name of the trusted one")

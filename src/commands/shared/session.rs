@@ -20,12 +20,12 @@ use super::progress::Bar;
 use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
 use super::workspace::Workspace;
-use crate::files::discover::may_have_been;
+use crate::files::discover::{as_typed, passed_over};
 use crate::files::git;
 use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
-use crate::model::{Finding, RoomName, Rule, Secret};
+use crate::model::{RoomName, Secret};
 use crate::planner::limits::{BaseGuard, Limits, Refusal};
 use crate::planner::mutes::Mute;
 use crate::planner::{
@@ -201,7 +201,7 @@ impl Session {
         let mut known = state.rooms.keys();
         let mut scope = scope.clone();
         if known.any(|name| !files.wanted.contains_key(name)) {
-            scope.not_here = self.not_read(&files.findings, output);
+            scope.not_here = self.not_read(output);
         }
         let considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
         if scope.selection.is_empty() {
@@ -218,24 +218,30 @@ impl Session {
     }
 
     /// The files and directories below the one that is looked at that nobody read: a room of theirs is not missed.
-    fn not_read(&self, findings: &[Finding], output: &Output) -> BTreeSet<String> {
-        let Workspace { rooms, scope, .. } = &self.workspace;
-        let mut not_read = match git::not_here(rooms) {
-            Ok(not_here) => not_here,
-            Err(error) => {
-                let (rooms, cause) = (rooms.display(), error.source());
-                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-                let doubt = "is missed, since nothing says which files belong there";
-                output.note(&format!(
-                    "warning: no room of {rooms} {doubt}: {error}{cause}\n"
-                ));
-                return BTreeSet::from([String::new()]);
+    fn not_read(&self, output: &Output) -> BTreeSet<String> {
+        let rooms = &self.workspace.rooms;
+        let passed_over = passed_over(rooms);
+        let mut not_read = passed_over.files;
+        let mut repositories = passed_over.repositories;
+        repositories.insert(rooms.clone());
+        for repository in repositories {
+            match git::not_here(&repository) {
+                Ok(not_here) => {
+                    let within = repository.strip_prefix(rooms).unwrap_or(Path::new(""));
+                    let not_here = not_here.iter().map(|path| as_typed(&within.join(path)));
+                    not_read.extend(not_here);
+                }
+                Err(error) => {
+                    let (rooms, cause) = (repository.display(), error.source());
+                    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                    let doubt = "is missed, since nothing says which files belong there";
+                    output.note(&format!(
+                        "warning: no room of {rooms} {doubt}: {error}{cause}\n"
+                    ));
+                    return BTreeSet::from([String::new()]);
+                }
             }
-        };
-        let passed_over = |finding: &&Finding| matches!(finding.rule, Rule::Hidden | Rule::Ignored);
-        let passed_over = findings.iter().filter(passed_over);
-        let passed_over = passed_over.filter_map(|finding| scope.below(&finding.file));
-        not_read.extend(passed_over.flat_map(may_have_been));
+        }
         not_read
     }
 

@@ -11,11 +11,11 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::pipeline;
 use super::workspace::{Workspace, variable};
+use crate::model::RoomName;
 use crate::model::words::count;
-use crate::model::{RoomName, Wanted};
-use crate::planner::State;
 use crate::planner::limits::{Limits, more_moved};
 use crate::planner::undeclared::{Learned, learned};
+use crate::planner::{Sighting, State, World};
 use crate::report::view::{self, Detail};
 use crate::report::{StateId, UndeclaredRoom};
 use crate::store::error::StoreError;
@@ -56,9 +56,23 @@ impl Told {
     }
 
     /// What was learned since by whoever knows `state`.
-    pub(crate) fn learned(&self, state: &State, wanted: &Wanted, now: i64) -> News {
+    pub(crate) fn learned(&self, state: &State, now: i64) -> News {
         let before = self.doubted.as_ref().unwrap_or(&self.saved);
-        learned((&self.saved, before), state, wanted, now)
+        learned((&self.saved, before), state, now)
+    }
+
+    /// The same, and what a look shows that writes in doubt made: that ends the doubt, so that no later one tells it.
+    pub(crate) fn learned_by(&self, world: &World, state: &State, now: i64) -> News {
+        let shown = world.iter().filter_map(|(room, sighting)| match sighting {
+            Sighting::Present(live) => Some((room.clone(), live.clone())),
+            _ => None,
+        });
+        let mut known = state.clone();
+        known.remember_look(&shown.collect());
+        let made = self.learned(&known, now).into_iter();
+        let mut news = self.learned(state, now);
+        news.extend(made.filter(|(_, learned)| learned.is_made()));
+        news
     }
 }
 
@@ -116,21 +130,20 @@ pub(crate) fn lock<'a>(workspace: &'a Workspace, output: &Output) -> Result<Held
 
 impl Held<'_> {
     /// What was learned since the state was last saved by a run that ended.
-    pub(crate) fn learned(&self, wanted: &Wanted, now: i64) -> News {
-        self.told.learned(&self.state, wanted, now)
+    pub(crate) fn learned(&self, now: i64) -> News {
+        self.told.learned(&self.state, now)
     }
 
-    /// Says what an unfinished run left, for a command that makes no report of it and takes it in. With what is not allowed
+    /// Says what is news of what an unfinished run left, for a command that makes no report of it and takes it in. With what is not allowed
     /// of it the command has to end, once it has done what it was asked for.
     pub(crate) fn tell(
         &self,
         workspace: &Workspace,
-        wanted: &Wanted,
+        news: &News,
         output: &Output,
     ) -> Result<(), Failure> {
-        let (news, detail) = (self.learned(wanted, workspace.now), Detail::default());
-        tell(&news, detail, output);
-        let mut refused = refused(&news, &workspace.limits()).into_iter();
+        tell(news, Detail::default(), output);
+        let mut refused = refused(news, &workspace.limits()).into_iter();
         let Some(why) = refused.next() else {
             return Ok(());
         };

@@ -85,8 +85,13 @@ pub(crate) fn undeclared<'a>(
             let line = Line::moved(&one.name, &one.before, &one.live, detail);
             let moved = format!("{} {}", one.name, line.values(str::to_owned));
             let note = one.note("moved on the service");
-            let note = format!("{note}{suffix}, and no file declares it");
-            add("Undeclared", moved, note);
+            match one.perhaps_ours {
+                true => add("Moved", moved, format!("{note}{suffix}")),
+                false => {
+                    let note = format!("{note}{suffix}, and no file declares it");
+                    add("Undeclared", moved, note);
+                }
+            }
         }
         if let (Some(effects), true, true) = (
             effects,
