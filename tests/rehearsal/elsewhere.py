@@ -7,6 +7,7 @@ takes a guard away together with what it refuses; a run is cancelled; and nothin
 Needs git and PyYAML. Everything happens in a temporary directory and on loopback."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -183,6 +184,9 @@ class Place(loopback.Place):
         check(started(guarded, "guarded") == 0 and self.branch()[1] == guarded, self.said)
         tip(opened)
         check(started(opened, "open") == 4 and "plan again" in self.said, self.said)
+        other = git("-C", self.clone, "commit-tree", "HEAD^{tree}", "-m", "Of another history")
+        check(self.shell("bash ci/state.sh take && bash ci/state.sh keep", {"APPLIED": other, "CODE": "0"}) == 7, self.said)
+        check(f"{guarded} stays what was applied" in self.said and self.branch()[1] == guarded, self.said)
         older = {"APPLIED": git("-C", self.clone, "rev-parse", f"{guarded}^"), "CODE": "0"}
         check(self.shell("bash ci/state.sh take && bash ci/state.sh keep", older) == 0, self.said)
         check(self.branch()[1] == guarded, "what was applied last is never put back")
@@ -196,6 +200,39 @@ class Place(loopback.Place):
         self.commit("As before")
         check(review() == 0 and "guard-weakened" in self.said and apply(ALLOW="guard-weakened") == 0, self.said)
 
+    def links(self, review, apply, drift, anew):
+        """Links in the checkout to a file of somebody, where jobs write (of which `apply` may have one `anew`); and a state. They
+        are taken away by a commit for which nothing is started."""
+        precious, reports = self.work / "precious", self.clone / "reports"
+        precious.write_text("precious")
+        written = ("code-quality.json", "junit.xml", "plan.xml", "plan.sarif", "apply.xml", "drift.xml", "drift.sarif", "exit", "to-keep", "base")
+
+        def linked(*but):
+            reports.mkdir(exist_ok=True)
+            for name in set(written) - set(but):
+                (reports / name).unlink(missing_ok=True)
+                os.symlink(precious, reports / name)
+
+        def ran(job, *codes):
+            check(job() in codes, self.said)
+            check(precious.read_text() == "precious", f"a link is written through: {precious.read_text()}\n{self.said}")
+
+        linked()
+        self.write(".roomctl/state.json", "{}")
+        git("-C", self.clone, "add", "-f", "reports", ".roomctl")
+        self.commit("Links")
+        ran(review, 0)
+        if anew:
+            linked("base")
+        ran(apply, 0)
+        linked()
+        ran(drift, 0)
+        git("-C", self.clone, "rm", "-r", "-q", "-f", "reports", ".roomctl")
+        self.commit("No links")
+        ran(drift, 0)
+        os.symlink(self.work, reports)
+        ran(review, 0)
+
     def shell(self, lines, more, options="-e"):
         """Runs lines in one shell, as a runner does. Gives out the exit code."""
         done = subprocess.run(
@@ -208,7 +245,6 @@ class Place(loopback.Place):
 
     def look(self):
         """After a job: every report that is there is what its readers take, and holds no secret. The next one begins anew."""
-        git("-C", self.clone, "checkout", "-q", "main")
         for file in (self.clone / "reports").iterdir():
             text = file.read_text()
             check("canary" not in text, f"a secret is in {file}")
@@ -219,6 +255,8 @@ class Place(loopback.Place):
                 for issue in json.loads(text):
                     check(issue["location"]["path"] and issue["location"]["lines"]["begin"], issue)
         check("canary" not in git("-C", self.origin, "log", "-p", "--all"), "a secret is in the repository")
+        detached = git("-C", self.clone, "rev-parse", "--abbrev-ref", "HEAD") == "HEAD"
+        git("-C", self.clone, "checkout", "-q", *["-f"] * detached, "main")
 
 
 def gitlab(program, work):
@@ -287,6 +325,7 @@ def gitlab(program, work):
     place.older(lambda: run("review"), lambda **more: run("apply", **SECRETS, **more))
     place.never_applied(lambda: run("review"), lambda: run("apply", **SECRETS), lambda: run("drift", **SECRETS))
     place.skipped(lambda: run("drift", **SECRETS))
+    place.links(lambda: run("review"), lambda: run("apply", **SECRETS), lambda: run("drift", **SECRETS), True)
     _, applied = place.branch()
     place.write("rooms/cocoa.yaml", ROOM)
     place.commit("Cocoa")
@@ -334,12 +373,19 @@ def jenkins(program, work):
     place.older(lambda: run("Plan"), lambda **more: run("Apply", **more))
     place.never_applied(lambda: run("Plan"), lambda: run("Apply"), lambda: run("Plan") or run("Drift"))
     place.skipped(lambda: run("Plan") or run("Drift"))
+    place.links(lambda: run("Plan"), lambda: run("Apply"), lambda: run("Plan") or run("Drift"), False)
     place.write("rooms/cocoa.yaml", ROOM)
     base = place.commit("Cocoa")
     check(run("Plan") == 0 and run("Apply", cancelled=True) != 0, place.said)
     check(place.branch()[0] == ["cocoa", "tea"] and place.branch()[1] != base, f"an aborted build keeps it: {place.branch()}")
     git("-C", place.clone, "push", "-q", "origin", "main")
     check(run("Plan", CHANGE_TARGET="main") == 0 and "nothing" in place.said.lower(), place.said)
+    git("-C", place.clone, "tag", "origin/main")
+    place.configure(GUARD)
+    place.commit("Guarded")
+    git("-C", place.clone, "push", "-q", "origin", "main")
+    place.configure()
+    check(run("Plan", CHANGE_TARGET="main") == 0 and "guard-weakened" in place.said, f"a tag is not the branch: {place.said}")
     place.end()
 
 
