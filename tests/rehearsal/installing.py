@@ -6,6 +6,7 @@ Needs bash, curl, tar and unzip, as a runner has them."""
 
 import hashlib
 import io
+import os
 import re
 import subprocess
 import sys
@@ -197,6 +198,19 @@ def rehearse(work):
     kept.write_bytes(archive(LINUX, "tar.gz", program("evil")))
     ok, text, said = machine.install(fresh=False, SHA256=mine)
     check(ok and said == right and len(releases.asked) == 1, text)
+
+    step("what is no file in its place is neither read nor written through, and is replaced")
+    precious = work / "precious"
+    other = work / "directory"
+    other.mkdir()
+    for put in (os.mkfifo, os.mkdir, *(lambda path, to=to: os.symlink(to, path) for to in ("/dev/zero", precious, other))):
+        precious.write_text("precious")
+        kept.unlink()
+        put(kept)
+        ok, text, said = machine.install(fresh=False, SHA256=mine)
+        check(ok and said == right and len(releases.asked) == 1, text)
+        check(precious.read_text() == "precious" and not list(other.iterdir()), "a link is written through")
+        check(kept.is_file() and not kept.is_symlink() and list(kept.parent.iterdir()) == [kept], list(kept.parent.iterdir()))
 
     step("the version is the pinned one: on the PATH, and in the archive")
     machine.has("roomctl", f"echo roomctl {VERSION}")

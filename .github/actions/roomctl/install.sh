@@ -73,15 +73,18 @@ if [ -n "$SHA256" ] && ! [[ $wanted =~ ^[0-9a-f]{64}$ ]]; then
   fail "the input \`sha256\` holds no checksum for $archive"
 fi
 
-# What is looked at is a copy of our own: on a machine that jobs share, others may write to the cache.
+# As many bytes as an archive may have.
+most=104857600
+# What is looked at is a copy of our own: on a machine that jobs share, others may write to the cache, also a link, a pipe or
+# a file without end.
 ours=$(mktemp "$temp/roomctl-XXXXXX")
-if ! cp "$kept" "$ours" 2> /dev/null || [ -n "$(doubt "$ours")" ]; then
+if [ -L "$kept" ] || [ ! -f "$kept" ] || ! head -c "$most" "$kept" > "$ours" || [ -n "$(doubt "$ours")" ]; then
   # https, and never back from it; plain only for a server on this machine.
   only='=https'
   if [[ $server =~ ^http://127\.0\.0\.1:[0-9]+$ ]]; then only='=http'; fi
   code=0
   curl --disable --silent --show-error --fail --location --proto "$only" --proto-redir "$only" --connect-timeout 20 \
-    --max-time 300 --max-filesize 104857600 --retry 3 --output "$ours" "$url" || code=$?
+    --max-time 300 --max-filesize "$most" --retry 3 --output "$ours" "$url" || code=$?
   case $code in
     0) ;;
     22) fail "$url is not there. Set \`repository\` to one that releases roomctl $VERSION, or put roomctl $VERSION on the PATH before this step: as a wheel, a Debian package, or built from its source" ;;
@@ -89,8 +92,14 @@ if ! cp "$kept" "$ours" 2> /dev/null || [ -n "$(doubt "$ours")" ]; then
   esac
   why=$(doubt "$ours")
   [ -z "$why" ] || fail "$url: $why"
+  # Beside it, and moved there as a whole: whatever is there is not written through.
   mkdir -p "$(dirname "$kept")"
-  cp "$ours" "$kept"
+  beside=$(mktemp "$kept.XXXXXX")
+  cp "$ours" "$beside"
+  chmod 644 "$beside"
+  # A directory, or a link to one, would take it in.
+  rm -rf "$kept"
+  mv -f "$beside" "$kept"
 fi
 if [ -n "$wanted" ] && command -v gh > /dev/null && ! attested "$ours"; then
   echo "::warning title=roomctl::GitHub attests nothing about $archive of $REPOSITORY; its checksum is the pinned one"
