@@ -137,6 +137,8 @@ def main():
     for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(one, signal.SIG_DFL)
     program = Path(sys.argv[1]).resolve()
+    if not named(sys.argv[2:]):
+        sys.exit(f"rehearse: no attack has the name {' '.join(sys.argv[2:])}")
     # No attack needs another: each processor has a stage, and its part of them.
     stages = min(os.cpu_count(), len(named(sys.argv[2:])))
     running = [multiprocessing.Process(target=on_a_stage, args=(program, number, stages)) for number in range(stages)]
