@@ -12,9 +12,10 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 
-from loopback import ACTION, MEMORY, Failed, check, git, largest
+from loopback import ACTION, KEY, MEMORY, Failed, check, git, largest
 
 ATTACKS = []
 PUBLIC = "maxParticipants: 3\nprivacy: public\n"
@@ -1466,3 +1467,63 @@ def many_artifacts(s):
     check(s.apply(s.merge(pull)) and '"maxParticipants":13' in s.room("quick-2"), s.runner.log)
     check(len(s.hub.asked) - before < 40, s.hub.asked[before:][-99:])
     return "reviewed.py, which asks for no run of another repository, and for pages only until it has what was shown last"
+
+
+@attack("9", "a fork", "a directory that looks like a bare repository, whose settings start a program, where the action works")
+def a_bare_repository(s):
+    config = {"meetings/roomctl.yaml": (s.clone / "roomctl.yaml").read_text(), "meetings/rooms/_defaults.yaml": "privacy: private\n"}
+    ran = s.work / "ran"
+    settings = f'[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tsshCommand = "env > {ran}; false"\n[extensions]\n\tpartialClone = origin\n'
+    settings += '[remote "origin"]\n\turl = ssh://x.example/y\n\tpromisor = true\n'
+    repository = {"meetings/HEAD": "ref: refs/heads/main\n", "meetings/config": settings, "meetings/objects/x": "", "meetings/refs/heads/x": ""}
+    for files in (config, repository):
+        sha = s.straight_to_main(files)
+        given = {"command": "apply", "state": "roomctl-meetings", "applied": sha, "github-token": s.run.token, "working-directory": "meetings", "version": "0.1.0"}
+        s.runner.action(sha, {}, {**given, "secret-key": KEY})
+        check(not ran.exists(), "a program of the checkout ran")
+        check(git("-C", s.origin, "show", "roomctl-meetings:applied") == sha, "what is kept as applied goes on")
+    git("-C", s.origin, "update-ref", "-d", "refs/heads/roomctl-meetings")
+    return "state.sh, which starts git beside the nearest .git"
+
+
+@attack("13", "a fork", "a name that is not UTF-8, or a directory without end, full or empty, merged and undone")
+def what_cannot_be_listed(s):
+    s.merge(s.pull_request({"rooms/quick-4.yaml": "maxParticipants: 62\n"}))
+    lines = git("-C", s.clone, "ls-tree", "main:rooms") + "\n"
+    blob = git("-C", s.clone, "hash-object", "-w", "rooms/tea.yaml")
+    inside = [["100644 blob", blob], ["040000 tree", git("-C", s.clone, "mktree", given="")]]
+    for one in inside:
+        for _ in range(8):
+            one[:] = "040000 tree", git("-C", s.clone, "mktree", given="".join(f"{' '.join(one)}\td{n}\n" for n in range(10)))
+    more = [f"{' '.join(one)}\tmore\n" for one in inside]
+    named = f"100644 blob {blob}".encode() + b"\tcaf\xe9.txt\n"
+    for line in (*map(str.encode, more), named):
+        rooms = subprocess.run(["git", "-C", s.clone, "mktree"], input=lines.encode() + line, capture_output=True, check=True).stdout.decode().strip()
+        top = [one for one in git("-C", s.clone, "ls-tree", "main").splitlines() if not one.endswith("\trooms")]
+        tree = git("-C", s.clone, "mktree", given="\n".join([*top, f"040000 tree {rooms}\trooms\n"]))
+        merged = git("-C", s.clone, "commit-tree", tree, "-p", "main", "-m", "Notes")
+        git("-C", s.clone, "update-ref", "refs/heads/main", git("-C", s.clone, "commit-tree", "main^{tree}", "-p", merged, "-m", "Revert"))
+        s.push("main")
+        check(s.drift(), s.run.log())
+    check(s.apply(s.main()) is False and "cannot be listed, and counts as everything" in s.run.log(), s.run.log())
+    pull = s.pull_request({"rooms/quick-4.yaml": "maxParticipants: 63\n"})
+    check(s.commented and s.apply(s.merge(pull)) and '"maxParticipants":63' in s.room("quick-4"), s.run.log())
+    check(s.drift(), s.run.log())
+    return "reviewed.py, which bounds what git lists, counts what it cannot as everything, and goes on with a plan that was made on top"
+
+
+@attack("5", "an accident", "a git that is killed before it said anything")
+def git_is_killed(s):
+    pull = s.pull_request({"rooms/quick-4.yaml": "maxParticipants: 64\n"})
+    sha, spy = s.merge(pull), s.binary / "git"
+    for command in ("rev-list", "diff-tree", "merge-base", "ls-files", "hash-object"):
+        spy.write_text(f'#!/bin/bash\nfor one in "$@"; do [ "$one" != {command} ] || kill -KILL $$; done\nexec {shutil.which("git")} "$@"\n')
+        spy.chmod(0o755)
+        # Not where the action keeps what it did.
+        s.runner.before["Apply"] = spy.unlink
+        check(s.apply(sha) is False and '"maxParticipants":64' not in s.room("quick-4"), f"{command}: {s.run.log()}")
+        stopped = f"{s.run.workflow}, {s.run.failed}"
+        spy.unlink(missing_ok=True)
+    del s.runner.before["Apply"]
+    check(s.apply(sha), s.run.log())
+    return stopped

@@ -4,12 +4,8 @@
 set -euo pipefail
 
 patch=$1
-remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
-if [ -n "${TOKEN:-}" ]; then
-  # In the environment of git, not in its arguments, which every process of the machine can see.
-  basic=$(printf 'x-access-token:%s' "$TOKEN" | base64 -w 0)
-  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=http.extraHeader GIT_CONFIG_VALUE_0="Authorization: Basic $basic"
-fi
+# Where the repository is on the server, the token, and how git is started.
+source "$(dirname "$0")/state.sh" functions
 ask() { GITHUB_TOKEN=$TOKEN python3 "$(dirname "$0")/github.py" adopted --branch "$BRANCH" "$@"; }
 
 if [ ! -s "$patch" ]; then

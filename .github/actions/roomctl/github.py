@@ -1,5 +1,6 @@
 """What the workflows ask of GitHub: one comment that is edited in place, one issue of each kind that is opened, updated
-and closed, one pull request of what was adopted, and the calls that the other scripts make. Standard library only.
+and closed, one pull request of what was adopted, and the calls that the other scripts make; and how they start git. Standard
+library only.
 
 Titles, labels, names and texts are data here: they go into JSON or into files, never into a command."""
 
@@ -20,6 +21,9 @@ MOST_PAGES, MOST_NEWEST = 100, 250
 REFUSED = 4
 # GitHub takes 65,536; a marker stands before it.
 MOST_TEXT = 65_400
+# As in state.sh: no setting starts a program, and a directory of the checkout that looks like a bare repository is none.
+HARMLESS = ("--no-pager", "--literal-pathspecs", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+os.environ["GIT_NO_LAZY_FETCH"] = "1"
 
 # An issue of each kind: its label, its title, and what is said when all is well.
 ISSUES = {
@@ -50,6 +54,14 @@ def plain(text, most=300):
 def inert(text):
     """All of a text of somebody else's on one line of a comment: each mark in it is written as an entity."""
     return "".join(c if c.isascii() and c.isalnum() or c in " -,()" else f"&#{ord(c)};" for c in text.rstrip("\n"))
+
+
+def git_at(folder, *arguments):
+    """The command for git, beside the nearest `.git`: files of a pull request below it are no repository, with settings of theirs."""
+    place = os.path.realpath(folder)
+    while not os.path.lexists(os.path.join(place, ".git")) and place != os.path.dirname(place):
+        place = os.path.dirname(place)
+    return ["git", "-C", place, *HARMLESS, *arguments]
 
 
 def request(method, url, body=None, token=True):

@@ -16,7 +16,7 @@ import resource
 import shutil
 import subprocess
 
-from github import outputs, plain, refuse
+from github import git_at, outputs, plain, refuse
 
 # A byte of a room file becomes up to sixty of a plan, which has 300 MiB.
 MOST_FILES = 10_000
@@ -42,7 +42,7 @@ def git(folder, *arguments, most=MOST_LISTED, environment=None):
         "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", **(environment or {}),
     }
-    with subprocess.Popen(["git", "-C", folder, *arguments], env=alone, stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(git_at(folder, *arguments), env=alone, stdout=subprocess.PIPE) as child:
         said = child.stdout.read(most + 1)
         if len(said) > most:
             child.kill()
@@ -57,7 +57,7 @@ def fetch(folder, number, head):
     remote = os.environ.get("REMOTE") or f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    git(folder, "init", "-q", "--template=")
+    git(folder, "init", "-q", "--template=", os.path.abspath(folder))
     git(folder, "remote", "add", "origin", remote)
     token = {}
     if os.environ.get("TOKEN"):
@@ -120,7 +120,7 @@ def wanted(folder, commit, rooms):
 def write(folder, files):
     """Writes the blobs, each as a new file."""
     with subprocess.Popen(
-        ["git", "-C", folder, "cat-file", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        git_at(folder, "cat-file", "--batch"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env={"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_NO_LAZY_FETCH": "1"},
     ) as child:
         for path, blob in files:

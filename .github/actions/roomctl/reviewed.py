@@ -14,13 +14,14 @@ import io
 import json
 import os
 import re
+import resource
 import secrets
 import subprocess
 import sys
 import urllib.parse
 import zipfile
 
-from github import call, default_branch, download, inert, outputs, pages, plain, refuse, REPOSITORY
+from github import call, default_branch, download, git_at, inert, outputs, pages, plain, refuse, REPOSITORY
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -28,6 +29,9 @@ EFFECTS = ("privacy-widened", "recording-on", "ejects-participants", "billing-ch
 WRITERS = ("admin", "write")
 MOST_PLAN = 64 * 1024 * 1024
 MOST_COMMITS = 500
+# Of what git lists for one commit: memory, and seconds of the processor.
+MOST_LISTED, MOST_SECONDS = 128 * 1024 * 1024, 10
+EVERYTHING = "more than can be listed"
 # Of an issue, which has a report behind that.
 MOST_SAID = 5_000
 # Where guards are, and all that a plan is made of, beside the state.
@@ -190,30 +194,43 @@ def doubt(effect, event, shown):
 # --- what was merged and is not applied yet
 
 
-def git(*arguments):
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout
+def git(*arguments, fine=(0,), given=""):
+    """How git ended, and what it said. One that fails or is killed ends the run: what it did not say is not nothing."""
+    # A path may be any bytes, which are kept as they are.
+    done = subprocess.run(git_at(".", *arguments), input=os.fsencode(given), capture_output=True, check=False)
+    if done.returncode not in fine:
+        quote(done.stderr.decode(errors="replace"))
+        refuse(f"git {arguments[0]} ended with {done.returncode}")
+    return done.returncode, os.fsdecode(done.stdout)
 
 
 def contains(commit, older):
     """Whether `older` is `commit`, or in its history."""
-    return git("merge-base", "--is-ancestor", older, commit)[0] == 0
+    # What was put back or rewritten need not be here at all.
+    if any(git("cat-file", "-e", one, fine=(0, 1))[0] for one in (commit, older)):
+        return False
+    return git("merge-base", "--is-ancestor", older, commit, fine=(0, 1))[0] == 0
 
 
 def merged_since(since, sha):
     """The commits of the default branch that touched what plans are made of, oldest first."""
-    # As long as nothing is applied, none of it is: that a run was refused makes nothing reviewed.
-    span = f"{since}..{sha}" if since else sha
-    code, text = git("rev-list", "--first-parent", f"--max-count={MOST_COMMITS + 1}", span, "--", *PATHS)
-    if code != 0:
-        refuse("the history since the last applied commit cannot be walked")
     # The oldest one stands for all before it: a plan that was made on top of it was made on top of those, too.
-    return text.split()[::-1]
+    return touching(PATHS, since, sha)[-MOST_COMMITS - 1:]
+
+
+def touching(paths, since, sha):
+    """All commits of the default branch since another that touched these files, oldest first."""
+    # As long as nothing is applied, none of it is: that a run was refused makes nothing reviewed.
+    _, text = git("rev-list", "--first-parent", "--parents", "--reverse", f"{since}..{sha}" if since else sha)
+    # Each with its first parent. No directory is walked: one that holds itself many times has no end.
+    pairs = "".join(" ".join(line.split()[:2]) + "\n" for line in text.splitlines())
+    _, text = git("diff-tree", "--stdin", "--root", "--name-only", "--", *paths, given=pairs)
+    return [line for line in text.splitlines() if is_commit(line)]
 
 
 def differs(before, after, paths=PATHS):
     """Whether these files are others at a commit than at another."""
-    return git("diff", "--quiet", before, after, "--", *paths)[0] != 0
+    return git("diff-tree", "--quiet", before, after, "--", *paths, fine=(0, 1))[0] == 1
 
 
 def unapplied(arguments):
@@ -233,8 +250,7 @@ def unapplied(arguments):
         print(f"::warning title=roomctl::{len(commits)} commits are merged and not applied, the last {commits[-1]}")
     with open(arguments.issue, "w", encoding="utf-8") as opened_file:
         opened_file.write(text + f"Compared with the files of `{base[:12]}`, whose guards and mutes count.\n\n")
-    if git("worktree", "add", "-q", "--detach", arguments.into, base)[0] != 0:
-        refuse(f"{base} cannot be checked out")
+    git("worktree", "add", "-q", "--detach", arguments.into, base)
     os.chdir(arguments.into)
     as_committed(arguments.issue)
     outputs(commit=base, merged=len(commits) + is_back)
@@ -259,10 +275,9 @@ def as_committed(issue):
     blobs = {path: head.split()[1] for head, path in listed}
     if any("\n" in path for path in blobs):
         refuse("a path holds the end of a line")
-    command = ["git", "hash-object", "--no-filters", "--stdin-paths"]
-    done = subprocess.run(command, input="\n".join(blobs), capture_output=True, text=True, check=False)
-    written = done.stdout.split()
-    if done.returncode != 0 or len(written) != len(blobs):
+    code, text = git("hash-object", "--no-filters", "--stdin-paths", given="\n".join(blobs), fine=(0, 128))
+    written = text.split()
+    if code != 0 or len(written) != len(blobs):
         refuse("the checkout lacks files that are committed")
     for (path, blob), now in zip(blobs.items(), written):
         if blob != now:
@@ -298,9 +313,9 @@ def weaker(base, proposed=None):
     command += ["--state", os.path.join(os.environ["RUNNER_TEMP"], "roomctl-no-state", "state.json")]
     command += ["--proposed", proposed] if proposed else []
     alone = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=alone, capture_output=True, check=False)
     if done.returncode != 0:
-        quote(done.stderr)
+        quote(done.stderr.decode(errors="replace"))
         sys.exit(done.returncode)
     return guards_in(json.loads(done.stdout))
 
@@ -314,9 +329,8 @@ def quote(text):
 def unreviewed_guards(base, sha, plans):
     """The guards that are weaker here than before a commit whose own reviewed plan does not say so. A plan that was made on
     top says nothing of it: its base was the weaker one."""
-    _, text = git("rev-list", "--first-parent", "--reverse", f"{base}..{sha}", "--", *GUARDS)
     # Last, what was merged as a whole: its first parents need not lead to the base.
-    commits, found, before = [*text.split(), sha], set(), base
+    commits, found, before = [*touching(GUARDS, base, sha), sha], set(), base
     own = {commit: one for one in plans for commit in one["commits"]}
     unread = False
     for commit, following in zip(commits, [*commits[1:], None]):
@@ -373,14 +387,14 @@ def collect(arguments):
         return
     as_committed(arguments.issue)
     commits = merged_since(since, arguments.sha)
-    if os.environ.get("GITHUB_EVENT_NAME") == "push" and not commits and not differs(since, arguments.sha):
+    if os.environ.get("GITHUB_EVENT_NAME") == "push" and since and not commits and not differs(since, arguments.sha):
         print("nothing that concerns rooms was pushed")
         outputs(done="yes")
         return
     plans = {}
     for commit in reversed(commits):
         # The newest first: of what one was made on top of, only guards are asked for.
-        if is_covered(commit, plans.values()) and not files_of(commit) & set(GUARDS):
+        if is_covered(commit, plans.values()) and not files_of(commit) & {*GUARDS, EVERYTHING}:
             continue
         plan = reviewed_plan(commit, branch)
         if plan is None:
@@ -428,18 +442,30 @@ def is_over(plan, plans, uncovered):
         return True
     own = {file for commit in plan["commits"] for file in files_of(commit)}
     after = (one for one in uncovered if all(contains(one, commit) for commit in plan["commits"]))
-    return any(own & files or not files <= own and moves_many(files) for files in map(files_of, after))
+    return any(EVERYTHING in own or own & files or not files <= own and moves_many(files) for files in map(files_of, after))
 
 
+@functools.cache
 def files_of(commit):
-    """What of all that plans are made of a commit of the default branch moved."""
-    _, text = git("diff-tree", "-r", "--root", "-m", "--first-parent", "--name-only", "--no-commit-id", "-z", commit, "--", *PATHS)
-    return {file for file in text.split("\0") if file}
+    """What of all that plans are made of a commit of the default branch moved; `EVERYTHING` if that cannot be listed."""
+    command = git_at(".", "show", "--first-parent", "-m", "--no-renames", "--format=", "--name-only", "-z", commit, "--", *PATHS)
+    done = subprocess.run(command, stdout=subprocess.PIPE, preexec_fn=bound, check=False)
+    if done.returncode != 0:
+        print(f"::warning title=roomctl::what {commit} moved cannot be listed, and counts as everything: docs/github.md says the way out")
+        return {EVERYTHING}
+    return {file for file in os.fsdecode(done.stdout).split("\0") if file}
+
+
+def bound():
+    """Before git lists what may have no end, all of which it keeps in memory."""
+    for limit, most in ((resource.RLIMIT_DATA, MOST_LISTED), (resource.RLIMIT_CPU, MOST_SECONDS)):
+        most = min([most, *(one for one in resource.getrlimit(limit) if one != resource.RLIM_INFINITY)])
+        resource.setrlimit(limit, (most, most))
 
 
 def moves_many(files):
     """Whether one of them is about rooms of other files."""
-    return any(file in GUARDS or file.split("/")[-1].startswith("_defaults.") for file in files)
+    return any(file in (*GUARDS, EVERYTHING) or file.split("/")[-1].startswith("_defaults.") for file in files)
 
 
 def explain(uncovered, file):

@@ -5,7 +5,25 @@
 # What is kept began with what this job took: without that, whatever lies in the checkout is of somebody else. `first` begins
 # a branch with a state of yours. `head REF` prints what a branch of the server is now, and `current REF BASE` ends with 4 when
 # what is checked out is not what is to be applied there, or its plan was made with another base than the one that counts.
+# `functions` does nothing, for a script that takes in this one.
 set -euo pipefail
+# What fails within $(…) ends the run, too, where bash is new enough for that.
+shopt -s inherit_errexit 2> /dev/null || true
+
+# git is started beside the nearest .git: a directory on the way there can look like a bare repository, with settings that
+# start programs, since whoever writes the checkout can put such files into it.
+top=$(pwd -P)
+until [ -e "$top/.git" ] || [ "$top" = / ]; do top=$(dirname "$top"); done
+below=$(pwd -P)/
+below=${below#"${top%/}/"}
+export GIT_NO_LAZY_FETCH=1
+git() {
+  command git -C "$top" --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null "$@"
+}
+# The repository that the branch is read into and written from.
+of_state() {
+  git --git-dir="$repository" "$@"
+}
 
 remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
 if [ -n "${TOKEN:-}" ]; then
@@ -23,10 +41,10 @@ mark="$repository/mark"
 
 # Fetches the branch as the ref $1, which is not there afterwards when the branch is not.
 fetch() {
-  git -C "$repository" update-ref -d "$1"
+  of_state update-ref -d "$1"
   # A branch that cannot be read ends the run here; one that is not there is listed as nothing.
-  listed=$(git -C "$repository" ls-remote "$remote" "refs/heads/$BRANCH")
-  if [ -n "$listed" ]; then git -C "$repository" fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
+  listed=$(of_state ls-remote "$remote" "refs/heads/$BRANCH")
+  if [ -n "$listed" ]; then of_state fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
 }
 
 # Ends the run where the configuration names other places than those that the pipeline goes by: it would look into none of
@@ -70,7 +88,7 @@ current() {
   base=$(base)
   head=$(newest "$1")
   is_before "$base" "$head" || stale "$base was applied, and $1 was put back behind it or rewritten: push it there again, and revert it"
-  is_before HEAD "$head" && git diff-tree -r --quiet HEAD "$head" -- rooms roomctl.yaml roomctl.yml mutes.yaml ||
+  is_before HEAD "$head" && git diff-tree -r --quiet HEAD "$head" -- "${below}rooms" "${below}roomctl.yaml" "${below}roomctl.yml" "${below}mutes.yaml" ||
     stale "a later commit is on its way: $head"
   [ "$base" = "$2" ] || stale "$base was applied since this plan was made: plan again"
 }
@@ -83,28 +101,31 @@ base() {
   if [ -z "$id" ]; then id=$(blob "$taken" applied); fi
   if [ -n "$id" ]; then commit_in "$id"; return; fi
   [ "$(git rev-parse --is-shallow-repository)" = false ] || lost "the history is not all here: fetch it, too"
-  for paths in 'roomctl.yaml roomctl.yml' rooms .; do
-    # shellcheck disable=SC2086
-    oldest=$(git rev-list --first-parent HEAD -- $paths | tail -n 1)
-    if [ -n "$oldest" ]; then break; fi
-  done
-  echo "$oldest"
+  found=$(oldest "${below}roomctl.yaml" "${below}roomctl.yml")
+  [ -n "$found" ] || found=$(oldest "${below}rooms")
+  [ -n "$found" ] || found=$(oldest)
+  echo "$found"
+}
+
+# The first commit that touched one of these files.
+oldest() {
+  git rev-list --first-parent HEAD -- "$@" | tail -n 1
 }
 
 # The commit that is kept in a file of the branch.
 commit_in() {
-  git -C "$repository" cat-file blob "$1" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'
+  of_state cat-file blob "$1" | grep -xE '[0-9a-f]{40}|[0-9a-f]{64}'
 }
 
 # What was taken: where it is, in which job, and from which commit.
 what_was_taken() {
-  echo "$PWD ${GITHUB_RUN_ID:-}${CI_JOB_ID:-}${BUILD_TAG:-}" "$(git -C "$repository" rev-parse -q --verify "$taken" || true)"
+  echo "$PWD ${GITHUB_RUN_ID:-}${CI_JOB_ID:-}${BUILD_TAG:-}" "$(of_state rev-parse -q --verify "$taken" || true)"
 }
 
 # The id of a file at a ref; nothing when it is not there, or is no file.
 blob() {
-  git -C "$repository" rev-parse -q --verify "$1" > /dev/null || return 0
-  git -C "$repository" ls-tree "$1" -- "$2" | sed -n 's/^100644 blob \([0-9a-f]*\)\t.*/\1/p'
+  of_state rev-parse -q --verify "$1" > /dev/null || return 0
+  of_state ls-tree "$1" -- "$2" | sed -n 's/^100644 blob \([0-9a-f]*\)\t.*/\1/p'
 }
 
 take() {
@@ -114,7 +135,7 @@ take() {
   begin
   for file in "${kept[@]}"; do
     id=$(blob "$taken" "$file")
-    if [ -n "$id" ]; then git -C "$repository" cat-file blob "$id" > ".roomctl/$file"; fi
+    if [ -n "$id" ]; then of_state cat-file blob "$id" > ".roomctl/$file"; fi
   done
   if [ ! -f .roomctl/state.json ]; then echo "no state yet on the branch $BRANCH"; fi
   what_was_taken > "$mark"
@@ -133,11 +154,11 @@ lost() {
 # The tree to keep: the state as it is here, and the commits that are applied or begun by now, or that the branch has at $1.
 tree() {
   export GIT_INDEX_FILE="$repository/keep"
-  rm -f "$GIT_INDEX_FILE"
+  rm -f "$GIT_INDEX_FILE" "$repository/unmoved"
   for file in "${kept[@]}"; do
     is_here "$file" || continue
-    id=$(git -C "$repository" hash-object -w --no-filters -- "$PWD/.roomctl/$file")
-    git -C "$repository" update-index --add --cacheinfo "100644,$id,$file"
+    id=$(of_state hash-object -w --no-filters -- "$PWD/.roomctl/$file")
+    of_state update-index --add --cacheinfo "100644,$id,$file"
   done
   for file in applied base; do
     id=$(blob "$1" "$file")
@@ -146,21 +167,23 @@ tree() {
       *' 0 of a commit' | 'base 5 of a commit')
         # Only forward: what was forbidden since then counts, whoever starts an older run again.
         if [ -z "$id" ] || is_before "$(commit_in "$id")" "$APPLIED"; then
-          id=$(printf '%s\n' "$APPLIED" | git -C "$repository" hash-object -w --stdin)
-        else
+          id=$(printf '%s\n' "$APPLIED" | of_state hash-object -w --stdin)
+        elif is_before "$APPLIED" "$(commit_in "$id")"; then
           echo "::warning title=state::$APPLIED does not follow $(commit_in "$id"), which stays $file" >&2
+        else
+          echo "$(commit_in "$id")" > "$repository/unmoved"
         fi
         ;;
     esac
-    if [ -n "$id" ]; then git -C "$repository" update-index --add --cacheinfo "100644,$id,$file"; fi
+    if [ -n "$id" ]; then of_state update-index --add --cacheinfo "100644,$id,$file"; fi
   done
-  git -C "$repository" write-tree
+  of_state write-tree
 }
 
 # Whether the branch still holds the state that this run began with: then its serial and lineage are the same, too.
 is_as_taken() {
   for file in "${kept[@]}"; do
-    [ "$(blob "$1" "$file")" = "$(blob "$taken" "$file")" ] || return 1
+    now=$(blob "$1" "$file") && before=$(blob "$taken" "$file") && [ "$now" = "$before" ] || return 1
   done
 }
 
@@ -169,14 +192,14 @@ keep() {
   # roomctl replaces a state, and never takes it away.
   is_here state.json || [ -z "$(blob "$taken" state.json)" ] || lost "the state that was taken is gone"
   tree=$(tree "$taken")
-  parent=$(git -C "$repository" rev-parse -q --verify "$taken" || true)
-  if [ -n "$parent" ] && [ "$(git -C "$repository" rev-parse "$parent^{tree}")" = "$tree" ]; then return; fi
+  parent=$(of_state rev-parse -q --verify "$taken" || true)
+  if [ -n "$parent" ] && [ "$(of_state rev-parse "$parent^{tree}")" = "$tree" ]; then return; fi
   for _ in 1 2 3; do
-    commit=$(git -C "$repository" -c user.name=roomctl -c user.email=roomctl@users.noreply.github.com \
+    commit=$(of_state -c user.name=roomctl -c user.email=roomctl@users.noreply.github.com \
       commit-tree "$tree" ${parent:+-p "$parent"} -m "State after ${GITHUB_SHA:-apply}")
-    if git -C "$repository" push -q "$remote" "$commit:refs/heads/$BRANCH"; then return; fi
+    if of_state push -q "$remote" "$commit:refs/heads/$BRANCH"; then return; fi
     fetch refs/roomctl/now
-    parent=$(git -C "$repository" rev-parse -q --verify refs/roomctl/now || true)
+    parent=$(of_state rev-parse -q --verify refs/roomctl/now || true)
     # It arrived, and only the answer was lost.
     if [ "$parent" = "$commit" ]; then return; fi
     is_as_taken refs/roomctl/now || break
@@ -185,17 +208,28 @@ keep() {
   # What this run did must not be lost: somebody has to put the two together.
   # The commit is in the name: a run that is started again has the number of the one before.
   spare="$BRANCH-of-run-${GITHUB_RUN_ID:-0}-${commit:0:12}"
-  git -C "$repository" push -q "$remote" "$commit:refs/heads/$spare" || spare="no branch: it could not be written either"
+  of_state push -q "$remote" "$commit:refs/heads/$spare" || spare="no branch: it could not be written either"
   echo "::error title=state::the branch $BRANCH moved during this run; the state of the run is on $spare"
   exit 7
 }
 
+# Ends the run if what was applied is not what the branch says: without a word, that would stay so.
+is_moved() {
+  [ ! -f "$repository/unmoved" ] || {
+    echo "::error title=state::the state is kept, and $(cat "$repository/unmoved") stays what was applied: in the history that is here, $APPLIED does not follow it. Fetch all of it (fetch-depth: 0); where the branch was put back or rewritten, docs/github.md says the way out"
+    exit 7
+  }
+}
+
 case "$1" in
   take) take ;;
-  keep) keep ;;
+  keep)
+    keep
+    is_moved
+    ;;
   first)
     begin
-    if git -C "$repository" rev-parse -q --verify "$taken" > /dev/null; then lost "there is a state already"; fi
+    if of_state rev-parse -q --verify "$taken" > /dev/null; then lost "there is a state already"; fi
     is_here state.json || lost "there is no .roomctl/state.json here"
     APPLIED=$(git rev-parse HEAD) CODE=5
     [ -n "$(git branch -r --contains "$APPLIED")" ] || lost "what is checked out is on no branch of the server: push it first"
@@ -210,6 +244,7 @@ case "$1" in
   base) base ;;
   head) newest "$2" ;;
   current) current "$2" "$3" ;;
+  functions) ;;
   *)
     echo "take, keep, first, applied, base, head or current" >&2
     exit 64
