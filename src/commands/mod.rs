@@ -27,7 +27,7 @@ mod validate;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use shared::args::Global;
 use shared::exit::{self, Exit, Failure};
@@ -90,6 +90,15 @@ enum Command {
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     completions::answer(command);
+    if is_version_alone() {
+        // As it would be without: nobody is told that it could not be printed.
+        Output::new(ColorChoice::Never).result(concat!(
+            "roomctl ",
+            env!("CARGO_PKG_VERSION"),
+            "\n"
+        ));
+        return Exit::Done.into();
+    }
     let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -111,6 +120,13 @@ pub fn main() -> ExitCode {
 /// The whole command line, for the help, the manual and the reference.
 pub fn command() -> clap::Command {
     Cli::command().mut_subcommand("simulate", |simulate| simulate.after_help(simulate::help()))
+}
+
+/// Whether only the version is asked for, as scripts often do: the whole command line takes longer to build than the rest.
+fn is_version_alone() -> bool {
+    let mut typed = std::env::args_os().skip(1);
+    let asked = typed.next().filter(|_| typed.next().is_none());
+    asked.is_some_and(|asked| asked == "--version" || asked == "-V")
 }
 
 fn parse() -> Result<Cli, clap::Error> {
