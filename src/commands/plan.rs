@@ -1,37 +1,35 @@
-//! `plan`: what apply would change. Writes nothing; without `--live` makes no connection either.
+//! `plan`: what apply would change. Writes nothing but what it keeps for the next one; without `--live` makes no connection
+//! either.
 
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use clap::{Args, ValueEnum};
 
 use super::shared::args::{Global, NetworkArgs, OUTPUT, PlanningArgs, ReportArgs, SAFETY};
+use super::shared::cache;
 use super::shared::exit::{Exit, Failure, leave};
 use super::shared::guards::{self, Guards};
 use super::shared::output::Output;
 use super::shared::pipeline::RunArgs;
 use super::shared::print_report::print_report;
 use super::shared::report_file::check_outputs;
-use super::shared::rooms::{accept, load};
+use super::shared::rooms::accept;
 use super::shared::saved_plan;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
 use super::shared::store::{News, Told, noted, refused};
-use super::shared::workspace::Workspace;
 use crate::files::base;
 use crate::files::discover::as_typed;
 use crate::files::git::{self, GitError, Unread};
 use crate::files::looked::surroundings;
 use crate::files::room_files::Loaded;
-use crate::model::policy::{Ask, NOBODY};
+use crate::model::policy::NOBODY;
 use crate::planner::explain::Base;
 use crate::planner::limits::{BaseGuard, refusals};
 use crate::planner::{AppliedRoom, Explained, Plan, State, explain, saved_changes};
-use crate::report::saved::{SavedPlan, Terms};
+use crate::report::saved::{Mode, SavedPlan, Terms};
 use crate::report::{PlanReport, UndeclaredRoom};
-use crate::store::Found;
 
 /// What a plan may not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,6 +71,9 @@ pub(crate) struct PlanArgs {
     /// Save the plan, for `apply FILE`; holds no secret
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub out: Option<PathBuf>,
+    /// Compare every room, also those of which the last plan had nothing to say; shows the same, more slowly
+    #[arg(long)]
+    pub no_cache: bool,
     /// Exit with 2 when apply has something to do
     #[arg(long, help_heading = OUTPUT)]
     pub detailed_exitcode: bool,
@@ -83,7 +84,8 @@ pub(crate) struct PlanArgs {
 pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = begin(global, args)?;
     let policies = session.workspace.policies()?;
-    let (files, found) = read(&session.workspace, &*policies);
+    let keeps = policies.is_idle() && keeps(&session, args);
+    let (files, found, cache) = cache::read(&session.workspace, &*policies, keeps);
     let mut files = accept(files, &args.report, output)?;
     let found = noted(found?, output);
     let (state, (saved, looked)) = (found.state, (found.saved, found.looked));
@@ -115,7 +117,10 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     }
     report.add(UndeclaredRoom::learned(&news, &[]), stops);
     print_report(report, &args.report, session.detail(), output)?;
-    leave((files, state, plan));
+    if let Some(cache) = &cache {
+        cache.keep(&session.workspace, &files, &state);
+    }
+    leave((files, state, plan, cache));
     match session.is_interrupted() {
         true => Ok(Exit::Interrupted),
         false => Ok(exit),
@@ -148,14 +153,12 @@ fn begin(global: &Global, args: &PlanArgs) -> Result<Session, Failure> {
     Ok(session)
 }
 
-/// The state is parsed while the files are.
-fn read(workspace: &Workspace, policies: &dyn Ask) -> (Loaded, Result<Found, Failure>) {
-    thread::scope(|scope| {
-        let state = scope.spawn(|| workspace.load_state());
-        let files = load(workspace, policies);
-        let state = state.join().unwrap_or_else(|panic| resume_unwind(panic));
-        (files, state)
-    })
+/// Whether rooms of which there is nothing to say need not be looked at, nor be there at all.
+fn keeps(session: &Session, args: &PlanArgs) -> bool {
+    let scope = &session.workspace.scope;
+    let is_about_all = scope.whole && scope.selection.is_empty();
+    let is_usual = args.planning.mode() == Mode::default() && args.base.is_none();
+    is_about_all && is_usual && !args.no_cache
 }
 
 /// What the report says of time and guard is made with these.

@@ -5,7 +5,8 @@
 //! ends at once: nothing waits for a pipe, and no device is opened.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -64,6 +65,47 @@ pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_here(&real, limit)
 }
 
+/// The same for one of which nobody knows yet that it becomes anything in memory.
+pub(crate) fn read_own_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let (file, size) = open_to_read(path)?;
+    bytes_from(file, limit, size)
+}
+
+fn open_to_read(path: &Path) -> io::Result<(File, u64)> {
+    let real = place(path)?;
+    check_there(&real)?;
+    let (file, found) = open_here(&real, OpenOptions::new().read(true))?;
+    Ok((file, found.len()))
+}
+
+/// A file of ours that is read piece by piece, so that it is never in memory as a whole.
+#[derive(Debug)]
+pub(crate) struct Pieces(File);
+
+impl Pieces {
+    /// Hands over all of the file on the way.
+    pub(crate) fn open(path: &Path, limit: u64, mut take: impl FnMut(&[u8])) -> io::Result<Self> {
+        let (file, _) = open_to_read(path)?;
+        let mut source = (&file).take(limit + 1);
+        let mut buffer = vec![0; 128 * 1024];
+        while let read @ 1.. = source.read(&mut buffer)? {
+            take(&buffer[..read]);
+        }
+        match source.limit() {
+            0 => Err(Unfit::TooLarge(limit).into()),
+            _ => Ok(Self(file)),
+        }
+    }
+
+    /// What is in `place`, as far as there is anything.
+    pub(crate) fn piece(&self, place: Range<usize>) -> io::Result<Vec<u8>> {
+        let (mut file, mut bytes) = (&self.0, Vec::new());
+        file.seek(SeekFrom::Start(place.start as u64))?;
+        file.take(place.len() as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
 /// The same for one that a walk without following links found to be a regular file.
 pub(crate) fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let (file, found) = open_here(path, OpenOptions::new().read(true))?;
@@ -94,11 +136,20 @@ pub(crate) fn read_given(
 
 /// All of `source`, if that is not more than `limit` bytes.
 pub(crate) fn read_from(source: impl Read, limit: u64, expected: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).saturating_add(1));
-    // One byte more than allowed, so that a file that grows meanwhile is noticed too.
-    source.take(limit + 1).read_to_end(&mut bytes)?;
+    let bytes = bytes_from(source, limit, expected)?;
     check_size(&bytes, limit)?;
     Ok(bytes)
+}
+
+fn bytes_from(source: impl Read, limit: u64, expected: u64) -> io::Result<Vec<u8>> {
+    let expected = usize::try_from(expected.min(limit)).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(expected.saturating_add(1));
+    // One byte more than allowed, so that a file that grows meanwhile is noticed too.
+    source.take(limit + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > limit {
+        true => Err(Unfit::TooLarge(limit).into()),
+        false => Ok(bytes),
+    }
 }
 
 /// Whether what holds `bytes` would be read within `limit`: so that nothing is written that nobody can read.

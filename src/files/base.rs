@@ -82,7 +82,13 @@ fn load(root: &Path, texts: &Texts, context: &Context<'_>) -> Loaded {
         let fits = check_size(&bytes, MAX_TEXT).map_err(io::Error::from);
         text_in(path, fits.map(|()| bytes))
     };
-    room_files::load_found([(root, found)].into_iter(), &context, &text, all_cores())
+    room_files::load_found(
+        [(root, found)].into_iter(),
+        &context,
+        &text,
+        all_cores(),
+        None,
+    )
 }
 
 /// The bytes of files, by their path below the rooms directory.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::files::entries::{self, Findings, SettingsFile};
 use crate::files::yaml::Entry;
+use crate::model::digest::sha256;
+use crate::model::reference::named;
 use crate::model::{EnvPrefix, Finding, Rule};
 
 pub(crate) const STEM: &str = "_defaults";
@@ -23,6 +25,10 @@ pub(crate) struct Layer {
     pub entries: Vec<Entry>,
     /// How many bytes of the file their values are.
     size: u64,
+    /// The digest of its text.
+    pub digest: String,
+    /// The names that its text refers to.
+    pub variables: Vec<String>,
     /// Whether anything is wrong with it, so that no room below it can be made.
     broken: bool,
 }
@@ -48,6 +54,8 @@ pub(crate) fn parse(file: &str, text: &str, prefix: &EnvPrefix) -> (Layer, Vec<F
         file: file.into(),
         size: entries.iter().map(|entry| entry.span.len() as u64).sum(),
         entries,
+        digest: sha256(text.as_bytes()),
+        variables: named(text).map(str::to_owned).collect(),
         broken,
     };
     (layer, findings.list)

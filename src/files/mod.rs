@@ -13,6 +13,7 @@
 //! | `defaults` | what the directories above a room file set |
 //! | `room_file`, `room_files` | one room, and all of them, with their findings |
 //! | `context` | what reading a room file takes besides its text |
+//! | `settled` | which of them need not be parsed again |
 //! | `cores` | the same work on many files, on several cores |
 //! | `room_format`, `scalar` | the one form of a room file, and of a text in it |
 //! | `room_edit`, `adopted` | a room file with another value in it; several, proved to say just that |
@@ -42,6 +43,7 @@ pub(crate) mod room_files;
 pub(crate) mod room_format;
 pub(crate) mod room_yaml;
 pub(crate) mod scalar;
+pub(crate) mod settled;
 pub(crate) mod text_file;
 pub(crate) mod usual;
 pub(crate) mod weakened;

@@ -11,9 +11,13 @@ use crate::files::cores::{all_cores, on_cores};
 use crate::files::defaults::{self, Defaults, Layer};
 use crate::files::discover::{Found, as_typed, discover, whole_file};
 use crate::files::room_file::{self, RoomFile};
+use crate::files::settled::{self, Settled};
 use crate::files::text_file::read_text;
 use crate::model::words::count;
-use crate::model::{EnvPrefix, Finding, NameRule, Origins, Place, Related, Rule, Wanted};
+use crate::model::{
+    EnvPrefix, Finding, NameRule, Origins, Place, Related, RoomName, Rule, Severity, Wanted,
+};
+use crate::planner::Quiet;
 
 /// Most bytes of defaults that are laid over rooms, over all of them and, where there are more of these, over each.
 const MOST_INHERITED: u64 = 32 * 1024 * 1024;
@@ -26,6 +30,13 @@ pub(crate) struct Loaded {
     /// Everything that is wrong or doubtful, sorted by file and place.
     pub findings: Vec<Finding>,
     pub files: usize,
+    /// Those of the settled rooms that were found to be as they were, by number. They are nowhere else in this.
+    pub settled: Vec<usize>,
+    /// What a plan counts of them.
+    pub quiet: Quiet,
+    /// The digests of rooms that were read, with the warnings about them, if anybody asked for settled ones and nothing else
+    /// was found in them.
+    pub digests: BTreeMap<RoomName, (String, Vec<Finding>)>,
 }
 
 /// Texts of files, or what is wrong with one.
@@ -35,14 +46,14 @@ type Texts<'a> = dyn Fn(&Path) -> Result<String, Box<Finding>> + Sync + 'a;
 /// which on defaults hold.
 pub(crate) fn load(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
     let found = roots.iter().map(|root| (&**root, discover(rooms, root)));
-    load_found(found, context, &read_text, all_cores())
+    load_found(found, context, &read_text, all_cores(), None)
 }
 
 /// The same on half the cores, for those who talk to the service meanwhile.
 pub(crate) fn load_meanwhile(rooms: &Path, roots: &[PathBuf], context: &Context<'_>) -> Loaded {
     let half = all_cores().div_ceil(2);
     let found = roots.iter().map(|root| (&**root, discover(rooms, root)));
-    load_found(found, context, &read_text, half)
+    load_found(found, context, &read_text, half, None)
 }
 
 /// Texts by file, in place of those that are there.
@@ -55,15 +66,16 @@ pub(crate) fn load_edited(rooms: &Path, context: &Context<'_>, edits: &Edits) ->
         Some(edited) => Ok(edited.clone()),
         None => read_text(path),
     };
-    load_found(found, context, &text_of, all_cores())
+    load_found(found, context, &text_of, all_cores(), None)
 }
 
-/// The same of what was `found` below each root, by their `texts`.
+/// The same of what was `found` below each root, by their `texts`; the rooms that are `settled` are only counted.
 pub(crate) fn load_found<'a>(
     found: impl Iterator<Item = (&'a Path, Found)>,
     context: &Context<'_>,
     texts: &Texts<'_>,
     cores: usize,
+    settled: Option<&Settled<'_>>,
 ) -> Loaded {
     let mut findings = Vec::new();
     let mut files = Files::new(context.variables.prefix, texts);
@@ -86,17 +98,32 @@ pub(crate) fn load_found<'a>(
             policies,
             ..*context
         };
-        read_room(path, &context, texts)
+        read_room(path, &context, texts, settled)
     });
-    let mut rooms = Vec::with_capacity(read.len());
-    for (room, mut found) in read {
-        findings.append(&mut found);
-        rooms.extend(room);
-    }
+    let mut rooms = Vec::new();
     let mut loaded = Loaded {
         files: files.rooms.len() + files.layers.len(),
         ..Loaded::default()
     };
+    for read in read {
+        match read {
+            Read::Settled(number, found) => {
+                loaded.settled.push(number);
+                findings.extend_from_slice(found);
+            }
+            Read::Room(read) => {
+                let (room, mut found, digest) = *read;
+                // What is only worth knowing depends on the state, too.
+                let is_plain = found.iter().all(|one| one.severity == Severity::Warning);
+                let digest = digest.filter(|_| is_plain);
+                let named = room.as_ref().map(|room| room.name.clone());
+                let known = digest.map(|digest| (digest, found.clone()));
+                loaded.digests.extend(named.zip(known));
+                findings.append(&mut found);
+                rooms.extend(room);
+            }
+        }
+    }
     join(rooms, context.names, &mut loaded, &mut findings);
     findings.sort();
     loaded.findings = once(&findings);
@@ -129,10 +156,18 @@ impl<'a> Files<'a> {
             top = top.below(self.layer(path, findings));
         }
         let mut chains = HashMap::from([(PathBuf::new(), Arc::new(top))]);
+        // Most rooms are found beside the one before.
+        let mut last: Option<(PathBuf, Arc<Defaults>)> = None;
         for path in found.rooms {
             let dir = path.parent().unwrap_or(Path::new(""));
             let within = if path == root { Path::new("") } else { dir };
-            let defaults = self.chain(root, within, &found.defaults, &mut chains, findings);
+            let same = last.take_if(|(dir, _)| dir.as_os_str() == within.as_os_str());
+            let here = same.unwrap_or_else(|| {
+                let defaults = self.chain(root, within, &found.defaults, &mut chains, findings);
+                (within.to_owned(), defaults)
+            });
+            let defaults = here.1.clone();
+            last = Some(here);
             self.rooms.push((path, defaults));
         }
         // Also those with no room below them: what is wrong with them is better known now.
@@ -244,22 +279,41 @@ fn once(findings: &[Finding]) -> Vec<Finding> {
     groups.collect()
 }
 
-fn read_room(
+/// What became of a room file.
+enum Read<'a> {
+    /// It is the settled one of this number, with these findings.
+    Settled(usize, &'a [Finding]),
+    /// The room, unless an error forbids it, all findings, and its digest if that holds all that decides.
+    Room(Box<(Option<RoomFile>, Vec<Finding>, Option<String>)>),
+}
+
+fn read_room<'a>(
     path: &Path,
     context: &Context<'_>,
     texts: &Texts<'_>,
-) -> (Option<RoomFile>, Vec<Finding>) {
+    settled: Option<&Settled<'a>>,
+) -> Read<'a> {
     let text = match texts(path) {
         Ok(text) => text,
-        Err(finding) => return (None, vec![*finding]),
+        Err(finding) => return Read::Room((None, vec![*finding], None).into()),
     };
+    let file = as_typed(path);
+    let digest = settled.map(|settled| settled.digest(&file, &text, context));
+    if let (Some(settled), Some(digest)) = (settled, &digest)
+        && let Some((number, findings)) = settled.rooms.get(digest.as_str())
+    {
+        return Read::Settled(*number, findings);
+    }
     let stem = path
         .file_stem()
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
-    let (room, mut findings) = room_file::parse(&as_typed(path), stem, &text, context);
+    let (room, mut findings) = room_file::parse(&file, stem, &text, context);
     findings.extend(room.as_ref().and_then(|room| not_owned(room, context)));
-    (room, findings)
+    let holds_all =
+        |room: &RoomFile| settled::holds_all(&room.wanted.secrets, &text, context.defaults);
+    let digest = digest.filter(|_| room.as_ref().is_some_and(holds_all));
+    Read::Room((room, findings, digest).into())
 }
 
 /// A room of somebody else, or one that nobody is to manage.

@@ -1,6 +1,6 @@
 //! Digests of values: what may be shown and kept of something to notice that it moved.
 
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256, digest};
 use serde::Serialize;
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -17,6 +17,25 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(digest(&SHA256, bytes).as_ref()))
+}
+
+/// The same of bytes that come piece by piece.
+pub(crate) struct Digest(Context);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Digest {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn end(self) -> String {
+        format!("sha256:{}", hex(self.0.finish().as_ref()))
+    }
 }
 
 /// The same of a value made of plain values and sorted maps with text keys, which has one form in JSON.

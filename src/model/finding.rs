@@ -1,6 +1,9 @@
 //! A finding: one thing that is wrong or doubtful in the files, and what to write instead.
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 use super::Rule;
+use super::catalogue;
 use super::words::words;
 
 words! {
@@ -18,7 +21,7 @@ words! {
 }
 
 /// A stretch of one line of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Place {
     /// Line, from 1. 0: the whole file.
     pub line: u32,
@@ -54,7 +57,7 @@ impl Place {
 }
 
 /// Another place that has to do with a finding.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Related {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
@@ -64,7 +67,7 @@ pub(crate) struct Related {
 }
 
 /// One finding. Ordered by file, then place, so that a list of them reads like the files.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Finding {
     /// Path of the file, with `/`, as the user would type it.
     pub file: String,
@@ -78,7 +81,17 @@ pub(crate) struct Finding {
     /// The room it is about, when that much is known. Of a finding in defaults, the first one it concerns.
     pub room: Option<String>,
     /// Wire name of the attribute it is about, if it is about one.
-    pub attribute: Option<&'static str>,
+    #[serde(deserialize_with = "attribute")]
+    pub attribute: Option<Name>,
+}
+
+/// By another name, since what is read cannot be borrowed from the text.
+type Name = &'static str;
+
+fn attribute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'static str>, D::Error> {
+    let name = Option::<String>::deserialize(deserializer)?;
+    let attribute = name.and_then(|name| catalogue::attribute(&name));
+    Ok(attribute.map(|attribute| attribute.name))
 }
 
 impl Finding {

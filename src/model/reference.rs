@@ -6,12 +6,22 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use memchr::memmem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::name::MAX_LENGTH;
 use super::secret::{MASK, Secret};
+
+/// What a text names like a variable, wherever in it that stands.
+pub(crate) fn named(text: &str) -> impl Iterator<Item = &str> {
+    let found = memmem::find_iter(text.as_bytes(), OPENING);
+    found.filter_map(|at| {
+        let (name, _) = text.get(at + OPENING.len()..)?.split_once('}')?;
+        Some(name)
+    })
+}
 
 /// The value of a variable, if it is set.
 pub(crate) type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);

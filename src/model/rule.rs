@@ -5,9 +5,11 @@ use super::Severity;
 macro_rules! rules {
     ($($rule:ident = $name:literal, $severity:ident $(: $why:literal)?;)*) => {
         /// A check. Findings at one place come in this order, which is that of the names.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+        )]
         pub(crate) enum Rule {
-            $($rule,)*
+            $(#[serde(rename = $name)] $rule,)*
         }
 
         impl Rule {

@@ -1,6 +1,7 @@
 //! Checks across the attributes of one room: a list of named functions.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::catalogue::{self, Kind, Trait};
 use super::finding::Severity;
@@ -50,6 +51,30 @@ pub(crate) fn check(room: &Settings, now: i64) -> Vec<Violation> {
         check(&mut checked);
     }
     checked.violations
+}
+
+/// The time from a moment on and before another, in Unix seconds, as far as there is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Span(Option<i64>, Option<i64>);
+
+impl Span {
+    pub(crate) fn contains(&self, now: i64) -> bool {
+        self.0.is_none_or(|from| from <= now) && self.1.is_none_or(|until| now < until)
+    }
+
+    pub(crate) fn is_endless(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// When the rules say the same of a room as at `now`: all they know of time is whether a moment of the room has passed.
+pub(crate) fn constant(room: &Settings, now: i64) -> Span {
+    let moments = room.iter().filter_map(|(name, value)| {
+        let is_moment = catalogue::kind(name) == Some(&Kind::Moment);
+        number(value).filter(|_| is_moment)
+    });
+    let (past, coming): (Vec<i64>, Vec<i64>) = moments.partition(|moment| *moment <= now);
+    Span(past.into_iter().max(), coming.into_iter().min())
 }
 
 /// A room, and what was found in it so far.
@@ -274,6 +299,7 @@ fn zero_limits(room: &mut Checked<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -367,5 +393,27 @@ mod tests {
             ),
             []
         );
+    }
+
+    proptest! {
+        /// Within the span that a room is constant in, time makes no difference.
+        #[test]
+        fn only_a_moment_that_passes_makes_a_difference(
+            [expires, opens] in [proptest::option::of(0_i64..6), proptest::option::of(0_i64..6)],
+            [now, then] in [0_i64..7, 0_i64..7],
+        ) {
+            let mut room = json!({"privacy": "private", "ejectAtRoomExp": true});
+            for (name, moment) in [("expireUnixSec", expires), ("notBeforeUnixSec", opens)] {
+                if let Some(moment) = moment {
+                    room[name] = moment.into();
+                }
+            }
+            let room = serde_json::from_value::<Room>(room).unwrap().settings();
+            let span = constant(&room, now);
+            prop_assert!(span.contains(now));
+            if span.contains(then) {
+                prop_assert_eq!(check(&room, now), check(&room, then));
+            }
+        }
     }
 }

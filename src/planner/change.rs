@@ -224,7 +224,31 @@ pub(crate) struct Unreadable {
     pub message: String,
 }
 
+/// Rooms that are wanted as they were applied, and were only counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Quiet {
+    pub rooms: u64,
+    /// How many of them were applied as open in which way.
+    pub open: Open,
+}
+
+impl Quiet {
+    pub(crate) fn add(&mut self, open: Open) {
+        self.rooms += 1;
+        self.open = [0, 1, 2].map(|way| self.open[way].saturating_add(open[way]));
+    }
+}
+
 impl Plan {
+    /// The same with rooms of which it was known before that there is nothing to do.
+    #[must_use]
+    pub(crate) fn with(mut self, quiet: Quiet) -> Self {
+        self.unchanged += quiet.rooms;
+        self.managed += quiet.rooms;
+        self.open = [0, 1, 2].map(|way| self.open[way].saturating_add(quiet.open[way]));
+        self
+    }
+
     /// The changes that `apply` carries out.
     pub(crate) fn actionable(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.is_actionable())

@@ -47,7 +47,7 @@ pub(crate) mod undeclared;
 pub(crate) mod world;
 mod written;
 
-pub(crate) use change::{Action, AttributeChange, Cause, Change, Plan};
+pub(crate) use change::{Action, AttributeChange, Cause, Change, Plan, Quiet};
 pub(crate) use drift::{Drift, Verdict, drift};
 pub(crate) use explain::{Explained, Explanation, explain};
 pub(crate) use forecast::Rate;

@@ -263,11 +263,7 @@ impl<'a> Room<'a> {
     fn follow(&self, file: &WantedRoom, options: &Options) -> Option<Change> {
         let applied = self.applied;
         // Most rooms of a plan without a look end here, so nothing is copied before.
-        if self.seen.is_none()
-            && !options.reassert
-            && applied.unconfirmed.is_empty()
-            && applied.is_as(file, self.salt)
-        {
+        if self.seen.is_none() && !options.reassert && applied.is_settled(file, self.salt) {
             return None;
         }
         let sides = self.toward(file);

@@ -120,7 +120,8 @@ fn spared<'a>(muted: &'a [Muted], name: &str) -> Option<&'a Stored> {
     muted.iter().find(is_it)?.live.as_ref()
 }
 
-fn known(room: &AppliedRoom) -> Open {
+/// Which way a room is open, as it is remembered.
+pub(crate) fn known(room: &AppliedRoom) -> Open {
     match room.is_confirmed() {
         true => is_open(|name| held(room, name)),
         false => [0; 3],

@@ -15,6 +15,11 @@ impl AppliedRoom {
             && unset.all(|(name, _)| self.is_rotated(file, name, salt))
     }
 
+    /// Whether nothing is to be done for `file` as long as nobody looks at the room, whatever else a plan depends on.
+    pub(crate) fn is_settled(&self, file: &WantedRoom, salt: &str) -> bool {
+        self.unconfirmed.is_empty() && self.is_as(file, salt)
+    }
+
     /// What `file` wants, in the form that is stored and compared, without what is not known here.
     pub(super) fn wanted_of(&self, file: &WantedRoom, salt: &str) -> StoredSettings {
         let mut wanted = stored(&file.settings, salt, &self.settings);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::disk::crash_point::crash_point;
-use crate::disk::plain_file::{MAX_STATE, check_size, read_own};
+use crate::disk::plain_file::{MAX_STATE, check_size, read_own_bytes};
 use crate::disk::whole_file::{Way, create_parent, remove, write_whole};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
@@ -144,7 +144,7 @@ impl Lease for LocalLease {
 
 /// The bytes of a file, if there is one.
 fn read(path: &Path, deed: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    match read_own(path, MAX_STATE) {
+    match read_own_bytes(path, MAX_STATE) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::file(deed, path, error)),

@@ -21,13 +21,14 @@ mod journal_writer;
 mod local;
 mod lock;
 pub(crate) mod port;
-mod state_file;
+pub(crate) mod state_file;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::disk::plain_file::{MAX_STATE, check_size};
 use crate::planner::State;
 use error::StoreError;
 use holder::{Holder, Status};
@@ -90,6 +91,19 @@ pub(crate) struct Found {
     pub looked: Option<State>,
 }
 
+impl Found {
+    /// A state that no run left unfinished.
+    pub(crate) fn of(state: State) -> Self {
+        let (recovered, saved, looked) = (0, None, None);
+        Self {
+            state,
+            recovered,
+            saved,
+            looked,
+        }
+    }
+}
+
 impl Store {
     /// Asks nothing of the place yet: what is wrong with it is the first answer.
     pub(crate) fn open(location: &Location) -> Self {
@@ -110,17 +124,37 @@ impl Store {
     pub(crate) async fn load(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
         // Whoever only looks holds no lock: a run may save the state between the two being read.
         for _ in 0..LOOKS {
-            match self.look(app).await {
+            match self.read(&self.contents().await?, app) {
                 Err(StoreError::OtherJournal { .. }) => {}
                 found => return found,
             }
         }
-        self.look(app).await
+        self.read(&self.contents().await?, app)
     }
 
-    async fn look(&self, app: Option<&str>) -> Result<Option<Found>, StoreError> {
-        let Contents { state, journal } = self.place.load().await?;
-        let state = state.map(|bytes| state_file::parse(&bytes, &self.at));
+    /// The bytes of state and journal.
+    pub(crate) async fn contents(&self) -> Result<Contents, StoreError> {
+        self.place.load().await
+    }
+
+    /// What `contents` say of `app`.
+    pub(crate) fn read(
+        &self,
+        contents: &Contents,
+        app: Option<&str>,
+    ) -> Result<Option<Found>, StoreError> {
+        let Contents { state, journal } = contents;
+        let parts = [
+            (state, "read the state", ""),
+            (journal, "use the journal", ".journal"),
+        ];
+        for (bytes, deed, ending) in parts {
+            let path = PathBuf::from(format!("{}{ending}", self.at));
+            let fits = check_size(bytes.as_deref().unwrap_or_default(), MAX_STATE);
+            fits.map_err(|unfit| StoreError::file(deed, &path, unfit.into()))?;
+        }
+        let state = state.as_ref();
+        let state = state.map(|bytes| state_file::parse(bytes, &self.at));
         let mut state = match (state.transpose()?, app) {
             (Some(state), Some(app)) if state.app != app => {
                 return Err(StoreError::OtherApp {
@@ -136,8 +170,8 @@ impl Store {
         let at = format!("{}.journal", self.at);
         let saved = journal.is_some().then(|| state.clone());
         let mut looked = saved.clone();
-        let journal = journal.unwrap_or_default();
-        let recovered = journal::replay(&journal, &at, &mut state, &mut looked)?;
+        let journal = journal.as_deref().unwrap_or_default();
+        let recovered = journal::replay(journal, &at, &mut state, &mut looked)?;
         Ok(Some(Found {
             state,
             recovered,

@@ -1,18 +1,25 @@
 //! The text of a state file: strict on the way in, one attribute a line on the way out. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::value::RawValue;
 
+use crate::model::RoomName;
 use crate::model::version::newer;
 use crate::model::words::printable_json;
 use crate::planner::State;
 use crate::planner::state::VERSION;
 use crate::store::error::StoreError;
+
+/// Several times as many as a state of the largest size has.
+const MOST_ROOMS: usize = 1_000_000;
 
 /// Reads the state `at`. Its version decides first; it is only looked for when the rest cannot be read, since a state
 /// may be large.
@@ -25,7 +32,7 @@ pub(super) fn parse(bytes: &[u8], at: &str) -> Result<State, StoreError> {
                     ..state
                 });
             }
-            Some(fault) => serde::de::Error::custom(fault),
+            Some(fault) => serde_json::Error::custom(fault),
         },
         Err(error) => error,
     };
@@ -45,15 +52,58 @@ pub(super) fn parse(bytes: &[u8], at: &str) -> Result<State, StoreError> {
 /// The names of the rooms in the state `at`, much faster than all of it.
 pub(super) fn names(bytes: &[u8], at: &str) -> Result<BTreeSet<String>, StoreError> {
     #[derive(Deserialize)]
-    struct Names {
-        rooms: BTreeMap<String, IgnoredAny>,
+    struct Rooms {
+        rooms: Names,
     }
-    let names = serde_json::from_slice::<Names>(bytes);
-    let names = names.map_err(|problem| StoreError::DamagedState {
+    let read = serde_json::from_slice::<Rooms>(bytes);
+    let read = read.map_err(|problem| StoreError::DamagedState {
         at: at.to_owned(),
         source: Arc::new(problem),
     })?;
-    Ok(names.rooms.into_keys().collect())
+    Ok(read.rooms.0)
+}
+
+/// Within a limit of their own: nothing else of a state that is only searched for names becomes anything in memory.
+struct Names(BTreeSet<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+                let mut names = BTreeSet::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.insert(name);
+                    if names.len() > MOST_ROOMS {
+                        return Err(A::Error::custom("it has more rooms than a state may"));
+                    }
+                }
+                Ok(Names(names))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// Where in the bytes of a state, which can be read, what it says of each room begins and ends.
+pub(crate) fn places(bytes: &[u8]) -> Option<BTreeMap<RoomName, Range<usize>>> {
+    #[derive(Deserialize)]
+    struct Rooms<'a> {
+        #[serde(borrow)]
+        rooms: BTreeMap<RoomName, &'a RawValue>,
+    }
+    let Rooms { rooms } = serde_json::from_slice(bytes).ok()?;
+    let places = rooms.into_iter().map(|(name, text)| {
+        let start = text.get().as_ptr().addr() - bytes.as_ptr().addr();
+        (name, start..start + text.get().len())
+    });
+    Some(places.collect())
 }
 
 /// What is wrong with a state that can be read.

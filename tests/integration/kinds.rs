@@ -119,7 +119,7 @@ const FORGET: &[&str] = &["state", "forget", "room-00", "--yes"];
 
 /// Every file that a run reads or writes, with the commands that do, how they end when nothing of use is there, and whether
 /// another name of the file is no harm.
-const PLACES: [(&str, &[&[&str]], i32, bool); 12] = [
+const PLACES: [(&str, &[&[&str]], i32, bool); 13] = [
     (
         "roomctl.yaml",
         &[
@@ -165,6 +165,7 @@ const PLACES: [(&str, &[&[&str]], i32, bool); 12] = [
         7,
         false,
     ),
+    (".roomctl/state.json.cache", &[&["plan"]], 0, true),
     (
         ".roomctl/sandbox.json",
         &[

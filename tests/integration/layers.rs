@@ -49,6 +49,7 @@ const PURE: &[&str] = &[
     "files/room_format.rs",
     "files/room_yaml.rs",
     "files/scalar.rs",
+    "files/settled.rs",
     "files/usual.rs",
     "files/weakened.rs",
     "files/yaml.rs",

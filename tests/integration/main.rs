@@ -15,6 +15,7 @@ mod apply;
 mod blind;
 #[cfg(unix)]
 mod blocks;
+mod cache;
 mod common;
 mod config;
 mod doubts;

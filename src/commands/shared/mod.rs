@@ -7,6 +7,7 @@
 //! | `workspace` | flags over environment over configuration: what a command works with |
 //! | `selection` | the rooms that a user selects |
 //! | `rooms`, `judge` | the room files, read, and refused when one has an error; the policies that are asked about them |
+//! | `cache` | which rooms the last plan had nothing to say of |
 //! | `store` | the state, loaded, and locked in the name of this process |
 //! | `pipeline` | what a pipeline says of its run |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
@@ -24,6 +25,7 @@
 
 pub(crate) mod approval;
 pub(crate) mod args;
+pub(crate) mod cache;
 pub(crate) mod configuration;
 pub(crate) mod exit;
 pub(crate) mod guards;

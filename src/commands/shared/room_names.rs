@@ -45,7 +45,7 @@ fn names_here() -> Option<BTreeSet<String>> {
         .rooms
         .retain(|path| stem(path).is_none_or(|stem| !names.contains(&stem)));
     let (roots, context) = ([(&*workspace.rooms, found)], workspace.context(NOBODY));
-    let others = load_found(roots.into_iter(), &context, &read_text, all_cores()).wanted;
+    let others = load_found(roots.into_iter(), &context, &read_text, all_cores(), None).wanted;
     names.extend(others.into_keys().map(|name| name.as_str().to_owned()));
     Some(names)
 }

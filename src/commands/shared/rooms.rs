@@ -28,8 +28,14 @@ const MOST_DOUBTS: usize = 10;
 
 /// Reads the rooms, and asks `policies` about them.
 pub(crate) fn load(workspace: &Workspace, policies: &dyn Ask) -> Loaded {
-    let mut loaded = load_by(workspace, &workspace.context(policies));
-    leave_out_known(workspace, None, &mut loaded);
+    let loaded = load_by(workspace, &workspace.context(policies));
+    finished(workspace, None, loaded)
+}
+
+/// The same rooms with their places, and without the findings that nobody wants to read. The `state` is read if it is not
+/// there, and needed.
+pub(crate) fn finished(workspace: &Workspace, state: Option<&State>, mut loaded: Loaded) -> Loaded {
+    leave_out_known(workspace, state, &mut loaded);
     for room in loaded.wanted.values_mut() {
         if let Cow::Owned(place) = workspace.scope.place_of(&room.file) {
             room.place = place;

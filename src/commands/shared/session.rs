@@ -307,8 +307,11 @@ impl Session {
         planned: &BTreeSet<String>,
         output: &Output,
     ) -> Result<Plan, Failure> {
-        let considered = self.consider(&self.workspace.scope, files, state, planned, output)?;
-        let is_empty = files.wanted.is_empty() && state.rooms.is_empty();
+        let mut considered = self.consider(&self.workspace.scope, files, state, planned, output)?;
+        let mut is_empty = files.wanted.is_empty() && state.rooms.is_empty();
+        if files.quiet.rooms > 0 {
+            (considered.doubt, is_empty) = (None, false);
+        }
         self.check_absence(args, &considered, is_empty, output)?;
         self.plan_of(mode, args, files, &considered)
     }
@@ -330,7 +333,7 @@ impl Session {
         let limits = self.limits(args);
         let plan = plan(wanted, state, world.as_ref(), &self.options(mode, &limits));
         let left_out = considered.left_out();
-        Ok(Plan { left_out, ..plan })
+        Ok(Plan { left_out, ..plan }.with(files.quiet))
     }
 
     /// What a plan depends on besides files, state and service.

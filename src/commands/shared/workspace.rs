@@ -27,6 +27,7 @@ use crate::planner::limits::Limits;
 use crate::planner::{Rate, Scope, State};
 use crate::report::saved::Target;
 use crate::service::http;
+use crate::store::port::Contents;
 use crate::store::{Found, Location, LocationError, Store};
 
 /// How long a pipe may take that brings the key.
@@ -137,7 +138,7 @@ impl Workspace {
         let states = [STATE, SANDBOX_STATE].map(|name| base.join(name));
         let states = states.into_iter().chain([self.state_file.clone()]);
         let states = states.flat_map(|state| {
-            ["", ".journal", ".lock", ".new"].map(|ending| {
+            ["", ".journal", ".lock", ".new", ".cache"].map(|ending| {
                 let mut name = state.clone().into_os_string();
                 name.push(ending);
                 PathBuf::from(name)
@@ -158,13 +159,51 @@ impl Workspace {
     /// The state of the named app or, when none is named, of the app that the state is about.
     pub(crate) fn load_state(&self) -> Result<Found, Failure> {
         let loading = self.store.load(self.app.as_deref());
-        let found = self.runtime()?.block_on(loading)?.ok_or_else(|| {
+        self.named(self.runtime()?.block_on(loading)?)
+    }
+
+    /// The bytes of the state, as far as they can be read.
+    pub(crate) fn state_bytes(&self) -> Option<Contents> {
+        self.runtime().ok()?.block_on(self.store.contents()).ok()
+    }
+
+    /// The same of bytes that were read already.
+    pub(crate) fn state_of(&self, contents: &Contents) -> Result<Found, Failure> {
+        self.named(self.store.read(contents, self.app.as_deref())?)
+    }
+
+    fn named(&self, found: Option<Found>) -> Result<Found, Failure> {
+        let found = found.ok_or_else(|| {
             Failure::new(Exit::Usage, "which app? none is named, and there is no state yet").hint(
                 "pass --app NAME, set METERED_APP, or write `app:` into roomctl.yaml; `--sandbox` needs none",
             )
         })?;
         check_app(&found.state.app)?;
         Ok(found)
+    }
+
+    /// The file of the state, or one with this ending beside it.
+    pub(crate) fn state_file(&self, ending: &str) -> PathBuf {
+        let mut path = self.state_file.clone().into_os_string();
+        path.push(ending);
+        path.into()
+    }
+
+    /// All that decides about rooms beside their files, the defaults, variables, the state and time.
+    pub(crate) fn decides(&self) -> String {
+        let program = std::env::current_exe().and_then(|program| program.metadata());
+        let program = program.map(|found| (found.len(), found.modified().ok()));
+        let version = env!("CARGO_PKG_VERSION");
+        let places = (&self.rooms, &self.whole, &self.scope);
+        let all = (
+            version,
+            program.ok(),
+            &self.app,
+            &self.env_prefix,
+            self.sandbox,
+            places,
+        );
+        format!("{all:?} {:?}", self.configuration)
     }
 
     /// The names of the rooms in the state, as far as it can be read.
