@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::memory::Record;
 use super::state::AppliedRoom;
-use crate::model::catalogue::{Attribute, attributes};
+use crate::model::catalogue::{Attribute, Kind, attributes};
 use crate::model::digest::sha256;
 use crate::model::live::is_placeholder;
 use crate::model::name::MAX_LENGTH;
@@ -14,7 +14,7 @@ use crate::model::reference::{Template, variable};
 use crate::model::value::stored;
 use crate::model::words;
 use crate::model::{
-    EnvPrefix, Live, LiveRoom, NameRule, Room, RoomName, RoomOrigins, Settings, Severity,
+    EnvPrefix, Live, LiveRoom, NameRule, Room, RoomName, RoomOrigins, Scalar, Settings, Severity,
     StoredSettings, Value, Wanted, WantedRoom, rules,
 };
 
@@ -149,6 +149,10 @@ pub(super) fn accept(attribute: &Attribute, live: &Live) -> Result<Json, &'stati
     let text = live.text().ok_or("the service reports no value")?;
     let value = match live.read(&attribute.kind) {
         _ if attribute.is_secret() => escaped(text.expose()),
+        // A file may say `2h` or a date; nothing else reads an answer like that.
+        Some(Scalar::Text(_)) if !matches!(attribute.kind, Kind::Words(_) | Kind::Text) => {
+            return Err(undocumented);
+        }
         Some(value) => Json::from(&value),
         None => return Err(undocumented),
     };

@@ -533,6 +533,37 @@ fn what_a_look_or_an_edit_settles_is_told_before() {
     }
 }
 
+/// The write that died did not send it any more.
+#[test]
+fn what_a_dead_run_released_and_the_service_reset_is_judged() {
+    for (file, command) in [
+        ("", &["apply", "--yes", "--live"][..]),
+        ("audioOnlyRoom: false\n", &["apply", "--yes", "--live"]),
+        ("", &["import", "room-00", "--force"]),
+    ] {
+        let site = Site::new(&[], &[]);
+        site.room(
+            0,
+            "privacy: private\nenableChat: true\naudioOnlyRoom: true\n",
+        );
+        assert_eq!(site.apply(&[]).code, 0);
+        site.becomes("override=audioOnlyRoom:false");
+        let released = "privacy: private\nenableChat: false\n";
+        site.room(0, released);
+        let mut dying = site.command(&["apply", "--yes", "--rate", "unlimited"]);
+        let died = dying.env("ROOMCTL_CRASH_AT", "receipt-due").output();
+        assert!(!died.unwrap().status.success());
+        name(&site, "billing-changed");
+        site.room(0, &format!("{released}{file}"));
+        let drift = site.run(&["drift"]);
+        assert_eq!(drift.code, 2, "{}", drift.all());
+        assert!(drift.all().contains("billing-changed"), "{}", drift.all());
+        let ran = site.run(command);
+        assert_eq!(ran.code, 4, "{file}: {}", ran.all());
+        assert!(ran.all().contains("billing-changed"), "{}", ran.all());
+    }
+}
+
 /// It was sent as it was there, and the service made something else of it.
 #[test]
 fn what_the_service_chose_over_a_mute_in_a_dead_run_is_judged() {

@@ -183,6 +183,32 @@ rtmpOutURL: ${env:ROOM_1_WEBINAR_RTMP_OUT_URL}
     );
 }
 
+/// What a file may say in other words, an answer may not: nothing else would read it so, and the first check would find drift.
+#[test]
+fn answers_are_read_as_every_other_command_reads_them() {
+    for (name, value, is_taken) in [
+        ("ejectAfterElapsedTimeInSec", "7200", true),
+        ("ejectAfterElapsedTimeInSec", "2h", false),
+        ("expireUnixSec", "2033-05-18T03:33:20Z", false),
+        ("maxParticipants", "many", false),
+        ("enableChat", "true", true),
+    ] {
+        let site = Site::new(&[], &[]);
+        site.existing(1);
+        site.edit("room-00", name, json!(value));
+        let ran = import(&site, &["--all"]);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        let file = site.scratch.read("rooms/room-00.yaml");
+        assert_eq!(
+            !file.contains(&format!("not imported: {name}")),
+            is_taken,
+            "{file}"
+        );
+        let drift = site.run(&["drift"]);
+        assert_eq!(drift.code, 0, "{name} {value}: {}", drift.all());
+    }
+}
+
 #[test]
 fn only_reads_and_one_get_for_each_room() {
     let site = Site::new(&["list-archived=on"], &[]);
