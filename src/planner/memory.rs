@@ -157,11 +157,18 @@ impl AppliedRoom {
             }
             if live.is_some() {
                 self.unseen.remove(&name);
-            } else if shown.is_some() && managed.is_none() {
+            } else if shown.is_some() && (managed.is_none() || before.may_have_released(&name)) {
                 self.unseen.insert(name);
             }
         }
         self.unshown = (self.unshown || shown.is_some()) && !self.unconfirmed.is_empty();
+    }
+
+    /// Whether a write that is in doubt did not send it, so that what was declared of it is declared no more.
+    pub(super) fn may_have_released(&self, name: &str) -> bool {
+        let mut sent = self.unconfirmed.keys();
+        let is_sending = self.is_in_doubt() && sent.any(|sent| is_settable(sent));
+        is_sending && !self.unconfirmed.contains_key(name)
     }
 
     /// What the service held last of an attribute, as far as anybody saw or wrote it.

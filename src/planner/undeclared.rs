@@ -164,13 +164,10 @@ impl Learned {
 /// What was otherwise `before`, and is told by nothing else: of what was declared by then and still is, how it stands is said
 /// anyway, but for what was sent as it was there. Whatever the file says by now.
 fn moved_until(after: &AppliedRoom, before: &AppliedRoom) -> Vec<Undeclared> {
-    // What was declared before a write that is in doubt, and is not in it, that one released.
-    let mut sent = before.unconfirmed.keys();
-    let is_sending = sent.any(|name| is_settable(name));
     let is_declared = |name: &str| {
         let was_declared = match before.unconfirmed.get(name) {
             Some(sent) => !sent.is_any(),
-            None => !is_sending && before.settings.contains_key(name),
+            None => !before.may_have_released(name) && before.settings.contains_key(name),
         };
         was_declared && after.settings.contains_key(name)
     };

@@ -536,10 +536,15 @@ fn what_a_look_or_an_edit_settles_is_told_before() {
 /// The write that died did not send it any more.
 #[test]
 fn what_a_dead_run_released_and_the_service_reset_is_judged() {
-    for (file, command) in [
-        ("", &["apply", "--yes", "--live"][..]),
-        ("audioOnlyRoom: false\n", &["apply", "--yes", "--live"]),
-        ("", &["import", "room-00", "--force"]),
+    let live = &["apply", "--yes", "--live"][..];
+    let (shown, gone) = ("override=audioOnlyRoom:false", "put=replace");
+    for (file, command, quirk) in [
+        ("", live, shown),
+        ("", live, gone),
+        ("audioOnlyRoom: false\n", live, shown),
+        ("audioOnlyRoom: false\n", live, gone),
+        ("", &["import", "room-00", "--force"], shown),
+        ("", &["import", "room-00", "--force"], gone),
     ] {
         let site = Site::new(&[], &[]);
         site.room(
@@ -547,7 +552,7 @@ fn what_a_dead_run_released_and_the_service_reset_is_judged() {
             "privacy: private\nenableChat: true\naudioOnlyRoom: true\n",
         );
         assert_eq!(site.apply(&[]).code, 0);
-        site.becomes("override=audioOnlyRoom:false");
+        site.becomes(quirk);
         let released = "privacy: private\nenableChat: false\n";
         site.room(0, released);
         let mut dying = site.command(&["apply", "--yes", "--rate", "unlimited"]);
