@@ -15,7 +15,7 @@ use crate::model::RoomName;
 use crate::model::words::count;
 use crate::planner::limits::{Limits, more_moved};
 use crate::planner::undeclared::{Learned, learned};
-use crate::planner::{Sighting, State, World};
+use crate::planner::{AppliedRoom, Sighting, State, World};
 use crate::report::view::{self, Detail};
 use crate::report::{StateId, UndeclaredRoom};
 use crate::store::error::StoreError;
@@ -63,6 +63,9 @@ impl Told {
 
     /// The same, and what a look shows that writes in doubt made: that ends the doubt, so that no later one tells it.
     pub(crate) fn learned_by(&self, world: &World, state: &State, now: i64) -> News {
+        if self.doubted.is_none() && !state.rooms.values().any(AppliedRoom::is_in_doubt) {
+            return self.learned(state, now);
+        }
         let shown = world.iter().filter_map(|(room, sighting)| match sighting {
             Sighting::Present(live) => Some((room.clone(), live.clone())),
             _ => None,
