@@ -79,8 +79,9 @@ is_before() {
   git merge-base --is-ancestor "$1" "$2" 2> /dev/null
 }
 
+# To standard error: whoever asks for what is printed takes the rest.
 stale() {
-  echo "::error title=state::$1"
+  echo "::error title=state::$1" >&2
   exit 4
 }
 
@@ -147,7 +148,7 @@ is_here() {
 }
 
 lost() {
-  echo "::error title=state::$1; the branch $BRANCH stays as it is"
+  echo "::error title=state::$1; the branch $BRANCH stays as it is" >&2
   exit 7
 }
 
