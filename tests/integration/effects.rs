@@ -464,7 +464,7 @@ fn what_takes_in_a_dead_run_says_what_it_made() {
         for said in [
             "audioOnlyRoom true in `room-00`: no longer shown",
             "not allowed: billing-changed",
-            "what was asked for now is done",
+            "the command did what it was asked for",
         ] {
             assert!(ran.stderr.contains(said), "{command:?}: {}", ran.all());
         }

@@ -204,6 +204,10 @@ impl Cache {
             rooms,
             ..
         } = &self.kept;
+        // Made up: the state itself would be refused.
+        if !workspace.takes(app) {
+            return None;
+        }
         let mut is_settled = vec![false; rooms.len()];
         for number in &files.settled {
             let silence = rooms[*number].settled.as_ref()?;

@@ -151,7 +151,7 @@ impl Held<'_> {
             return Ok(());
         };
         Err(Failure::new(Exit::Refused, why).causes(refused).hint(
-            "perhaps an earlier write did this, of which no report told the end; what was asked for now is done",
+            "perhaps an earlier write did this, of which no report told the end; the command did what it was asked for",
         ))
     }
 

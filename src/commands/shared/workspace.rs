@@ -182,6 +182,12 @@ impl Workspace {
         Ok(found)
     }
 
+    /// Whether a state of this app would be read.
+    pub(crate) fn takes(&self, app: &str) -> bool {
+        let named = self.app.as_deref();
+        check_app(app).is_ok() && named.is_none_or(|named| named == app)
+    }
+
     /// The file of the state, or one with this ending beside it.
     pub(crate) fn state_file(&self, ending: &str) -> PathBuf {
         let mut path = self.state_file.clone().into_os_string();
