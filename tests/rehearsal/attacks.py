@@ -1190,7 +1190,7 @@ def an_ending_in_capitals(s):
 @attack("5, 13", "somebody who may push", "rooms or a state in another place than the workflows look")
 def a_place_that_nobody_looks_at(s):
     config = (s.clone / "roomctl.yaml").read_text()
-    for line in ("rooms: meetings\n", "'state' : kept/state.json\n"):
+    for line in ("rooms: meetings\n", "'state' : kept/state.json\n", '"\\x72ooms": meetings\n'):
         before = s.main()
         at = len(config.splitlines()) + 1
         moved = s.straight_to_main({"roomctl.yaml": config + line, "meetings/tea.yaml": PUBLIC})

@@ -200,6 +200,19 @@ class Place(loopback.Place):
         self.commit("As before")
         check(review() == 0 and "guard-weakened" in self.said and apply(ALLOW="guard-weakened") == 0, self.said)
 
+    def spellings(self):
+        """Other places than the pipeline looks at, in whatever way YAML has to say so; and the usual ones."""
+        elsewhere = (
+            "rooms: x", "rooms :\tx", "'rooms': x", '"\\x72ooms": x', "? rooms\n: x", "!!str rooms: x", "&a rooms: x", " rooms: x", "{rooms: x}",
+            "--- {rooms: x}", "\ufeffrooms: x", "app: acme\rrooms: x", "rooms: rooms\n  x", "rooms: rooms\n\n  x", "rooms:\n  x", "rooms: |\n  x",
+            'rooms: "rooms\n  x"', "rooms: rooms#x", "state: x # state: .roomctl/state.json", "state: *a", "{app: acme,\n rooms: x}",
+        )
+        usual = ("", "app: acme", "rooms: rooms", "app: acme\r\nstate: './.roomctl/state.json' # here\r\n", "---\npolicies:\n- id: a\n  rooms: x\n# y\n")
+        for text, code in [*((one, 3) for one in elsewhere), *((one, 0) for one in usual)]:
+            (self.clone / "roomctl.yaml").write_bytes(text.encode())
+            check(self.shell("source ci/state.sh functions; is_laid_out", {}) == code, f"{text!r}: {self.said}")
+        self.configure()
+
     def links(self, review, apply, drift, anew):
         """Links in the checkout to a file of somebody, where jobs write (of which `apply` may have one `anew`); and a state. They
         are taken away by a commit for which nothing is started."""
@@ -323,6 +336,7 @@ def gitlab(program, work):
     check(run("apply", **SECRETS) in (0, 4), place.said)
     place.attack(lambda: run("review"), lambda **more: run("apply", **SECRETS, **more))
     place.older(lambda: run("review"), lambda **more: run("apply", **SECRETS, **more))
+    place.spellings()
     place.never_applied(lambda: run("review"), lambda: run("apply", **SECRETS), lambda: run("drift", **SECRETS))
     place.skipped(lambda: run("drift", **SECRETS))
     place.links(lambda: run("review"), lambda: run("apply", **SECRETS), lambda: run("drift", **SECRETS), True)

@@ -48,15 +48,26 @@ fetch() {
 }
 
 # Ends the run where the configuration names other places than those that the pipeline goes by: it would look into none of
-# them, and all would seem well.
+# them, and all would seem well. Keys have many spellings: only lines that begin with a plain one are let through, so that
+# all of them are seen here.
 is_laid_out() {
-  key=$'["\']?(rooms|state)["\']?[[:space:]]*:'
-  known=$'[[:space:]]*["\']?(\\./)*(rooms/?|\\.roomctl/state\\.json)["\']?[[:space:]]*(#.*)?$'
   for config in roomctl.yaml roomctl.yml; do
     [ -f "$config" ] || continue
-    line=$(tr -d '\r' < "$config" | grep -nE "^$key" | grep -vE "^[0-9]+:$key$known" | head -n 1 | cut -d : -f 1 || true)
+    line=$(LC_ALL=C awk '
+      function stop() { print NR; exit }
+      { sub(/\r$/, ""); key = $0 }
+      /\r/ { stop() }
+      /^ *(#|$)/ { next }
+      /^ / { if (is_place || !is_begun) stop(); next }
+      /^-( |--$|$)/ { next }
+      !sub(/^["\047]?[a-z_]+["\047]?[ \t]*:([ \t]+|$)/, "") { stop() }
+      { is_begun = 1; is_place = key ~ /^["\047]?(rooms|state)/ }
+      { sub(/[ \t]+(#.*)?$/, "") }
+      /^".*"$/ || /^\047.*\047$/ { $0 = substr($0, 2, length($0) - 2) }
+      is_place && !/^(\.\/)*(rooms\/?|\.roomctl\/state\.json)$/ { stop() }
+    ' "$config")
     [ -z "$line" ] || {
-      echo "::error file=$config,line=$line,title=state::line $line of $config names another place than rooms/ and .roomctl/state.json, where the pipeline looks: take that line away" >&2
+      echo "::error file=$config,line=$line,title=state::line $line of $config could name another place than rooms/ and .roomctl/state.json, where the pipeline looks: let keys begin their lines as they are, and take rooms and state out" >&2
       exit 3
     }
   done
