@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::budget;
+use super::stamp::Stamp;
 
 /// Largest file that people write, in bytes. A room with every attribute and a comment on each is about 4 KiB.
 pub(crate) const MAX_TEXT: u64 = 256 * 1024;
@@ -67,33 +68,44 @@ pub(crate) fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// The same for one of which nobody knows yet that it becomes anything in memory.
 pub(crate) fn read_own_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let (file, size) = open_to_read(path)?;
-    bytes_from(file, limit, size)
+    let (file, found) = open_to_read(path)?;
+    bytes_from(file, limit, found.len())
 }
 
-fn open_to_read(path: &Path) -> io::Result<(File, u64)> {
+fn open_to_read(path: &Path) -> io::Result<(File, Metadata)> {
     let real = place(path)?;
     check_there(&real)?;
-    let (file, found) = open_here(&real, OpenOptions::new().read(true))?;
-    Ok((file, found.len()))
+    open_here(&real, OpenOptions::new().read(true))
 }
 
 /// A file of ours that is read piece by piece, so that it is never in memory as a whole.
 #[derive(Debug)]
-pub(crate) struct Pieces(File);
+pub(crate) struct Pieces(File, Metadata);
 
 impl Pieces {
-    /// Hands over all of the file on the way.
-    pub(crate) fn open(path: &Path, limit: u64, mut take: impl FnMut(&[u8])) -> io::Result<Self> {
-        let (file, _) = open_to_read(path)?;
-        let mut source = (&file).take(limit + 1);
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        open_to_read(path).map(|(file, found)| Self(file, found))
+    }
+
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        Stamp::from(&self.1)
+    }
+
+    /// In bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.1.len()
+    }
+
+    /// Hands over all of the file.
+    pub(crate) fn all(&self, limit: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        let mut source = (&self.0).take(limit + 1);
         let mut buffer = vec![0; 128 * 1024];
         while let read @ 1.. = source.read(&mut buffer)? {
             take(&buffer[..read]);
         }
         match source.limit() {
             0 => Err(Unfit::TooLarge(limit).into()),
-            _ => Ok(Self(file)),
+            _ => Ok(()),
         }
     }
 

@@ -34,7 +34,10 @@ pub(crate) fn on_cores<T: Sync, R: Send>(
         done
     });
     done.sort_unstable_by_key(|(at, _)| *at);
-    done.into_iter().flat_map(|(_, done)| done).collect()
+    // Without more memory than that: new pages take time.
+    let mut all = Vec::with_capacity(items.len());
+    all.extend(done.into_iter().flat_map(|(_, done)| done));
+    all
 }
 
 pub(crate) fn all_cores() -> usize {

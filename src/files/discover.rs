@@ -66,7 +66,7 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
     let deepest = root.components().count() + MOST_LEVELS;
     if !root.is_dir() {
         let kind = root.symlink_metadata().map(|metadata| metadata.file_type());
-        sort_out(root, kind.ok(), root, &mut found);
+        sort_out(root, kind.ok(), true, &mut found);
         left.clear();
     }
     while let Some(dir) = left.pop() {
@@ -87,7 +87,7 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
                         }
                         continue;
                     }
-                    sort_out(&path, Some(kind), root, &mut found);
+                    sort_out(&path, Some(kind), false, &mut found);
                     if kind.is_dir() && path.components().count() <= deepest {
                         left.push(path);
                     } else if kind.is_dir() {
@@ -167,20 +167,18 @@ fn add_above(dir: &Path, found: &mut Found) {
     let mut here = Found::default();
     for path in defaults::paths_in(dir) {
         if let Ok(metadata) = path.symlink_metadata() {
-            sort_out(&path, Some(metadata.file_type()), dir, &mut here);
+            sort_out(&path, Some(metadata.file_type()), false, &mut here);
         }
     }
     found.above.extend(here.defaults.into_values());
     found.findings.append(&mut here.findings);
 }
 
-fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found) {
-    // The root itself may be a link: the user named it.
-    if path == root && path.is_dir() {
-        return;
-    }
-    let is_yaml = is_yaml(path);
-    if path != root && is_hidden(path) {
+fn sort_out(path: &Path, kind: Option<FileType>, is_root: bool, found: &mut Found) {
+    // Alone: to look for it in a long path again and again takes longer than all the rest.
+    let name = Path::new(path.file_name().unwrap_or_default());
+    let is_yaml = is_yaml(name);
+    if !is_root && is_hidden(name) {
         if is_yaml {
             found.hidden(path, "this file is hidden by its name, and not read");
         }
@@ -191,17 +189,18 @@ fn sort_out(path: &Path, kind: Option<FileType>, root: &Path, found: &mut Found)
         if is_yaml {
             found.named_like_a_room(path);
         }
-    } else if !is_yaml && path != root && is_meant(path) {
+    } else if !is_yaml && !is_root && is_meant(path) {
         let message = "this file is not read: its name does not end in `.yaml` or `.yml`";
         found.in_the_way(path, Rule::Ignored, message, "rename it if it is a room");
-    } else if is_yaml || path == root {
+    } else if is_yaml || is_root {
         let is_file = kind.is_some_and(|kind| kind.is_file());
         sort_out_file(path, is_file, found);
     }
 }
 
 fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
-    let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else {
+    let name = Path::new(path.file_name().unwrap_or_default());
+    let Some(stem) = name.file_stem().and_then(|stem| stem.to_str()) else {
         let message = "the name of this file is not valid UTF-8";
         return found.in_the_way(path, Rule::FileName, message, "rename the file");
     };

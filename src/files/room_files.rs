@@ -6,12 +6,13 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::stamp::Stamp;
 use crate::files::context::{Context, Policies};
 use crate::files::cores::{all_cores, on_cores};
 use crate::files::defaults::{self, Defaults, Layer};
 use crate::files::discover::{Found, as_typed, discover, whole_file};
 use crate::files::room_file::{self, RoomFile};
-use crate::files::settled::{self, Settled};
+use crate::files::settled::{self, Settled, SettledRoom};
 use crate::files::text_file::read_text;
 use crate::model::words::count;
 use crate::model::{
@@ -30,8 +31,11 @@ pub(crate) struct Loaded {
     /// Everything that is wrong or doubtful, sorted by file and place.
     pub findings: Vec<Finding>,
     pub files: usize,
-    /// Those of the settled rooms that were found to be as they were, by number. They are nowhere else in this.
-    pub settled: Vec<usize>,
+    /// Those of the settled rooms that were found to be as they were, without what was found in them. They are nowhere else
+    /// in this.
+    pub settled: Vec<SettledRoom>,
+    /// The digest of what is above them.
+    pub above: String,
     /// What a plan counts of them.
     pub quiet: Quiet,
     /// The digests of rooms that were read, with the warnings about them, if anybody asked for settled ones and nothing else
@@ -92,24 +96,29 @@ pub(crate) fn load_found<'a>(
         rooms: files.rooms.len(),
         ..context.policies
     };
+    let above = settled.map(|settled| settled.above(files.layers.values().map(|layer| &**layer)));
+    let above = above.unwrap_or_default();
+    let is_unmoved = settled.is_some_and(|settled| settled.above == above);
     let read = on_cores(cores, &files.rooms, |(path, defaults)| {
         let context = Context {
             defaults,
             policies,
             ..*context
         };
-        read_room(path, &context, texts, settled)
+        read_room(path, &context, texts, (settled, is_unmoved))
     });
     let mut rooms = Vec::new();
     let mut loaded = Loaded {
+        settled: Vec::with_capacity(if settled.is_some() { read.len() } else { 0 }),
         files: files.rooms.len() + files.layers.len(),
+        above,
         ..Loaded::default()
     };
     for read in read {
         match read {
-            Read::Settled(number, found) => {
-                loaded.settled.push(number);
-                findings.extend_from_slice(found);
+            Read::Settled(mut room) => {
+                findings.append(&mut room.findings);
+                loaded.settled.push(room);
             }
             Read::Room(read) => {
                 let (room, mut found, digest) = *read;
@@ -126,7 +135,7 @@ pub(crate) fn load_found<'a>(
     }
     join(rooms, context.names, &mut loaded, &mut findings);
     findings.sort();
-    loaded.findings = once(&findings);
+    loaded.findings = once(findings);
     loaded
 }
 
@@ -155,6 +164,7 @@ impl<'a> Files<'a> {
         for path in found.above {
             top = top.below(self.layer(path, findings));
         }
+        self.rooms.reserve(found.rooms.len());
         let mut chains = HashMap::from([(PathBuf::new(), Arc::new(top))]);
         // Most rooms are found beside the one before.
         let mut last: Option<(PathBuf, Arc<Defaults>)> = None;
@@ -258,51 +268,64 @@ impl<'a> Files<'a> {
 }
 
 /// What many rooms have from the same line of their defaults is reported once. `findings` are sorted.
-fn once(findings: &[Finding]) -> Vec<Finding> {
+fn once(findings: Vec<Finding>) -> Vec<Finding> {
     let of_no_room = |finding: &Finding| Finding {
         room: None,
         ..finding.clone()
     };
     let is_same = |one: &Finding, other: &Finding| {
-        one.place != Place::WHOLE_FILE && of_no_room(one) == of_no_room(other)
+        one.place != Place::WHOLE_FILE
+            && (one.place, &one.file) == (other.place, &other.file)
+            && of_no_room(one) == of_no_room(other)
     };
-    let groups = findings.chunk_by(is_same).filter_map(|group| {
-        let (first, others) = group.split_first()?;
-        let mut first = first.clone();
-        if !others.is_empty() {
+    let mut all: Vec<(Finding, u64)> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        match all.last_mut() {
+            Some((first, others)) if is_same(first, &finding) => *others += 1,
+            _ => all.push((finding, 0)),
+        }
+    }
+    let said = |(mut first, others): (Finding, u64)| {
+        if others > 0 {
             let room = first.room.as_deref().unwrap_or_default();
-            let others = count(others.len() as u64, "other room");
+            let others = count(others, "other room");
             first.message += &format!(" (in room `{room}` and {others})");
         }
-        Some(first)
-    });
-    groups.collect()
+        first
+    };
+    all.into_iter().map(said).collect()
 }
 
 /// What became of a room file.
-enum Read<'a> {
-    /// It is the settled one of this number, with these findings.
-    Settled(usize, &'a [Finding]),
+enum Read {
+    Settled(SettledRoom),
     /// The room, unless an error forbids it, all findings, and its digest if that holds all that decides.
     Room(Box<(Option<RoomFile>, Vec<Finding>, Option<String>)>),
 }
 
-fn read_room<'a>(
+fn read_room(
     path: &Path,
     context: &Context<'_>,
     texts: &Texts<'_>,
-    settled: Option<&Settled<'a>>,
-) -> Read<'a> {
+    (settled, is_unmoved): (Option<&Settled<'_>>, bool),
+) -> Read {
+    let file = as_typed(path);
+    let before = settled.and_then(|settled| (settled.room)(&file));
+    let has_same = |stamp| is_unmoved && Stamp::of(path) == Some(stamp);
+    let before = match before {
+        Some(room) if room.stamp.is_some_and(has_same) => return Read::Settled(room),
+        before => before,
+    };
     let text = match texts(path) {
         Ok(text) => text,
         Err(finding) => return Read::Room((None, vec![*finding], None).into()),
     };
-    let file = as_typed(path);
     let digest = settled.map(|settled| settled.digest(&file, &text, context));
-    if let (Some(settled), Some(digest)) = (settled, &digest)
-        && let Some((number, findings)) = settled.rooms.get(digest.as_str())
+    if let Some(room) = before
+        && digest.as_deref() == Some(room.digest)
     {
-        return Read::Settled(*number, findings);
+        let is_read = true;
+        return Read::Settled(SettledRoom { is_read, ..room });
     }
     let stem = path
         .file_stem()

@@ -2,7 +2,8 @@
 //! holds for it, and the whole state are byte for byte as they were, nothing of it is parsed. What is kept may vanish at any
 //! time. It decides only over what a plan shows: `apply` never looks at it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::panic::resume_unwind;
@@ -17,11 +18,12 @@ use super::exit::Failure;
 use super::rooms::finished;
 use super::workspace::Workspace;
 use crate::disk::plain_file::{MAX_DATA, MAX_STATE, Pieces, read_own_bytes};
+use crate::disk::stamp::{Stamp, clock};
 use crate::disk::whole_file::{Way, write_whole};
-use crate::files::cores::all_cores;
+use crate::files::cores::{all_cores, on_cores};
 use crate::files::discover::discover;
 use crate::files::room_files::{Loaded, load_found};
-use crate::files::settled::Settled;
+use crate::files::settled::{Settled, SettledRoom};
 use crate::files::text_file::read_text;
 use crate::model::digest::{Digest, sha256};
 use crate::model::policy::Ask;
@@ -37,43 +39,53 @@ pub(crate) struct Cache {
     state: Pieces,
     /// The digest of all of it.
     digest: String,
-    /// The state, where all of it is read.
-    bytes: Option<Vec<u8>>,
-    kept: Kept,
+    kept: Kept<'static>,
     /// Whether that was there before.
     is_there: bool,
+    /// Whether times of files tell anything here.
+    is_timed: bool,
+    /// All variables that files may refer to.
+    variables: String,
+    /// When this run began, as times of files are.
+    begun: i64,
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Kept {
+struct Kept<'a> {
     /// Digest of the state, and of all else that is the same for every room.
     of: String,
+    /// Digest and stamp of the state.
+    state: (String, Option<Stamp>),
+    /// Digest of what is above the files that have stamps.
+    above: String,
+    /// When this was written, as times of files are.
+    written: i64,
     salt: String,
     lineage: String,
     serial: u64,
     app: String,
     /// All rooms of the state, by name.
-    rooms: Vec<Room>,
+    /// The rooms that are not settled, by name.
+    #[serde(borrow)]
+    others: Vec<(Cow<'a, str>, Piece)>,
+    /// What is known of each of the settled rooms, behind its file as it is in JSON, by that.
+    #[serde(skip)]
+    lines: Vec<&'a [u8]>,
 }
 
-/// By short names in the file: there are many.
+/// Where in the bytes of the state a room begins and ends.
+type Piece = (usize, usize);
+
+/// That there is nothing to do for a room, nor to say beside warnings. By short names in the file: there are many.
 #[derive(Clone, Serialize, Deserialize)]
-struct Room {
-    #[serde(rename = "n")]
-    name: RoomName,
-    /// Where in the bytes of the state it begins and ends.
+struct Silence<'a> {
+    #[serde(rename = "n", borrow)]
+    name: Cow<'a, str>,
     #[serde(rename = "p")]
-    place: (usize, usize),
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    settled: Option<Silence>,
-}
-
-/// That there is nothing to do for a room, nor to say beside warnings.
-#[derive(Clone, Serialize, Deserialize)]
-struct Silence {
+    piece: Piece,
     /// Digest of its file and of what holds for it.
     #[serde(rename = "d")]
-    of: String,
+    of: &'a str,
     #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Finding>,
     /// For how long.
@@ -81,6 +93,9 @@ struct Silence {
     at: Span,
     #[serde(rename = "o")]
     open: Open,
+    /// Of its file, once its times tell later writes.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    stamp: Option<Stamp>,
 }
 
 /// Reads rooms and state side by side. Where it `keeps`, the rooms that are settled are only counted: there are no `policies`
@@ -102,9 +117,10 @@ pub(crate) fn read(
         (found, cache) = (Some(here), opened);
     }
     if let Some(kept) = cache.as_ref().filter(|cache| cache.is_there) {
+        let room = |file: &str| kept.room(file, workspace.now);
         let files = load(
             found.take().unwrap_or_else(find),
-            Some(&kept.settled(workspace.now)),
+            Some(&kept.settled(&room)),
         );
         if let Some((files, state)) = kept.rest(workspace, files) {
             let files = finished(workspace, Some(&state), files);
@@ -113,14 +129,17 @@ pub(crate) fn read(
     }
     let whole = || cache.as_ref().and_then(|cache| cache.whole(workspace));
     let state = || match whole() {
-        Some(contents) => (workspace.state_of(&contents), contents.state),
-        None => (workspace.load_state(), None),
+        Some(contents) => (workspace.state_of(&contents), true),
+        None => (workspace.load_state(), false),
     };
-    let settled = cache.as_ref().map(Cache::none_settled);
+    let settled = cache.as_ref().map(|cache| cache.settled(&|_| None));
     let files = || load(found.unwrap_or_else(find), settled.as_ref());
-    let ((state, bytes), files) = beside(state, || finished(workspace, None, files()));
-    let cache = cache.filter(|_| bytes.is_some());
-    (files, state, cache.map(|cache| Cache { bytes, ..cache }))
+    let ((state, is_whole), files) = beside(state, || finished(workspace, None, files()));
+    let of_state = |cache| Cache {
+        is_there: false,
+        ..cache
+    };
+    (files, state, cache.filter(|_| is_whole).map(of_state))
 }
 
 /// Does one thing in a thread of its own, and the other meanwhile.
@@ -141,30 +160,38 @@ impl Cache {
         if workspace.state_file(".journal").symlink_metadata().is_ok() {
             return None;
         }
-        let mut digest = Digest::default();
-        let state = Pieces::open(&workspace.state_file(""), MAX_STATE, |bytes| {
-            digest.add(bytes)
+        let begun = clock();
+        let path = workspace.state_file(".cache");
+        let state = Pieces::open(&workspace.state_file("")).ok()?;
+        let kept = kept(&path, state.size()).unwrap_or_else(|why| {
+            debug!("nothing is kept: {why}");
+            Kept::default()
         });
-        let (state, digest) = (state.ok()?, digest.end());
+        let stamp = Stamp::of(&path).filter(|_| kept.written != 0);
+        let is_timed = stamp.is_none_or(|stamp| stamp.is_about(kept.written));
+        let is_unmoved = is_timed && state.stamp().is_some() && state.stamp() == kept.state.1;
+        let digest = match is_unmoved {
+            true => kept.state.0.clone(),
+            false => digest(&state).ok()?,
+        };
         let of = sha256(format!("{digest} {}", workspace.decides()).as_bytes());
-        let kept = kept(&workspace.state_file(".cache"), &of);
-        let is_there = kept.is_ok();
-        let kept = kept.unwrap_or_else(|why| {
-            debug!("all rooms are read: {why}");
-            let salt = Uuid::new_v4().to_string();
-            Kept {
+        let is_there = kept.of == of;
+        let kept = match is_there {
+            true => kept,
+            false => Kept {
                 of,
-                salt,
+                salt: Uuid::new_v4().to_string(),
                 ..Kept::default()
-            }
-        });
-        let bytes = None;
+            },
+        };
         Some(Self {
             state,
             digest,
-            bytes,
             kept,
             is_there,
+            is_timed,
+            variables: workspace.variables(),
+            begun,
         })
     }
 
@@ -176,23 +203,41 @@ impl Cache {
         is_whole.then_some(read)
     }
 
-    /// What is settled at a moment.
-    fn settled(&self, now: i64) -> Settled<'_> {
-        let rooms = self.kept.rooms.iter().enumerate();
-        let rooms = rooms.filter_map(|(number, room)| {
-            let settled = room.settled.as_ref().filter(|one| one.at.contains(now))?;
-            Some((settled.of.as_str(), (number, &*settled.warnings)))
-        });
-        let rooms = rooms.collect();
+    fn settled<'a>(
+        &'a self,
+        room: &'a (dyn Fn(&str) -> Option<SettledRoom> + Sync),
+    ) -> Settled<'a> {
         Settled {
-            rooms,
-            ..self.none_settled()
+            salt: &self.kept.salt,
+            variables: &self.variables,
+            above: &self.kept.above,
+            room,
         }
     }
 
-    fn none_settled(&self) -> Settled<'_> {
-        let (salt, rooms) = (self.kept.salt.as_str(), HashMap::new());
-        Settled { salt, rooms }
+    /// What is settled of a file at a moment.
+    fn room(&self, file: &str, now: i64) -> Option<SettledRoom> {
+        let lines = &self.kept.lines;
+        let begins = beginning(file).ok()?;
+        let number = lines.partition_point(|line| *line < begins.as_slice());
+        let line = lines.get(number)?.strip_prefix(begins.as_slice())?;
+        let silence: Silence<'static> = serde_json::from_slice(line).ok()?;
+        silence.at.contains(now).then_some(SettledRoom {
+            number,
+            name: silence.name,
+            digest: silence.of,
+            stamp: silence.stamp.filter(|_| self.is_timed),
+            is_read: false,
+            findings: silence.warnings,
+            open: silence.open,
+        })
+    }
+
+    /// What tells whether a file is as it is now, as it was when this run began; `None`: nothing can.
+    fn stamp(&self, file: &str) -> Option<Stamp> {
+        let state = self.state.stamp().filter(|_| self.is_timed)?;
+        let stamp = Stamp::of(Path::new(file)).filter(|stamp| stamp.is_beside(&state))?;
+        stamp.is_older_than(self.begun).then_some(stamp)
     }
 
     /// What has to be compared: without the rooms of `files` that are settled. `None`: they do not go together.
@@ -201,107 +246,188 @@ impl Cache {
             lineage,
             serial,
             app,
-            rooms,
+            others,
+            lines,
             ..
         } = &self.kept;
         // Made up: the state itself would be refused.
         if !workspace.takes(app) {
             return None;
         }
-        let mut is_settled = vec![false; rooms.len()];
-        for number in &files.settled {
-            let silence = rooms[*number].settled.as_ref()?;
-            if std::mem::replace(&mut is_settled[*number], true) {
-                return None;
-            }
-            files.quiet.add(silence.open);
+        let mut is_settled = vec![false; lines.len()];
+        for room in &files.settled {
+            is_settled[room.number] = true;
+            files.quiet.add(room.open);
         }
-        let key = |name: &RoomName| workspace.configuration.names().key(name.as_str());
+        let key = |name: &str| workspace.configuration.names().key(name);
         let settled = files.settled.iter().filter(|_| !files.wanted.is_empty());
-        let settled: HashSet<String> = settled.map(|number| key(&rooms[*number].name)).collect();
-        if files.wanted.keys().any(|name| settled.contains(&key(name))) {
+        let settled: HashSet<String> = settled.map(|room| key(&room.name)).collect();
+        let mut wanted = files.wanted.keys().map(RoomName::as_str);
+        if wanted.any(|name| settled.contains(&key(name))) {
             return None;
         }
-        let others = rooms.iter().enumerate();
-        let others = others.filter(|(number, _)| !is_settled[*number]);
-        let others = others.map(|(_, room)| {
-            let text = self.state.piece(room.place.0..room.place.1).ok()?;
-            Some((room.name.clone(), serde_json::from_slice(&text).ok()?))
+        let moved = lines.iter().zip(is_settled).filter(|(_, is)| !is);
+        let moved = moved.map(|(line, _)| silence(line).map(|room| (room.name, room.piece)));
+        let mut all = moved.collect::<Option<Vec<_>>>()?;
+        all.extend_from_slice(others);
+        // Made up: no two of them are at the same place. To read one again and again would fill the memory.
+        all.sort_by_key(|(_, piece)| *piece);
+        if !all.is_sorted_by(|(_, one), (_, next)| one.1 <= next.0) {
+            return None;
+        }
+        let all = all.into_iter().map(|(name, piece)| {
+            let text = self.state.piece(piece.0..piece.1).ok()?;
+            let name = RoomName::try_from(name.into_owned()).ok()?;
+            Some((name, serde_json::from_slice(&text).ok()?))
         });
         let state = State {
             lineage: lineage.clone(),
             serial: *serial,
-            rooms: others.collect::<Option<_>>()?,
+            rooms: all.collect::<Option<_>>()?,
             ..State::fresh(app)
         };
+        let unread = files.settled.iter().filter(|room| !room.is_read);
+        debug!("files that were not read: {}", unread.count());
         debug!("rooms as the last plan left them: {}", files.settled.len());
         Some((files, state))
     }
 
-    /// Keeps of which of the `files` there was nothing to say, if there are more of them than before. What fails is no matter.
+    /// All rooms of the state, by name. They are read again: while all else was in memory, there was no place for its text, too.
+    fn pieces(&self, workspace: &Workspace) -> Option<Vec<(Cow<'static, str>, Piece)>> {
+        if self.is_there {
+            let mut all = self.kept.others.clone();
+            let lines = on_cores(all_cores(), &self.kept.lines, |line| silence(line));
+            all.extend(lines.into_iter().flatten().map(|one| (one.name, one.piece)));
+            return Some(all);
+        }
+        let places = state_file::places(&self.whole(workspace)?.state?)?;
+        let piece = |(name, place): (RoomName, Range<usize>)| {
+            (Cow::Owned(name.into()), (place.start, place.end))
+        };
+        Some(places.into_iter().map(piece).collect())
+    }
+
+    /// Keeps of which of the `files` there was nothing to say, if that is more than before. What fails is no matter.
     pub(crate) fn keep(&self, workspace: &Workspace, files: &Loaded, state: &State) {
+        let stamps = files.settled.iter().map(|room| match room.is_read {
+            true => self.file_of(room).and_then(|file| self.stamp(&file)),
+            false => room.stamp,
+        });
+        let stamps: Vec<Option<Stamp>> = stamps.collect();
+        let mut read = files
+            .settled
+            .iter()
+            .zip(&stamps)
+            .filter(|(room, _)| room.is_read);
+        let is_more = read.any(|(_, stamp)| stamp.is_some());
         let settled = files.digests.iter().filter_map(|(name, (of, warnings))| {
             let (file, known) = (files.wanted.get(name)?, state.rooms.get(name)?);
             let is_settled = known.is_settled(file, state.salt());
             let silence = Silence {
-                of: of.clone(),
+                name: Cow::Borrowed(name.as_str()),
+                piece: Piece::default(),
+                of,
                 warnings: warnings.clone(),
                 at: rules::constant(&file.settings, workspace.now),
                 open: posture::known(known),
+                stamp: self.stamp(&file.file),
             };
-            is_settled.then_some((name, silence))
+            is_settled.then_some((beginning(&file.file).ok()?, silence))
         });
-        let mut settled: BTreeMap<&RoomName, Silence> = settled.collect();
-        if settled.is_empty() {
+        let mut settled: Vec<(Vec<u8>, Silence<'_>)> = settled.collect();
+        if settled.is_empty() && !is_more {
             return;
         }
-        let mut rooms = match &self.bytes {
-            None => self.kept.rooms.clone(),
-            Some(bytes) => rooms_of(bytes),
+        let as_before = files.settled.iter().zip(stamps);
+        settled.extend(as_before.filter_map(|(room, stamp)| {
+            let line = self.kept.lines[room.number];
+            let begins = line.split_inclusive(|byte| *byte == TAB).next()?.to_vec();
+            Some((
+                begins,
+                Silence {
+                    stamp,
+                    ..silence(line)?
+                },
+            ))
+        }));
+        let Some(pieces) = self.pieces(workspace) else {
+            return;
         };
-        let as_before: HashSet<usize> = files.settled.iter().copied().collect();
-        for (number, room) in rooms.iter_mut().enumerate() {
-            if !as_before.contains(&number) {
-                room.settled = settled.remove(&room.name);
-            }
+        let mut others: BTreeMap<Cow<'_, str>, Piece> = pieces.into_iter().collect();
+        for (_, silence) in &mut settled {
+            silence.piece = others.remove(&silence.name).unwrap_or_default();
         }
         let kept = Kept {
             of: self.kept.of.clone(),
+            state: (
+                self.digest.clone(),
+                self.state
+                    .stamp()
+                    .filter(|stamp| stamp.is_older_than(self.begun)),
+            ),
+            above: files.above.clone(),
+            written: clock(),
             salt: self.kept.salt.clone(),
             lineage: state.lineage.clone(),
             serial: state.serial,
             app: state.app.clone(),
-            rooms,
+            others: others.into_iter().collect(),
+            lines: Vec::new(),
         };
-        if let Err(why) = kept.write(&workspace.state_file(".cache")) {
+        if let Err(why) = kept.write(settled, &workspace.state_file(".cache")) {
             debug!("nothing is kept for the next plan: {why}");
         }
     }
-}
 
-impl Kept {
-    /// A line with the digest of the rest, and the rest.
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let rest = serde_json::to_string(self)?;
-        let text = format!("{}\n{rest}", sha256(rest.as_bytes()));
-        write_whole(path, text.as_bytes(), Way::Replace)
+    /// The file of a settled room.
+    fn file_of(&self, room: &SettledRoom) -> Option<String> {
+        let line = self.kept.lines[room.number];
+        serde_json::from_slice(line.split(|byte| *byte == TAB).next()?).ok()
     }
 }
 
-/// The rooms of a state that was read well.
-fn rooms_of(state: &[u8]) -> Vec<Room> {
-    let places = state_file::places(state).unwrap_or_default().into_iter();
-    let room = |(name, place): (_, Range<usize>)| Room {
-        name,
-        place: (place.start, place.end),
-        settled: None,
-    };
-    places.map(room).collect()
+/// What is between the file of a settled room and all else: no JSON text has it within.
+const TAB: u8 = b'\t';
+
+/// How the line of a file begins.
+fn beginning(file: &str) -> serde_json::Result<Vec<u8>> {
+    let mut begins = serde_json::to_vec(file)?;
+    begins.push(TAB);
+    Ok(begins)
 }
 
-/// What is kept in a file, if it is about this.
-fn kept(path: &Path, of: &str) -> io::Result<Kept> {
-    let bytes = read_own_bytes(path, MAX_DATA)?;
+/// What the line of a file says.
+fn silence(line: &'static [u8]) -> Option<Silence<'static>> {
+    let begins = line.iter().position(|byte| *byte == TAB)?;
+    serde_json::from_slice(&line[begins + 1..]).ok()
+}
+
+impl Kept<'_> {
+    /// A line with the digest of the rest, one of what concerns all rooms, and one for each that is settled.
+    fn write(&self, mut settled: Vec<(Vec<u8>, Silence<'_>)>, path: &Path) -> io::Result<()> {
+        settled.sort_by(|(one, _), (next, _)| one.cmp(next));
+        let mut rest = serde_json::to_vec(self)?;
+        for (begins, silence) in &settled {
+            rest.push(b'\n');
+            rest.extend_from_slice(begins);
+            serde_json::to_writer(&mut rest, silence)?;
+        }
+        let digest = sha256(&rest) + "\n";
+        write_whole(path, &[digest.as_bytes(), &rest].concat(), Way::Replace)
+    }
+}
+
+fn digest(state: &Pieces) -> io::Result<String> {
+    let mut digest = Digest::default();
+    state.all(MAX_STATE, |bytes| digest.add(bytes))?;
+    Ok(digest.end())
+}
+
+/// What is kept in a file beside a state of a size. What takes more than that is not read: whoever made it up may want the
+/// memory.
+fn kept(path: &Path, size: u64) -> io::Result<Kept<'static>> {
+    // For the rest of the run, which is all of the process.
+    let bytes = read_own_bytes(path, MAX_DATA.min(size))?.leak();
     let end = bytes
         .iter()
         .position(|byte| *byte == b'\n')
@@ -310,10 +436,11 @@ fn kept(path: &Path, of: &str) -> io::Result<Kept> {
     if digest != sha256(rest).as_bytes() {
         return Err(io::Error::other("what was kept is damaged"));
     }
-    let kept: Kept = serde_json::from_slice(rest)?;
-    let is_sorted = kept.rooms.is_sorted_by(|one, next| one.name < next.name);
-    match kept.of == of && is_sorted {
+    let mut lines = rest.split(|byte| *byte == b'\n');
+    let mut kept: Kept<'_> = serde_json::from_slice(lines.next().unwrap_or_default())?;
+    kept.lines = lines.collect();
+    match kept.lines.is_sorted_by(|one, next| one < next) {
         true => Ok(kept),
-        false => Err(io::Error::other("what was kept is about something else")),
+        false => Err(io::Error::other("what was kept is made up")),
     }
 }

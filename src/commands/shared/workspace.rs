@@ -1,6 +1,6 @@
 //! Flags over environment over configuration over defaults: what a command works with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -210,6 +210,16 @@ impl Workspace {
             places,
         );
         format!("{all:?} {:?}", self.configuration)
+    }
+
+    /// All variables that files may refer to, with their values.
+    pub(crate) fn variables(&self) -> String {
+        let all = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            self.env_prefix.permits(&name).then_some((name, value))
+        });
+        let all: BTreeMap<_, _> = all.filter(|_| !self.sandbox).collect();
+        format!("{all:?}")
     }
 
     /// The names of the rooms in the state, as far as it can be read.
