@@ -98,6 +98,9 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let (mode, nothing) = (args.planning.mode(), BTreeSet::new());
     let plan = session.plan(mode, &args.planning, &mut files, &state, &nothing, output)?;
     session.close()?;
+    if args.proposed.is_some() {
+        few_enough(&plan)?;
+    }
     let explained = base.map(|base| explain(&plan, &files.wanted, &base));
     let terms = terms(&session, args, &plan, guards.base);
     let refusals = refusals(&plan, &session.limits(&args.planning));
@@ -151,6 +154,21 @@ fn begin(global: &Global, args: &PlanArgs) -> Result<Session, Failure> {
     let outputs = [("--out", &args.out), ("--report-file", report_file)];
     check_outputs(&session.workspace, &args.planning.mutes, outputs)?;
     Ok(session)
+}
+
+/// Most attributes that a proposal may move, with all that its rooms inherit: a few lines of defaults can make a report of
+/// hundreds of megabytes, and no comment has the place for it.
+const MOST_PROPOSED: usize = 50_000;
+
+fn few_enough(plan: &Plan) -> Result<(), Failure> {
+    let moved: usize = plan.changes.iter().map(|room| room.attributes.len()).sum();
+    if moved <= MOST_PROPOSED {
+        return Ok(());
+    }
+    let message = format!(
+        "{moved} attributes are to change, and at most {MOST_PROPOSED} can be proposed at once"
+    );
+    Err(Failure::new(Exit::Refused, message).hint("make it several changes, each of fewer rooms"))
 }
 
 /// Whether rooms of which there is nothing to say need not be looked at, nor be there at all.

@@ -95,6 +95,31 @@ fn a_git_that_waits_does_not_outlive_the_run() {
 mod slow {
     use super::*;
 
+    /// A few lines of defaults, and rooms of one line each.
+    #[test]
+    fn a_proposal_that_moves_too_much_is_refused_before_it_takes_the_memory() {
+        let site = site();
+        let flags = "autoJoin enableChat joinVideoOn joinAudioOn enableRecording showInviteBox \
+                     enableScreenSharing enableRequestToJoin newChatForMeetingSession";
+        let flags = flags
+            .split_whitespace()
+            .map(|flag| format!("{flag}: true\n"));
+        let defaults = "privacy: private\n".to_owned() + &flags.collect::<String>();
+        site.scratch.write("rooms/many/_defaults.yaml", &defaults);
+        for room in 0..5_000 {
+            site.scratch
+                .write(&format!("rooms/many/r-{room}.yaml"), "{}\n");
+        }
+        commit(&site);
+        let plan = || site.run(&["plan", "--base", "main", "--proposed", "HEAD"]);
+        let ran = plan();
+        assert_eq!(ran.code, 4, "{}", ran.all());
+        assert!(ran.stderr.contains("at most 50000"), "{}", ran.all());
+        site.scratch
+            .write("rooms/many/_defaults.yaml", "privacy: private\n");
+        assert_eq!(plan().code, 0);
+    }
+
     #[test]
     fn a_git_that_waits_is_ended() {
         let (site, _) = with_a_pipe();
