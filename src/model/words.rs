@@ -63,6 +63,10 @@ pub(crate) fn span(seconds: i64) -> String {
 /// A character that is not seen, is seen as another one, or acts: on a terminal, or on the order of what is read. That is all
 /// that Unicode lets a font ignore, and what it draws as a blank.
 pub(crate) fn is_unseen(c: char) -> bool {
+    // Nearly all of them, and each character of each report is asked.
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || (c.is_whitespace() && c != ' ')
         || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

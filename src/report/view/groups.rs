@@ -1,6 +1,7 @@
 //! Rooms of which the same is to be said, as one item: what changes is read once, and the rooms are names below it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 
 use super::{Detail, Item, Line, Member, Names, Trace, View, count};
 
@@ -42,10 +43,14 @@ impl View {
 
 /// With one item for all of which the same is to be said.
 fn together(items: Vec<Item>, detail: Detail) -> Vec<Item> {
+    let mut known: HashMap<Said<'_>, usize> = HashMap::new();
+    let group = |item| {
+        let next = known.len();
+        *known.entry(Said(item)).or_insert(next)
+    };
+    let places: Vec<usize> = items.iter().map(group).collect();
     let mut groups: Vec<Vec<Item>> = Vec::new();
-    let mut known: HashMap<Item, usize> = HashMap::new();
-    for item in items {
-        let at = *known.entry(same(&item)).or_insert(groups.len());
+    for (item, at) in items.into_iter().zip(places) {
         match groups.get_mut(at) {
             Some(group) => group.push(item),
             None => groups.push(vec![item]),
@@ -54,6 +59,72 @@ fn together(items: Vec<Item>, detail: Detail) -> Vec<Item> {
     let items = groups.into_iter().map(|group| one(group, detail));
     items.collect()
 }
+
+/// An item as what is said of a room, whichever one it is and wherever it stands, as [`same`] has it. Nothing is copied for it.
+struct Said<'a>(&'a Item);
+
+impl<'a> Said<'a> {
+    fn words(
+        &self,
+    ) -> (
+        impl Hash + Eq + use<'a>,
+        impl Iterator<Item = impl Hash + Eq + use<'a>> + use<'a>,
+    ) {
+        let Item {
+            weight,
+            is_kept,
+            sign,
+            action,
+            name: _,
+            members: _,
+            rooms: _,
+            file: _,
+            line: _,
+            column: _,
+            effects,
+            causes,
+            message,
+            details,
+            trace: _,
+            lines,
+        } = self.0;
+        let head = (
+            weight, is_kept, sign, action, effects, causes, message, details,
+        );
+        let lines = lines.iter().map(|line| {
+            let Line {
+                name,
+                before,
+                after,
+                note,
+                from,
+                sides,
+                line: _,
+                surprise,
+                mute: _,
+            } = line;
+            (name, before, after, note, from, sides, surprise)
+        });
+        (head, lines)
+    }
+}
+
+impl Hash for Said<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (head, lines) = self.words();
+        head.hash(state);
+        lines.for_each(|line| line.hash(state));
+    }
+}
+
+impl PartialEq for Said<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let ((one, lines), (another, others)) = (self.words(), other.words());
+        one == another && lines.eq(others)
+    }
+}
+
+impl Eq for Said<'_> {}
 
 /// What is said of a room or of several, and which they are, without where they stand.
 fn same_but_named(item: &Item) -> Item {

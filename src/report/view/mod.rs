@@ -30,7 +30,7 @@ use serde_json::Value as Json;
 
 use super::values::{self, printable};
 use super::{AllowedReport, AnyReport, StateId, UndeclaredReport};
-use crate::model::words::{count, joined};
+use crate::model::words::{count, is_unseen, joined};
 use crate::model::{Effect, Run};
 use crate::planner::LeftOut;
 
@@ -417,7 +417,9 @@ fn allowed(all: &[AllowedReport]) -> Option<Remark> {
 
 fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {
     for text in texts {
-        *text = printable(text);
+        if text.contains(is_unseen) {
+            *text = printable(text);
+        }
     }
 }
 
