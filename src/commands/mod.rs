@@ -29,11 +29,12 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use shared::args::Global;
+use shared::args::{Global, ReportArgs};
 use shared::exit::{self, Exit, Failure};
 use shared::logs;
 use shared::meant;
 use shared::output::Output;
+use shared::print_report::print_failure;
 use shared::progress::took;
 use shared::terminal::columns;
 
@@ -87,6 +88,19 @@ enum Command {
     Simulate(simulate::SimulateArgs),
 }
 
+impl Command {
+    /// What a command with a report in several forms is asked for.
+    fn report(&self) -> Option<&ReportArgs> {
+        match self {
+            Self::Validate(args) => Some(&args.report),
+            Self::Plan(args) => Some(&args.report),
+            Self::Apply(args) => Some(&args.report),
+            Self::Drift(args) => Some(&args.report),
+            _ => None,
+        }
+    }
+}
+
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     completions::answer(command);
@@ -107,6 +121,9 @@ pub fn main() -> ExitCode {
     let mut output = Output::new(cli.global.color);
     let result = run(&cli, &mut output).and_then(|exit| output.finish().map(|()| exit));
     let exit = result.unwrap_or_else(|failure| {
+        if let Some(args) = cli.command.report() {
+            print_failure(&failure, args, &mut output);
+        }
         output.error(&failure);
         failure.exit
     });

@@ -50,6 +50,7 @@ macro_rules! rules {
 
 rules! {
     CompositionNeeded = "composition-needed", Error: "composed recording, RTMP out and live streaming work on the composed picture; the dashboard switches composition on by itself, and a file has to say what it means";
+    Configuration = "configuration", Error;
     DefaultsFileName = "defaults-file-name", Error;
     DefaultsName = "defaults-name", Error: "each room is named by its own file";
     DefaultsTwice = "defaults-twice", Error;

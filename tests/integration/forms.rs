@@ -192,6 +192,43 @@ fn a_finding_keeps_its_fingerprint_when_its_line_moves() {
     assert_ne!(before[0]["location"], after[0]["location"]);
 }
 
+/// What keeps a command from its report is a report of its own.
+#[test]
+fn a_configuration_that_cannot_be_read_is_a_finding() {
+    let scratch = Scratch::new();
+    scratch.write("rooms/a.yaml", "privacy: private\n");
+    let wrong = [
+        ("roomctl.yaml", "app: acme\nappp: b\n", 2),
+        (
+            "roomctl.yaml",
+            "app: acme\npolicies:\n  - {id: a, message: m, expression: \"room.x\"}\n",
+            3,
+        ),
+        ("mutes.yaml", "mutes: []\n\nmute: []\n", 3),
+    ];
+    for (file, text, line) in wrong {
+        scratch.write("roomctl.yaml", "app: acme\n");
+        scratch.write(file, text);
+        for command in ["validate", "plan", "apply"] {
+            if (command, file) == ("validate", "mutes.yaml") {
+                continue;
+            }
+            let issues = every_form(|form| {
+                let ran = scratch.run(&[command, "--format", form]);
+                assert_eq!(ran.code, 3, "{command} {form}: {}", ran.all());
+                ran
+            });
+            let [issue] = issues.try_into().unwrap();
+            let place = &issue["location"];
+            assert_eq!(
+                (&place["path"], &place["lines"]["begin"]),
+                (&json!(file), &json!(line))
+            );
+            assert_eq!(scratch.run(&[command]).stdout, "", "people read it once");
+        }
+    }
+}
+
 #[test]
 fn hostile_texts_stay_texts() {
     let scratch = Scratch::new();

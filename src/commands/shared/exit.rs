@@ -2,10 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
+use crate::files::discover::as_typed;
 use crate::files::text_file::ConfigError;
 use crate::model::words::printable;
+use crate::model::{Finding, Place, Rule};
 use crate::planner::state::RenameError;
 use crate::service::http::HttpError;
 use crate::simulator::SimulatorError;
@@ -91,6 +94,8 @@ pub(crate) struct Failure {
     pub causes: Vec<String>,
     /// What to do next.
     pub hint: Option<String>,
+    /// The same as a finding, of what stands in a file.
+    pub finding: Option<Box<Finding>>,
 }
 
 impl Failure {
@@ -100,6 +105,7 @@ impl Failure {
             message: message.to_string(),
             causes: Vec::new(),
             hint: None,
+            finding: None,
         }
     }
 
@@ -116,6 +122,14 @@ impl Failure {
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says where it stands.
+    #[must_use]
+    pub(crate) fn at(mut self, file: &Path, place: Place, message: String, help: &str) -> Self {
+        let finding = Finding::new(as_typed(file), place, Rule::Configuration, message, help);
+        self.finding = Some(finding.into());
         self
     }
 
@@ -193,7 +207,17 @@ impl From<RenameError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::because(Exit::Invalid, &error).hint("`roomctl schema config` lists what it may hold")
+        let help = "`roomctl schema config` lists what it may hold";
+        let failure = Self::because(Exit::Invalid, &error).hint(help);
+        let (path, place, message) = match error {
+            ConfigError::Invalid {
+                path,
+                place,
+                message,
+            } => (path, place, message),
+            ConfigError::Io { path, source } => (path, Place::WHOLE_FILE, source.to_string()),
+        };
+        failure.at(&path, place, message, help)
     }
 }
 

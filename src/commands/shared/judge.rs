@@ -56,10 +56,11 @@ pub(crate) fn start(from: &Configuration) -> Result<Box<dyn Ask>, Failure> {
 }
 
 fn refused(error: &PolicyError, from: &Configuration) -> Failure {
-    let file = from.file.as_deref().unwrap_or(Path::new("")).display();
+    let file = from.file.as_deref().unwrap_or(Path::new(""));
     let (line, column) = (error.at.line, error.at.column.max(1));
-    let message = format!("{file}:{line}:{column}: {error}");
-    Failure::new(Exit::Invalid, message).hint(&error.help)
+    let message = format!("{}:{line}:{column}: {error}", file.display());
+    let failure = Failure::new(Exit::Invalid, message).hint(&error.help);
+    failure.at(file, error.at, error.to_string(), &error.help)
 }
 
 fn serve(

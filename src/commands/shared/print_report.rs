@@ -7,7 +7,7 @@ use super::report_file;
 use crate::files::text_file::text_of;
 use crate::report::markdown::{Markdown, markdown};
 use crate::report::view::{Detail, View};
-use crate::report::{AnyReport, github, gitlab, html, junit, sarif, text};
+use crate::report::{AnyReport, ValidateReport, github, gitlab, html, junit, sarif, text};
 
 /// Prints `report`.
 ///
@@ -30,6 +30,22 @@ pub(crate) fn print_report(
         output.result(&shown);
     }
     kept
+}
+
+/// Prints what ended a command before it had a report, for a program that asked for one. It is kept in no file: which those of
+/// the run are, the configuration would have said.
+pub(crate) fn print_failure(failure: &Failure, args: &ReportArgs, output: &mut Output) {
+    let Some(finding) = failure
+        .finding
+        .as_deref()
+        .filter(|_| args.format != Format::Text)
+    else {
+        return;
+    };
+    let report = ValidateReport::new(1, std::slice::from_ref(finding)).into();
+    if let Ok(shown) = shown(&report, args, Detail::default()) {
+        output.result(&shown);
+    }
 }
 
 /// The report in the form that was asked for.
