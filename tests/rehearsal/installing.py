@@ -79,6 +79,28 @@ class Releases:
         return hashlib.sha256(made).hexdigest()
 
 
+# What gh does of `attestation verify`: it asks for what a repository signed, and holds the certificate's name (SAN) against
+# what it was given, a workflow as the beginning of it and an identity as all of it. `signed` has a line for each attestation:
+# the checksum, the repository, the name and the kind of runner.
+GH = """#!/usr/bin/env python3
+import argparse, hashlib, os, sys
+parser = argparse.ArgumentParser(allow_abbrev=False)
+parser.add_argument("words", nargs=3)
+parser.add_argument("--repo", required=True)
+only = parser.add_mutually_exclusive_group()
+only.add_argument("--signer-workflow")
+only.add_argument("--cert-identity")
+parser.add_argument("--deny-self-hosted-runners", action="store_true")
+given = parser.parse_args()
+here = hashlib.sha256(open(given.words[2], "rb").read()).hexdigest()
+def fits(checksum, repository, san, runner):
+    named = san == given.cert_identity if given.cert_identity else san.startswith(f"https://github.com/{given.signer_workflow or given.repo + '/'}")
+    return (checksum, repository) == (here, given.repo) and named and not (given.deny_self_hosted_runners and runner != "github-hosted")
+ok = given.words[:2] == ["attestation", "verify"] and os.environ.get("GH_TOKEN") == "t"
+sys.exit(not (ok and any(fits(*line.split()) for line in open("{signed}"))))
+"""
+
+
 class Machine:
     """A runner: its folders, and the programs that stand before those of this machine."""
 
@@ -92,6 +114,12 @@ class Machine:
     def has(self, name, code):
         (self.bin / name).write_text(f"#!/bin/bash\n{code}\n")
         (self.bin / name).chmod(0o755)
+
+    def signs(self, *lines):
+        """From now on gh is there, and knows of these attestations."""
+        signed = self.work / "signed"
+        signed.write_text("".join(f"{line}\n" for line in lines))
+        (self.bin / "gh").write_text(GH.replace("{signed}", str(signed)))
 
     def is_a(self, system, processor):
         self.has("uname", f'if [ "$1" = -s ]; then echo {system}; else echo {processor}; fi')
@@ -166,16 +194,44 @@ def rehearse(work):
         ok, text, said = machine.install(SHA256=given)
         check(not ok and not said and "checksum" in text and "canary" not in text, text)
 
-    step("without a checksum, only what GitHub attests about that repository is run")
+    step("without a checksum, only what the release workflow made at the tag of the version is run")
     ok, text, said = machine.install()
     check(not ok and not said and "nothing vouches for it" in text, text)
-    machine.has("gh", f'[ "$1 $2 $4 $5" = "attestation verify --repo acme/roomctl" ] && [ "$6 $7" = "--signer-workflow acme/roomctl/.github/workflows/release.yml" ] && grep -q . "$3" && [ "$GH_TOKEN" = t ]')
+    made = lambda repository, ref, runner="github-hosted", file="release.yml", checksum=mine: (  # noqa: E731
+        f"{checksum} {repository} https://github.com/{repository}/.github/workflows/{file}@{ref} {runner}"
+    )
+    tag = f"refs/tags/v{VERSION}"
+    machine.signs(made("acme/roomctl", tag))
     ok, text, said = machine.install(TOKEN="t")
     check(ok and said == right and "warning" not in text, text)
+    releases.put(LINUX, "tar.gz", program(right), "other/roomctl")
     ok, text, said = machine.install(REPOSITORY="other/roomctl", TOKEN="t")
-    check(not ok and not said, text)
-    ok, text, said = machine.install(SHA256=mine)
-    check(ok and "::warning" in text, "a checksum without an attestation is said")
+    check(not ok and "nothing vouches for it" in text, text)
+    for other in (
+        made("acme/roomctl", "refs/heads/topic"), made("acme/roomctl", "refs/pull/1/merge"), made("acme/roomctl", f"{tag}-x"),
+        made("acme/roomctl", f"refs/heads/{tag}"), made("acme/roomctl", tag, file="other.yml"), made("acme/roomctl", tag, "self-hosted"),
+    ):
+        machine.signs(other)
+        ok, text, said = machine.install(TOKEN="t")
+        check(not ok and not said and "nothing vouches for it" in text, (other, text))
+    ok, text, said = machine.install(SHA256=mine, TOKEN="t")
+    check(ok and said == right and "::warning" in text, "a checksum is enough, and that there is no attestation is said")
+
+    step("the repository of the workflow releases nothing unless somebody says so, and then only by a checksum")
+    own = releases.put(LINUX, "tar.gz", program(right), "acme/rooms")
+    machine.signs(*(made("acme/rooms", ref, checksum=own) for ref in (tag, "refs/heads/topic")))
+    for action in ("", "acme/rooms", "Acme/Rooms"):
+        for checksum in ("", own):
+            ok, text, said = machine.install(REPOSITORY="", ACTION_REPOSITORY=action, SHA256=checksum, TOKEN="t")
+            check(not ok and not said and releases.asked == [] and "which repository releases roomctl" in text, text)
+    for named in ("acme/rooms", "ACME/rooms"):
+        ok, text, said = machine.install(REPOSITORY=named, TOKEN="t")
+        check(not ok and not said, text)
+    check("is not there" in text, text)
+    ok, text, said = machine.install(REPOSITORY="acme/rooms", TOKEN="t")
+    check(not ok and "could sign it" in text and "release.sha256" in text, text)
+    ok, text, said = machine.install(REPOSITORY="acme/rooms", SHA256=own, TOKEN="t")
+    check(ok and said == right, text)
     machine.has("gh", "exit 1")
 
     step("what is not there is said, with what to do")
@@ -184,11 +240,10 @@ def rehearse(work):
         check(not ok and not said and "is not there" in text and "put roomctl" in text, text)
     check(not list(work.glob("a/tmp*/cargo")), "nothing is compiled")
 
-    step("the repository is that of the action, or else of the workflow")
-    releases.put(LINUX, "tar.gz", program(right), "of/action")
-    for given, asked in (("of/action", "of/action"), ("", "acme/rooms")):
-        machine.install(REPOSITORY="", ACTION_REPOSITORY=given, SHA256=mine)
-        check(releases.asked[0].startswith(f"/{asked}/"), releases.asked)
+    step("the repository is that of the action, where it is another's")
+    other = releases.put(LINUX, "tar.gz", program(right), "of/action")
+    ok, text, said = machine.install(REPOSITORY="", ACTION_REPOSITORY="of/action", SHA256=other)
+    check(ok and said == right and releases.asked[0].startswith("/of/action/"), releases.asked)
 
     step("what is kept is looked at again, and loaded again when somebody changed it")
     for asked in (1, 0):

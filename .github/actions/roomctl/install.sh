@@ -12,15 +12,28 @@ fail() {
   exit 1
 }
 
-REPOSITORY="${REPOSITORY:-${ACTION_REPOSITORY:-${GITHUB_REPOSITORY:-}}}"
 [[ $VERSION =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] || fail 'the input `version` is no version, such as 0.1.0'
-[[ $REPOSITORY =~ ^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$ && $REPOSITORY != */. && $REPOSITORY != */.. ]] ||
-  fail 'the input `repository` is no repository, such as owner/name'
 
 if [ "$(roomctl --version 2> /dev/null)" = "roomctl $VERSION" ]; then
   echo "roomctl $VERSION is on the PATH"
   exit 0
 fi
+
+# Whether a repository is that of the workflow.
+is_own() {
+  shopt -s nocasematch
+  [[ $1 == "${GITHUB_REPOSITORY:-}" ]]
+  local same=$?
+  shopt -u nocasematch
+  return "$same"
+}
+
+# Never that of the workflow unless somebody says so: whoever may push a branch or a tag there would choose what runs.
+if [ -z "$REPOSITORY" ] && ! is_own "$ACTION_REPOSITORY"; then REPOSITORY=$ACTION_REPOSITORY; fi
+[ -n "$REPOSITORY" ] ||
+  fail "nothing says which repository releases roomctl: write it, as owner/name, as the default of \`repository\` in the copy of action.yml, and the lines of its SHA256SUMS into release.sha256 beside it; or put roomctl $VERSION on the PATH before this step"
+[[ $REPOSITORY =~ ^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$ && $REPOSITORY != */. && $REPOSITORY != */.. ]] ||
+  fail 'the input `repository` is no repository, such as owner/name'
 
 kind=tar.gz program=roomctl
 case "$(uname -s)-$(uname -m)" in
@@ -53,16 +66,20 @@ checksum() {
   if command -v sha256sum > /dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | awk '{ sub(/^\\/, "", $1); print $1 }'
 }
 
-# Made by the workflow that makes releases: other workflows of the repository may attest other things.
+# Made by the workflow that makes releases, as it is at the tag of this version, on a machine of GitHub's: any branch may hold
+# a workflow of that name.
 attested() {
-  command -v gh > /dev/null && GH_TOKEN="$TOKEN" gh attestation verify "$1" --repo "$REPOSITORY" \
-    --signer-workflow "$REPOSITORY/.github/workflows/release.yml" > /dev/null 2>&1
+  command -v gh > /dev/null && GH_TOKEN="$TOKEN" gh attestation verify "$1" --repo "$REPOSITORY" --deny-self-hosted-runners \
+    --cert-identity "https://github.com/$REPOSITORY/.github/workflows/release.yml@refs/tags/v$VERSION" > /dev/null 2>&1
 }
 
 # Says why the archive is not to be run; nothing when it may be.
 doubt() {
-  if [ -z "$wanted" ]; then
-    attested "$1" || echo "nothing vouches for it: no checksum is pinned, and GitHub attests nothing about it. Give the input \`sha256\`, out of a SHA256SUMS that you have looked at"
+  local pin='Write the lines of a SHA256SUMS that you have looked at into release.sha256 beside action.yml, or into the input `sha256`'
+  if [ -z "$wanted" ] && is_own "$REPOSITORY"; then
+    echo "nothing vouches for it: no checksum is pinned, and whoever may push to the repository of this workflow could sign it. $pin"
+  elif [ -z "$wanted" ]; then
+    attested "$1" || echo "nothing vouches for it: no checksum is pinned, and GitHub does not attest that the release workflow made it at the tag v$VERSION. $pin"
   elif [ "$(checksum "$1")" != "$wanted" ]; then
     echo "it has another checksum than the pinned one"
   fi
