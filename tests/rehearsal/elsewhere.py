@@ -2,7 +2,7 @@
 loopback: a change is planned and noted, merged and applied; somebody moves a room, and the drift check fails. A change
 takes a guard away together with what it refuses; a run is cancelled; and nothing but roomctl is given the key.
 
-    python3 tests/rehearsal/elsewhere.py target/debug/roomctl
+    python3 tests/rehearsal/elsewhere.py target/debug/roomctl [gitlab] [jenkins]
 
 Needs git and PyYAML. Everything happens in a temporary directory and on loopback."""
 
@@ -246,6 +246,24 @@ class Place(loopback.Place):
         os.symlink(self.work, reports)
         ran(review, 0)
 
+    def own_scripts(self, plan):
+        """A pull request brings scripts of its own: none of them runs, whatever the checkout holds."""
+        git("-C", self.clone, "checkout", "-q", "-f", "--no-track", "-b", "stranger", "refs/remotes/origin/main")
+        for name in ("state.sh", "alone.sh", "note.py"):
+            self.write(f"ci/{name}", f"touch {self.work}/ran\n")
+        for message in ("Scripts", None):
+            if message is None:
+                # Left in the directory by a job before, and ignored: what is committed is as it was.
+                git("-C", self.clone, "reset", "-q", "--soft", "refs/remotes/origin/main")
+            else:
+                git("-C", self.clone, "add", "-A")
+                git("-C", self.clone, "commit", "-q", "-m", message)
+            ended = plan()
+            check(not (self.work / "ran").exists(), f"a script of the pull request ran: {self.said}")
+            check(ended == (0 if message is None else 1), self.said)
+            git("-C", self.clone, "checkout", "-q", "stranger")
+        git("-C", self.clone, "checkout", "-q", "-f", "main")
+
     def shell(self, lines, more, options="-e"):
         """Runs lines in one shell, as a runner does. Gives out the exit code."""
         done = subprocess.run(
@@ -353,28 +371,43 @@ def gitlab(program, work):
 
 def jenkins(program, work):
     place = Place(program, work)
-    text = (ROOT / "docs/jenkins/Jenkinsfile").read_text()
-    stages = dict(re.findall(r"^ {8}stage\('(\w+)'\)(.*?)^ {8}\}$", text, re.S | re.M))
-    # A line, and the credential that it alone is given.
-    told = r"(?:variable: '(\w+)'\)\]\) \{\n *)?\bsh '(.*)'$"
+    proposed, main = ((ROOT / "docs/jenkins" / file).read_text() for file in ("Jenkinsfile", "Jenkinsfile.apply"))
+    stages = lambda text: dict(re.findall(r"^ {8}stage\('(\w+)'\)(.*?)^ {8}\}$", text, re.S | re.M))
+    of_main, of_pull_request = stages(main), stages(proposed)
+    check(list(of_pull_request) == ["Plan"] and not re.search("ithCredentials|input|METERED|ROOM_", proposed), "what a pull request can change has no key")
+    check(proposed.count("agent {") == main.count("agent {") == 1, "one agent for each")
+    check(re.search(r"agent \{.*\}", proposed)[0] != re.search(r"agent \{.*\}", main)[0], "and no machine is shared")
+    # A line, and the credential that it alone is given; or a file of the repository that is put beside the checkout.
+    told = r"(?:variable: '(\w+)'\)\]\) \{\n *)?\bsh '(.*)'$|writeFile file: \"\$\{env.WORKSPACE_TMP\}/(.*)\", text: readTrusted\('(.*)'\)$"
+    beside = work / "beside"
+    place.plain["WORKSPACE_TMP"] = str(beside)
 
-    def run(name, cancelled=False, **more):
+    def trusted(file, path):
+        """As Jenkins reads it of somebody who is not trusted: it ends the build where that is another than the target's."""
+        place.said += f"readTrusted {path}\n"
+        if place.shell(f"git diff --quiet refs/remotes/origin/main HEAD -- {path}", {}):
+            return 1
+        (beside / file).parent.mkdir(parents=True, exist_ok=True)
+        (beside / file).write_text(git("-C", place.clone, "show", f"HEAD:{path}") + "\n")
+        return 0
+
+    def run(name, cancelled=False, of=of_main, **more):
         place.said, ends = "", []
         more["GIT_COMMIT"] = git("-C", place.clone, "rev-parse", "HEAD")
-        for lines in stages[name].split("post {"):
-            for credential, line in re.findall(told, lines, re.M):
+        for lines in of[name].split("post {"):
+            for credential, line, file, path in re.findall(told, lines, re.M):
                 if cancelled and "roomctl apply" in line:
                     line = line.split("||")[0] + "|| true; kill -KILL $$"
-                ends.append(place.shell(line, more | credentials.get(credential, {}), "-xe"))
+                ends.append(trusted(file, path) if path else place.shell(line, more | credentials.get(credential, {}), "-xe"))
                 if ends[-1]:
                     break
         place.look()
         return max(map(abs, ends))
 
     credentials = {"METERED_SECRET_KEY": SECRETS, "TOKEN": {"TOKEN": "token-of-the-state"}}
-    lines = sum(len(re.findall(told, stage, re.M)) for stage in stages.values())
-    check(lines == text.count("sh '") and lines > 10, "every line is run")
-    check("credentials(" not in text, "no stage has a key in all of its environment")
+    lines = sum(len(re.findall(told, stage, re.M)) for of in (of_main, of_pull_request) for stage in of.values())
+    check(lines == (main + proposed).count("sh '") + proposed.count("readTrusted(") and lines > 20, "every line is run")
+    check("credentials(" not in main, "no stage has a key in all of its environment")
     place.write("rooms/tea.yaml", ROOM + "privcy: public\n")
     check(run("Plan") == 3, place.said)
     place.write("rooms/tea.yaml", ROOM)
@@ -393,20 +426,23 @@ def jenkins(program, work):
     check(run("Plan") == 0 and run("Apply", cancelled=True) != 0, place.said)
     check(place.branch()[0] == ["cocoa", "tea"] and place.branch()[1] != base, f"an aborted build keeps it: {place.branch()}")
     git("-C", place.clone, "push", "-q", "origin", "main")
-    check(run("Plan", CHANGE_TARGET="main") == 0 and "nothing" in place.said.lower(), place.said)
+    plan = lambda **more: run("Plan", of=of_pull_request, **more)
+    check(plan(CHANGE_TARGET="main") == 0 and "nothing" in place.said.lower(), place.said)
+    check(plan() == 0, f"a branch is planned, too: {place.said}")
     git("-C", place.clone, "tag", "origin/main")
     place.configure(GUARD)
     place.commit("Guarded")
     git("-C", place.clone, "push", "-q", "origin", "main")
     place.configure()
-    check(run("Plan", CHANGE_TARGET="main") == 0 and "guard-weakened" in place.said, f"a tag is not the branch: {place.said}")
+    check(plan(CHANGE_TARGET="main") == 0 and "guard-weakened" in place.said, f"a tag is not the branch: {place.said}")
+    place.own_scripts(lambda: plan(CHANGE_TARGET="main"))
     place.end()
 
 
 def main():
     program = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as work:
-        for pipeline in (gitlab, jenkins):
+        for pipeline in [one for one in (gitlab, jenkins) if one.__name__ in (sys.argv[2:] or ("gitlab", "jenkins"))]:
             pipeline(program, Path(work) / pipeline.__name__)
             step(f"{pipeline.__name__} runs as it is written")
 

@@ -1,6 +1,7 @@
 """What each rehearsal begins with: a server on loopback, the program with the simulator as its service, and a repository
 with an origin. Canaries are in the place of secrets."""
 
+import atexit
 import os
 import resource
 import shutil
@@ -82,6 +83,8 @@ class Place:
         self.work, self.program = work, program
         work.mkdir(exist_ok=True)
         self.service = self.serve("127.0.0.1:0")
+        # Also when something is not so.
+        atexit.register(lambda: self.simulator.kill())
         self.origin, self.clone = work / "origin.git", work / "clone"
         git("init", "-q", "--bare", "-b", "main", self.origin)
         git("clone", "-q", self.origin, self.clone)
