@@ -18,14 +18,13 @@ fn the_action_installs_this_version() {
     assert_eq!(action["inputs"]["version"]["default"], VERSION);
 }
 
-/// pre-commit installs the wheel of the same version.
+/// A name on a package index is of whoever took it.
 #[test]
-fn the_hooks_install_this_version() {
+fn the_hooks_are_of_this_version_and_install_nothing_by_name() {
     let project = text_of("pyproject.toml");
-    for line in [
-        format!("version = \"{VERSION}\""),
-        format!("dependencies = [\"roomctl=={VERSION}\"]"),
-    ] {
-        assert!(project.lines().any(|found| found == line), "{line}");
-    }
+    let line = format!("version = \"{VERSION}\"");
+    assert!(project.lines().any(|found| found == line), "{line}");
+    assert!(!project.contains("dependencies ="), "{project}");
+    let hooks = text_of(".pre-commit-hooks.yaml");
+    assert!(!hooks.contains("additional_dependencies"), "{hooks}");
 }

@@ -29,6 +29,7 @@ for name in $(compgen -e); do
 done
 exec {real} "$@"
 """
+WHEEL = f"roomctl @ https://example.com/roomctl-0.1.0-py3-none-any.whl --hash=sha256:{'0' * 64}\n"
 GUARD = "guard:\n  require_allow: [privacy-widened, guard-weakened]\n"
 ROOM = "privacy: private\nmaxParticipants: 5\nmeetingEndedWebhook: https://hooks.example.com/${env:ROOM_HOOK_TOKEN}\n"
 
@@ -83,9 +84,10 @@ class Place(loopback.Place):
         self.witness = work / "given"
         for name in ("pip", "git", "python3"):
             spy = self.binary / name
-            real = "true" if name == "pip" else shutil.which(name)
+            real = f"bash -c 'echo \"pip $*\"' pip" if name == "pip" else shutil.which(name)
             spy.write_text(SPY.replace("{real}", real).replace("$WITNESS", str(self.witness)))
             spy.chmod(0o755)
+        self.write("ci/roomctl.txt", WHEEL)
         self.configure()
         self.write(".gitignore", "/.roomctl/\n/reports/\n")
         self.commit("Begin")
@@ -324,6 +326,15 @@ def gitlab(program, work):
         check("this change" in note["body"], note)
     (issue,) = json.loads((place.clone / "reports/code-quality.json").read_text())
     check(issue["location"]["path"] == "rooms/tea.yaml", issue)
+    by_hash = "pip install --quiet --no-deps --only-binary :all: --require-hashes -r ci/roomctl.txt\n"
+    check(place.said.count("pip install") == place.said.count(by_hash) == 1, f"roomctl is installed by its checksum: {place.said}")
+    for text in (None, "", "roomctl==0.1.0\n", f"# {WHEEL}", f"other --hash=sha256:{'0' * 64}\n", WHEEL.replace("--hash", "# --hash")):
+        (place.clone / "ci/roomctl.txt").unlink()
+        if text is not None:
+            place.write("ci/roomctl.txt", text)
+        check(run("plan", **noting) == 1 and "pip install" not in place.said, f"{text!r}: {place.said}")
+        check("which wheel of roomctl" in place.said and "not planned" in note["body"], place.said)
+        place.write("ci/roomctl.txt", WHEEL)
     installer = place.binary / "pip"
     works = installer.read_text()
     installer.write_text("#!/bin/sh\nexit 1\n")
