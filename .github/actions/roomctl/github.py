@@ -5,6 +5,7 @@ library only.
 Titles, labels, names and texts are data here: they go into JSON or into files, never into a command."""
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -15,7 +16,10 @@ import urllib.request
 API = os.environ.get("GITHUB_API_URL", "https://api.github.com")
 REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
 # Who writes our comments and issues: whoever GITHUB_TOKEN speaks for.
-BOT = os.environ.get("ROOMCTL_BOT", "github-actions[bot]")
+BOT = os.environ.get("ROOMCTL_BOT") or "github-actions[bot]"
+# Of the comment with the plan that counts. The action by itself, in a workflow of somebody else's, has another: that one moves
+# without this one.
+MARKER = "<!-- roomctl:plan-for-apply -->"
 MOST_BYTES = 32 * 1024 * 1024
 MOST_PAGES, MOST_NEWEST = 100, 250
 REFUSED = 4
@@ -153,18 +157,35 @@ def is_ours(one):
     return one["user"]["type"] == "Bot" and one["user"]["login"] == BOT
 
 
+def seal(comment):
+    """What moves when somebody edits a comment, also when it is put back."""
+    return {"id": comment["id"], "digest": hashlib.sha256(comment["body"].encode()).hexdigest(), "updated_at": comment["updated_at"]}
+
+
+def is_sealed(noted):
+    """Whether a comment of ours is as it was when this was noted. Every workflow of the repository, on any branch, can ask for a token
+    that speaks for the same bot, and edit what the bot wrote."""
+    there = call("GET", f"/issues/comments/{int(noted['id'])}", absent={}) if noted else {}
+    return bool(there) and is_ours(there) and seal(there) == noted
+
+
 def comment(arguments):
-    """Writes the comment that begins with the marker, or edits the one that is there."""
+    """Writes the comment that begins with the marker, or edits the one that is there. Notes in the source of a plan what it is then."""
     marker, text = text_of(arguments.file, arguments.notes)
-    if arguments.kind:
+    if arguments.source:
         # Whatever it is a report of, it takes the place of the one before.
-        own = f"<!-- roomctl:{arguments.kind} -->"
-        marker, text = own, own + text.removeprefix(marker)
-    for one in pages(f"/issues/{arguments.pull_request}/comments"):
-        if one["body"].startswith(marker) and is_ours(one):
-            call("PATCH", f"/issues/comments/{one['id']}", {"body": text})
-            return
-    call("POST", f"/issues/{arguments.pull_request}/comments", {"body": text})
+        marker, text = MARKER, MARKER + text.removeprefix(marker)
+    found = pages(f"/issues/{arguments.pull_request}/comments")
+    there = next((one for one in found if one["body"].startswith(marker) and is_ours(one)), None)
+    if there is not None:
+        written = call("PATCH", f"/issues/comments/{there['id']}", {"body": text})
+    else:
+        written = call("POST", f"/issues/{arguments.pull_request}/comments", {"body": text})
+    if arguments.source and os.path.exists(arguments.source):
+        with open(arguments.source, encoding="utf-8") as opened:
+            source = json.load(opened)
+        with open(arguments.source, "w", encoding="utf-8") as opened:
+            json.dump({**source, "comment": seal(written)}, opened)
 
 
 def issue(arguments):
@@ -209,7 +230,7 @@ def main():
     one = commands.add_parser("comment")
     one.add_argument("--file", required=True)
     one.add_argument("--notes")
-    one.add_argument("--kind", choices=["plan"])
+    one.add_argument("--source")
     one.add_argument("--pull-request", type=int, required=True)
     one.set_defaults(run=comment)
     one = commands.add_parser("issue")

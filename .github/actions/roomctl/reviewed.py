@@ -21,7 +21,7 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import call, default_branch, download, git_at, inert, outputs, pages, plain, refuse, REPOSITORY
+from github import call, default_branch, download, git_at, inert, is_sealed, outputs, pages, plain, refuse, REPOSITORY
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -87,7 +87,7 @@ def shown_of(number, head, until=None):
         text, source = (None, {}) if one["expired"] else opened(one["id"])
         if (source.get("pull_request"), source.get("head")) != (number, head):
             return
-        yield {"at": one["created_at"], "text": text, "base": source.get("base")}
+        yield {"at": one["created_at"], "text": text, "base": source.get("base"), "comment": source.get("comment")}
 
 
 @functools.cache
@@ -292,13 +292,17 @@ def stop(why, issue):
 
 
 def reviewed_plan(commit, branch):
-    """The plan of the commit of a pull request that was merged, if it is what was shown last until then."""
+    """The plan of the commit of a pull request that was merged, if it is what was shown last until then, and is shown still."""
     for pull in pages(f"/commits/{commit}/pulls"):
         if not pull["merged_at"] or pull["base"]["ref"] != branch:
             continue
         about = pull["number"], pull["head"]["sha"], pull["merged_at"]
         last = shown_last(*about)
-        if last is not None and last["text"] is not None:
+        if last is None or last["text"] is None:
+            continue
+        if not is_sealed(last["comment"]):
+            print(f"::warning title=roomctl::the plan of pull request {int(pull['number'])} does not count: its comment is gone, or was edited after comment.yml wrote it")
+        else:
             return {"pull": pull, "shown": functools.partial(shown_of, *about), **last, "commits": [commit]}
     return None
 
