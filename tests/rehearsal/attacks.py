@@ -1570,3 +1570,26 @@ def bot(s, path, text):
     asked = urllib.request.Request(f"{s.hub.url}/repos/{REPOSITORY}{path}", data=json.dumps({"body": text}).encode(), method=method)
     asked.add_header("Authorization", f"Bearer {WRITE}")
     urllib.request.urlopen(asked, timeout=10).close()
+
+
+@attack("4", "somebody who may push branches", "a pull request that went into a branch of theirs before, so that what is merged for trial is on top of that")
+def a_base_of_another_branch(s):
+    git("-C", s.clone, "checkout", "-q", "-B", "theirs", "main")
+    s.write("rooms/tea.yaml", "maxParticipants: 77\nprivacy: public\n")
+    theirs = s.commit("Theirs")
+    s.push("theirs")
+    pull = s.open_commit(None, "member")
+    git("-C", s.clone, "checkout", "-q", "-B", pull["branch"], "theirs")
+    s.push_to(pull, {"rooms/mine.yaml": "maxParticipants: 3\n"}, plan=False)
+    head = pull["head"]["sha"]
+    merge = git("-C", s.clone, "commit-tree", f"{head}^{{tree}}", "-p", theirs, "-p", head, "-m", "Merge")
+    git("-C", s.clone, "push", "-q", "-f", "origin", f"{merge}:refs/pull/{pull['number']}/merge")
+    s.comment(pull)
+    first = not_planned(s, pull, "not planned", "not of the default branch")
+    # As if it had been planned while the default branch held that commit.
+    compare, s.hub.compare = s.hub.compare, lambda *_: {"status": "ahead"}
+    s.comment(pull)
+    s.hub.compare = compare
+    check(s.commented and "merged earlier" in s.comment_of(pull), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) is False and '"maxParticipants":77' not in s.room("tea"), s.runner.log)
+    return f"{first}; and if it were: {refused(s, 4, 'a commit that is not of the default branch', 'no plan was reviewed for')}"

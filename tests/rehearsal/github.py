@@ -5,7 +5,7 @@ import itertools
 import json
 import urllib.parse
 
-from loopback import Silent, serve
+from loopback import Failed, Silent, git, serve
 
 REPOSITORY = "acme/rooms"
 BOT = {"type": "Bot", "login": "github-actions[bot]"}
@@ -16,7 +16,8 @@ READ, WRITE = "token-that-reads", "token-that-writes"
 class GitHub:
     """What the server knows. Pull requests are opened, labelled and merged by the rehearsal."""
 
-    def __init__(self):
+    def __init__(self, origin):
+        self.origin = origin
         self.pulls, self.runs, self.artifacts = [], {}, {}
         self.comments, self.issues, self.events = [], [], []
         self.permissions = {"maintainer": "write"}
@@ -81,6 +82,8 @@ class GitHub:
                 return {"default_branch": "main"}
             case ["pulls"]:
                 return [pull for pull in self.pulls if pull["state"] == "open" and pull["head"]["label"] == asked["head"]]
+            case ["compare", span]:
+                return self.compare(*span.split("..."))
             case ["commits", sha, "pulls"]:
                 return [pull for pull in self.pulls if sha in pull["commits"]]
             case ["issues"]:
@@ -104,6 +107,15 @@ class GitHub:
             case ["actions", "runs", number]:
                 return self.runs[int(number)]
         raise AssertionError(f"nobody asks for {path}")
+
+    def compare(self, base, head):
+        """How a branch stands to a commit; nothing if that is unknown."""
+        try:
+            there, tip = git("-C", self.origin, "rev-parse", f"{base}^{{commit}}"), git("-C", self.origin, "rev-parse", head)
+            common = git("-C", self.origin, "merge-base", there, tip)
+        except Failed:
+            return None
+        return {"status": {(True, True): "identical", (True, False): "ahead", (False, True): "behind"}.get((common == there, common == tip), "diverged")}
 
     def write(self, path, body):
         match path.strip("/").split("/"):

@@ -20,7 +20,7 @@ class Stage(Place):
 
     def __init__(self, program, work):
         super().__init__(program, work)
-        self.hub = GitHub()
+        self.hub = GitHub(self.origin)
         git("-C", self.origin, "config", "uploadpack.allowFilter", "true")
         self.plain |= {"GITHUB_API_URL": self.hub.url, "GITHUB_SERVER_URL": self.hub.url}
         self.runner = Runner(self.origin, work / "runs", self.plain, self.hub)

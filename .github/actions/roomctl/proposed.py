@@ -15,8 +15,9 @@ import re
 import resource
 import shutil
 import subprocess
+import urllib.parse
 
-from github import git_at, outputs, plain, refuse
+from github import call, default_branch, git_at, outputs, plain, refuse
 
 # A byte of a room file becomes up to sixty of a plan, which has 300 MiB.
 MOST_FILES = 10_000
@@ -149,9 +150,20 @@ def moved(folder, base, merge, paths):
     return [path for path in paths if before.get(path) != after.get(path)]
 
 
+def is_of_default_branch(commit):
+    """Whether the default branch holds a commit, as GitHub says: a pull request may have gone into another branch before, and what
+    was merged for trial then is on top of whatever is there."""
+    branch = urllib.parse.quote(default_branch(), safe="")
+    # Files are on the first page, and none are wanted.
+    found = call("GET", f"/compare/{commit}...{branch}?per_page=1&page=2", absent={"status": "unknown"})
+    return found["status"] in ("ahead", "identical")
+
+
 def take(arguments):
     folder = arguments.into
     merge, base = fetch(folder, arguments.pull_request, arguments.head)
+    if not is_of_default_branch(base):
+        raise Refused("GitHub merged it for trial onto a commit that is not of the default branch: push to it, or close and open it again")
     for path in moved(folder, base, merge, CHECKOUT):
         raise Refused(f"it moves {path}, which changes what a checkout writes")
     write(folder, wanted(folder, merge, arguments.rooms))

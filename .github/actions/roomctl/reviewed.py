@@ -291,7 +291,13 @@ def stop(why, issue):
     refuse(why)
 
 
-def reviewed_plan(commit, branch):
+@functools.cache
+def own_commits(sha):
+    """What the default branch was, each time. What was merged into it is in its history as well, and may be anything."""
+    return frozenset(git("rev-list", "--first-parent", sha)[1].split())
+
+
+def reviewed_plan(commit, branch, sha):
     """The plan of the commit of a pull request that was merged, if it is what was shown last until then, and is shown still."""
     for pull in pages(f"/commits/{commit}/pulls"):
         if not pull["merged_at"] or pull["base"]["ref"] != branch:
@@ -300,8 +306,13 @@ def reviewed_plan(commit, branch):
         last = shown_last(*about)
         if last is None or last["text"] is None:
             continue
-        if not is_sealed(last["comment"]):
-            print(f"::warning title=roomctl::the plan of pull request {int(pull['number'])} does not count: its comment is gone, or was edited after comment.yml wrote it")
+        why = None
+        if last["base"] not in own_commits(sha):
+            why = "it was made on top of a commit that is not of the default branch"
+        elif not is_sealed(last["comment"]):
+            why = "its comment is gone, or was edited after comment.yml wrote it"
+        if why:
+            print(f"::warning title=roomctl::the plan of pull request {int(pull['number'])} does not count: {why}")
         else:
             return {"pull": pull, "shown": functools.partial(shown_of, *about), **last, "commits": [commit]}
     return None
@@ -400,7 +411,7 @@ def collect(arguments):
         # The newest first: of what one was made on top of, only guards are asked for.
         if is_covered(commit, plans.values()) and not files_of(commit) & {*GUARDS, EVERYTHING}:
             continue
-        plan = reviewed_plan(commit, branch)
+        plan = reviewed_plan(commit, branch, arguments.sha)
         if plan is None:
             continue
         number = plan["pull"]["number"]
