@@ -4,6 +4,7 @@ that a program may take (loopback.py), and the rehearsal says where.
 An attack gets the stage, does what somebody would do, checks that nothing came of it, and gives out what stopped it.
 Afterwards the default branch is what it was before."""
 
+import base64
 import contextlib
 import html
 import json
@@ -17,7 +18,7 @@ import time
 import urllib.request
 
 from github import REPOSITORY, WRITE
-from loopback import ACTION, KEY, MEMORY, Failed, check, git, largest
+from loopback import ACTION, KEY, MEMORY, ROOT, Failed, Silent, check, git, largest, serve
 
 ATTACKS = []
 PUBLIC = "maxParticipants: 3\nprivacy: public\n"
@@ -1593,3 +1594,67 @@ def a_base_of_another_branch(s):
     check(s.commented and "merged earlier" in s.comment_of(pull), s.comment_of(pull))
     check(s.apply(s.merge(pull)) is False and '"maxParticipants":77' not in s.room("tea"), s.runner.log)
     return f"{first}; and if it were: {refused(s, 4, 'a commit that is not of the default branch', 'no plan was reviewed for')}"
+
+
+@attack("9", "whoever left settings in the .git of a directory", "programs for signatures, for ssh and for a way of their own, and another server in the place of ours")
+def settings_that_were_left(s):
+    left, ran = s.work / "left", s.work / "ran"
+    git("clone", "-q", s.origin, left)
+    signed = git("-C", left, "cat-file", "commit", "HEAD").replace("\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n", 1)
+    signed = git("-C", left, "hash-object", "-t", "commit", "-w", "--stdin", given=signed + "\n")
+    program = s.binary / "runs"
+    program.write_text(f'#!/bin/sh\necho "$0 $*" >> {ran}\nexit 1\n')
+    program.chmod(0o755)
+    for name, value in (("user.name", "Left"), ("user.email", "left@example.com")):
+        git("-C", left, "config", name, value)
+    for name in ("gpg.program", "core.sshCommand", "core.pager"):
+        git("-C", left, "config", name, program)
+    for name in ("log.showSignature", "commit.gpgsign"):
+        git("-C", left, "config", name, "true")
+    git("-C", left, "config", "protocol.ext.allow", "always")
+    asked = []
+
+    class Server(Silent):
+        def do_GET(self):
+            asked.append((self.server.server_port, self.headers.get("Authorization")))
+            self.send(401 if asked[-1][1] is None else 404, b"")
+
+    (_, ours), (_, other) = serve(Server), serve(Server)
+    environment = {**s.plain, "BRANCH": "roomctl-state", "RUNNER_TEMP": str(s.work / "left-temp"), "TOKEN": "token-of-the-job"}
+
+    def script(text, **more):
+        return subprocess.run(["bash", "-c", text], cwd=left, env={**environment, **more}, capture_output=True, text=True, timeout=60)
+
+    state = f"bash {ROOT / ACTION}/state.sh head refs/heads/main"
+    done = script(f"cd {ROOT / ACTION} && source ./state.sh functions && cd {left} && top=$PWD && git commit -q --allow-empty -m x")
+    check(done.returncode == 0, done)
+    done = script(f"python3 -c 'import sys; sys.path.append(\"{ROOT / ACTION}\"); import reviewed; print(reviewed.files_of(\"{signed}\"))'")
+    check(done.returncode == 0 and not ran.exists(), f"{done}: {ran.exists() and ran.read_text()}")
+    for instead in (f"ext::{program} ", "ssh://x.example/"):
+        git("-C", left, "config", f"url.{instead}.insteadOf", s.origin)
+        done = script(state)
+        git("-C", left, "config", "--unset", f"url.{instead}.insteadOf")
+        check(done.returncode != 0 and not ran.exists(), f"{done}: {ran.exists() and ran.read_text()}")
+    port = lambda url: int(url.rpartition(":")[2])
+    # Of the job, and one that the address holds.
+    basic = lambda login: f"Basic {base64.b64encode(login.encode()).decode()}"
+    for remote, token, login in (
+        (f"{ours}/acme/rooms", "token-of-the-job", "x-access-token:token-of-the-job"),
+        (f"{ours.replace('://', '://gitlab-ci-token:of-a-job@')}/acme/rooms", "", "gitlab-ci-token:of-a-job"),
+    ):
+        asked.clear()
+        seen, spy = s.work / "given", s.binary / "git"
+        spy.write_text(f'#!/bin/sh\n{{ env; echo "$*"; }} >> {seen}\nexec {shutil.which("git")} "$@"\n')
+        spy.chmod(0o755)
+        script(state, REMOTE=remote, TOKEN=token)
+        spy.unlink()
+        check(asked and all(one == (port(ours), basic(login)) for one in asked), asked)
+        check("PATH=" in seen.read_text() and "of-the-job" not in seen.read_text() and "of-a-job" not in seen.read_text(), seen.read_text())
+        asked.clear()
+        git("-C", left, "config", f"url.{other}/.insteadOf", f"{ours}/")
+        script(state, REMOTE=remote, TOKEN=token)
+        git("-C", left, "config", "--unset", f"url.{other}/.insteadOf")
+        check(asked and all(one == (port(other), None) for one in asked), f"our server's token goes nowhere else: {asked}")
+    for remote in (f"ext::{program} x", "-u", "x", f"ext::{program} a://b"):
+        check(script(state, REMOTE=remote).returncode == 64 and not ran.exists(), remote)
+    return "state.sh and github.py, which start git with no program that settings name, one way to the server, and the token for that server"

@@ -26,8 +26,10 @@ REFUSED = 4
 # GitHub takes 65,536; a marker stands before it.
 MOST_TEXT = 65_400
 # As in state.sh: no setting starts a program, and a directory of the checkout that looks like a bare repository is none.
-HARMLESS = ("--no-pager", "--literal-pathspecs", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-os.environ["GIT_NO_LAZY_FETCH"] = "1"
+HARMLESS = (
+    "--no-pager --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.sshCommand=false"
+    " -c log.showSignature=false -c commit.gpgsign=false -c gpg.program=false"
+).split()
 
 # An issue of each kind: its label, its title, and what is said when all is well.
 ISSUES = {
@@ -66,6 +68,14 @@ def git_at(folder, *arguments):
     while not os.path.lexists(os.path.join(place, ".git")) and place != os.path.dirname(place):
         place = os.path.dirname(place)
     return ["git", "-C", place, *HARMLESS, *arguments]
+
+
+def surroundings(**more):
+    """The environment of git: what it needs to find its settings, no token, and no way to a server but the one that is given."""
+    needed = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_NOSYSTEM", "SYSTEMROOT", "USERPROFILE")
+    alone = {name: os.environ[name] for name in needed if name in os.environ}
+    nothing = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_TERMINAL_PROMPT": "0"}
+    return {**alone, **nothing, **more}
 
 
 def request(method, url, body=None, token=True):

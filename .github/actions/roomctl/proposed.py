@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import urllib.parse
 
-from github import call, default_branch, git_at, outputs, plain, refuse
+from github import call, default_branch, git_at, outputs, plain, refuse, surroundings
 
 # A byte of a room file becomes up to sixty of a plan, which has 300 MiB.
 MOST_FILES = 10_000
@@ -27,6 +27,8 @@ MOST_LISTED = 16 * 1024 * 1024
 MOST_MEMORY = 2 * 1024 * 1024 * 1024
 # Of what a program keeps beside the files that it maps; and seconds of the processor.
 MOST_DATA, MOST_SECONDS = 300 * 1024 * 1024, 20
+# No settings of the machine either.
+SETTINGS = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
 CONFIGS = ("roomctl.yaml", "roomctl.yml")
 MUTES = "mutes.yaml"
 # They change what a checkout writes, so that the files of a checkout are others than those that were planned.
@@ -39,11 +41,7 @@ class Refused(Exception):
 
 def git(folder, *arguments, most=MOST_LISTED, environment=None):
     """What git says, as bytes; more than `most` of them are refused without waiting for their end."""
-    alone = {
-        "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", **(environment or {}),
-    }
-    with subprocess.Popen(git_at(folder, *arguments), env=alone, stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(git_at(folder, *arguments), env=surroundings(**SETTINGS, **(environment or {})), stdout=subprocess.PIPE) as child:
         said = child.stdout.read(most + 1)
         if len(said) > most:
             child.kill()
@@ -60,15 +58,16 @@ def fetch(folder, number, head):
     os.makedirs(folder)
     git(folder, "init", "-q", "--template=", os.path.abspath(folder))
     git(folder, "remote", "add", "origin", remote)
-    token = {}
+    server = urllib.parse.urlsplit(remote)
+    asking = {"GIT_ALLOW_PROTOCOL": server.scheme if server.scheme in ("https", "http") else "file"}
     if os.environ.get("TOKEN"):
         # In the environment of this one process, not in its arguments, which every process of the machine can see.
         basic = base64.b64encode(f"x-access-token:{os.environ['TOKEN']}".encode()).decode()
-        header = f"Authorization: Basic {basic}"
-        token = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": header}
+        key = f"http.{server.scheme}://{server.netloc}/.extraHeader"
+        asking |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": key, "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
     limit = f"--filter=blob:limit={MOST_OF_ONE + 1}"
     reference = f"+refs/pull/{number}/merge:refs/roomctl/proposed"
-    git(folder, "fetch", "-q", "--no-tags", "--depth=2", limit, "origin", reference, environment=token)
+    git(folder, "fetch", "-q", "--no-tags", "--depth=2", limit, "origin", reference, environment=asking)
     git(folder, "remote", "remove", "origin")
     line = git(folder, "rev-list", "--parents", "-n", "1", "refs/roomctl/proposed").decode().split()
     if len(line) != 3 or line[2] != head:
@@ -122,7 +121,7 @@ def write(folder, files):
     """Writes the blobs, each as a new file."""
     with subprocess.Popen(
         git_at(folder, "cat-file", "--batch"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_NO_LAZY_FETCH": "1"},
+        env=surroundings(**SETTINGS),
     ) as child:
         for path, blob in files:
             child.stdin.write(f"{blob}\n".encode())

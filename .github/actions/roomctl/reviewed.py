@@ -21,7 +21,7 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import call, default_branch, download, git_at, inert, is_sealed, outputs, pages, plain, refuse, REPOSITORY
+from github import call, default_branch, download, git_at, inert, is_sealed, outputs, pages, plain, refuse, surroundings, REPOSITORY
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -197,7 +197,7 @@ def doubt(effect, event, shown):
 def git(*arguments, fine=(0,), given=""):
     """How git ended, and what it said. One that fails or is killed ends the run: what it did not say is not nothing."""
     # A path may be any bytes, which are kept as they are.
-    done = subprocess.run(git_at(".", *arguments), input=os.fsencode(given), capture_output=True, check=False)
+    done = subprocess.run(git_at(".", *arguments), input=os.fsencode(given), env=surroundings(), capture_output=True, check=False)
     if done.returncode not in fine:
         quote(done.stderr.decode(errors="replace"))
         refuse(f"git {arguments[0]} ended with {done.returncode}")
@@ -464,7 +464,7 @@ def is_over(plan, plans, uncovered):
 def files_of(commit):
     """What of all that plans are made of a commit of the default branch moved; `EVERYTHING` if that cannot be listed."""
     command = git_at(".", "show", "--first-parent", "-m", "--no-renames", "--format=", "--name-only", "-z", commit, "--", *PATHS)
-    done = subprocess.run(command, stdout=subprocess.PIPE, preexec_fn=bound, check=False)
+    done = subprocess.run(command, env=surroundings(), stdout=subprocess.PIPE, preexec_fn=bound, check=False)
     if done.returncode != 0:
         print(f"::warning title=roomctl::what {commit} moved cannot be listed, and counts as everything: docs/github.md says the way out")
         return {EVERYTHING}

@@ -16,21 +16,45 @@ top=$(pwd -P)
 until [ -e "$top/.git" ] || [ "$top" = / ]; do top=$(dirname "$top"); done
 below=$(pwd -P)/
 below=${below#"${top%/}/"}
-export GIT_NO_LAZY_FETCH=1
+# What is started gets neither; what they hold goes to the server alone.
+export -n TOKEN REMOTE
+remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
+login=${TOKEN:+x-access-token:$TOKEN}
+if [[ $remote =~ ^(https?://)([^/@]*)@(.*)$ ]]; then
+  remote=${BASH_REMATCH[1]}${BASH_REMATCH[3]}
+  login=${login:-${BASH_REMATCH[2]}}
+fi
+# The one way to the server: settings of the repository may know others, which start programs.
+ssh=false
+case $remote in
+  https://* | http://* | file://*) way=${remote%%://*} ;;
+  /*) way=file ;;
+  ssh://* | [A-Za-z0-9]*@[A-Za-z0-9]*:[!:]*) way=ssh ssh='ssh' ;;
+  *)
+    echo "::error title=state::the address of the repository is none of https, http, ssh or a directory" >&2
+    exit 64
+    ;;
+esac
+export GIT_ALLOW_PROTOCOL=$way GIT_NO_LAZY_FETCH=1 GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0
+# Nothing that settings of the repository name is started.
 git() {
-  command git -C "$top" --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null "$@"
+  command git -C "$top" --no-pager --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null \
+    -c core.sshCommand="$ssh" -c log.showSignature=false -c commit.gpgsign=false -c gpg.program=false "$@"
 }
 # The repository that the branch is read into and written from.
 of_state() {
   git --git-dir="$repository" "$@"
 }
-
-remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
-if [ -n "${TOKEN:-}" ]; then
-  # In the environment of git, not in its arguments, which every process of the machine can see.
-  basic=$(printf 'x-access-token:%s' "$TOKEN" | base64 -w 0)
-  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=http.extraHeader GIT_CONFIG_VALUE_0="Authorization: Basic $basic"
-fi
+# A command that asks the server, with what it wants to know, for this server alone, wherever settings lead git. In its environment, not
+# in its arguments, which every process of the machine can see.
+to_server() {
+  if [ -z "$login" ] || ! [[ $remote =~ ^https?://[^/]+ ]]; then
+    "$@"
+  else
+    GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0="http.${BASH_REMATCH[0]}/.extraHeader" GIT_CONFIG_KEY_1=credential.helper GIT_CONFIG_VALUE_1='' \
+      GIT_CONFIG_VALUE_0="Authorization: Basic $(printf %s "$login" | base64 -w 0)" "$@"
+  fi
+}
 repository="${RUNNER_TEMP:-/tmp}/roomctl-state"
 # The journal too: a run that died has its receipts in it.
 kept=(state.json state.json.journal)
@@ -43,8 +67,8 @@ mark="$repository/mark"
 fetch() {
   of_state update-ref -d "$1"
   # A branch that cannot be read ends the run here; one that is not there is listed as nothing.
-  listed=$(of_state ls-remote "$remote" "refs/heads/$BRANCH")
-  if [ -n "$listed" ]; then of_state fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
+  listed=$(to_server of_state ls-remote "$remote" "refs/heads/$BRANCH")
+  if [ -n "$listed" ]; then to_server of_state fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
 }
 
 # Ends the run where the configuration names other places than those that the pipeline goes by: it would look into none of
@@ -82,7 +106,7 @@ begin() {
 
 # What the ref $1 is on the server now; its history is here, too.
 newest() {
-  git fetch -q --no-tags --no-recurse-submodules "$remote" "+$1:refs/roomctl/head"
+  to_server git fetch -q --no-tags --no-recurse-submodules "$remote" "+$1:refs/roomctl/head"
   git rev-parse refs/roomctl/head
 }
 
@@ -209,7 +233,7 @@ keep() {
   for _ in 1 2 3; do
     commit=$(of_state -c user.name=roomctl -c user.email=roomctl@users.noreply.github.com \
       commit-tree "$tree" ${parent:+-p "$parent"} -m "State after ${GITHUB_SHA:-apply}")
-    if of_state push -q "$remote" "$commit:refs/heads/$BRANCH"; then return; fi
+    if to_server of_state push -q "$remote" "$commit:refs/heads/$BRANCH"; then return; fi
     fetch refs/roomctl/now
     parent=$(of_state rev-parse -q --verify refs/roomctl/now || true)
     # It arrived, and only the answer was lost.
@@ -220,7 +244,7 @@ keep() {
   # What this run did must not be lost: somebody has to put the two together.
   # The commit is in the name: a run that is started again has the number of the one before.
   spare="$BRANCH-of-run-${GITHUB_RUN_ID:-0}-${commit:0:12}"
-  of_state push -q "$remote" "$commit:refs/heads/$spare" || spare="no branch: it could not be written either"
+  to_server of_state push -q "$remote" "$commit:refs/heads/$spare" || spare="no branch: it could not be written either"
   echo "::error title=state::the branch $BRANCH moved during this run; the state of the run is on $spare"
   exit 7
 }
