@@ -82,13 +82,14 @@ is_laid_out() {
       { sub(/\r$/, ""); key = $0 }
       /\r/ { stop() }
       /^ *(#|$)/ { next }
-      /^ / { if (is_place || !is_begun) stop(); next }
+      /^ / { if (place || !is_begun) stop(); next }
       /^-( |--$|$)/ { next }
       !sub(/^["\047]?[a-z_]+["\047]?[ \t]*:([ \t]+|$)/, "") { stop() }
-      { is_begun = 1; is_place = key ~ /^["\047]?(rooms|state)/ }
+      { is_begun = 1; place = key ~ /^["\047]?rooms/ ? "rooms" : key ~ /^["\047]?state/ ? "state" : "" }
       { sub(/[ \t]+(#.*)?$/, "") }
       /^".*"$/ || /^\047.*\047$/ { $0 = substr($0, 2, length($0) - 2) }
-      is_place && !/^(\.\/)*(rooms\/?|\.roomctl\/state\.json)$/ { stop() }
+      place == "rooms" && !/^(\.\/)*rooms\/?$/ { stop() }
+      place == "state" && !/^(\.\/)*\.roomctl\/state\.json$/ { stop() }
     ' "$config")
     [ -z "$line" ] || {
       echo "::error file=$config,line=$line,title=state::line $line of $config could name another place than rooms/ and .roomctl/state.json, where the pipeline looks: let keys begin their lines as they are, and take rooms and state out" >&2
