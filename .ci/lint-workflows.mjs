@@ -13,6 +13,7 @@ for (const file of files) {
   for (const one of lint(readFileSync(file, "utf8"), file)) {
     // What GitHub has had for longer than its lists.
     if (one.kind === "runner-label" && newer.some((label) => one.message.startsWith(`label "${label}"`))) continue;
+    if (one.kind === "expression" && one.message.startsWith('undefined variable "vars"')) continue;
     if (one.kind === "permissions" && one.message.startsWith('unknown permission scope "attestations"')) continue;
     found += 1;
     console.log(`${file}:${one.line}:${one.column}: ${one.message} [${one.kind}]`);
