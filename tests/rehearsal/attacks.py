@@ -1457,6 +1457,11 @@ def many_artifacts(s):
     s.hub.runs[theirs["id"]] = theirs | {"repository": {"full_name": "acme/rooms"}}
     for _ in range(10_100):
         s.hub.artifact(theirs["id"], f"roomctl-plan-{pull['number']}", b"")
+    # And one of a fork that is gone by now, whose name nobody knows any more.
+    gone = {"id": len(s.hub.runs) + 1, "path": ".github/workflows/comment.yml", "event": "workflow_run", "head_branch": "main", "head_repository": None}
+    s.hub.runs[gone["id"]] = gone | {"repository": {"full_name": "acme/rooms"}, "run_attempt": 1, "head_sha": s.main()}
+    s.hub.artifact(theirs["id"], f"roomctl-plan-{pull['number']}", b"")
+    s.hub.artifacts[len(s.hub.artifacts)]["workflow_run"] = {"id": gone["id"], "head_branch": "main", "repository_id": 1, "head_repository_id": None}
     before, began = len(s.hub.asked), s.main()
     check(s.apply(s.merge(pull)), s.runner.log)
     check(len(s.hub.asked) - before < 140, s.hub.asked[before:][-99:])
@@ -1658,3 +1663,48 @@ def settings_that_were_left(s):
     for remote in (f"ext::{program} x", "-u", "x", f"ext::{program} a://b"):
         check(script(state, REMOTE=remote).returncode == 64 and not ran.exists(), remote)
     return "state.sh and github.py, which start git with no program that settings name, one way to the server, and the token for that server"
+
+
+@attack("3", "somebody who may push branches", "an older run of comment.yml that they start again, with the code and guards of then")
+def an_older_run_again(s):
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 31\n"}, who="member")
+    before = s.main()
+    # Started again as nothing moved, it counts.
+    s.comment(pull, before, 2)
+    check(s.commented and s.apply(s.merge(pull)) and '"maxParticipants":31' in s.room("quick-2"), s.runner.log)
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 32\n"}, who="member")
+    before = s.main()
+    for file in (f"{ACTION}/github.py", "mutes.yaml"):
+        s.straight_to_main({file: ((s.clone / file).read_text() if (s.clone / file).exists() else "mutes: []\n") + "# Mended.\n"})
+        s.trial_merge(pull)
+        s.comment(pull, before, 2)
+        began = s.main()
+        check(s.commented and s.apply(s.merge(pull)) is False and '"maxParticipants":32' not in s.room("quick-2"), s.runner.log)
+        stopped = refused(s, 4, "when it was started again", "no plan was reviewed for")
+        s.go_on(began)
+        pull.update(state="open", merged_at=None)
+    s.straight_to_main({f"{ACTION}/github.py": (ROOT / ACTION / "github.py").read_text()})
+    return stopped
+
+
+@attack("11", "an accident", "a label of an account that is gone, and one on a pull request with more events than are read")
+def labels_that_cannot_be_asked_about(s):
+    gone = s.pull_request({"rooms/quick-2.yaml": PUBLIC}, who="member")
+    s.hub.label(gone, "roomctl:allow/privacy-widened", "maintainer")
+    s.hub.events[-1][1]["actor"] = None
+    s.plan(gone)
+    check(s.commented and "the account that set it is gone" in s.comment_of(gone), s.runner.log)
+    many = s.pull_request({"rooms/quick-2.yaml": PUBLIC}, who="member")
+    s.hub.events += [(many["number"], {"event": "subscribed"})] * 10_000
+    s.hub.label(many, "roomctl:allow/privacy-widened", "maintainer")
+    s.plan(many)
+    check(s.commented and "No label counts: more than 10000 elements" in s.comment_of(many), s.comment_of(many))
+    # What was ours may be of nobody.
+    s.hub.comments.insert(0, {**s.comment_on(many), "id": 0, "user": None, "body": "<!-- roomctl:plan-for-apply -->"})
+    s.hub.comments[0]["issue"] = gone["number"]
+    s.plan(gone)
+    s.hub.comments.pop(0)
+    check(s.commented, s.runner.log)
+    words = re.findall("::stop-commands::roomctl-(.*)", s.runner.log)
+    check(words and all(re.fullmatch("[0-9a-f]{32}", word) for word in words) and len(set(words)) == len(words), words[-3:])
+    return "reviewed.py, which says so in the comment, and counts none of them"

@@ -93,7 +93,8 @@ class GitHub:
             case ["issues", number, "comments"]:
                 return [one for one in self.comments if one["issue"] == int(number)]
             case ["issues", number, "events"]:
-                return [event for issue, event in self.events if issue == int(number)]
+                begin = (int(asked.get("page", 1)) - 1) * 100
+                return [event for issue, event in self.events if issue == int(number)][begin:begin + 100]
             case ["collaborators", login, "permission"]:
                 return {"permission": self.permissions[login]} if login in self.permissions else None
             case ["actions", "artifacts"]:

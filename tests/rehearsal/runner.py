@@ -52,7 +52,7 @@ class Runner:
         self.hub.runs[number] = {
             "id": number, "path": f".github/workflows/{workflow}", "event": about["event"],
             "head_branch": about["head_branch"], "head_repository": {"full_name": about["head_repository"]},
-            "repository": {"full_name": REPOSITORY},
+            "repository": {"full_name": REPOSITORY}, "head_sha": sha, "run_attempt": about.get("run_attempt", 1),
         }
         run = _Run(self, number, sha, event or {}, secrets or {})
         run.workflow = workflow

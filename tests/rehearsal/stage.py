@@ -119,7 +119,8 @@ class Stage(Place):
         git("-C", self.clone, "checkout", "-q", pull["branch"])
         return sha
 
-    def comment(self, pull):
+    def comment(self, pull, sha=None, attempt=1):
+        """The trusted workflow, for the newest commit of the default branch, or as it is started again for another."""
         event = {
             "workflow_run.event": "pull_request",
             "workflow_run.head_branch": pull["branch"],
@@ -127,7 +128,7 @@ class Stage(Place):
             "workflow_run.head_repository.full_name": pull["head"]["repo"],
             "workflow_run.head_repository.owner.login": pull["user"]["login"],
         }
-        self.commented, self.run = self.runner.job("comment.yml", self.main(), {"event": "workflow_run"}, event)
+        self.commented, self.run = self.runner.job("comment.yml", sha or self.main(), {"event": "workflow_run", "run_attempt": attempt}, event)
 
     def comment_of(self, pull):
         """What our comment on a pull request says."""

@@ -38,6 +38,10 @@ ISSUES = {
 }
 
 
+class TooMany(SystemExit):
+    """A list that has no end. Ends the run with a sentence, unless whoever asked can go on without it."""
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect is followed by whoever asked, without the token."""
 
@@ -133,7 +137,7 @@ def pages(path, key=None, newest=False):
     if newest:
         print(f"::warning title=roomctl::there are more than {MOST_NEWEST * 100} elements in {path}, and only the newest are looked at")
         return
-    sys.exit(f"more than {MOST_PAGES * 100} elements in {path}")
+    raise TooMany(f"more than {MOST_PAGES * 100} elements in {path}")
 
 
 def default_branch():
@@ -164,7 +168,9 @@ def text_of(file, notes=None):
 
 def is_ours(one):
     """Anybody can write a comment or open an issue that begins like ours."""
-    return one["user"]["type"] == "Bot" and one["user"]["login"] == BOT
+    # Nobody, where the account is gone.
+    who = one["user"] or {}
+    return who.get("type") == "Bot" and who.get("login") == BOT
 
 
 def seal(comment):

@@ -21,7 +21,7 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import call, default_branch, download, git_at, inert, is_sealed, outputs, pages, plain, refuse, surroundings, REPOSITORY
+from github import call, default_branch, download, git_at, inert, is_sealed, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -75,8 +75,10 @@ def shown(number):
     branch = default_branch()
     for one in pages(f"/actions/artifacts?name=roomctl-plan-{int(number)}", "artifacts", newest=True):
         # However many a fork uploads under that name, none of them costs a question of its own.
-        if is_of_branch(one["workflow_run"], branch) and is_trusted(call("GET", f"/actions/runs/{int(one['workflow_run']['id'])}"), branch):
-            yield one
+        if is_of_branch(one["workflow_run"], branch):
+            run = call("GET", f"/actions/runs/{int(one['workflow_run']['id'])}")
+            if is_trusted(run, branch):
+                yield {**one, "run": run}
 
 
 def shown_of(number, head, until=None):
@@ -87,12 +89,19 @@ def shown_of(number, head, until=None):
         text, source = (None, {}) if one["expired"] else opened(one["id"])
         if (source.get("pull_request"), source.get("head")) != (number, head):
             return
-        yield {"at": one["created_at"], "text": text, "base": source.get("base"), "comment": source.get("comment")}
+        yield {"at": one["created_at"], "text": text, "base": source.get("base"), "comment": source.get("comment"), "run": one["run"]}
 
 
 @functools.cache
 def shown_last(number, head, until):
     return next(shown_of(number, head, until), None)
+
+
+def is_outdated(plan, sha):
+    """Whether a plan is of a run that was started again with code or guards of before: GitHub starts it with the commit that the
+    default branch was then."""
+    run = plan["run"]
+    return run["run_attempt"] > 1 and (not contains(sha, run["head_sha"]) or differs(run["head_sha"], plan["base"], (TRUSTED, ACTION, *GUARDS)))
 
 
 def is_of_branch(run, branch):
@@ -110,7 +119,7 @@ def is_trusted(run, branch):
         and reference in ("", branch, f"refs/heads/{branch}")
         and run["event"] == "workflow_run"
         and run["head_branch"] == branch
-        and run["head_repository"]["full_name"] == REPOSITORY
+        and (run["head_repository"] or {}).get("full_name") == REPOSITORY
         and run["repository"]["full_name"] == REPOSITORY
     )
 
@@ -157,14 +166,17 @@ def permissions(pull, shown):
     if not labels:
         return set(), said
     last = {}
-    for event in pages(f"/issues/{int(pull['number'])}/events"):
-        if event["event"] == "labeled":
-            last[event["label"]["name"]] = event
+    try:
+        for event in pages(f"/issues/{int(pull['number'])}/events"):
+            if event["event"] == "labeled":
+                last[event["label"]["name"]] = event
+    except TooMany as why:
+        return set(), [*said, f"No label counts: {why}. Another pull request has none yet."]
     allowed = set()
     for effect in labels:
         event = last.get(LABEL + effect)
         why = doubt(effect, event, shown)
-        who = plain(event["actor"]["login"], 40) if event else "nobody"
+        who = plain(event["actor"]["login"], 40) if event and event["actor"] else "nobody"
         if why is None:
             allowed.add(effect)
             said.append(f"`{effect}` is allowed by a label that {who} set, for what was shown then.")
@@ -184,6 +196,8 @@ def doubt(effect, event, shown):
     # The label itself starts a new plan: it may show less, and not more.
     if now["text"] is not None and not bearing(now, effect) <= bearing(seen, effect):
         return "the plan shows more since it was set; take it off and set it again"
+    if event["actor"] is None:
+        return "the account that set it is gone"
     login = urllib.parse.quote(event["actor"]["login"], safe="")
     answer = call("GET", f"/collaborators/{login}/permission", absent={"permission": "none"})
     if answer["permission"] not in WRITERS:
@@ -309,6 +323,8 @@ def reviewed_plan(commit, branch, sha):
         why = None
         if last["base"] not in own_commits(sha):
             why = "it was made on top of a commit that is not of the default branch"
+        elif is_outdated(last, sha):
+            why = "an older run of comment.yml made it when it was started again, with code or guards of before"
         elif not is_sealed(last["comment"]):
             why = "its comment is gone, or was edited after comment.yml wrote it"
         if why:

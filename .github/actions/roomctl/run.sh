@@ -27,8 +27,13 @@ case "$COMMAND" in
     ;;
 esac
 
-# Content could look like a command of the workflow; between these lines none is obeyed.
-stop="roomctl-$RANDOM$RANDOM$RANDOM"
+# Content could look like a command of the workflow; between these lines none is obeyed. Nobody may guess the word.
+stop="roomctl-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
+if [ "${#stop}" != 40 ]; then
+  echo "::error title=roomctl::there is no /dev/urandom that can be read"
+  echo "exitcode=7" >> "$GITHUB_OUTPUT"
+  exit 0
+fi
 echo "::stop-commands::$stop"
 # A runner that cancels interrupts this shell and nobody else, and does so again after some seconds. roomctl gets both:
 # at the first it ends what is under way, at the second it leaves. Then what it wrote is shown as usual.
