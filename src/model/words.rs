@@ -63,17 +63,14 @@ pub(crate) fn span(seconds: i64) -> String {
 /// A character that is not seen, is seen as another one, or acts: on a terminal, or on the order of what is read. That is all
 /// that Unicode lets a font ignore, and what it draws as a blank.
 pub(crate) fn is_unseen(c: char) -> bool {
-    // Nearly all of them, and each character of each report is asked.
-    if c.is_ascii() {
-        return c.is_ascii_control();
-    }
-    c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+    !matches!(c, ' '..='~')
+        && (c.is_control()
+            || c.is_whitespace()
+            || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{2d7f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
             | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{1107f}' | '\u{13430}'..='\u{13446}' | '\u{16fe4}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'))
 }
 
 /// `text` with an escape for each such character.
@@ -82,10 +79,16 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// The same for JSON, and for what is quoted like it in YAML: it reads as it did. Its line ends are in no text.
-pub(crate) fn printable_json(json: &str) -> String {
+pub(crate) fn printable_json(json: String) -> String {
+    // A state of 10,000 rooms is plain throughout, which shows many bytes at a time.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
+    let mut blocks = json.as_bytes().chunks(256);
+    if blocks.all(|block| block.iter().fold(true, |all, byte| all & is_plain(byte))) {
+        return json;
+    }
     let unit = |unit: &mut u16| format!("\\u{unit:04x}");
     let escape = |c: char| c.encode_utf16(&mut [0; 2]).iter_mut().map(unit).collect();
-    rewritten(json, |c| c != '\n' && is_unseen(c), escape)
+    rewritten(&json, |c| c != '\n' && is_unseen(c), escape)
 }
 
 fn rewritten(text: &str, is_odd: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
@@ -116,7 +119,7 @@ pub(crate) fn quoted(text: &str) -> String {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
     match text.contains('\'') || text.contains(is_unseen) {
         _ if begins && text.chars().all(is_plain) => text.to_owned(),
-        true => printable_json(&Json::from(text).to_string()),
+        true => printable_json(Json::from(text).to_string()),
         false => format!("'{text}'"),
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn serialize<T: Report, S: Serializer>(
 
 /// JSON as we write it: indented, and ended by a line break.
 pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(|text| printable_json(&text) + "\n")
+    serde_json::to_string_pretty(value).map(|text| printable_json(text) + "\n")
 }
 
 impl<T: Report> JsonSchema for Envelope<'_, T> {

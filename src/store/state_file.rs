@@ -135,8 +135,7 @@ pub(super) fn render(state: &State) -> String {
         .serialize(&mut serializer)
         .expect("sorted maps with text keys always serialise");
     text.push(b'\n');
-    // JSON is UTF-8 by its own rules.
-    printable_json(&String::from_utf8_lossy(&text))
+    printable_json(String::from_utf8(text).expect("JSON is UTF-8 by its own rules"))
 }
 
 /// Pretty down to an attribute, whose value stays on its line even when it is an object (a secret's digest).

@@ -182,7 +182,7 @@ fn mute(room: &str, attribute: &str, now: i64) -> String {
     let is_sign = |c: char| "*?[{}\\".contains(c);
     let signs = |c: char| [is_sign(c).then_some('\\'), Some(c)].into_iter().flatten();
     let room = Json::from(room.chars().flat_map(signs).collect::<String>());
-    let room = printable_json(&room.to_string());
+    let room = printable_json(room.to_string());
     format!("- {{room: {room}, attribute: {attribute}, reason: \"why\", until: {until}}}")
 }
 
