@@ -220,6 +220,7 @@ impl Draft {
             settings,
             secrets,
             live: Some(live),
+            shown: before.shown(live, salt),
             ..Record::default()
         };
         AppliedRoom {

@@ -10,7 +10,7 @@
 //! | a write was confirmed; nothing had to be sent, or attributes are released; a room becomes its file | `recorded` |
 //! | `state mv` | `renamed` |
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use super::doubts::ARCHIVE;
 use super::state::AppliedRoom;
@@ -26,11 +26,13 @@ pub(crate) struct Record<'a> {
     /// The secrets among them that come from the file, as they are written there. What does not move is remembered as before.
     pub secrets: Secrets,
     /// What a write sent, if one was confirmed.
-    pub sent: StoredSettings,
+    pub sent: Cow<'a, StoredSettings>,
     /// What the service shows otherwise than it was asked to.
     pub overridden: StoredSettings,
     /// What it shows. `None`: nobody looked.
     pub live: Option<&'a LiveRoom>,
+    /// The same in the form that is compared.
+    pub shown: StoredSettings,
 }
 
 impl AppliedRoom {
@@ -86,8 +88,8 @@ impl AppliedRoom {
     /// What is remembered once the room stands as `record` says.
     pub(crate) fn recorded(&self, record: Record<'_>, salt: &str) -> Self {
         let before = record.live.map_or(self, |live| self.about(live));
-        let shown = record.live.map(|live| {
-            let mut shown = before.shown(live, salt);
+        let shown = record.live.map(|_| {
+            let mut shown = record.shown;
             // A service that keeps secrets to itself shows none, or a mask.
             let is_secret = |name: &str| record.settings.get(name).is_some_and(Stored::is_secret);
             shown.retain(|name, value| *value != Stored::Null(()) || !is_secret(name));
@@ -126,10 +128,11 @@ impl AppliedRoom {
         if shown.is_some() || !sent.is_empty() {
             self.unconfirmed.remove(ARCHIVE);
         }
-        let known = before.possible();
-        let names = known.keys().chain(sent.keys()).chain(seen).copied();
-        let names: BTreeSet<WireName> = names.collect();
-        for name in names.into_iter().filter(|name| *name != ARCHIVE) {
+        let known = before.names().chain(sent.keys()).chain(seen);
+        let mut names: Vec<WireName> = known.copied().filter(|name| *name != ARCHIVE).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
             let live = shown.and_then(|shown| shown.get(&name));
             let sure = live.or_else(|| sent.get(&name));
             let last = sure.or_else(|| before.last(&name));
@@ -175,6 +178,13 @@ impl AppliedRoom {
     pub(super) fn last(&self, name: &str) -> Option<&Stored> {
         let all = [&self.observed, &self.overridden, &self.settings];
         all.into_iter().find_map(|values| values.get(name))
+    }
+
+    /// Each attribute of which anything is remembered, and some of them more than once.
+    fn names(&self) -> impl Iterator<Item = &WireName> {
+        let known = self.observed.keys().chain(self.overridden.keys());
+        let known = known.chain(self.settings.keys());
+        known.chain(self.unconfirmed.keys())
     }
 
     /// All that the service may hold of each attribute of which anything is remembered, what it held last first.

@@ -150,7 +150,11 @@ impl AppliedRoom {
     /// What `live` shows of this room, in the form that is compared. A secret without a value was taken out if there was
     /// one to be seen before; else the service shows none in any case.
     pub(crate) fn shown(&self, live: &LiveRoom, salt: &str) -> StoredSettings {
-        let mut shown = live.stored(salt);
+        self.in_view(live.stored(salt))
+    }
+
+    /// The same, of all that it shows in that form.
+    pub(crate) fn in_view(&self, mut shown: StoredSettings) -> StoredSettings {
         let is_kept_back = |name: &str| {
             let kept = self.settings.get(name).or_else(|| self.observed.get(name));
             kept.is_some_and(Stored::is_secret) && self.unseen.contains(name)

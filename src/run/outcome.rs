@@ -15,7 +15,7 @@ use crate::planner::{
     Action, AppliedRoom, Event, Outcome, Override, Receipt, Sighting, named_otherwise,
 };
 use crate::run::queue::unrecorded;
-use crate::run::room_run::RoomRun;
+use crate::run::room_run::{RoomRun, Shown};
 use crate::service::api::Transport;
 use crate::service::end::End;
 use crate::service::stop::StopReason;
@@ -25,7 +25,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// Nothing needs to be sent: attributes are released, or the service already holds what is wanted.
     pub(super) fn only_record(&mut self) -> Result<Receipt, StoreError> {
         if let Some(Sighting::Present(live)) = self.task.change.seen.clone() {
-            let mut receipt = self.written(live)?;
+            let mut receipt = self.written(self.shown(live))?;
             receipt.message = Some("recorded as the service shows it; nothing was sent".to_owned());
             return Ok(receipt);
         }
@@ -37,7 +37,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// Turns the end of the last request into a receipt, and records what it means.
     pub(super) fn settle(&mut self, end: End) -> Result<Receipt, StoreError> {
         match end {
-            End::Room(live) => self.written(live),
+            End::Room(live) => self.written(self.shown(live)),
             End::Named(theirs) => self.named_otherwise(&theirs),
             end @ (End::Missing(_) | End::Exists(_) | End::Refused(_)) => {
                 self.refused(end.message())
@@ -60,24 +60,36 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
     }
 
-    pub(super) fn written(&mut self, live: LiveRoom) -> Result<Receipt, StoreError> {
-        let mut comparison = self.comparison(&live.stored(&self.crew.salt));
+    pub(super) fn shown(&self, live: LiveRoom) -> Shown {
+        let stored = live.stored(&self.crew.salt);
+        let comparison = self.comparison(&stored);
+        let settings = self.before.about(&live).in_view(stored);
+        Shown {
+            moved: self.moved_beside(&live, &settings),
+            live,
+            settings,
+            comparison,
+        }
+    }
+
+    pub(super) fn written(&mut self, mut shown: Shown) -> Result<Receipt, StoreError> {
         // What a mute accepts is reported, and no override of what the file says: nobody asked for that.
-        let overridden = comparison.overridden.iter();
+        let overridden = shown.comparison.overridden.iter();
         let overridden = overridden.filter(|one| !self.is_left_alone(&one.name));
         let overridden = overridden.map(|o| ((&o.name).into(), o.got.clone()));
-        self.remember(self.applied(Some(&live), overridden.collect()))?;
+        self.remember(self.applied(Some(&shown), overridden.collect()))?;
         if !self.tally.sent_write {
             // Nothing was asked of the service now, so what it chose earlier is no news.
-            let overridden = &mut comparison.overridden;
+            let overridden = &mut shown.comparison.overridden;
             overridden.retain(|one| !self.was_told(one));
         }
-        Ok(self.receipt_of(&live, comparison))
+        Ok(self.receipt_of(shown))
     }
 
     /// What is remembered of the room by now.
-    fn applied(&self, live: Option<&LiveRoom>, overridden: StoredSettings) -> AppliedRoom {
+    fn applied(&self, shown: Option<&Shown>, overridden: StoredSettings) -> AppliedRoom {
         let before = &self.before;
+        let live = shown.map(|shown| &shown.live);
         // The room that was ours stays the one that is remembered: only an adoption takes over another's.
         let id = live.filter(|live| !self.is_anothers(live));
         let id = id.and_then(|live| live.id.clone());
@@ -88,6 +100,9 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             sent: sent.unwrap_or_default(),
             overridden,
             live,
+            shown: shown
+                .map(|shown| shown.settings.clone())
+                .unwrap_or_default(),
         };
         let recorded = before.recorded(record, &self.crew.salt);
         AppliedRoom {
@@ -101,11 +116,15 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     /// What is sent, in the form that is stored.
-    fn sent(&self) -> StoredSettings {
-        stored(&self.body, &self.crew.salt, &self.before.settings)
+    fn sent(&self) -> Cow<'_, StoredSettings> {
+        match &self.body {
+            Cow::Borrowed(_) => Cow::Borrowed(&self.wanted),
+            Cow::Owned(body) => Cow::Owned(stored(body, &self.crew.salt, &self.before.settings)),
+        }
     }
 
-    fn receipt_of(&self, live: &LiveRoom, comparison: Comparison) -> Receipt {
+    fn receipt_of(&self, shown: Shown) -> Receipt {
+        let (live, comparison) = (&shown.live, &shown.comparison);
         let outcome = match comparison.overridden.is_empty() {
             true => Outcome::Confirmed,
             false => Outcome::Overridden,
@@ -118,8 +137,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         });
         let is_other = |name: &str| comparison.overridden.iter().any(|one| one.name == name);
         let left_alone = self.task.change.left_alone(&self.body, is_other);
-        let undeclared = self.moved_beside(live);
-        let effects = self.effects_beside(live, &undeclared, &comparison.overridden);
+        let effects = self.effects_beside(&shown);
         let (limits, named) = (&self.crew.limits, &self.task.change.effects);
         let not_allowed = limits.objections(self.room(), named, &effects);
         if let Some(why) = &not_allowed {
@@ -128,14 +146,14 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         }
         let is_not_allowed = not_allowed.is_some();
         let beside = "what was not sent is not as it was last seen: a service that replaces resets what no file declares";
-        let beside = (!undeclared.is_empty()).then(|| beside.to_owned());
+        let beside = (!shown.moved.is_empty()).then(|| beside.to_owned());
         let not_allowed = not_allowed.map(|why| format!("not allowed: {why}"));
         let said = [anothers, left_alone, beside, not_allowed];
         let message = joined(said.into_iter().flatten(), "; ");
         Receipt {
-            overridden: comparison.overridden,
-            unobservable: comparison.unobservable,
-            undeclared,
+            overridden: shown.comparison.overridden,
+            unobservable: shown.comparison.unobservable,
+            undeclared: shown.moved,
             effects,
             not_allowed: is_not_allowed,
             ..self.receipt(outcome, message)
@@ -145,7 +163,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// What may be held of attributes that are not sent and were shown: as a read right before did or, without one, as it is
     /// remembered.
     fn unsent(&self, live: &LiveRoom, shown: &StoredSettings) -> Held {
-        let is_unsent = |name: &str| is_settable(name) && !self.body.contains_key(name);
+        let is_unsent = |name: &str| !self.body.contains_key(name) && is_settable(name);
         let before = &self.task.before;
         // What a read shows while a write of ours is in doubt, that write may have made; what it sent was judged then.
         let was_sent = |name: &str| {
@@ -165,24 +183,28 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// What was not sent and is not as it was: a service that replaces resets it. An answer to a write may show less than a
     /// read, so what it lacks is read again.
-    pub(super) fn moved_beside(&self, live: &LiveRoom) -> Vec<Undeclared> {
+    fn moved_beside(&self, live: &LiveRoom, shown: &StoredSettings) -> Vec<Undeclared> {
         if !self.tally.sent_write || self.action == Action::Create {
             return Vec::new();
         }
-        let shown = self.before.about(live).shown(live, &self.crew.salt);
-        differing(self.unsent(live, &shown), &shown)
+        differing(self.unsent(live, shown), shown)
     }
 
     /// What such moves may do to people, and what the service chose in place of what was sent, as far as it is news.
-    fn effects_beside(
-        &self,
-        live: &LiveRoom,
-        moved: &[Undeclared],
-        overridden: &[Override],
-    ) -> Vec<Effect> {
+    fn effects_beside(&self, shown: &Shown) -> Vec<Effect> {
+        let Shown {
+            live,
+            settings,
+            comparison,
+            moved,
+        } = shown;
+        let overridden = &comparison.overridden;
+        // Of nearly all rooms nothing but what was sent moved.
+        if moved.is_empty() && overridden.is_empty() {
+            return Vec::new();
+        }
         let before = self.before.about(live);
-        let shown = before.shown(live, &self.crew.salt);
-        let mut may_hold = self.unsent(live, &shown);
+        let mut may_hold = self.unsent(live, settings);
         may_hold.extend(held(&self.sent()));
         let news = overridden.iter().filter(|one| !self.was_told(one));
         let mut all = StoredSettings::new();
@@ -200,7 +222,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 .iter()
                 .map(|one| ((&one.name).into(), one.live.clone())),
         );
-        let is_shown = |name: &str| shown.contains_key(name);
+        let is_shown = |name: &str| settings.contains_key(name);
         effects_beside(&may_hold, all, is_shown, self.crew.now)
     }
 
@@ -228,7 +250,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// What the service shows, held against what was sent, also only so that it stays. Where nothing was: against what was
     /// applied, but for what a mute accepts.
-    pub(super) fn comparison(&self, shown: &StoredSettings) -> Comparison {
+    fn comparison(&self, shown: &StoredSettings) -> Comparison {
         if self.tally.sent_write {
             return compare(&self.sent(), shown);
         }
@@ -374,8 +396,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     pub(super) fn remembered(&self) -> StoredSettings {
-        let applied = &self.before.settings;
-        let mut settings = stored(&self.task.change.settings, &self.crew.salt, applied);
+        let mut settings = self.wanted.clone();
         settings.extend(self.task.change.keeps.clone());
         settings
     }

@@ -203,11 +203,16 @@ impl Task {
     /// What the service may hold of the room because of it: anything where that is sent as it is there, which is read
     /// later. A room that is new may be made as its file says.
     fn sending(&self, salt: &str) -> StoredSettings {
-        let mut sending = stored(&self.change.settings, salt, &self.before.settings);
+        let mut sending = self.wanted(salt);
         let is_spared = |name: &str| self.before.is_confirmed() && self.change.spares(name);
         let spared = sending.iter_mut().filter(|(name, _)| is_spared(name));
         spared.for_each(|(_, value)| *value = Stored::Null(()));
         sending
+    }
+
+    /// What its file wants, in the form that is stored.
+    pub(super) fn wanted(&self, salt: &str) -> StoredSettings {
+        stored(&self.change.settings, salt, &self.before.settings)
     }
 
     /// That it was not written after all, so that the room is in doubt as `before`.

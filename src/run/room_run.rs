@@ -6,6 +6,8 @@ use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
 use crate::planner::plan::{NOT_OURS, UNPROVEN, only_claimed};
+use crate::planner::receipt::Comparison;
+use crate::planner::undeclared::Undeclared;
 use crate::planner::{Action, AppliedRoom, Event, Outcome, Receipt, Sighting};
 use crate::run::queue::{Crew, Task};
 use crate::service::api::Transport;
@@ -26,6 +28,8 @@ pub(super) struct RoomRun<'a, T> {
     pub(super) action: Action,
     /// What is remembered of the room, with what a read of this run showed.
     pub(super) before: Cow<'a, AppliedRoom>,
+    /// What its file wants, in the form that is stored.
+    pub(super) wanted: StoredSettings,
     /// What is sent.
     pub(super) body: Cow<'a, Settings>,
     /// What a read showed of the room right before it was written, in the form that is compared.
@@ -34,6 +38,17 @@ pub(super) struct RoomRun<'a, T> {
     pub(super) events: Vec<Event>,
     /// When the last of the events is durable.
     pub(super) durable: Option<Durable>,
+}
+
+/// A room as an answer shows it, held against what was sent. It is made once of each answer: the digests of its secrets take
+/// longer than anything else that is done with it.
+pub(super) struct Shown {
+    pub(super) live: LiveRoom,
+    /// Its settings in the form that is compared.
+    pub(super) settings: StoredSettings,
+    pub(super) comparison: Comparison,
+    /// What was not sent and is not as it was.
+    pub(super) moved: Vec<Undeclared>,
 }
 
 /// How a room ended, with the events that led there, and when they are durable.
@@ -52,6 +67,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             index,
             action: task.change.action,
             before: Cow::Borrowed(&task.before),
+            wanted: task.wanted(&crew.salt),
             body: Cow::Borrowed(&task.change.settings),
             read: StoredSettings::new(),
             tally: Tally::new(crew.service.seed.wrapping_add(index as u64)),
@@ -273,13 +289,16 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     /// it may show no room at all, less than a read does, or the room as it was before the write, as storages like the
     /// service's do.
     async fn confirm(&mut self, end: End) -> Result<Receipt, StoreError> {
-        let doubt = match &end {
-            End::Room(live) => self.doubt_about(live).map(str::to_owned),
-            End::NotShown(message) => Some(message.clone()),
-            _ => None,
-        };
-        let Some(doubt) = doubt else {
-            return self.settle(end);
+        let doubt = match end {
+            End::Room(live) => {
+                let shown = self.shown(live);
+                match self.doubt_about(&shown) {
+                    Some(doubt) => doubt.to_owned(),
+                    None => return self.written(shown),
+                }
+            }
+            End::NotShown(message) => message,
+            end => return self.settle(end),
         };
         self.tally.perhaps_written = true;
         let read = match self.get().await? {
@@ -297,8 +316,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
 
     /// Why the answer to a write does not settle it: something of what was sent is shown otherwise, or something is not
     /// shown and a read may show it.
-    fn doubt_about(&self, live: &LiveRoom) -> Option<&'static str> {
-        let comparison = self.comparison(&live.stored(&self.crew.salt));
+    fn doubt_about(&self, shown: &Shown) -> Option<&'static str> {
+        let (live, comparison) = (&shown.live, &shown.comparison);
         if !comparison.overridden.is_empty() {
             return Some("the answer showed other values than were sent");
         }
@@ -310,7 +329,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
                 || self.read.contains_key(name)
         };
         let is_short = comparison.unobservable.iter().any(may_be_read);
-        let mut beside = self.moved_beside(live).into_iter();
+        let mut beside = shown.moved.iter();
         let is_gone = beside.any(|one| !live.settings.contains_key(&one.name));
         (is_short || is_gone).then_some("the answer did not show all of the room")
     }
