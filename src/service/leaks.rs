@@ -5,7 +5,7 @@
 //! percent-encoded, escaped for JSON or HTML, in base64, reversed. Only letters and digits count, in either case.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -39,10 +39,10 @@ pub(crate) struct SecretFilter {
 #[derive(Default)]
 struct Runs(BTreeMap<usize, Known>);
 
-/// Runs of one length. Nearly everything that is asked for is not among them, and most of that shows in the
+/// Runs of one length, sorted. Nearly everything that is asked for is not among them, and most of that shows in the
 /// `sieve`, at the place that some bits of a run name.
 struct Known {
-    runs: HashSet<Run>,
+    runs: Vec<Run>,
     sieve: Box<[bool; 1 << SIEVE]>,
 }
 
@@ -122,9 +122,10 @@ impl Runs {
             }
             let known = runs.0.entry(length).or_default();
             for form in forms(secret) {
-                runs_of(&form, length).for_each(|run| known.add(run));
+                known.runs.extend(runs_of(&form, length));
             }
         }
+        runs.0.values_mut().for_each(Known::sort);
         runs
     }
 
@@ -137,20 +138,23 @@ impl Runs {
 impl Default for Known {
     fn default() -> Self {
         Self {
-            runs: HashSet::new(),
+            runs: Vec::new(),
             sieve: Box::new([false; 1 << SIEVE]),
         }
     }
 }
 
 impl Known {
-    fn add(&mut self, run: Run) {
-        self.runs.insert(run);
-        self.sieve[slot(run)] = true;
+    /// Makes it ready to be asked.
+    fn sort(&mut self) {
+        self.runs.sort_unstable();
+        self.runs
+            .iter()
+            .for_each(|run| self.sieve[slot(*run)] = true);
     }
 
     fn has(&self, run: Run) -> bool {
-        self.sieve[slot(run)] && self.runs.contains(&run)
+        self.sieve[slot(run)] && self.runs.binary_search(&run).is_ok()
     }
 }
 
