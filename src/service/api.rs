@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use crate::disk::budget;
@@ -56,23 +57,36 @@ impl<'a> Request<'a> {
     }
 
     /// The request's body with secrets in clear; `None` for a read.
-    ///
-    /// `roomName` is in the body of a POST only. In a PUT it reads like a rename.
     pub(crate) fn body(&self) -> Option<Secret> {
-        let mut body = Map::new();
-        if let Self::Post(room, _) = self {
-            body.insert("roomName".to_owned(), Json::from(room.as_str()));
+        let named = match self {
+            Self::Post(room, _) => Some(room.as_str()),
+            _ => None,
+        };
+        let body = serde_json::to_string(&Body(named, self.settings()?));
+        Some(Secret::new(
+            body.expect("a map with text keys always serialises"),
+        ))
+    }
+}
+
+/// What is sent. `roomName` is in the body of a POST only. In a PUT it reads like a rename.
+struct Body<'a>(Option<&'a str>, &'a Settings);
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_map(None)?;
+        if let Some(room) = self.0 {
+            body.serialize_entry("roomName", room)?;
         }
-        for (name, value) in self.settings()? {
-            let value = match value {
-                Value::Plain(value) => Json::from(value),
-                Value::Secret(value) => Json::from(value.expose()),
+        for (name, value) in self.1 {
+            match value {
+                Value::Plain(value) => body.serialize_entry(name, value)?,
+                Value::Secret(value) => body.serialize_entry(name, value.expose())?,
                 // A run that would send it is refused before it begins.
-                Value::Unset { .. } => continue,
-            };
-            body.insert((*name).to_owned(), value);
+                Value::Unset { .. } => {}
+            }
         }
-        Some(Secret::new(Json::Object(body).to_string()))
+        body.end()
     }
 }
 
@@ -300,11 +314,11 @@ fn live_room(object: &Map<String, Json>, filter: &SecretFilter, clean: bool) -> 
     let gives_away = |text: &str| !clean && filter.gives_away(text);
     let id = object.get("_id").and_then(Json::as_str);
     let id = id.filter(|id| is_id(id) && !filter.gives_away(id));
-    let settings = object.iter();
-    let settings = settings.filter(|(name, _)| attribute(name).is_some() || !gives_away(name));
-    let settings = settings.map(|(name, value)| {
-        let secret = attribute(name).is_some_and(Attribute::is_secret);
-        (name.clone(), live(value, secret, &gives_away))
+    let settings = object.iter().filter_map(|(name, value)| {
+        let known = attribute(name);
+        let is_shown = known.is_some() || !gives_away(name);
+        let secret = known.is_some_and(Attribute::is_secret);
+        is_shown.then(|| (name.clone(), live(value, secret, &gives_away)))
     });
     LiveRoom {
         id: id.map(str::to_owned),
