@@ -13,6 +13,9 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sorted<K, V>(Vec<(K, V)>);
 
+/// Among so many, nearly all names differ by their length already, which is seen sooner than which comes first.
+const FEW: usize = 40;
+
 impl<K, V> Sorted<K, V> {
     pub(crate) const fn new() -> Self {
         Self(Vec::new())
@@ -69,11 +72,16 @@ impl<K: Ord + Borrow<str>, V> Sorted<K, V> {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&V> {
-        self.find(key).ok().map(|at| &self.0[at].1)
+        if self.0.len() > FEW {
+            return self.find(key).ok().map(|at| &self.0[at].1);
+        }
+        let mut entries = self.0.iter();
+        let found = entries.find(|(known, _)| known.borrow() == key);
+        found.map(|(_, value)| value)
     }
 
     pub(crate) fn contains_key(&self, key: &str) -> bool {
-        self.find(key).is_ok()
+        self.get(key).is_some()
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
