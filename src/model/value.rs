@@ -194,7 +194,7 @@ impl Stored {
 pub(crate) fn stored(settings: &Settings, salt: &str, applied: &StoredSettings) -> StoredSettings {
     let one = |(name, value): (&&'static str, &Value)| {
         let stored = value.stored(salt, name, applied.get(name))?;
-        Some((WireName::from(*name), stored))
+        Some((WireName::kept(name), stored))
     };
     settings.iter().filter_map(one).collect()
 }

@@ -14,6 +14,11 @@ use serde::{Serialize, Serializer};
 pub(crate) struct WireName(&'static str);
 
 impl WireName {
+    /// One that is kept for good already.
+    pub(super) fn kept(name: &'static str) -> Self {
+        Self(name)
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         self.0
     }

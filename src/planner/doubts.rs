@@ -22,7 +22,7 @@ pub(crate) type Doubts = Sorted<WireName, Sent>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
 #[schemars(inline)]
-pub(crate) struct Sent(BTreeSet<Stored>);
+pub(crate) struct Sent(Vec<Stored>);
 
 /// As it stands in a file: version 1 knew the last value only.
 #[derive(Deserialize, JsonSchema)]
@@ -40,14 +40,14 @@ impl TryFrom<Written> for Sent {
         match written {
             Written::One(value) => Ok(value.into()),
             Written::All(values) if values.is_empty() => Err("a doubt about no value"),
-            Written::All(values) => Ok(Self(values)),
+            Written::All(values) => Ok(Self(values.into_iter().collect())),
         }
     }
 }
 
 impl<T: Into<Stored>> From<T> for Sent {
     fn from(value: T) -> Self {
-        Self([value.into()].into())
+        Self(vec![value.into()])
     }
 }
 
@@ -78,10 +78,12 @@ impl Sent {
     }
 
     fn add(&mut self, value: &Stored) {
+        if let Err(at) = self.0.binary_search(value) {
+            self.0.insert(at, value.clone());
+        }
         let any = Stored::Null(());
-        self.0.insert(value.clone());
         if self.0.contains(&any) || self.0.len() > MOST {
-            self.0 = [any].into();
+            self.0 = vec![any];
         }
     }
 }
@@ -90,8 +92,8 @@ impl Sent {
 /// what the service holds.
 pub(crate) fn with(mut doubts: Doubts, sending: &StoredSettings) -> Doubts {
     for (name, value) in sending {
-        let new = || Sent::from(value.clone());
-        doubts.get_or_insert_with(*name, new).add(value);
+        let none = || Sent(Vec::new());
+        doubts.get_or_insert_with(*name, none).add(value);
     }
     doubts
 }

@@ -272,8 +272,8 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             return Ok(());
         };
         let mut applied = after.clone();
-        if let Some(Event::Intent { settings, .. }) = self.task.intent(&after.unconfirmed, salt) {
-            applied.unconfirmed = settings;
+        if self.task.is_announced() {
+            applied.unconfirmed = self.task.doubts(&after.unconfirmed, salt);
             applied.unshown = false;
         }
         self.before = Cow::Owned(after);

@@ -1,12 +1,11 @@
 //! What the workers of a run share: the rooms, which of them is next, and which are announced.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-
+use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Run, Stored, StoredSettings};
 use crate::planner::doubts::{self, Doubts};
@@ -29,6 +28,8 @@ const AHEAD_UNLIMITED: usize = 256;
 pub(super) struct Task {
     pub(super) change: Change,
     pub(super) before: AppliedRoom,
+    /// That it is about to be written, from when that is recorded until its worker takes it.
+    intent: Mutex<Option<Event>>,
 }
 
 /// What all workers share.
@@ -46,7 +47,7 @@ pub(super) struct Crew<T> {
     pub(super) run: Run,
     /// For how many rooms beyond the one that needs it an intent is recorded.
     ahead: usize,
-    intents: Mutex<VecDeque<(usize, Durable)>>,
+    intents: tokio::sync::Mutex<VecDeque<(usize, Durable)>>,
     /// Tasks before this one have their intents written.
     written: AtomicUsize,
     /// Tasks before this one have their intents durable.
@@ -64,6 +65,7 @@ impl<T: Transport> Crew<T> {
         let task = |change: &Change| Task {
             change: change.clone(),
             before: state.rooms.get(&change.room).cloned().unwrap_or_default(),
+            intent: Mutex::default(),
         };
         let ahead = match service.pacer.interval() {
             Some(interval) => AHEAD.as_nanos() / interval.as_nanos().max(1),
@@ -79,7 +81,7 @@ impl<T: Transport> Crew<T> {
             now: plan.now,
             run: run.clone(),
             ahead: ahead.min(AHEAD_UNLIMITED as u128) as usize,
-            intents: Mutex::default(),
+            intents: tokio::sync::Mutex::default(),
             written: AtomicUsize::new(0),
             durable: AtomicUsize::new(0),
         }
@@ -97,8 +99,18 @@ impl<T: Transport> Crew<T> {
     }
 
     /// Returns when it is durable that the room of task `index` is about to be written, so that a run that
-    /// dies leaves a trace of it.
-    pub(super) async fn announce(&self, index: usize) -> Result<(), StoreError> {
+    /// dies leaves a trace of it; and what was recorded of that, if anything is to be sent.
+    pub(super) async fn announce(&self, index: usize) -> Result<Option<Event>, StoreError> {
+        let task = &self.tasks[index];
+        if task.is_announced() {
+            crash_point("intent-due");
+            self.record_intent(index).await?;
+            crash_point("intent-recorded");
+        }
+        Ok(task.lock_intent().take())
+    }
+
+    async fn record_intent(&self, index: usize) -> Result<(), StoreError> {
         if index < self.durable.load(Ordering::Acquire) {
             // The next ones become durable while this one is written.
             if index + self.ahead / 2 >= self.written.load(Ordering::Acquire)
@@ -127,10 +139,16 @@ impl<T: Transport> Crew<T> {
         let from = self.written.load(Ordering::Acquire);
         let upto = (from + self.ahead + 1).min(self.tasks.len());
         let tasks = self.tasks[from..upto].iter();
-        let events = tasks.filter_map(|task| task.intent(&task.before.unconfirmed, &self.salt));
+        let tasks = tasks.filter(|task| task.is_announced());
+        let events = tasks
+            .clone()
+            .map(|task| task.intent(&task.before.unconfirmed, &self.salt));
         let events: Vec<Event> = events.collect();
         if from < upto {
             intents.push_back((upto, self.recorder.record(&events)?));
+            for (task, event) in tasks.zip(events) {
+                *task.lock_intent() = Some(event);
+            }
             self.written.store(upto, Ordering::Release);
         }
         Ok(())
@@ -190,14 +208,24 @@ impl Task {
     }
 
     /// That it is about to be written while doubts are `open`.
-    pub(super) fn intent(&self, open: &Doubts, salt: &str) -> Option<Event> {
-        self.is_announced().then(|| Event::Intent {
+    fn intent(&self, open: &Doubts, salt: &str) -> Event {
+        Event::Intent {
             room: self.change.room.clone(),
-            settings: match self.change.action {
-                Action::Archive => doubts::of_archive(open.clone()),
-                _ => doubts::with(open.clone(), &self.sending(salt)),
-            },
-        })
+            settings: self.doubts(open, salt),
+        }
+    }
+
+    /// What is in doubt once it is being written, while doubts are `open`.
+    pub(super) fn doubts(&self, open: &Doubts, salt: &str) -> Doubts {
+        match self.change.action {
+            Action::Archive => doubts::of_archive(open.clone()),
+            _ => doubts::with(open.clone(), &self.sending(salt)),
+        }
+    }
+
+    fn lock_intent(&self) -> MutexGuard<'_, Option<Event>> {
+        // Nothing panics while it is held.
+        self.intent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the service may hold of the room because of it: anything where that is sent as it is there, which is read

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
 use crate::model::{Effect, LiveRoom, RoomName, Settings, StoredSettings};
 use crate::planner::plan::{NOT_OURS, UNPROVEN, only_claimed};
@@ -99,12 +98,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             );
             return Ok(self.receipt(Outcome::Skipped, Some(message)));
         }
-        if let Some(intent) = self.task.intent(&self.before.unconfirmed, &self.crew.salt) {
-            crash_point("intent-due");
-            self.crew.announce(self.index).await?;
-            crash_point("intent-recorded");
-            self.events.push(intent);
-        }
+        self.events.extend(self.crew.announce(self.index).await?);
         match (self.task.change.sends, self.action) {
             (false, _) => self.only_record(),
             (true, Action::Archive) => self.archive().await,
