@@ -10,9 +10,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::planner::Rate;
 
-/// A server counts the moments at which requests arrive, and on the way some fall behind and others catch
-/// up. Spans are longer by so much than the rate asks for, so that its count does not exceed the rate either.
-const MARGIN: f64 = 1.01;
+/// A server counts the moments at which requests arrive, and on the way some fall behind and others catch up. Spans are
+/// longer by so much than the rate asks for, so that its count does not exceed the rate either. Of a request that was
+/// answered sooner, it is known when it had arrived at the latest, and nothing more is to be allowed for.
+const MARGIN: f64 = 0.01;
+
+/// Two clocks run apart by no more than this share, even while one of them is being set. No answer says anything of that.
+const DRIFT: f64 = 0.0005;
 
 /// A sleeper wakes late. Up to so much is made up for by the next ones, or a rate of many a second would
 /// never be reached.
@@ -52,7 +56,7 @@ impl Pacer {
 
     /// Time between two requests at the full rate; `None`: no limit.
     pub(crate) fn interval(&self) -> Option<Duration> {
-        self.schedule().interval
+        self.schedule().full_interval()
     }
 
     /// Waits for this caller's turn, and returns when it began.
@@ -81,6 +85,11 @@ impl Pacer {
         self.schedule().too_many(started, Instant::now())
     }
 
+    /// Takes note that a request that started at `started` was answered by now: so it had arrived.
+    pub(crate) fn answered(&self, started: Instant) {
+        self.schedule().answered(started, Instant::now());
+    }
+
     fn schedule(&self) -> std::sync::MutexGuard<'_, Schedule> {
         // Nothing panics while it is held; and every change of it is whole.
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
@@ -90,14 +99,14 @@ impl Pacer {
 /// The moments themselves: what was started and answered in, the next moment out.
 #[derive(Debug)]
 struct Schedule {
-    /// Time between two requests at the full rate; `None`: no limit.
-    interval: Option<Duration>,
-    /// How far ahead of the rate a burst may get.
-    slack: Duration,
-    /// No more than so many requests may start within so much time, bursts included.
+    /// No more than so many requests may arrive within so much time, bursts included; `None`: no limit.
     window: Option<(usize, Duration)>,
-    /// The last starts, as many as the window holds.
-    starts: VecDeque<Instant>,
+    /// How far behind its start a request may arrive, as far as the last answer goes.
+    late: Duration,
+    /// How many requests may start at once.
+    burst: u32,
+    /// The last starts, as many as the window holds, and when each has surely left it.
+    starts: VecDeque<(Instant, Instant)>,
     /// When the next request is due at an even pace.
     next: Option<Instant>,
     hold: Option<Instant>,
@@ -111,13 +120,11 @@ struct Schedule {
 
 impl Schedule {
     fn new(rate: &Rate, burst: u32) -> Self {
-        let interval = rate.interval().map(|interval| interval.mul_f64(MARGIN));
+        let window = rate.window();
         Self {
-            interval,
-            slack: interval.unwrap_or_default() * (burst.max(1) - 1),
-            window: rate
-                .window()
-                .map(|(count, span)| (count, span.mul_f64(MARGIN))),
+            window,
+            late: window.map_or(Duration::ZERO, |(_, span)| span.mul_f64(MARGIN)),
+            burst: burst.max(1),
             starts: VecDeque::new(),
             next: None,
             hold: None,
@@ -133,9 +140,9 @@ impl Schedule {
         let even = self
             .next
             .map(|next| next.checked_sub(self.slack()).unwrap_or(next));
-        let windowed = self.window.and_then(|(count, span)| {
+        let windowed = self.window.and_then(|(count, _)| {
             let earliest = self.starts.len().checked_sub(count)?;
-            Some(*self.starts.get(earliest)? + span)
+            Some(self.starts.get(earliest)?.1)
         });
         [even, windowed, self.hold]
             .into_iter()
@@ -150,11 +157,22 @@ impl Schedule {
             let from = self.next.map_or(now, |next| next.max(rested));
             self.next = Some(from + interval);
         }
-        if let Some((count, _)) = self.window {
-            self.starts.push_back(now);
+        if let Some((count, span)) = self.window {
+            self.starts
+                .push_back((now, now + span.mul_f64(1.0 + MARGIN)));
             while self.starts.len() > count {
                 self.starts.pop_front();
             }
+        }
+    }
+
+    fn answered(&mut self, started: Instant, now: Instant) {
+        let Some((_, span)) = self.window else { return };
+        let late = now.duration_since(started) + span.mul_f64(DRIFT);
+        self.late = late.min(span.mul_f64(MARGIN));
+        let mut starts = self.starts.iter_mut().rev();
+        if let Some((_, left)) = starts.find(|(at, left)| *at == started && *left > now + span) {
+            *left = (*left).min(started + span + late);
         }
     }
 
@@ -173,7 +191,7 @@ impl Schedule {
         self.share = (self.share / 2.0).max(SLOWEST);
         self.recovering = Some(now);
         self.interval()
-            .map(|interval| MARGIN / interval.as_secs_f64())
+            .map(|interval| (1.0 + MARGIN) / interval.as_secs_f64())
     }
 
     fn recover(&mut self, now: Instant) {
@@ -188,12 +206,18 @@ impl Schedule {
     /// Time between two requests at the pace of this moment.
     fn interval(&self) -> Option<Duration> {
         if self.share >= 1.0 {
-            return self.interval;
+            return self.full_interval();
         }
         let full = self
-            .interval
-            .unwrap_or_else(|| Duration::from_secs_f64(MARGIN / UNLIMITED_FALLS_FROM));
+            .full_interval()
+            .unwrap_or_else(|| Duration::from_secs_f64((1.0 + MARGIN) / UNLIMITED_FALLS_FROM));
         Some(full.div_f64(self.share))
+    }
+
+    /// The same at the full rate; `None`: no limit.
+    fn full_interval(&self) -> Option<Duration> {
+        let (count, span) = self.window?;
+        Some((span + self.late).div_f64(count as f64))
     }
 
     /// A pace that was slowed down has no bursts.
@@ -201,7 +225,7 @@ impl Schedule {
         if self.share < 1.0 {
             return Duration::ZERO;
         }
-        self.slack
+        self.full_interval().unwrap_or_default() * (self.burst - 1)
     }
 }
 
@@ -209,7 +233,66 @@ impl Schedule {
 mod tests {
     use std::sync::Arc;
 
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
+
+    /// When requests arrive, and when the last one starts, which take so many thousandths of a span to be answered, and a
+    /// share of that to arrive; but no longer than is allowed for.
+    fn arrivals(rate: &str, burst: u32, answers: &[(f64, f64)]) -> (Vec<Instant>, Duration) {
+        let mut schedule = Schedule::new(&rate.parse().unwrap(), burst);
+        let (_, span) = schedule.window.unwrap();
+        let (begun, mut open, mut arrived) = (Instant::now(), Vec::new(), Vec::new());
+        let mut now = begun;
+        for (took, share) in answers {
+            loop {
+                let due = schedule.due(now);
+                let first = open.iter().copied().min().filter(|(at, _)| *at <= due);
+                let Some((at, started)) = first else {
+                    now = due;
+                    break;
+                };
+                open.retain(|one| *one != (at, started));
+                now = now.max(at);
+                schedule.answered(started, now);
+            }
+            schedule.start(now);
+            let took = span.mul_f64(took / 1000.0);
+            open.push((now + took, now));
+            arrived.push(now + took.min(span.mul_f64(MARGIN)).mul_f64(*share));
+        }
+        arrived.sort_unstable();
+        (arrived, now - begun)
+    }
+
+    proptest! {
+        /// However long requests are on their way, and in whatever order they arrive.
+        #[test]
+        fn no_window_of_the_server_holds_more_than_the_rate(
+            rate in select(&["1/s", "2.5/s", "5/s", "50/s", "60/m"][..]),
+            burst in 1..70_u32,
+            answers in vec((prop_oneof![0.0..2.0, 0.0..30.0, 0.0..2000.0], 0.0..=1.0), 1..200),
+        ) {
+            let (count, span) = rate.parse::<Rate>().unwrap().window().unwrap();
+            let (arrived, _) = arrivals(rate, burst, &answers);
+            for more in arrived.windows(count + 1) {
+                prop_assert!(more[count] - more[0] >= span, "{:?}", more[count] - more[0]);
+            }
+        }
+
+        /// What keeps below it is only what nobody knows of the way.
+        #[test]
+        fn the_rate_is_kept_as_far_as_answers_come(took in 0.0..50.0, share in 0.0..=1.0) {
+            let requests = 1000;
+            let (_, last) = arrivals("50/s", 1, &vec![(took, share); requests]);
+            let ideal = Duration::from_millis(20 * (requests as u64 - 1));
+            let behind = (took / 1000.0 + DRIFT).min(MARGIN);
+            let most = ideal.mul_f64(1.0 + behind) + Duration::from_millis(20);
+            prop_assert!(last <= most, "{last:?} {most:?}");
+        }
+    }
 
     /// The moments, in milliseconds from now, at which the next `count` requests start.
     async fn turns(pacer: Arc<Pacer>, count: usize) -> Vec<u64> {

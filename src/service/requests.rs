@@ -127,7 +127,7 @@ impl<T: Transport> Reader<T> {
             };
             tally.attempts += 1;
             *tries += 1;
-            let (trouble, end) = match self.send(request, tally).await {
+            let (trouble, end) = match self.send(request, started, tally).await {
                 Try::Ended(end) => {
                     self.health.answered(request.room(), end.takes_the_key());
                     return end;
@@ -235,12 +235,12 @@ impl<T: Transport> Reader<T> {
 
     /// Whether the service answers for a room, asked once.
     async fn answers_for(&self, room: &RoomName) -> bool {
-        if self.turn().await.is_none() {
+        let Some(started) = self.turn().await else {
             // The run ends for another reason.
             return true;
-        }
+        };
         let request = Request::Get(room);
-        let answer = self.answered(&request).await;
+        let answer = self.answered(&request, started).await;
         answer.is_ok_and(|answer| {
             let read = interpret(&request, &answer, &self.filter);
             !matches!(read, Try::Trouble(Trouble::Failed(_) | Trouble::Blocked, _))
@@ -256,12 +256,12 @@ impl<T: Transport> Reader<T> {
     }
 
     /// Sends once. What is in flight is waited for, also when the run stops; but not beyond the deadline.
-    async fn send(&self, request: &Request<'_>, tally: &mut Tally) -> Try {
+    async fn send(&self, request: &Request<'_>, started: Instant, tally: &mut Tally) -> Try {
         let writes = request.writes();
         tally.sent_write |= writes;
         let begun = Instant::now();
         crash_point("request-due");
-        let answered = self.answered(request).await;
+        let answered = self.answered(request, started).await;
         crash_point("request-answered");
         let took = begun.elapsed().as_millis();
         let took = u64::try_from(took).unwrap_or(u64::MAX);
@@ -282,9 +282,13 @@ impl<T: Transport> Reader<T> {
         outcome
     }
 
-    async fn answered(&self, request: &Request<'_>) -> Result<Answer, TransportError> {
+    async fn answered(
+        &self,
+        request: &Request<'_>,
+        started: Instant,
+    ) -> Result<Answer, TransportError> {
         let sending = self.say_when_it_takes_long(self.transport.send(request));
-        match self.deadline {
+        let answer = match self.deadline {
             None => sending.await,
             Some(deadline) => timeout_at(deadline.cut(), sending)
                 .await
@@ -292,7 +296,11 @@ impl<T: Transport> Reader<T> {
                     let why = "the deadline came first".to_owned();
                     Err(TransportError::Unanswered(why))
                 }),
+        };
+        if answer.is_ok() {
+            self.pacer.answered(started);
         }
+        answer
     }
 
     /// Says once in a run that an answer is waited for.
