@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use super::catalogue::{self, Kind, Trait};
 use super::sorted::Sorted;
@@ -73,14 +74,19 @@ const AT_EXPIRY: [(&str, Effect); 2] = [
 ];
 
 /// The table of effects; only the expiry is of two attributes at once.
-fn table() -> impl Iterator<Item = Row> {
-    let all =
-        |effect, of, moves| catalogue::with(of).map(move |name| -> Row { (effect, name, moves) });
-    let privacy: Row = (Effect::PrivacyWidened, "privacy", opens);
-    std::iter::once(privacy)
-        .chain(all(Effect::RecordingOn, Trait::Records, switches_on))
-        .chain(all(Effect::EjectsParticipants, Trait::Ejects, lowers))
-        .chain(all(Effect::BillingChanged, Trait::Billed, switches))
+fn table() -> impl Iterator<Item = &'static Row> {
+    static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+        let all = |effect, of, moves| {
+            catalogue::with(of).map(move |name| -> Row { (effect, name, moves) })
+        };
+        let privacy: Row = (Effect::PrivacyWidened, "privacy", opens);
+        std::iter::once(privacy)
+            .chain(all(Effect::RecordingOn, Trait::Records, switches_on))
+            .chain(all(Effect::EjectsParticipants, Trait::Ejects, lowers))
+            .chain(all(Effect::BillingChanged, Trait::Billed, switches))
+            .collect()
+    });
+    TABLE.iter()
 }
 
 fn opens(from: &Stored, to: &Stored) -> bool {
@@ -109,7 +115,7 @@ pub(crate) fn effects(held: &Held, wanted: &StoredSettings, now: i64) -> Vec<Eff
         let to = wanted.get(name);
         to.is_some_and(|to| possible(held, name).iter().any(|from| moves(from, to)))
     });
-    let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
+    let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| *effect).collect();
     for (flag, effect) in AT_EXPIRY {
         let mut ends = [NEVER, LONG_AGO]
             .into_iter()
@@ -129,7 +135,7 @@ pub(crate) fn effects_of_creating(wanted: &StoredSettings) -> Vec<Effect> {
         matches!(effect, Effect::RecordingOn | Effect::BillingChanged)
             && wanted.get(name).is_some_and(|to| moves(&off, to))
     });
-    let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| effect).collect();
+    let mut effects: BTreeSet<Effect> = moved.map(|(effect, ..)| *effect).collect();
     let expires = |name: &str| wanted.get(name).and_then(Stored::integer).is_some();
     if wanted.get("deleteOnExp").is_some_and(Stored::is_true) && expires("expireUnixSec") {
         effects.insert(Effect::Archived);
@@ -406,7 +412,7 @@ mod tests {
 
     /// Some of the attributes that have effects, with up to so many values each.
     fn some(values: usize) -> impl Strategy<Value = Held> {
-        let mut names: BTreeSet<&'static str> = table().map(|(_, name, _)| name).collect();
+        let mut names: BTreeSet<&'static str> = table().map(|(_, name, _)| *name).collect();
         names.extend(["ejectAtRoomExp", "deleteOnExp", "expireUnixSec"]);
         let one = |name: &'static str| {
             let values = proptest::collection::vec(value_of(name), 1..=values);

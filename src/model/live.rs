@@ -80,13 +80,14 @@ impl Live {
             (Self::Plain(value), None) => Some(value.clone()),
             (_, kind) => kind.and_then(|kind| self.read(kind)),
         };
+        if let Some(value) = plain {
+            return Stored::Plain(value);
+        }
         let is_url = matches!(kind, Some(Kind::SecretUrl));
         let text = self.text().filter(|text| !is_url || !is_placeholder(text));
-        match (plain, text) {
-            (Some(value), _) => Stored::Plain(value),
-            (None, Some(text)) => Stored::digest(&text, salt, attribute),
-            (None, None) => Stored::Null(()),
-        }
+        text.map_or(Stored::Null(()), |text| {
+            Stored::digest(&text, salt, attribute)
+        })
     }
 }
 

@@ -130,7 +130,8 @@ impl AppliedRoom {
         }
         let known = before.names().chain(sent.keys()).chain(seen);
         let mut names: Vec<WireName> = known.copied().filter(|name| *name != ARCHIVE).collect();
-        names.sort_unstable();
+        // A merge of what is sorted already.
+        names.sort();
         names.dedup();
         for name in names {
             let live = shown.and_then(|shown| shown.get(&name));

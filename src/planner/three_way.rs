@@ -85,8 +85,9 @@ impl<'a> RoomSides<'a> {
             .chain(sent)
             .map(|name| name.as_str())
             .chain(self.unknown.iter().copied());
+        // A merge of what is sorted already.
         let mut names: Vec<&str> = names.collect();
-        names.sort_unstable();
+        names.sort();
         names.dedup();
         names.into_iter().map(move |name| AttributeSides {
             name,
@@ -156,6 +157,9 @@ impl<'a> RoomSides<'a> {
 
     /// Whether nobody can say what became of a write, or of an archive: the next one, or a read, ends that.
     pub(super) fn is_in_doubt(&self) -> bool {
+        if self.applied.unconfirmed.is_empty() {
+            return false;
+        }
         let is_perhaps_gone = self.live.is_empty() && self.applied.is_perhaps_archived();
         let mut all = self.attributes();
         is_perhaps_gone || all.any(AttributeSides::is_in_doubt)
