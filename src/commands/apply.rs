@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -114,6 +115,7 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let refusals = refusals(&plan, &limits);
     show(&plan, &files, &refusals, &session, args, output)?;
     skipped.extend(set_aside(&mut plan));
+    let plan = Arc::new(plan);
     let (mut receipts, moved) = if plan.is_empty() && refusals.is_empty() {
         (Vec::new(), Ok(moved))
     } else {
@@ -309,7 +311,7 @@ fn permit(
 /// Returns the receipts, and whether the state moved by that or had `moved` before; or why it cannot be saved.
 fn carry_out(
     session: &Session,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     limits: &Limits,
     (held, moved): (&mut Held<'_>, bool),
     args: &ApplyArgs,
@@ -324,7 +326,6 @@ fn carry_out(
             return Ok((untried.collect(), Err(error.into())));
         }
     };
-    let before = held.state.clone();
     let rooms = plan.actionable().count();
     let mut progress = Progress::new(rooms, args.report.format, detail(session), output);
     let abandoned = Cell::new(false);
@@ -345,15 +346,14 @@ fn carry_out(
         },
         |index, receipt| progress.ended(index, receipt),
     );
-    let receipts = session.workspace.runtime()?.block_on(applying);
+    let (receipts, has_moved) = session.workspace.runtime()?.block_on(applying);
     drop(progress);
     if abandoned.get() {
         let left = Failure::new(Exit::Interrupted, "interrupted twice: left at once");
         let left = left.hint("every receipt so far is in the journal; the next run takes them in");
         return Ok((receipts, Err(left)));
     }
-    let moved = moved || held.state != before;
-    Ok((receipts, Ok(moved)))
+    Ok((receipts, Ok(moved || has_moved)))
 }
 
 /// Says beforehand that the rate is too low for the deadline.

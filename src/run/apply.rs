@@ -33,7 +33,7 @@ struct Done {
 /// What is carried out, how far it may go, and how many rooms at once.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
-    pub plan: &'a Plan,
+    pub plan: &'a Arc<Plan>,
     pub limits: &'a Limits,
     /// What is said of this run, to be remembered of each room that it writes.
     pub run: &'a Run,
@@ -44,7 +44,7 @@ pub(crate) struct Job<'a> {
 /// `on_receipt` is called once for each room with its place in the plan, in the order in which they end. When `abandoned`
 /// returns, what is under way is no longer waited for.
 ///
-/// Returns a receipt for each change that can be acted on, in the order of the plan.
+/// Returns a receipt for each change that can be acted on, in the order of the plan, and whether the state moved.
 pub(crate) async fn apply<T: Transport>(
     job: Job<'_>,
     state: &mut State,
@@ -52,7 +52,7 @@ pub(crate) async fn apply<T: Transport>(
     recorder: &Arc<dyn Record>,
     abandoned: impl Future<Output = ()>,
     mut on_receipt: impl FnMut(usize, &Receipt),
-) -> Vec<Receipt> {
+) -> (Vec<Receipt>, bool) {
     let Job {
         plan,
         limits,
@@ -100,7 +100,7 @@ pub(crate) async fn apply<T: Transport>(
             receipt
         });
     }
-    receipts.into_values().collect()
+    (receipts.into_values().collect(), *state != crew.before)
 }
 
 async fn work<T: Transport>(crew: Arc<Crew<T>>, report: mpsc::Sender<Done>) {

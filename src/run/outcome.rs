@@ -55,7 +55,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             }
             End::Stopped => {
                 self.withdraw()?;
-                Ok(self.crew.not_tried(&self.task.change))
+                Ok(self.crew.not_tried(self.task.change))
             }
         }
     }

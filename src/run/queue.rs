@@ -25,18 +25,23 @@ const AHEAD: Duration = Duration::from_millis(20);
 const AHEAD_UNLIMITED: usize = 256;
 
 /// One change and what is remembered of its room.
-pub(super) struct Task {
-    pub(super) change: Change,
-    pub(super) before: AppliedRoom,
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub(super) change: &'a Change,
+    pub(super) before: &'a AppliedRoom,
     /// That it is about to be written, from when that is recorded until its worker takes it.
-    intent: Mutex<Option<Event>>,
+    intent: &'a Mutex<Option<Event>>,
 }
 
 /// What all workers share.
 pub(super) struct Crew<T> {
     pub(super) service: Writer<T>,
     pub(super) recorder: Arc<dyn Record>,
-    tasks: Vec<Task>,
+    plan: Arc<Plan>,
+    /// What was remembered when the run began.
+    pub(super) before: State,
+    /// Where in the plan each change is, and its intent. Changes are not copied: those of 10,000 rooms take tens of MiB.
+    tasks: Vec<(usize, Mutex<Option<Event>>)>,
     next: AtomicUsize,
     /// What secret digests are salted with.
     pub(super) salt: String,
@@ -56,17 +61,14 @@ pub(super) struct Crew<T> {
 
 impl<T: Transport> Crew<T> {
     pub(super) fn new(
-        plan: &Plan,
+        plan: &Arc<Plan>,
         (limits, run): (&Limits, &Run),
         state: &State,
         service: &Arc<Reader<T>>,
         recorder: &Arc<dyn Record>,
     ) -> Self {
-        let task = |change: &Change| Task {
-            change: change.clone(),
-            before: state.rooms.get(&change.room).cloned().unwrap_or_default(),
-            intent: Mutex::default(),
-        };
+        let changes = plan.changes.iter().enumerate();
+        let actionable = changes.filter(|(_, change)| change.is_actionable());
         let ahead = match service.pacer.interval() {
             Some(interval) => AHEAD.as_nanos() / interval.as_nanos().max(1),
             None => AHEAD_UNLIMITED as u128,
@@ -74,7 +76,9 @@ impl<T: Transport> Crew<T> {
         Self {
             service: Writer::new(service),
             recorder: recorder.clone(),
-            tasks: plan.actionable().map(task).collect(),
+            tasks: actionable.map(|(at, _)| (at, Mutex::default())).collect(),
+            plan: plan.clone(),
+            before: state.clone(),
             next: AtomicUsize::new(0),
             salt: state.salt().to_owned(),
             limits: limits.clone(),
@@ -93,15 +97,25 @@ impl<T: Transport> Crew<T> {
     }
 
     /// The next room to be worked on. `None`: all have been started.
-    pub(super) fn next(&self) -> Option<(usize, &Task)> {
+    pub(super) fn next(&self) -> Option<(usize, Task<'_>)> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
-        Some((index, self.tasks.get(index)?))
+        (index < self.tasks.len()).then(|| (index, self.task(index)))
+    }
+
+    fn task(&self, index: usize) -> Task<'_> {
+        let (at, intent) = &self.tasks[index];
+        let change = &self.plan.changes[*at];
+        Task {
+            change,
+            before: self.before.applied(&change.room),
+            intent,
+        }
     }
 
     /// Returns when it is durable that the room of task `index` is about to be written, so that a run that
     /// dies leaves a trace of it; and what was recorded of that, if anything is to be sent.
     pub(super) async fn announce(&self, index: usize) -> Result<Option<Event>, StoreError> {
-        let task = &self.tasks[index];
+        let task = self.task(index);
         if task.is_announced() {
             crash_point("intent-due");
             self.record_intent(index).await?;
@@ -138,7 +152,7 @@ impl<T: Transport> Crew<T> {
     fn write_intents(&self, intents: &mut VecDeque<(usize, Durable)>) -> Result<(), StoreError> {
         let from = self.written.load(Ordering::Acquire);
         let upto = (from + self.ahead + 1).min(self.tasks.len());
-        let tasks = self.tasks[from..upto].iter();
+        let tasks = (from..upto).map(|index| self.task(index));
         let tasks = tasks.filter(|task| task.is_announced());
         let events = tasks
             .clone()
@@ -158,9 +172,9 @@ impl<T: Transport> Crew<T> {
     pub(super) fn withdraw_the_rest(&self) {
         let written = self.written.load(Ordering::Acquire);
         let from = self.next.load(Ordering::Relaxed).min(written);
-        let rest = self.tasks[from..written].iter();
+        let rest = (from..written).map(|index| self.task(index));
         let announced = rest.filter(|task| task.is_announced());
-        let withdrawn = announced.map(|task| task.withdrawal(&task.before));
+        let withdrawn = announced.map(|task| task.withdrawal(task.before));
         let events: Vec<Event> = withdrawn.collect();
         if events.is_empty() {
             return;
@@ -180,12 +194,12 @@ impl<T: Transport> Crew<T> {
     }
 
     pub(super) fn cause(&self, index: usize) -> Option<Cause> {
-        self.tasks[index].change.cause()
+        self.task(index).change.cause()
     }
 
     /// The receipt of a room whose worker did not bring one.
     pub(super) fn without_end(&self, index: usize) -> Receipt {
-        let change = &self.tasks[index].change;
+        let change = self.task(index).change;
         if index >= self.next.load(Ordering::Relaxed) {
             return self.not_tried(change);
         }
@@ -200,7 +214,7 @@ impl<T: Transport> Crew<T> {
     }
 }
 
-impl Task {
+impl<'a> Task<'a> {
     /// Whether it is announced before anything is sent.
     pub(super) fn is_announced(&self) -> bool {
         let change = &self.change;
@@ -223,7 +237,7 @@ impl Task {
         }
     }
 
-    fn lock_intent(&self) -> MutexGuard<'_, Option<Event>> {
+    fn lock_intent(self) -> MutexGuard<'a, Option<Event>> {
         // Nothing panics while it is held.
         self.intent.lock().unwrap_or_else(PoisonError::into_inner)
     }

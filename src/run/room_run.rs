@@ -22,7 +22,7 @@ const NOT_APPLIED_TO: &str = "another room is there under its name: it was recre
 /// The run of one room.
 pub(super) struct RoomRun<'a, T> {
     pub(super) crew: &'a Crew<T>,
-    pub(super) task: &'a Task,
+    pub(super) task: Task<'a>,
     pub(super) index: usize,
     pub(super) action: Action,
     /// What is remembered of the room, with what a read of this run showed.
@@ -59,13 +59,13 @@ pub(super) struct Ended {
 }
 
 impl<'a, T: Transport> RoomRun<'a, T> {
-    pub(super) fn new(crew: &'a Crew<T>, task: &'a Task, index: usize) -> Self {
+    pub(super) fn new(crew: &'a Crew<T>, task: Task<'a>, index: usize) -> Self {
         Self {
             crew,
             task,
             index,
             action: task.change.action,
-            before: Cow::Borrowed(&task.before),
+            before: Cow::Borrowed(task.before),
             wanted: task.wanted(&crew.salt),
             body: Cow::Borrowed(&task.change.settings),
             read: StoredSettings::new(),
@@ -170,7 +170,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
     }
 
     fn body_for(&self, live: &LiveRoom) -> Cow<'a, Settings> {
-        let change = &self.task.change;
+        let change = self.task.change;
         match change.muted.is_empty() {
             true => Cow::Borrowed(&change.settings),
             false => Cow::Owned(change.body(self.before.about(live), live, &self.crew.salt)),

@@ -194,13 +194,13 @@ fn run(mut state: State, answers: &[Kind]) -> (Receipt, Vec<(bool, Kind)>, State
     let never = std::future::pending();
     let limits = Limits::default();
     let job = Job {
-        plan: &plan,
+        plan: &Arc::new(plan),
         limits: &limits,
         run: &Run::default(),
         parallelism: 1,
     };
     let run = apply(job, &mut state, &service, &notes, never, |_, _| {});
-    let receipt = runtime.block_on(run).remove(0);
+    let receipt = runtime.block_on(run).0.remove(0);
     let log = std::mem::take(&mut *log.lock().unwrap());
     (receipt, log, state)
 }

@@ -181,13 +181,13 @@ impl Bench {
         let never = std::future::pending();
         self.state.remember_look(&plan.looked);
         let job = Job {
-            plan,
+            plan: &Arc::new(plan.clone()),
             limits: &self.limits,
             run: &Run::default(),
             parallelism: 4,
         };
         let run = apply(job, &mut self.state, &service, &notes, never, |_, _| {});
-        let receipts = self.runtime.block_on(run);
+        let (receipts, _) = self.runtime.block_on(run);
         self.stopped = service.stop.reason();
         receipts
     }
