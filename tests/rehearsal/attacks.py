@@ -524,9 +524,9 @@ def unspied(s, seen, *names):
     return texts
 
 
-@attack("9, 12", "a supplier", "programs on the PATH of a runner that keep what they see: roomctl --version, git, python3, base64")
+@attack("9, 12", "a supplier", "programs on the PATH of a runner that keep what they see: roomctl --version, git, python3")
 def programs_that_look(s):
-    names = ("roomctl", "git", "python3", "base64")
+    names = ("roomctl", "git", "python3")
     pull = s.pull_request({"rooms/look.yaml": "meetingEndedWebhook: https://hooks.example.com/${env:ROOM_TICKETS_TOKEN}\n"})
     sha = s.merge(pull)
     seen = spied(s, *names)
@@ -1593,7 +1593,7 @@ def a_base_of_another_branch(s):
     s.comment(pull)
     first = not_planned(s, pull, "not planned", "not of the default branch")
     # As if it had been planned while the default branch held that commit.
-    compare, s.hub.compare = s.hub.compare, lambda *_: {"status": "ahead"}
+    compare, s.hub.compare = s.hub.compare, lambda *_: {"status": "behind"}
     s.comment(pull)
     s.hub.compare = compare
     check(s.commented and "merged earlier" in s.comment_of(pull), s.comment_of(pull))
@@ -1648,11 +1648,13 @@ def settings_that_were_left(s):
         (f"{ours.replace('://', '://gitlab-ci-token:of-a-job@')}/acme/rooms", "", "gitlab-ci-token:of-a-job"),
     ):
         asked.clear()
-        seen, spy = s.work / "given", s.binary / "git"
-        spy.write_text(f'#!/bin/sh\n{{ env; echo "$*"; }} >> {seen}\nexec {shutil.which("git")} "$@"\n')
-        spy.chmod(0o755)
+        seen, spies = s.work / "given", [s.binary / name for name in ("git", "base64")]
+        for spy in spies:
+            spy.write_text(f'#!/bin/sh\n{{ env; echo "$*"; }} >> {seen}\nexec {shutil.which(spy.name)} "$@"\n')
+            spy.chmod(0o755)
         script(state, REMOTE=remote, TOKEN=token)
-        spy.unlink()
+        for spy in spies:
+            spy.unlink()
         check(asked and all(one == (port(ours), basic(login)) for one in asked), asked)
         check("PATH=" in seen.read_text() and "of-the-job" not in seen.read_text() and "of-a-job" not in seen.read_text(), seen.read_text())
         asked.clear()

@@ -110,9 +110,9 @@ class GitHub:
         raise AssertionError(f"nobody asks for {path}")
 
     def compare(self, base, head):
-        """How a branch stands to a commit; nothing if that is unknown."""
+        """How the second stands to the first; nothing if one is unknown."""
         try:
-            there, tip = git("-C", self.origin, "rev-parse", f"{base}^{{commit}}"), git("-C", self.origin, "rev-parse", head)
+            there, tip = (git("-C", self.origin, "rev-parse", f"{one}^{{commit}}") for one in (base, head))
             common = git("-C", self.origin, "merge-base", there, tip)
         except Failed:
             return None

@@ -153,9 +153,9 @@ def is_of_default_branch(commit):
     """Whether the default branch holds a commit, as GitHub says: a pull request may have gone into another branch before, and what
     was merged for trial then is on top of whatever is there."""
     branch = urllib.parse.quote(default_branch(), safe="")
-    # Files are on the first page, and none are wanted.
-    found = call("GET", f"/compare/{commit}...{branch}?per_page=1&page=2", absent={"status": "unknown"})
-    return found["status"] in ("ahead", "identical")
+    # In this direction: what is behind has no files of its own to list.
+    found = call("GET", f"/compare/{branch}...{commit}?per_page=1", absent={"status": "unknown"})
+    return found["status"] in ("behind", "identical")
 
 
 def take(arguments):
