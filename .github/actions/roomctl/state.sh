@@ -25,11 +25,11 @@ if [[ $remote =~ ^(https?://)([^/@]*)@(.*)$ ]]; then
   login=${login:-${BASH_REMATCH[2]}}
 fi
 # The one way to the server: settings of the repository may know others, which start programs.
-ssh=false
+ssh='false'
 case $remote in
   https://* | http://* | file://*) way=${remote%%://*} ;;
-  /*) way=file ;;
-  ssh://* | [A-Za-z0-9]*@[A-Za-z0-9]*:[!:]*) way=ssh ssh='ssh' ;;
+  /*) way='file' ;;
+  ssh://* | [A-Za-z0-9]*@[A-Za-z0-9]*:[!:]*) way='ssh' ssh='ssh' ;;
   *)
     echo "::error title=state::the address of the repository is none of https, http, ssh or a directory" >&2
     exit 64
