@@ -191,6 +191,8 @@ class Rooms:
         os.chdir(before)
 
     def nothing_changed(self, number):
+        # What was written a moment ago is read by everybody, however it looks.
+        time.sleep(3.5)
         self.run_git("status")
         run([self.options.program, "plan"])  # What is kept between runs is there.
         self.time("floor", self.options.floor, "--floor", "rooms")
@@ -217,6 +219,7 @@ class Rooms:
 
     def changed(self, generation):
         self.change(100, generation)
+        time.sleep(3.5)
         self.ours("plan, 1 % changed", "plan")
         if self.git:
             self.ours("plan --base, 1 % changed", "plan", "--base", "HEAD")

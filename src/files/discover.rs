@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::plain_file::real;
+use crate::files::cores::{all_cores, on_cores};
 use crate::files::defaults::{self, STEM};
 use crate::model::{Finding, Place, Rule};
 
@@ -22,6 +23,12 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    fn add(&mut self, mut other: Self) {
+        self.rooms.append(&mut other.rooms);
+        self.defaults.append(&mut other.defaults);
+        self.findings.append(&mut other.findings);
+    }
+
     fn in_the_way(&mut self, path: &Path, rule: Rule, message: &str, help: &str) {
         self.findings.push(whole_file(path, rule, message, help));
     }
@@ -60,44 +67,50 @@ pub(crate) fn discover(rooms: &Path, root: &Path) -> Found {
         return found;
     }
     above(rooms, root, &mut found);
-    // Nothing is filtered but hidden directories: a room file that some ignore file hides would silently
-    // stop being managed.
-    let mut left = vec![root.to_owned()];
-    let deepest = root.components().count() + MOST_LEVELS;
     if !root.is_dir() {
         let kind = root.symlink_metadata().map(|metadata| metadata.file_type());
         sort_out(root, kind.ok(), true, &mut found);
-        left.clear();
+        return found;
     }
-    while let Some(dir) = left.pop() {
-        match entries(&dir) {
-            Err(error) => {
-                let message = format!("this cannot be read: {error}");
-                found.in_the_way(&dir, Rule::Unreadable, &message, "check its permissions");
-            }
-            Ok(entries) => {
-                for (path, kind) in entries {
-                    if kind.is_dir() && is_hidden(&path) {
-                        // What programs keep beside a repository is nobody's room.
-                        if !dir.join(".git").exists() && any_yaml(&path, MOST_LEVELS) {
-                            found.hidden(
-                                &path,
-                                "this directory is hidden by its name, and not read",
-                            );
-                        }
-                        continue;
-                    }
-                    sort_out(&path, Some(kind), false, &mut found);
-                    if kind.is_dir() && path.components().count() <= deepest {
-                        left.push(path);
-                    } else if kind.is_dir() {
-                        found.too_deep(&path);
-                    }
-                }
-            }
+    let deepest = root.components().count() + MOST_LEVELS;
+    // A level after the other, since what is in directories beside each other can be found at once.
+    let mut level = vec![root.to_owned()];
+    while !level.is_empty() {
+        let all = on_cores(all_cores(), &level, |dir| look_into(dir, deepest));
+        level.clear();
+        for (here, mut below) in all {
+            found.add(here);
+            level.append(&mut below);
         }
     }
     found
+}
+
+/// What is in a directory, and the directories in it. Nothing is filtered but hidden directories: a room file that some
+/// ignore file hides would silently stop being managed.
+fn look_into(dir: &Path, deepest: usize) -> (Found, Vec<PathBuf>) {
+    let (mut found, mut below) = (Found::default(), Vec::new());
+    let entries = entries(dir).unwrap_or_else(|error| {
+        let message = format!("this cannot be read: {error}");
+        found.in_the_way(dir, Rule::Unreadable, &message, "check its permissions");
+        Vec::new()
+    });
+    for (path, kind) in entries {
+        if kind.is_dir() && is_hidden(&path) {
+            // What programs keep beside a repository is nobody's room.
+            if !dir.join(".git").exists() && any_yaml(&path, MOST_LEVELS) {
+                found.hidden(&path, "this directory is hidden by its name, and not read");
+            }
+            continue;
+        }
+        sort_out(&path, Some(kind), false, &mut found);
+        if kind.is_dir() && path.components().count() <= deepest {
+            below.push(path);
+        } else if kind.is_dir() {
+            found.too_deep(&path);
+        }
+    }
+    (found, below)
 }
 
 /// The same of `files` below `root` that are only listed: all are regular, and none is hidden.

@@ -309,8 +309,14 @@ impl Cache {
 
     /// Keeps of which of the `files` there was nothing to say, if that is more than before. What fails is no matter.
     pub(crate) fn keep(&self, workspace: &Workspace, files: &Loaded, state: &State) {
+        let stamp = |room: &SettledRoom| self.stamp(&self.file_of(room)?);
+        // After a checkout all are too young: then not each of them has to be asked.
+        let read = files.settled.iter().filter(|room| room.is_read);
+        let mut some = read.clone().step_by(1 + read.count() / 64);
+        let any_old = some.any(|room| stamp(room).is_some());
         let stamps = files.settled.iter().map(|room| match room.is_read {
-            true => self.file_of(room).and_then(|file| self.stamp(&file)),
+            true if any_old => stamp(room),
+            true => None,
             false => room.stamp,
         });
         let stamps: Vec<Option<Stamp>> = stamps.collect();
