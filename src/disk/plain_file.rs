@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::budget;
-use super::stamp::Stamp;
+use super::stamp::{self, Stamp};
 
 /// Largest file that people write, in bytes. A room with every attribute and a comment on each is about 4 KiB.
 pub(crate) const MAX_TEXT: u64 = 256 * 1024;
@@ -87,8 +87,9 @@ impl Pieces {
         open_to_read(path).map(|(file, found)| Self(file, found))
     }
 
+    /// `None`: the times of its file system do not tell every write.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
-        Stamp::from(&self.1)
+        Stamp::from(&self.1).filter(|_| stamp::tells(&self.0))
     }
 
     /// In bytes.
@@ -126,6 +127,13 @@ pub(crate) fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(Unfit::TooLarge(limit).into());
     }
     read_from(file, limit, size)
+}
+
+/// The same, with what tells whether the file is still as it was before it was read.
+pub(crate) fn read_stamped(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Option<Stamp>)> {
+    let (file, found) = open_here(path, OpenOptions::new().read(true))?;
+    let bytes = read_from(file, limit, found.len())?;
+    Ok((bytes, Stamp::from(&found)))
 }
 
 /// The same for what a shell may supply as well: `<(…)` and `/dev/stdin`, which are pipes that somebody has opened for

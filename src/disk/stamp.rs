@@ -1,6 +1,6 @@
 //! What the file system says of a file that is not read: as long as that is the same, so is the file.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -53,6 +53,28 @@ impl Stamp {
     pub(crate) fn is_about(&self, moment: i64) -> bool {
         moment.abs_diff(self.1) < SKEW.unsigned_abs()
     }
+}
+
+/// Whether the times in the file system of a file tell every write: those of a server are remembered for a while, and what is
+/// written into memory that is a file (tmpfs) moves none.
+#[cfg(target_os = "linux")]
+pub(crate) fn tells(file: &File) -> bool {
+    // ext2 to ext4, XFS, Btrfs, F2FS, ZFS, bcachefs, and overlays of them: `statfs(2)` has the numbers.
+    const KNOWN: [u64; 7] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0xf2f5_2010,
+        0x2fc1_2fc1,
+        0xca45_1a4e,
+        0x794c_7630,
+    ];
+    rustix::fs::fstatfs(file).is_ok_and(|found| KNOWN.contains(&(found.f_type as u64)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn tells(_: &File) -> bool {
+    false
 }
 
 /// Now, in nanoseconds since 1970, by the clock of this machine. Times of files are compared with it.

@@ -13,7 +13,7 @@ use crate::files::defaults::{self, Defaults, Layer};
 use crate::files::discover::{Found, as_typed, discover, whole_file};
 use crate::files::room_file::{self, RoomFile};
 use crate::files::settled::{self, Settled, SettledRoom};
-use crate::files::text_file::read_text;
+use crate::files::text_file::{read_text, read_text_stamped};
 use crate::model::words::count;
 use crate::model::{
     EnvPrefix, Finding, NameRule, Origins, Place, Related, RoomName, Rule, Severity, Wanted,
@@ -40,7 +40,7 @@ pub(crate) struct Loaded {
     pub quiet: Quiet,
     /// The digests of rooms that were read, with the warnings about them, if anybody asked for settled ones and nothing else
     /// was found in them.
-    pub digests: BTreeMap<RoomName, (String, Vec<Finding>)>,
+    pub digests: BTreeMap<RoomName, (String, Vec<Finding>, Option<Stamp>)>,
 }
 
 /// Texts of files, or what is wrong with one.
@@ -126,7 +126,7 @@ pub(crate) fn load_found<'a>(
                 let is_plain = found.iter().all(|one| one.severity == Severity::Warning);
                 let digest = digest.filter(|_| is_plain);
                 let named = room.as_ref().map(|room| room.name.clone());
-                let known = digest.map(|digest| (digest, found.clone()));
+                let known = digest.map(|(digest, stamp)| (digest, found.clone(), stamp));
                 loaded.digests.extend(named.zip(known));
                 findings.append(&mut found);
                 rooms.extend(room);
@@ -296,11 +296,14 @@ fn once(findings: Vec<Finding>) -> Vec<Finding> {
     all.into_iter().map(said).collect()
 }
 
+/// The digest of a file with all that holds for it, and its stamp before it was read.
+type Digested = (String, Option<Stamp>);
+
 /// What became of a room file.
 enum Read {
     Settled(SettledRoom),
     /// The room, unless an error forbids it, all findings, and its digest if that holds all that decides.
-    Room(Box<(Option<RoomFile>, Vec<Finding>, Option<String>)>),
+    Room(Box<(Option<RoomFile>, Vec<Finding>, Option<Digested>)>),
 }
 
 fn read_room(
@@ -316,8 +319,13 @@ fn read_room(
         Some(room) if room.stamp.is_some_and(has_same) => return Read::Settled(room),
         before => before,
     };
-    let text = match texts(path) {
-        Ok(text) => text,
+    // What is settled is so of the files that are there.
+    let read = match settled {
+        Some(_) => read_text_stamped(path),
+        None => texts(path).map(|text| (text, None)),
+    };
+    let (text, stamp) = match read {
+        Ok(read) => read,
         Err(finding) => return Read::Room((None, vec![*finding], None).into()),
     };
     let digest = settled.map(|settled| settled.digest(&file, &text, context));
@@ -325,7 +333,11 @@ fn read_room(
         && digest.as_deref() == Some(room.digest)
     {
         let is_read = true;
-        return Read::Settled(SettledRoom { is_read, ..room });
+        return Read::Settled(SettledRoom {
+            is_read,
+            stamp,
+            ..room
+        });
     }
     let stem = path
         .file_stem()
@@ -336,7 +348,7 @@ fn read_room(
     let holds_all =
         |room: &RoomFile| settled::holds_all(&room.wanted.secrets, &text, context.defaults);
     let digest = digest.filter(|_| room.as_ref().is_some_and(holds_all));
-    Read::Room((room, findings, digest).into())
+    Read::Room((room, findings, digest.map(|digest| (digest, stamp))).into())
 }
 
 /// A room of somebody else, or one that nobody is to manage.

@@ -3,7 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::disk::plain_file::{MAX_TEXT, read, read_here};
+use crate::disk::plain_file::{MAX_TEXT, read, read_here, read_stamped};
+use crate::disk::stamp::Stamp;
 use crate::files::discover::whole_file;
 use crate::model::{Finding, Place, Rule};
 
@@ -26,6 +27,16 @@ pub(crate) fn text_of(file: &str) -> Option<String> {
 
 pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
     text_in(path, read_here(path, MAX_TEXT))
+}
+
+/// The same, with what tells whether the file is still as it was before it was read.
+pub(crate) fn read_text_stamped(path: &Path) -> Result<(String, Option<Stamp>), Box<Finding>> {
+    let mut stamp = None;
+    let read = read_stamped(path, MAX_TEXT).map(|(bytes, of)| {
+        stamp = of;
+        bytes
+    });
+    text_in(path, read).map(|text| (text, stamp))
 }
 
 /// The text that was `read` from `path`, or what is wrong with it.

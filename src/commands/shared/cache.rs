@@ -42,8 +42,8 @@ pub(crate) struct Cache {
     kept: Kept<'static>,
     /// Whether that was there before.
     is_there: bool,
-    /// Whether times of files tell anything here.
-    is_timed: bool,
+    /// Of the state, where times of files tell anything.
+    stamp: Option<Stamp>,
     /// All variables that files may refer to.
     variables: String,
     /// When this run began, as times of files are.
@@ -169,7 +169,11 @@ impl Cache {
         });
         let stamp = Stamp::of(&path).filter(|_| kept.written != 0);
         let is_timed = stamp.is_none_or(|stamp| stamp.is_about(kept.written));
-        let is_unmoved = is_timed && state.stamp().is_some() && state.stamp() == kept.state.1;
+        let stamp = state.stamp().filter(|_| is_timed);
+        if stamp.is_none() {
+            debug!("times of files tell nothing here");
+        }
+        let is_unmoved = stamp.is_some() && stamp == kept.state.1;
         let digest = match is_unmoved {
             true => kept.state.0.clone(),
             false => digest(&state).ok()?,
@@ -189,7 +193,7 @@ impl Cache {
             digest,
             kept,
             is_there,
-            is_timed,
+            stamp,
             variables: workspace.variables(),
             begun,
         })
@@ -226,18 +230,18 @@ impl Cache {
             number,
             name: silence.name,
             digest: silence.of,
-            stamp: silence.stamp.filter(|_| self.is_timed),
+            stamp: silence.stamp.filter(|_| self.stamp.is_some()),
             is_read: false,
             findings: silence.warnings,
             open: silence.open,
         })
     }
 
-    /// What tells whether a file is as it is now, as it was when this run began; `None`: nothing can.
-    fn stamp(&self, file: &str) -> Option<Stamp> {
-        let state = self.state.stamp().filter(|_| self.is_timed)?;
-        let stamp = Stamp::of(Path::new(file)).filter(|stamp| stamp.is_beside(&state))?;
-        stamp.is_older_than(self.begun).then_some(stamp)
+    /// A stamp that was taken before the file was read, if every write since then gives the file another one.
+    fn lasting(&self, stamp: Option<Stamp>) -> Option<Stamp> {
+        let (stamp, state) = (stamp?, self.stamp?);
+        let is_lasting = stamp.is_beside(&state) && stamp.is_older_than(self.begun);
+        is_lasting.then_some(stamp)
     }
 
     /// What has to be compared: without the rooms of `files` that are settled. `None`: they do not go together.
@@ -309,37 +313,30 @@ impl Cache {
 
     /// Keeps of which of the `files` there was nothing to say, if that is more than before. What fails is no matter.
     pub(crate) fn keep(&self, workspace: &Workspace, files: &Loaded, state: &State) {
-        let stamp = |room: &SettledRoom| self.stamp(&self.file_of(room)?);
-        // After a checkout all are too young: then not each of them has to be asked.
-        let read = files.settled.iter().filter(|room| room.is_read);
-        let mut some = read.clone().step_by(1 + read.count() / 64);
-        let any_old = some.any(|room| stamp(room).is_some());
         let stamps = files.settled.iter().map(|room| match room.is_read {
-            true if any_old => stamp(room),
-            true => None,
+            true => self.lasting(room.stamp),
             false => room.stamp,
         });
         let stamps: Vec<Option<Stamp>> = stamps.collect();
-        let mut read = files
-            .settled
+        let mut all = files.settled.iter().zip(&stamps);
+        let is_more = all.any(|(room, stamp)| room.is_read && stamp.is_some());
+        let settled = files
+            .digests
             .iter()
-            .zip(&stamps)
-            .filter(|(room, _)| room.is_read);
-        let is_more = read.any(|(_, stamp)| stamp.is_some());
-        let settled = files.digests.iter().filter_map(|(name, (of, warnings))| {
-            let (file, known) = (files.wanted.get(name)?, state.rooms.get(name)?);
-            let is_settled = known.is_settled(file, state.salt());
-            let silence = Silence {
-                name: Cow::Borrowed(name.as_str()),
-                piece: Piece::default(),
-                of,
-                warnings: warnings.clone(),
-                at: rules::constant(&file.settings, workspace.now),
-                open: posture::known(known),
-                stamp: self.stamp(&file.file),
-            };
-            is_settled.then_some((beginning(&file.file).ok()?, silence))
-        });
+            .filter_map(|(name, (of, warnings, stamp))| {
+                let (file, known) = (files.wanted.get(name)?, state.rooms.get(name)?);
+                let is_settled = known.is_settled(file, state.salt());
+                let silence = Silence {
+                    name: Cow::Borrowed(name.as_str()),
+                    piece: Piece::default(),
+                    of,
+                    warnings: warnings.clone(),
+                    at: rules::constant(&file.settings, workspace.now),
+                    open: posture::known(known),
+                    stamp: self.lasting(*stamp),
+                };
+                is_settled.then_some((beginning(&file.file).ok()?, silence))
+            });
         let mut settled: Vec<(Vec<u8>, Silence<'_>)> = settled.collect();
         if settled.is_empty() && !is_more {
             return;
@@ -365,12 +362,7 @@ impl Cache {
         }
         let kept = Kept {
             of: self.kept.of.clone(),
-            state: (
-                self.digest.clone(),
-                self.state
-                    .stamp()
-                    .filter(|stamp| stamp.is_older_than(self.begun)),
-            ),
+            state: (self.digest.clone(), self.lasting(self.stamp)),
             above: files.above.clone(),
             written: clock(),
             salt: self.kept.salt.clone(),
@@ -383,12 +375,6 @@ impl Cache {
         if let Err(why) = kept.write(settled, &workspace.state_file(".cache")) {
             debug!("nothing is kept for the next plan: {why}");
         }
-    }
-
-    /// The file of a settled room.
-    fn file_of(&self, room: &SettledRoom) -> Option<String> {
-        let line = self.kept.lines[room.number];
-        serde_json::from_slice(line.split(|byte| *byte == TAB).next()?).ok()
     }
 }
 
