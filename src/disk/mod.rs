@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `budget` | what a JSON text may become in memory |
 //! | `plain_file` | opening and reading, within limits and never through a link |
-//! | `stamp` | what tells that a file is as it was, unread |
+//! | `stamp` | by what a file is known to be as it was, unread |
 //! | `whole_file` | writing and syncing |
 //! | `crash_point` | the named places at which the crash tests stop the program |
 

@@ -87,9 +87,9 @@ impl Pieces {
         open_to_read(path).map(|(file, found)| Self(file, found))
     }
 
-    /// `None`: the times of its file system do not tell every write.
+    /// `None`: not every write shows in the times of its file system.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
-        Stamp::from(&self.1).filter(|_| stamp::tells(&self.0))
+        Stamp::from(&self.1).filter(|_| stamp::shows_writes(&self.0))
     }
 
     /// In bytes.
@@ -129,7 +129,7 @@ pub(crate) fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_from(file, limit, size)
 }
 
-/// The same, with what tells whether the file is still as it was before it was read.
+/// The same, with the stamp that the file had before it was read.
 pub(crate) fn read_stamped(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Option<Stamp>)> {
     let (file, found) = open_here(path, OpenOptions::new().read(true))?;
     let bytes = read_from(file, limit, found.len())?;

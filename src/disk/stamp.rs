@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// How long a file has to be as it is, in nanoseconds, before its times tell every later write from the last one: clocks of
+/// How long a file has to be as it is, in nanoseconds, before every later write shows in its times: clocks of
 /// file systems advance by up to two seconds, and one that is another machine's may be ahead by as much as [`SKEW`].
 const GRAIN: i64 = 2_000_000_000;
 
@@ -55,10 +55,10 @@ impl Stamp {
     }
 }
 
-/// Whether the times in the file system of a file tell every write: those of a server are remembered for a while, and what is
+/// Whether every write shows in the times of a file, as its file system keeps them: those of a server are remembered for a while, and what is
 /// written into memory that is a file (tmpfs) moves none.
 #[cfg(target_os = "linux")]
-pub(crate) fn tells(file: &File) -> bool {
+pub(crate) fn shows_writes(file: &File) -> bool {
     // ext2 to ext4, XFS, Btrfs, F2FS, ZFS, bcachefs, and overlays of them: `statfs(2)` has the numbers.
     const KNOWN: [u64; 7] = [
         0xef53,
@@ -73,7 +73,7 @@ pub(crate) fn tells(file: &File) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn tells(_: &File) -> bool {
+pub(crate) fn shows_writes(_: &File) -> bool {
     false
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Box<Finding>> {
     text_in(path, read_here(path, MAX_TEXT))
 }
 
-/// The same, with what tells whether the file is still as it was before it was read.
+/// The same, with the stamp that the file had before it was read.
 pub(crate) fn read_text_stamped(path: &Path) -> Result<(String, Option<Stamp>), Box<Finding>> {
     let mut stamp = None;
     let read = read_stamped(path, MAX_TEXT).map(|(bytes, of)| {

@@ -327,18 +327,18 @@ fn what_is_made_up_is_no_harm() {
     }
 }
 
-/// What may move behind files that are not even read, once their times tell.
+/// What may move behind files that are not even read, once every write shows in their times.
 #[cfg(unix)]
 mod slow {
     use super::*;
 
-    /// Until what was written a moment ago is old enough to be known by its times, where they tell.
+    /// Until what was written a moment ago is old enough to be known by its times, where they are gone by.
     fn wait(place: &Place) {
         let begun = std::time::Instant::now();
         while said(place, "were not read: ") != "7" {
             let is_long = begun.elapsed() > std::time::Duration::from_secs(20);
             let (ran, _) = place.run(&["-vv"]);
-            if is_long && ran.stderr.contains("times of files tell nothing here") {
+            if is_long && ran.stderr.contains("times of files are not gone by here") {
                 return;
             }
             assert!(!is_long, "{}", ran.all());

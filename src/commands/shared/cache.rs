@@ -42,7 +42,7 @@ pub(crate) struct Cache {
     kept: Kept<'static>,
     /// Whether that was there before.
     is_there: bool,
-    /// Of the state, where times of files tell anything.
+    /// Of the state, where writes show in the times of files.
     stamp: Option<Stamp>,
     /// All variables that files may refer to.
     variables: String,
@@ -93,7 +93,7 @@ struct Silence<'a> {
     at: Span,
     #[serde(rename = "o")]
     open: Open,
-    /// Of its file, once its times tell later writes.
+    /// Of its file, once every later write shows in it.
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     stamp: Option<Stamp>,
 }
@@ -171,7 +171,7 @@ impl Cache {
         let is_timed = stamp.is_none_or(|stamp| stamp.is_about(kept.written));
         let stamp = state.stamp().filter(|_| is_timed);
         if stamp.is_none() {
-            debug!("times of files tell nothing here");
+            debug!("times of files are not gone by here");
         }
         let is_unmoved = stamp.is_some() && stamp == kept.state.1;
         let digest = match is_unmoved {
