@@ -121,19 +121,17 @@ impl Pieces {
 
 /// The same for one that a walk without following links found to be a regular file.
 pub(crate) fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let (file, found) = open_here(path, OpenOptions::new().read(true))?;
-    let size = found.len();
-    if size > limit {
-        return Err(Unfit::TooLarge(limit).into());
-    }
-    read_from(file, limit, size)
+    read_stamped(path, limit).map(|(bytes, _)| bytes)
 }
 
 /// The same, with the stamp that the file had before it was read.
 pub(crate) fn read_stamped(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Option<Stamp>)> {
     let (file, found) = open_here(path, OpenOptions::new().read(true))?;
-    let bytes = read_from(file, limit, found.len())?;
-    Ok((bytes, Stamp::from(&found)))
+    let size = found.len();
+    if size > limit {
+        return Err(Unfit::TooLarge(limit).into());
+    }
+    Ok((read_from(file, limit, size)?, Stamp::from(&found)))
 }
 
 /// The same for what a shell may supply as well: `<(…)` and `/dev/stdin`, which are pipes that somebody has opened for
