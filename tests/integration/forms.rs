@@ -1,6 +1,7 @@
 //! The forms that others define: what is printed is what their readers take, and the same in every run.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use serde_json::{Value, json};
 
@@ -224,7 +225,20 @@ fn a_configuration_that_cannot_be_read_is_a_finding() {
                 (&place["path"], &place["lines"]["begin"]),
                 (&json!(file), &json!(line))
             );
-            assert_eq!(scratch.run(&[command]).stdout, "", "people read it once");
+            let kept = scratch.path("report.json");
+            let ran = scratch.run(&[command, "--report-file", "report.json"]);
+            assert_eq!(ran.stdout, "", "people read it once");
+            let shown = scratch.run(&["render", "report.json", "--format", "gitlab"]);
+            assert_eq!(shown.json()[0]["location"], *place, "{}", shown.all());
+            // Nobody knows what else may not be replaced, or become a room.
+            let before = fs::read(&kept).unwrap();
+            for taken in ["report.json", "rooms/b.yaml"] {
+                let ran = scratch.run(&[command, "--report-file", taken]);
+                assert!([3, 64].contains(&ran.code), "{}", ran.all());
+            }
+            assert_eq!(fs::read(&kept).unwrap(), before);
+            assert!(!scratch.path("rooms/b.yaml").exists());
+            fs::remove_file(kept).unwrap();
         }
     }
 }

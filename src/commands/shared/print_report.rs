@@ -4,6 +4,8 @@ use super::args::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::report_file;
+use crate::disk::whole_file::Way;
+use crate::files::discover::is_yaml;
 use crate::files::text_file::text_of;
 use crate::report::markdown::{Markdown, markdown};
 use crate::report::view::{Detail, View};
@@ -32,19 +34,25 @@ pub(crate) fn print_report(
     kept
 }
 
-/// Prints what ended a command before it had a report, for a program that asked for one. It is kept in no file: which those of
-/// the run are, the configuration would have said.
+/// Shows what ended a command before it had a report to a program that asked for one. Which files are the run's own, the
+/// configuration would have said: so nothing is replaced, and no room file made.
 pub(crate) fn print_failure(failure: &Failure, args: &ReportArgs, output: &mut Output) {
-    let Some(finding) = failure
-        .finding
-        .as_deref()
-        .filter(|_| args.format != Format::Text)
-    else {
+    let Some(finding) = failure.finding.as_deref() else {
         return;
     };
     let report = ValidateReport::new(1, std::slice::from_ref(finding)).into();
-    if let Ok(shown) = shown(&report, args, Detail::default()) {
-        output.result(&shown);
+    let path = args.report_file.as_deref().filter(|path| !is_yaml(path));
+    let kept = path.map_or(Ok(()), |path| report_file::keep(path, &report, Way::New));
+    let shown = match args.format {
+        Format::Text => Ok(String::new()),
+        _ => shown(&report, args, Detail::default()),
+    };
+    let shown = shown.map(|shown| output.result(&shown));
+    for failure in [kept, shown, output.finish()]
+        .into_iter()
+        .filter_map(Result::err)
+    {
+        output.error(&failure);
     }
 }
 
@@ -89,8 +97,6 @@ fn too_long() -> Failure {
 
 /// Writes the JSON form to the file that `--report-file` names.
 pub(crate) fn keep(report: &AnyReport, args: &ReportArgs) -> Result<(), Failure> {
-    let Some(path) = &args.report_file else {
-        return Ok(());
-    };
-    report_file::write(path, "report", &report.json()?)
+    let path = args.report_file.as_deref();
+    path.map_or(Ok(()), |path| report_file::keep(path, report, Way::Replace))
 }

@@ -8,6 +8,7 @@ use super::workspace::Workspace;
 use crate::disk::plain_file::{Identity, MAX_DATA, is_free, read_from, read_given};
 use crate::disk::whole_file::{Way, write_whole};
 use crate::files::discover::is_yaml;
+use crate::report::AnyReport;
 use crate::report::envelope::ReadError;
 
 /// Reads a file; `-` is standard input. `what` is what it should be: `report`.
@@ -70,7 +71,16 @@ pub(crate) fn unread(error: &ReadError) -> Failure {
 
 /// Writes a file, whole or not at all: somebody may read it at any moment.
 pub(crate) fn write(path: &Path, what: &str, text: &str) -> Result<(), Failure> {
-    write_whole(path, text.as_bytes(), Way::Replace).map_err(|error| {
+    write_by(path, what, text, Way::Replace)
+}
+
+/// Writes the JSON form of a report.
+pub(crate) fn keep(path: &Path, report: &AnyReport, way: Way<'_>) -> Result<(), Failure> {
+    write_by(path, "report", &report.json()?, way)
+}
+
+fn write_by(path: &Path, what: &str, text: &str, way: Way<'_>) -> Result<(), Failure> {
+    write_whole(path, text.as_bytes(), way).map_err(|error| {
         let message = format!("cannot write the {what} to {}: {error}", path.display());
         Failure::new(Exit::Unexpected, message)
     })
