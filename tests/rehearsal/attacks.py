@@ -1570,6 +1570,55 @@ def a_comment_that_is_edited(s):
     return stopped
 
 
+def late(s, pull, step=None):
+    """The pull request is planned again, as for a label, and merged in the midst of that: before a step, or when somebody asks for it
+    alone, as comment.yml does before it writes. Gives out the merge."""
+    get, merged = s.hub.get, []
+
+    def merge():
+        if not merged:
+            merged.append(s.merge(pull))
+
+    def asked(path):
+        found = get(path)
+        found = json.loads(json.dumps(found))
+        if path == f"/pulls/{pull['number']}":
+            merge()
+        return found
+
+    if step:
+        s.runner.before[step] = merge
+    else:
+        s.hub.get = asked
+    s.plan(pull)
+    s.hub.get = get
+    s.runner.before.pop(step, None)
+    check(merged, s.runner.log)
+    return merged[0]
+
+
+@attack("3", "an accident", "a label that is set just before the merge, so that a plan is made again in the midst of that: this one is let through")
+def a_plan_beside_the_merge(s):
+    for most, step in ((41, "Comment"), (42, None), (43, "Put the plan together")):
+        pull = s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {most}\n"}, who="member")
+        before = s.comment_on(pull)["updated_at"]
+        check(s.apply(late(s, pull, step)) and f'"maxParticipants":{most}' in s.room("quick-2"), s.run.log())
+        check(step != "Comment" or s.comment_on(pull)["updated_at"] == before, "what is merged is shown as it was")
+    # What somebody edited, and what shows something else by then, counts no more than before.
+    for most, step in ((45, "Put the plan together"), (46, None)):
+        for what in ("edited", "more"):
+            pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 44\n"}, who="member")
+            if what == "edited":
+                bot(s, f"/issues/comments/{s.comment_on(pull)['id']}", "<!-- roomctl:plan-for-apply -->\n**Nothing to do**\n")
+            else:
+                s.straight_to_main({"rooms/quick-3.yaml": f"maxParticipants: {most}\n"})
+            began = s.main()
+            check(s.apply(late(s, pull, step)) is False and '"maxParticipants":44' not in s.room("quick-2"), s.run.log())
+            stopped = refused(s, 4, "was edited after comment.yml wrote it", "no plan was reviewed for")
+            s.go_on(began)
+    return f"nothing, as it should be; what was edited or shows more: {stopped}"
+
+
 def bot(s, path, text):
     """What a workflow of any branch of the repository writes with its own token, which the bot's comments have as well."""
     method = "PATCH" if "/comments/" in path else "POST"
@@ -1667,22 +1716,26 @@ def settings_that_were_left(s):
     return "state.sh and github.py, which start git with no program that settings name, one way to the server, and the token for that server"
 
 
-@attack("3", "somebody who may push branches", "an older run of comment.yml that they start again, with the code and guards of then")
-def an_older_run_again(s):
+@attack("3", "somebody who may push branches", "a run of comment.yml that waited, or that they start again, with the code and guards of then")
+def an_older_run(s):
     pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 31\n"}, who="member")
     before = s.main()
-    # Started again as nothing moved, it counts.
+    # Started again as nothing moved, it counts; and so does one with newer code than what was merged for trial is on top of.
     s.comment(pull, before, 2)
     check(s.commented and s.apply(s.merge(pull)) and '"maxParticipants":31' in s.room("quick-2"), s.runner.log)
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 33\n"}, who="member")
+    s.straight_to_main({f"{ACTION}/github.py": (s.clone / ACTION / "github.py").read_text() + "# Newer.\n"})
+    s.comment(pull)
+    check(s.commented and s.apply(s.merge(pull)) and '"maxParticipants":33' in s.room("quick-2"), s.runner.log)
     pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 32\n"}, who="member")
     before = s.main()
-    for file in (f"{ACTION}/github.py", "mutes.yaml"):
+    for attempt, file in ((1, "mutes.yaml"), (2, f"{ACTION}/github.py")):
         s.straight_to_main({file: ((s.clone / file).read_text() if (s.clone / file).exists() else "mutes: []\n") + "# Mended.\n"})
         s.trial_merge(pull)
-        s.comment(pull, before, 2)
+        s.comment(pull, before, attempt)
         began = s.main()
         check(s.commented and s.apply(s.merge(pull)) is False and '"maxParticipants":32' not in s.room("quick-2"), s.runner.log)
-        stopped = refused(s, 4, "when it was started again", "no plan was reviewed for")
+        stopped = refused(s, 4, "with code or guards of before", "no plan was reviewed for")
         s.go_on(began)
         pull.update(state="open", merged_at=None)
     s.straight_to_main({f"{ACTION}/github.py": (ROOT / ACTION / "github.py").read_text()})

@@ -82,6 +82,8 @@ class GitHub:
                 return {"default_branch": "main"}
             case ["pulls"]:
                 return [pull for pull in self.pulls if pull["state"] == "open" and pull["head"]["label"] == asked["head"]]
+            case ["pulls", number]:
+                return next(pull for pull in self.pulls if pull["number"] == int(number))
             case ["compare", span]:
                 return self.compare(*span.split("..."))
             case ["commits", sha, "pulls"]:

@@ -186,13 +186,21 @@ def is_sealed(noted):
 
 
 def comment(arguments):
-    """Writes the comment that begins with the marker, or edits the one that is there. Notes in the source of a plan what it is then."""
+    """Writes the comment that begins with the marker, or edits the one that is there. Notes in the source of a plan what it is then, and
+    what it was before. Leaves it as it is once the pull request is not open any more, or ends with another commit than was planned."""
     marker, text = text_of(arguments.file, arguments.notes)
     if arguments.source:
         # Whatever it is a report of, it takes the place of the one before.
         marker, text = MARKER, MARKER + text.removeprefix(marker)
     found = pages(f"/issues/{arguments.pull_request}/comments")
     there = next((one for one in found if one["body"].startswith(marker) and is_ours(one)), None)
+    if arguments.head:
+        # The last thing before it is written: what was reviewed and merged stays as it was shown.
+        pull = call("GET", f"/pulls/{arguments.pull_request}")
+        if (pull["state"], pull["head"]["sha"]) != ("open", arguments.head):
+            print("::notice title=roomctl::the pull request is closed or has another last commit by now: its comment stays as it is")
+            outputs(late="yes")
+            return
     if there is not None:
         written = call("PATCH", f"/issues/comments/{there['id']}", {"body": text})
     else:
@@ -201,7 +209,7 @@ def comment(arguments):
         with open(arguments.source, encoding="utf-8") as opened:
             source = json.load(opened)
         with open(arguments.source, "w", encoding="utf-8") as opened:
-            json.dump({**source, "comment": seal(written)}, opened)
+            json.dump({**source, "comment": seal(written), "replaced": there and seal(there)}, opened)
 
 
 def issue(arguments):
@@ -247,6 +255,7 @@ def main():
     one.add_argument("--file", required=True)
     one.add_argument("--notes")
     one.add_argument("--source")
+    one.add_argument("--head")
     one.add_argument("--pull-request", type=int, required=True)
     one.set_defaults(run=comment)
     one = commands.add_parser("issue")

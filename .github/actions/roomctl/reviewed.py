@@ -89,7 +89,8 @@ def shown_of(number, head, until=None):
         text, source = (None, {}) if one["expired"] else opened(one["id"])
         if (source.get("pull_request"), source.get("head")) != (number, head):
             return
-        yield {"at": one["created_at"], "text": text, "base": source.get("base"), "comment": source.get("comment"), "run": one["run"]}
+        noted = {name: source.get(name) for name in ("base", "comment", "replaced")}
+        yield {"at": one["created_at"], "text": text, "run": one["run"], **noted}
 
 
 @functools.cache
@@ -98,10 +99,10 @@ def shown_last(number, head, until):
 
 
 def is_outdated(plan, sha):
-    """Whether a plan is of a run that was started again with code or guards of before: GitHub starts it with the commit that the
-    default branch was then."""
-    run = plan["run"]
-    return run["run_attempt"] > 1 and (not contains(sha, run["head_sha"]) or differs(run["head_sha"], plan["base"], (TRUSTED, ACTION, *GUARDS)))
+    """Whether a plan was made with code or guards older than those of the commit that it was made on top of. GitHub starts a run with
+    the commit that the default branch was at the event, however long the run waits and whenever it is started again."""
+    of_run, base = plan["run"]["head_sha"], plan["base"]
+    return not contains(sha, of_run) or not contains(of_run, base) and differs(of_run, base, (TRUSTED, ACTION, *GUARDS))
 
 
 def is_of_branch(run, branch):
@@ -324,14 +325,26 @@ def reviewed_plan(commit, branch, sha):
         if last["base"] not in own_commits(sha):
             why = "it was made on top of a commit that is not of the default branch"
         elif is_outdated(last, sha):
-            why = "an older run of comment.yml made it when it was started again, with code or guards of before"
-        elif not is_sealed(last["comment"]):
+            why = "a run of comment.yml that waited, or was started again, made it with code or guards of before"
+        elif not is_sealed(last["comment"]) and not is_sealed(replaced_since(last, sha, *about)):
             why = "its comment is gone, or was edited after comment.yml wrote it"
         if why:
             print(f"::warning title=roomctl::the plan of pull request {int(pull['number'])} does not count: {why}")
         else:
             return {"pull": pull, "shown": functools.partial(shown_of, *about), **last, "commits": [commit]}
     return None
+
+
+def replaced_since(last, sha, number, head, merged_at):
+    """What the comment with a plan became after the merge, when it was made again in the midst of that: each time by comment.yml, in
+    the place of what that had written before, with the same changes; nothing if it did not."""
+    seal, report = last["comment"], report_of(last)
+    for one in reversed([one for one in shown_of(number, head) if one["at"] > merged_at]):
+        now = {} if one["text"] is None or is_outdated(one, sha) else report_of(one)
+        if not seal or one["replaced"] != seal or any(now.get(what) != report.get(what) for what in ("changes", "weakened")):
+            return None
+        seal = one["comment"]
+    return seal
 
 
 # --- guards
