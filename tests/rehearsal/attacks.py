@@ -1661,7 +1661,7 @@ def settings_that_were_left(s):
     program.chmod(0o755)
     for name, value in (("user.name", "Left"), ("user.email", "left@example.com")):
         git("-C", left, "config", name, value)
-    for name in ("gpg.program", "core.sshCommand", "core.pager"):
+    for name in ("gpg.program", "core.sshCommand", "core.pager", "core.askPass", "credential.helper"):
         git("-C", left, "config", name, program)
     for name in ("log.showSignature", "commit.gpgsign"):
         git("-C", left, "config", name, "true")
@@ -1671,10 +1671,18 @@ def settings_that_were_left(s):
     class Server(Silent):
         def do_GET(self):
             asked.append((self.server.server_port, self.headers.get("Authorization")))
-            self.send(401 if asked[-1][1] is None else 404, b"")
+            self.send(401, b"", WWW_Authenticate='Basic realm="x"')
 
     (_, ours), (_, other) = serve(Server), serve(Server)
-    environment = {**s.plain, "BRANCH": "roomctl-state", "RUNNER_TEMP": str(s.work / "left-temp"), "TOKEN": "token-of-the-job"}
+    git("-C", left, "config", f"credential.{ours}/acme/rooms.helper", program)
+    # Whose settings these are: they count.
+    home = s.work / "of-the-user"
+    home.mkdir()
+    for name, code in (("ssh", f'echo "$*" >> {home}/ssh.log; exit 1'), ("other-ssh", f'echo "other $*" >> {home}/ssh.log; exit 1'), ("helper", "echo password=of-the-helper")):
+        (home / name).write_text(f"#!/bin/sh\n{code}\n")
+        (home / name).chmod(0o755)
+    (home / ".gitconfig").write_text(f"[core]\n\tsshCommand = {home}/ssh\n[credential]\n\thelper = {home}/helper\n")
+    environment = {**s.plain, "HOME": str(home), "BRANCH": "roomctl-state", "RUNNER_TEMP": str(s.work / "left-temp"), "TOKEN": "token-of-the-job"}
 
     def script(text, **more):
         return subprocess.run(["bash", "-c", text], cwd=left, env={**environment, **more}, capture_output=True, text=True, timeout=60)
@@ -1688,30 +1696,46 @@ def settings_that_were_left(s):
         git("-C", left, "config", f"url.{instead}.insteadOf", s.origin)
         done = script(state)
         git("-C", left, "config", "--unset", f"url.{instead}.insteadOf")
-        check(done.returncode != 0 and not ran.exists(), f"{done}: {ran.exists() and ran.read_text()}")
+        check(done.returncode == 0 and not ran.exists(), f"{done}: {ran.exists() and ran.read_text()}")
     port = lambda url: int(url.rpartition(":")[2])
     # Of the job, and one that the address holds.
     basic = lambda login: f"Basic {base64.b64encode(login.encode()).decode()}"
+    to = lambda login: f"{ours.replace('://', f'://{login}@')}/acme/rooms"
     for remote, token, login in (
         (f"{ours}/acme/rooms", "token-of-the-job", "x-access-token:token-of-the-job"),
-        (f"{ours.replace('://', '://gitlab-ci-token:of-a-job@')}/acme/rooms", "", "gitlab-ci-token:of-a-job"),
+        (to("alice"), "token-of-the-job", "x-access-token:token-of-the-job"),
+        (to("gitlab-ci-token:of-a-job"), "", "gitlab-ci-token:of-a-job"),
+        (to("al%69ce%40example.com:of-a-job%5c%2F%25%zz\\x41"), "", "alice@example.com:of-a-job\\/%%zz\\x41"),
+        (to("alice:of-a-job@of-a-job"), "", "alice:of-a-job@of-a-job"),
+        (to("alice"), "", "alice:of-the-helper"),
     ):
         asked.clear()
-        seen, spies = s.work / "given", [s.binary / name for name in ("git", "base64")]
+        seen, spies = s.work / "given", [s.binary / name for name in ("git", "base64", "sed")]
         for spy in spies:
             spy.write_text(f'#!/bin/sh\n{{ env; echo "$*"; }} >> {seen}\nexec {shutil.which(spy.name)} "$@"\n')
             spy.chmod(0o755)
-        script(state, REMOTE=remote, TOKEN=token)
+        git("-C", left, "config", f"url.{other}/.insteadOf", f"{ours}/")
+        done = script(state, REMOTE=remote, TOKEN=token)
+        git("-C", left, "config", "--unset", f"url.{other}/.insteadOf")
         for spy in spies:
             spy.unlink()
-        check(asked and all(one == (port(ours), basic(login)) for one in asked), asked)
+        # A helper is asked when nothing, and the name alone, did not do.
+        at, given = {one[0] for one in asked}, [one[1] for one in asked if one[1] not in (None, basic("alice:")) or "helper" not in login]
+        check(at == {port(ours)} and set(given) == {basic(login)}, f"{asked}: {done}")
         check("PATH=" in seen.read_text() and "of-the-job" not in seen.read_text() and "of-a-job" not in seen.read_text(), seen.read_text())
-        asked.clear()
-        git("-C", left, "config", f"url.{other}/.insteadOf", f"{ours}/")
-        script(state, REMOTE=remote, TOKEN=token)
-        git("-C", left, "config", "--unset", f"url.{other}/.insteadOf")
-        check(asked and all(one == (port(other), None) for one in asked), f"our server's token goes nowhere else: {asked}")
-    for remote in (f"ext::{program} x", "-u", "x", f"ext::{program} a://b"):
+        check(not ran.exists(), f"{remote}: {ran.exists() and ran.read_text()}")
+    for remote, host in (("github:acme/rooms", "github"), ("git@alias:acme/rooms", "git@alias"), ("git@host:/acme/rooms", "git@host"), ("ssh://git@host/acme/rooms", "git@host")):
+        for own, name in (({}, ""), ({"GIT_SSH_COMMAND": f"{home}/other-ssh"}, "other ")):
+            (home / "ssh.log").unlink(missing_ok=True)
+            done = script(state, REMOTE=remote, **own)
+            check(done.returncode != 64 and (home / "ssh.log").exists(), f"{remote}: {done}")
+            said = (home / "ssh.log").read_text()
+            check(said.startswith(name) and host in said and "git-upload-pack" in said and not ran.exists(), f"{remote}: {said}")
+    proxy = f"-oProxyCommand={program}"
+    for remote in (
+        f"ext::{program} x", "-u", "x", f"ext::{program} a://b", f"{proxy}:x", f"{proxy}@host:x", f"git@{proxy}:x", f"ssh://{proxy}/x", f"ssh://git@{proxy}/x",
+        "github:-x", "./a:b", "ftp://host/x", "git://host/x", ":x",
+    ):
         check(script(state, REMOTE=remote).returncode == 64 and not ran.exists(), remote)
     return "state.sh and github.py, which start git with no program that settings name, one way to the server, and the token for that server"
 

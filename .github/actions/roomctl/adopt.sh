@@ -20,7 +20,9 @@ if ! git cherry-pick "$(git -C "$2" rev-parse HEAD)" > /dev/null; then
   exit 1
 fi
 # Nobody has to look again at what is there as it was yesterday.
-there=$(to_server git ls-remote "$remote" "refs/heads/$BRANCH")
-if [ -n "$there" ]; then to_server git fetch -q --depth 1 "$remote" "refs/heads/$BRANCH"; fi
-if [ -z "$there" ] || ! git diff --no-ext-diff --quiet FETCH_HEAD HEAD; then to_server git push -q -f "$remote" "HEAD:refs/heads/$BRANCH"; fi
+set_aside
+head=$(git rev-parse HEAD)
+there=$(to_server aside ls-remote "$remote" "refs/heads/$BRANCH")
+if [ -n "$there" ]; then to_server aside fetch -q --depth 1 "$remote" "refs/heads/$BRANCH"; fi
+if [ -z "$there" ] || ! aside diff --no-ext-diff --quiet FETCH_HEAD "$head"; then to_server aside push -q -f "$remote" "$head:refs/heads/$BRANCH"; fi
 ask

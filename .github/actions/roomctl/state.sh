@@ -20,38 +20,53 @@ below=${below#"${top%/}/"}
 export -n TOKEN REMOTE
 remote="${REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/${GITHUB_REPOSITORY}}"
 login=${TOKEN:+x-access-token:$TOKEN}
-if [[ $remote =~ ^(https?://)([^/@]*)@(.*)$ ]]; then
+# A login with a password in the address goes the same way, up to the last @; with a name alone, git asks whom its user set.
+if [[ $remote =~ ^(https?://)([^/]*)@([^/@]*(/.*)?)$ ]] && [[ -n $login || ${BASH_REMATCH[2]} == *:* ]]; then
   remote=${BASH_REMATCH[1]}${BASH_REMATCH[3]}
-  login=${login:-${BASH_REMATCH[2]}}
+  login=${login:-$(printf '%b' "$(printf %s "${BASH_REMATCH[2]//\\/\\\\}" | sed 's/%\([0-9A-Fa-f]\{2\}\)/\\x\1/g')")}
 fi
-# The one way to the server: settings of the repository may know others, which start programs.
-ssh='false'
-case $remote in
-  https://* | http://* | file://*) way=${remote%%://*} ;;
-  /*) way='file' ;;
-  ssh://* | [A-Za-z0-9]*@[A-Za-z0-9]*:[!:]*) way='ssh' ssh='ssh' ;;
-  *)
-    echo "::error title=state::the address of the repository is none of https, http, ssh or a directory" >&2
-    exit 64
-    ;;
-esac
-export GIT_ALLOW_PROTOCOL=$way GIT_NO_LAZY_FETCH=1 GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0
+# The one way to the server.
+host='([^/@:-][^/@:]*@)?([A-Za-z0-9_][^/@:]*|\[[0-9A-Fa-f:.]+\])'
+if [[ $remote =~ ^(https?|file)://. ]]; then
+  way=${BASH_REMATCH[1]}
+elif [[ $remote == /* ]]; then
+  way='file'
+elif [[ $remote =~ ^ssh://$host(:[0-9]+)?/ || $remote =~ ^$host:[^:-] && $remote != *://* ]]; then
+  way='ssh'
+else
+  echo "::error title=state::the address of the repository is none of https, http, ssh or a directory" >&2
+  exit 64
+fi
+export GIT_ALLOW_PROTOCOL='' GIT_NO_LAZY_FETCH=1 GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0
 # Nothing that settings of the repository name is started.
 git() {
   command git -C "$top" --no-pager --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null \
-    -c core.sshCommand="$ssh" -c log.showSignature=false -c commit.gpgsign=false -c gpg.program=false "$@"
+    -c log.showSignature=false -c commit.gpgsign=false -c gpg.program=false "$@"
 }
 # The repository that the branch is read into and written from.
 of_state() {
   git --git-dir="$repository" "$@"
 }
-# A command that asks the server, with what it wants to know, for this server alone, wherever settings lead git. In its environment, not
-# in its arguments, which every process of the machine can see.
+# With the objects of the repository that is checked out, and none of its settings: they may name programs for the way to a server,
+# or other servers.
+aside() {
+  GIT_OBJECT_DIRECTORY=$objects git --git-dir="$repository-aside" -c gc.auto=0 -c maintenance.auto=false "$@"
+}
+set_aside() {
+  rm -rf "$repository-aside"
+  git init -q --bare --template= "$repository-aside"
+  objects=$(cd "$top" && cd "$(git rev-parse --git-path objects)" && pwd -P)
+  [ ! -f "$objects/../shallow" ] || cp "$objects/../shallow" "$repository-aside/"
+  # What is here is not fetched again.
+  aside update-ref refs/heads/here "$(git rev-parse HEAD)"
+}
+# A command that asks the server, with what it wants to know, for this server alone. In its environment, not in its arguments, which
+# every process of the machine can see.
 to_server() {
   if [ -z "$login" ] || ! [[ $remote =~ ^https?://[^/]+ ]]; then
-    "$@"
+    GIT_ALLOW_PROTOCOL=$way "$@"
   else
-    GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0="http.${BASH_REMATCH[0]}/.extraHeader" GIT_CONFIG_KEY_1=credential.helper GIT_CONFIG_VALUE_1='' \
+    GIT_ALLOW_PROTOCOL=$way GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0="http.${BASH_REMATCH[0]}/.extraHeader" GIT_CONFIG_KEY_1=credential.helper GIT_CONFIG_VALUE_1='' \
       GIT_CONFIG_VALUE_0="Authorization: Basic $(printf %s "$login" | base64 -w 0)" "$@"
   fi
 }
@@ -107,7 +122,9 @@ begin() {
 
 # What the ref $1 is on the server now; its history is here, too.
 newest() {
-  to_server git fetch -q --no-tags --no-recurse-submodules "$remote" "+$1:refs/roomctl/head"
+  set_aside
+  to_server aside fetch -q --no-tags "$remote" "$1"
+  git update-ref refs/roomctl/head "$(aside rev-parse FETCH_HEAD)"
   git rev-parse refs/roomctl/head
 }
 
