@@ -952,6 +952,32 @@ def a_merge_the_other_way_round(s):
     return refused(s, 4, "guard-weakened: no reviewed plan says")
 
 
+@attack("5", "somebody who may push", "a merge of the default branch into theirs, pushed as the default branch, with a change of its own or as it was reviewed")
+def a_foxtrot_merge(s):
+    for most, own in ((51, {"rooms/quick-3.yaml": "maxParticipants: 52\n"}), (53, {"rooms/quick-5.yaml": PUBLIC}), (54, {})):
+        pull = s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {most}\n"}, who="member")
+        check(s.apply(s.merge(s.pull_request({"rooms/quick-3.yaml": f"maxParticipants: {most}\n"}))), s.run.log())
+        before = s.main()
+        git("-C", s.clone, "checkout", "-q", pull["branch"])
+        git("-C", s.clone, "merge", "-q", "--no-ff", "--no-commit", "main")
+        for file, text in own.items():
+            s.write(file, text)
+        sha = s.commit("Merge the default branch")
+        check(git("-C", s.clone, "rev-parse", "HEAD^1", "HEAD^2").split() == [pull["head"]["sha"], before], "the other way round")
+        git("-C", s.clone, "branch", "-f", "main", sha)
+        s.push("main")
+        # GitHub calls a pull request merged whose last commit is there.
+        pull.update(state="closed", merged_at=s.hub.now())
+        if own:
+            check(s.apply(sha) is False, s.run.log())
+            stopped = refused(s, 4, "no plan was reviewed for", f"{[*own][0][6:-5]}: ")
+        else:
+            check(s.apply(sha), s.run.log())
+        check((f'"maxParticipants":{most}' in s.room("quick-2")) == (not own) and f'"maxParticipants":{most}' in s.room("quick-3"), s.run.log())
+        s.go_on(before)
+    return f"{stopped}; what it brings as reviewed is let through"
+
+
 @attack("11", "nobody", "a weaker guard without a plan that somebody allows by hand: this one is let through")
 def a_weaker_guard_that_is_allowed_by_hand(s):
     before = (s.clone / "roomctl.yaml").read_text()
@@ -1738,6 +1764,29 @@ def settings_that_were_left(s):
     ):
         check(script(state, REMOTE=remote).returncode == 64 and not ran.exists(), remote)
     return "state.sh and github.py, which start git with no program that settings name, one way to the server, and the token for that server"
+
+
+@attack("9", "nobody", "a proxy on the way to the server, and certificates of a machine: these are let through")
+def a_proxy(s):
+    asked = []
+
+    class Proxy(Silent):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send(404, b"")
+
+    _, url = serve(Proxy)
+    names = [case(f"{one}_proxy") for one in ("http", "https", "no") for case in (str.lower, str.upper)] + ["SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"]
+    code = f"import json, sys; sys.path.append('{ROOT / ACTION}'); import github, proposed; print(json.dumps(github.surroundings()), flush=True); "
+    code += f"proposed.fetch('{s.work}/by-proxy', 1, 'x')"
+    done = subprocess.run(
+        ["bash", ROOT / ACTION / "alone.sh", "TOKEN", "python3", "-c", code], capture_output=True, text=True, timeout=60, cwd=s.work,
+        env={**s.plain, **{name: "" for name in names}, "http_proxy": url, "REMOTE": "http://rooms.example/acme/rooms", "TOKEN": "canary", "all_proxy": "canary"},
+    )
+    given = json.loads(done.stdout.splitlines()[0])
+    check(all(name in given for name in names) and "canary" not in done.stdout, given)
+    check(asked[:1] == ["http://rooms.example/acme/rooms/info/refs?service=git-upload-pack"], f"{asked}: {done}")
+    return "nothing, as it should be"
 
 
 @attack("3", "somebody who may push branches", "a run of comment.yml that waited, or that they start again, with the code and guards of then")

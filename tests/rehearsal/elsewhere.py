@@ -328,13 +328,24 @@ def gitlab(program, work):
     check(issue["location"]["path"] == "rooms/tea.yaml", issue)
     by_hash = "pip install --quiet --no-deps --only-binary :all: --require-hashes -r ci/roomctl.txt\n"
     check(place.said.count("pip install") == place.said.count(by_hash) == 1, f"roomctl is installed by its checksum: {place.said}")
-    for text in (None, "", "roomctl==0.1.0\n", f"# {WHEEL}", f"other --hash=sha256:{'0' * 64}\n", WHEEL.replace("--hash", "# --hash")):
+    hashed = f"    --hash=sha256:{'0' * 64}"
+    compiled = f"# As pip-compile writes it\nroomctl==0.1.0 \\\n{hashed} \\\n{hashed}\n    # via -r roomctl.in\n"
+    for text in (
+        None, "", "roomctl==0.1.0\n", f"# {WHEEL}", f"other --hash=sha256:{'0' * 64}\n", WHEEL.replace("--hash", "# --hash"), WHEEL + WHEEL,
+        WHEEL + "other==1.0\n", f"{WHEEL}--index-url https://example.com\n", f"other==1.0 {hashed}\n{compiled}", f"# \\\nother==1.0 {hashed}\n{compiled}",
+        f"roomctl==0.1.0 \\\n# Why\n{hashed}\n", f"roomctl==0.1.0\n{hashed}\n", WHEEL.replace("roomctl @", "roomctl-x @"), WHEEL.replace(" --", "\nother --"),
+        WHEEL.rstrip() + " \\", f"roomctl==0.1.0\x0cother==1.0 {hashed}\n", WHEEL[:-9] + "\n",
+    ):
         (place.clone / "ci/roomctl.txt").unlink()
         if text is not None:
             place.write("ci/roomctl.txt", text)
         check(run("plan", **noting) == 1 and "pip install" not in place.said, f"{text!r}: {place.said}")
         check("which wheel of roomctl" in place.said and "not planned" in note["body"], place.said)
         place.write("ci/roomctl.txt", WHEEL)
+    for text in (compiled, compiled.replace("\n", "\r\n"), WHEEL.replace(" --", " \\\n  --")):
+        place.write("ci/roomctl.txt", text)
+        check(run("plan", **noting) == 0 and by_hash in place.said, f"{text!r}: {place.said}")
+    place.write("ci/roomctl.txt", WHEEL)
     installer = place.binary / "pip"
     works = installer.read_text()
     installer.write_text("#!/bin/sh\nexit 1\n")

@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -121,6 +122,10 @@ class Machine:
         signed.write_text("".join(f"{line}\n" for line in lines))
         (self.bin / "gh").write_text(GH.replace("{signed}", str(signed)))
 
+    def is_at_github(self, url):
+        """From now on what is asked of https://github.com is answered by the server at this address."""
+        self.has("curl", f'exec {shutil.which("curl")} "${{@/#https:\\/\\/github.com/{url}}}" --proto =http')
+
     def is_a(self, system, processor):
         self.has("uname", f'if [ "$1" = -s ]; then echo {system}; else echo {processor}; fi')
 
@@ -201,38 +206,49 @@ def rehearse(work):
         f"{checksum} {repository} https://github.com/{repository}/.github/workflows/{file}@{ref} {runner}"
     )
     tag = f"refs/tags/v{VERSION}"
+    machine.is_at_github(releases.url)
+    github = {"TOKEN": "t", "GITHUB_SERVER_URL": "https://github.com"}
     machine.signs(made("acme/roomctl", tag))
-    ok, text, said = machine.install(TOKEN="t")
+    ok, text, said = machine.install(**github)
     check(ok and said == right and "warning" not in text, text)
     releases.put(LINUX, "tar.gz", program(right), "other/roomctl")
-    ok, text, said = machine.install(REPOSITORY="other/roomctl", TOKEN="t")
+    ok, text, said = machine.install(REPOSITORY="other/roomctl", **github)
     check(not ok and "nothing vouches for it" in text, text)
     for other in (
         made("acme/roomctl", "refs/heads/topic"), made("acme/roomctl", "refs/pull/1/merge"), made("acme/roomctl", f"{tag}-x"),
         made("acme/roomctl", f"refs/heads/{tag}"), made("acme/roomctl", tag, file="other.yml"), made("acme/roomctl", tag, "self-hosted"),
     ):
         machine.signs(other)
-        ok, text, said = machine.install(TOKEN="t")
+        ok, text, said = machine.install(**github)
         check(not ok and not said and "nothing vouches for it" in text, (other, text))
-    ok, text, said = machine.install(SHA256=mine, TOKEN="t")
+    ok, text, said = machine.install(SHA256=mine, **github)
     check(ok and said == right and "::warning" in text, "a checksum is enough, and that there is no attestation is said")
+
+    step("another server than https://github.com attests nothing: only a checksum counts there, and nobody is asked")
+    machine.has("gh", 'touch "$HOME/asked"')
+    ok, text, said = machine.install(TOKEN="t")
+    check(not ok and not said and "nothing vouches for it" in text and "only https://github.com attests" in text and "release.sha256" in text, text)
+    ok, text, said = machine.install(SHA256=mine, TOKEN="t")
+    check(ok and said == right and "warning" not in text, text)
+    check(not list(work.glob("a/tmp*/asked")), "gh is asked")
 
     step("the repository of the workflow releases nothing unless somebody says so, and then only by a checksum")
     own = releases.put(LINUX, "tar.gz", program(right), "acme/rooms")
     machine.signs(*(made("acme/rooms", ref, checksum=own) for ref in (tag, "refs/heads/topic")))
     for action in ("", "acme/rooms", "Acme/Rooms"):
         for checksum in ("", own):
-            ok, text, said = machine.install(REPOSITORY="", ACTION_REPOSITORY=action, SHA256=checksum, TOKEN="t")
+            ok, text, said = machine.install(REPOSITORY="", ACTION_REPOSITORY=action, SHA256=checksum, **github)
             check(not ok and not said and releases.asked == [] and "which repository releases roomctl" in text, text)
     for named in ("acme/rooms", "ACME/rooms"):
-        ok, text, said = machine.install(REPOSITORY=named, TOKEN="t")
+        ok, text, said = machine.install(REPOSITORY=named, **github)
         check(not ok and not said, text)
     check("is not there" in text, text)
-    ok, text, said = machine.install(REPOSITORY="acme/rooms", TOKEN="t")
+    ok, text, said = machine.install(REPOSITORY="acme/rooms", **github)
     check(not ok and "could sign it" in text and "release.sha256" in text, text)
-    ok, text, said = machine.install(REPOSITORY="acme/rooms", SHA256=own, TOKEN="t")
+    ok, text, said = machine.install(REPOSITORY="acme/rooms", SHA256=own, **github)
     check(ok and said == right, text)
     machine.has("gh", "exit 1")
+    (machine.bin / "curl").unlink()
 
     step("what is not there is said, with what to do")
     for given in ({"VERSION": "9.9.9"}, {"REPOSITORY": "acme/nothing"}):

@@ -30,6 +30,7 @@ HARMLESS = (
     "--no-pager --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.sshCommand=false"
     " -c log.showSignature=false -c commit.gpgsign=false -c gpg.program=false"
 ).split()
+PROXIES = "https_proxy http_proxy no_proxy HTTPS_PROXY HTTP_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR GIT_SSL_CAINFO".split()
 
 # An issue of each kind: its label, its title, and what is said when all is well.
 ISSUES = {
@@ -75,8 +76,9 @@ def git_at(folder, *arguments):
 
 
 def surroundings(**more):
-    """The environment of git: what it needs to find its settings, no token, and no way to a server but the one that is given."""
-    needed = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_NOSYSTEM", "SYSTEMROOT", "USERPROFILE")
+    """The environment of git: what it needs to find its settings, proxies and certificates, no token, and no way to a server but the
+    one that is given."""
+    needed = ["PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_NOSYSTEM", "SYSTEMROOT", "USERPROFILE", *PROXIES]
     alone = {name: os.environ[name] for name in needed if name in os.environ}
     nothing = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_TERMINAL_PROMPT": "0"}
     return {**alone, **nothing, **more}
