@@ -399,6 +399,13 @@ def jenkins(program, work):
     check(list(of_pull_request) == ["Plan"] and not re.search("ithCredentials|input|METERED|ROOM_", proposed), "what a pull request can change has no key")
     check(proposed.count("agent {") == main.count("agent {") == 1, "one agent for each")
     check(re.search(r"agent \{.*\}", proposed)[0] != re.search(r"agent \{.*\}", main)[0], "and no machine is shared")
+    waits = [name for name, stage in of_main.items() if re.search(r"\binput\b", stage)]
+    hours = [re.findall(r"options \{ timeout\(time: (\d+), unit: 'HOURS'\) \}", of_main[name]) for name in waits]
+    guide = (ROOT / "docs/jenkins.md").read_text()
+    check(hours and all(len(one) == 1 and f"{one[0]} hours" in guide for one in hours), f"whoever is asked holds up no check for ever: {hours}")
+    check(not any("sh '" in of_main[name] for name in waits), "and that time is not the one of an apply")
+    labels = [re.search(r"agent \{ label '([\w-]+)' \}", text)[1] for text in (proposed, main)]
+    check(all(f"`{label}`" in guide for label in labels) and "Restrict jobs execution at node" in guide, "what a label does not do is said")
     # A line, and the credential that it alone is given; or a file of the repository that is put beside the checkout.
     told = r"(?:variable: '(\w+)'\)\]\) \{\n *)?\bsh '(.*)'$|writeFile file: \"\$\{env.WORKSPACE_TMP\}/(.*)\", text: readTrusted\('(.*)'\)$"
     beside = work / "beside"
