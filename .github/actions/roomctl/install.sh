@@ -47,6 +47,9 @@ esac
 folder="roomctl-$VERSION-$target"
 archive="$folder.$kind"
 server="${GITHUB_SERVER_URL:-https://github.com}"
+# An Enterprise Server attests nothing.
+attests=false
+if [ "$server" = https://github.com ] && command -v gh > /dev/null; then attests=true; fi
 url="$server/$REPOSITORY/releases/download/v$VERSION/$archive"
 temp="${RUNNER_TEMP:?}"
 kept="${RUNNER_TOOL_CACHE:-$temp}/roomctl/$VERSION/$archive"
@@ -66,15 +69,10 @@ checksum() {
   if command -v sha256sum > /dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | awk '{ sub(/^\\/, "", $1); print $1 }'
 }
 
-# Whether somebody can be asked: an Enterprise Server attests nothing.
-attests() {
-  [ "$server" = https://github.com ] && command -v gh > /dev/null
-}
-
 # Made by the workflow that makes releases, as it is at the tag of this version, on a machine of GitHub's: any branch may hold
 # a workflow of that name.
 attested() {
-  attests && GH_TOKEN="$TOKEN" gh attestation verify "$1" --repo "$REPOSITORY" --deny-self-hosted-runners \
+  $attests && GH_TOKEN="$TOKEN" gh attestation verify "$1" --repo "$REPOSITORY" --deny-self-hosted-runners \
     --cert-identity "https://github.com/$REPOSITORY/.github/workflows/release.yml@refs/tags/v$VERSION" > /dev/null 2>&1
 }
 
@@ -83,10 +81,8 @@ doubt() {
   local pin='Write the lines of a SHA256SUMS that you have looked at into release.sha256 beside action.yml, or into the input `sha256`'
   if [ -z "$wanted" ] && is_own "$REPOSITORY"; then
     echo "nothing vouches for it: no checksum is pinned, and whoever may push to the repository of this workflow could sign it. $pin"
-  elif [ -z "$wanted" ] && [ "$server" != https://github.com ]; then
-    echo "nothing vouches for it: no checksum is pinned, and only https://github.com attests where a release was built. $pin"
   elif [ -z "$wanted" ]; then
-    attested "$1" || echo "nothing vouches for it: no checksum is pinned, and GitHub does not attest that the release workflow made it at the tag v$VERSION. $pin"
+    attested "$1" || echo "nothing vouches for it: no checksum is pinned, and nobody attests that the release workflow made it at the tag v$VERSION (only https://github.com attests such things). $pin"
   elif [ "$(checksum "$1")" != "$wanted" ]; then
     echo "it has another checksum than the pinned one"
   fi
@@ -125,7 +121,7 @@ if [ -L "$kept" ] || [ ! -f "$kept" ] || ! head -c "$most" "$kept" > "$ours" || 
   rm -rf "$kept"
   mv -f "$beside" "$kept"
 fi
-if [ -n "$wanted" ] && attests && ! attested "$ours"; then
+if [ -n "$wanted" ] && $attests && ! attested "$ours"; then
   echo "::warning title=roomctl::GitHub attests nothing about $archive of $REPOSITORY; its checksum is the pinned one"
 fi
 

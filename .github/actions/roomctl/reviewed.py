@@ -340,7 +340,8 @@ def replaced_since(last, sha, number, head, merged_at):
     the place of what that had written before, with the same changes; nothing if it did not."""
     seal, report = last["comment"], report_of(last)
     for one in reversed([one for one in shown_of(number, head) if one["at"] > merged_at]):
-        now = {} if one["text"] is None or is_outdated(one, sha) else report_of(one)
+        counts = one["text"] is not None and one["base"] in own_commits(sha) and not is_outdated(one, sha)
+        now = report_of(one) if counts else {}
         if not seal or one["replaced"] != seal or any(now.get(what) != report.get(what) for what in ("changes", "weakened")):
             return None
         seal = one["comment"]
