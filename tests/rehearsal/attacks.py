@@ -1208,11 +1208,11 @@ def a_branch_that_is_put_back(s):
 
 @attack("5", "a fork", "a room file that ends in capitals, and defaults: what is read after the merge, and not before it")
 def an_ending_in_capitals(s):
-    files = {"rooms/late.YAML": PUBLIC, "rooms/loud/_defaults.YML": "privacy: public\n", "rooms/loud/quiet.Yaml": "maxParticipants: 3\n"}
+    files = {"rooms/shout.YAML": PUBLIC, "rooms/loud/_defaults.YML": "privacy: public\n", "rooms/loud/quiet.Yaml": "maxParticipants: 3\n"}
     pull = s.pull_request(files)
-    check(s.commented and all(f"<code>{one}</code>" in reads(s, pull) for one in ("late", "quiet")), s.comment_of(pull))
+    check(s.commented and all(f"<code>{one}</code>" in reads(s, pull) for one in ("shout", "quiet")), s.comment_of(pull))
     check(reads(s, pull).count("privacy-widened") >= 2 or "2 rooms" in reads(s, pull), s.comment_of(pull))
-    check(s.apply(s.merge(pull)) and s.room("late"), s.run.log())
+    check(s.apply(s.merge(pull)) and s.room("shout"), s.run.log())
     return "proposed.py, which takes what roomctl takes: the comment has them"
 
 
@@ -1625,23 +1625,26 @@ def late(s, pull, step=None):
 
 @attack("3", "an accident", "a label that is set just before the merge, so that a plan is made again in the midst of that: this one is let through")
 def a_plan_beside_the_merge(s):
-    for most, step in ((41, "Comment"), (42, None), (43, "Put the plan together")):
-        pull = s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {most}\n"}, who="member")
+    began = s.main()
+    for step in ("Comment", None, "Put the plan together"):
+        pull = guarded(s, {"rooms/quick-4.yaml": PUBLIC})
         before = s.comment_on(pull)["updated_at"]
-        check(s.apply(late(s, pull, step)) and f'"maxParticipants":{most}' in s.room("quick-2"), s.run.log())
+        s.hub.label(pull, ALLOW, "maintainer")
+        check(s.apply(late(s, pull, step)) and '"privacy":"public"' in s.room("quick-4"), s.run.log())
         check(step != "Comment" or s.comment_on(pull)["updated_at"] == before, "what is merged is shown as it was")
+        check(s.apply(s.merge(s.pull_request({"rooms/quick-4.yaml": "maxParticipants: 3\n"}))), s.run.log())
+        s.go_on(began)
     # What somebody edited, and what shows something else by then, counts no more than before.
-    for most, step in ((45, "Put the plan together"), (46, None)):
-        for what in ("edited", "more"):
-            pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 44\n"}, who="member")
-            if what == "edited":
-                bot(s, f"/issues/comments/{s.comment_on(pull)['id']}", "<!-- roomctl:plan-for-apply -->\n**Nothing to do**\n")
-            else:
-                s.straight_to_main({"rooms/quick-3.yaml": f"maxParticipants: {most}\n"})
-            began = s.main()
-            check(s.apply(late(s, pull, step)) is False and '"maxParticipants":44' not in s.room("quick-2"), s.run.log())
-            stopped = refused(s, 4, "was edited after comment.yml wrote it", "no plan was reviewed for")
-            s.go_on(began)
+    for what in ("edited", "more"):
+        pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 44\n"}, who="member")
+        if what == "edited":
+            bot(s, f"/issues/comments/{s.comment_on(pull)['id']}", "<!-- roomctl:plan-for-apply -->\n**Nothing to do**\n")
+        else:
+            s.straight_to_main({"rooms/quick-3.yaml": "maxParticipants: 45\n"})
+        began = s.main()
+        check(s.apply(late(s, pull, "Put the plan together")) is False and '"maxParticipants":44' not in s.room("quick-2"), s.run.log())
+        stopped = refused(s, 4, "was edited after comment.yml wrote it", "no plan was reviewed for")
+        s.go_on(began)
     return f"nothing, as it should be; what was edited or shows more: {stopped}"
 
 
