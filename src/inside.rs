@@ -51,7 +51,7 @@ use crate::store::{Location, Locked, Store};
 /// # Errors
 /// When it cannot be used.
 pub fn state(path: &Path, app: &str) -> Result<Json, Box<dyn Error>> {
-    let found = waited(open(path).load(Some(app)))??;
+    let found = waited(open(path)?.load(Some(app)))??;
     Ok(serde_json::to_value(found.map(|found| found.state))?)
 }
 
@@ -65,7 +65,7 @@ pub struct Held {
 impl Held {
     /// Locks the state at `path` in the name of `holder`, the lock's own JSON.
     pub fn lock(path: &Path, holder: &Json) -> Result<Self, Box<dyn Error>> {
-        let store = open(path);
+        let store = open(path)?;
         let holder: Holder = serde_json::from_value(holder.clone())?;
         let locked = waited(store.lock(&holder))??;
         Ok(Self { store, locked })
@@ -87,8 +87,8 @@ impl Held {
     }
 }
 
-fn open(path: &Path) -> Store {
-    Store::open(&Location::File(path.to_owned()))
+fn open(path: &Path) -> Result<Store, Box<dyn Error>> {
+    Ok(Store::open(&Location::File(path.to_owned()))?)
 }
 
 fn waited<T>(answer: impl Future<Output = T>) -> io::Result<T> {

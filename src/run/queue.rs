@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::disk::crash_point::crash_point;
 use crate::model::value::stored;
@@ -18,10 +17,8 @@ use crate::service::writer::Writer;
 use crate::store::error::StoreError;
 use crate::store::port::{Durable, Record};
 
-/// Intents are recorded for as many rooms as are started within this time, to share a sync.
-const AHEAD: Duration = Duration::from_millis(20);
-
-/// The same when there is no rate.
+/// For how many rooms intents are recorded at once when there is no rate. With one, it is for those that are started within the
+/// time that the journal asks for.
 const AHEAD_UNLIMITED: usize = 256;
 
 /// One change and what is remembered of its room.
@@ -70,7 +67,7 @@ impl<T: Transport> Crew<T> {
         let changes = plan.changes.iter().enumerate();
         let actionable = changes.filter(|(_, change)| change.is_actionable());
         let ahead = match service.pacer.interval() {
-            Some(interval) => AHEAD.as_nanos() / interval.as_nanos().max(1),
+            Some(interval) => recorder.ahead().as_nanos() / interval.as_nanos().max(1),
             None => AHEAD_UNLIMITED as u128,
         };
         Self {

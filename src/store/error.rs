@@ -18,6 +18,9 @@ pub(crate) enum StoreError {
         advice: &'static str,
         source: Arc<io::Error>,
     },
+    /// Nothing was asked of the place yet.
+    #[error("the state {at} cannot be used: {why}")]
+    Unusable { at: String, why: String },
     #[error("the state {at} is damaged; it is kept as it is")]
     DamagedState {
         at: String,

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -27,19 +27,45 @@ pub(super) struct Recorder {
     shared: Arc<Shared>,
     synced: watch::Receiver<Synced>,
     syncer: Option<JoinHandle<()>>,
+    pace: Pace,
 }
 
+/// How events gather before they are made durable together.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    /// At least so much time between two syncs, unless an intent is to be synced.
+    pub gather: Duration,
+    /// The same where one is: a room waits for it.
+    pub gather_intents: Duration,
+    /// For how long ahead intents are recorded, so that no room waits.
+    pub ahead: Duration,
+}
+
+impl Pace {
+    const DISK: Self = Self {
+        gather: GATHER,
+        gather_intents: GATHER,
+        ahead: Duration::from_millis(20),
+    };
+}
+
+/// Adds lines to what a journal is written to.
+pub(super) type Append = Box<dyn FnMut(&[u8]) -> Result<(), StoreError> + Send>;
+/// Makes durable what was added until it is called.
+pub(super) type Sync = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
+
 struct Shared {
-    path: PathBuf,
     written: Mutex<Written>,
     /// Wakes the thread that syncs.
     more: Condvar,
 }
 
-/// The side of the file that grows.
+/// The side of the journal that grows.
 struct Written {
-    file: File,
+    append: Append,
     bytes: u64,
+    /// Whether an intent is among what is not synced.
+    any_intent: bool,
     /// Why nothing more is written: a line may be torn, and only the last one may be.
     failed: Option<StoreError>,
     ended: bool,
@@ -72,12 +98,27 @@ impl Recorder {
             crash_point("journal-begun");
             Ok((file.try_clone()?, file))
         };
-        let (file, same) = open().map_err(|source| failed(&path, source))?;
+        let (file, mut same) = open().map_err(|source| failed(&path, source))?;
+        let unwritten = path.clone();
+        let append: Append = Box::new(move |lines| {
+            same.write_all(lines)
+                .map_err(|source| failed(&unwritten, source))
+        });
+        // The lock after the sync: whoever took it away reads what was there by then.
+        let sync: Sync = Box::new(move || {
+            let synced = file.sync_data().map_err(|source| failed(&path, source));
+            synced.and_then(|()| lock.check())
+        });
+        Ok(Self::over(append, sync, Pace::DISK))
+    }
+
+    /// A journal that has begun.
+    pub(super) fn over(append: Append, sync: Sync, pace: Pace) -> Self {
         let shared = Arc::new(Shared {
-            path,
             written: Mutex::new(Written {
-                file,
+                append,
                 bytes: 0,
+                any_intent: false,
                 failed: None,
                 ended: false,
                 idle: false,
@@ -86,12 +127,13 @@ impl Recorder {
         });
         let (report, synced) = watch::channel(Synced::default());
         let theirs = shared.clone();
-        let syncer = std::thread::spawn(move || sync(&same, &theirs, &lock, &report));
-        Ok(Self {
+        let syncer = std::thread::spawn(move || sync_all(sync, &theirs, pace, &report));
+        Self {
             shared,
             synced,
             syncer: Some(syncer),
-        })
+            pace,
+        }
     }
 }
 
@@ -106,20 +148,27 @@ impl Record for Recorder {
             return Err(error.clone());
         }
         crash_point("event-due");
-        if let Err(source) = written.file.write_all(lines.as_bytes()) {
-            let error = failed(&self.shared.path, source);
+        if let Err(error) = (written.append)(lines.as_bytes()) {
             written.failed = Some(error.clone());
             return Err(error);
         }
         crash_point("event-written");
         written.bytes += lines.len() as u64;
+        let any_intent = events
+            .iter()
+            .any(|event| matches!(event, Event::Intent { .. }));
+        written.any_intent |= any_intent;
         let upto = written.bytes;
         let idle = std::mem::take(&mut written.idle);
         drop(written);
-        if idle {
+        if idle || any_intent {
             self.shared.more.notify_one();
         }
         Ok(Box::pin(durable(self.synced.clone(), upto)))
+    }
+
+    fn ahead(&self) -> Duration {
+        self.pace.ahead
     }
 }
 
@@ -143,21 +192,28 @@ impl Shared {
 
     /// Waits for something to sync, and until the last sync was a while ago. Returns how many bytes there are.
     /// `None`: there will be no more.
-    fn next(&self, synced: u64, last: Option<Instant>) -> Option<u64> {
+    fn next(&self, synced: u64, last: Option<Instant>, pace: Pace) -> Option<u64> {
         let nothing = |written: &mut Written| {
             written.idle = written.bytes == synced && !written.ended;
             written.idle
         };
-        let written = self
+        let mut written = self
             .more
             .wait_while(self.lock(), nothing)
             .unwrap_or_else(PoisonError::into_inner);
-        let rest = last.map_or(Duration::ZERO, |last| GATHER.saturating_sub(last.elapsed()));
-        let (written, _) = self
-            .more
-            .wait_timeout_while(written, rest, |written| !written.ended)
-            .unwrap_or_else(PoisonError::into_inner);
-        (written.bytes > synced).then_some(written.bytes)
+        loop {
+            let gather = match written.any_intent {
+                true => pace.gather_intents,
+                false => pace.gather,
+            };
+            let rest = last.map_or(Duration::ZERO, |last| gather.saturating_sub(last.elapsed()));
+            if rest.is_zero() || written.ended {
+                written.any_intent = false;
+                return (written.bytes > synced).then_some(written.bytes);
+            }
+            let woken = self.more.wait_timeout(written, rest);
+            written = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 }
 
@@ -174,15 +230,11 @@ async fn durable(mut synced: watch::Receiver<Synced>, upto: u64) -> Result<(), S
 }
 
 /// Syncs whenever there is more, and reports how far it got. What is written meanwhile shares the next sync.
-fn sync(file: &File, shared: &Shared, lock: &Watch, report: &watch::Sender<Synced>) {
+fn sync_all(mut sync: Sync, shared: &Shared, pace: Pace, report: &watch::Sender<Synced>) {
     let (mut synced, mut last) = (0, None);
-    while let Some(bytes) = shared.next(synced, last) {
+    while let Some(bytes) = shared.next(synced, last, pace) {
         crash_point("sync-due");
-        // The lock after the sync: whoever took it away reads what was there by then.
-        let result = file
-            .sync_data()
-            .map_err(|source| failed(&shared.path, source))
-            .and_then(|()| lock.check());
+        let result = sync();
         crash_point("synced");
         last = Some(Instant::now());
         if let Err(error) = result {
@@ -203,6 +255,8 @@ fn failed(path: &Path, source: io::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::store::journal::parse;
     use crate::store::lock::Lock;
@@ -287,7 +341,12 @@ mod tests {
         let scratch = Scratch::new();
         let recorder = scratch.begin().unwrap();
         recorder.record(&[missing("a")]).unwrap().await.unwrap();
-        recorder.shared.lock().file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let path = scratch.path();
+        recorder.shared.lock().append = Box::new(move |lines| {
+            full.write_all(lines)
+                .map_err(|source| failed(&path, source))
+        });
         let full = recorder.record(&[missing("b")]);
         assert!(matches!(full, Err(StoreError::Failed { .. })));
         assert!(matches!(

@@ -5,6 +5,8 @@
 //! | `port` | what a place for states has to be able to do |
 //! | `local` | a place on this machine |
 //! | `lock` | its lock: one writer at a time |
+//! | `objects` | a place in an object store |
+//! | `clouds` | which object store an address means |
 //! | `journal_writer` | its journal: each receipt is durable before anybody hears of it |
 //! | `state_file` | the state as bytes, and back |
 //! | `journal` | what happened since the state was saved, as bytes, and back |
@@ -14,16 +16,21 @@
 //! What is said here holds for every place: which state belongs to an app, which journal belongs to a state, and
 //! that the serial rises.
 
+#[cfg(feature = "remote-state")]
+pub(crate) mod clouds;
 pub(crate) mod error;
 pub(crate) mod holder;
 pub(crate) mod journal;
-mod journal_writer;
+pub(crate) mod journal_writer;
 mod local;
 mod lock;
+#[cfg(feature = "remote-state")]
+pub(crate) mod objects;
 pub(crate) mod port;
 pub(crate) mod state_file;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -39,23 +46,51 @@ use port::{Contents, Lease, Place, Record};
 /// How often state and journal are read again when they do not belong together.
 const LOOKS: usize = 3;
 
+/// Where a state is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
     File(PathBuf),
+    Object(ObjectAddress),
 }
 
+/// An object in an object store: `s3://bucket/key`, `az://container/key`, `gs://bucket/key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectAddress {
+    cloud: Cloud,
+    bucket: String,
+    key: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cloud {
+    S3,
+    Azure,
+    Google,
+}
+
+const CLOUDS: [(&str, Cloud); 3] = [
+    ("s3", Cloud::S3),
+    ("az", Cloud::Azure),
+    ("gs", Cloud::Google),
+];
+
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}`: this version keeps its state in a file only")]
+#[error(
+    "`{0}` is no place for a state: a file, or s3://BUCKET/KEY, az://CONTAINER/KEY or gs://BUCKET/KEY"
+)]
 pub(crate) struct LocationError(String);
 
 impl Location {
     /// Its text as seen from `base`: the same on every machine, if it is below.
     pub(crate) fn below(&self, base: &Path) -> String {
-        let Self::File(path) = self;
-        path.strip_prefix(base)
-            .unwrap_or(path)
-            .display()
-            .to_string()
+        match self {
+            Self::File(path) => path
+                .strip_prefix(base)
+                .unwrap_or(path)
+                .display()
+                .to_string(),
+            Self::Object(address) => address.to_string(),
+        }
     }
 }
 
@@ -63,10 +98,40 @@ impl FromStr for Location {
     type Err = LocationError;
 
     fn from_str(text: &str) -> Result<Self, LocationError> {
-        if text.contains("://") {
-            return Err(LocationError(text.to_owned()));
-        }
-        Ok(Self::File(PathBuf::from(text)))
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::File(PathBuf::from(text)));
+        };
+        let address = || {
+            let (_, cloud) = CLOUDS.into_iter().find(|(name, _)| *name == scheme)?;
+            let (bucket, key) = rest.split_once('/')?;
+            // Nothing that is more than a name: no account, no port, no query with a token.
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            let is_path =
+                |part: &str| !["", ".", ".."].contains(&part) && part.chars().all(is_name);
+            let fits = is_path(bucket) && key.split('/').all(is_path);
+            fits.then(|| ObjectAddress {
+                cloud,
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+            })
+        };
+        address()
+            .map(Self::Object)
+            .ok_or_else(|| LocationError(printable_place(text)))
+    }
+}
+
+/// What was typed, without what may be a token.
+fn printable_place(text: &str) -> String {
+    let end = text.find(['?', '@', '#']).unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+impl fmt::Display for ObjectAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = CLOUDS.iter().find(|(_, cloud)| *cloud == self.cloud);
+        let scheme = scheme.map_or("", |(scheme, _)| scheme);
+        write!(f, "{scheme}://{}/{}", self.bucket, self.key)
     }
 }
 
@@ -105,13 +170,23 @@ impl Found {
 }
 
 impl Store {
-    /// Asks nothing of the place yet: what is wrong with it is the first answer.
-    pub(crate) fn open(location: &Location) -> Self {
+    /// Asks nothing of the place yet.
+    pub(crate) fn open(location: &Location) -> Result<Self, StoreError> {
         match location {
             Location::File(path) => {
                 let local = Local::new(path);
-                Self::new(local.path.display().to_string(), Box::new(local))
+                Ok(Self::new(local.path.display().to_string(), Box::new(local)))
             }
+            #[cfg(feature = "remote-state")]
+            Location::Object(address) => {
+                let objects = clouds::open(address)?;
+                Ok(Self::new(address.to_string(), Box::new(objects)))
+            }
+            #[cfg(not(feature = "remote-state"))]
+            Location::Object(address) => Err(StoreError::Unusable {
+                at: address.to_string(),
+                why: "this program was built without the feature `remote-state`".to_owned(),
+            }),
         }
     }
 

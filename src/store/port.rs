@@ -7,6 +7,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::planner::Event;
 use crate::store::error::StoreError;
@@ -48,6 +49,9 @@ pub(crate) trait Lease: fmt::Debug + Send + Sync {
 pub(crate) trait Record: Send + Sync {
     /// Records `events` in their order, at the latest when the future ends.
     fn record(&self, events: &[Event]) -> Result<Durable, StoreError>;
+
+    /// For how long ahead intents are to be recorded, so that no room waits until its own is durable.
+    fn ahead(&self) -> Duration;
 }
 
 /// Ends when what was recorded would survive a power cut, or cannot be made to.

@@ -94,6 +94,10 @@ impl Record for Notes {
         self.0.lock().unwrap().extend_from_slice(events);
         Ok(Box::pin(std::future::ready(Ok(()))))
     }
+
+    fn ahead(&self) -> Duration {
+        Duration::from_millis(20)
+    }
 }
 
 pub(super) fn plan_of(wanted: &Wanted, state: &State) -> Plan {

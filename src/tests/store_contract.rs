@@ -1,11 +1,17 @@
 //! What holds for every place that a state is kept in.
 
-use super::stores::{InMemory, OnDisk, Site, holder, missing, room, state};
+#[cfg(feature = "remote-state")]
+use super::stores::{InObjects, store_of};
+use super::stores::{OnDisk, Site, holder, missing, room, state};
 use crate::planner::{AppliedRoom, Event, State};
 use crate::store::error::StoreError;
 use crate::store::holder::Status;
 use crate::store::port::Contents;
 use crate::store::{Found, Locked};
+#[cfg(feature = "remote-state")]
+use object_store::{ObjectStore, memory::InMemory};
+#[cfg(feature = "remote-state")]
+use std::sync::Arc;
 
 /// Each case against a place of its own.
 macro_rules! contract {
@@ -16,10 +22,21 @@ macro_rules! contract {
                 super::$case(super::OnDisk::new()).await;
             })*
         }
-        mod in_memory {
-            $(#[tokio::test(start_paused = true)]
+        #[cfg(feature = "remote-state")]
+        mod in_objects {
+            $(#[tokio::test]
             async fn $case() {
-                super::$case(super::InMemory::default()).await;
+                super::$case(super::in_memory()).await;
+            })*
+        }
+        #[cfg(feature = "remote-state")]
+        mod on_servers {
+            $(#[tokio::test]
+            #[ignore = "needs servers: tests/remote/run.py starts them"]
+            async fn $case() {
+                for site in super::servers(stringify!($case)) {
+                    super::$case(site).await;
+                }
             })*
         }
     };
@@ -40,6 +57,27 @@ contract!(
     a_save_that_fails_leaves_serial_and_journal,
     what_is_saved_can_be_read,
 );
+
+/// An object store in memory.
+#[cfg(feature = "remote-state")]
+fn in_memory() -> impl Site {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    InObjects::new(move || store.clone(), "rooms/state.json")
+}
+
+/// The object stores that run on this machine, which variables name as they would others; a key of its own for each case.
+#[cfg(feature = "remote-state")]
+fn servers(case: &str) -> Vec<impl Site> {
+    let places = std::env::var("ROOMCTL_TEST_STATES").unwrap();
+    let places: Vec<String> = places.split(' ').map(str::to_owned).collect();
+    assert!(!places.is_empty());
+    let site = |place: String| {
+        let key = format!("{case}-{}/state.json", uuid::Uuid::new_v4());
+        let address = format!("{place}/{key}").parse().unwrap();
+        InObjects::new(move || store_of(&address), &key)
+    };
+    places.into_iter().map(site).collect()
+}
 
 async fn locked(site: &impl Site) -> Locked {
     site.store().lock(&holder()).await.unwrap()

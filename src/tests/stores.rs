@@ -1,17 +1,32 @@
 //! Places for states, as a test finds them, and what is kept in them.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
-use tokio::time::sleep;
+#[cfg(feature = "remote-state")]
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+#[cfg(feature = "remote-state")]
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 
 use crate::model::{RoomName, Stored};
 use crate::planner::{AppliedRoom, Event, State};
-use crate::store::error::StoreError;
-use crate::store::holder::{Holder, Status};
-use crate::store::journal::{Header, encode};
-use crate::store::port::{Answer, Contents, Durable, Lease, Place, Record};
+#[cfg(feature = "remote-state")]
+use crate::store::clouds;
+use crate::store::holder::Holder;
+use crate::store::journal::Header;
+#[cfg(feature = "remote-state")]
+use crate::store::journal_writer::Pace;
+#[cfg(feature = "remote-state")]
+use crate::store::objects::{Manner, Objects};
+use crate::store::port::Contents;
+#[cfg(feature = "remote-state")]
+use crate::store::port::Place;
 use crate::store::{Location, Store};
 
 pub(crate) fn room(name: &str) -> RoomName {
@@ -76,7 +91,7 @@ impl OnDisk {
 
 impl Site for OnDisk {
     fn store(&self) -> Store {
-        Store::open(&Location::File(self.path("")))
+        Store::open(&Location::File(self.path(""))).unwrap()
     }
 
     fn contents(&self) -> Contents {
@@ -106,215 +121,109 @@ impl Site for OnDisk {
     }
 }
 
-/// How often a place behind a network saves what was recorded.
-const EVERY: Duration = Duration::from_secs(2);
-
-/// A place that behaves like objects behind a network: the lock is a record with an owner, and what is recorded is
-/// sent from time to time.
-#[derive(Clone, Debug, Default)]
-pub(super) struct InMemory {
-    objects: Arc<Mutex<Objects>>,
-    /// The version of the state that this process read last.
-    read: Arc<Mutex<Option<u64>>>,
+/// An object store: `open` reaches it, as another process would.
+#[cfg(feature = "remote-state")]
+pub(super) struct InObjects<F> {
+    open: F,
+    path: Path,
+    full: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Objects {
-    contents: Contents,
-    /// Of the state: rises whenever it is written.
-    version: u64,
-    lock: Option<LockObject>,
-    /// Owners so far.
-    owners: u64,
-    full: bool,
-}
-
-/// The lock.
-#[derive(Clone, Debug)]
-struct LockObject {
-    holder: Holder,
-    /// `None`: it was not renewed in time.
-    owner: Option<u64>,
-}
-
-#[derive(Debug)]
-struct MemoryLease {
-    place: InMemory,
-    owner: u64,
-}
-
-/// What was recorded and not sent yet.
-struct Unsent {
-    place: InMemory,
-    owner: u64,
-    lines: Arc<Mutex<Vec<u8>>>,
-}
-
-impl InMemory {
-    fn objects(&self) -> MutexGuard<'_, Objects> {
-        self.objects.lock().unwrap()
-    }
-
-    /// The objects, if the lock is still that of `owner`.
-    fn owned_by(&self, owner: u64) -> Result<MutexGuard<'_, Objects>, StoreError> {
-        let objects = self.objects();
-        match &objects.lock {
-            Some(lock) if lock.owner == Some(owner) => Ok(objects),
-            _ => Err(StoreError::Evicted("the lock is somebody else's by now")),
+#[cfg(feature = "remote-state")]
+impl<F: Fn() -> Arc<dyn ObjectStore>> InObjects<F> {
+    pub(super) fn new(open: F, path: &str) -> Self {
+        Self {
+            open,
+            path: path.into(),
+            full: AtomicBool::new(false),
         }
     }
-}
 
-impl Place for InMemory {
-    fn load(&self) -> Answer<'_, Contents> {
-        Box::pin(async {
-            let objects = self.objects();
-            *self.read.lock().unwrap() = Some(objects.version);
-            Ok(objects.contents.clone())
-        })
+    fn beside(&self, ending: &str) -> Path {
+        format!("{}.{ending}", self.path).into()
     }
 
-    fn lock<'a>(&'a self, holder: &'a Holder) -> Answer<'a, (Box<dyn Lease>, Option<Holder>)> {
-        Box::pin(async {
-            let mut objects = self.objects();
-            let left = match objects.lock.take() {
-                Some(lock) if lock.owner.is_some() => {
-                    objects.lock = Some(lock.clone());
-                    return Err(StoreError::Held(Some(lock.holder)));
-                }
-                other => other.map(|lock| lock.holder),
-            };
-            objects.owners += 1;
-            let (place, owner) = (self.clone(), objects.owners);
-            objects.lock = Some(LockObject {
-                holder: holder.clone(),
-                owner: Some(owner),
-            });
-            let lease: Box<dyn Lease> = Box::new(MemoryLease { place, owner });
-            Ok((lease, left))
-        })
+    fn put_object(&self, path: &Path, bytes: Vec<u8>) {
+        let store = (self.open)();
+        waited(async move { store.put(path, bytes.into()).await.unwrap() });
     }
 
-    fn unlock(&self, force: bool) -> Answer<'_, Status> {
-        Box::pin(async move {
-            let mut objects = self.objects();
-            let status = match objects.lock.clone() {
-                None => Status::Free,
-                Some(lock) if lock.owner.is_none() => Status::Left(lock.holder),
-                Some(lock) => Status::Held(Some(lock.holder)),
-            };
-            if force || matches!(status, Status::Left(_)) {
-                objects.lock = None;
-            }
-            Ok(status)
-        })
+    fn remove(&self, path: &Path) {
+        let store = (self.open)();
+        let _ = waited(async move { store.delete(path).await });
     }
 }
 
-impl Lease for MemoryLease {
-    fn begin<'a>(&'a self, header: &'a Header) -> Answer<'a, Arc<dyn Record>> {
-        Box::pin(async {
-            let mut objects = self.place.owned_by(self.owner)?;
-            if objects.contents.journal.is_some() {
-                return Err(StoreError::Stopped);
-            }
-            let line = encode(header).unwrap();
-            objects.contents.journal = Some(line.into_bytes());
-            let record: Arc<dyn Record> = Arc::new(Unsent {
-                place: self.place.clone(),
-                owner: self.owner,
-                lines: Arc::default(),
-            });
-            Ok(record)
-        })
-    }
-
-    fn save<'a>(&'a self, state: &'a str) -> Answer<'a, ()> {
-        Box::pin(async {
-            let mut objects = self.place.owned_by(self.owner)?;
-            if objects.full {
-                return Err(StoreError::Stopped);
-            }
-            let mut read = self.place.read.lock().unwrap();
-            if read.is_some_and(|read| read != objects.version) {
-                return Err(StoreError::Replaced);
-            }
-            objects.contents.state = Some(state.as_bytes().to_vec());
-            objects.version += 1;
-            *read = Some(objects.version);
-            Ok(())
-        })
-    }
-
-    fn end(&self) -> Answer<'_, ()> {
-        Box::pin(async {
-            self.place.owned_by(self.owner)?.contents.journal = None;
-            Ok(())
-        })
-    }
+/// The store of an address.
+#[cfg(feature = "remote-state")]
+pub(super) fn store_of(location: &Location) -> Arc<dyn ObjectStore> {
+    let Location::Object(address) = location else {
+        panic!("{location:?} is in no object store");
+    };
+    clouds::store(address).unwrap().0
 }
 
-impl Drop for MemoryLease {
-    fn drop(&mut self) {
-        if let Ok(mut objects) = self.place.owned_by(self.owner) {
-            objects.lock = None;
-        }
-    }
+/// Waits in a thread that belongs to no runtime.
+#[cfg(feature = "remote-state")]
+fn waited<T: Send>(answer: impl Future<Output = T> + Send) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().unwrap();
+    std::thread::scope(|scope| {
+        scope
+            .spawn(move || runtime.block_on(answer))
+            .join()
+            .unwrap()
+    })
 }
 
-impl Record for Unsent {
-    fn record(&self, events: &[Event]) -> Result<Durable, StoreError> {
-        let lines: String = events.iter().map(|event| encode(event).unwrap()).collect();
-        self.lines.lock().unwrap().extend(lines.into_bytes());
-        let (place, owner, lines) = (self.place.clone(), self.owner, self.lines.clone());
-        Ok(Box::pin(async move {
-            sleep(EVERY).await;
-            send(&place, owner, &lines)
-        }))
-    }
-}
-
-impl Drop for Unsent {
-    fn drop(&mut self) {
-        // Whoever waits for it learns of it.
-        let _ = send(&self.place, self.owner, &self.lines);
-    }
-}
-
-fn send(place: &InMemory, owner: u64, lines: &Mutex<Vec<u8>>) -> Result<(), StoreError> {
-    let mut objects = place.owned_by(owner)?;
-    let journal = objects.contents.journal.get_or_insert_default();
-    journal.append(&mut lines.lock().unwrap());
-    Ok(())
-}
-
-impl Site for InMemory {
+#[cfg(feature = "remote-state")]
+impl<F: Fn() -> Arc<dyn ObjectStore>> Site for InObjects<F> {
     fn store(&self) -> Store {
-        let place = Self {
-            objects: self.objects.clone(),
-            ..Self::default()
+        let manner = Manner {
+            pace: Pace {
+                gather: Duration::from_millis(20),
+                gather_intents: Duration::ZERO,
+                ahead: Duration::from_secs(1),
+            },
+            lease: Duration::from_secs(30),
+            most: if self.full.load(Ordering::Relaxed) {
+                10
+            } else {
+                1 << 20
+            },
         };
-        Store::new("memory".into(), Box::new(place))
+        let objects = Objects::new("object".into(), (self.open)(), self.path.clone(), manner);
+        Store::new("object".into(), Box::new(objects))
     }
 
     fn contents(&self) -> Contents {
-        self.objects().contents.clone()
+        let objects = Objects::new(
+            "object".into(),
+            (self.open)(),
+            self.path.clone(),
+            Manner::USUAL,
+        );
+        waited(async move { objects.load().await.unwrap() })
     }
 
     fn put(&self, contents: Contents) {
-        let mut objects = self.objects();
-        objects.contents = contents;
-        objects.version += 1;
+        match contents.state {
+            Some(state) => self.put_object(&self.path, state),
+            None => self.remove(&self.path),
+        }
+        let parts = |number| format!("{}.journal/{number:08}", self.path).into();
+        (0..4).for_each(|number| self.remove(&parts(number)));
+        if let Some(journal) = contents.journal {
+            self.put_object(&parts(0), journal);
+        }
     }
 
     fn leave_lock(&self, holder: &Holder) {
-        self.objects().lock = Some(LockObject {
-            holder: holder.clone(),
-            owner: None,
-        });
+        let claim = serde_json::json!({"holder": holder, "owner": "gone", "until": 0});
+        self.put_object(&self.beside("lock"), claim.to_string().into_bytes());
     }
 
     fn fill_up(&self) {
-        self.objects().full = true;
+        self.full.store(true, Ordering::Relaxed);
     }
 }

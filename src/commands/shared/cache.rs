@@ -157,12 +157,12 @@ fn beside<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B)
 impl Cache {
     /// `None`: there is no state, or an unfinished run left something to be taken into it.
     fn open(workspace: &Workspace) -> Option<Self> {
-        if workspace.state_file(".journal").symlink_metadata().is_ok() {
+        if workspace.state_file(".journal")?.symlink_metadata().is_ok() {
             return None;
         }
         let begun = clock();
-        let path = workspace.state_file(".cache");
-        let state = Pieces::open(&workspace.state_file("")).ok()?;
+        let path = workspace.state_file(".cache")?;
+        let state = Pieces::open(&workspace.state_file("")?).ok()?;
         let kept = kept(&path, state.size()).unwrap_or_else(|why| {
             debug!("nothing is kept: {why}");
             Kept::default()
@@ -372,7 +372,9 @@ impl Cache {
             others: others.into_iter().collect(),
             lines: Vec::new(),
         };
-        if let Err(why) = kept.write(settled, &workspace.state_file(".cache")) {
+        let path = workspace.state_file(".cache");
+        let written = path.map_or(Ok(()), |path| kept.write(settled, &path));
+        if let Err(why) = written {
             debug!("nothing is kept for the next plan: {why}");
         }
     }

@@ -179,7 +179,7 @@ impl From<StoreError> for Failure {
             StoreError::LastSerial => {
                 failure.hint("no run counts that far: restore the state from git or a backup")
             }
-            StoreError::Newer { .. } | StoreError::Stopped => failure,
+            StoreError::Unusable { .. } | StoreError::Newer { .. } | StoreError::Stopped => failure,
         }
     }
 }

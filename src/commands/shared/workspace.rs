@@ -40,7 +40,8 @@ pub(crate) struct Workspace {
     app: Option<String>,
     base_url: Option<String>,
     secret_key_file: Option<PathBuf>,
-    state_file: PathBuf,
+    /// `None`: it is in no file.
+    state_file: Option<PathBuf>,
     pub env_prefix: EnvPrefix,
     pub store: Store,
     /// Where the state is kept, from the configuration's directory.
@@ -88,14 +89,17 @@ impl Workspace {
         let (whole, is_said) = whole(global, &configuration)?;
         let rooms = global.rooms.clone().unwrap_or_else(|| whole.clone());
         let location = location(global, &configuration)?;
-        let Location::File(state_file) = location.clone();
+        let state_file = match &location {
+            Location::File(path) => Some(path.clone()),
+            Location::Object(_) => None,
+        };
         let mut workspace = Self {
             app,
             base_url: set(&global.base_url, base_url),
             secret_key_file: global.secret_key_file.clone(),
             env_prefix: env_prefix(global)?,
             location: location.below(&configuration.base),
-            store: Store::open(&location),
+            store: Store::open(&location)?,
             state_file,
             runtime: OnceLock::new(),
             scope: looked::scope(&configuration.base, &whole, &rooms),
@@ -136,7 +140,7 @@ impl Workspace {
         let named = named.chain([&self.rooms]);
         let usual = usual.into_iter().chain(named.cloned());
         let states = [STATE, SANDBOX_STATE].map(|name| base.join(name));
-        let states = states.into_iter().chain([self.state_file.clone()]);
+        let states = states.into_iter().chain(self.state_file.clone());
         let states = states.flat_map(|state| {
             ["", ".journal", ".lock", ".new", ".cache"].map(|ending| {
                 let mut name = state.clone().into_os_string();
@@ -188,11 +192,11 @@ impl Workspace {
         check_app(app).is_ok() && named.is_none_or(|named| named == app)
     }
 
-    /// The file of the state, or one with this ending beside it.
-    pub(crate) fn state_file(&self, ending: &str) -> PathBuf {
-        let mut path = self.state_file.clone().into_os_string();
+    /// The file of the state, or one with this ending beside it; `None`: it is in no file.
+    pub(crate) fn state_file(&self, ending: &str) -> Option<PathBuf> {
+        let mut path = self.state_file.clone()?.into_os_string();
         path.push(ending);
-        path.into()
+        Some(path.into())
     }
 
     /// All that decides about rooms beside their files, the defaults, variables, the state and time.

@@ -1,0 +1,113 @@
+//! Object stores by their address: who is asked, and with whose credentials, is said by the variables that each cloud's own tools
+//! read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::SpawnedReqwestConnector;
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::path::Path;
+use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
+use url::Url;
+
+use crate::model::address::is_loopback;
+use crate::store::error::StoreError;
+use crate::store::objects::{Manner, Objects, runtime, without_addresses};
+use crate::store::{Cloud, ObjectAddress};
+
+/// How long a request is tried again: a lock has to be renewed in time.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The place that `address` names.
+pub(super) fn open(address: &ObjectAddress) -> Result<Objects, StoreError> {
+    let (store, path) = store(address)?;
+    Ok(Objects::new(
+        address.to_string(),
+        store,
+        path,
+        Manner::USUAL,
+    ))
+}
+
+/// The store of `address`, and where it is in there.
+pub(crate) fn store(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Path), StoreError> {
+    // Fails when there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let at = address.to_string();
+    let failed = |text: String| StoreError::Unusable {
+        at: at.clone(),
+        why: without_addresses(&text),
+    };
+    let retry = RetryConfig {
+        retry_timeout: PATIENCE,
+        max_retries: 4,
+        ..RetryConfig::default()
+    };
+    let client = ClientConfigKey::AllowHttp;
+    let bucket = &address.bucket;
+    let runtime = runtime().map_err(|error| failed(error.to_string()))?;
+    let connector = SpawnedReqwestConnector::new(runtime.handle().clone());
+    // Each takes its variables by itself, and plain HTTP from none of them.
+    let store = match address.cloud {
+        Cloud::S3 => {
+            let builder = AmazonS3Builder::from_env();
+            let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+            let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
+            let builder = builder
+                .with_config(AmazonS3ConfigKey::Client(client), plain)
+                .with_bucket_name(bucket)
+                .with_http_connector(connector)
+                .with_retry(retry);
+            builder
+                .build()
+                .map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
+        }
+        Cloud::Azure => {
+            let builder = MicrosoftAzureBuilder::from_env();
+            let endpoint = builder.get_config_value(&AzureConfigKey::Endpoint);
+            let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
+            let builder = builder
+                .with_config(AzureConfigKey::Client(client), plain)
+                .with_container_name(bucket)
+                .with_http_connector(connector)
+                .with_retry(retry);
+            builder
+                .build()
+                .map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
+        }
+        Cloud::Google => {
+            let builder = GoogleCloudStorageBuilder::from_env();
+            let endpoint = builder.get_config_value(&GoogleConfigKey::BaseUrl);
+            let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
+            let builder = builder
+                .with_config(GoogleConfigKey::Client(client), plain)
+                .with_bucket_name(bucket)
+                .with_http_connector(connector)
+                .with_retry(retry);
+            builder
+                .build()
+                .map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
+        }
+    };
+    let store = store.map_err(|error| failed(error.to_string()))?;
+    let path = Path::parse(&address.key).map_err(|error| failed(error.to_string()))?;
+    Ok((store, path))
+}
+
+/// Whether an endpoint takes plain HTTP, which only this machine may.
+fn is_plain(endpoint: Option<&str>) -> Result<&'static str, String> {
+    let Some(endpoint) = endpoint else {
+        return Ok("false");
+    };
+    let url =
+        Url::parse(endpoint).map_err(|error| format!("its endpoint is no address: {error}"))?;
+    match (url.scheme(), url.host()) {
+        ("https", _) => Ok("false"),
+        ("http", Some(host)) if is_loopback(&host) => Ok("true"),
+        _ => Err(
+            "its endpoint is not https, which only one of this machine may be without".to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,70 @@
+"""A fake of Google Cloud Storage, ours: of the XML interface what object_store uses, with generations that hold under races.
+The emulators that there are do not look at `x-goog-if-generation-match`, which our lock stands on."""
+import hashlib
+import itertools
+import sys
+import threading
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.sax.saxutils import escape
+
+OBJECTS, LOCK, GENERATIONS = {}, threading.Lock(), itertools.count(1)
+WHEN = "2026-01-01T00:00:00.000Z"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", headers.pop("length", None) or str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def meta(self, data, generation):
+        return {"ETag": f'"{hashlib.md5(data).hexdigest()}"', "x_goog_generation": str(generation),
+                "Last_Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+
+    def do_PUT(self):
+        data, key = self.rfile.read(int(self.headers.get("Content-Length", 0))), urllib.parse.unquote(self.path)
+        wanted = self.headers.get("x-goog-if-generation-match")
+        with LOCK:
+            there = OBJECTS.get(key, (b"", 0))[1]
+            if wanted is not None and int(wanted) != there:
+                return self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+            generation = next(GENERATIONS)
+            OBJECTS[key] = (data, generation)
+        self.answer(200, **self.meta(data, generation))
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        query = dict(urllib.parse.parse_qsl(query))
+        if "list-type" in query:
+            return self.list(path.strip("/"), query.get("prefix", ""))
+        path = urllib.parse.unquote(path)
+        if path not in OBJECTS:
+            return self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        data, generation = OBJECTS[path]
+        self.answer(200, data, **self.meta(data, generation))
+
+    do_HEAD = do_GET
+
+    def list(self, bucket, prefix):
+        found = {key.removeprefix(f"/{bucket}/"): it for key, it in list(OBJECTS.items()) if key.startswith(f"/{bucket}/{prefix}")}
+        rows = (f"<Contents><Key>{escape(key)}</Key><Size>{len(data)}</Size><LastModified>{WHEN}</LastModified>"
+                f"<ETag>{self.meta(data, 0)['ETag']}</ETag></Contents>" for key, (data, _) in sorted(found.items()))
+        self.answer(200, f"<ListBucketResult>{''.join(rows)}</ListBucketResult>".encode())
+
+    def do_DELETE(self):
+        with LOCK:
+            self.answer(204 if OBJECTS.pop(urllib.parse.unquote(self.path), None) else 404)
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
