@@ -96,6 +96,9 @@ impl<T: Transport> Crew<T> {
     /// The next room to be worked on. `None`: all have been started.
     pub(super) fn next(&self) -> Option<(usize, Task<'_>)> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
+        if index + 1 >= self.tasks.len() {
+            self.recorder.hurry();
+        }
         (index < self.tasks.len()).then(|| (index, self.task(index)))
     }
 

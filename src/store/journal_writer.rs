@@ -66,6 +66,8 @@ struct Written {
     bytes: u64,
     /// Whether an intent is among what is not synced.
     any_intent: bool,
+    /// Whether nothing gathers any more.
+    hurry: bool,
     /// Why nothing more is written: a line may be torn, and only the last one may be.
     failed: Option<StoreError>,
     ended: bool,
@@ -119,6 +121,7 @@ impl Recorder {
                 append,
                 bytes: 0,
                 any_intent: false,
+                hurry: false,
                 failed: None,
                 ended: false,
                 idle: false,
@@ -170,6 +173,11 @@ impl Record for Recorder {
     fn ahead(&self) -> Duration {
         self.pace.ahead
     }
+
+    fn hurry(&self) {
+        self.shared.lock().hurry = true;
+        self.shared.more.notify_one();
+    }
 }
 
 impl Drop for Recorder {
@@ -207,7 +215,7 @@ impl Shared {
                 false => pace.gather,
             };
             let rest = last.map_or(Duration::ZERO, |last| gather.saturating_sub(last.elapsed()));
-            if rest.is_zero() || written.ended {
+            if rest.is_zero() || written.hurry || written.ended {
                 written.any_intent = false;
                 return (written.bytes > synced).then_some(written.bytes);
             }

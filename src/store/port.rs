@@ -52,6 +52,9 @@ pub(crate) trait Record: Send + Sync {
 
     /// For how long ahead intents are to be recorded, so that no room waits until its own is durable.
     fn ahead(&self) -> Duration;
+
+    /// The last rooms are under way: from now on nothing gathers.
+    fn hurry(&self);
 }
 
 /// Ends when what was recorded would survive a power cut, or cannot be made to.

@@ -98,6 +98,8 @@ impl Record for Notes {
     fn ahead(&self) -> Duration {
         Duration::from_millis(20)
     }
+
+    fn hurry(&self) {}
 }
 
 pub(super) fn plan_of(wanted: &Wanted, state: &State) -> Plan {
