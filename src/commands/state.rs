@@ -1,6 +1,7 @@
 //! `state`: looks at what is remembered, and corrects it. The service is never contacted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
@@ -14,6 +15,7 @@ use super::shared::rooms::{elsewhere, load_any};
 use super::shared::selection::{self, SelectionArgs};
 use super::shared::store;
 use super::shared::workspace::Workspace;
+use super::state_copies;
 use crate::files::room_files::Loaded;
 use crate::model::suggest::nearest;
 use crate::model::words::joined;
@@ -22,6 +24,7 @@ use crate::planner::{AppliedRoom, State};
 use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::text;
 use crate::store::Found;
+use crate::store::error::StoreError;
 use crate::store::holder::{Status, describe};
 
 #[derive(Debug, Args)]
@@ -98,6 +101,36 @@ Examples:
         /// Take it without asking
         #[arg(long, short)]
         yes: bool,
+        /// Take it only from a run that ended: one that holds it is left alone (exit 7), and nobody is asked
+        #[arg(long, conflicts_with = "yes")]
+        if_stale: bool,
+    },
+    /// Write the state to standard output, as it is kept
+    #[command(after_help = "\
+Example:
+  roomctl state pull > state.json")]
+    Pull,
+    /// Put the state of a file in the place of the one that is kept
+    ///
+    /// Only one that comes after it: of the same lineage, and with a higher serial. Where there is none yet, any.
+    #[command(after_help = "\
+Example:
+  roomctl state push state.json")]
+    Push {
+        /// The file; `-` is standard input
+        file: PathBuf,
+    },
+    /// Copy the state to another place, where there is none yet
+    ///
+    /// What is kept so far stays as it is. The new place has to be named from then on, in roomctl.yaml or with --state.
+    #[command(after_help = "\
+Examples:
+  roomctl state migrate s3://company-rooms/state.json
+  roomctl --state az://rooms/state.json state migrate .roomctl/state.json")]
+    Migrate {
+        /// A file, or s3://BUCKET/KEY, az://CONTAINER/KEY or gs://BUCKET/KEY
+        #[arg(value_name = "PLACE")]
+        to: String,
     },
     /// Stop managing rooms, and leave them alone
     ///
@@ -129,7 +162,10 @@ pub(crate) fn run(
         StateCommand::Show { room, format } => show(&workspace, room, *format, output),
         StateCommand::Mv { old, new } => mv(&workspace, old, new, output),
         StateCommand::Forget { names, yes } => forget(&workspace, names, *yes, output),
-        StateCommand::Unlock { yes } => unlock(&workspace, *yes, output),
+        StateCommand::Unlock { yes, if_stale } => unlock(&workspace, (*yes, *if_stale), output),
+        StateCommand::Pull => state_copies::pull(&workspace, output),
+        StateCommand::Push { file } => state_copies::push(&workspace, file, output),
+        StateCommand::Migrate { to } => state_copies::migrate(&workspace, to, output),
     }
 }
 
@@ -219,10 +255,14 @@ fn forget(
     told.map(|()| Exit::Done)
 }
 
-fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit, Failure> {
+fn unlock(
+    workspace: &Workspace,
+    (yes, if_stale): (bool, bool),
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let runtime = workspace.runtime()?;
     let unlock = |force| runtime.block_on(workspace.store.unlock(force));
-    let holder = match unlock(false)? {
+    let status = match unlock(false)? {
         Status::Free => {
             output.result("The state is not locked.\n");
             return Ok(Exit::Done);
@@ -234,8 +274,12 @@ fn unlock(workspace: &Workspace, yes: bool, output: &mut Output) -> Result<Exit,
             ));
             return Ok(Exit::Done);
         }
-        Status::Held(holder) => describe(holder.as_ref()),
+        Status::Held(status) => status,
     };
+    let holder = describe(status.as_ref());
+    if if_stale {
+        return Err(StoreError::Held(status).into());
+    }
     output.note(&format!(
         "The state is locked by {holder}, and that process has not ended.\n\
          Without the lock it stops before it records anything more; a write that is under way then is \

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::files::yaml::{self, Located};
-use crate::model::address::is_loopback;
+use crate::model::address::{ObjectAddress, is_loopback};
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
 use crate::model::{Effect, Globs, NameRule, Place, Rule, Severity};
@@ -26,8 +26,9 @@ pub(crate) struct Config {
     pub base_url: Managed<LoopbackUrl>,
     /// Directory of the room files, below the one of this file. Default: `rooms`.
     pub rooms: Managed<PathBelow>,
-    /// The state file, below the directory of this file. Default: `.roomctl/state.json`.
-    pub state: Managed<PathBelow>,
+    /// The state: a file below the directory of this one, or an object `s3://BUCKET/KEY`, `az://CONTAINER/KEY` or
+    /// `gs://BUCKET/KEY`. Default: `.roomctl/state.json`.
+    pub state: Managed<StateAt>,
     /// Most requests in a span of time: `5/s`, `300/m` or `unlimited`. Default: `5/s`.
     pub rate: Managed<String>,
     /// How many requests may start at once after a rest. Default: 1.
@@ -135,6 +136,29 @@ impl TryFrom<String> for PathBelow {
         is_below.then_some(Self(text)).ok_or_else(|| {
             "this has to be a path below the directory of this file, with `/` and without `..`; only --rooms and \
              --state may lead elsewhere"
+                .to_owned()
+        })
+    }
+}
+
+/// Where a state is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub(crate) enum StateAt {
+    Below(PathBelow),
+    Object(ObjectAddress),
+}
+
+impl TryFrom<String> for StateAt {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if !text.contains("://") {
+            return PathBelow::try_from(text).map(Self::Below);
+        }
+        ObjectAddress::parse(&text).map(Self::Object).ok_or_else(|| {
+            "this has to be a path below the directory of this file, or s3://BUCKET/KEY, az://CONTAINER/KEY or gs://BUCKET/KEY"
                 .to_owned()
         })
     }

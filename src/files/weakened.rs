@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow};
+use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow, StateAt};
 use crate::model::policy::PolicyConfig;
 use crate::model::types::Managed;
 use crate::model::words::{joined, listed, printable};
@@ -63,21 +63,24 @@ pub(crate) struct Placed<'a> {
 }
 
 impl Placed<'_> {
-    /// A path without what makes no difference; the `usual` one if none is set.
-    fn path(&self, set: &Managed<PathBelow>, usual: &str) -> PathBuf {
-        let below = set.get().map_or(Path::new(usual), PathBelow::path);
+    /// A path without what makes no difference, and how the file says it.
+    fn path(&self, below: &Path) -> (PathBuf, String) {
         let path = self.directory.join(below);
         let parts = path.components();
-        parts.filter(|part| *part != Component::CurDir).collect()
+        let plain = parts.filter(|part| *part != Component::CurDir).collect();
+        (plain, below.to_string_lossy().into_owned())
     }
 
-    /// Each with how the file says it.
+    /// The rooms directory and the state.
     fn places(&self) -> [(PathBuf, String); 2] {
-        let Config { rooms, state, .. } = self.config;
-        [(rooms, "rooms"), (state, ".roomctl/state.json")].map(|(set, usual)| {
-            let said = set.get().map_or(Path::new(usual), PathBelow::path);
-            (self.path(set, usual), said.to_string_lossy().into_owned())
-        })
+        let rooms = self.config.rooms.get();
+        let rooms = rooms.map_or("rooms".as_ref(), PathBelow::path);
+        let state = match self.config.state.get() {
+            None => self.path(".roomctl/state.json".as_ref()),
+            Some(StateAt::Below(below)) => self.path(below.path()),
+            Some(StateAt::Object(address)) => (address.to_string().into(), address.to_string()),
+        };
+        [self.path(rooms), state]
     }
 }
 
@@ -582,7 +585,7 @@ mod tests {
         let places = (
             one("app", &["a", "b"]),
             one("rooms", &["rooms", "./rooms", "x"]),
-            one("state", &["x", "y"]),
+            one("state", &["x", "y", "s3://b/x", "gs://b/x"]),
         );
         let claims = (
             key("owns", &GLOBS),

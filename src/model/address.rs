@@ -1,4 +1,6 @@
-//! Where the service is.
+//! Where the service is, and objects of an object store.
+
+use std::fmt;
 
 use url::Host;
 
@@ -8,5 +10,52 @@ pub(crate) fn is_loopback(host: &Host<&str>) -> bool {
         Host::Domain(name) => *name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// An object in an object store: `s3://bucket/key`, `az://container/key`, `gs://bucket/key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectAddress {
+    pub cloud: Cloud,
+    pub bucket: String,
+    pub key: String,
+}
+
+/// Whose object store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cloud {
+    S3,
+    Azure,
+    Google,
+}
+
+const CLOUDS: [(&str, Cloud); 3] = [
+    ("s3", Cloud::S3),
+    ("az", Cloud::Azure),
+    ("gs", Cloud::Google),
+];
+
+impl ObjectAddress {
+    /// Only names: no account, no port and no query, where a token could be.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let (_, cloud) = CLOUDS.into_iter().find(|(name, _)| *name == scheme)?;
+        let (bucket, key) = rest.split_once('/')?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let is_name = |part: &str| !["", ".", ".."].contains(&part) && part.chars().all(is_plain);
+        let fits = is_name(bucket) && key.split('/').all(is_name);
+        fits.then(|| Self {
+            cloud,
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for ObjectAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = CLOUDS.iter().find(|(_, cloud)| *cloud == self.cloud);
+        let scheme = scheme.map_or("", |(scheme, _)| scheme);
+        write!(f, "{scheme}://{}/{}", self.bucket, self.key)
     }
 }

@@ -13,7 +13,7 @@
 //! | `rule`, `rules`, `policy` | the checks and why each is one; those across attributes; a company's own |
 //! | `policy_source`, `policy_names`, `policy_cost` | such a policy as it is written; what it may name; how much work and memory it takes at most |
 //! | `finding` | what a check found, where, and what to write instead |
-//! | `address`, `run` | where the service is; where this run runs |
+//! | `address`, `run` | where the service is, and objects of an object store; where this run runs |
 //! | `effect` | what a change does to people |
 //! | `room_schema` | the schemas that editors use |
 //! | `sorted`, `unique`, `wire_name` | small maps in one piece; maps in which nothing stands twice; the names of attributes, each kept once |

@@ -12,10 +12,9 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::Url;
 
-use crate::model::address::is_loopback;
+use crate::model::address::{Cloud, ObjectAddress, is_loopback};
 use crate::store::error::StoreError;
 use crate::store::objects::{Manner, Objects, runtime, without_addresses};
-use crate::store::{Cloud, ObjectAddress};
 
 /// How long a request is tried again: a lock has to be renewed in time.
 const PATIENCE: Duration = Duration::from_secs(15);

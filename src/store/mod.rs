@@ -30,12 +30,12 @@ pub(crate) mod port;
 pub(crate) mod state_file;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::disk::plain_file::{MAX_STATE, check_size};
+use crate::model::address::ObjectAddress;
 use crate::planner::State;
 use error::StoreError;
 use holder::{Holder, Status};
@@ -52,27 +52,6 @@ pub(crate) enum Location {
     File(PathBuf),
     Object(ObjectAddress),
 }
-
-/// An object in an object store: `s3://bucket/key`, `az://container/key`, `gs://bucket/key`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ObjectAddress {
-    cloud: Cloud,
-    bucket: String,
-    key: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cloud {
-    S3,
-    Azure,
-    Google,
-}
-
-const CLOUDS: [(&str, Cloud); 3] = [
-    ("s3", Cloud::S3),
-    ("az", Cloud::Azure),
-    ("gs", Cloud::Google),
-];
 
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -98,26 +77,11 @@ impl FromStr for Location {
     type Err = LocationError;
 
     fn from_str(text: &str) -> Result<Self, LocationError> {
-        let Some((scheme, rest)) = text.split_once("://") else {
+        if !text.contains("://") {
             return Ok(Self::File(PathBuf::from(text)));
-        };
-        let address = || {
-            let (_, cloud) = CLOUDS.into_iter().find(|(name, _)| *name == scheme)?;
-            let (bucket, key) = rest.split_once('/')?;
-            // Nothing that is more than a name: no account, no port, no query with a token.
-            let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            let is_path =
-                |part: &str| !["", ".", ".."].contains(&part) && part.chars().all(is_name);
-            let fits = is_path(bucket) && key.split('/').all(is_path);
-            fits.then(|| ObjectAddress {
-                cloud,
-                bucket: bucket.to_owned(),
-                key: key.to_owned(),
-            })
-        };
-        address()
-            .map(Self::Object)
-            .ok_or_else(|| LocationError(printable_place(text)))
+        }
+        let address = ObjectAddress::parse(text).map(Self::Object);
+        address.ok_or_else(|| LocationError(printable_place(text)))
     }
 }
 
@@ -125,14 +89,6 @@ impl FromStr for Location {
 fn printable_place(text: &str) -> String {
     let end = text.find(['?', '@', '#']).unwrap_or(text.len());
     text[..end].to_owned()
-}
-
-impl fmt::Display for ObjectAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = CLOUDS.iter().find(|(_, cloud)| *cloud == self.cloud);
-        let scheme = scheme.map_or("", |(scheme, _)| scheme);
-        write!(f, "{scheme}://{}/{}", self.bucket, self.key)
-    }
 }
 
 /// A state, wherever it is kept.

@@ -23,7 +23,7 @@ const MOST_ROOMS: usize = 1_000_000;
 
 /// Reads the state `at`. Its version decides first; it is only looked for when the rest cannot be read, since a state
 /// may be large.
-pub(super) fn parse(bytes: &[u8], at: &str) -> Result<State, StoreError> {
+pub(crate) fn parse(bytes: &[u8], at: &str) -> Result<State, StoreError> {
     let problem = match serde_json::from_slice::<State>(bytes) {
         Ok(state) => match fault(&state) {
             None => {

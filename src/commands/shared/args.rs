@@ -33,8 +33,9 @@ pub(crate) struct Global {
     /// Directory of the room files [default: rooms, beside the configuration]
     #[arg(long, global = true, value_name = "DIR")]
     pub rooms: Option<PathBuf>,
-    /// State file [default: .roomctl/state.json, beside the configuration]
-    #[arg(long, global = true, value_name = "PATH")]
+    /// State: a file, or s3://BUCKET/KEY, az://CONTAINER/KEY or gs://BUCKET/KEY [default: .roomctl/state.json, beside the
+    /// configuration]
+    #[arg(long, global = true, value_name = "PLACE")]
     pub state: Option<String>,
     /// The account's app name
     #[arg(long, global = true, env = "METERED_APP", value_name = "NAME")]

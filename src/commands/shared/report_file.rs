@@ -13,9 +13,14 @@ use crate::report::envelope::ReadError;
 
 /// Reads a file; `-` is standard input. `what` is what it should be: `report`.
 pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    read_most(path, what, MAX_DATA)
+}
+
+/// The same of at most so many bytes.
+pub(crate) fn read_most(path: &Path, what: &str, most: u64) -> Result<Vec<u8>, Failure> {
     let read = match path.as_os_str() == "-" {
-        true => read_from(stdin(), MAX_DATA, 0),
-        false => read_given(path, MAX_DATA, None),
+        true => read_from(stdin(), most, 0),
+        false => read_given(path, most, None),
     };
     let exit = |kind| match kind {
         ErrorKind::FileTooLarge => Exit::Invalid,

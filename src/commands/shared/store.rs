@@ -187,7 +187,7 @@ impl Held<'_> {
 }
 
 /// This process: the CI run if there is one, else the user.
-fn this_process() -> Holder {
+pub(crate) fn this_process() -> Holder {
     let users = ["USER", "LOGNAME", "USERNAME"].into_iter();
     let holder = pipeline::page()
         .into_iter()

@@ -14,7 +14,7 @@ use super::configuration::{self, Configuration};
 use super::exit::{Exit, Failure};
 use super::judge;
 use crate::disk::plain_file::{MAX_TEXT, read_given};
-use crate::files::config::{LoopbackUrl, PathBelow};
+use crate::files::config::{LoopbackUrl, PathBelow, StateAt};
 use crate::files::config_search::NAMES;
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
@@ -390,10 +390,11 @@ fn location(global: &Global, configuration: &Configuration) -> Result<Location, 
         let location = typed.parse();
         return location.map_err(|error: LocationError| Failure::because(Exit::Usage, &error));
     }
-    let configured = configuration.config.state.get().map(PathBelow::path);
-    let below = match global.sandbox {
-        true => Path::new(configuration::SANDBOX_STATE),
-        false => configured.unwrap_or(Path::new(configuration::STATE)),
+    let below = match configuration.config.state.get() {
+        _ if global.sandbox => Path::new(configuration::SANDBOX_STATE),
+        Some(StateAt::Object(address)) => return Ok(Location::Object(address.clone())),
+        Some(StateAt::Below(below)) => below.path(),
+        None => Path::new(configuration::STATE),
     };
     Ok(Location::File(configuration.place(below)?))
 }

@@ -1,0 +1,124 @@
+//! `state pull`, `push` and `migrate`: the same state in another place.
+
+use std::io::{Write, stdout};
+use std::path::Path;
+
+use super::shared::exit::{Exit, Failure};
+use super::shared::output::{Output, unwritten};
+use super::shared::report_file;
+use super::shared::store::{self, this_process};
+use super::shared::workspace::Workspace;
+use crate::disk::plain_file::MAX_STATE;
+use crate::model::words::count;
+use crate::planner::State;
+use crate::store::{Location, LocationError, Store, state_file};
+
+/// Writes the state to standard output as it is kept.
+pub(super) fn pull(workspace: &Workspace, output: &Output) -> Result<Exit, Failure> {
+    let runtime = workspace.runtime()?;
+    let contents = runtime.block_on(workspace.store.contents())?;
+    // What cannot be read is of no use elsewhere either.
+    let found = workspace.state_of(&contents)?;
+    if found.recovered > 0 {
+        let events = count(found.recovered as u64, "recorded event");
+        output.note(&format!(
+            "note: not in it: {events} of a run that did not finish; the next apply takes them in\n"
+        ));
+    }
+    let Some(bytes) = contents.state else {
+        return Err(Failure::new(Exit::State, "there is no state yet"));
+    };
+    let mut to = stdout().lock();
+    let written = to.write_all(&bytes).and_then(|()| to.flush());
+    written.map_err(|error| unwritten(&error))?;
+    Ok(Exit::Done)
+}
+
+/// Puts the state of a file in the place of the one that is kept, if it comes after that.
+pub(super) fn push(
+    workspace: &Workspace,
+    file: &Path,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let at = file.display().to_string();
+    let pushed = state_file::parse(&report_file::read_most(file, "state", MAX_STATE)?, &at)?;
+    if !workspace.takes(&pushed.app) {
+        let message = format!("{at} is a state of the app `{}`", pushed.app.escape_debug());
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let mut held = store::lock(workspace, output)?;
+    held.save(false)?;
+    if held.state == pushed {
+        output.result("The state is the same already.\n");
+        return Ok(Exit::Done);
+    }
+    comes_after(&held.state, &pushed)?;
+    held.state = pushed;
+    held.save(true)?;
+    output.result(&format!(
+        "The state is that of {at}, as serial {}.\n",
+        held.state.serial
+    ));
+    Ok(Exit::Done)
+}
+
+fn comes_after(kept: &State, pushed: &State) -> Result<(), Failure> {
+    let refused = |why: String| {
+        let hint = "it is kept as it is; `roomctl state pull` shows it";
+        Err(Failure::new(Exit::Refused, why).hint(hint))
+    };
+    let is_new = kept.lineage.is_empty();
+    if !is_new && kept.lineage != pushed.lineage {
+        return refused(
+            "the state that is kept is of another lineage: it is about other things".to_owned(),
+        );
+    }
+    if !is_new && kept.serial >= pushed.serial {
+        let (theirs, ours) = (kept.serial, pushed.serial);
+        return refused(format!(
+            "the state that is kept has serial {theirs}, and this one {ours}, which is not newer"
+        ));
+    }
+    Ok(())
+}
+
+/// Copies the state to a place where there is none yet.
+pub(super) fn migrate(
+    workspace: &Workspace,
+    to: &str,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let location: Location = to
+        .parse()
+        .map_err(|error: LocationError| Failure::because(Exit::Usage, &error))?;
+    let mut held = store::lock(workspace, output)?;
+    held.save(false)?;
+    let runtime = workspace.runtime()?;
+    let store = Store::open(&location)?;
+    let target = runtime.block_on(store.lock(&this_process()))?;
+    let there = runtime.block_on(store.load(None))?.map(|found| found.state);
+    if held.state.lineage.is_empty() {
+        return Err(Failure::new(
+            Exit::State,
+            "there is no state yet that could be copied",
+        ));
+    }
+    match there {
+        Some(there) if there.lineage == held.state.lineage && there.serial > held.state.serial => {}
+        Some(_) => {
+            let message = format!("there is a state in {to} already");
+            return Err(Failure::new(Exit::Refused, message)
+                .hint("name another place, or look at it with `roomctl state list --state`"));
+        }
+        None => {
+            let mut copy = held.state.clone();
+            runtime.block_on(target.save(&mut copy))?;
+        }
+    }
+    let rooms = count(held.state.rooms.len() as u64, "room");
+    output.result(&format!(
+        "The state of {rooms} is in {to} now. From here on name that: `state: {to}` in roomctl.yaml, or --state. What was kept so far \
+         is still there and is not written any more; remove it when nobody uses it.\n"
+    ));
+    Ok(Exit::Done)
+}
