@@ -7,11 +7,11 @@ use crate::planner::{AppliedRoom, Event, State};
 use crate::store::error::StoreError;
 use crate::store::holder::Status;
 use crate::store::port::Contents;
-use crate::store::{Found, Locked};
+use crate::store::{Found, Locked, Store};
 #[cfg(feature = "remote-state")]
 use object_store::{ObjectStore, memory::InMemory};
-#[cfg(feature = "remote-state")]
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// Each case against a place of its own.
 macro_rules! contract {
@@ -56,7 +56,61 @@ contract!(
     what_cannot_be_trusted_is_refused_and_kept,
     a_save_that_fails_leaves_serial_and_journal,
     what_is_saved_can_be_read,
+    of_many_that_want_the_lock_one_has_it,
+    of_many_that_save_one_does,
 );
+
+/// As many as that race, so many times.
+const RACERS: usize = 20;
+const ROUNDS: usize = 30;
+
+async fn of_many_that_want_the_lock_one_has_it(site: impl Site) {
+    let stores: Vec<Arc<Store>> = (0..RACERS).map(|_| Arc::new(site.store())).collect();
+    for round in 0..ROUNDS {
+        let mut racing = JoinSet::new();
+        for store in stores.iter().cloned() {
+            racing.spawn(async move { store.lock(&holder()).await });
+        }
+        let (won, lost): (Vec<_>, Vec<_>) =
+            racing.join_all().await.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), 1, "round {round}");
+        for refused in lost {
+            assert!(
+                matches!(refused, Err(StoreError::Held(_))),
+                "round {round}: {refused:?}"
+            );
+        }
+    }
+}
+
+/// They hold the lock one after the other, but what they read was before that.
+async fn of_many_that_save_one_does(site: impl Site) {
+    let mut state = saved(&site).await;
+    for round in 0..ROUNDS / 3 {
+        let mut stores = Vec::new();
+        for _ in 0..RACERS / 4 {
+            let store = site.store();
+            store.load(Some("acme")).await.unwrap();
+            stores.push(store);
+        }
+        let mut saves = 0;
+        for (racer, store) in stores.into_iter().enumerate() {
+            let locked = store.lock(&holder()).await.unwrap();
+            let mut mine = state.clone();
+            mine.rooms.insert(
+                room(&format!("room-{round}-{racer}")),
+                AppliedRoom::default(),
+            );
+            match locked.save(&mut mine).await {
+                Ok(()) => saves += 1,
+                Err(error) => assert!(matches!(error, StoreError::Replaced), "{error}"),
+            }
+        }
+        assert_eq!(saves, 1, "round {round}");
+        state = loaded(&site).await.state;
+        assert_eq!(state.serial, round as u64 + 2);
+    }
+}
 
 /// An object store in memory.
 #[cfg(feature = "remote-state")]
