@@ -50,6 +50,8 @@ mod pipeline;
 mod policies;
 mod reference;
 mod references;
+#[cfg(feature = "remote-state")]
+mod remote;
 mod render;
 mod saved;
 mod schemas;

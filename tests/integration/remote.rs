@@ -1,0 +1,127 @@
+//! States in object stores: the built program against servers that tests/remote/run.py starts on this machine.
+
+use std::process::{Child, Command, Stdio};
+
+use crate::common::Ran;
+use crate::harness::Site;
+
+/// A place for a state that nobody has used, in each of the stores.
+fn places(name: &str) -> Vec<String> {
+    let stores = std::env::var("ROOMCTL_TEST_STATES").unwrap();
+    let unused = uuid::Uuid::new_v4();
+    let place = |store: &str| format!("{store}/{name}-{unused}/state.json");
+    stores.split(' ').map(place).collect()
+}
+
+/// What the servers are reached by.
+fn with_credentials(command: &mut Command) -> &mut Command {
+    let is_cloud = |name: &str| {
+        ["AWS_", "AZURE_", "GOOGLE_"]
+            .iter()
+            .any(|cloud| name.starts_with(cloud))
+    };
+    command.envs(std::env::vars().filter(|(name, _)| is_cloud(name)))
+}
+
+fn run(site: &Site, place: &str, args: &[&str]) -> Ran {
+    let mut command = site.command(&[&["--state", place], args].concat());
+    with_credentials(&mut command).output().unwrap().into()
+}
+
+fn start(site: &Site, place: &str, args: &[&str]) -> Child {
+    let mut command = site.command(&[&["--state", place], args].concat());
+    let command = with_credentials(&mut command)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn serial(site: &Site, place: &str) -> u64 {
+    let ran = run(site, place, &["state", "list", "--format", "json"]);
+    ran.json()["state"]["serial"].as_u64().unwrap()
+}
+
+#[test]
+#[ignore = "needs servers: tests/remote/run.py starts them"]
+fn eight_at_once_take_turns_or_leave_the_state_alone() {
+    for place in places("eight") {
+        let site = Site::with_rooms(&[], &[], 12);
+        let args = ["apply", "--yes", "--rate", "unlimited"];
+        let runs: Vec<Child> = (0..8).map(|_| start(&site, &place, &args)).collect();
+        let ended: Vec<Ran> = runs
+            .into_iter()
+            .map(|run| run.wait_with_output().unwrap().into())
+            .collect();
+        let saved = ended
+            .iter()
+            .filter(|ran| ran.code == 0 && ran.stdout.contains("12 confirmed"))
+            .count();
+        for ran in &ended {
+            assert!([0, 7].contains(&ran.code), "{place}: {}", ran.all());
+        }
+        assert_eq!(saved, 1, "{place}");
+        assert_eq!(serial(&site, &place), 1, "{place}");
+        let ran = run(&site, &place, &["plan", "--detailed-exitcode"]);
+        assert_eq!(ran.code, 0, "{place}: {}", ran.all());
+    }
+}
+
+#[test]
+#[ignore = "needs servers: tests/remote/run.py starts them"]
+fn what_a_killed_run_had_recorded_is_taken_in_on_another_machine() {
+    for place in places("killed") {
+        let site = Site::with_rooms(&[], &[], 60);
+        let mut killed = start(&site, &place, &["apply", "--yes", "--rate", "20/s"]);
+        let made = || site.simulator().with_world(|world| world.rooms().count());
+        while made() < 50 {
+            std::thread::yield_now();
+        }
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let refused = run(&site, &place, &["apply", "--yes"]);
+        assert_eq!(refused.code, 7, "{place}: {}", refused.all());
+        let ran = run(&site, &place, &["state", "unlock", "--if-stale"]);
+        assert_eq!(ran.code, 7, "it may still run: {}", ran.all());
+        let ran = run(&site, &place, &["state", "unlock", "--yes"]);
+        assert_eq!(ran.code, 0, "{place}: {}", ran.all());
+        let ran = run(&site, &place, &["apply", "--yes", "--rate", "unlimited"]);
+        assert_eq!(ran.code, 0, "{place}: {}", ran.all());
+        assert!(
+            ran.stderr.contains("an earlier apply did not finish"),
+            "{place}: {}",
+            ran.all()
+        );
+        assert_eq!(made(), 60, "{place}");
+        let ran = run(&site, &place, &["drift"]);
+        assert_eq!(ran.code, 0, "{place}: {}", ran.all());
+    }
+}
+
+#[test]
+#[ignore = "needs servers: tests/remote/run.py starts them"]
+fn no_credential_is_in_what_is_printed() {
+    let secrets = [
+        "canary-s3",
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq",
+    ];
+    for place in places("secret") {
+        let site = Site::with_rooms(&[], &[], 2);
+        let missing = place.replacen("://rooms/", "://nowhere/", 1);
+        for (place, args) in [
+            (&place, &["apply", "--yes", "-vvv"][..]),
+            (&missing, &["apply", "--yes", "-vvv"]),
+            (&missing, &["plan", "-vvv", "--format", "json"]),
+            (&place, &["state", "pull"]),
+        ] {
+            let ran = run(&site, place, args);
+            for secret in secrets {
+                assert!(!ran.all().contains(secret), "{place} {args:?}");
+            }
+            assert!(
+                !ran.all().contains("Signature"),
+                "{place} {args:?}: {}",
+                ran.all()
+            );
+        }
+    }
+}
