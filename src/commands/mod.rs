@@ -4,7 +4,6 @@
 //! | File | Is |
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state`, `render` | commands about rooms |
-//! | `state_copies` | the part of `state` that takes one to another place |
 //! | `init`, `fmt`, `schema`, `completions`, `man`, `simulate` | help for authors |
 //! | `shared` | what several of them need |
 
@@ -23,7 +22,6 @@ mod shared;
 mod show;
 mod simulate;
 mod state;
-mod state_copies;
 mod validate;
 
 use std::ffi::OsString;

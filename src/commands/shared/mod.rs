@@ -8,7 +8,7 @@
 //! | `selection` | the rooms that a user selects |
 //! | `rooms`, `judge` | the room files, read, and refused when one has an error; the policies that are asked about them |
 //! | `cache` | which rooms the last plan had nothing to say of |
-//! | `store` | the state, loaded, and locked in the name of this process |
+//! | `store`, `state_copies` | the state, loaded, and locked in the name of this process; the same in another place |
 //! | `pipeline` | what a pipeline says of its run |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
 //! | `intent`, `saved_plan` | what apply is to do; the file of a saved plan |
@@ -47,6 +47,7 @@ pub(crate) mod saved_plan;
 pub(crate) mod schemas;
 pub(crate) mod selection;
 pub(crate) mod session;
+pub(crate) mod state_copies;
 pub(crate) mod store;
 pub(crate) mod terminal;
 pub(crate) mod trial;

@@ -3,18 +3,18 @@
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use super::shared::exit::{Exit, Failure};
-use super::shared::output::{Output, unwritten};
-use super::shared::report_file;
-use super::shared::store::{self, this_process};
-use super::shared::workspace::Workspace;
+use super::exit::{Exit, Failure};
+use super::output::{Output, unwritten};
+use super::report_file;
+use super::store::{self, this_process};
+use super::workspace::Workspace;
 use crate::disk::plain_file::MAX_STATE;
 use crate::model::words::count;
 use crate::planner::State;
 use crate::store::{Location, LocationError, Store, state_file};
 
 /// Writes the state to standard output as it is kept.
-pub(super) fn pull(workspace: &Workspace, output: &Output) -> Result<Exit, Failure> {
+pub(crate) fn pull(workspace: &Workspace, output: &Output) -> Result<Exit, Failure> {
     let runtime = workspace.runtime()?;
     let contents = runtime.block_on(workspace.store.contents())?;
     // What cannot be read is of no use elsewhere either.
@@ -35,7 +35,7 @@ pub(super) fn pull(workspace: &Workspace, output: &Output) -> Result<Exit, Failu
 }
 
 /// Puts the state of a file in the place of the one that is kept, if it comes after that.
-pub(super) fn push(
+pub(crate) fn push(
     workspace: &Workspace,
     file: &Path,
     output: &mut Output,
@@ -83,7 +83,7 @@ fn comes_after(kept: &State, pushed: &State) -> Result<(), Failure> {
 }
 
 /// Copies the state to a place where there is none yet.
-pub(super) fn migrate(
+pub(crate) fn migrate(
     workspace: &Workspace,
     to: &str,
     output: &mut Output,
