@@ -68,7 +68,8 @@ async fn of_many_that_want_the_lock_one_has_it(site: impl Site) {
     let stores: Vec<Arc<Store>> = (0..RACERS).map(|_| Arc::new(site.store())).collect();
     for round in 0..ROUNDS {
         let mut racing = JoinSet::new();
-        for store in stores.iter().cloned() {
+        for store in &stores {
+            let store = store.clone();
             racing.spawn(async move { store.lock(&holder()).await });
         }
         let (won, lost): (Vec<_>, Vec<_>) =

@@ -353,7 +353,9 @@ fn file_of(block: &str) -> Option<&'static str> {
     let mut lines = block.lines();
     let first = lines.find(|line| !line.starts_with('#') && !line.starts_with(' '));
     match first?.split(':').next()? {
-        "guard" | "owns" | "policies" | "accept" | "names" | "unmanaged" => Some("roomctl.yaml"),
+        "state" | "guard" | "owns" | "policies" | "accept" | "names" | "unmanaged" => {
+            Some("roomctl.yaml")
+        }
         "mutes" => Some("mutes.yaml"),
         "privacy" => Some("rooms/webinar.yaml"),
         "- uses" | "repos" => None,
