@@ -21,6 +21,10 @@ fast *ARGS:
 full *ARGS:
     cargo test {{ ARGS }}
 
+# What needs servers: states in S3, Azure Blob Storage and Google Cloud Storage. Installs moto and azurite below the target directory.
+remote:
+    ROOMCTL_TEST_REMOTE=1 cargo test --test integration -- remote::
+
 # The runs that die: at every named place, and at moments that a seed chooses.
 crash *ARGS:
     cargo test --test crash {{ ARGS }}

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::common::Ran;
+use crate::common::{Ran, root};
 use crate::harness::Site;
 
 /// A place for a state that nobody has used, in each of the stores.
@@ -124,4 +124,21 @@ fn no_credential_is_in_what_is_printed() {
             );
         }
     }
+}
+
+/// `ROOMCTL_TEST_REMOTE=1 cargo test` installs and starts the servers, and runs what needs them.
+#[test]
+fn on_servers_of_this_machine_if_asked_for() {
+    if std::env::var("ROOMCTL_TEST_REMOTE").is_err() {
+        return;
+    }
+    let script = root().join("tests/remote/run.py");
+    let installed = concat!(env!("CARGO_TARGET_TMPDIR"), "/remote");
+    let tests = ["test", "--lib", "--test", "integration", "--", "--ignored"];
+    let mut python = Command::new("python3");
+    python
+        .arg(script)
+        .args([installed, env!("CARGO")])
+        .args(tests);
+    assert!(python.current_dir(root()).status().unwrap().success());
 }
