@@ -182,8 +182,9 @@ impl Objects {
         }
         StoreError::Failed {
             deed: format!("{deed} {}", self.at),
-            advice: "the credentials have to allow to read, write, list and delete below the state, and the store has to be there",
-            source: Arc::new(io::Error::other(without_addresses(&said.join(": ")))),
+            advice: "the store has to be there, and the credentials have to allow to read, write, list and delete what begins with the state's \
+                     name; which variables say them is in docs/runners.md",
+            source: Arc::new(io::Error::other(plain(&said.join(": ")))),
         }
     }
 
@@ -289,6 +290,18 @@ impl Objects {
         }
         Ok(Some(journal).filter(|journal| !journal.is_empty()))
     }
+}
+
+/// What a store says in XML, or else all of the text.
+fn plain(text: &str) -> String {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once("</")?.0)
+    };
+    let said = element("Code").zip(element("Message"));
+    let said = said
+        .map(|(code, message)| format!("{code}: {}", message.lines().next().unwrap_or_default()));
+    without_addresses(&said.unwrap_or_else(|| text.to_owned()))
 }
 
 /// A text without the addresses in it.
