@@ -7,7 +7,7 @@ use clap::Args;
 use super::shared::args::{Global, ReportArgs};
 use super::shared::exit::{Exit, Failure};
 use super::shared::output::Output;
-use super::shared::print_report::shown;
+use super::shared::print_report::show;
 use super::shared::report_file;
 use super::shared::workspace::clock;
 use crate::report::AnyReport;
@@ -51,10 +51,9 @@ pub(crate) fn run(
         verbose: global.verbose > 0,
         ..Detail::default()
     };
-    let shown = match args.outputs {
-        true => outputs(&report),
-        false => shown(&report, &args.report, detail)?,
-    };
-    output.result(&shown);
+    match args.outputs {
+        true => output.result(&outputs(&report)),
+        false => show(&report, &args.report, detail, output)?,
+    }
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +16,9 @@ use crate::disk::plain_file::{open_own, place, real, writable};
 const PREFIX: &str = ".roomctl-";
 const RANDOM: usize = 12;
 const SUFFIX: &str = ".new";
+
+/// What is written at once, in bytes.
+pub(crate) const PIECE: usize = 64 * 1024;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +36,24 @@ pub(crate) enum Way<'a> {
 
 /// Writes a file so that it is either as before or whole, also after a power cut.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8], way: Way<'_>) -> io::Result<()> {
+    write_whole_by(path, way, |file| file.write_all(bytes))
+}
+
+/// The same with all that `write` writes.
+pub(crate) fn write_whole_by(
+    path: &Path,
+    way: Way<'_>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let target = writable(path)?;
     create_parent(&target)?;
     crash_point("file-due");
     let mut file = new_file(&target, way)?;
     crash_point("file-created");
-    file.write_all(bytes)?;
+    let mut pieces = BufWriter::with_capacity(PIECE, &mut file);
+    write(&mut pieces)?;
+    pieces.flush()?;
+    drop(pieces);
     crash_point("file-written");
     file.as_file().sync_all()?;
     crash_point("file-synced");

@@ -11,7 +11,7 @@ pub(crate) fn scalar(key: &str, text: &str) -> String {
     if is_plain(key, text) {
         text.to_owned()
     } else {
-        printable_json(Value::from(text).to_string())
+        printable_json(Value::from(text).to_string()).into_owned()
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
         /// However a text is written, in a file, as a line to copy or in JSON, it reads as it was, and nothing in it acts.
         #[test]
         fn what_is_written_reads_as_it_was(text in "\\PC{1,12}|.{1,12}|[a-z '\"\\\\\u{202e}\n\u{1b}\u{e0001}\u{85}\u{2028}$:#-]{1,9}") {
-            for written in [scalar("roomName", &text), quoted(&text), printable_json(Value::from(&*text).to_string())] {
+            for written in [scalar("roomName", &text), quoted(&text), printable_json(Value::from(&*text).to_string()).into_owned()] {
                 prop_assert!(!written.contains(is_unseen), "{:?}", written);
                 let read = reads_as(&written);
                 prop_assert_eq!(read.as_ref(), Some(&Value::from(&*text)), "{:?}", written);

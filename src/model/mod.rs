@@ -60,6 +60,6 @@ pub(crate) use room::Room;
 pub(crate) use rule::Rule;
 pub(crate) use run::Run;
 pub(crate) use secret::Secret;
-pub(crate) use value::{Scalar, Settings, Stored, StoredSettings, Value};
+pub(crate) use value::{Scalar, Settings, Shown, Stored, StoredSettings, Value};
 pub(crate) use wanted::{Secrets, Wanted, WantedRoom};
 pub(crate) use wire_name::WireName;

@@ -32,7 +32,12 @@ impl Origin {
 
     /// The file, when it is not the room's own.
     pub(crate) fn file(&self) -> Option<&str> {
-        self.defaults.as_ref()?.file.as_deref()
+        self.shared_file().map(|file| &**file)
+    }
+
+    /// The same, to be kept without a copy.
+    pub(crate) fn shared_file(&self) -> Option<&Arc<str>> {
+        self.defaults.as_ref()?.file.as_ref()
     }
 
     /// The defaults that it stands in front of: file and line, nearest first.

@@ -1,13 +1,14 @@
 //! What an attribute can hold: [`Value`] on its way to the service, [`Stored`] everywhere else. On its way back it is
 //! a [`Live`](super::Live).
 
+use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 
 use super::secret::{Secret, SecretDigest};
 use super::sorted::Sorted;
@@ -95,6 +96,12 @@ impl<T: Into<Scalar>> From<T> for Stored {
     }
 }
 
+impl From<&Scalar> for Shown {
+    fn from(value: &Scalar) -> Self {
+        value.clone().into()
+    }
+}
+
 impl From<&Scalar> for Json {
     fn from(value: &Scalar) -> Self {
         match value {
@@ -105,41 +112,119 @@ impl From<&Scalar> for Json {
     }
 }
 
-/// For `deserialize_with`: a value as reports show it, which is no list and no object, whatever somebody wrote there.
-pub(crate) fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
-    struct Plain;
-    impl Visitor<'_> for Plain {
-        type Value = Json;
+/// A value as reports show it, which is no list and no object, whatever somebody wrote there. Small, since a report has three
+/// of every attribute.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Shown {
+    Null(()),
+    Bool(bool),
+    Number(Number),
+    Text(Box<str>),
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text, a number, true, false or null")
-        }
+impl Shown {
+    pub(crate) const NONE: Self = Self::Null(());
 
-        fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
-            Ok(flag.into())
-        }
+    pub(crate) fn is_text(&self, text: &str) -> bool {
+        matches!(self, Self::Text(shown) if **shown == *text)
+    }
 
-        fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-            Ok(number.into())
-        }
+    pub(crate) fn is_null(&self) -> bool {
+        *self == Self::NONE
+    }
 
-        fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-            Ok(number.into())
-        }
-
-        fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
-            Ok(number.into())
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-            Ok(text.into())
-        }
-
-        fn visit_unit<E>(self) -> Result<Json, E> {
-            Ok(Json::Null)
+    pub(crate) fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => number.as_i64(),
+            _ => None,
         }
     }
-    deserializer.deserialize_any(Plain)
+}
+
+impl<T: Into<Scalar>> From<T> for Shown {
+    fn from(value: T) -> Self {
+        match value.into() {
+            Scalar::Bool(flag) => Self::Bool(flag),
+            Scalar::Integer(number) => Self::Number(number.into()),
+            Scalar::Text(text) => Self::Text(text.into()),
+        }
+    }
+}
+
+impl From<Shown> for Json {
+    fn from(shown: Shown) -> Self {
+        match shown {
+            Shown::Null(()) => Self::Null,
+            Shown::Bool(flag) => flag.into(),
+            Shown::Number(number) => number.into(),
+            Shown::Text(text) => text.into_string().into(),
+        }
+    }
+}
+
+/// As JSON has it, but for a text, which is as it is.
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null(()) => f.write_str("null"),
+            Self::Bool(flag) => flag.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Plain;
+        impl Visitor<'_> for Plain {
+            type Value = Shown;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a number, true, false or null")
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Shown, E> {
+                Ok(Shown::Bool(flag))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Shown, E> {
+                Ok(Shown::Number(number.into()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Shown, E> {
+                Ok(Shown::Number(number.into()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Shown, E> {
+                Ok(Number::from_f64(number).map_or(Shown::NONE, Shown::Number))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Shown, E> {
+                Ok(Shown::Text(text.into()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Shown, E> {
+                Ok(Shown::NONE)
+            }
+        }
+        deserializer.deserialize_any(Plain)
+    }
+}
+
+impl JsonSchema for Shown {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Json::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Json::json_schema(generator)
+    }
 }
 
 impl Value {

@@ -2,9 +2,8 @@
 //! rest of it looks.
 
 use serde::Deserialize;
-use serde_json::Value as Json;
 
-use super::value::plain;
+use super::value::Shown;
 use super::words::shortened;
 
 /// The version that a JSON text names, if it is not one that this program can read: a number up to `known`, or
@@ -12,16 +11,12 @@ use super::words::shortened;
 pub(crate) fn newer(json: &[u8], known: u64) -> Option<String> {
     #[derive(Deserialize)]
     struct Head {
-        #[serde(
-            alias = "format_version",
-            alias = "journal",
-            deserialize_with = "plain"
-        )]
-        version: Json,
+        #[serde(alias = "format_version", alias = "journal")]
+        version: Shown,
     }
     match serde_json::from_slice::<Head>(json).ok()?.version {
-        Json::Number(version) => (version.as_u64()? > known).then(|| version.to_string()),
-        Json::String(version) => {
+        Shown::Number(version) => (version.as_u64()? > known).then(|| version.to_string()),
+        Shown::Text(version) => {
             let major = version.split('.').next();
             (major != Some(&known.to_string())).then(|| shortened(&version))
         }

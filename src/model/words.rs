@@ -1,6 +1,8 @@
 //! Words that users and other programs see: those of enums, written once for JSON, for schemas and for people,
 //! and those beside a number; and how a text of somebody else is shown.
 
+use std::borrow::Cow;
+
 use serde_json::Value as Json;
 
 /// An enum whose values are words.
@@ -79,7 +81,8 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// The same for JSON, and for what is quoted like it in YAML: it reads as it did. Its line ends are in no text.
-pub(crate) fn printable_json(json: String) -> String {
+pub(crate) fn printable_json<'a>(json: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+    let json = json.into();
     // A state of 10,000 rooms is plain throughout, which shows many bytes at a time.
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
     let mut blocks = json.as_bytes().chunks(256);
@@ -88,7 +91,7 @@ pub(crate) fn printable_json(json: String) -> String {
     }
     let unit = |unit: &mut u16| format!("\\u{unit:04x}");
     let escape = |c: char| c.encode_utf16(&mut [0; 2]).iter_mut().map(unit).collect();
-    rewritten(&json, |c| c != '\n' && is_unseen(c), escape)
+    rewritten(&json, |c| c != '\n' && is_unseen(c), escape).into()
 }
 
 fn rewritten(text: &str, is_odd: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
@@ -119,7 +122,7 @@ pub(crate) fn quoted(text: &str) -> String {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
     match text.contains('\'') || text.contains(is_unseen) {
         _ if begins && text.chars().all(is_plain) => text.to_owned(),
-        true => printable_json(Json::from(text).to_string()),
+        true => printable_json(Json::from(text).to_string()).into_owned(),
         false => format!("'{text}'"),
     }
 }

@@ -10,7 +10,9 @@ use super::undeclared::Undeclared;
 use super::world::Sighting;
 use crate::model::reference::Outline;
 use crate::model::words::words;
-use crate::model::{Effect, LiveRoom, RoomName, Secrets, Settings, Stored, StoredSettings, Value};
+use crate::model::{
+    Effect, LiveRoom, RoomName, Secrets, Settings, Stored, StoredSettings, Value, WireName,
+};
 
 words! {
     /// What is done to a room.
@@ -78,7 +80,7 @@ impl Cause {
 /// One attribute of a change. Values are in the form that may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AttributeChange {
-    pub name: String,
+    pub name: WireName,
     /// The applied value; `None`: not managed before.
     pub before: Option<Stored>,
     /// The wanted value; `None`: no longer managed, or unknown.
@@ -91,7 +93,7 @@ pub(crate) struct AttributeChange {
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
     pub unconfirmed: bool,
     /// What may be seen of the wanted value, if it is a secret of a file.
-    pub outline: Option<Outline>,
+    pub outline: Option<Box<Outline>>,
 }
 
 /// Whether a room is public, recorded by itself, and without an end: each 1 or 0. A room that does not count is nothing of it.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Cause, Change, Plan};
-use crate::model::{RoomName, Wanted, WantedRoom};
+use crate::model::{RoomName, Wanted, WantedRoom, WireName};
 
 /// Where a line of a plan comes from; what is explained least comes first.
 #[derive(
@@ -53,7 +53,7 @@ pub(crate) struct ExplainedChange {
     /// The change as a whole: the least explained of its lines.
     pub change: Explanation,
     /// Each attribute, by wire name.
-    pub attributes: BTreeMap<String, Explanation>,
+    pub attributes: BTreeMap<WireName, Explanation>,
 }
 
 /// Where the lines of a plan come from, by room.
@@ -111,10 +111,10 @@ struct Sides<'a> {
 
 impl Sides<'_> {
     fn explain(&self, change: &Change) -> ExplainedChange {
-        let attributes: BTreeMap<String, Explanation> = change
+        let attributes: BTreeMap<WireName, Explanation> = change
             .attributes
             .iter()
-            .map(|a| (a.name.clone(), self.attribute(&a.name, a.cause)))
+            .map(|a| (a.name, self.attribute(&a.name, a.cause)))
             .collect();
         // A room that no file wants has no lines: it counts as a whole.
         let whole = || self.origin(|a, b| a.settings == b.settings && a.secrets == b.secrets);
@@ -340,7 +340,7 @@ mod tests {
                 lines.insert((room.clone(), None), explained.change);
             }
             for (name, explanation) in explained.attributes {
-                lines.insert((room.clone(), Some(name)), explanation);
+                lines.insert((room.clone(), Some(name.into())), explanation);
             }
         }
         lines

@@ -318,14 +318,14 @@ impl<'a> AttributeSides<'a> {
     fn change(&self, cause: Cause) -> AttributeChange {
         let (before, unconfirmed) = self.applied();
         AttributeChange {
-            name: self.name.to_owned(),
+            name: self.name.into(),
             before: before.cloned(),
             after: self.wanted.cloned(),
             live: self.live.cloned(),
             unknown: self.unknown,
             cause,
             unconfirmed,
-            outline: self.secret.map(Template::outline),
+            outline: self.secret.map(|secret| secret.outline().into()),
         }
     }
 }

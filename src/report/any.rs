@@ -1,6 +1,8 @@
 //! A report of any kind, read from the JSON that some run wrote.
 
-use super::envelope::{self, ReadError, Report, json};
+use std::io::{self, Write};
+
+use super::envelope::{self, ReadError, Report, write_json};
 use super::saved::SavedPlan;
 use super::{ApplyReport, DriftReport, PlanReport, ValidateReport};
 
@@ -27,12 +29,12 @@ impl AnyReport {
         })
     }
 
-    pub(crate) fn json(&self) -> serde_json::Result<String> {
+    pub(crate) fn write_json(&self, to: &mut dyn Write) -> io::Result<()> {
         match self {
-            Self::Plan(report) => json(report.as_ref()),
-            Self::Apply(report) => json(report.as_ref()),
-            Self::Drift(report) => json(report.as_ref()),
-            Self::Validate(report) => json(report.as_ref()),
+            Self::Plan(report) => write_json(report.as_ref(), to),
+            Self::Apply(report) => write_json(report.as_ref(), to),
+            Self::Drift(report) => write_json(report.as_ref(), to),
+            Self::Validate(report) => write_json(report.as_ref(), to),
         }
     }
 }

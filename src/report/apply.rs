@@ -2,11 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use super::{AllowedReport, StateId, UndeclaredReport, UndeclaredRoom, shown};
-use crate::model::value::plain;
-use crate::model::{Effect, Run};
+use crate::model::{Effect, Run, Shown};
 use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt};
 
 /// What happened.
@@ -116,11 +114,9 @@ pub(crate) struct OverrideReport {
     /// Wire name.
     pub name: String,
     /// What was sent.
-    #[serde(deserialize_with = "plain")]
-    pub sent: Json,
+    pub sent: Shown,
     /// What the service answered.
-    #[serde(deserialize_with = "plain")]
-    pub got: Json,
+    pub got: Shown,
 }
 
 impl From<&Override> for OverrideReport {

@@ -2,12 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use super::{StateId, UndeclaredReport, UndeclaredRoom, shown_or_null};
 use crate::model::reference::Outline;
-use crate::model::value::plain;
-use crate::model::{Run, Stored};
+use crate::model::{Run, Shown, Stored};
 use crate::planner::drift::{AttributeDrift, Checked, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
 use crate::planner::seen::Seen;
@@ -149,14 +147,11 @@ pub(crate) struct AttributeReport {
     /// Wire name.
     pub name: String,
     /// The applied value; null: not managed so far.
-    #[serde(deserialize_with = "plain")]
-    pub applied: Json,
+    pub applied: Shown,
     /// The wanted value; null: not managed from now on.
-    #[serde(deserialize_with = "plain")]
-    pub wanted: Json,
+    pub wanted: Shown,
     /// What the service reports; null: it does not.
-    #[serde(deserialize_with = "plain")]
-    pub live: Json,
+    pub live: Shown,
     /// Who moved.
     pub cause: Cause,
     /// Whether its values are never shown.

@@ -1,9 +1,10 @@
 //! What every report begins with: the version of its format and its kind, in JSON and in the schema.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
@@ -70,6 +71,11 @@ pub(crate) fn json<T: Report>(report: &T) -> serde_json::Result<String> {
     pretty(&Envelope::new(report))
 }
 
+/// The same written `to` where it goes, piece by piece: it takes several times the memory of the report.
+pub(crate) fn write_json<T: Report>(report: &T, to: &mut dyn Write) -> io::Result<()> {
+    write_pretty(&Envelope::new(report), to)
+}
+
 /// The same as a part of something larger.
 pub(super) fn serialize<T: Report, S: Serializer>(
     report: &T,
@@ -80,7 +86,31 @@ pub(super) fn serialize<T: Report, S: Serializer>(
 
 /// JSON as we write it: indented, and ended by a line break.
 pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(|text| printable_json(text) + "\n")
+    let mut text = Vec::new();
+    write_pretty(value, &mut text).map_err(serde_json::Error::io)?;
+    String::from_utf8(text).map_err(serde_json::Error::custom)
+}
+
+fn write_pretty(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
+    let mut to = Printable(to);
+    serde_json::to_writer_pretty(&mut to, value)?;
+    to.write_all(b"\n")
+}
+
+/// Writes nothing that acts on a reader.
+struct Printable<'a>(&'a mut dyn Write);
+
+impl Write for Printable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // What the JSON library writes at once is whole characters.
+        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_all(printable_json(text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 impl<T: Report> JsonSchema for Envelope<'_, T> {

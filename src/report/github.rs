@@ -10,7 +10,7 @@ const MOST: usize = 10;
 /// The annotations, at most ten of each kind, and one that counts everything and says what else there is to know.
 ///
 /// Each room is marked in its own file, as long as all of them are shown; more are grouped.
-pub(crate) fn github(view: View, detail: Detail) -> String {
+pub(crate) fn github(view: View<'_>, detail: Detail) -> String {
     let view = &match view.items.len() > MOST {
         true => view.grouped(detail),
         false => view,
@@ -31,7 +31,13 @@ pub(crate) fn github(view: View, detail: Detail) -> String {
                 "validate" => item.name.clone(),
                 _ => format!("{}: {}", item.name, item.action),
             };
-            command(&mut text, weight, Some(item), &title, &message(view, item));
+            command(
+                &mut text,
+                weight,
+                Some(&item),
+                &title,
+                &message(view, &item),
+            );
             more -= 1;
         }
     }
@@ -47,7 +53,7 @@ pub(crate) fn github(view: View, detail: Detail) -> String {
 }
 
 /// What there is to say about an item, without its name.
-pub(super) fn message(view: &View, item: &Item) -> String {
+pub(super) fn message(view: &View<'_>, item: &Item) -> String {
     let effects = view.effects.iter();
     let effects = effects.filter(|effect| item.effects.contains(&effect.name));
     let mut parts: Vec<String> = effects

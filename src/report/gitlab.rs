@@ -11,12 +11,12 @@ use super::view::{View, Weight};
 /// Where an issue stands that is about no file.
 const NOWHERE: &str = "roomctl.yaml";
 
-pub(crate) fn gitlab(view: &View) -> Result<String, serde_json::Error> {
+pub(crate) fn gitlab(view: &View<'_>) -> Result<String, serde_json::Error> {
     let issues: Vec<Json> = marks(view).iter().map(issue).collect();
     Ok(serde_json::to_string_pretty(&issues)? + "\n")
 }
 
-fn issue(mark: &Mark<'_>) -> Json {
+fn issue(mark: &Mark) -> Json {
     let severity = match mark.weight {
         Weight::Error => "major",
         Weight::Warning => "minor",
@@ -28,7 +28,7 @@ fn issue(mark: &Mark<'_>) -> Json {
         "fingerprint": mark.fingerprint,
         "severity": severity,
         "location": {
-            "path": mark.file.unwrap_or(NOWHERE),
+            "path": mark.file.as_deref().unwrap_or(NOWHERE),
             "lines": {"begin": mark.line.unwrap_or(1)},
         },
     })

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::marks::{Mark, closing, marks};
 use super::view::{View, Weight};
 
-pub(crate) fn junit(view: &View) -> String {
+pub(crate) fn junit(view: &View<'_>) -> String {
     let marks = marks(view);
     let failures = marks
         .iter()
@@ -34,7 +34,7 @@ fn case(text: &mut String, class: &str, name: &str, outcome: &str) {
     );
 }
 
-fn outcome(mark: &Mark<'_>) -> String {
+fn outcome(mark: &Mark) -> String {
     let kind = match mark.weight {
         Weight::Error => "error",
         Weight::Warning => "warning",

@@ -37,7 +37,7 @@ enum Form {
 ///
 /// Each room to which it does something or whose secrets it sends, each guard that is weaker and each host that secrets go to
 /// are never what is left out: where they do not fit, there is none, and nobody can approve it.
-pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
+pub(crate) fn markdown(view: &View<'_>, how: Markdown<'_>) -> Option<String> {
     let most = how.max_bytes.unwrap_or(usize::MAX);
     let marker = marker(view.kind, how.marker);
     let (head, tail) = (head(view, &marker), tail(view));
@@ -52,20 +52,20 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
             Form::Common | Form::Effects => Some(view.compact(form == Form::Common)),
             _ => None,
         };
-        let others = view.items.iter();
-        let others = others.filter(|item| compact.is_none() || !item.is_kept);
-        let shown = compact.iter().flatten().chain(others);
-        let items: Vec<(&Item, String)> = shown.map(|one| (one, item(one, form))).collect();
+        let shown = || {
+            let others = view.items.iter();
+            let others = others.filter(|item| compact.is_none() || !item.is_kept);
+            compact.iter().flatten().cloned().chain(others)
+        };
         let short = short(view, form);
-        let fixed = head.len() + tail.len() + short.len();
-        let length: usize = items.iter().map(|(_, text)| text.len()).sum();
-        if fixed + length <= most {
-            let text: String = items.into_iter().map(|(_, text)| text).collect();
-            let text = head + &text + &tail + &short;
-            return Some(text.replace("\n\n\n", "\n\n"));
+        let around = (&*head, &*tail, &*short);
+        if let Some(text) = whole(around, shown().map(|one| item(&one, form)), most) {
+            return Some(text);
         }
+        let fixed = head.len() + tail.len() + short.len();
+        let items = shown().map(|one| (one.is_kept, one.weight, item(&one, form)));
         if form >= Form::Rooms
-            && let Some(listed) = as_many_as_fit(items, most.saturating_sub(fixed))
+            && let Some(listed) = as_many_as_fit(items.collect(), most.saturating_sub(fixed))
         {
             return Some(head + &listed + &tail + &short);
         }
@@ -73,8 +73,32 @@ pub(crate) fn markdown(view: &View, how: Markdown<'_>) -> Option<String> {
     counts_only(view, (&marker, &head, &tail), most)
 }
 
+/// All of it, if it is no longer than it may be.
+fn whole(
+    (head, tail, short): (&str, &str, &str),
+    items: impl Iterator<Item = String>,
+    most: usize,
+) -> Option<String> {
+    let mut text = head.to_owned();
+    let mut left = most.checked_sub(head.len() + tail.len() + short.len())?;
+    for item in items {
+        left = left.checked_sub(item.len())?;
+        append(&mut text, &item);
+    }
+    append(&mut text, tail);
+    append(&mut text, short);
+    Some(text)
+}
+
+/// With at most one empty line in between.
+fn append(text: &mut String, part: &str) {
+    let is_apart = text.ends_with("\n\n");
+    let part = part.strip_prefix('\n').filter(|_| is_apart).unwrap_or(part);
+    text.push_str(part);
+}
+
 /// What is said of a report of which not all is shown.
-fn short(view: &View, form: Form) -> String {
+fn short(view: &View<'_>, form: Form) -> String {
     let to = match form {
         Form::Full => return String::new(),
         Form::Attributes => return "\n_Shortened to one line for each attribute._\n".to_owned(),
@@ -86,7 +110,7 @@ fn short(view: &View, form: Form) -> String {
 }
 
 /// Where secrets go: each host, in full, since its end says whose it is.
-fn secrets(view: &View, form: Form) -> String {
+fn secrets(view: &View<'_>, form: Form) -> String {
     let mut hosts: Vec<(String, Vec<String>, String)> = Vec::new();
     for destination in &view.secrets {
         let (address, rooms) = (code(&destination.address), count(destination.rooms, "room"));
@@ -124,14 +148,14 @@ fn cut(text: &str) -> String {
 
 /// The items that fit, those that ask for attention first, with a line that counts the others. `None` when one is among
 /// those that may not be.
-fn as_many_as_fit(mut items: Vec<(&Item, String)>, most: usize) -> Option<String> {
+fn as_many_as_fit(mut items: Vec<(bool, Weight, String)>, most: usize) -> Option<String> {
     const LINE: usize = 80;
     let mut listed = String::new();
     let mut number = 0;
-    items.sort_by_key(|(item, _)| (!item.is_kept, item.weight));
-    for (one, item) in &items {
+    items.sort_by_key(|(is_kept, weight, _)| (!is_kept, *weight));
+    for (is_kept, _, item) in &items {
         if listed.len() + item.len() + LINE > most {
-            if one.is_kept {
+            if *is_kept {
                 return None;
             }
             break;
@@ -146,7 +170,7 @@ fn as_many_as_fit(mut items: Vec<(&Item, String)>, most: usize) -> Option<String
 
 /// When nothing else fits.
 fn counts_only(
-    view: &View,
+    view: &View<'_>,
     (marker, head, tail): (&str, &str, &str),
     most: usize,
 ) -> Option<String> {
@@ -181,7 +205,7 @@ fn marker(kind: &str, own: Option<&str>) -> String {
     }
 }
 
-fn head(view: &View, marker: &str) -> String {
+fn head(view: &View<'_>, marker: &str) -> String {
     let mut text = format!("{marker}\n## {}\n\n", inert(&view.heading()));
     let mut doubts: Vec<&Remark> = view.remarks.iter().collect();
     doubts.retain(|remark| remark.weight != Weight::Notice);
@@ -219,7 +243,7 @@ fn head(view: &View, marker: &str) -> String {
     text + "\n\n"
 }
 
-fn tail(view: &View) -> String {
+fn tail(view: &View<'_>) -> String {
     let mut text = String::new();
     for remark in &view.remarks {
         if remark.weight == Weight::Notice {
@@ -407,12 +431,12 @@ mod tests {
     use super::*;
     use crate::report::view::{Destination, Detail, EffectView, Member, Names};
 
-    fn view(items: Vec<Item>) -> View {
+    fn view(items: Vec<Item>) -> View<'static> {
         View {
             kind: "plan",
             title: "Plan for acme".into(),
             counts: vec![("to update".into(), items.len() as u64)],
-            items,
+            items: items.into(),
             ..View::default()
         }
     }
@@ -589,11 +613,12 @@ mod tests {
             most in 0usize..30_000,
         ) {
             let named = |kind: &str, n: usize, length: usize| format!("{kind}{n}{}", "x".repeat(length) + "end");
-            let mut seen = view((0..guards).map(|n| weaker(&named("guard", n, lengths.0))).collect());
-            seen.items.splice(0..0, (0..rooms).map(|n| update(&named("room", n, lengths.1), "5")));
+            let guards_seen = (0..guards).map(|n| weaker(&named("guard", n, lengths.0)));
+            let rooms_seen = (0..rooms).map(|n| update(&named("room", n, lengths.1), "5"));
             let members = (0..opened).map(|n| Member { name: format!("opened{n}end"), place: None });
             let group = Item { is_kept: true, members: members.collect(), ..update("many", "5") };
-            seen.items.extend((opened > 1).then_some(group));
+            let group = (opened > 1).then_some(group);
+            let mut seen = view(rooms_seen.chain(guards_seen).chain(group).collect());
             seen.secrets = (0..hosts).map(|n| sent_to(named("host", n, lengths.2), named("V", n, 9))).collect();
             let how = Markdown { max_bytes: Some(most), marker: None };
             if let Some(text) = markdown(&seen, how) {
@@ -630,8 +655,8 @@ mod tests {
                 let lines = values.into_iter().map(line).collect();
                 Item { effects: of(mask).collect(), is_kept: mask > 0, lines, ..update(&format!("room{n}end"), "5") }
             };
-            let mut seen = view(rooms.iter().enumerate().map(one).collect());
-            seen.items.extend((0..others).map(|n| update(&format!("other{n}end"), &n.to_string())));
+            let others = (0..others).map(|n| update(&format!("other{n}end"), &n.to_string()));
+            let mut seen = view(rooms.iter().enumerate().map(one).chain(others).collect());
             if as_groups {
                 seen = seen.grouped(Detail::default());
             }

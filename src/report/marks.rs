@@ -9,33 +9,33 @@ use super::view::{Item, Remark, View, Weight};
 use crate::model::digest::sha256;
 use crate::model::words::joined;
 
-pub(super) struct Mark<'a> {
+pub(super) struct Mark {
     /// `privacy-required`, `plan-update`, `drift-missing`.
     pub rule: String,
     pub weight: Weight,
     /// What it is about, in a few words.
     pub name: String,
     pub message: String,
-    pub file: Option<&'a str>,
+    pub file: Option<String>,
     pub line: Option<u32>,
     pub column: Option<u32>,
     /// The same in every run, and no other mark's in this one.
     pub fingerprint: String,
 }
 
-impl Mark<'_> {
+impl Mark {
     /// `rooms/tea.yaml:4`.
     pub(super) fn place(&self) -> Option<String> {
-        Some(values::place(self.file?, self.line))
+        Some(values::place(self.file.as_ref()?, self.line))
     }
 }
 
 /// The doubts about the report as a whole, and its items.
-pub(super) fn marks(view: &View) -> Vec<Mark<'_>> {
+pub(super) fn marks(view: &View<'_>) -> Vec<Mark> {
     let doubts = view.remarks.iter();
     let doubts = doubts.filter(|remark| remark.weight != Weight::Notice);
-    let mut marks: Vec<Mark<'_>> = doubts.map(|remark| of_remark(view, remark)).collect();
-    marks.extend(view.items.iter().map(|item| of_item(view, item)));
+    let mut marks: Vec<Mark> = doubts.map(|remark| of_remark(view, remark)).collect();
+    marks.extend(view.items.iter().map(|item| of_item(view, &item)));
     let mut seen: HashMap<String, u32> = HashMap::new();
     for mark in &mut marks {
         let count = seen.entry(mark.fingerprint.clone()).or_default();
@@ -46,7 +46,7 @@ pub(super) fn marks(view: &View) -> Vec<Mark<'_>> {
     marks
 }
 
-fn of_remark<'a>(view: &View, remark: &Remark) -> Mark<'a> {
+fn of_remark(view: &View<'_>, remark: &Remark) -> Mark {
     let rule = slug(&format!("{} {}", view.kind, remark.label));
     Mark {
         fingerprint: rule.clone(),
@@ -60,7 +60,7 @@ fn of_remark<'a>(view: &View, remark: &Remark) -> Mark<'a> {
     }
 }
 
-fn of_item<'a>(view: &View, item: &'a Item) -> Mark<'a> {
+fn of_item(view: &View<'_>, item: &Item) -> Mark {
     let is_finding = view.kind == "validate";
     let (rule, name) = if is_finding {
         let place = item.place().unwrap_or_default();
@@ -85,7 +85,7 @@ fn of_item<'a>(view: &View, item: &'a Item) -> Mark<'a> {
         weight: item.weight,
         name,
         message: message(view, item),
-        file,
+        file: file.map(str::to_owned),
         line: item.line,
         column: item.column.filter(|_| item.line.is_some()),
         fingerprint,
@@ -93,7 +93,7 @@ fn of_item<'a>(view: &View, item: &'a Item) -> Mark<'a> {
 }
 
 /// What is said at the end of every form: the counts, and what is only to be known.
-pub(super) fn closing(view: &View) -> Vec<String> {
+pub(super) fn closing(view: &View<'_>) -> Vec<String> {
     let notices = view.remarks.iter();
     let notices = notices.filter(|remark| remark.weight == Weight::Notice);
     let notices = notices.map(|remark| format!("{}: {}", remark.label, remark.text));

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use super::apply::OverrideReport;
 use crate::model::secret::MASK;
 use crate::model::words::words;
-use crate::model::{Effect, RoomName, Stored};
+use crate::model::{Effect, RoomName, Shown, Stored};
 use crate::planner::limits::MaxChanges;
 use crate::planner::undeclared::Learned;
 use crate::planner::{Receipt, Undeclared};
@@ -34,17 +33,17 @@ impl StateId {
 }
 
 /// A value as it may be shown. Of a secret, only that there is one.
-pub(super) fn shown(value: &Stored) -> Json {
+pub(super) fn shown(value: &Stored) -> Shown {
     match value {
-        Stored::Plain(value) => Json::from(value),
-        Stored::Secret { .. } => Json::from(MASK),
-        Stored::Null(()) => Json::Null,
+        Stored::Plain(value) => value.into(),
+        Stored::Secret { .. } => MASK.into(),
+        Stored::Null(()) => Shown::NONE,
     }
 }
 
 /// The same of a value that may be missing.
-pub(super) fn shown_or_null(value: &Option<Stored>) -> Json {
-    value.as_ref().map_or(Json::Null, shown)
+pub(super) fn shown_or_null(value: &Option<Stored>) -> Shown {
+    value.as_ref().map_or(Shown::NONE, shown)
 }
 
 /// An attribute that nobody declared and that moved. `****` for a secret.
@@ -53,9 +52,9 @@ pub(crate) struct UndeclaredReport {
     /// Wire name.
     pub name: String,
     /// What the service reported when it was last seen.
-    pub before: Json,
+    pub before: Shown,
     /// What it reports now; null: nothing.
-    pub live: Json,
+    pub live: Shown,
     /// Whether an earlier write of ours may have moved it, of which no report told the end; absent when not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub perhaps_ours: bool,

@@ -1,17 +1,16 @@
 //! The report of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use super::{AllowedReport, StateId, UndeclaredRoom, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
-use crate::model::value::plain;
 use crate::model::words::joined;
-use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Run, Stored};
+use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Run, Shown, Stored, WireName};
 use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
@@ -100,11 +99,9 @@ pub(crate) struct MutedReport {
     /// Wire name.
     pub name: String,
     /// The wanted value; null: not known here. `****` for a secret.
-    #[serde(deserialize_with = "plain")]
-    pub wanted: Json,
+    pub wanted: Shown,
     /// What the service reports; null: it does not, or was not looked at. `****` for a secret.
-    #[serde(deserialize_with = "plain")]
-    pub live: Json,
+    pub live: Shown,
     /// Whether its values are never shown.
     pub sensitive: bool,
     /// What becomes of it.
@@ -225,22 +222,20 @@ pub(crate) struct ChangeReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AttributeReport {
     /// Wire name.
-    pub name: String,
+    #[schemars(with = "String")]
+    pub name: WireName,
     /// The applied value; null: not managed before. `****` for a secret.
-    #[serde(deserialize_with = "plain")]
-    pub before: Json,
+    pub before: Shown,
     /// The wanted value; null: no longer managed. `****` for a secret.
-    #[serde(deserialize_with = "plain")]
-    pub after: Json,
+    pub after: Shown,
     /// What the service reports; null: it does not, or was not looked at. `****` for a secret.
-    #[serde(deserialize_with = "plain")]
-    pub live: Json,
+    pub live: Shown,
     /// Whether the wanted value is not known until apply: its variable is not set here, or makes no URL of it.
     pub unknown: bool,
     /// Why it changes.
     pub cause: Cause,
     /// The file that `line` is in, when it is not the room's own but one of defaults.
-    pub file: Option<String>,
+    pub file: Option<Arc<str>>,
     /// Line in the file; null when no file sets the key.
     pub line: Option<u32>,
     /// Where the line comes from; null without `--base`.
@@ -249,7 +244,7 @@ pub(crate) struct AttributeReport {
     pub sensitive: bool,
     /// What may be seen of the wanted value; only of a secret that a file holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<Outline>,
+    pub secret: Option<Box<Outline>>,
     /// Whether `before` was sent without an answer, so that the service may or may not hold it.
     pub unconfirmed: bool,
 }
@@ -346,7 +341,7 @@ fn change_report(
     explained: Option<&ExplainedChange>,
 ) -> ChangeReport {
     let attributes = change.attributes.iter().map(|attribute| {
-        let explanation = explained.and_then(|e| e.attributes.get(&attribute.name));
+        let explanation = explained.and_then(|e| e.attributes.get(attribute.name.as_str()));
         let origin = origins.get(attribute.name.as_str());
         attribute_report(attribute, origin, explanation.copied())
     });
@@ -375,8 +370,8 @@ pub(super) fn first_line(attributes: &[AttributeReport], origins: &RoomOrigins) 
 }
 
 /// The file of defaults that an attribute is from, if it is, and its line.
-pub(super) fn place(origin: Option<&Origin>) -> (Option<String>, Option<u32>) {
-    let file = origin.and_then(|origin| origin.file().map(str::to_owned));
+pub(super) fn place(origin: Option<&Origin>) -> (Option<Arc<str>>, Option<u32>) {
+    let file = origin.and_then(|origin| origin.shared_file().cloned());
     (file, origin.map(|origin| origin.line))
 }
 
@@ -388,10 +383,10 @@ fn attribute_report(
     let (file, line) = place(origin);
     let sides = [&attribute.before, &attribute.after, &attribute.live];
     AttributeReport {
-        name: attribute.name.clone(),
+        name: attribute.name,
         before: shown_or_null(&attribute.before),
         after: match &attribute.after {
-            None if attribute.unknown => Json::from(MASK),
+            None if attribute.unknown => MASK.into(),
             after => shown_or_null(after),
         },
         live: shown_or_null(&attribute.live),

@@ -11,8 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value as Json;
-
 use super::UndeclaredRoom;
 use super::plan::{AttributeReport, ChangeReport, MutedRoom, first_line, place};
 use super::saved::SavedPlan;
@@ -20,7 +18,7 @@ use super::{PlanReport, StateId};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::words::joined;
-use crate::model::{Origins, RoomOrigins, Value, Wanted, WantedRoom};
+use crate::model::{Origins, RoomOrigins, Shown, Value, Wanted, WantedRoom, WireName};
 use crate::planner::limits::{Limits, refusals_of};
 use crate::planner::{Action, AttributeChange, Cause, Narrowed, SavedChange, State};
 
@@ -105,14 +103,14 @@ impl Check<'_> {
             let shown = self.shown.changes.iter().find(|one| one.room == room)?;
             let file = self.remade.wanted.get(room)?;
             let is_so = |line: &AttributeReport| match file.settings.get(line.name.as_str()) {
-                Some(Value::Plain(value)) => line.after == Json::from(value),
-                Some(_) => line.after == MASK || line.after.is_null(),
+                Some(Value::Plain(value)) => line.after == value.into(),
+                Some(_) => line.after.is_text(MASK) || line.after.is_null(),
                 None => line.after.is_null(),
             };
             if let Some(line) = shown.attributes.iter().find(|line| !is_so(line)) {
                 return Some(format!("{room}: {}", line.name));
             }
-            let is_listed = |name: &String| shown.attributes.iter().any(|line| line.name == *name);
+            let is_listed = |name: WireName| shown.attributes.iter().any(|line| line.name == name);
             let mut lines = change.attributes.iter();
             let mut effects = change.effects.iter();
             let is_known = shown.action == Action::Create
@@ -123,7 +121,7 @@ impl Check<'_> {
             let is_as_before = |line: &AttributeChange| {
                 line.cause == Cause::Reassert && line.after.as_ref() == confirmed.get(&line.name)
             };
-            if !is_known || !lines.all(|line| is_as_before(line) || is_listed(&line.name)) {
+            if !is_known || !lines.all(|line| is_as_before(line) || is_listed(line.name)) {
                 return Some(format!("{room}: its effects, or its attributes"));
             }
         }
@@ -285,7 +283,7 @@ fn difference(shown: &ChangeReport, made: &ChangeReport) -> Option<String> {
     }
     let pairs = shown.attributes.iter().zip(&made.attributes);
     if let Some((attribute, _)) = pairs.into_iter().find(|(shown, made)| shown != made) {
-        return Some(attribute.name.clone());
+        return Some(attribute.name.into());
     }
     (shown != made).then(|| "its place, or its attributes".to_owned())
 }
@@ -296,8 +294,8 @@ fn referring(file: Option<&WantedRoom>, attribute: &str) -> Option<Outline> {
     (!outline.variables.is_empty()).then_some(outline)
 }
 
-fn is_masked(value: &Json) -> bool {
-    value.is_null() || value == MASK
+fn is_masked(value: &Shown) -> bool {
+    value.is_null() || value.is_text(MASK)
 }
 
 /// What becomes of muted attributes of the rooms that count, without whether variables are set.
@@ -308,7 +306,7 @@ fn muted(report: &PlanReport, counts: &impl Fn(&str) -> bool, wanted: &Wanted) -
         let file = wanted.get(room.room.as_str());
         for attribute in &mut room.attributes {
             if referring(file, &attribute.name).is_some() && is_masked(&attribute.wanted) {
-                (attribute.wanted, attribute.sensitive) = (Json::Null, true);
+                (attribute.wanted, attribute.sensitive) = (Shown::NONE, true);
             }
         }
     }
@@ -326,7 +324,7 @@ fn made_again(
 ) -> ChangeReport {
     let refers = |attribute: &AttributeReport| {
         let outline = referring(file, &attribute.name);
-        outline.is_some() && attribute.secret == outline
+        outline.is_some() && attribute.secret.as_deref() == outline.as_ref()
     };
     let shows_nothing = |attribute: &&AttributeReport| {
         let values = [&attribute.before, &attribute.after, &attribute.live];
@@ -345,7 +343,7 @@ fn made_again(
         |one: &AttributeReport| !taken_over.contains_key(&*one.name) && !is_rotated(&one.name);
     attributes.retain(|one| !refers(one) || must_be_shown(one));
     attributes.extend(taken_over.into_values().cloned());
-    attributes.sort_by(|a, b| a.name.cmp(&b.name));
+    attributes.sort_by_key(|a| a.name);
     for (attribute, shown) in attributes.iter_mut().zip(&shown.attributes) {
         attribute.explanation = shown.explanation;
         forget_own_write(attribute, shown);
@@ -366,6 +364,6 @@ fn forget_own_write(attribute: &mut AttributeReport, shown: &AttributeReport) {
     }
     attribute.unconfirmed = false;
     if attribute.cause != Cause::Reassert {
-        attribute.before = Json::Null;
+        attribute.before = Shown::NONE;
     }
 }

@@ -11,7 +11,7 @@ use crate::model::words::escaped;
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-pub(crate) fn sarif(view: &View) -> Result<String, serde_json::Error> {
+pub(crate) fn sarif(view: &View<'_>) -> Result<String, serde_json::Error> {
     let marks = marks(view);
     let rules: BTreeSet<&str> = marks.iter().map(|mark| mark.rule.as_str()).collect();
     let rules: Vec<&str> = rules.into_iter().collect();
@@ -37,7 +37,7 @@ pub(crate) fn sarif(view: &View) -> Result<String, serde_json::Error> {
 }
 
 /// What would be a link in its message is none.
-fn result(mark: &Mark<'_>, rules: &[&str]) -> Json {
+fn result(mark: &Mark, rules: &[&str]) -> Json {
     let level = match mark.weight {
         Weight::Error => "error",
         Weight::Warning => "warning",
@@ -50,7 +50,7 @@ fn result(mark: &Mark<'_>, rules: &[&str]) -> Json {
         "message": {"text": mark.message.replace("](", "\\](")},
         "partialFingerprints": {"roomctl/v1": mark.fingerprint},
     });
-    if let Some(file) = mark.file {
+    if let Some(file) = &mark.file {
         let mut physical = json!({"artifactLocation": {"uri": uri(file)}});
         if !file.starts_with('/') {
             physical["artifactLocation"]["uriBaseId"] = json!("%SRCROOT%");

@@ -2,11 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::model::reference::{Outline, Template};
 use crate::model::secret::MASK;
-use crate::model::{Origin, RoomName, RoomOrigins, Value, WantedRoom};
+use crate::model::{Origin, RoomName, RoomOrigins, Shown, Value, WantedRoom};
 
 /// A room with its defaults: what `apply` would send.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -26,7 +25,7 @@ pub(crate) struct ShownAttribute {
     /// Wire name.
     pub name: String,
     /// The value, as it is sent. `****` for a secret.
-    pub value: Json,
+    pub value: Shown,
     /// Whether the value is never shown.
     pub sensitive: bool,
     /// What may be seen of it; only of a secret.
@@ -68,9 +67,9 @@ impl ShowReport {
 
 fn attribute(name: &str, value: &Value, file: &str, origin: Option<&Origin>) -> ShownAttribute {
     let (shown, sensitive, unset) = match value {
-        Value::Plain(value) => (Json::from(value), false, &[][..]),
-        Value::Secret(_) => (Json::from(MASK), true, &[][..]),
-        Value::Unset { variables, .. } => (Json::from(MASK), true, variables.as_slice()),
+        Value::Plain(value) => (value.into(), false, &[][..]),
+        Value::Secret(_) => (MASK.into(), true, &[][..]),
+        Value::Unset { variables, .. } => (MASK.into(), true, variables.as_slice()),
     };
     let defaults = origin.and_then(Origin::file);
     let hidden = origin.map(Origin::hides).unwrap_or_default();

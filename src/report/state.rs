@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use super::{StateId, shown};
-use crate::model::{RoomName, Run, StoredSettings};
+use crate::model::{RoomName, Run, Shown, StoredSettings};
 use crate::planner::doubts::Doubts;
 use crate::planner::{AppliedRoom, LeftOut, Selection, State};
 
@@ -68,13 +67,13 @@ pub(crate) struct StateShowReport {
     /// The file that it was applied from; null when that is not known.
     pub file: Option<String>,
     /// The settings that were last confirmed to have been sent. `****` for a secret, here and below.
-    pub settings: BTreeMap<String, Json>,
+    pub settings: BTreeMap<String, Shown>,
     /// Values that the service chose over what was sent.
-    pub overridden: BTreeMap<String, Json>,
+    pub overridden: BTreeMap<String, Shown>,
     /// What was sent without an answer since, every value of it; null alone stands for any.
-    pub unconfirmed: BTreeMap<String, Vec<Json>>,
+    pub unconfirmed: BTreeMap<String, Vec<Shown>>,
     /// What the service reported last of attributes that were not written: no file manages them, or a mute left them alone.
-    pub observed: BTreeMap<String, Json>,
+    pub observed: BTreeMap<String, Shown>,
     /// Attributes that the service did not report when it was last seen.
     pub unseen: BTreeSet<String>,
 }
@@ -142,14 +141,14 @@ impl StateShowReport {
     }
 }
 
-fn sent(doubts: &Doubts) -> BTreeMap<String, Vec<Json>> {
+fn sent(doubts: &Doubts) -> BTreeMap<String, Vec<Shown>> {
     doubts
         .iter()
         .map(|(name, sent)| (name.to_string(), sent.values().map(shown).collect()))
         .collect()
 }
 
-fn values(settings: &StoredSettings) -> BTreeMap<String, Json> {
+fn values(settings: &StoredSettings) -> BTreeMap<String, Shown> {
     let settings = settings.iter();
     settings
         .map(|(name, value)| (name.to_string(), shown(value)))

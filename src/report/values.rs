@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use crate::model::Shown;
 use crate::model::catalogue::{Kind, kind};
 pub(super) use crate::model::words::printable;
 use crate::model::words::{count, span};
@@ -28,14 +29,14 @@ pub(super) const NOTHING: &str = "nothing";
 
 /// The value of an attribute on one line; with a moment's date and its distance from `now` (Unix seconds), or a
 /// span in hours and minutes, beside it. A text that would read as something else, such as `true` or `5`, is quoted.
-pub(super) fn value(name: &str, json: &Json, now: i64) -> String {
+pub(super) fn value(name: &str, json: &Shown, now: i64) -> String {
     match json {
-        Json::String(text) if text.is_empty() || is_no_text(text) => {
+        Shown::Text(text) if text.is_empty() || is_no_text(text) => {
             format!("\"{}\"", printable(text))
         }
-        Json::String(text) => printable(text),
+        Shown::Text(text) => printable(text),
         other => {
-            let unit = json.as_i64().and_then(|number| unit(name, number, now));
+            let unit = json.integer().and_then(|number| unit(name, number, now));
             unit.map_or_else(|| other.to_string(), |unit| format!("{other} ({unit})"))
         }
     }
@@ -79,8 +80,6 @@ pub(super) fn date(seconds: i64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const NOW: i64 = 1_795_392_000;
@@ -88,14 +87,14 @@ mod tests {
     #[test]
     fn a_text_is_not_taken_for_another_type() {
         for (json, shown) in [
-            (json!("true"), "\"true\""),
-            (json!(true), "true"),
-            (json!("5"), "\"5\""),
-            (json!(5), "5"),
-            (json!(""), "\"\""),
-            (json!("nothing"), "\"nothing\""),
-            (json!(null), "null"),
-            (json!("grid"), "grid"),
+            (Shown::from("true"), "\"true\""),
+            (Shown::from(true), "true"),
+            (Shown::from("5"), "\"5\""),
+            (Shown::from(5), "5"),
+            (Shown::from(""), "\"\""),
+            (Shown::from("nothing"), "\"nothing\""),
+            (Shown::NONE, "null"),
+            (Shown::from("grid"), "grid"),
         ] {
             assert_eq!(value("layout", &json, NOW), shown);
         }
@@ -113,7 +112,7 @@ mod tests {
             ("ejectAfterElapsedTimeInSec", 5405, "5405 (1h30m5s)"),
             ("maxParticipants", 5405, "5405"),
         ] {
-            assert_eq!(value(name, &json!(seconds), NOW), shown);
+            assert_eq!(value(name, &Shown::from(seconds), NOW), shown);
         }
     }
 

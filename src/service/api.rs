@@ -11,9 +11,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::disk::budget;
 use crate::model::catalogue::{Attribute, Kind, attribute};
-use crate::model::value::plain;
 use crate::model::words::joined;
-use crate::model::{Live, LiveRoom, RoomName, Scalar, Secret, Settings, Value};
+use crate::model::{Live, LiveRoom, RoomName, Scalar, Secret, Settings, Shown, Value};
 use crate::planner::Gone;
 use crate::service::end::{End, Try};
 use crate::service::leaks::SecretFilter;
@@ -223,13 +222,14 @@ fn list(json: Option<&Json>, message: impl Fn() -> String, filter: &SecretFilter
 struct Listed {
     #[serde(rename = "roomName")]
     name: String,
-    #[serde(default, deserialize_with = "plain")]
-    archived: Json,
+    #[serde(default)]
+    archived: Option<Shown>,
 }
 
 fn names(rooms: Vec<Listed>, filter: &SecretFilter) -> End {
+    let is_archived = |room: &Listed| room.archived.iter().any(|flag| is_on(&flag.clone().into()));
     let shown = |room: &Listed| {
-        !is_on(&room.archived) && !room.name.is_empty() && !filter.gives_away(&room.name)
+        !is_archived(room) && !room.name.is_empty() && !filter.gives_away(&room.name)
     };
     let shown = rooms.into_iter().filter(shown);
     End::Rooms(shown.map(|room| room.name).collect())

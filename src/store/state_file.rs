@@ -135,7 +135,8 @@ pub(super) fn render(state: &State) -> String {
         .serialize(&mut serializer)
         .expect("sorted maps with text keys always serialise");
     text.push(b'\n');
-    printable_json(String::from_utf8(text).expect("JSON is UTF-8 by its own rules"))
+    let text = String::from_utf8(text).expect("JSON is UTF-8 by its own rules");
+    printable_json(text).into_owned()
 }
 
 /// Pretty down to an attribute, whose value stays on its line even when it is an object (a secret's digest).

@@ -175,11 +175,11 @@ proptest! {
         for change in &seen.changes {
             let secret = |v: &Option<_>| v.as_ref().is_some_and(crate::model::Stored::is_secret);
             let moves = change.attributes.iter().filter(|a| !(secret(&a.before) && secret(&a.after)));
-            plain.extend(moves.map(|a| (change.room.clone(), a.name.clone())));
+            plain.extend(moves.map(|a| (change.room.clone(), a.name)));
         }
         let mut shown = Vec::new();
         for change in &plan_of(&blind(&second), &bench.state).changes {
-            shown.extend(change.attributes.iter().map(|a| (change.room.clone(), a.name.clone())));
+            shown.extend(change.attributes.iter().map(|a| (change.room.clone(), a.name)));
         }
         prop_assert_eq!(shown, plain);
     }

@@ -1,8 +1,9 @@
 //! Results to standard output, everything else to standard error, colours only where they belong.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anstream::AutoStream;
+use anstream::adapter::StripBytes;
 use anstream::stream::{AsLockedWrite, RawStream};
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
@@ -10,6 +11,7 @@ use clap::ColorChoice;
 use super::args::PlainFormat;
 use super::exit::{Exit, Failure};
 use super::terminal::{self, above};
+use crate::disk::whole_file::PIECE;
 use crate::model::words::{joined, printable};
 use crate::report::{Report, json};
 
@@ -29,10 +31,15 @@ impl Output {
     /// Writes a part of the result. A failure is kept and reported at the end: a reader that went away
     /// must not stop a run half-way.
     pub(crate) fn result(&mut self, text: &str) {
+        self.result_by(|to| to.write_all(text.as_bytes()));
+    }
+
+    /// The same with all that `write` writes.
+    pub(crate) fn result_by(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if self.failed.is_some() {
             return;
         }
-        self.failed = self.write(io::stdout().lock(), text).err();
+        self.failed = self.write(io::stdout().lock(), write).err();
     }
 
     /// Writes a part of the result that is for people, and breaks at words on a terminal.
@@ -56,15 +63,28 @@ impl Output {
 
     pub(crate) fn note(&self, text: &str) {
         // There is nowhere left to complain.
-        let _ = self.write(io::stderr().lock(), &terminal::for_note(text));
+        let text = terminal::for_note(text);
+        let _ = self.write(io::stderr().lock(), |to| to.write_all(text.as_bytes()));
     }
 
-    fn write(&self, to: impl RawStream + AsLockedWrite, text: &str) -> io::Result<()> {
-        let choice = choice(self.color, to.is_terminal());
-        let mut stream = AutoStream::new(to, choice);
-        above(|| {
-            stream.write_all(text.as_bytes())?;
-            stream.flush()
+    fn write(
+        &self,
+        to: impl RawStream + AsLockedWrite,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let written = |mut to: BufWriter<&mut dyn Write>| {
+            write(&mut to)?;
+            to.flush()
+        };
+        above(|| match choice(self.color, to.is_terminal()) {
+            anstream::ColorChoice::Never => {
+                let mut bare = Bare(BufWriter::with_capacity(PIECE, to), StripBytes::new());
+                written(BufWriter::with_capacity(PIECE, &mut bare))
+            }
+            choice => {
+                let mut stream = AutoStream::new(to, choice);
+                written(BufWriter::with_capacity(PIECE, &mut stream))
+            }
         })
     }
 
@@ -95,6 +115,21 @@ impl Output {
 pub(crate) fn unwritten(error: &io::Error) -> Failure {
     let message = format!("cannot write to standard output: {error}");
     Failure::new(Exit::Unexpected, message)
+}
+
+/// What is written without colours. The library's own would write each piece between two of them by itself.
+struct Bare<W: Write>(BufWriter<W>, StripBytes);
+
+impl<W: Write> Write for Bare<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut pieces = self.1.strip_next(bytes);
+        pieces.try_for_each(|piece| self.0.write_all(piece))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Our own rule instead of the library's, which also colours pipes when other variables ask for it.

@@ -23,14 +23,7 @@ pub(crate) fn print_report(
 ) -> Result<(), Failure> {
     let report = report.into();
     let kept = keep(&report, args);
-    let is_page = args.format == Format::Text && !matches!(report, AnyReport::Validate(_));
-    let shown = shown(&report, args, detail)?;
-    // The lines of a file that findings show stay as they are.
-    if is_page {
-        output.page(&shown);
-    } else {
-        output.result(&shown);
-    }
+    show(&report, args, detail, output)?;
     kept
 }
 
@@ -44,10 +37,9 @@ pub(crate) fn print_failure(failure: &Failure, args: &ReportArgs, output: &mut O
     let path = args.report_file.as_deref().filter(|path| !is_yaml(path));
     let kept = path.map_or(Ok(()), |path| report_file::keep(path, &report, Way::New));
     let shown = match args.format {
-        Format::Text => Ok(String::new()),
-        _ => shown(&report, args, Detail::default()),
+        Format::Text => Ok(()),
+        _ => show(&report, args, Detail::default(), output),
     };
-    let shown = shown.map(|shown| output.result(&shown));
     for failure in [kept, shown, output.finish()]
         .into_iter()
         .filter_map(Result::err)
@@ -56,21 +48,25 @@ pub(crate) fn print_failure(failure: &Failure, args: &ReportArgs, output: &mut O
     }
 }
 
-/// The report in the form that was asked for.
-pub(crate) fn shown(
+/// Prints the report in the form that was asked for.
+pub(crate) fn show(
     report: &AnyReport,
     args: &ReportArgs,
     detail: Detail,
-) -> Result<String, Failure> {
+    output: &mut Output,
+) -> Result<(), Failure> {
     let view = || View::new(report, detail);
     let apart = Detail {
         apart: true,
         ..detail
     };
     let apart = || View::new(report, apart);
-    Ok(match args.format {
+    let shown = match args.format {
         Format::Text => text::text(report, detail, &text_of),
-        Format::Json => report.json()?,
+        Format::Json => {
+            output.result_by(|to| report.write_json(to));
+            return Ok(());
+        }
         Format::Markdown => {
             let how = Markdown {
                 max_bytes: args.max_bytes,
@@ -85,7 +81,13 @@ pub(crate) fn shown(
         Format::Gitlab => gitlab::gitlab(&apart())?,
         Format::Sarif => sarif::sarif(&apart())?,
         Format::Junit => junit::junit(&apart()),
-    })
+    };
+    // The lines of a file that findings show stay as they are.
+    match args.format == Format::Text && !matches!(report, AnyReport::Validate(_)) {
+        true => output.page(&shown),
+        false => output.result(&shown),
+    }
+    Ok(())
 }
 
 /// What nobody could see, nobody could object to.

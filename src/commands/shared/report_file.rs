@@ -1,12 +1,12 @@
 //! Files that one run writes for another, or for a program: reports, saved plans, counters.
 
-use std::io::{ErrorKind, stdin};
+use std::io::{self, ErrorKind, Write, stdin};
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
 use super::workspace::Workspace;
 use crate::disk::plain_file::{Identity, MAX_DATA, is_free, read_from, read_given};
-use crate::disk::whole_file::{Way, write_whole};
+use crate::disk::whole_file::{Way, write_whole_by};
 use crate::files::discover::is_yaml;
 use crate::report::AnyReport;
 use crate::report::envelope::ReadError;
@@ -76,16 +76,23 @@ pub(crate) fn unread(error: &ReadError) -> Failure {
 
 /// Writes a file, whole or not at all: somebody may read it at any moment.
 pub(crate) fn write(path: &Path, what: &str, text: &str) -> Result<(), Failure> {
-    write_by(path, what, text, Way::Replace)
+    write_by(path, what, Way::Replace, |file| {
+        file.write_all(text.as_bytes())
+    })
 }
 
 /// Writes the JSON form of a report.
 pub(crate) fn keep(path: &Path, report: &AnyReport, way: Way<'_>) -> Result<(), Failure> {
-    write_by(path, "report", &report.json()?, way)
+    write_by(path, "report", way, |file| report.write_json(file))
 }
 
-fn write_by(path: &Path, what: &str, text: &str, way: Way<'_>) -> Result<(), Failure> {
-    write_whole(path, text.as_bytes(), way).map_err(|error| {
+fn write_by(
+    path: &Path,
+    what: &str,
+    way: Way<'_>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Failure> {
+    write_whole_by(path, way, write).map_err(|error| {
         let message = format!("cannot write the {what} to {}: {error}", path.display());
         Failure::new(Exit::Unexpected, message)
     })

@@ -1,5 +1,6 @@
 //! What a person at a terminal sees: a line that stays below all others, and texts that break at words.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -29,12 +30,12 @@ fn columns_of(stream: impl std::os::windows::io::AsHandle) -> Option<usize> {
 }
 
 /// `text` for standard output: broken at words if that is a terminal.
-pub(crate) fn for_result(text: &str) -> String {
+pub(crate) fn for_result(text: &str) -> Cow<'_, str> {
     wrapped(text, columns_of(io::stdout()))
 }
 
 /// `text` for standard error.
-pub(crate) fn for_note(text: &str) -> String {
+pub(crate) fn for_note(text: &str) -> Cow<'_, str> {
     wrapped(text, columns_of(stderr()))
 }
 
@@ -86,7 +87,7 @@ impl Write for Log {
         let text = String::from_utf8_lossy(line);
         let text = match self.for_people {
             true => for_note(&text),
-            false => text.into_owned(),
+            false => text.as_ref().into(),
         };
         above(|| stderr().write_all(text.as_bytes()))?;
         Ok(line.len())
@@ -98,12 +99,15 @@ impl Write for Log {
 }
 
 /// Each line that is longer than that broken at a space, and the rest of it indented below its beginning.
-fn wrapped(text: &str, columns: Option<usize>) -> String {
+fn wrapped(text: &str, columns: Option<usize>) -> Cow<'_, str> {
     let Some(columns) = columns else {
-        return text.to_owned();
+        return text.into();
     };
     let lines = text.split_inclusive('\n');
-    lines.map(|line| wrapped_line(line, columns)).collect()
+    lines
+        .map(|line| wrapped_line(line, columns))
+        .collect::<String>()
+        .into()
 }
 
 fn wrapped_line(line: &str, columns: usize) -> String {
@@ -159,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    fn at_20(text: &str) -> String {
+    fn at_20(text: &str) -> Cow<'_, str> {
         wrapped(text, Some(20))
     }
 

@@ -18,7 +18,7 @@ const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
+pub(crate) fn html(view: &View<'_>) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let syntax = SyntaxConfig::builder()
@@ -27,12 +27,7 @@ pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
         .build()?;
     environment.set_syntax(syntax);
     let digest = STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes()));
-    let causes: BTreeSet<&str> = view
-        .items
-        .iter()
-        .flat_map(|item| &item.causes)
-        .copied()
-        .collect();
+    let causes: BTreeSet<&str> = view.items.iter().flat_map(|item| item.causes).collect();
     environment.render_str(
         TEMPLATE,
         context! {
@@ -48,8 +43,8 @@ pub(crate) fn html(view: &View) -> Result<String, minijinja::Error> {
 }
 
 /// What stands beside the name of an attribute: what it was and will be, or who says what of it.
-fn columns(view: &View) -> &'static [&'static str] {
-    let mut lines = view.items.iter().flat_map(|item| &item.lines);
+fn columns(view: &View<'_>) -> &'static [&'static str] {
+    let mut lines = view.items.iter().flat_map(|item| item.lines);
     match lines.any(|line| line.sides.is_some()) {
         true => &["Applied", "File", "Service"],
         false => &["Before", "After"],
@@ -83,7 +78,7 @@ mod tests {
             kind: "plan",
             title: format!("Plan for {name}"),
             counts: vec![("to update".into(), 1)],
-            items: vec![item],
+            items: vec![item].into(),
             remarks: vec![Remark {
                 weight: Weight::Error,
                 label: "Guard",

@@ -13,7 +13,7 @@ use crate::report::view::{Item, Line, View, Weight, outcome_word, why};
 
 /// What the report does to people, before anything else: that is what a reviewer must not miss. Then the rooms,
 /// and at the end, where the eye is, what it comes to.
-pub(crate) fn page(view: &View) -> String {
+pub(crate) fn page(view: &View<'_>) -> String {
     let mut text = format!("{}\n\n", paint(BOLD, view.heading()));
     for effect in &view.effects {
         let (sign, name) = (paint(YELLOW, "!"), paint(YELLOW.bold(), effect.name));
@@ -23,8 +23,8 @@ pub(crate) fn page(view: &View) -> String {
     if !view.effects.is_empty() {
         text.push('\n');
     }
-    for one in &view.items {
-        let block = item(one);
+    for one in view.items.iter() {
+        let block = item(&one);
         text.push_str(&block);
         if block.lines().count() > 1 {
             text.push('\n');
@@ -37,7 +37,7 @@ pub(crate) fn page(view: &View) -> String {
     text
 }
 
-fn end(view: &View) -> String {
+fn end(view: &View<'_>) -> String {
     let kind = paint(BOLD, capitalized(view.kind));
     let mut text = format!("{kind}: {}.\n", view.summary());
     for remark in &view.remarks {
@@ -157,7 +157,7 @@ fn contrast(before: &str, after: &str) -> String {
 }
 
 /// The end of a run: each room that was not done, which was not shown before, with the reason, and what it comes to.
-pub(crate) fn apply_end(report: &ApplyReport, view: &View) -> String {
+pub(crate) fn apply_end(report: &ApplyReport, view: &View<'_>) -> String {
     let mut text = String::from("\n");
     list(&mut text, report, Outcome::Refused, "");
     let meaning = ": written or not, the service did not say; the next apply settles it";

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde_json::Value as Json;
-
 use super::{BOLD, DIM, YELLOW, paint};
+use crate::model::Shown;
 use crate::model::words::{count, joined};
 use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
 use crate::report::values::{moment, printable, value};
@@ -82,14 +81,14 @@ pub(crate) fn state_show(report: &StateShowReport, now: i64) -> String {
     text
 }
 
-fn single(values: &BTreeMap<String, Json>) -> BTreeMap<String, Vec<Json>> {
+fn single(values: &BTreeMap<String, Shown>) -> BTreeMap<String, Vec<Shown>> {
     let values = values.iter();
     values
         .map(|(name, json)| (name.clone(), vec![json.clone()]))
         .collect()
 }
 
-fn block(text: &mut String, title: &str, values: &BTreeMap<String, Vec<Json>>, now: i64) {
+fn block(text: &mut String, title: &str, values: &BTreeMap<String, Vec<Shown>>, now: i64) {
     if values.is_empty() {
         return;
     }

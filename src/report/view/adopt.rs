@@ -1,12 +1,11 @@
 //! The view of an adoption.
 
-use serde_json::Value as Json;
-
 use super::{Detail, Item, Line, Names, Remark, View, Weight, count, counted, left_out};
+use crate::model::Shown;
 use crate::planner::adopt::{Edit, Left, Why};
 use crate::report::adopt::AdoptReport;
 
-pub(crate) fn adopt(report: &AdoptReport, detail: Detail) -> View {
+pub(crate) fn adopt(report: &AdoptReport, detail: Detail) -> View<'_> {
     let s = report.summary;
     let rooms = |one: &Edit, other: &Edit| one.file == other.file && one.adopted == other.adopted;
     let edits = report.edits.chunk_by(rooms);
@@ -21,11 +20,12 @@ pub(crate) fn adopt(report: &AdoptReport, detail: Detail) -> View {
         };
         Remark::new(Weight::Notice, "Patch", text)
     }));
+    let items: Vec<Item> = edits.chain(report.left.chunk_by(same).map(left)).collect();
     let nothing = report.edits.is_empty() && report.left.is_empty();
     View {
         kind: "adopt",
         title: format!("Adoption for {}", report.app),
-        items: edits.chain(report.left.chunk_by(same).map(left)).collect(),
+        items: items.into(),
         counts: counted(&[
             ("adopted", s.adopted),
             ("left alone", s.left_alone),
@@ -63,7 +63,7 @@ fn edited(edits: &[Edit], detail: Detail) -> Item {
             names.list(str::to_owned)
         )
     });
-    let value = |value: Option<&_>| value.map_or(Json::Null, Json::from);
+    let value = |value: Option<&_>| value.map_or(Shown::NONE, Shown::from);
     let lines = edits.iter().map(|edit| Line {
         line: edit.line,
         note: edit.line.is_none().then(|| "a new line".to_owned()),

@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Detail, Item, Line, Names, Remark, View, Weight, allowed, count, counted, effect_view, footer,
-    joined, left_out, said,
+    Detail, Item, Items, Line, Names, Remark, View, Weight, allowed, count, counted, effect_view,
+    footer, joined, left_out, said,
 };
 use crate::model::Effect;
 use crate::planner::{Action, Outcome};
 use crate::report::UndeclaredRoom;
 use crate::report::apply::{ApplyReport, ReceiptReport};
 
-pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
+pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View<'_> {
     let s = report.summary;
-    let receipts = report.receipts.iter();
-    let mut items: Vec<Item> = receipts.map(|one| receipt(one, detail)).collect();
-    items.sort_by_key(|item| item.weight);
+    let mut receipts: Vec<&ReceiptReport> = report.receipts.iter().collect();
+    receipts.sort_by_key(|one| look(one).0);
     let serial = format!("serial {}", report.state.serial);
     let mut remarks = vec![Remark::new(Weight::Notice, "State", serial)];
     let stopped = report.stopped.iter();
@@ -43,8 +42,8 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View {
             (word(Outcome::Skipped), s.skipped),
             ("left out", report.left_out.rooms()),
         ]),
-        nothing: items.is_empty().then_some("nothing to do"),
-        items,
+        nothing: receipts.is_empty().then_some("nothing to do"),
+        items: Items::of(receipts, move |one| receipt(one, detail)),
         remarks,
         ..View::default()
     }
@@ -131,15 +130,19 @@ pub(in crate::report) fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail) -> Item {
-    let (weight, sign) = match receipt.outcome {
+fn look(receipt: &ReceiptReport) -> (Weight, &'static str) {
+    match receipt.outcome {
         Outcome::Confirmed if receipt.undeclared.is_empty() => (Weight::Notice, "✓"),
         Outcome::Confirmed => (Weight::Warning, "!"),
         Outcome::Overridden => (Weight::Warning, "!"),
         Outcome::Refused => (Weight::Error, "✗"),
         Outcome::Unknown => (Weight::Error, "?"),
         Outcome::Skipped => (Weight::Warning, "·"),
-    };
+    }
+}
+
+pub(crate) fn receipt(receipt: &ReceiptReport, detail: Detail) -> Item {
+    let (weight, sign) = look(receipt);
     let overridden = receipt.overridden.iter().map(|o| Line {
         note: Some("sent, and what the service chose".to_owned()),
         after: Some(said(&o.name, &o.got, detail)),

@@ -4,29 +4,30 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::Value as Json;
 
 use super::{
-    Detail, Item, Line, Names, Remark, Trace, View, Weight, against, count, counted, footer,
+    Detail, Item, Items, Line, Names, Remark, Trace, View, Weight, against, count, counted, footer,
     joined, left_out, said, undeclared, value,
 };
+use crate::model::Shown;
 use crate::model::words::printable_json;
 use crate::planner::drift::Checked;
 use crate::planner::{Cause, Verdict};
 use crate::report::drift::{AttributeReport, DriftReport, RoomReport};
 use crate::report::values::moment;
 
-pub(super) fn drift(report: &DriftReport, detail: Detail) -> View {
+pub(super) fn drift(report: &DriftReport, detail: Detail) -> View<'_> {
     let counts = report.summary.counts();
     let counts = counts.map(|(name, number)| (name.replace('_', " "), number));
     let counts = counts.iter().map(|(n, number)| (n.as_str(), *number));
     let left_out = ("left out", report.left_out.rooms());
     let counts: Vec<(&str, u64)> = counts.chain([left_out]).collect();
     let mut rooms: Vec<&RoomReport> = report.rooms.iter().collect();
+    rooms.retain(|room| is_shown(room, detail));
     rooms.sort_by_key(|room| urgency(room.verdict));
-    let items = rooms.into_iter().filter(|room| is_shown(room, detail));
     View {
         kind: "drift",
         title: format!("Drift of {}", report.app),
         against: against(&report.state),
-        items: items.map(|room| item(room, detail)).collect(),
+        items: Items::of(rooms, move |room| item(room, detail)),
         counts: counted(&counts),
         nothing: report.rooms.is_empty().then_some("no rooms"),
         remarks: remarks(report, detail),
@@ -114,9 +115,9 @@ fn line(room: &str, attribute: &AttributeReport, detail: Detail) -> Line {
         (Cause::Change, None) if attribute.applied.is_null() => {
             (&attribute.live, attribute.wanted.clone())
         }
-        (Cause::Released | Cause::Unobservable, _) => (&attribute.applied, Json::Null),
+        (Cause::Released | Cause::Unobservable, _) => (&attribute.applied, Shown::NONE),
         (Cause::Change | Cause::Converged | Cause::Reassert, Some(secret)) => {
-            (&Json::Null, Json::from(secret.to_string()))
+            (&Shown::NONE, Shown::from(secret.to_string()))
         }
         (Cause::Change | Cause::Converged | Cause::Reassert, None) => {
             (&attribute.applied, attribute.wanted.clone())
@@ -126,7 +127,7 @@ fn line(room: &str, attribute: &AttributeReport, detail: Detail) -> Line {
     let surprise = is_move && !attribute.muted;
     let name = &attribute.name;
     // That it is gone is a move, too.
-    let gone = (is_move && attribute.live.is_null()).then(|| said(name, &Json::Null, detail));
+    let gone = (is_move && attribute.live.is_null()).then(|| said(name, &Shown::NONE, detail));
     let line = Line::moved(name, before, &after, detail);
     let mut sides = [&attribute.applied, &attribute.wanted, &attribute.live]
         .map(|side| value(name, side, detail));
@@ -232,14 +233,12 @@ fn visible(report: &DriftReport, detail: Detail) -> Option<Remark> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
     use super::*;
     use crate::model::Run;
     use crate::planner::LeftOut;
     use crate::report::StateId;
     use crate::report::drift::Summary;
+    use proptest::prelude::*;
 
     fn report(rooms: Vec<RoomReport>) -> DriftReport {
         DriftReport {
@@ -274,9 +273,9 @@ mod tests {
     fn attribute(name: &str, cause: Cause) -> AttributeReport {
         AttributeReport {
             name: name.into(),
-            applied: json!(1_893_456_000),
-            wanted: json!(1_893_456_000),
-            live: json!(2_000_000_000),
+            applied: Shown::from(1_893_456_000),
+            wanted: Shown::from(1_893_456_000),
+            live: Shown::from(2_000_000_000),
             cause,
             secret: None,
             sensitive: false,
@@ -299,10 +298,12 @@ mod tests {
             room("muted", Verdict::Muted, vec![muted]),
             room("tea", Verdict::Drifted, vec![moved]),
         ];
-        let view = drift(&report(rooms), detail);
-        let names: Vec<&str> = view.items.iter().map(|item| item.name.as_str()).collect();
+        let report = report(rooms);
+        let view = drift(&report, detail);
+        let items: Vec<Item> = view.items.iter().collect();
+        let names: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
         assert_eq!(names, ["tea", "muted"], "what is urgent comes first");
-        let [line, muted] = [&view.items[0].lines[0], &view.items[1].lines[0]];
+        let [line, muted] = [&items[0].lines[0], &items[1].lines[0]];
         assert_eq!(
             line.values(str::to_owned),
             "1893456000 (2030-01-01 00:00 UTC, in 3 years) → 2000000000 (2033-05-18 03:33 UTC, in 6 years)"
@@ -324,7 +325,7 @@ mod tests {
             (applied, live) in (0..5_usize, 0..6_usize),
             is_conflict in any::<bool>(),
         ) {
-            let values = [json!(5), json!(9), json!("nothing"), json!("null"), json!(true), json!(null)];
+            let values = [Shown::from(5), Shown::from(9), Shown::from("nothing"), Shown::from("null"), Shown::from(true), Shown::NONE];
             prop_assume!(applied != live);
             let cause = if is_conflict { Cause::Conflict } else { Cause::Drift };
             let moved = AttributeReport {
@@ -334,7 +335,8 @@ mod tests {
             };
             let report = report(vec![room("tea", Verdict::Drifted, vec![moved])]);
             let view = drift(&report, Detail::default());
-            let line = &view.items[0].lines[0];
+            let item = view.items.get(0);
+            let line = &item.lines[0];
             let (before, after) = (line.before.clone(), line.after.clone());
             prop_assert!(before.is_some() && after.is_some() && before != after, "{line:?}");
             let [_, _, shown] = line.sides.clone().unwrap();

@@ -1,11 +1,11 @@
 //! Rooms of which the same is to be said, as one item: what changes is read once, and the rooms are names below it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-use super::{Detail, Item, Line, Member, Names, Trace, View, count};
+use super::{Detail, Item, Items, Line, Member, Names, Trace, View, count};
 
-impl View {
+impl View<'_> {
     /// With one item for all rooms of which the same is to be said. For people: a tool takes rooms in one by one, and a
     /// finding is of one place.
     pub(crate) fn grouped(mut self, detail: Detail) -> Self {
@@ -20,7 +20,7 @@ impl View {
     /// moves in them. With `shared`, lines that more than one of them has are said, too, and of others that there are some.
     pub(crate) fn compact(&self, shared: bool) -> Vec<Item> {
         let kept = self.items.iter().filter(|item| item.is_kept);
-        let mut kept: Vec<Item> = kept.map(same_but_named).collect();
+        let mut kept: Vec<Item> = kept.map(|item| same_but_named(&item)).collect();
         let mut times: HashMap<Line, usize> = HashMap::new();
         for item in &kept {
             for line in &item.lines {
@@ -37,27 +37,37 @@ impl View {
                 };
             }
         }
-        together(kept, Detail::default())
+        let compact = together(kept.into(), Detail::default());
+        compact.iter().collect()
     }
 }
 
-/// With one item for all of which the same is to be said.
-fn together(items: Vec<Item>, detail: Detail) -> Vec<Item> {
-    let mut known: HashMap<Said<'_>, usize> = HashMap::new();
-    let group = |item| {
-        let next = known.len();
-        *known.entry(Said(item)).or_insert(next)
-    };
-    let places: Vec<usize> = items.iter().map(group).collect();
-    let mut groups: Vec<Vec<Item>> = Vec::new();
-    for (item, at) in items.into_iter().zip(places) {
-        match groups.get_mut(at) {
-            Some(group) => group.push(item),
-            None => groups.push(vec![item]),
+/// With one item for all of which the same is to be said. Items are made again when their group is looked at; until then a
+/// digest stands for what is said of one, and what has the same is compared.
+fn together(items: Items<'_>, detail: Detail) -> Items<'_> {
+    let digests = RandomState::new();
+    let mut known: HashMap<u64, usize> = HashMap::new();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let mut digest = digests.hash_one(Said(&item));
+        let is_of = |group: &Vec<usize>| Said(&items.get(group[0])) == Said(&item);
+        while known
+            .get(&digest)
+            .is_some_and(|group| !is_of(&groups[*group]))
+        {
+            digest = digest.wrapping_add(1);
+        }
+        match known.get(&digest) {
+            Some(group) => groups[*group].push(at),
+            None => {
+                known.insert(digest, groups.len());
+                groups.push(vec![at]);
+            }
         }
     }
-    let items = groups.into_iter().map(|group| one(group, detail));
-    items.collect()
+    Items::of(groups, move |group| {
+        one(group.iter().map(|at| items.get(*at)), detail)
+    })
 }
 
 /// An item as what is said of a room, whichever one it is and wherever it stands, as [`same`] has it. Nothing is copied for it.
@@ -157,16 +167,17 @@ fn same(item: &Item) -> Item {
 }
 
 /// The rooms of a group as one item, which stands where all of it comes from, if that is one place.
-fn one(mut group: Vec<Item>, detail: Detail) -> Item {
-    if group.len() == 1 {
-        return group.remove(0);
+fn one(mut rest: impl Iterator<Item = Item>, detail: Detail) -> Item {
+    let first = rest.next().unwrap_or_default();
+    let Some(second) = rest.next() else {
+        return first;
+    };
+    let (mut members, mut trace) = (members(&first), first.trace.clone());
+    for item in std::iter::once(second).chain(rest) {
+        members.extend(self::members(&item));
+        trace = trace.and(&item.trace);
     }
-    let members: Vec<Member> = group.iter().flat_map(members).collect();
-    let trace = group
-        .iter()
-        .skip(1)
-        .fold(group[0].trace.clone(), |all, one| all.and(&one.trace));
-    let mut whole = same(&group.remove(0));
+    let mut whole = same(&first);
     let origin = whole.lines.first().and_then(|line| line.from.clone());
     if origin.is_some() && whole.lines.iter().all(|line| line.from == origin) {
         (whole.file, whole.line) = origin.map_or((None, None), |(file, line)| (Some(file), line));
@@ -226,14 +237,14 @@ mod tests {
 
     fn grouped(items: Vec<Item>, verbose: bool) -> Vec<Item> {
         let view = View {
-            items,
+            items: items.into(),
             ..View::default()
         };
         let detail = Detail {
             verbose,
             ..Detail::default()
         };
-        view.grouped(detail).items
+        view.grouped(detail).items.iter().collect()
     }
 
     #[test]

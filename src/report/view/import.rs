@@ -1,11 +1,11 @@
 //! The view of an import.
 
-use super::{Item, Remark, View, Weight, count, counted, left_out};
+use super::{Item, Items, Remark, View, Weight, count, counted, left_out};
 use crate::model::words::{listed, plural};
 use crate::model::{NameRule, RoomName};
 use crate::report::import::{ImportReport, Outcome, RoomReport};
 
-pub(crate) fn import(report: &ImportReport) -> View {
+pub(crate) fn import(report: &ImportReport) -> View<'_> {
     let s = report.summary;
     let imported = format!("{} imported", plural(s.imported, "room"));
     let warning = report.warning.iter();
@@ -25,7 +25,7 @@ pub(crate) fn import(report: &ImportReport) -> View {
     View {
         kind: "import",
         title: format!("Import of {}", report.app),
-        items: report.rooms.iter().map(item).collect(),
+        items: Items::of(report.rooms.iter().collect(), |room| item(room)),
         counts: counted(&[
             (&imported, s.imported),
             ("left alone", s.skipped),

@@ -6,6 +6,7 @@
 //! | File | Is the view of |
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate` | the report of that name |
+//! | `items` | the rooms and findings in it, one by one |
 //! | `groups` | any of them, with rooms of which the same is said as one item |
 
 mod adopt;
@@ -13,6 +14,7 @@ mod apply;
 mod drift;
 mod groups;
 mod import;
+mod items;
 mod plan;
 mod validate;
 
@@ -20,18 +22,18 @@ pub(crate) use adopt::adopt;
 pub(crate) use apply::{receipt, undeclared};
 pub(super) use apply::{why, word as outcome_word};
 pub(crate) use import::import;
+pub(crate) use items::Items;
 pub(crate) use plan::plan;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use super::values::{self, printable};
 use super::{AllowedReport, AnyReport, StateId, UndeclaredReport};
 use crate::model::words::{count, is_unseen, joined};
-use crate::model::{Effect, Run};
+use crate::model::{Effect, Run, Shown};
 use crate::planner::LeftOut;
 
 /// What is known beside the report, and how much of it is wanted.
@@ -48,7 +50,7 @@ pub(crate) struct Detail {
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct View {
+pub(crate) struct View<'a> {
     pub kind: &'static str,
     /// What it is, and of what: `Plan for acme`.
     pub title: String,
@@ -57,7 +59,7 @@ pub(crate) struct View {
     pub effects: Vec<EffectView>,
     /// Where secrets are sent, as far as that may be shown: for a form that leaves lines out.
     pub secrets: Vec<Destination>,
-    pub items: Vec<Item>,
+    pub items: Items<'a>,
     /// How many of each kind; none of them 0.
     pub counts: Vec<(String, u64)>,
     /// What is said when there is nothing to look at.
@@ -171,8 +173,8 @@ pub(crate) struct Line {
     pub mute: Option<String>,
 }
 
-impl View {
-    pub(crate) fn new(report: &AnyReport, detail: Detail) -> Self {
+impl<'a> View<'a> {
+    pub(crate) fn new(report: &'a AnyReport, detail: Detail) -> Self {
         let view = match report {
             AnyReport::Plan(report) => plan::plan(report, detail),
             AnyReport::Apply(report) => apply::apply(report, detail),
@@ -183,9 +185,10 @@ impl View {
             true => view,
             false => view.grouped(detail),
         };
-        for item in &mut view.items {
+        view.items = view.items.map(move |mut item| {
             item.details.extend(item.trace.words(detail.now));
-        }
+            item
+        });
         view
     }
 
@@ -209,7 +212,7 @@ impl View {
         for effect in &mut self.effects {
             clean(&mut effect.rooms.first);
         }
-        self.items = self.items.into_iter().map(Item::printable).collect();
+        self.items = self.items.map(Item::printable);
         for destination in &mut self.secrets {
             clean([&mut destination.address]);
             clean(&mut destination.variables.first);
@@ -298,7 +301,7 @@ impl Trace {
 impl Line {
     /// An attribute that goes from one value to another; null stands for none. Of secrets that differ only the
     /// one is shown, since both look the same.
-    fn moved(name: &str, before: &Json, after: &Json, detail: Detail) -> Self {
+    fn moved(name: &str, before: &Shown, after: &Shown, detail: Detail) -> Self {
         let before = value(name, before, detail);
         let after = value(name, after, detail);
         Self {
@@ -423,12 +426,12 @@ fn clean<'a>(texts: impl IntoIterator<Item = &'a mut String>) {
     }
 }
 
-fn value(name: &str, json: &Json, detail: Detail) -> Option<String> {
+fn value(name: &str, json: &Shown, detail: Detail) -> Option<String> {
     (!json.is_null()).then(|| values::value(name, json, detail.now))
 }
 
 /// The same in words, also of none.
-fn said(name: &str, json: &Json, detail: Detail) -> String {
+fn said(name: &str, json: &Shown, detail: Detail) -> String {
     value(name, json, detail).unwrap_or_else(|| values::NOTHING.to_owned())
 }
 
@@ -513,7 +516,7 @@ mod tests {
                 sentence: "meetings are recorded",
                 rooms: Names::new((1..=7).map(|n| format!("room-{n}"))),
             }],
-            items: vec![item],
+            items: vec![item].into(),
             remarks: vec![Remark::new(Weight::Error, "Guard", "too many rooms")],
             nothing: Some("nothing to do"),
             ..View::default()
@@ -566,13 +569,15 @@ mod tests {
                     ..Line::default()
                 }],
                 ..Item::default()
-            }],
+            }]
+            .into(),
             ..View::default()
         }
         .printable();
         assert_eq!(view.title, "\\u{202e}");
-        assert_eq!(view.items[0].name, "\\u{1b}");
-        assert_eq!(view.items[0].message.as_deref(), Some("a\\u{a}b"));
-        assert_eq!(view.items[0].lines[0].note.as_deref(), Some("\\u{200f}"));
+        let item = view.items.get(0);
+        assert_eq!(item.name, "\\u{1b}");
+        assert_eq!(item.message.as_deref(), Some("a\\u{a}b"));
+        assert_eq!(item.lines[0].note.as_deref(), Some("\\u{200f}"));
     }
 }

@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value as Json;
-
 use super::{
-    Destination, Detail, EffectView, Item, Line, Names, Remark, View, Weight, against, allowed,
-    count, counted, footer, joined, left_out, said, value,
+    Destination, Detail, EffectView, Item, Items, Line, Names, Remark, View, Weight, against,
+    allowed, count, counted, footer, joined, left_out, said, value,
 };
-use crate::model::Effect;
 use crate::model::words::{plural, span};
+use crate::model::{Effect, Shown};
 use crate::planner::mutes::Fate;
 use crate::planner::posture::Posture;
 use crate::planner::{Action, Cause, Explanation};
@@ -18,7 +16,7 @@ use crate::report::plan::{
     AttributeReport, ChangeReport, MutedReport, PlanReport, UnreadableReport, WeakenedReport,
 };
 
-pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View {
+pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View<'_> {
     let s = report.summary;
     let left = report.unreadable.iter();
     let left = left.filter(|room| room.was_read).count() as u64;
@@ -103,43 +101,54 @@ fn secrets(report: &PlanReport) -> Vec<Destination> {
     secrets
 }
 
+/// What an item is about.
+enum About<'a> {
+    Weakened(&'a WeakenedReport),
+    Unreadable(&'a UnreadableReport),
+    Change(&'a ChangeReport),
+    /// A room of which only something moved that nobody declared, or that is muted.
+    Rest(&'a str),
+}
+
 /// What could not be read, the changes, and the rooms of which only something moved that nobody declared.
-fn items(report: &PlanReport, detail: Detail) -> Vec<Item> {
+fn items(report: &PlanReport, detail: Detail) -> Items<'_> {
     let undeclared = report.undeclared.iter();
     let undeclared = undeclared.map(|room| (&*room.room, &*room.attributes));
-    let mut undeclared: BTreeMap<&str, &[UndeclaredReport]> = undeclared.collect();
+    let undeclared: BTreeMap<&str, &[UndeclaredReport]> = undeclared.collect();
     let muted = report.muted.iter();
     let muted = muted.map(|room| (&*room.room, &*room.attributes));
-    let mut muted: BTreeMap<&str, &[MutedReport]> = muted.collect();
+    let muted: BTreeMap<&str, &[MutedReport]> = muted.collect();
+    let mut rest: BTreeSet<&str> = muted.keys().chain(undeclared.keys()).copied().collect();
+    if !rest.is_empty() {
+        let changed = report.changes.iter();
+        changed.for_each(|change| _ = rest.remove(&*change.room));
+    }
     // What the change to the files does not explain was not reviewed with it. Otherwise the order of apply.
     let mut changes: Vec<&ChangeReport> = report.changes.iter().collect();
     changes.sort_by_key(|change| !is_open(change.explanation));
     // What would have spoken against the rest comes before it.
-    let mut items: Vec<Item> = report.weakened.iter().map(weakened).collect();
-    items.extend(report.unreadable.iter().map(unreadable));
-    items.extend(changes.into_iter().map(|change| {
-        let mut item = change_item(change, detail);
-        let muted = muted.remove(change.room.as_str());
-        add_muted(&mut item, muted.unwrap_or_default(), detail);
-        let moved = undeclared.remove(change.room.as_str());
-        item.undeclared(moved.unwrap_or_default(), detail);
-        item
-    }));
-    let rest: BTreeSet<&str> = muted.keys().chain(undeclared.keys()).copied().collect();
+    let about = report.weakened.iter().map(About::Weakened);
+    let about = about.chain(report.unreadable.iter().map(About::Unreadable));
+    let about = about.chain(changes.into_iter().map(About::Change));
+    let about = about.chain(rest.into_iter().map(About::Rest)).collect();
     // When only drift is put back, the file of one may be ahead.
     let how = match report.summary.pending {
         0 => "unchanged",
         _ => "left as it is",
     };
-    items.extend(rest.into_iter().map(|room| {
-        let mut item = Item::new(Weight::Notice, "=", how, room);
+    Items::of(about, move |about| {
+        let (mut item, room) = match about {
+            About::Weakened(guard) => return weakened(guard),
+            About::Unreadable(room) => return unreadable(room),
+            About::Change(change) => (change_item(change, detail), &*change.room),
+            About::Rest(room) => (Item::new(Weight::Notice, "=", how, room), *room),
+        };
         let muted = muted.get(room).copied().unwrap_or_default();
         add_muted(&mut item, muted, detail);
         let moved = undeclared.get(room).copied().unwrap_or_default();
         item.undeclared(moved, detail);
         item
-    }));
-    items
+    })
 }
 
 /// What becomes of muted attributes: noted on the line that there is, otherwise on one of its own; what has to be
@@ -168,7 +177,7 @@ fn add_muted(item: &mut Item, muted: &[MutedReport], detail: Detail) {
 }
 
 fn muted_note(attribute: &MutedReport, detail: Detail) -> String {
-    let shown = |json: &Json| said(&attribute.name, json, detail);
+    let shown = |json: &Shown| said(&attribute.name, json, detail);
     let (live, wanted) = (shown(&attribute.live), shown(&attribute.wanted));
     let fate = match attribute.fate {
         Fate::LeftAlone if attribute.sensitive => "left as it is on the service".to_owned(),
@@ -264,7 +273,7 @@ fn line(action: Action, attribute: &AttributeReport, detail: Detail) -> Line {
     };
     let own = attribute.file.is_none() && action == Action::Update;
     let (before, after) = match &attribute.secret {
-        Some(secret) => (&Json::Null, Json::from(secret.to_string())),
+        Some(secret) => (&Shown::NONE, Shown::from(secret.to_string())),
         None => (before, attribute.after.clone()),
     };
     let is_gone = is_moved(attribute) && attribute.live.is_null() && attribute.secret.is_none();
@@ -274,7 +283,10 @@ fn line(action: Action, attribute: &AttributeReport, detail: Detail) -> Line {
             .then(|| said(&attribute.name, before, detail))
             .or(line.before),
         note: joined(notes(attribute, detail), "; "),
-        from: attribute.file.clone().map(|file| (file, attribute.line)),
+        from: attribute
+            .file
+            .as_ref()
+            .map(|file| (file.to_string(), attribute.line)),
         line: attribute.line.filter(|_| own),
         surprise: is_moved(attribute) || is_open(attribute.explanation),
         ..line
@@ -455,8 +467,6 @@ fn unexplained(report: &PlanReport) -> Option<Remark> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const NOW: Detail = Detail {
@@ -466,7 +476,7 @@ mod tests {
         apart: false,
     };
 
-    fn attribute(before: Json, after: Json, cause: Cause) -> AttributeReport {
+    fn attribute(before: Shown, after: Shown, cause: Cause) -> AttributeReport {
         AttributeReport {
             name: "maxParticipants".into(),
             before,
@@ -476,7 +486,7 @@ mod tests {
             file: None,
             explanation: None,
             line: Some(3),
-            live: json!(9),
+            live: Shown::from(9),
             sensitive: false,
             secret: None,
             unconfirmed: false,
@@ -495,7 +505,7 @@ mod tests {
             let (values, note) = shown(a);
             [values, note].join("  ").trim_end().to_owned()
         };
-        let mut change = attribute(json!(25), json!(40), Cause::Change);
+        let mut change = attribute(Shown::from(25), Shown::from(40), Cause::Change);
         assert_eq!(text(&change), "25 → 40");
         change.unconfirmed = true;
         assert_eq!(
@@ -503,29 +513,29 @@ mod tests {
             "25 → 40  the old value was sent, and no answer told whether it arrived"
         );
         for (before, after, cause, expected) in [
-            (Json::Null, json!(40), Cause::Change, "40"),
+            (Shown::NONE, Shown::from(40), Cause::Change, "40"),
             (
-                json!(25),
-                Json::Null,
+                Shown::from(25),
+                Shown::NONE,
                 Cause::Released,
                 "25  no longer managed, not sent; moved on the service to 9",
             ),
             (
-                json!(25),
-                json!(25),
+                Shown::from(25),
+                Shown::from(25),
                 Cause::Drift,
                 "9 → 25  drift: moved on the service, put back",
             ),
             (
-                json!(25),
-                json!(40),
+                Shown::from(25),
+                Shown::from(40),
                 Cause::Conflict,
                 "9 → 40  conflict: moved on the service and in the file, which is sent; was 25",
             ),
         ] {
             assert_eq!(text(&attribute(before, after, cause)), expected);
         }
-        let mut secret = attribute(json!("****"), json!("****"), Cause::Change);
+        let mut secret = attribute(Shown::from("****"), Shown::from("****"), Cause::Change);
         secret.sensitive = true;
         assert_eq!(text(&secret), "****  changed");
         secret.unknown = true;
@@ -533,7 +543,11 @@ mod tests {
             text(&secret),
             "****  unknown until apply: its variable is not set here, or makes no URL of it"
         );
-        let mut moment = attribute(json!(1_798_761_600), json!(1_798_765_200), Cause::Change);
+        let mut moment = attribute(
+            Shown::from(1_798_761_600),
+            Shown::from(1_798_765_200),
+            Cause::Change,
+        );
         moment.name = "expireUnixSec".into();
         assert_eq!(
             text(&moment),

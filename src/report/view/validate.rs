@@ -1,11 +1,11 @@
 //! The view of findings.
 
-use super::{Item, View, Weight};
+use super::{Item, Items, View, Weight};
 use crate::model::Severity;
 use crate::model::words::plural;
 use crate::report::validate::{FindingReport, ValidateReport};
 
-pub(super) fn validate(report: &ValidateReport) -> View {
+pub(super) fn validate(report: &ValidateReport) -> View<'_> {
     let s = report.summary;
     let counts = [
         ("file", s.files),
@@ -17,7 +17,7 @@ pub(super) fn validate(report: &ValidateReport) -> View {
     View {
         kind: "validate",
         title: "Room files".to_owned(),
-        items: report.findings.iter().map(item).collect(),
+        items: Items::of(report.findings.iter().collect(), |finding| item(finding)),
         counts: counts.map(|(one, n)| (plural(n, one), n)).collect(),
         nothing: report
             .findings
