@@ -5,108 +5,139 @@ use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Index;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-/// A map of few entries, which reads like any other.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Sorted<K, V>(Vec<(K, V)>);
+/// A map of few entries, which reads like any other. A copy shares them until one of both is changed: what a file wants is
+/// planned, sent, compared and remembered as it is.
+#[derive(Clone)]
+pub struct Sorted<K, V>(Option<Arc<Vec<(K, V)>>>);
 
-/// Among so many, nearly all names differ by their length already, which is seen sooner than which comes first.
+/// Among so many, nearly all names differ by their length or their end already, which is seen sooner than which comes first.
 const FEW: usize = 40;
 
 impl<K, V> Sorted<K, V> {
     pub(crate) const fn new() -> Self {
-        Self(Vec::new())
+        Self(None)
+    }
+
+    fn entries(&self) -> &[(K, V)] {
+        self.0.as_ref().map_or(&[], |entries| entries)
+    }
+
+    /// Of entries that are sorted, and of which no two have the same key.
+    pub(super) fn of_sorted(mut entries: Vec<(K, V)>) -> Self {
+        entries.shrink_to_fit();
+        Self((!entries.is_empty()).then(|| entries.into()))
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.entries().len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries().is_empty()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.0 = None;
     }
 
     pub(crate) fn iter(&self) -> Iter<'_, K, V> {
-        self.0.iter().map(|(key, value)| (key, value))
+        self.entries().iter().map(|(key, value)| (key, value))
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &K> + Clone {
-        self.0.iter().map(|(key, _)| key)
+        self.entries().iter().map(|(key, _)| key)
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> + Clone {
-        self.0.iter().map(|(_, value)| value)
+        self.entries().iter().map(|(_, value)| value)
+    }
+}
+
+impl<K: Clone, V: Clone> Sorted<K, V> {
+    /// Entries of its own.
+    fn own(&mut self) -> &mut Vec<(K, V)> {
+        Arc::make_mut(self.0.get_or_insert_default())
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        self.0.iter_mut().map(|(key, value)| (&*key, value))
+        let entries = self.0.iter_mut().flat_map(Arc::make_mut);
+        entries.map(|(key, value)| (&*key, value))
     }
 
     pub(crate) fn into_keys(self) -> impl Iterator<Item = K> {
-        self.0.into_iter().map(|(key, _)| key)
+        self.into_iter().map(|(key, _)| key)
     }
 
     pub(crate) fn retain(&mut self, mut keeps: impl FnMut(&K, &mut V) -> bool) {
-        self.0.retain_mut(|(key, value)| keeps(key, value));
+        if !self.is_empty() {
+            self.own().retain_mut(|(key, value)| keeps(key, value));
+        }
     }
 }
 
 impl<K: Ord + Borrow<str>, V> Sorted<K, V> {
-    /// Of entries of which no two have the same key.
-    pub(super) fn of_sorted(mut entries: Vec<(K, V)>) -> Self {
-        entries.shrink_to_fit();
-        Self(entries)
-    }
-
     /// Names of attributes are sorted like their texts.
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.0
-            .binary_search_by(|(known, _)| known.borrow().cmp(key))
+        let entries = self.entries();
+        entries.binary_search_by(|(known, _)| known.borrow().cmp(key))
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&V> {
-        if self.0.len() > FEW {
-            return self.find(key).ok().map(|at| &self.0[at].1);
+        let entries = self.entries();
+        if entries.len() > FEW {
+            return self.find(key).ok().map(|at| &entries[at].1);
         }
-        let mut entries = self.0.iter();
-        let found = entries.find(|(known, _)| known.borrow() == key);
+        let end = key.as_bytes().last();
+        let is_it = |known: &str| {
+            known.len() == key.len() && known.as_bytes().last() == end && known == key
+        };
+        let found = entries.iter().find(|(known, _)| is_it(known.borrow()));
         found.map(|(_, value)| value)
     }
 
     pub(crate) fn contains_key(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
+}
 
+impl<K: Ord + Borrow<str> + Clone, V: Clone> Sorted<K, V> {
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(key.borrow()) {
-            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
+            Ok(at) => Some(std::mem::replace(&mut self.own()[at].1, value)),
             Err(at) => {
-                self.0.insert(at, (key, value));
+                self.own().insert(at, (key, value));
                 None
             }
         }
     }
 
     pub(crate) fn remove(&mut self, key: &str) -> Option<V> {
-        self.find(key).ok().map(|at| self.0.remove(at).1)
+        self.find(key).ok().map(|at| self.own().remove(at).1)
     }
 
     /// The value of `key`, made if there is none yet.
     pub(crate) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let at = self.find(key.borrow()).unwrap_or_else(|at| {
-            self.0.insert(at, (key, make()));
+            self.own().insert(at, (key, make()));
             at
         });
-        &mut self.0[at].1
+        &mut self.own()[at].1
     }
 }
+
+impl<K: PartialEq, V: PartialEq> PartialEq for Sorted<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, another) = (self.entries(), other.entries());
+        std::ptr::eq(one, another) || one == another
+    }
+}
+
+impl<K: Eq, V: Eq> Eq for Sorted<K, V> {}
 
 impl<K, V> Default for Sorted<K, V> {
     fn default() -> Self {
@@ -148,7 +179,7 @@ impl<K: Ord + Borrow<str>, V, const N: usize> From<[(K, V); N]> for Sorted<K, V>
     }
 }
 
-impl<K: Ord + Borrow<str>, V> Extend<(K, V)> for Sorted<K, V> {
+impl<K: Ord + Borrow<str> + Clone, V: Clone> Extend<(K, V)> for Sorted<K, V> {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
         for (key, value) in entries {
             self.insert(key, value);
@@ -156,12 +187,15 @@ impl<K: Ord + Borrow<str>, V> Extend<(K, V)> for Sorted<K, V> {
     }
 }
 
-impl<K, V> IntoIterator for Sorted<K, V> {
+impl<K: Clone, V: Clone> IntoIterator for Sorted<K, V> {
     type Item = (K, V);
     type IntoIter = std::vec::IntoIter<(K, V)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.0
+            .map(Arc::unwrap_or_clone)
+            .unwrap_or_default()
+            .into_iter()
     }
 }
 
