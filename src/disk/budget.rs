@@ -22,6 +22,17 @@ const ENTRY: u64 = 2_000;
 const LIST: u64 = 300;
 const ELEMENT: u64 = 150;
 
+/// The bytes that are looked at, as a table: a state of many megabytes is looked through.
+const COUNTS: [bool; 256] = {
+    let (mut counts, all) = ([false; 256], b"\"{[,}]");
+    let mut at = 0;
+    while at < all.len() {
+        counts[all[at] as usize] = true;
+        at += 1;
+    }
+    counts
+};
+
 /// Whether `text` becomes no more than `most` bytes. Of what is no JSON nothing is said: it is refused by its reader.
 pub(crate) fn fits(text: &[u8], most: u64) -> bool {
     // The usual answer is so short that it fits whatever it holds.
@@ -32,7 +43,7 @@ pub(crate) fn fits(text: &[u8], most: u64) -> bool {
     // How many entries each object has that is open; none for a list.
     let mut open: Vec<Option<u32>> = Vec::with_capacity(DEPTH);
     let (mut cost, mut at) = (0, 0);
-    let counts = |byte: &u8| matches!(byte, b'"' | b'{' | b'[' | b',' | b'}' | b']');
+    let counts = |byte: &u8| COUNTS[usize::from(*byte)];
     while let Some(next) = text[at..].iter().position(counts) {
         at += next + 1;
         cost += match text[at - 1] {

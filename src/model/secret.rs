@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::digest::hex;
+use super::digest::named;
 
 /// What stands for a secret wherever there is one.
 pub(crate) const MASK: &str = "****";
@@ -39,7 +39,7 @@ impl Secret {
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        SecretDigest(format!("sha256:{}", hex(hash.finish().as_ref())))
+        SecretDigest(named("sha256:", hash.finish().as_ref()))
     }
 }
 

@@ -91,6 +91,13 @@ impl Sent {
 /// What is in doubt once `sending` is on its way while `doubts` are open: those stay, since each of them may still be
 /// what the service holds.
 pub(crate) fn with(mut doubts: Doubts, sending: &StoredSettings) -> Doubts {
+    // The usual case, in one go.
+    if doubts.is_empty() {
+        let alone = sending
+            .iter()
+            .map(|(name, value)| (*name, Sent(vec![value.clone()])));
+        return alone.collect();
+    }
     for (name, value) in sending {
         let none = || Sent(Vec::new());
         doubts.get_or_insert_with(*name, none).add(value);
