@@ -96,7 +96,7 @@ pub(crate) fn run(global: &Global, args: &AdoptArgs, output: &mut Output) -> Res
         ..
     } = report.summary;
     let exit = Exit::of_taken(done, unreadable, refused);
-    let page = text::page(&view::adopt(&report, session.detail()));
+    let page: String = text::page(&view::adopt(&report, session.detail())).collect();
     let texts = adopted.after.iter();
     let patches = texts.filter_map(|(file, after)| patch_of(file, &adopted.before[file], after));
     match &args.patch {

@@ -36,7 +36,7 @@ use crate::planner::{Action, Narrowed, Options, Plan, Receipt};
 use crate::report::PlanReport;
 use crate::report::apply::Summary;
 use crate::report::saved::SavedPlan;
-use crate::report::view::{self, Detail};
+use crate::report::view::{self, Detail, View};
 use crate::report::{AllowedReport, ApplyReport, StateId, UndeclaredRoom, text};
 use crate::run::apply::{Job, apply};
 use crate::service::stop::StopReason;
@@ -231,15 +231,15 @@ fn show(
         session.service(&plan.app)?;
     }
     if args.report.format == Format::Text {
-        let plan = session.report(plan, files, refusals, None);
-        output.page(&page(&plan, session));
+        let report = session.report(PlanReport::new(plan, &files.origins, refusals, None));
+        output.pages(text::page(&view(&report, session)));
     }
     Ok(())
 }
 
-fn page(plan: &PlanReport, session: &Session) -> String {
+fn view<'a>(plan: &'a PlanReport, session: &Session) -> View<'a> {
     let detail = session.detail();
-    text::page(&view::plan(plan, detail).grouped(detail))
+    view::plan(plan, detail).grouped(detail)
 }
 
 /// Says which rooms of a saved plan are no longer as they were, and what would be done to them now.
@@ -252,9 +252,9 @@ fn show_stale(
 ) {
     output.note(&saved_plan::notes(narrowed));
     let instead = saved_plan::instead(narrowed, options);
-    let now = session.report(&instead, files, &[], None);
+    let now = session.report(PlanReport::of(instead, &files.origins, &[], None));
     if !now.changes.is_empty() {
-        let now = page(&now, session);
+        let now: String = text::page(&view(&now, session)).collect();
         output.note(&format!("\nWhat would be done to these now:\n\n{now}\n"));
     }
 }

@@ -99,7 +99,8 @@ pub(crate) fn run(
     let saved = held.save(held.state != before);
     // Whatever became of the state, the report comes first: it says which files were written.
     let report = ImportReport::new(&held.state, rooms, warning, left_out);
-    output.plain(&report, args.format, &text::page(&view::import(&report)))?;
+    let page: String = text::page(&view::import(&report)).collect();
+    output.plain(&report, args.format, &page)?;
     let variables = report.variables.iter().cloned().collect();
     if let Some(note) = room_secrets::hand_over(Path::new("."), &variables) {
         output.note(&note);

@@ -23,11 +23,11 @@ use crate::files::base;
 use crate::files::discover::as_typed;
 use crate::files::git::{self, GitError, Unread};
 use crate::files::looked::surroundings;
-use crate::files::room_files::Loaded;
 use crate::model::policy::NOBODY;
 use crate::planner::explain::Base;
 use crate::planner::limits::{BaseGuard, refusals};
-use crate::planner::{AppliedRoom, Explained, Plan, State, explain, saved_changes};
+use crate::planner::{AppliedRoom, Explained, Plan, SavedChange, State, explain, saved_changes};
+use crate::report::plan::WeakenedReport;
 use crate::report::saved::{Mode, SavedPlan, Terms};
 use crate::report::{PlanReport, UndeclaredRoom};
 
@@ -104,17 +104,26 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     let explained = base.map(|base| explain(&plan, &files.wanted, &base));
     let terms = terms(&session, args, &plan, guards.base);
     let refusals = refusals(&plan, &session.limits(&args.planning));
+    let mut exit = exit(&plan, &guards.weakened, explained.as_ref(), args);
+    let limits = session.limits(&args.planning);
+    let out = args.out.as_ref();
+    let out = out.map(|path| (path, saved_changes(&plan, &files.wanted, &state, &limits)));
+    let news = news(&state, (saved, looked), &plan, session.workspace.now);
+    let stops = refused(&news, &limits);
     let mut report = PlanReport {
         weakened: guards.weakened,
         allowed: terms.allowed(),
-        ..session.report(&plan, &files, &refusals, explained.as_ref())
+        ..session.report(PlanReport::of(
+            plan,
+            &files.origins,
+            &refusals,
+            explained.as_ref(),
+        ))
     };
-    let mut exit = exit(&plan, &report, explained.as_ref(), args);
-    save(&session, args, terms, (&plan, &files, &state), &report)?;
+    if let Some((path, changes)) = out {
+        save(path, &session, args, terms, (changes, &state), &report)?;
+    }
     // Not of the saved plan: the next `apply` says it, whatever it applies.
-    let news = news(&state, (saved, looked), &plan, session.workspace.now);
-    let limits = session.limits(&args.planning);
-    let stops = refused(&news, &limits);
     if exit == Exit::Done && args.detailed_exitcode && !stops.is_empty() {
         exit = Exit::Differences;
     }
@@ -123,7 +132,7 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
     if let Some(cache) = &cache {
         cache.keep(&session.workspace, &files, &state);
     }
-    leave((files, state, plan, cache));
+    leave((files, state, cache));
     match session.is_interrupted() {
         true => Ok(Exit::Interrupted),
         false => Ok(exit),
@@ -191,29 +200,30 @@ fn terms(session: &Session, args: &PlanArgs, plan: &Plan, base: BaseGuard) -> Te
     }
 }
 
-/// Writes the file for a later apply, if there is to be one.
+/// Writes the file for a later apply.
 fn save(
+    path: &Path,
     session: &Session,
     args: &PlanArgs,
     terms: Terms,
-    (plan, files, state): (&Plan, &Loaded, &State),
+    (changes, state): (Vec<SavedChange>, &State),
     report: &PlanReport,
 ) -> Result<(), Failure> {
-    let Some(path) = &args.out else {
-        return Ok(());
-    };
-    let limits = session.limits(&args.planning);
-    let changes = saved_changes(plan, &files.wanted, state, &limits);
     let (mode, selection) = (args.planning.mode(), args.selection.selection());
     let target = session.workspace.target(&state.app)?;
     let saved = SavedPlan::new(target, mode, selection, terms, changes, report);
     saved_plan::write(path, &saved)
 }
 
-fn exit(plan: &Plan, report: &PlanReport, explained: Option<&Explained>, args: &PlanArgs) -> Exit {
+fn exit(
+    plan: &Plan,
+    weakened: &[WeakenedReport],
+    explained: Option<&Explained>,
+    args: &PlanArgs,
+) -> Exit {
     let lines = explained.into_iter().flat_map(Explained::values);
     let lines = lines.map(|one| one.change);
-    let guards = report.weakened.iter().map(|one| one.explanation);
+    let guards = weakened.iter().map(|one| one.explanation);
     let any_open = lines.chain(guards).any(|one| !one.is_explained());
     if any_open && args.deny == Some(Deny::Unexplained) {
         Exit::Refused

@@ -51,7 +51,9 @@ pub(crate) use change::{Action, AttributeChange, Cause, Change, Plan, Quiet};
 pub(crate) use drift::{Drift, Verdict, drift};
 pub(crate) use explain::{Explained, Explanation, explain};
 pub(crate) use forecast::Rate;
-pub(crate) use plan::{Options, plan};
+#[cfg(test)]
+pub(crate) use plan::plan;
+pub(crate) use plan::{Options, plan_with};
 pub(crate) use receipt::{Outcome, Receipt};
 pub(crate) use saved_plan::{Narrowed, SavedChange, Stale, is_reviewed, narrow, saved_changes};
 pub(crate) use scope::{Considered, Doubt, LeftOut, LeftOutBy, Scope, Selection};

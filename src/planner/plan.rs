@@ -51,12 +51,18 @@ impl Options<'_> {
     }
 }
 
-/// Plans what makes the service what the files want. Without a `world`, nothing was looked at; with one, a room
-/// that could not be read is planned nothing for.
-pub(crate) fn plan(
-    wanted: &Wanted,
-    state: &State,
-    world: Option<&World>,
+/// What is found out about each of some rooms, in their order.
+pub(crate) type Each<'a> =
+    &'a dyn Fn(&[&RoomName], &(dyn Fn(&&RoomName) -> Found + Sync)) -> Vec<Found>;
+
+/// How many rooms are looked into at once: what is found out about them is in memory twice.
+const BLOCK: usize = 2_000;
+
+/// Plans what makes the service what the files want, with the rooms looked into by `each`, which may do so on several
+/// threads. Without a `world`, nothing was looked at; with one, a room that could not be read is planned nothing for.
+pub(crate) fn plan_with(
+    each: Each<'_>,
+    (wanted, state, world): (&Wanted, &State, Option<&World>),
     options: &Options<'_>,
 ) -> Plan {
     let mut plan = Plan::empty(state, options);
@@ -76,13 +82,19 @@ pub(crate) fn plan(
         .rooms
         .keys()
         .filter(|name| !wanted.contains_key(*name));
-    for name in wanted.keys().chain(leftover) {
-        let room = Room::new(name, wanted, state, world, &mutes);
-        let options = Options {
-            prune: options.prune && !is_spelled(name),
-            ..*options
-        };
-        plan.add(&room, &options);
+    let names: Vec<&RoomName> = wanted.keys().chain(leftover).collect();
+    for names in names.chunks(BLOCK) {
+        let found = each(names, &|name| {
+            let room = Room::new(name, wanted, state, world, &mutes);
+            let options = Options {
+                prune: options.prune && !is_spelled(name),
+                ..*options
+            };
+            room.found(&options)
+        });
+        for (name, found) in names.iter().zip(found) {
+            plan.add(name, found, state);
+        }
     }
     let changes = &mut plan.changes;
     changes.sort_by(|a, b| (a.action.rank(), &a.room).cmp(&(b.action.rank(), &b.room)));
@@ -92,6 +104,17 @@ pub(crate) fn plan(
     }
     plan.forecast = options.forecast(&plan.changes);
     plan
+}
+
+#[cfg(test)]
+pub(crate) fn plan(
+    wanted: &Wanted,
+    state: &State,
+    world: Option<&World>,
+    options: &Options<'_>,
+) -> Plan {
+    let one_by_one: Each<'_> = &|rooms, find| rooms.iter().map(find).collect();
+    plan_with(one_by_one, (wanted, state, world), options)
 }
 
 /// Says of an orphan which new file may be its own, under another name.
@@ -141,37 +164,42 @@ impl Plan {
         }
     }
 
-    fn add(&mut self, room: &Room<'_>, options: &Options<'_>) {
-        match room.step(options) {
-            Ok(Some(change)) => self.changes.push(change),
-            Ok(None) => {
-                match options.drift_only && room.is_pending() {
+    fn add(&mut self, name: &RoomName, found: Found, state: &State) {
+        match found.step {
+            Step::Change(change) => self.changes.push(*change),
+            Step::Nothing { is_pending, muted } => {
+                match is_pending {
                     true => self.pending += 1,
                     false => self.unchanged += 1,
                 }
-                let muted = room.muted(options);
                 if !muted.is_empty() {
-                    posture::stays(&mut self.open, room.remembered, &muted);
-                    self.muted.insert(room.name.clone(), muted);
+                    posture::stays(&mut self.open, state.applied(name), &muted);
+                    self.muted.insert(name.clone(), muted);
                 }
             }
-            Err(message) => self.unreadable.push(Unreadable {
-                was_read: !matches!(room.seen, Some(Sighting::Unreadable(_))),
-                room: room.name.clone(),
-                file: room.wanted.map(|wanted| wanted.file.clone()),
-                message,
-            }),
+            Step::Unreadable(room) => self.unreadable.push(room),
         }
-        if let Some(live) = room.present()
-            && room.remembered.looked(live, room.salt).is_some()
-        {
-            self.looked.insert(room.name.clone(), live.clone());
+        if let Some(live) = found.looked {
+            self.looked.insert(name.clone(), live);
         }
-        let moved = room.undeclared();
-        if !moved.is_empty() {
-            self.undeclared.insert(room.name.clone(), moved);
+        if !found.undeclared.is_empty() {
+            self.undeclared.insert(name.clone(), found.undeclared);
         }
     }
+}
+
+/// What is found out about one room.
+pub(crate) struct Found {
+    step: Step,
+    /// The room as it was seen, if that is to be remembered.
+    looked: Option<LiveRoom>,
+    undeclared: Vec<Undeclared>,
+}
+
+enum Step {
+    Change(Box<Change>),
+    Nothing { is_pending: bool, muted: Vec<Muted> },
+    Unreadable(Unreadable),
 }
 
 /// Why a room of the state that no file wants is not archived.
@@ -235,6 +263,29 @@ impl<'a> Room<'a> {
             live,
             salt,
             mutes,
+        }
+    }
+
+    fn found(&self, options: &Options<'_>) -> Found {
+        let step = match self.step(options) {
+            Ok(Some(change)) => Step::Change(change.into()),
+            Ok(None) => Step::Nothing {
+                is_pending: options.drift_only && self.is_pending(),
+                muted: self.muted(options),
+            },
+            Err(message) => Step::Unreadable(Unreadable {
+                was_read: !matches!(self.seen, Some(Sighting::Unreadable(_))),
+                room: self.name.clone(),
+                file: self.wanted.map(|wanted| wanted.file.clone()),
+                message,
+            }),
+        };
+        let live = self.present();
+        let looked = live.filter(|live| self.remembered.looked(live, self.salt).is_some());
+        Found {
+            step,
+            looked: looked.cloned(),
+            undeclared: self.undeclared(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A report of any kind, read from the JSON that some run wrote.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use super::envelope::{self, ReadError, Report, write_json};
 use super::saved::SavedPlan;
@@ -29,7 +29,7 @@ impl AnyReport {
         })
     }
 
-    pub(crate) fn write_json(&self, to: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_json(&self, to: &mut dyn Write) -> serde_json::Result<()> {
         match self {
             Self::Plan(report) => write_json(report.as_ref(), to),
             Self::Apply(report) => write_json(report.as_ref(), to),

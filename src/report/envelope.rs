@@ -1,7 +1,7 @@
 //! What every report begins with: the version of its format and its kind, in JSON and in the schema.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::Write;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::de::{DeserializeOwned, Error};
@@ -72,7 +72,7 @@ pub(crate) fn json<T: Report>(report: &T) -> serde_json::Result<String> {
 }
 
 /// The same written `to` where it goes, piece by piece: it takes several times the memory of the report.
-pub(crate) fn write_json<T: Report>(report: &T, to: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_json<T: Report>(report: &T, to: &mut dyn Write) -> serde_json::Result<()> {
     write_pretty(&Envelope::new(report), to)
 }
 
@@ -87,28 +87,28 @@ pub(super) fn serialize<T: Report, S: Serializer>(
 /// JSON as we write it: indented, and ended by a line break.
 pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
     let mut text = Vec::new();
-    write_pretty(value, &mut text).map_err(serde_json::Error::io)?;
+    write_pretty(value, &mut text)?;
     String::from_utf8(text).map_err(serde_json::Error::custom)
 }
 
-fn write_pretty(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
+fn write_pretty(value: &impl Serialize, to: &mut dyn Write) -> serde_json::Result<()> {
     let mut to = Printable(to);
     serde_json::to_writer_pretty(&mut to, value)?;
-    to.write_all(b"\n")
+    to.write_all(b"\n").map_err(serde_json::Error::io)
 }
 
 /// Writes nothing that acts on a reader.
 struct Printable<'a>(&'a mut dyn Write);
 
 impl Write for Printable<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         // What the JSON library writes at once is whole characters.
-        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        let text = str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
         self.0.write_all(printable_json(text).as_bytes())?;
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> std::io::Result<()> {
         self.0.flush()
     }
 }

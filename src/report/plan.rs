@@ -1,5 +1,6 @@
 //! The report of a plan.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -264,13 +265,42 @@ impl PlanReport {
         refusals: &[Refusal],
         explained: Option<&Explained>,
     ) -> Self {
+        Self::about(plan, refusals).with(&plan.changes, (origins, explained))
+    }
+
+    /// The same of a plan that nobody needs any more: of thousands of rooms it goes as the report comes.
+    pub(crate) fn of(
+        plan: Plan,
+        origins: &Origins,
+        refusals: &[Refusal],
+        explained: Option<&Explained>,
+    ) -> Self {
+        Self::about(&plan, refusals).with(plan.changes, (origins, explained))
+    }
+
+    fn with(
+        self,
+        changes: impl IntoIterator<Item = impl Borrow<Change>>,
+        (origins, explained): (&Origins, Option<&Explained>),
+    ) -> Self {
         let nowhere = RoomOrigins::new();
-        let changes = plan.changes.iter().map(|change| {
+        let changes = changes.into_iter().map(|change| {
+            let change = change.borrow();
             let explained = explained.and_then(|explained| explained.get(&change.room));
             let origins = origins.get(&change.room).unwrap_or(&nowhere);
             change_report(change, origins, explained)
         });
         let mut report = Self {
+            changes: changes.collect(),
+            ..self
+        };
+        report.summary = report.counted();
+        report
+    }
+
+    /// All but its changes.
+    fn about(plan: &Plan, refusals: &[Refusal]) -> Self {
+        Self {
             app: plan.app.clone(),
             state: StateId::new(&plan.lineage, plan.serial),
             weakened: Vec::new(),
@@ -286,7 +316,7 @@ impl PlanReport {
                 rate: plan.forecast.rate.to_string(),
             },
             posture: plan.posture(),
-            changes: changes.collect(),
+            changes: Vec::new(),
             unreadable: plan.unreadable.iter().map(UnreadableReport::from).collect(),
             muted: muted(plan),
             undeclared: UndeclaredRoom::moved(&plan.undeclared),
@@ -295,9 +325,7 @@ impl PlanReport {
             needs: needs(plan),
             run: Run::default(),
             sandbox: false,
-        };
-        report.summary = report.counted();
-        report
+        }
     }
 
     /// Its summary, of which only the rooms without changes are not in it.

@@ -47,6 +47,13 @@ impl Output {
         self.result(&terminal::for_result(text));
     }
 
+    /// The same in parts, each of whole lines.
+    pub(crate) fn pages(&mut self, mut parts: impl Iterator<Item = String>) {
+        self.result_by(|to| {
+            parts.try_for_each(|part| to.write_all(terminal::for_result(&part).as_bytes()))
+        });
+    }
+
     /// Writes a result that has only two forms. `text` is its form for people.
     pub(crate) fn plain(
         &mut self,

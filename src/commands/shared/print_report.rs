@@ -62,9 +62,18 @@ pub(crate) fn show(
     };
     let apart = || View::new(report, apart);
     let shown = match args.format {
-        Format::Text => text::text(report, detail, &text_of),
+        Format::Text => {
+            let view = view();
+            let parts = text::text(report, &view, detail, &text_of);
+            // The lines of a file that findings show stay as they are.
+            match report {
+                AnyReport::Validate(_) => output.result(&parts.collect::<String>()),
+                _ => output.pages(parts),
+            }
+            return Ok(());
+        }
         Format::Json => {
-            output.result_by(|to| report.write_json(to));
+            output.result_by(|to| Ok(report.write_json(to)?));
             return Ok(());
         }
         Format::Markdown => {
@@ -82,11 +91,7 @@ pub(crate) fn show(
         Format::Sarif => sarif::sarif(&apart())?,
         Format::Junit => junit::junit(&apart()),
     };
-    // The lines of a file that findings show stay as they are.
-    match args.format == Format::Text && !matches!(report, AnyReport::Validate(_)) {
-        true => output.page(&shown),
-        false => output.result(&shown),
-    }
+    output.result(&shown);
     Ok(())
 }
 

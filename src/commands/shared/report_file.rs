@@ -83,7 +83,7 @@ pub(crate) fn write(path: &Path, what: &str, text: &str) -> Result<(), Failure> 
 
 /// Writes the JSON form of a report.
 pub(crate) fn keep(path: &Path, report: &AnyReport, way: Way<'_>) -> Result<(), Failure> {
-    write_by(path, "report", way, |file| report.write_json(file))
+    write_by(path, "report", way, |file| Ok(report.write_json(file)?))
 }
 
 fn write_by(

@@ -20,17 +20,16 @@ use super::progress::Bar;
 use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
 use super::workspace::Workspace;
+use crate::files::cores::{all_cores, on_cores};
 use crate::files::discover::{as_typed, passed_over};
 use crate::files::git;
 use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
 use crate::model::{RoomName, Secret};
-use crate::planner::limits::{BaseGuard, Limits, Refusal};
+use crate::planner::limits::{BaseGuard, Limits};
 use crate::planner::mutes::Mute;
-use crate::planner::{
-    Considered, Doubt, Explained, Options, Plan, Rate, Scope, State, World, plan,
-};
+use crate::planner::{Considered, Doubt, Options, Plan, Rate, Scope, State, World, plan_with};
 use crate::report::saved::Mode;
 use crate::report::view::Detail;
 use crate::report::{AllowedReport, PlanReport};
@@ -331,7 +330,13 @@ impl Session {
             world = Some(self.look(&state.app, names.into_iter().cloned().collect())?);
         }
         let limits = self.limits(args);
-        let plan = plan(wanted, state, world.as_ref(), &self.options(mode, &limits));
+        let sides = (wanted, state, world.as_ref());
+        let options = self.options(mode, &limits);
+        let plan = plan_with(
+            &|rooms, find| on_cores(all_cores(), rooms, find),
+            sides,
+            &options,
+        );
         let left_out = considered.left_out();
         Ok(Plan { left_out, ..plan }.with(files.quiet))
     }
@@ -359,18 +364,12 @@ impl Session {
         }
     }
 
-    /// The report of a plan of this run.
-    pub(crate) fn report(
-        &self,
-        plan: &Plan,
-        files: &Loaded,
-        refusals: &[Refusal],
-        explained: Option<&Explained>,
-    ) -> PlanReport {
+    /// The report of a plan, with what is known of this run.
+    pub(crate) fn report(&self, plan: PlanReport) -> PlanReport {
         PlanReport {
             sandbox: self.workspace.sandbox,
             run: self.workspace.run.clone(),
-            ..PlanReport::new(plan, &files.origins, refusals, explained)
+            ..plan
         }
     }
 

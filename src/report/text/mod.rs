@@ -39,9 +39,13 @@ fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-pub(crate) fn text(report: &AnyReport, detail: Detail, sources: Sources<'_>) -> String {
-    let view = View::new(report, detail);
-    match report {
+pub(crate) fn text<'a>(
+    report: &AnyReport,
+    view: &'a View<'_>,
+    detail: Detail,
+    sources: Sources<'_>,
+) -> Box<dyn Iterator<Item = String> + 'a> {
+    let text = match report {
         AnyReport::Apply(report)
             if detail.rooms_shown
                 && view.items.is_empty()
@@ -50,11 +54,14 @@ pub(crate) fn text(report: &AnyReport, detail: Detail, sources: Sources<'_>) -> 
         {
             String::new()
         }
-        AnyReport::Apply(report) if detail.rooms_shown => apply_end(report, &view),
-        AnyReport::Plan(_) | AnyReport::Apply(_) | AnyReport::Drift(_) => page(&view),
+        AnyReport::Apply(report) if detail.rooms_shown => apply_end(report, view),
+        AnyReport::Plan(_) | AnyReport::Apply(_) | AnyReport::Drift(_) => {
+            return Box::new(page(view));
+        }
         AnyReport::Validate(report) => {
             let findings = findings(report, sources, MOST);
             format!("{findings}{}.\n", view.summary())
         }
-    }
+    };
+    Box::new(std::iter::once(text))
 }

@@ -12,8 +12,23 @@ use crate::report::values::{capitalized, printable};
 use crate::report::view::{Item, Line, View, Weight, outcome_word, why};
 
 /// What the report does to people, before anything else: that is what a reviewer must not miss. Then the rooms,
-/// and at the end, where the eye is, what it comes to.
-pub(crate) fn page(view: &View<'_>) -> String {
+/// and at the end, where the eye is, what it comes to. In parts, each of whole lines: all of it is long.
+pub(crate) fn page<'a>(view: &'a View<'_>) -> impl Iterator<Item = String> + 'a {
+    let block = |one: &Item| {
+        let block = item(one);
+        let apart = if block.lines().count() > 1 { "\n" } else { "" };
+        block + apart
+    };
+    let last = view.items.len().checked_sub(1);
+    let last = last.map(|at| block(&view.items.get(at)));
+    let is_apart = last.is_none_or(|last| last.ends_with("\n\n"));
+    let items = view.items.iter().map(move |one| block(&one));
+    let end =
+        std::iter::once_with(move || format!("{}{}", if is_apart { "" } else { "\n" }, end(view)));
+    std::iter::once(head(view)).chain(items).chain(end)
+}
+
+fn head(view: &View<'_>) -> String {
     let mut text = format!("{}\n\n", paint(BOLD, view.heading()));
     for effect in &view.effects {
         let (sign, name) = (paint(YELLOW, "!"), paint(YELLOW.bold(), effect.name));
@@ -23,17 +38,6 @@ pub(crate) fn page(view: &View<'_>) -> String {
     if !view.effects.is_empty() {
         text.push('\n');
     }
-    for one in view.items.iter() {
-        let block = item(&one);
-        text.push_str(&block);
-        if block.lines().count() > 1 {
-            text.push('\n');
-        }
-    }
-    if !text.ends_with("\n\n") {
-        text.push('\n');
-    }
-    text.push_str(&end(view));
     text
 }
 

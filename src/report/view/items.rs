@@ -38,7 +38,7 @@ impl<'a> Items<'a> {
         self.count == 0
     }
 
-    pub(super) fn get(&self, at: usize) -> Item {
+    pub(crate) fn get(&self, at: usize) -> Item {
         (self.make)(at)
     }
 

@@ -523,7 +523,7 @@ mod tests {
         };
         let github = github(view.clone(), Detail::default());
         let forms = [
-            seen(&page(&view)),
+            seen(&page(&view).collect::<String>()),
             seen(&markdown(&view, Markdown::default()).unwrap()),
             seen(&html(&view).unwrap()),
         ];
