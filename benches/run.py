@@ -35,7 +35,6 @@ COMPARED = {
 ONE_BY_ONE = ("apply, all new", "apply, all changed", "curl, PUT", "curl, GET", "drift", "import")
 GROWTH = 1.1  # The most that a command may slow down a room while rooms become more.
 MOST_BESIDE = 1_000  # Terraform takes minutes for more.
-MOST_REPORTED = 10_000  # A report of more that all moved is not read.
 
 TOPICS = ["stand-up", "planning", "demo", "interview", "hotline", "coffee", "review", "webinar"]
 # In the order that `fmt` keeps.
@@ -227,8 +226,7 @@ class Rooms:
         self.time("git diff, 1 % changed", self.git, "diff", "--stat")
         self.change(1, generation)
         self.ours("plan, all changed", "plan", "--max-changes", "100%", "--report-file", "../plan.json")
-        if self.count <= MOST_REPORTED:
-            self.ours("render, all changed", "render", "../plan.json", "--format", "markdown")
+        self.ours("render, all changed", "render", "../plan.json", "--format", "markdown")
         if self.options.plan_only:
             self.change(1, 0)
             return

@@ -5,8 +5,16 @@
 
 use memchr::memchr2;
 
-/// Most that a text may become, in bytes. A plan of ten thousand rooms with ten attributes each needs less.
-pub(crate) const MOST: u64 = 240 * 1024 * 1024;
+/// Most that a report, a plan or the like may become, in bytes: a plan in which a hundred thousand rooms move, one attribute
+/// each, or ten thousand are new. A report of many small things becomes less than half of what is counted here, and takes less
+/// than 300 MiB in each of its forms.
+pub(crate) const OF_DATA: u64 = 384 * 1024 * 1024;
+
+/// The same of a state or a journal.
+pub(crate) const OF_STATE: u64 = 960 * 1024 * 1024;
+
+/// The same of the service's list of rooms.
+pub(crate) const OF_LIST: u64 = 240 * 1024 * 1024;
 
 /// Most levels. It is the limit of the JSON library, too.
 const DEPTH: usize = 128;
@@ -146,16 +154,30 @@ mod tests {
 
         #[test]
         fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            fits(&bytes, MOST);
+            fits(&bytes, OF_DATA);
             fits(&bytes, 0);
         }
     }
 
     #[test]
+    fn a_plan_in_which_a_hundred_thousand_rooms_move_is_read() {
+        let attribute = json!({
+            "name": "maxParticipants", "before": 5, "after": 9, "live": null, "unknown": false, "cause": "change",
+            "file": null, "line": 10, "explanation": null, "sensitive": false, "unconfirmed": false
+        });
+        let change = json!({
+            "room": "stand-up", "action": "update", "file": "rooms/stand-up.yaml", "line": 10, "effects": [],
+            "attributes": [attribute], "explanation": null, "digest": ""
+        });
+        let plan = json!({"changes": vec![change; 1_000]}).to_string();
+        assert!(fits(plan.as_bytes(), OF_DATA / 100));
+    }
+
+    #[test]
     fn depth_has_an_end() {
         for open in ["[", "{\"a\":"] {
-            assert!(fits(open.repeat(DEPTH).as_bytes(), MOST));
-            assert!(!fits(open.repeat(DEPTH + 1).as_bytes(), MOST));
+            assert!(fits(open.repeat(DEPTH).as_bytes(), OF_DATA));
+            assert!(!fits(open.repeat(DEPTH + 1).as_bytes(), OF_DATA));
         }
         assert!(fits(
             json!({"a": "[".repeat(1_000)}).to_string().as_bytes(),

@@ -17,12 +17,12 @@ use super::stamp::{self, Stamp};
 /// Largest file that people write, in bytes. A room with every attribute and a comment on each is about 4 KiB.
 pub(crate) const MAX_TEXT: u64 = 256 * 1024;
 
-/// Largest file that one run writes for another, in bytes: about ten thousand rooms with all that changes in them. What is
-/// read within this limit is within the budget of memory, too.
-pub(crate) const MAX_DATA: u64 = 64 * 1024 * 1024;
+/// Largest file that one run writes for another, in bytes: a hundred thousand rooms that move, one attribute each, or ten
+/// thousand new ones. What is read within this limit is within the budget of memory, too.
+pub(crate) const MAX_DATA: u64 = 80 * 1024 * 1024;
 
 /// Largest state or journal, in bytes: those of a hundred thousand rooms.
-pub(crate) const MAX_STATE: u64 = 4 * MAX_DATA;
+pub(crate) const MAX_STATE: u64 = 256 * 1024 * 1024;
 
 /// Why a file is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -175,9 +175,13 @@ pub(crate) fn check_size(bytes: &[u8], limit: u64) -> Result<(), Unfit> {
     if bytes.len() as u64 > limit {
         return Err(Unfit::TooLarge(limit));
     }
-    // What people write is held to more by its readers.
-    let most = budget::MOST * (limit / MAX_DATA);
-    match most > 0 && !budget::fits(bytes, most) {
+    let most = match limit {
+        MAX_STATE => budget::OF_STATE,
+        MAX_DATA => budget::OF_DATA,
+        // What people write is held to more by its readers.
+        _ => u64::MAX,
+    };
+    match most < u64::MAX && !budget::fits(bytes, most) {
         true => Err(Unfit::TooMuch),
         false => Ok(()),
     }

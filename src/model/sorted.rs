@@ -262,9 +262,14 @@ mod tests {
                 prop_assert_eq!(usual.contains_key(key), sorted.contains_key(key));
             }
             prop_assert!(usual.iter().eq(&sorted));
+            let copy = sorted.clone();
             usual.retain(|key, value| (key.len() + usize::from(*value)) % 3 == 0);
             sorted.retain(|key, value| (key.len() + usize::from(*value)) % 3 == 0);
-            prop_assert!(usual.into_iter().eq(sorted));
+            prop_assert!(usual.iter().eq(&sorted));
+            // A copy is as it was, whatever became of the other.
+            usual.extend(&copy);
+            prop_assert!(usual.iter().eq(&copy), "{:?}", copy);
+            prop_assert_eq!(sorted == copy, sorted.len() == copy.len());
         }
     }
 }

@@ -147,7 +147,7 @@ pub(crate) fn interpret(request: &Request<'_>, answer: &Answer, filter: &SecretF
         return Try::Ended(names(rooms, &filter));
     }
     let most = match request {
-        Request::List => budget::MOST,
+        Request::List => budget::OF_LIST,
         _ => MOST_OF_ROOM,
     };
     let json =

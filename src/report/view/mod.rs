@@ -164,12 +164,14 @@ pub(crate) struct Line {
     /// The file of defaults that it comes from, and the line there.
     pub from: Option<(String, Option<u32>)>,
     /// What was applied, what the file says and what the service shows, where all three are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sides: Option<[Option<String>; 3]>,
     /// Line in the room's file, where it says more than the item's own.
     pub line: Option<u32>,
     /// Whether somebody moved it whom nobody asked: on the service, or in the files before this change.
     pub surprise: bool,
     /// The mute that would accept it, ready to be pasted below `mutes:`.
+    #[serde(skip)]
     pub mute: Option<String>,
 }
 
