@@ -9,9 +9,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The digits behind a `name`, in one piece: a plan of 10,000 rooms makes 30,000 digests.
 pub(super) fn named(name: &str, bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits = digits.map(|digit| b"0123456789abcdef"[usize::from(digit)]);
-    let text: Vec<u8> = name.bytes().chain(digits).collect();
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS[usize::from(nibble)];
+    let mut text = Vec::with_capacity(name.len() + 2 * bytes.len());
+    text.extend_from_slice(name.as_bytes());
+    for byte in bytes {
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
+    }
     String::from_utf8(text).expect("digits are text")
 }
 

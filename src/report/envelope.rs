@@ -92,24 +92,32 @@ pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
 }
 
 fn write_pretty(value: &impl Serialize, to: &mut dyn Write) -> serde_json::Result<()> {
-    let mut to = Printable(to);
+    let mut to = Printable(Vec::new(), to);
     serde_json::to_writer_pretty(&mut to, value)?;
-    to.write_all(b"\n").map_err(serde_json::Error::io)
+    to.write_all(b"\n")
+        .and_then(|()| to.flush())
+        .map_err(serde_json::Error::io)
 }
 
-/// Writes nothing that acts on a reader.
-struct Printable<'a>(&'a mut dyn Write);
+/// Writes nothing that acts on a reader, in pieces.
+struct Printable<'a>(Vec<u8>, &'a mut dyn Write);
 
 impl Write for Printable<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // What the JSON library writes at once is whole characters.
-        let text = str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
-        self.0.write_all(printable_json(text).as_bytes())?;
+        const PIECE: usize = 64 * 1024;
+        self.0.extend_from_slice(bytes);
+        if self.0.len() >= PIECE {
+            self.flush()?;
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.0.flush()
+        // What the JSON library writes at once is whole characters.
+        let text = str::from_utf8(&self.0).map_err(serde_json::Error::custom)?;
+        self.1.write_all(printable_json(text).as_bytes())?;
+        self.0.clear();
+        self.1.flush()
     }
 }
 
