@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::client::SpawnedReqwestConnector;
+use object_store::client::{HttpClient, HttpConnector, SpawnService};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
-use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
+use object_store::{ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use reqwest::redirect::Policy;
+use tokio::runtime::Handle;
 use url::Url;
 
 use crate::model::address::{Cloud, ObjectAddress, is_loopback};
@@ -47,7 +49,7 @@ pub(crate) fn store(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Pa
     let client = ClientConfigKey::AllowHttp;
     let bucket = &address.bucket;
     let runtime = runtime().map_err(|error| failed(error.to_string()))?;
-    let connector = SpawnedReqwestConnector::new(runtime.handle().clone());
+    let connector = Connector(runtime.handle().clone());
     // Each takes its variables by itself, and plain HTTP from none of them.
     let store = match address.cloud {
         Cloud::S3 => {
@@ -93,6 +95,37 @@ pub(crate) fn store(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Pa
     let store = store.map_err(|error| failed(error.to_string()))?;
     let path = Path::parse(&address.key).map_err(|error| failed(error.to_string()))?;
     Ok((store, path))
+}
+
+/// Connects as to the service: nothing is sent on to where an answer leads, and no variable lets a certificate pass. Connections
+/// live on a runtime that goes on while others wait.
+#[derive(Debug)]
+struct Connector(Handle);
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let plain = options.get_config_value(&ClientConfigKey::AllowHttp);
+        let plain = plain.is_some_and(|plain| plain == "true");
+        let mut builder = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .https_only(!plain)
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(120))
+            .user_agent(concat!("roomctl/", env!("CARGO_PKG_VERSION")));
+        if plain {
+            // Of this machine, or of the one that it runs on: no proxy is to see what is sent there.
+            builder = builder.no_proxy();
+        }
+        let client = builder
+            .build()
+            .map_err(|error| object_store::Error::Generic {
+                store: "HTTP",
+                source: error.into(),
+            })?;
+        Ok(HttpClient::new(SpawnService::new(client, self.0.clone())))
+    }
 }
 
 /// Whether an endpoint takes plain HTTP, which only this machine may.

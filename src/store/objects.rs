@@ -28,6 +28,9 @@ use crate::store::port::{Answer, Contents, Lease, Place, Record};
 /// What the clocks of two machines may differ by, in seconds, before one takes the other for dead.
 const SKEW: i64 = 30;
 
+/// Most of what a store says that is shown, in characters.
+const MOST_SAID: usize = 400;
+
 /// Largest lock object that is read, in bytes.
 const MAX_LOCK: u64 = 4096;
 
@@ -292,16 +295,22 @@ impl Objects {
     }
 }
 
-/// What a store says in XML, or else all of the text.
+/// What a store says in XML or else what went wrong, without the body of an answer: that may repeat what was sent.
 fn plain(text: &str) -> String {
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
         Some(rest.split_once("</")?.0)
     };
-    let said = element("Code").zip(element("Message"));
-    let said = said
+    let said = element("Code")
+        .zip(element("Message"))
         .map(|(code, message)| format!("{code}: {}", message.lines().next().unwrap_or_default()));
-    without_addresses(&said.unwrap_or_else(|| text.to_owned()))
+    let said = said.unwrap_or_else(|| {
+        let status = "status code: ";
+        let body = text.find(status).map(|at| at + status.len());
+        let body = body.and_then(|at| Some(at + text[at..].find(':')?));
+        text[..body.unwrap_or(text.len())].to_owned()
+    });
+    without_addresses(&said.chars().take(MOST_SAID).collect::<String>())
 }
 
 /// A text without the addresses in it.
@@ -384,19 +393,16 @@ impl Place for Objects {
 /// Renews the lock until it is lost.
 async fn renew(hold: Arc<Hold>) {
     let lease = hold.place.manner.lease;
+    let mut pause = lease / 3;
     loop {
-        tokio::time::sleep(lease / 3).await;
-        let (claim, version) = locked(&hold.claim).clone();
-        let (claim, until) = (claim.renewed(lease), Instant::now() + lease);
-        match hold.place.put_claim(&claim, PutMode::Update(version)).await {
-            Ok(Some(version)) => {
-                *locked(&hold.claim) = (claim, version);
-                *locked(&hold.until) = until;
-            }
-            Ok(None) => return,
-            // It holds for a while yet.
-            Err(_) => {}
-        }
+        tokio::time::sleep(pause).await;
+        // One that is not answered in time is tried again soon.
+        let renewed = tokio::time::timeout(lease / 6, hold.renew()).await;
+        pause = match renewed {
+            Ok(Ok(true)) => lease / 3,
+            Ok(Ok(false)) => return,
+            Ok(Err(_)) | Err(_) => lease / 60,
+        };
     }
 }
 
@@ -413,13 +419,33 @@ impl Hold {
         }
     }
 
+    /// Whether the lock is ours for another while.
+    async fn renew(&self) -> Result<bool, StoreError> {
+        let lease = self.place.manner.lease;
+        let (claim, version) = locked(&self.claim).clone();
+        let (claim, until) = (claim.renewed(lease), Instant::now() + lease);
+        let put = self.place.put_claim(&claim, PutMode::Update(version));
+        if let Some(version) = put.await? {
+            *locked(&self.claim) = (claim, version);
+            *locked(&self.until) = until;
+            return Ok(true);
+        }
+        // One of ours may have arrived whose answer did not.
+        let there = self.place.claim().await?;
+        let Some(ours) = there.filter(|(there, _)| there.owner == claim.owner) else {
+            *locked(&self.until) = Instant::now();
+            return Ok(false);
+        };
+        *locked(&self.claim) = ours;
+        Err(StoreError::Stopped)
+    }
+
     async fn release(&self) {
         let (claim, version) = locked(&self.claim).clone();
+        let released = claim.released();
+        let put = self.place.put_claim(&released, PutMode::Update(version));
         // One that cannot be released ends by itself.
-        let _ = self
-            .place
-            .put_claim(&claim.released(), PutMode::Update(version))
-            .await;
+        let _ = tokio::time::timeout(self.place.manner.lease / 6, put).await;
     }
 
     async fn add(&self, number: usize, lines: &[u8]) -> Result<(), StoreError> {
