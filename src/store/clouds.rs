@@ -9,7 +9,7 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{HttpClient, HttpConnector, SpawnService};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
-use object_store::{ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
 use reqwest::redirect::Policy;
 use tokio::runtime::Handle;
 use url::Url;
@@ -43,8 +43,11 @@ pub(crate) fn store(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Pa
     };
     let retry = RetryConfig {
         retry_timeout: PATIENCE,
-        max_retries: 4,
-        ..RetryConfig::default()
+        max_retries: usize::MAX,
+        backoff: BackoffConfig {
+            max_backoff: Duration::from_secs(2),
+            ..BackoffConfig::default()
+        },
     };
     let client = ClientConfigKey::AllowHttp;
     let bucket = &address.bucket;
@@ -54,7 +57,8 @@ pub(crate) fn store(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Pa
     let store = match address.cloud {
         Cloud::S3 => {
             let builder = AmazonS3Builder::from_env();
-            let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+            let keys = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
+            let endpoint = keys.iter().find_map(|key| builder.get_config_value(key));
             let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
             let builder = builder
                 .with_config(AmazonS3ConfigKey::Client(client), plain)

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::words::printable;
+
 /// Whether anybody holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -27,8 +29,10 @@ pub(crate) struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (holder, host) = (&self.holder, &self.host);
-        let (pid, since) = (self.pid, &self.since);
+        // Anybody who may write the lock may have written these.
+        let [holder, host, since] = [&self.holder, &self.host, &self.since]
+            .map(|text| printable(&text.replace(['\n', '\r'], " ")));
+        let pid = self.pid;
         write!(f, "{holder} on {host} (process {pid}) since {since}")
     }
 }

@@ -87,8 +87,11 @@ impl FromStr for Location {
 
 /// What was typed, without what may be a token.
 fn printable_place(text: &str) -> String {
-    let end = text.find(['?', '@', '#']).unwrap_or(text.len());
-    text[..end].to_owned()
+    let end = match text.contains('@') {
+        true => text.find("://").map(|at| at + 3),
+        false => text.find(['?', '#']),
+    };
+    text[..end.unwrap_or(text.len())].to_owned()
 }
 
 /// A state, wherever it is kept.

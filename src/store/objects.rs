@@ -1,21 +1,25 @@
 //! A place in an object store: the state is an object, and its lock and the parts of its journal are objects beside it. The
 //! lock and the state are written only if they are as they were read, so that of two writers one wins.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{
-    ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, PutResult, UpdateVersion,
+    Attribute, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
 };
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
+use tracing::debug;
 use uuid::Uuid;
 
 use crate::disk::plain_file::{MAX_STATE, check_size};
@@ -30,6 +34,12 @@ const SKEW: i64 = 30;
 
 /// Most of what a store says that is shown, in characters.
 const MOST_SAID: usize = 400;
+
+/// How many objects are read or removed at once.
+const AT_ONCE: usize = 16;
+
+/// How long a run that ends waits until its lock is released.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Largest lock object that is read, in bytes.
 const MAX_LOCK: u64 = 4096;
@@ -65,6 +75,25 @@ struct Claim {
     owner: String,
     /// Until when it holds, in Unix seconds.
     until: i64,
+    /// The journal that is to be taken in. Who takes the lock over, takes this over, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    journal: Option<Begun>,
+}
+
+/// Whose journal it is, and which state it goes on from: a request may arrive long after whoever sent it gave up, and then must
+/// neither add to another's journal, nor make it void.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Begun {
+    run: String,
+    after: String,
+}
+
+/// An object that was read.
+struct Object {
+    bytes: Vec<u8>,
+    version: UpdateVersion,
+    /// The run that wrote it or, of a state, whose journal was taken into it.
+    run: Option<String>,
 }
 
 impl Claim {
@@ -74,20 +103,6 @@ impl Claim {
 
     fn is_stale(&self) -> bool {
         self.until.saturating_add(SKEW) < clock()
-    }
-
-    fn renewed(&self, lease: Duration) -> Self {
-        Self {
-            until: clock().saturating_add(lease.as_secs() as i64),
-            ..self.clone()
-        }
-    }
-
-    fn released(&self) -> Self {
-        Self {
-            owner: String::new(),
-            ..self.clone()
-        }
     }
 }
 
@@ -114,6 +129,8 @@ struct Hold {
     claim: Mutex<(Claim, UpdateVersion)>,
     /// Until when nobody else can have it.
     until: Mutex<Instant>,
+    /// Whether a save was not answered: it may arrive later, so the lock is not given to others before it ends by itself.
+    unanswered: AtomicBool,
 }
 
 struct ObjectsLease {
@@ -146,12 +163,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn version(put: PutResult) -> UpdateVersion {
-    UpdateVersion {
-        e_tag: put.e_tag,
-        version: put.version,
-    }
+/// What tells one state from another.
+fn tag(version: Option<&UpdateVersion>) -> String {
+    let tag = version.and_then(|version| version.e_tag.as_ref().or(version.version.as_ref()));
+    tag.cloned().unwrap_or_default()
 }
+
+/// What says which run wrote an object.
+const RUN: Attribute = Attribute::Metadata(Cow::Borrowed("run"));
 
 impl Objects {
     pub(crate) fn new(at: String, store: Arc<dyn ObjectStore>, path: Path, manner: Manner) -> Self {
@@ -168,8 +187,8 @@ impl Objects {
         Path::from(format!("{}.{ending}", self.path))
     }
 
-    fn part(&self, number: usize) -> Path {
-        Path::from(format!("{}.journal/{number:08}", self.path))
+    fn part(&self, run: &str, number: usize) -> Path {
+        Path::from(format!("{}.journal/{run}-{number:08}", self.path))
     }
 
     /// What went wrong, without the address: that may hold a token.
@@ -191,12 +210,7 @@ impl Objects {
         }
     }
 
-    /// An object with its version, if it is there.
-    async fn get(
-        &self,
-        path: &Path,
-        most: u64,
-    ) -> Result<Option<(Vec<u8>, UpdateVersion)>, StoreError> {
+    async fn get(&self, path: &Path, most: u64) -> Result<Option<Object>, StoreError> {
         let read = |error: &dyn Error| self.failed("read", error);
         let found = match self.store.get(path).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -210,34 +224,43 @@ impl Objects {
             let large = format!("it is larger than {} KiB", most / 1024);
             return Err(read(&io::Error::other(large)));
         }
-        let bytes = found.bytes().await.map_err(|error| read(&error))?;
-        Ok(Some((bytes.into(), version)))
+        let run = found.attributes.get(&RUN).map(|run| run.to_string());
+        let bytes = found.bytes().await.map_err(|error| read(&error))?.into();
+        Ok(Some(Object {
+            bytes,
+            version,
+            run,
+        }))
     }
 
-    /// Writes an object on a condition. `None`: it is not met.
+    /// Writes an object of a run on a condition. `None`: it is not met.
     ///
     /// A write whose answer was lost is tried again, and then fails by itself: so what is there is read.
     async fn put(
         &self,
         path: &Path,
-        bytes: &[u8],
+        (bytes, run): (&[u8], &str),
         mode: PutMode,
     ) -> Result<Option<UpdateVersion>, StoreError> {
         let payload = PutPayload::from(bytes.to_vec());
         let options = PutOptions {
             mode,
+            attributes: [(RUN, run.to_owned())].into_iter().collect(),
             ..PutOptions::default()
         };
         match self.store.put_opts(path, payload, options).await {
-            Ok(put) => Ok(Some(version(put))),
+            Ok(put) => Ok(Some(UpdateVersion {
+                e_tag: put.e_tag,
+                version: put.version,
+            })),
             Err(
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. },
             ) => {
-                let there = self.get(path, MAX_STATE).await?;
-                Ok(there
-                    .filter(|(there, _)| there == bytes)
-                    .map(|(_, version)| version))
+                let is_ours =
+                    |there: &Object| there.bytes == bytes && there.run.as_deref() == Some(run);
+                let there = self.get(path, MAX_STATE).await?.filter(is_ours);
+                Ok(there.map(|there| there.version))
             }
             Err(error) => Err(self.failed("write", &error)),
         }
@@ -252,12 +275,12 @@ impl Objects {
 
     /// The lock as it is.
     async fn claim(&self) -> Result<Option<(Claim, UpdateVersion)>, StoreError> {
-        let Some((bytes, version)) = self.get(&self.beside("lock"), MAX_LOCK).await? else {
+        let Some(object) = self.get(&self.beside("lock"), MAX_LOCK).await? else {
             return Ok(None);
         };
-        let claim = serde_json::from_slice(&bytes)
+        let claim = serde_json::from_slice(&object.bytes)
             .map_err(|error| self.failed("read the lock of", &error))?;
-        Ok(Some((claim, version)))
+        Ok(Some((claim, object.version)))
     }
 
     async fn put_claim(
@@ -266,32 +289,78 @@ impl Objects {
         mode: PutMode,
     ) -> Result<Option<UpdateVersion>, StoreError> {
         let text = serde_json::to_vec(claim).map_err(|error| self.failed("lock", &error))?;
-        self.put(&self.beside("lock"), &text, mode).await
+        let by = (&text[..], &claim.owner[..]);
+        self.put(&self.beside("lock"), by, mode).await
     }
 
-    /// The parts of the journal that are there, by number.
-    async fn parts(&self) -> Result<BTreeMap<usize, Path>, StoreError> {
+    /// All parts of journals that are there, with their sizes.
+    async fn parts(&self) -> Result<BTreeMap<Path, u64>, StoreError> {
         let beside = self.beside("journal");
         let listed = self.store.list_with_delimiter(Some(&beside)).await;
         let listed = listed.map_err(|error| self.failed("list the journal of", &error))?;
-        let parts = listed.objects.into_iter().filter_map(|object| {
-            let number = object.location.filename()?.parse().ok()?;
-            Some((number, object.location))
-        });
-        Ok(parts.collect())
+        let parts = listed.objects.into_iter();
+        Ok(parts.map(|part| (part.location, part.size)).collect())
     }
 
-    /// The journal, as far as it goes on without a gap: what is behind one came from a run that had lost its lock.
-    async fn journal(&self) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The journal of a run, as far as it arrived.
+    async fn journal(&self, run: &str) -> Result<Vec<u8>, StoreError> {
+        let there = self.parts().await?;
+        let paths = (0..).map(|number| self.part(run, number));
+        let paths: Vec<Path> = paths.take_while(|path| there.contains_key(path)).collect();
+        let size: u64 = paths.iter().map(|path| there[path]).sum();
+        if size > MAX_STATE {
+            let large = format!("it is larger than {} KiB", MAX_STATE / 1024);
+            return Err(self.failed("read the journal of", &io::Error::other(large)));
+        }
         let mut journal = Vec::new();
-        for (expected, (number, path)) in self.parts().await?.into_iter().enumerate() {
-            let room = MAX_STATE.saturating_sub(journal.len() as u64);
-            match self.get(&path, room).await? {
-                Some((part, _)) if number == expected => journal.extend(part),
-                _ => break,
+        for some in paths.chunks(AT_ONCE) {
+            for part in self
+                .each(some, |place, path| async move {
+                    place.get(&path, MAX_STATE).await
+                })
+                .await
+            {
+                let Some(part) = part? else {
+                    return Err(StoreError::OtherJournal {
+                        at: self.at.clone(),
+                        why: "it went while it was read",
+                    });
+                };
+                journal.extend(part.bytes);
             }
         }
-        Ok(Some(journal).filter(|journal| !journal.is_empty()))
+        Ok(journal)
+    }
+
+    /// Does something with several objects at once.
+    async fn each<T, F>(&self, paths: &[Path], deed: impl Fn(Self, Path) -> F) -> Vec<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let begun: Vec<_> = paths
+            .iter()
+            .map(|path| tokio::spawn(deed(self.clone(), path.clone())))
+            .collect();
+        let mut all = Vec::new();
+        for one in begun {
+            all.push(
+                one.await
+                    .unwrap_or_else(|error| resume_unwind(error.into_panic())),
+            );
+        }
+        all
+    }
+
+    /// Removes all journals. One that stays is named by no lock, and read by nobody.
+    async fn clean_up(&self) {
+        let paths: Vec<Path> = self.parts().await.unwrap_or_default().into_keys().collect();
+        for some in paths.chunks(AT_ONCE) {
+            let removed = self.each(some, |place, path| async move { place.delete(&path).await });
+            for error in removed.await.into_iter().filter_map(Result::err) {
+                debug!("a part of an old journal stays: {error}");
+            }
+        }
     }
 }
 
@@ -326,9 +395,26 @@ impl Place for Objects {
     fn load(&self) -> Answer<'_, Contents> {
         Box::pin(async {
             let state = self.get(&self.path, MAX_STATE).await?;
-            let (state, version) = state.unzip();
+            let version = state.as_ref().map(|state| state.version.clone());
+            let (now, run) = (
+                tag(version.as_ref()),
+                state.as_ref().and_then(|state| state.run.clone()),
+            );
             *locked(&self.seen) = Some(version);
-            let journal = self.journal().await?;
+            let begun = self.claim().await?.and_then(|(claim, _)| claim.journal);
+            let journal = match begun {
+                // Taken into this very state.
+                Some(begun) if run.as_ref() == Some(&begun.run) => None,
+                Some(begun) if begun.after == now => Some(self.journal(&begun.run).await?),
+                Some(_) => {
+                    return Err(StoreError::OtherJournal {
+                        at: format!("{}.journal", self.at),
+                        why: "the state was written by somebody else since it began",
+                    });
+                }
+                None => None,
+            };
+            let state = state.map(|state| state.bytes);
             Ok(Contents { state, journal })
         })
     }
@@ -349,9 +435,14 @@ impl Place for Objects {
                 holder: holder.clone(),
                 owner: Uuid::new_v4().to_string(),
                 until: 0,
+                journal: there.as_ref().and_then(|claim| claim.journal.clone()),
             };
             let lease = self.manner.lease;
-            let (claim, until) = (claim.renewed(lease), Instant::now() + lease);
+            let until = Instant::now() + lease;
+            let claim = Claim {
+                until: clock().saturating_add(lease.as_secs() as i64),
+                ..claim
+            };
             let Some(version) = self.put_claim(&claim, mode).await? else {
                 let theirs = self.claim().await?.map(|(claim, _)| claim.holder);
                 return Err(StoreError::Held(theirs));
@@ -360,6 +451,7 @@ impl Place for Objects {
                 place: self.clone(),
                 claim: Mutex::new((claim, version)),
                 until: Mutex::new(until),
+                unanswered: AtomicBool::new(false),
             });
             let runtime = runtime().map_err(|error| self.failed("lock", &error))?;
             let renewal = runtime.spawn(renew(hold.clone()));
@@ -373,19 +465,31 @@ impl Place for Objects {
 
     fn unlock(&self, force: bool) -> Answer<'_, Status> {
         Box::pin(async move {
-            let Some((claim, version)) = self.claim().await? else {
-                return Ok(Status::Free);
-            };
-            let status = match (claim.is_released(), claim.is_stale()) {
-                (true, _) => return Ok(Status::Free),
-                (false, true) => Status::Left(claim.holder.clone()),
-                (false, false) => Status::Held(Some(claim.holder.clone())),
-            };
-            if force || matches!(status, Status::Left(_)) {
-                self.put_claim(&claim.released(), PutMode::Update(version))
-                    .await?;
+            loop {
+                let Some((claim, version)) = self.claim().await? else {
+                    return Ok(Status::Free);
+                };
+                let status = match (claim.is_released(), claim.is_stale()) {
+                    (true, _) => return Ok(Status::Free),
+                    (false, true) => Status::Left(claim.holder.clone()),
+                    (false, false) => Status::Held(Some(claim.holder.clone())),
+                };
+                if !force && !matches!(status, Status::Left(_)) {
+                    return Ok(status);
+                }
+                let released = Claim {
+                    owner: String::new(),
+                    ..claim
+                };
+                // Renewed in between, perhaps.
+                if self
+                    .put_claim(&released, PutMode::Update(version))
+                    .await?
+                    .is_some()
+                {
+                    return Ok(status);
+                }
             }
-            Ok(status)
         })
     }
 }
@@ -399,19 +503,24 @@ async fn renew(hold: Arc<Hold>) {
         // One that is not answered in time is tried again soon.
         let renewed = tokio::time::timeout(lease / 6, hold.renew()).await;
         pause = match renewed {
-            Ok(Ok(true)) => lease / 3,
-            Ok(Ok(false)) => return,
+            Ok(Ok(())) => lease / 3,
+            Ok(Err(StoreError::Evicted(_))) => return,
             Ok(Err(_)) | Err(_) => lease / 60,
         };
     }
 }
 
 impl Hold {
+    fn holds(&self) -> Result<(), StoreError> {
+        match *locked(&self.until) < Instant::now() {
+            true => Err(EVICTED),
+            false => Ok(()),
+        }
+    }
+
     /// Fails once the lock is somebody else's, or may be.
     async fn check(&self) -> Result<(), StoreError> {
-        if *locked(&self.until) < Instant::now() {
-            return Err(EVICTED);
-        }
+        self.holds()?;
         let ours = locked(&self.claim).0.owner.clone();
         match self.place.claim().await? {
             Some((claim, _)) if claim.owner == ours => Ok(()),
@@ -419,44 +528,62 @@ impl Hold {
         }
     }
 
-    /// Whether the lock is ours for another while.
-    async fn renew(&self) -> Result<bool, StoreError> {
-        let lease = self.place.manner.lease;
-        let (claim, version) = locked(&self.claim).clone();
-        let (claim, until) = (claim.renewed(lease), Instant::now() + lease);
-        let put = self.place.put_claim(&claim, PutMode::Update(version));
-        if let Some(version) = put.await? {
-            *locked(&self.claim) = (claim, version);
-            *locked(&self.until) = until;
-            return Ok(true);
+    /// Changes what the lock says, as long as it is ours.
+    async fn amend(&self, change: impl Fn(&mut Claim) + Send) -> Result<(), StoreError> {
+        let ours = locked(&self.claim).0.owner.clone();
+        loop {
+            let (mut claim, version) = locked(&self.claim).clone();
+            change(&mut claim);
+            let put = self.place.put_claim(&claim, PutMode::Update(version));
+            if let Some(version) = put.await? {
+                *locked(&self.claim) = (claim, version);
+                return Ok(());
+            }
+            // One of ours may have arrived whose answer did not.
+            let there = self.place.claim().await?;
+            let Some(there) = there.filter(|(there, _)| there.owner == ours) else {
+                *locked(&self.until) = Instant::now();
+                return Err(EVICTED);
+            };
+            *locked(&self.claim) = there;
         }
-        // One of ours may have arrived whose answer did not.
-        let there = self.place.claim().await?;
-        let Some(ours) = there.filter(|(there, _)| there.owner == claim.owner) else {
-            *locked(&self.until) = Instant::now();
-            return Ok(false);
-        };
-        *locked(&self.claim) = ours;
-        Err(StoreError::Stopped)
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        let lease = self.place.manner.lease;
+        let until = Instant::now() + lease;
+        let renew =
+            |claim: &mut Claim| claim.until = clock().saturating_add(lease.as_secs() as i64);
+        self.amend(renew).await?;
+        *locked(&self.until) = until;
+        Ok(())
     }
 
     async fn release(&self) {
-        let (claim, version) = locked(&self.claim).clone();
-        let released = claim.released();
-        let put = self.place.put_claim(&released, PutMode::Update(version));
+        if self.unanswered.load(Ordering::Relaxed) {
+            return;
+        }
         // One that cannot be released ends by itself.
-        let _ = tokio::time::timeout(self.place.manner.lease / 6, put).await;
+        let released = self.amend(|claim| claim.owner.clear());
+        let _ = tokio::time::timeout(PATIENCE, released).await;
     }
 
+    /// Adds a part to the journal. A store that does not answer is asked again as long as the lock holds.
     async fn add(&self, number: usize, lines: &[u8]) -> Result<(), StoreError> {
-        self.check().await?;
-        let place = &self.place;
-        match place
-            .put(&place.part(number), lines, PutMode::Create)
-            .await?
-        {
-            Some(_) => Ok(()),
-            None => Err(EVICTED),
+        let (place, run) = (&self.place, locked(&self.claim).0.owner.clone());
+        let path = place.part(&run, number);
+        loop {
+            self.holds()?;
+            let put = async {
+                self.check().await?;
+                place.put(&path, (lines, &run), PutMode::Create).await
+            };
+            match put.await {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) | Err(StoreError::Evicted(_)) => return Err(EVICTED),
+                Err(error) if self.holds().is_err() => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
         }
     }
 }
@@ -466,19 +593,31 @@ impl Lease for ObjectsLease {
         Box::pin(async {
             let (hold, place) = (self.hold.clone(), &self.hold.place);
             hold.check().await?;
-            let parts = place.parts().await?;
-            if parts.contains_key(&0) {
-                return Err(place.failed(
-                    "begin the journal of",
-                    &io::Error::other("there is one already"),
-                ));
+            let (run, begun) = {
+                let (claim, _) = &*locked(&hold.claim);
+                (claim.owner.clone(), claim.journal.is_some())
+            };
+            if begun {
+                let why = io::Error::other("there is one already");
+                return Err(place.failed("begin the journal of", &why));
             }
-            for path in parts.values() {
-                place.delete(path).await?;
-            }
+            let seen = locked(&place.seen).clone();
+            let seen = match seen {
+                Some(seen) => seen,
+                None => {
+                    let there = place.get(&place.path, MAX_STATE).await?;
+                    there.map(|state| state.version)
+                }
+            };
             let line =
                 encode(header).map_err(|error| place.failed("begin the journal of", &error))?;
             hold.add(0, line.as_bytes()).await?;
+            let begun = Begun {
+                run,
+                after: tag(seen.as_ref()),
+            };
+            hold.amend(|claim| claim.journal = Some(begun.clone()))
+                .await?;
             let unsent: Arc<Mutex<Vec<u8>>> = Arc::default();
             let lines = unsent.clone();
             let append = move |more: &[u8]| {
@@ -512,7 +651,16 @@ impl Lease for ObjectsLease {
                 Some(None) => PutMode::Create,
                 Some(Some(version)) => PutMode::Update(version),
             };
-            let Some(version) = place.put(&place.path, state.as_bytes(), mode).await? else {
+            // The run whose journal is in it now, be that this one or another that died.
+            let run = {
+                let (claim, _) = &*locked(&self.hold.claim);
+                let begun = claim.journal.as_ref().map(|begun| &begun.run);
+                begun.unwrap_or(&claim.owner).clone()
+            };
+            let by = (state.as_bytes(), &run[..]);
+            let put = place.put(&place.path, by, mode).await;
+            self.hold.unanswered.store(put.is_err(), Ordering::Relaxed);
+            let Some(version) = put? else {
                 return Err(StoreError::Replaced);
             };
             *locked(&place.seen) = Some(Some(version));
@@ -523,9 +671,9 @@ impl Lease for ObjectsLease {
     fn end(&self) -> Answer<'_, ()> {
         Box::pin(async {
             self.hold.check().await?;
-            // From the beginning: what is left of it without that is none.
-            for path in self.hold.place.parts().await?.values() {
-                self.hold.place.delete(path).await?;
+            if locked(&self.hold.claim).0.journal.is_some() {
+                self.hold.amend(|claim| claim.journal = None).await?;
+                self.hold.place.clean_up().await;
             }
             Ok(())
         })
@@ -546,5 +694,93 @@ impl Drop for ObjectsLease {
         std::thread::scope(|threads| {
             threads.spawn(|| runtime.block_on(self.hold.release()));
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::tests::stores::{header, holder, missing};
+
+    fn place(store: &Arc<dyn ObjectStore>) -> Objects {
+        let path = Path::from("rooms/state.json");
+        Objects::new("here".to_owned(), store.clone(), path, Manner::USUAL)
+    }
+
+    fn in_memory() -> Arc<dyn ObjectStore> {
+        Arc::new(InMemory::new())
+    }
+
+    /// What a run had sent may arrive long after it gave up.
+    #[tokio::test]
+    async fn what_arrives_late_makes_no_journal_void() {
+        let store = in_memory();
+        let first = place(&store);
+        let (lease, _) = first.lock(&holder()).await.unwrap();
+        first.load().await.unwrap();
+        let journal = lease.begin(&header()).await.unwrap();
+        journal.record(&[missing("a")]).unwrap().await.unwrap();
+        let theirs: Vec<Path> = first.parts().await.unwrap().into_keys().collect();
+        drop((journal, lease));
+
+        let next = place(&store);
+        let (lease, _) = next.lock(&holder()).await.unwrap();
+        assert!(next.load().await.unwrap().journal.is_some());
+        lease.save("{}").await.unwrap();
+        assert!(next.load().await.unwrap().journal.is_none(), "taken in");
+        lease.end().await.unwrap();
+        let journal = lease.begin(&header()).await.unwrap();
+        journal.record(&[missing("b")]).unwrap().await.unwrap();
+        let before = next.load().await.unwrap().journal.unwrap();
+
+        for path in &theirs {
+            next.put(path, (b"late", "first"), PutMode::Overwrite)
+                .await
+                .unwrap();
+            assert_eq!(next.load().await.unwrap().journal.as_ref(), Some(&before));
+            next.delete(path).await.unwrap();
+            assert_eq!(next.load().await.unwrap().journal.as_ref(), Some(&before));
+        }
+        next.put(&next.path, (b"{ }", "first"), PutMode::Overwrite)
+            .await
+            .unwrap();
+        let error = place(&store).load().await.unwrap_err();
+        assert!(matches!(error, StoreError::OtherJournal { .. }), "{error}");
+    }
+
+    /// The lock moved on while nobody told us.
+    #[tokio::test]
+    async fn a_lock_of_ours_whose_version_is_another_is_still_ours() {
+        let store = in_memory();
+        let here = place(&store);
+        let (lease, _) = here.lock(&holder()).await.unwrap();
+        let (claim, version) = here.claim().await.unwrap().unwrap();
+        let claim = Claim {
+            until: claim.until + 1,
+            ..claim
+        };
+        let arrived = here.put_claim(&claim, PutMode::Update(version)).await;
+        assert!(arrived.unwrap().is_some());
+        let journal = lease.begin(&header()).await.unwrap();
+        journal.record(&[missing("a")]).unwrap().await.unwrap();
+        drop((journal, lease));
+        assert_eq!(here.unlock(false).await.unwrap(), Status::Free);
+    }
+
+    #[test]
+    fn nothing_that_an_answer_repeats_is_shown() {
+        for text in [
+            "GET https://a.example/x?sig=canary - Server returned non-2xx status code: 403 Forbidden: canary",
+            "Server returned non-2xx status code: 403 Forbidden: <Error><Code>Wrong</Code><Message>No.\ncanary</Message><Request>canary</Request></Error>",
+        ] {
+            let said = plain(text);
+            assert!(!said.contains("canary"), "{said}");
+            assert!(
+                said.contains("403") || said.contains("Wrong: No."),
+                "{said}"
+            );
+        }
     }
 }

@@ -148,6 +148,20 @@ impl<F: Fn() -> Arc<dyn ObjectStore>> InObjects<F> {
         waited(async move { store.put(path, bytes.into()).await.unwrap() });
     }
 
+    /// Changes the lock, be it released or held.
+    fn change_claim(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let (store, path) = ((self.open)(), self.beside("lock"));
+        let there = waited(async move {
+            let found = store.get(&path).await.ok()?;
+            found.bytes().await.ok()
+        });
+        let released = || serde_json::json!({"holder": holder(), "owner": "", "until": 0});
+        let claim = there.map(|bytes| serde_json::from_slice(&bytes).unwrap());
+        let mut claim = claim.unwrap_or_else(released);
+        change(&mut claim);
+        self.put_object(&self.beside("lock"), claim.to_string().into_bytes());
+    }
+
     fn remove(&self, path: &Path) {
         let store = (self.open)();
         let _ = waited(async move { store.delete(path).await });
@@ -211,11 +225,16 @@ impl<F: Fn() -> Arc<dyn ObjectStore>> Site for InObjects<F> {
             Some(state) => self.put_object(&self.path, state),
             None => self.remove(&self.path),
         }
-        let parts = |number| format!("{}.journal/{number:08}", self.path).into();
-        (0..4).for_each(|number| self.remove(&parts(number)));
-        if let Some(journal) = contents.journal {
-            self.put_object(&parts(0), journal);
-        }
+        let store = (self.open)();
+        let path = self.path.clone();
+        let found = waited(async move { store.head(&path).await });
+        let after = found.ok().and_then(|found| found.e_tag.or(found.version));
+        let journal = contents.journal.map(|journal| {
+            let part = format!("{}.journal/put-00000000", self.path);
+            self.put_object(&part.into(), journal);
+            serde_json::json!({"run": "put", "after": after.unwrap_or_default()})
+        });
+        self.change_claim(|claim| claim["journal"] = serde_json::json!(journal));
     }
 
     fn leave_lock(&self, holder: &Holder) {

@@ -96,6 +96,11 @@ pub(crate) fn migrate(
     let runtime = workspace.runtime()?;
     let store = Store::open(&location)?;
     let target = runtime.block_on(store.lock(&this_process()))?;
+    if runtime.block_on(store.contents())?.journal.is_some() {
+        let message = format!("a run in {to} did not finish, and what it recorded is there");
+        return Err(Failure::new(Exit::Refused, message)
+            .hint("name another place, or let `roomctl apply` take that in first"));
+    }
     let there = runtime.block_on(store.load(None))?.map(|found| found.state);
     if held.state.lineage.is_empty() {
         return Err(Failure::new(
@@ -104,7 +109,7 @@ pub(crate) fn migrate(
         ));
     }
     match there {
-        Some(there) if there.lineage == held.state.lineage && there.serial > held.state.serial => {}
+        Some(there) if there.lineage == held.state.lineage && there.rooms == held.state.rooms => {}
         Some(_) => {
             let message = format!("there is a state in {to} already");
             return Err(Failure::new(Exit::Refused, message)
