@@ -60,7 +60,7 @@ enum Command {
     Init(init::InitArgs),
     /// Check the room files and report everything that is wrong
     Validate(validate::ValidateArgs),
-    /// Show what apply would change; contacts nobody without --live
+    /// Show what apply would change; asks the service nothing without --live
     Plan(plan::PlanArgs),
     /// Make the service's rooms what the files say
     Apply(apply::ApplyArgs),
@@ -70,7 +70,7 @@ enum Command {
     Adopt(adopt::AdoptArgs),
     /// Take rooms over that exist already: a file each, and the state
     Import(import::ImportArgs),
-    /// Look at what is remembered, and correct it; contacts nobody
+    /// Look at what is remembered, and correct it; asks the service nothing
     State(state::StateArgs),
     /// Bring room files into their canonical form
     Fmt(fmt::FmtArgs),
