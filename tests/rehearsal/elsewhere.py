@@ -84,7 +84,7 @@ class Place(loopback.Place):
         self.witness = work / "given"
         for name in ("pip", "git", "python3"):
             spy = self.binary / name
-            real = f"bash -c 'echo \"pip $*\"' pip" if name == "pip" else shutil.which(name)
+            real = """bash -c 'echo "pip $*"; cp "${@: -1}" "$HOME/read"' pip""" if name == "pip" else shutil.which(name)
             spy.write_text(SPY.replace("{real}", real).replace("$WITNESS", str(self.witness)))
             spy.chmod(0o755)
         self.write("ci/roomctl.txt", WHEEL)
@@ -326,15 +326,15 @@ def gitlab(program, work):
         check("this change" in note["body"], note)
     (issue,) = json.loads((place.clone / "reports/code-quality.json").read_text())
     check(issue["location"]["path"] == "rooms/tea.yaml", issue)
-    by_hash = "pip install --quiet --no-deps --only-binary :all: --require-hashes -r ci/roomctl.txt\n"
-    check(place.said.count("pip install") == place.said.count(by_hash) == 1, f"roomctl is installed by its checksum: {place.said}")
+    by_hash = "pip install --quiet --no-deps --only-binary :all: --require-hashes -r {}/roomctl-{}/roomctl.txt\n".format
+    check(place.said.count("pip install") == place.said.count(by_hash(work, place.job)) == 1, f"roomctl is installed by its checksum: {place.said}")
     hashed = f"    --hash=sha256:{'0' * 64}"
     compiled = f"# As pip-compile writes it\nroomctl==0.1.0 \\\n{hashed} \\\n{hashed}\n    # via -r roomctl.in\n"
     for text in (
         None, "", "roomctl==0.1.0\n", f"# {WHEEL}", f"other --hash=sha256:{'0' * 64}\n", WHEEL.replace("--hash", "# --hash"), WHEEL + WHEEL,
         WHEEL + "other==1.0\n", f"{WHEEL}--index-url https://example.com\n", f"other==1.0 {hashed}\n{compiled}", f"# \\\nother==1.0 {hashed}\n{compiled}",
         f"roomctl==0.1.0 \\\n# Why\n{hashed}\n", f"roomctl==0.1.0\n{hashed}\n", WHEEL.replace("roomctl @", "roomctl-x @"), WHEEL.replace(" --", "\nother --"),
-        WHEEL.rstrip() + " \\", f"roomctl==0.1.0\x0cother==1.0 {hashed}\n", WHEEL[:-9] + "\n",
+        WHEEL.rstrip() + " \\", WHEEL.replace("example.com", "${PIP_INDEX_URL}"), f"roomctl==0.1.0\x0cother==1.0 {hashed}\n", WHEEL[:-9] + "\n",
     ):
         (place.clone / "ci/roomctl.txt").unlink()
         if text is not None:
@@ -342,9 +342,13 @@ def gitlab(program, work):
         check(run("plan", **noting) == 1 and "pip install" not in place.said, f"{text!r}: {place.said}")
         check("which wheel of roomctl" in place.said and "not planned" in note["body"], place.said)
         place.write("ci/roomctl.txt", WHEEL)
-    for text in (compiled, compiled.replace("\n", "\r\n"), WHEEL.replace(" --", " \\\n  --")):
+    # What ends a line, and how bytes become text, pip and sed see differently: pip reads nothing but what was looked at.
+    evil = WHEEL.replace("roomctl", "evil").rstrip()
+    seen_by_pip = [f"# Why{end}{evil}\n" for end in "\f\r\v\x1c\x85\u2028"] + [f"# coding: {code}{evil}\n" for code in ("unicode_escape \\n", "utf-7 +AAo-")]
+    for text in (compiled, compiled.replace("\n", "\r\n"), WHEEL.replace(" --", " \\\n  --"), *(more + WHEEL for more in seen_by_pip)):
         place.write("ci/roomctl.txt", text)
-        check(run("plan", **noting) == 0 and by_hash in place.said, f"{text!r}: {place.said}")
+        check(run("plan", **noting) == 0 and by_hash(work, place.job) in place.said, f"{text!r}: {place.said}")
+        check(re.fullmatch(r"roomctl[!-#%-~ ]+\n", (work / "read").read_bytes().decode()) and "evil" not in (work / "read").read_text(), f"{text!r} is read")
     place.write("ci/roomctl.txt", WHEEL)
     installer = place.binary / "pip"
     works = installer.read_text()
