@@ -8,6 +8,13 @@ import sys
 import urllib.request
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token would go to wherever the server leads."""
+
+    def redirect_request(self, *_):
+        return None
+
+
 def ask(path, method="GET", body=None):
     request = urllib.request.Request(
         f"{os.environ['CI_API_V4_URL']}/{path}",
@@ -15,7 +22,7 @@ def ask(path, method="GET", body=None):
         data=None if body is None else json.dumps(body).encode(),
         headers={"PRIVATE-TOKEN": os.environ["GITLAB_TOKEN"], "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.build_opener(NoRedirect).open(request, timeout=30) as answer:
         return json.load(answer), answer.headers.get("X-Next-Page")
 
 

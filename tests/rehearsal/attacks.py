@@ -18,7 +18,7 @@ import time
 import urllib.request
 
 from github import REPOSITORY, WRITE
-from loopback import ACTION, KEY, MEMORY, ROOT, Failed, Silent, check, git, largest, serve
+from loopback import ACTION, KEY, MEMORY, ROOT, Failed, Silent, check, git, largest, redirected, serve
 
 ATTACKS = []
 PUBLIC = "maxParticipants: 3\nprivacy: public\n"
@@ -1753,6 +1753,11 @@ def settings_that_were_left(s):
         check(at == {port(ours)} and set(given) == {basic(login)}, f"{asked}: {done}")
         check("PATH=" in seen.read_text() and "of-the-job" not in seen.read_text() and "of-a-job" not in seen.read_text(), seen.read_text())
         check(not ran.exists(), f"{remote}: {ran.exists() and ran.read_text()}")
+    here, there = redirected()
+    fetched = f"python3 -c 'import sys; sys.path.append(\"{ROOT / ACTION}\"); import proposed; proposed.fetch(\"{s.work}/redirected\", 1, \"x\")'"
+    for text in (state, fetched):
+        done = script(text, REMOTE=f"{here}/acme/rooms")
+        check(done.returncode and "302" in done.stderr and not there, f"the token goes nowhere else: {there} {done}")
     for remote, host in (("github:acme/rooms", "github"), ("git@alias:acme/rooms", "git@alias"), ("git@host:/acme/rooms", "git@host"), ("ssh://git@host/acme/rooms", "git@host")):
         for own, name in (({}, ""), ({"GIT_SSH_COMMAND": f"{home}/other-ssh"}, "other ")):
             (home / "ssh.log").unlink(missing_ok=True)

@@ -326,6 +326,9 @@ def gitlab(program, work):
         check("this change" in note["body"], note)
     (issue,) = json.loads((place.clone / "reports/code-quality.json").read_text())
     check(issue["location"]["path"] == "rooms/tea.yaml", issue)
+    here, there = loopback.redirected()
+    run("plan", **{**noting, "CI_API_V4_URL": here})
+    check("302" in place.said and not there, f"the token goes nowhere else: {there} {place.said}")
     by_hash = "pip install --quiet --no-deps --only-binary :all: --require-hashes -r {}/roomctl-{}/roomctl.txt\n".format
     check(place.said.count("pip install") == place.said.count(by_hash(work, place.job)) == 1, f"roomctl is installed by its checksum: {place.said}")
     hashed = f"    --hash=sha256:{'0' * 64}"

@@ -73,6 +73,24 @@ def serve(handler):
     return server, f"http://127.0.0.1:{server.server_port}"
 
 
+def redirected():
+    """The address of a server that sends whoever asks it on to another, and what that one is asked."""
+    asked = []
+
+    class There(Silent):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send(404, b"")
+
+    _, there = serve(There)
+
+    class Here(Silent):
+        def do_GET(self):
+            self.send(302, b"", Location=there + self.path)
+
+    return serve(Here)[1], asked
+
+
 class Place:
     """A service, a repository with its origin, and the program on the PATH of what runs here."""
 

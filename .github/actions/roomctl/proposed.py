@@ -63,8 +63,10 @@ def fetch(folder, number, head):
     if os.environ.get("TOKEN"):
         # In the environment of this one process, not in its arguments, which every process of the machine can see.
         basic = base64.b64encode(f"x-access-token:{os.environ['TOKEN']}".encode()).decode()
-        key = f"http.{server.scheme}://{server.netloc}/.extraHeader"
-        asking |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": key, "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
+        here = f"http.{server.scheme}://{server.netloc}/"
+        asking |= {"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": f"{here}.extraHeader", "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
+        # Git would take it along to wherever the server redirects.
+        asking |= {"GIT_CONFIG_KEY_1": f"{here}.followRedirects", "GIT_CONFIG_VALUE_1": "false"}
     limit = f"--filter=blob:limit={MOST_OF_ONE + 1}"
     reference = f"+refs/pull/{number}/merge:refs/roomctl/proposed"
     git(folder, "fetch", "-q", "--no-tags", "--depth=2", limit, "origin", reference, environment=asking)

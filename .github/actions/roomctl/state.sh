@@ -60,13 +60,14 @@ set_aside() {
   # What is here is not fetched again.
   aside update-ref refs/heads/here "$(git rev-parse HEAD)"
 }
-# A command that asks the server, with what it wants to know, for this server alone. In its environment, not in its arguments, which
-# every process of the machine can see.
+# A command that asks the server, with what it wants to know, for this server alone, and none that it redirects to. In its environment,
+# not in its arguments, which every process of the machine can see.
 to_server() {
   if [ -z "$login" ] || ! [[ $remote =~ ^https?://[^/]+ ]]; then
     GIT_ALLOW_PROTOCOL=$way "$@"
   else
-    GIT_ALLOW_PROTOCOL=$way GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0="http.${BASH_REMATCH[0]}/.extraHeader" GIT_CONFIG_KEY_1=credential.helper GIT_CONFIG_VALUE_1='' \
+    GIT_ALLOW_PROTOCOL=$way GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0="http.${BASH_REMATCH[0]}/.extraHeader" GIT_CONFIG_KEY_1=credential.helper GIT_CONFIG_VALUE_1='' \
+      GIT_CONFIG_KEY_2="http.${BASH_REMATCH[0]}/.followRedirects" GIT_CONFIG_VALUE_2=false \
       GIT_CONFIG_VALUE_0="Authorization: Basic $(printf %s "$login" | base64 -w 0)" "$@"
   fi
 }
