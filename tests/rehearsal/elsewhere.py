@@ -213,7 +213,24 @@ class Place(loopback.Place):
         for text, code in [*((one, 3) for one in elsewhere), *((one, 0) for one in usual)]:
             (self.clone / "roomctl.yaml").write_bytes(text.encode())
             check(self.shell("source ci/state.sh functions; is_laid_out", {}) == code, f"{text!r}: {self.said}")
+        # From where roomctl takes one that is further up.
         self.configure()
+        for made, code in (("", 3), ("deep/.git", 0), ("roomctl.yml", 3), ("deep/roomctl.yaml", 0)):
+            (self.clone / "team/deep").mkdir(parents=True)
+            (self.clone / "team" / made).touch()
+            check(self.shell("cd team/deep && source ../../ci/state.sh functions; is_laid_out", {}) == code, f"{made}: {self.said}")
+            shutil.rmtree(self.clone / "team")
+
+    def moved_at_base(self, drift):
+        """The configuration of what was applied last names another place, and the one of today does not."""
+        kept = git("-C", self.origin, "rev-parse", "roomctl-state")
+        self.configure("rooms: elsewhere\n")
+        base = self.commit("Elsewhere")
+        self.configure()
+        self.commit("Back")
+        check(self.shell("bash ci/state.sh take && bash ci/state.sh keep", {"APPLIED": base, "CODE": "5"}) == 0, self.said)
+        check(drift() == 3 and "where the pipeline looks" in self.said, self.said)
+        git("-C", self.origin, "update-ref", "refs/heads/roomctl-state", kept)
 
     def links(self, review, apply, drift, anew):
         """Links in the checkout to a file of somebody, where jobs write (of which `apply` may have one `anew`); and a state. They
@@ -387,6 +404,7 @@ def gitlab(program, work):
     place.never_applied(lambda: run("review"), lambda: run("apply", **SECRETS), lambda: run("drift", **SECRETS))
     place.skipped(lambda: run("drift", **SECRETS))
     place.links(lambda: run("review"), lambda: run("apply", **SECRETS), lambda: run("drift", **SECRETS), True)
+    place.moved_at_base(lambda: run("drift", **SECRETS))
     _, applied = place.branch()
     place.write("rooms/cocoa.yaml", ROOM)
     place.commit("Cocoa")
@@ -457,6 +475,7 @@ def jenkins(program, work):
     place.never_applied(lambda: run("Plan"), lambda: run("Apply"), lambda: run("Plan") or run("Drift"))
     place.skipped(lambda: run("Plan") or run("Drift"))
     place.links(lambda: run("Plan"), lambda: run("Apply"), lambda: run("Plan") or run("Drift"), False)
+    place.moved_at_base(lambda: (run("Plan"), run("Drift"))[1])
     place.write("rooms/cocoa.yaml", ROOM)
     base = place.commit("Cocoa")
     check(run("Plan") == 0 and run("Apply", cancelled=True) != 0, place.said)

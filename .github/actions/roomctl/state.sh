@@ -87,10 +87,23 @@ fetch() {
   if [ -n "$listed" ]; then to_server of_state fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
 }
 
-# Ends the run where the configuration names other places than those that the pipeline goes by: it would look into none of
-# them, and all would seem well. Keys have many spellings: only lines that begin with a plain one are let through, so that
-# all of them are seen here.
+has_configuration() {
+  [ -e "$1/roomctl.yaml" ] || [ -e "$1/roomctl.yml" ]
+}
+
+# Ends the run where the configuration names other places than those that the pipeline goes by, or lies above here, as far as roomctl
+# looks, and has them there: the pipeline would look into none of them, and all would seem well. Keys have many spellings: only lines
+# that begin with a plain one are let through, so that all of them are seen here.
 is_laid_out() {
+  near=$(pwd -P)
+  until has_configuration "$near"; do
+    [ -e "$top/.git" ] && [ "$near" != "$top" ] || return 0
+    near=$(dirname "$near")
+  done
+  [ "$near" = "$(pwd -P)" ] || {
+    echo "::error title=state::the nearest configuration is above this directory, in $near, and so are its rooms and its state: let the pipeline work there" >&2
+    exit 3
+  }
   for config in roomctl.yaml roomctl.yml; do
     [ -f "$config" ] || continue
     line=$(LC_ALL=C awk '
