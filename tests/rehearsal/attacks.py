@@ -1814,13 +1814,19 @@ def an_older_run(s):
         s.straight_to_main({file: ((s.clone / file).read_text() if (s.clone / file).exists() else "mutes: []\n") + "# Mended.\n"})
         s.trial_merge(pull)
         s.comment(pull, before, attempt)
+        check(s.commented is False and "moved while it waited" in s.comment_of(pull), s.comment_of(pull))
+        first = f"{s.run.workflow}, {s.run.failed}"
+        # As if GitHub had not said so.
+        compare, s.hub.compare = s.hub.compare, lambda *_: {"status": "behind"}
+        s.comment(pull, before, attempt)
+        s.hub.compare = compare
         began = s.main()
         check(s.commented and s.apply(s.merge(pull)) is False and '"maxParticipants":32' not in s.room("quick-2"), s.runner.log)
         stopped = refused(s, 4, "with code or guards of before", "no plan was reviewed for")
         s.go_on(began)
         pull.update(state="open", merged_at=None)
     s.straight_to_main({f"{ACTION}/github.py": (ROOT / ACTION / "github.py").read_text()})
-    return stopped
+    return f"{first}; and if it were: {stopped}"
 
 
 @attack("11", "an accident", "a label of an account that is gone, and one on a pull request with more events than are read")

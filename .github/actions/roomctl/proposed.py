@@ -18,6 +18,7 @@ import subprocess
 import urllib.parse
 
 from github import call, default_branch, git_at, outputs, plain, refuse, surroundings
+from reviewed import ACTION, GUARDS, TRUSTED
 
 # A byte of a room file becomes up to sixty of a plan, which has 300 MiB.
 MOST_FILES = 10_000
@@ -151,20 +152,28 @@ def moved(folder, base, merge, paths):
     return [path for path in paths if before.get(path) != after.get(path)]
 
 
-def is_of_default_branch(commit):
-    """Whether the default branch holds a commit, as GitHub says: a pull request may have gone into another branch before, and what
-    was merged for trial then is on top of whatever is there."""
-    branch = urllib.parse.quote(default_branch(), safe="")
+def is_in(commit, whole):
+    """Whether a branch or commit of the server holds a commit, as GitHub says."""
     # In this direction: what is behind has no files of its own to list.
-    found = call("GET", f"/compare/{branch}...{commit}?per_page=1", absent={"status": "unknown"})
+    found = call("GET", f"/compare/{urllib.parse.quote(whole, safe='')}...{commit}?per_page=1", absent={"status": "unknown"})
     return found["status"] in ("behind", "identical")
+
+
+def is_older(folder, base):
+    """Whether this run has code, guards or mutes of before those that the pull request is merged onto, as one that waited: apply.yml
+    would take no plan of it."""
+    ours, theirs = (git(place, "ls-tree", commit, "--", TRUSTED, ACTION, *GUARDS) for place, commit in ((".", "HEAD"), (folder, base)))
+    return ours != theirs and not is_in(base, git(".", "rev-parse", "HEAD").decode().strip())
 
 
 def take(arguments):
     folder = arguments.into
     merge, base = fetch(folder, arguments.pull_request, arguments.head)
-    if not is_of_default_branch(base):
+    # A pull request may have gone into another branch before, and then is on top of whatever is there.
+    if not is_in(base, default_branch()):
         raise Refused("GitHub merged it for trial onto a commit that is not of the default branch: push to it, or close and open it again")
+    if is_older(folder, base):
+        raise Refused("scripts, configuration or mutes of the default branch moved while it waited to be planned: push to it, or close and open it again")
     for path in moved(folder, base, merge, CHECKOUT):
         raise Refused(f"it moves {path}, which changes what a checkout writes")
     write(folder, wanted(folder, merge, arguments.rooms))
