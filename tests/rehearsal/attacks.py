@@ -1788,7 +1788,7 @@ def a_proxy(s):
     code = f"import json, sys; sys.path.append('{ROOT / ACTION}'); import github, proposed; print(json.dumps(github.surroundings()), flush=True); "
     code += f"proposed.fetch('{s.work}/by-proxy', 1, 'x')"
     done = subprocess.run(
-        ["bash", ROOT / ACTION / "alone.sh", "TOKEN", "python3", "-c", code], capture_output=True, text=True, timeout=60, cwd=s.work,
+        ["bash", ROOT / ACTION / "alone.sh", "TOKEN REMOTE", "python3", "-c", code], capture_output=True, text=True, timeout=60, cwd=s.work,
         env={**s.plain, **{name: "" for name in names}, "http_proxy": url, "REMOTE": "http://rooms.example/acme/rooms", "TOKEN": "canary", "all_proxy": "canary"},
     )
     given = json.loads(done.stdout.splitlines()[0])

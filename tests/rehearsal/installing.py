@@ -297,9 +297,16 @@ def rehearse(work):
     step("what is loaded sees no secret of the job")
     looks = f'#!/bin/sh\n{{ env; tr "\\0" "\\n" < /proc/$PPID/environ; }} > "$HOME/seen"\necho {right}\n'
     other = releases.put(LINUX, "tar.gz", looks.encode())
-    ok, text, said = machine.install(SHA256=other, ROOM_TOKEN="canary", METERED_SECRET_KEY="canary", ANYTHING="canary")
+    secrets = dict.fromkeys(("ROOM_TOKEN", "METERED_SECRET_KEY", "ANYTHING", "A.B", "npm-x", "PATH HOME", "REMOTE", "SSH_AUTH_SOCK"), "canary")
+    of_bash = {"SHELLOPTS": "braceexpand:hashall", "BASHOPTS": "cmdhist", "UID": "1", "BASH_FUNC_f%%": "() { echo canary; }"}
+    ok, text, said = machine.install(SHA256=other, **secrets, **of_bash)
     (seen,) = machine.work.glob("tmp*/seen")
     check(ok and said == right and "PATH=" in seen.read_text() and "canary" not in seen.read_text(), text)
+
+    step("what asks a server gets what its git has for that")
+    asks = {"PATH": os.environ["PATH"], "REMOTE": "a", "GIT_SSH_COMMAND": "b", "SSH_AUTH_SOCK": "c", "GIT_ASKPASS": "d", "BRANCH": "e"}
+    given = subprocess.run(["bash", ROOT / ACTION / "alone.sh", "BRANCH", "env"], env=asks, capture_output=True, text=True)
+    check({f"{name}={value}" for name, value in asks.items()} <= set(given.stdout.splitlines()), given)
 
     step("inputs are no code, no path and no address")
     marked = work / "marked"

@@ -7,9 +7,15 @@ needed=" $1 PATH HOME LANG TMPDIR TEMP TMP SYSTEMROOT WINDIR COMSPEC PATHEXT USE
 RUNNER_TEMP RUNNER_TOOL_CACHE GITHUB_API_URL GITHUB_SERVER_URL GITHUB_REPOSITORY GITHUB_OUTPUT GITHUB_PATH GITHUB_RUN_ID GITHUB_SHA ROOMCTL_BOT CI_JOB_ID BUILD_TAG \
 CI_COMMIT_SHA CI_JOB_URL CI_JOB_STARTED_AT GIT_COMMIT BUILD_URL \
 http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE GIT_SSL_CAINFO \
-REMOTE GIT_SSH_COMMAND GIT_CONFIG_NOSYSTEM PYTHONDONTWRITEBYTECODE "
+GIT_CONFIG_NOSYSTEM PYTHONDONTWRITEBYTECODE "
+# What asks for a branch of the server gets what git has for that.
+[[ $needed != *' BRANCH '* ]] || needed+='REMOTE GIT_SSH_COMMAND SSH_AUTH_SOCK GIT_ASKPASS '
+# Some, such as SHELLOPTS, cannot be unset.
 for name in $(compgen -e); do
-  [[ $needed == *" $name "* ]] || unset "$name"
+  [[ $needed == *" $name "* ]] || export -n "$name"
 done
 shift
-exec "$@"
+# Names that bash has no variable for, and functions.
+others=()
+while IFS= read -r name; do others+=(-u "$name"); done < <(awk 'BEGIN { for (name in ENVIRON) if (name ~ /[^A-Za-z0-9_]|^[0-9]/) print name }')
+exec env ${others[@]+"${others[@]}"} "$@"
