@@ -1090,6 +1090,24 @@ def a_configuration_that_nobody_can_read(s):
     return refused(s, 3, "roomctl.yaml")
 
 
+@attack("2, 5", "an accident", "a state or rooms elsewhere, merged and taken back by another pull request; and a guard that goes under cover of that")
+def a_place_that_is_taken_back(s):
+    config = (s.clone / "roomctl.yaml").read_text()
+    check(s.apply(s.straight_to_main({"roomctl.yaml": config + GUARD})), s.run.log())
+    for place in ("state: s3://company-rooms/state.json\n", "rooms: elsewhere\n"):
+        s.merge(s.pull_request({"roomctl.yaml": config + GUARD + place}))
+        check(s.apply(s.main()) is False and s.drift() is False, s.run.log())
+        stopped = refused(s, 3, "could name another place than rooms/")
+        # It is not planned either: a plan is made with what is there.
+        back = s.pull_request({"roomctl.yaml": config + GUARD})
+        check(s.commented is False and s.apply(s.merge(back)), s.run.log())
+        check(s.apply(s.merge(s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {len(place)}\n"}))), s.run.log())
+        check(f'"maxParticipants":{len(place)}' in s.room("quick-2"), s.room("quick-2"))
+    s.straight_to_main({"roomctl.yaml": config + place})
+    check(s.apply(s.straight_to_main({"roomctl.yaml": config})) is False, s.run.log())
+    return f"{stopped}; the guard: {refused(s, 4, 'guard-weakened: no reviewed plan says')}"
+
+
 @attack("14", "a fork", "a rate at which no check ends")
 def a_rate_without_end(s):
     strong = {"roomctl.yaml": (s.clone / "roomctl.yaml").read_text() + RULES, "rooms/quick-4.yaml": "maxParticipants: 9\n"}

@@ -387,8 +387,8 @@ def unreviewed_guards(base, sha, plans):
             unread = False
             continue
         new = weaker(before, commit)
-        # The guards that were there before a configuration that nobody can read count until one can be read again.
-        unread = any(what == "configuration" for what, _ in new)
+        # The guards that were there before a configuration that nobody can read, or that no run goes by, count until there is another.
+        unread = any(what in ("configuration", "rooms", "state") for what, _ in new)
         if unread:
             continue
         new -= guards_in(report_of(plan)) if plan else set()
