@@ -1606,11 +1606,83 @@ def a_comment_that_is_edited(s):
         check(s.apply(s.merge(pull)) is False and "evil.example" not in s.room("board"), s.runner.log)
         stopped = refused(s, 4, "was edited after comment.yml wrote it", "no plan was reviewed for", "board: no reviewed plan has it")
         s.go_on(before)
-    # Planned again, it counts: what is shown then is the truth.
+    # Planned again, the truth is there, and counts no more than before: somebody may have approved the other one. Pushed, it counts.
     pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 21\n"}, who="member")
     edited(s.comment_on(pull))
     s.plan(pull)
-    check(s.apply(s.merge(pull)) and '"maxParticipants":21' in s.room("quick-2"), s.runner.log)
+    check(s.commented and EDITED in s.comment_of(pull), s.comment_of(pull))
+    not_applied_as_edited(s, pull)
+    s.push_to(pull, {"rooms/quick-2.yaml": "maxParticipants: 22\n"})
+    check(s.commented and EDITED not in s.comment_of(pull), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) and '"maxParticipants":22' in s.room("quick-2"), s.runner.log)
+    return stopped
+
+
+EDITED = "This commit is not applied"
+
+
+def not_applied_as_edited(s, pull):
+    """Merged, it is refused; then it is open again, as if nobody had merged it."""
+    before, room = s.main(), s.room("quick-2")
+    check(s.apply(s.merge(pull)) is False and s.room("quick-2") == room, s.runner.log)
+    stopped = refused(s, 4, "only another push would have lifted that", "no plan was reviewed for")
+    s.go_on(before)
+    pull.update(state="open", merged_at=None)
+    return stopped
+
+
+@attack("3", "somebody who may push branches", "a comment that they forge until somebody approves it, and the truth in its place again: by a label, a push, or a deletion")
+def a_comment_that_is_put_right(s):
+    forged = "<!-- roomctl:plan-for-apply -->\n## Plan for acme\n\n**Nothing to do**\n"
+    most = iter(range(100, 200))
+    files = lambda: {"rooms/quick-2.yaml": f"maxParticipants: {next(most)}\n"}
+
+    def forge(pull):
+        bot(s, f"/issues/comments/{s.comment_on(pull)['id']}", forged)
+
+    def again(pull):
+        s.plan(pull)
+
+    def push(pull):
+        s.push_to(pull, files())
+
+    def remove(pull):
+        s.hub.comments.remove(s.comment_on(pull))
+
+    def fail(pull):
+        """GitHub takes no comment."""
+        write, s.hub.write = s.hub.write, lambda *_: None
+        s.plan(pull)
+        s.hub.write = write
+        check(s.commented is False, s.runner.log)
+
+    # Whatever is shown at last: neither a second plan nor a run that failed makes it forgotten.
+    for steps in ((forge, again), (forge, again, again), (remove, again), (forge, push), (forge, fail, again), (again, forge, remove, again)):
+        pull = s.pull_request(files(), who="member")
+        for one in steps:
+            one(pull)
+        check(s.commented and EDITED in s.comment_of(pull), s.comment_of(pull))
+        stopped = not_applied_as_edited(s, pull)
+    # What their workflow wrote before anything was planned.
+    pull = s.open(files(), who="member")
+    bot(s, f"/issues/{pull['number']}/comments", forged)
+    s.plan(pull)
+    not_applied_as_edited(s, pull)
+    # A push that leaves an approval as it is does not lift it: GitHub does that where the difference stays the same.
+    review = {"user": {"login": "maintainer"}, "state": "APPROVED", "commit_id": pull["head"]["sha"]}
+    s.hub.reviews.append((pull["number"], review))
+    push(pull)
+    not_applied_as_edited(s, pull)
+    review["state"] = "DISMISSED"
+    push(pull)
+    check(s.apply(s.merge(pull)) and f'"maxParticipants":{next(most) - 1}' in s.room("quick-2"), s.runner.log)
+    # People who do not mean harm are not held up: a commit that cannot be planned, a run that failed, and another plan of the same.
+    pull = s.pull_request({"rooms/quick-2.yaml": "privacy: [\n"}, who="member")
+    s.plan(pull)
+    push(pull)
+    fail(pull)
+    again(pull)
+    check(s.apply(s.merge(pull)) and f'"maxParticipants":{next(most) - 1}' in s.room("quick-2"), s.runner.log)
     return stopped
 
 
@@ -1661,7 +1733,8 @@ def a_plan_beside_the_merge(s):
             s.straight_to_main({"rooms/quick-3.yaml": "maxParticipants: 45\n"})
         began = s.main()
         check(s.apply(late(s, pull, "Put the plan together")) is False and '"maxParticipants":44' not in s.room("quick-2"), s.run.log())
-        stopped = refused(s, 4, "was edited after comment.yml wrote it", "no plan was reviewed for")
+        words = {"edited": "only another push would have lifted that", "more": "was edited after comment.yml wrote it"}
+        stopped = refused(s, 4, words[what], "no plan was reviewed for")
         s.go_on(began)
     return f"nothing, as it should be; what was edited or shows more: {stopped}"
 

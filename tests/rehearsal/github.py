@@ -19,7 +19,7 @@ class GitHub:
     def __init__(self, origin):
         self.origin = origin
         self.pulls, self.runs, self.artifacts = [], {}, {}
-        self.comments, self.issues, self.events = [], [], []
+        self.comments, self.issues, self.events, self.reviews = [], [], [], []
         self.permissions = {"maintainer": "write"}
         self.leaks, self.asked = [], []
         self.seconds, self.ids = itertools.count(), itertools.count(1)
@@ -84,6 +84,8 @@ class GitHub:
                 return [pull for pull in self.pulls if pull["state"] == "open" and pull["head"]["label"] == asked["head"]]
             case ["pulls", number]:
                 return next(pull for pull in self.pulls if pull["number"] == int(number))
+            case ["pulls", number, "reviews"]:
+                return [review for pull, review in self.reviews if pull == int(number)]
             case ["compare", span]:
                 return self.compare(*span.split("..."))
             case ["commits", sha, "pulls"]:

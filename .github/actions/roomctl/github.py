@@ -23,8 +23,13 @@ MARKER = "<!-- roomctl:plan-for-apply -->"
 MOST_BYTES = 32 * 1024 * 1024
 MOST_PAGES, MOST_NEWEST = 100, 250
 REFUSED = 4
-# GitHub takes 65,536; a marker stands before it.
-MOST_TEXT = 65_400
+# GitHub takes 65,536; a marker stands before it, and `EDITED` may.
+MOST_TEXT = 65_100
+EDITED = (
+    "> **Somebody edited or deleted the comment that was here**, and what was approved meanwhile may have been something else.\n"
+    "> This commit is not applied, however often it is planned. Push another one, also an empty one, when no approval of before stands any more;\n"
+    "> or open another pull request.\n"
+)
 # As in state.sh: no setting starts a program, and a directory of the checkout that looks like a bare repository is none.
 HARMLESS = (
     "--no-pager --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.sshCommand=false"
@@ -187,9 +192,24 @@ def is_sealed(noted):
     return bool(there) and is_ours(there) and seal(there) == noted
 
 
+def keep(file, **more):
+    """Adds to what a file says of a plan: what it is of, and what the comment was."""
+    source = {**kept(file), **more}
+    with open(file, "w", encoding="utf-8") as opened:
+        json.dump(source, opened)
+
+
+def kept(file):
+    if not os.path.exists(file):
+        return {}
+    with open(file, encoding="utf-8") as opened:
+        return json.load(opened)
+
+
 def comment(arguments):
     """Writes the comment that begins with the marker, or edits the one that is there. Notes in the source of a plan what it is then, and
-    what it was before. Leaves it as it is once the pull request is not open any more, or ends with another commit than was planned."""
+    says when it is not what was noted before. Leaves it as it is once the pull request is not open any more, or ends with another commit
+    than was planned."""
     marker, text = text_of(arguments.file, arguments.notes)
     if arguments.source:
         # Whatever it is a report of, it takes the place of the one before.
@@ -203,15 +223,16 @@ def comment(arguments):
             print("::notice title=roomctl::the pull request is closed or has another last commit by now: its comment stays as it is")
             outputs(late="yes")
             return
+    source = kept(arguments.source) if arguments.source else None
+    unbroken = source is None or source["unbroken"] and (there and seal(there)) == source["comment"]
+    if not unbroken:
+        text = text.replace(MARKER, f"{MARKER}\n{EDITED}", 1)
     if there is not None:
         written = call("PATCH", f"/issues/comments/{there['id']}", {"body": text})
     else:
         written = call("POST", f"/issues/{arguments.pull_request}/comments", {"body": text})
-    if arguments.source and os.path.exists(arguments.source):
-        with open(arguments.source, encoding="utf-8") as opened:
-            source = json.load(opened)
-        with open(arguments.source, "w", encoding="utf-8") as opened:
-            json.dump({**source, "comment": seal(written), "replaced": there and seal(there)}, opened)
+    if arguments.source:
+        keep(arguments.source, comment=seal(written), unbroken=unbroken)
 
 
 def issue(arguments):

@@ -9,7 +9,6 @@ pull request is merged onto, and which guards it would weaken: its own configura
 
 import argparse
 import base64
-import json
 import os
 import re
 import resource
@@ -17,7 +16,7 @@ import shutil
 import subprocess
 import urllib.parse
 
-from github import call, default_branch, git_at, outputs, plain, refuse, surroundings
+from github import call, default_branch, git_at, keep, outputs, plain, refuse, surroundings
 from reviewed import ACTION, GUARDS, TRUSTED
 
 # A byte of a room file becomes up to sixty of a plan, which has 300 MiB.
@@ -185,9 +184,7 @@ def take(arguments):
     ]
     with open(arguments.notes, "w", encoding="utf-8") as opened:
         opened.writelines(notes)
-    with open(arguments.source, "w", encoding="utf-8") as opened:
-        source = {"pull_request": arguments.pull_request, "head": arguments.head, "base": base, "merge": merge}
-        json.dump(source, opened)
+    keep(arguments.source, base=base, merge=merge)
     outputs(base=base)
 
 

@@ -21,7 +21,7 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import call, default_branch, download, git_at, inert, is_sealed, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
+from github import call, default_branch, download, git_at, inert, is_sealed, keep, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -54,6 +54,7 @@ def pull_request(arguments):
             allowed, said = permissions(one, functools.partial(shown_of, one["number"], sha))
             with open(arguments.notes, "w", encoding="utf-8") as opened:
                 opened.writelines(f"> {line}\n" for line in [f"For the commit {sha[:12]}.", *said])
+            keep(arguments.source, pull_request=one["number"], head=sha, **noted(one["number"], sha))
             outputs(number=int(one["number"]), head=sha, args=flags(allowed))
             return
     print("there is no open pull request into the default branch that ends with this commit")
@@ -86,16 +87,34 @@ def shown_of(number, head, until=None):
     for one in shown(number):
         if until is not None and one["created_at"] > until:
             continue
-        text, source = (None, {}) if one["expired"] else opened(one["id"])
+        source = source_of(one)
         if (source.get("pull_request"), source.get("head")) != (number, head):
             return
-        noted = {name: source.get(name) for name in ("base", "comment", "replaced")}
-        yield {"at": one["created_at"], "text": text, "run": one["run"], **noted}
+        of_source = {name: source.get(name) for name in ("base", "comment", "unbroken")}
+        yield {"at": one["created_at"], "text": opened(one["id"], "plan.roomctl", MOST_PLAN), "run": one["run"], **of_source}
 
 
 @functools.cache
 def shown_last(number, head, until):
     return next(shown_of(number, head, until), None)
+
+
+def noted(number, head):
+    """What our comment was when it was written last, and whether it was as it was noted each time that it was written again for this
+    commit. Where it was not, something else may have been read and approved, and that stays so until another commit is pushed and no
+    approval of one before stands. What cannot be read any more counts as such a thing."""
+    before = next(shown(number), None)
+    if before is None:
+        return {"comment": None, "unbroken": True}
+    source = source_of(before)
+    unbroken = source.get("unbroken") is True or source.get("head") not in (None, head) and not is_approved(number, head)
+    return {"comment": source.get("comment"), "unbroken": unbroken}
+
+
+def is_approved(number, head):
+    """Whether an approval of another commit stands. GitHub dismisses none where a push leaves the difference as it was."""
+    last = {(one["user"] or {}).get("login"): one for one in pages(f"/pulls/{int(number)}/reviews") if one["state"] != "COMMENTED"}
+    return any(one["state"] == "APPROVED" and one["commit_id"] != head for one in last.values())
 
 
 def is_outdated(plan, sha):
@@ -125,16 +144,23 @@ def is_trusted(run, branch):
     )
 
 
+def source_of(artifact):
+    return {} if artifact["expired"] else json.loads(opened(artifact["id"], "source.json", 4096) or "{}")
+
+
+def opened(artifact, name, most):
+    """One file of an artifact, if it is there. Nothing is unpacked."""
+    with zipfile.ZipFile(io.BytesIO(packed(artifact))) as files:
+        if name not in files.namelist():
+            return None
+        if files.getinfo(name).file_size > most:
+            refuse("a plan is too large")
+        return files.read(name)
+
+
 @functools.cache
-def opened(artifact):
-    """The plan, if there is one, and its source. Two names are read, nothing is unpacked."""
-    with zipfile.ZipFile(io.BytesIO(download(f"/actions/artifacts/{int(artifact)}/zip"))) as packed:
-        read = []
-        for name, most in (("plan.roomctl", MOST_PLAN), ("source.json", 4096)):
-            if name in packed.namelist() and packed.getinfo(name).file_size > most:
-                refuse("a plan is too large")
-            read.append(packed.read(name) if name in packed.namelist() else None)
-        return read[0], json.loads(read[1] or "{}")
+def packed(artifact):
+    return download(f"/actions/artifacts/{int(artifact)}/zip")
 
 
 def report_of(plan):
@@ -321,13 +347,7 @@ def reviewed_plan(commit, branch, sha):
         last = shown_last(*about)
         if last is None or last["text"] is None:
             continue
-        why = None
-        if last["base"] not in own_commits(sha):
-            why = "it was made on top of a commit that is not of the default branch"
-        elif is_outdated(last, sha):
-            why = "a run of comment.yml that waited, or was started again, made it with code or guards of before"
-        elif not is_sealed(last["comment"]) and not is_sealed(replaced_since(last, sha, *about)):
-            why = "its comment is gone, or was edited after comment.yml wrote it"
+        why = objection(last, shown_last(*about[:2], None) or last, sha)
         if why:
             print(f"::warning title=roomctl::the plan of pull request {int(pull['number'])} does not count: {why}")
         else:
@@ -335,17 +355,24 @@ def reviewed_plan(commit, branch, sha):
     return None
 
 
-def replaced_since(last, sha, number, head, merged_at):
-    """What the comment with a plan became after the merge, when it was made again in the midst of that: each time by comment.yml, in
-    the place of what that had written before, with the same changes; nothing if it did not."""
-    seal, report = last["comment"], report_of(last)
-    for one in reversed([one for one in shown_of(number, head) if one["at"] > merged_at]):
-        counts = one["text"] is not None and one["base"] in own_commits(sha) and not is_outdated(one, sha)
-        now = report_of(one) if counts else {}
-        if not seal or one["replaced"] != seal or any(now.get(what) != report.get(what) for what in ("changes", "weakened")):
-            return None
-        seal = one["comment"]
-    return seal
+def objection(last, now, sha):
+    """Why what was shown last when a pull request was merged does not count, if it does not. What is shown now may have been made in the
+    midst of that, as for a label: then it has to say the same."""
+    each = [last] if now["comment"] == last["comment"] else [last, now]
+    if not now["unbroken"]:
+        return "its comment was edited or deleted before comment.yml wrote it again, and only another push would have lifted that"
+    if not is_sealed(now["comment"]) or any(said_by(one) != said_by(last) for one in each):
+        return "its comment is gone, or was edited after comment.yml wrote it"
+    if any(one["base"] not in own_commits(sha) for one in each):
+        return "it was made on top of a commit that is not of the default branch"
+    if any(is_outdated(one, sha) for one in each):
+        return "a run of comment.yml that waited, or was started again, made it with code or guards of before"
+    return None
+
+
+def said_by(plan):
+    report = report_of(plan) if plan["text"] else {}
+    return report.get("changes"), report.get("weakened")
 
 
 # --- guards
@@ -562,6 +589,7 @@ def main():
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("pull-request")
     one.add_argument("--notes", required=True)
+    one.add_argument("--source", required=True)
     one.set_defaults(run=pull_request)
     for name, run in (("collect", collect), ("unapplied", unapplied)):
         one = commands.add_parser(name)
