@@ -80,7 +80,7 @@ struct Claim {
     journal: Option<Begun>,
 }
 
-/// Whose journal it is, and which state it goes on from: a request may arrive long after whoever sent it gave up, and then must
+/// Which journal it is, by a name made at random, and which state it goes on from: a request may arrive long after whoever sent it gave up, and then must
 /// neither add to another's journal, nor make it void.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Begun {
@@ -569,14 +569,14 @@ impl Hold {
     }
 
     /// Adds a part to the journal. A store that does not answer is asked again as long as the lock holds.
-    async fn add(&self, number: usize, lines: &[u8]) -> Result<(), StoreError> {
-        let (place, run) = (&self.place, locked(&self.claim).0.owner.clone());
-        let path = place.part(&run, number);
+    async fn add(&self, (run, number): (&str, usize), lines: &[u8]) -> Result<(), StoreError> {
+        let place = &self.place;
+        let path = place.part(run, number);
         loop {
             self.holds()?;
             let put = async {
                 self.check().await?;
-                place.put(&path, (lines, &run), PutMode::Create).await
+                place.put(&path, (lines, run), PutMode::Create).await
             };
             match put.await {
                 Ok(Some(_)) => return Ok(()),
@@ -593,11 +593,7 @@ impl Lease for ObjectsLease {
         Box::pin(async {
             let (hold, place) = (self.hold.clone(), &self.hold.place);
             hold.check().await?;
-            let (run, begun) = {
-                let (claim, _) = &*locked(&hold.claim);
-                (claim.owner.clone(), claim.journal.is_some())
-            };
-            if begun {
+            if locked(&hold.claim).0.journal.is_some() {
                 let why = io::Error::other("there is one already");
                 return Err(place.failed("begin the journal of", &why));
             }
@@ -611,9 +607,11 @@ impl Lease for ObjectsLease {
             };
             let line =
                 encode(header).map_err(|error| place.failed("begin the journal of", &error))?;
-            hold.add(0, line.as_bytes()).await?;
+            // Not the owner's: whoever saves without a journal does so in that name.
+            let run = Uuid::new_v4().to_string();
+            hold.add((&run, 0), line.as_bytes()).await?;
             let begun = Begun {
-                run,
+                run: run.clone(),
                 after: tag(seen.as_ref()),
             };
             hold.amend(|claim| claim.journal = Some(begun.clone()))
@@ -633,7 +631,7 @@ impl Lease for ObjectsLease {
                     return Ok(());
                 }
                 number += 1;
-                runtime.block_on(hold.add(number, &lines))
+                runtime.block_on(hold.add((&run, number), &lines))
             };
             let recorder = Recorder::over(Box::new(append), Box::new(sync), place.manner.pace);
             Ok(Arc::new(recorder) as Arc<dyn Record>)
@@ -731,6 +729,7 @@ mod tests {
         lease.save("{}").await.unwrap();
         assert!(next.load().await.unwrap().journal.is_none(), "taken in");
         lease.end().await.unwrap();
+        lease.save("{ \n}").await.unwrap();
         let journal = lease.begin(&header()).await.unwrap();
         journal.record(&[missing("b")]).unwrap().await.unwrap();
         let before = next.load().await.unwrap().journal.unwrap();
