@@ -81,7 +81,7 @@ class GitHub:
             case [""]:
                 return {"default_branch": "main"}
             case ["pulls"]:
-                return [pull for pull in self.pulls if pull["state"] == "open" and pull["head"]["label"] == asked["head"]]
+                return [pull for pull in self.pulls if ("open", asked["head"]) == (pull["state"], pull["head"]["label"]) and asked.get("base", pull["base"]["ref"]) == pull["base"]["ref"]]
             case ["pulls", number]:
                 return next(pull for pull in self.pulls if pull["number"] == int(number))
             case ["pulls", number, "reviews"]:

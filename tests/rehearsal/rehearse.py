@@ -90,6 +90,8 @@ def a_change_in_the_dashboard_is_a_pull_request(s):
     check(ran is None, "nobody asked for it")
     s.by_hand("tea", '{"maxParticipants": 7}')
     s.by_hand("board", '{"meetingEndedWebhook": "https://hooks.example.com/of-somebody-else"}')
+    # Somebody's own, from the same branch into another.
+    s.hub.pulls.append({"number": 999, "state": "open", "head": {"label": "acme:roomctl-adopt"}, "base": {"ref": "other"}, "merged_at": None, "commits": {}})
     theirs = [pull for pull in s.hub.pulls if pull["number"] < 1000]
     tip = lambda: git("-C", s.origin, "rev-parse", "roomctl-adopt")
     check(s.adopt(), s.runner.log)

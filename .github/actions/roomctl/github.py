@@ -255,8 +255,9 @@ def issue(arguments):
 def adopted(arguments):
     """Keeps one pull request from a branch of ours: open while there is something to adopt."""
     owner = REPOSITORY.partition("/")[0]
-    head = urllib.parse.quote(f"{owner}:{arguments.branch}")
-    there = next(iter(call("GET", f"/pulls?state=open&head={head}")), None)
+    base = default_branch()
+    asked = urllib.parse.urlencode({"state": "open", "head": f"{owner}:{arguments.branch}", "base": base})
+    there = next(iter(call("GET", f"/pulls?{asked}")), None)
     if arguments.close:
         if there is not None:
             call("PATCH", f"/pulls/{there['number']}", {"state": "closed"})
@@ -268,7 +269,7 @@ def adopted(arguments):
         call("PATCH", f"/pulls/{there['number']}", {"body": text})
         return
     title = "Adopt what was changed on the service"
-    call("POST", "/pulls", {"title": title, "body": text, "head": arguments.branch, "base": default_branch()})
+    call("POST", "/pulls", {"title": title, "body": text, "head": arguments.branch, "base": base})
 
 
 def main():
