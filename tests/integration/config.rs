@@ -239,7 +239,11 @@ mod slow {
             ("rooms: ''", "--rooms"),
             ("state: /tmp/state.json", "--state"),
             ("state: ../state.json", "--state"),
-            ("state: 's3://evil/state.json'", "--state"),
+            ("state: 'https://evil/state.json'", "s3://BUCKET/KEY"),
+            ("state: 's3://user:canary@evil/x.json'", "s3://BUCKET/KEY"),
+            ("state: 's3://evil/x.json?endpoint=x'", "s3://BUCKET/KEY"),
+            ("state: 's3://evil'", "s3://BUCKET/KEY"),
+            ("state: 'gs://evil/../x.json'", "s3://BUCKET/KEY"),
             ("state: 'x\\..\\..\\state.json'", "--state"),
         ] {
             site.scratch
