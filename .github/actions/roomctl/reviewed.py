@@ -11,6 +11,7 @@ plans as well: they decide what the rest may do."""
 import argparse
 import functools
 import io
+import itertools
 import json
 import os
 import re
@@ -71,8 +72,23 @@ def flags(effects):
 # --- plans
 
 
+SHOWN = {}
+
+
 def shown(number):
-    """What the trusted workflow showed of a pull request, newest first: each time its plan, or that there is none."""
+    """What the trusted workflow showed of a pull request, newest first: each time its plan, or that there is none. Each page of it is asked
+    for once."""
+    known, more = SHOWN.setdefault(number, ([], looked_up(number)))
+    for at in itertools.count():
+        if at == len(known):
+            one = next(more, None)
+            if one is None:
+                return
+            known.append(one)
+        yield known[at]
+
+
+def looked_up(number):
     branch = default_branch()
     for one in pages(f"/actions/artifacts?name=roomctl-plan-{int(number)}", "artifacts", newest=True):
         # However many a fork uploads under that name, none of them costs a question of its own.
