@@ -16,7 +16,8 @@ use url::Url;
 
 use crate::model::address::{Cloud, ObjectAddress, is_loopback};
 use crate::store::error::StoreError;
-use crate::store::objects::{Manner, Objects, runtime, without_addresses};
+use crate::store::object_words::without_addresses;
+use crate::store::objects::{Manner, Objects, runtime};
 
 /// How long a request is tried again: a lock has to be renewed in time.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -54,47 +55,41 @@ pub(crate) fn store(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Pa
     let runtime = runtime().map_err(|error| failed(error.to_string()))?;
     let connector = Connector(runtime.handle().clone());
     // Each takes its variables by itself, and plain HTTP from none of them.
+    macro_rules! built {
+        ($builder:ty, $bucket:ident, $client:path, $($endpoint:path),+) => {{
+            let builder = <$builder>::from_env();
+            let endpoint = [$($endpoint),+].iter().find_map(|key| builder.get_config_value(key));
+            let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
+            let builder = builder
+                .with_config($client(client), plain)
+                .$bucket(bucket)
+                .with_http_connector(connector)
+                .with_retry(retry);
+            let built = builder.build();
+            built.map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
+        }};
+    }
+    use {AmazonS3ConfigKey as S3, AzureConfigKey as Azure, GoogleConfigKey as Google};
     let store = match address.cloud {
-        Cloud::S3 => {
-            let builder = AmazonS3Builder::from_env();
-            let keys = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
-            let endpoint = keys.iter().find_map(|key| builder.get_config_value(key));
-            let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
-            let builder = builder
-                .with_config(AmazonS3ConfigKey::Client(client), plain)
-                .with_bucket_name(bucket)
-                .with_http_connector(connector)
-                .with_retry(retry);
-            builder
-                .build()
-                .map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
-        }
-        Cloud::Azure => {
-            let builder = MicrosoftAzureBuilder::from_env();
-            let endpoint = builder.get_config_value(&AzureConfigKey::Endpoint);
-            let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
-            let builder = builder
-                .with_config(AzureConfigKey::Client(client), plain)
-                .with_container_name(bucket)
-                .with_http_connector(connector)
-                .with_retry(retry);
-            builder
-                .build()
-                .map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
-        }
-        Cloud::Google => {
-            let builder = GoogleCloudStorageBuilder::from_env();
-            let endpoint = builder.get_config_value(&GoogleConfigKey::BaseUrl);
-            let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
-            let builder = builder
-                .with_config(GoogleConfigKey::Client(client), plain)
-                .with_bucket_name(bucket)
-                .with_http_connector(connector)
-                .with_retry(retry);
-            builder
-                .build()
-                .map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
-        }
+        Cloud::S3 => built!(
+            AmazonS3Builder,
+            with_bucket_name,
+            S3::Client,
+            S3::S3Endpoint,
+            S3::Endpoint
+        ),
+        Cloud::Azure => built!(
+            MicrosoftAzureBuilder,
+            with_container_name,
+            Azure::Client,
+            Azure::Endpoint
+        ),
+        Cloud::Google => built!(
+            GoogleCloudStorageBuilder,
+            with_bucket_name,
+            Google::Client,
+            Google::BaseUrl
+        ),
     };
     let store = store.map_err(|error| failed(error.to_string()))?;
     let path = Path::parse(&address.key).map_err(|error| failed(error.to_string()))?;

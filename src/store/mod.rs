@@ -5,7 +5,7 @@
 //! | `port` | what a place for states has to be able to do |
 //! | `local` | a place on this machine |
 //! | `lock` | its lock: one writer at a time |
-//! | `objects` | a place in an object store |
+//! | `objects`, `object_lease`, `object_words` | a place in an object store; its lock; what such a store says |
 //! | `clouds` | which object store an address means |
 //! | `journal_writer` | its journal: each receipt is durable before anybody hears of it |
 //! | `state_file` | the state as bytes, and back |
@@ -24,6 +24,10 @@ pub(crate) mod journal;
 pub(crate) mod journal_writer;
 mod local;
 mod lock;
+#[cfg(feature = "remote-state")]
+mod object_lease;
+#[cfg(feature = "remote-state")]
+mod object_words;
 #[cfg(feature = "remote-state")]
 pub(crate) mod objects;
 pub(crate) mod port;
