@@ -14,14 +14,14 @@ use crate::model::{RoomName, Wanted};
 use crate::planner::{Change, Plan, SavedChange, State, is_reviewed};
 
 /// The rooms of `plan` that none of the `reviewed` plans covers, and why. `made` is its report.
-pub(crate) fn uncovered(
+pub(crate) fn uncovered<'a>(
     plan: &Plan,
     made: &PlanReport,
-    reviewed: &[SavedPlan],
+    reviewed: impl IntoIterator<Item = &'a SavedPlan>,
     wanted: &Wanted,
     state: &State,
 ) -> BTreeMap<RoomName, &'static str> {
-    let reviews: Vec<Review> = reviewed.iter().map(Review::new).collect();
+    let reviews: Vec<Review> = reviewed.into_iter().map(Review::new).collect();
     let made = made.changes.iter().map(|made| (made.room.as_str(), made));
     let made: BTreeMap<&str, &ChangeReport> = made.collect();
     let mut uncovered = BTreeMap::new();

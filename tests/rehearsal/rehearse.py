@@ -6,15 +6,20 @@ issue is closed. Then strangers attack it, see attacks.py. At the end nothing th
 
 Needs git and PyYAML. Everything happens in a temporary directory and on loopback."""
 
+import json
 import multiprocessing
+import shutil
 import signal
 import sys
 import tempfile
 from pathlib import Path
 
 import attacks
-from loopback import KEY, check, git, step
+from loopback import KEY, ROOT, check, git, serve, step
 from stage import Stage
+
+sys.path.append(str(ROOT / "tests/remote"))
+import google  # noqa: E402 our stand-in for Google Cloud Storage
 
 
 def a_change_is_planned_and_applied(s):
@@ -113,6 +118,52 @@ def a_change_in_the_dashboard_is_a_pull_request(s):
     check(s.adopt() and pull["state"] == "closed", pull)
 
 
+def a_state_in_an_object_store(program, work):
+    """The same way, where roomctl.yaml names an object as the state: the branch has the commits alone. And a move there."""
+    s = Stage(program, work)
+    try:
+        _, store = serve(google.Handler)
+        account = {"gcs_base_url": store, "disable_oauth": True, "client_email": "", "private_key": "canary-store", "private_key_id": ""}
+        credentials = f"GOOGLE_BASE_URL={store}\nGOOGLE_SERVICE_ACCOUNT_KEY={json.dumps(account)}\n"
+        s.begin()
+        kept = lambda: set(git("-C", s.origin, "ls-tree", "--name-only", "roomctl-state").split())
+        objects = lambda: {key: data.decode() for key, (data, _) in google.OBJECTS.items()}
+
+        step("who names an object store before the state is there has nothing applied that nobody saw, and the branch keeps what it had")
+        check(s.apply(s.merge(s.pull_request({"rooms/tea.yaml": "maxParticipants: 5\n"}))), s.runner.log)
+        s.credentials = credentials
+        pull = s.pull_request({"roomctl.yaml": f"app: acme\nbase_url: {s.service}\nstate: gs://rooms/state.json\n"})
+        check("another state is believed" in s.comment_of(pull), s.comment_of(pull))
+        sha = s.merge(pull)
+        check(not s.apply(sha) and "covered by no reviewed plan" in s.run.log() and "state.json" in kept(), s.run.log())
+
+        step("when it is, the run goes by it, and only commits are left on the branch")
+        s.write(".roomctl/state.json", s.state() + "\n")
+        environment = {**s.plain, **dict(line.split("=", 1) for line in credentials.splitlines())}
+        moved = s.by_itself(s.clone, "--state", ".roomctl/state.json", "state", "migrate", "gs://rooms/state.json", environment=environment)
+        shutil.rmtree(s.clone / ".roomctl")
+        check(moved.returncode == 0 and '"tea"' in objects()["/rooms/state.json"], moved.stderr)
+        check(s.apply(sha) and kept() == {"applied", "base"} and s.state("applied") == sha, s.run.log())
+
+        step("from then on each pull request is planned against it; who has no credentials sees the files looked at")
+        pull = s.pull_request({"rooms/tea.yaml": "maxParticipants: 6\n"})
+        check(s.first and "no credentials" in s.runner.log, s.runner.log)
+        check("**1** to update" in s.comment_of(pull), s.comment_of(pull))
+        sha = s.merge(pull)
+        check(s.apply(sha) and s.state("applied") == sha and kept() == {"applied", "base"}, s.runner.log)
+        check(set(objects()) == {"/rooms/state.json", "/rooms/state.json.lock"} and ": 6" in objects()["/rooms/state.json"], objects())
+        s.by_hand("tea", '{"privacy": "public"}')
+        check(s.drift() and s.hub.issues[-1]["state"] == "open", s.hub.issues)
+
+        step("a store that cannot be asked ends the run with 7, and leaves what was applied as it was")
+        s.credentials = credentials.replace("GOOGLE_BASE_URL=", "GOOGLE_BASE_URL=http://127.0.0.1:9/")
+        later = s.merge(s.pull_request({"rooms/tea.yaml": "maxParticipants: 7\n"}))
+        check(not s.apply(later) and s.state("applied") == sha, s.runner.log)
+        s.no_secret_is_left("canary-store")
+    finally:
+        s.end()
+
+
 def named(parts):
     return [one for one in attacks.ATTACKS if all(part in one[-1].__name__ for part in parts)]
 
@@ -120,7 +171,9 @@ def named(parts):
 def on_a_stage(program, number, stages):
     """The way of a change on a stage of its own, and each attack whose turn it is there."""
     with tempfile.TemporaryDirectory() as work:
-        stage = Stage(program, Path(work))
+        if number == stages - 1:
+            a_state_in_an_object_store(program, Path(work) / "objects")
+        stage = Stage(program, Path(work) / "stage")
         try:
             stage.begin()
             a_change_is_planned_and_applied(stage)

@@ -25,6 +25,8 @@ class Stage(Place):
         self.plain |= {"GITHUB_API_URL": self.hub.url, "GITHUB_SERVER_URL": self.hub.url}
         self.runner = Runner(self.origin, work / "runs", self.plain, self.hub)
         self.number = 0
+        # What the workflows hand to roomctl for a state in an object store.
+        self.credentials = ""
 
     def begin(self):
         """The repository as `init` would have made it, on its default branch."""
@@ -128,7 +130,8 @@ class Stage(Place):
             "workflow_run.head_repository.full_name": pull["head"]["repo"],
             "workflow_run.head_repository.owner.login": pull["user"]["login"],
         }
-        self.commented, self.run = self.runner.job("comment.yml", sha or self.main(), {"event": "workflow_run", "run_attempt": attempt}, event)
+        about, secrets = {"event": "workflow_run", "run_attempt": attempt}, {"ROOMCTL_STATE_CREDENTIALS": self.credentials}
+        self.commented, self.run = self.runner.job("comment.yml", sha or self.main(), about, event, secrets)
 
     def comment_of(self, pull):
         """What our comment on a pull request says."""
@@ -179,13 +182,14 @@ class Stage(Place):
         """The run for a push to the default branch, or by hand with inputs. Returns whether it succeeded; None if none starts."""
         if not inputs and not self.runner.starts("apply.yml", sha, "push", sha, f"{sha}^..{sha}"):
             return None
-        secrets = {"METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK}
+        secrets = {"METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK, "ROOMCTL_STATE_CREDENTIALS": self.credentials}
         about = {"event": "workflow_dispatch" if inputs else "push"}
         ok, self.run = self.runner.job("apply.yml", sha, about, {"inputs": inputs}, secrets)
         return ok
 
     def drift(self):
-        ok, self.run = self.runner.job("drift.yml", self.main(), {"event": "schedule"}, {}, {"METERED_SECRET_KEY": KEY})
+        secrets = {"METERED_SECRET_KEY": KEY, "ROOMCTL_STATE_CREDENTIALS": self.credentials}
+        ok, self.run = self.runner.job("drift.yml", self.main(), {"event": "schedule"}, {}, secrets)
         return ok
 
     def adopt(self):
@@ -221,16 +225,16 @@ class Stage(Place):
             check(done.returncode == 0, f"{command}: {done.stdout}{done.stderr}")
         shutil.rmtree(self.clone / ".roomctl")
 
-    def by_itself(self, place, *arguments):
+    def by_itself(self, place, *arguments, environment=None):
         """Runs the program in a directory, with everything secret in its environment, as it may be run by hand."""
-        environment = {**self.plain, "METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK}
+        environment = environment or {**self.plain, "METERED_SECRET_KEY": KEY, "ROOM_TICKETS_TOKEN": HOOK}
         return subprocess.run(
             ["roomctl", *arguments], cwd=place, env=environment, preexec_fn=bound, capture_output=True, text=True, timeout=60,
         )
 
     # --- what is left
 
-    def no_secret_is_left(self):
+    def no_secret_is_left(self, *others):
         texts = [self.runner.log, repr(self.hub.comments), repr(self.hub.issues)]
         for folder, _, files in os.walk(self.work):
             for file in files:
@@ -243,7 +247,7 @@ class Stage(Place):
         # Each object once: a walk over the history would not come to an end of what somebody pushed.
         every = ["git", "-C", self.origin, "cat-file", "--batch", "--batch-all-objects", "--unordered"]
         objects = subprocess.run(every, check=True, capture_output=True).stdout
-        for secret in (KEY, HOOK):
+        for secret in (KEY, HOOK, *others):
             check(all(secret not in text for text in texts), "a secret is left behind")
             check(secret.encode() not in objects, "a secret is in the history")
         check(not re.search(r"secretKey=(?!\*|canary)", self.runner.log), "an address of the service is shown")

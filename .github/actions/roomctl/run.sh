@@ -6,6 +6,24 @@ set -uo pipefail
 files="${RUNNER_TEMP:-/tmp}/roomctl"
 rm -rf "$files"
 mkdir -p "$files"
+# For roomctl, which knows these names, and for nothing that it starts.
+while IFS= read -r line; do
+  if [[ $line =~ ^(AWS|AZURE|GOOGLE)_[A-Z0-9_]+= ]]; then export "${line%$'\r'}"; fi
+done <<< "${CREDENTIALS:-}"
+export -n CREDENTIALS
+# Whether there is anything to ask for a state in an object store with.
+has_credentials() {
+  case "$STATE" in
+    s3:*) compgen -e AWS_ ;;
+    az:*) compgen -e AZURE_STORAGE_ ;;
+    *) compgen -e GOOGLE_ ;;
+  esac > /dev/null
+}
+if [ "$COMMAND" = plan ] && [ -n "${STATE:-}" ] && ! has_credentials; then
+  # As where strangers write what runs: nothing is planned without what was applied.
+  echo "::notice title=roomctl::the state is in $STATE, for which this job has no credentials: only the files are looked at"
+  COMMAND=validate ARGS=
+fi
 read -r -a extra <<< "$ARGS"
 arguments=("$COMMAND")
 arguments+=(${extra[@]+"${extra[@]}"})

@@ -3,7 +3,8 @@
 # (`applied`), or the one whose files, guards, mutes and configuration count now (`base`): the last that a run went by, also
 # one that left out a room. The branch holds nothing else. It is read and written as objects: nothing of it is checked out.
 # What is kept began with what this job took: without that, whatever lies in the checkout is of somebody else. `first` begins
-# a branch with a state of yours. `head REF` prints what a branch of the server is now, and `current REF BASE` ends with 4 when
+# a branch with a state of yours. Where roomctl.yaml names an object as the state, roomctl alone reads and writes that, and the branch has
+# the commits only. `head REF` prints what a branch of the server is now, and `current REF BASE` ends with 4 when
 # what is checked out is not what is to be applied there, or its plan was made with another base than the one that counts.
 # `functions` does nothing, for a script that takes in this one.
 set -euo pipefail
@@ -74,6 +75,8 @@ to_server() {
 repository="${RUNNER_TEMP:-/tmp}/roomctl-state"
 # The journal too: a run that died has its receipts in it.
 kept=(state.json state.json.journal)
+# The state, where it is in an object store: then none is kept here.
+object=
 # What the branch was when the state was taken from it.
 taken=refs/roomctl/taken
 # Beside the checkout, and written as the last thing of a take.
@@ -106,8 +109,8 @@ is_laid_out() {
   }
   for config in roomctl.yaml roomctl.yml; do
     [ -f "$config" ] || continue
-    line=$(LC_ALL=C awk '
-      function stop() { print NR; exit }
+    found=$(LC_ALL=C awk '
+      function stop() { object = NR; exit }
       { sub(/\r$/, ""); key = $0 }
       /\r/ { stop() }
       /^ *(#|$)/ { next }
@@ -118,12 +121,18 @@ is_laid_out() {
       { sub(/[ \t]+(#.*)?$/, "") }
       /^".*"$/ || /^\047.*\047$/ { $0 = substr($0, 2, length($0) - 2) }
       place == "rooms" && !/^(\.\/)*rooms\/?$/ { stop() }
+      place == "state" && /^(s3|az|gs):\/\/[A-Za-z0-9._\/-]+$/ { object = $0; next }
       place == "state" && !/^(\.\/)*\.roomctl\/state\.json$/ { stop() }
+      END { print object }
     ' "$config")
-    [ -z "$line" ] || {
-      echo "::error file=$config,line=$line,title=state::line $line of $config could name another place than rooms/ and .roomctl/state.json, where the pipeline looks: let keys begin their lines as they are, and take rooms and state out" >&2
-      exit 3
-    }
+    case "$found" in
+      '') ;;
+      *://*) object=$found ;;
+      *)
+        echo "::error file=$config,line=$found,title=state::line $found of $config could name another place than rooms/ and .roomctl/state.json, where the pipeline looks, or an object: let keys begin their lines as they are, and take rooms and state out" >&2
+        exit 3
+        ;;
+    esac
   done
 }
 
@@ -187,7 +196,7 @@ commit_in() {
 
 # What was taken: where it is, in which job, and from which commit.
 what_was_taken() {
-  echo "$PWD ${GITHUB_RUN_ID:-}${CI_JOB_ID:-}${BUILD_TAG:-}" "$(of_state rev-parse -q --verify "$taken" || true)"
+  echo "$PWD ${GITHUB_RUN_ID:-}${CI_JOB_ID:-}${BUILD_TAG:-} $object" "$(of_state rev-parse -q --verify "$taken" || true)"
 }
 
 # The id of a file at a ref; nothing when it is not there, or is no file.
@@ -203,9 +212,13 @@ take() {
   begin
   for file in "${kept[@]}"; do
     id=$(blob "$taken" "$file")
-    if [ -n "$id" ]; then of_state cat-file blob "$id" > ".roomctl/$file"; fi
+    if [ -n "$id" ] && [ -z "$object" ]; then of_state cat-file blob "$id" > ".roomctl/$file"; fi
   done
-  if [ ! -f .roomctl/state.json ]; then echo "no state yet on the branch $BRANCH"; fi
+  if [ -n "$object" ]; then
+    echo "object=$object" >> "${GITHUB_OUTPUT:-/dev/null}"
+  elif [ ! -f .roomctl/state.json ]; then
+    echo "no state yet on the branch $BRANCH"
+  fi
   what_was_taken > "$mark"
 }
 
@@ -224,8 +237,15 @@ tree() {
   export GIT_INDEX_FILE="$repository/keep"
   rm -f "$GIT_INDEX_FILE" "$repository/unmoved"
   for file in "${kept[@]}"; do
-    is_here "$file" || continue
-    id=$(of_state hash-object -w --no-filters -- "$PWD/.roomctl/$file")
+    if [ -n "$object" ]; then
+      # One of before stays until a run went by what names the object.
+      id=$(blob "$1" "$file")
+      case "${CODE:-}" in 0 | 5) id= ;; esac
+      [ -n "$id" ] || continue
+    else
+      is_here "$file" || continue
+      id=$(of_state hash-object -w --no-filters -- "$PWD/.roomctl/$file")
+    fi
     of_state update-index --add --cacheinfo "100644,$id,$file"
   done
   for file in applied base; do
@@ -256,9 +276,10 @@ is_as_taken() {
 }
 
 keep() {
+  is_laid_out
   [ -f "$mark" ] && [ "$(cat "$mark")" = "$(what_was_taken)" ] || lost "no state was taken here in this job"
   # roomctl replaces a state, and never takes it away.
-  is_here state.json || [ -z "$(blob "$taken" state.json)" ] || lost "the state that was taken is gone"
+  [ -n "$object" ] || is_here state.json || [ -z "$(blob "$taken" state.json)" ] || lost "the state that was taken is gone"
   tree=$(tree "$taken")
   parent=$(of_state rev-parse -q --verify "$taken" || true)
   if [ -n "$parent" ] && [ "$(of_state rev-parse "$parent^{tree}")" = "$tree" ]; then return; fi
@@ -298,7 +319,7 @@ case "$1" in
   first)
     begin
     if of_state rev-parse -q --verify "$taken" > /dev/null; then lost "there is a state already"; fi
-    is_here state.json || lost "there is no .roomctl/state.json here"
+    [ -n "$object" ] || is_here state.json || lost "there is no .roomctl/state.json here"
     APPLIED=$(git rev-parse HEAD) CODE=5
     [ -n "$(git branch -r --contains "$APPLIED")" ] || lost "what is checked out is on no branch of the server: push it first"
     what_was_taken > "$mark"

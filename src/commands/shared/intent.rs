@@ -90,6 +90,7 @@ impl Intent {
                 .and_then(|()| saved_plan::check_mode(saved.mode, args)),
             Self::Covered(_, reviewed) => reviewed
                 .iter()
+                .filter(|saved| saved.target.location == here.location)
                 .try_for_each(|saved| saved_plan::check(saved, state, &here)),
         }
     }
@@ -114,6 +115,9 @@ impl Intent {
         let why = match self {
             Self::Covered(_, reviewed) => {
                 let made = PlanReport::new(&plan, &files.origins, &[], None);
+                let here = session.workspace.target(&state.app)?.location;
+                // What was made against another state shows nothing of this one: the state may have moved to another place since.
+                let reviewed = reviewed.iter().filter(|saved| saved.target.location == here);
                 Some(uncovered(&plan, &made, reviewed, &files.wanted, state))
             }
             _ => None,
