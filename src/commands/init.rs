@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 
+use super::shared::approval::ask;
 use super::shared::args::Global;
 use super::shared::configuration;
 use super::shared::exit::{Exit, Failure};
@@ -17,20 +18,96 @@ use super::shared::trial::{TRIAL, trial};
 use super::shared::workspace::{Workspace, check_app, clock};
 use crate::disk::plain_file::{MAX_DATA, read_own};
 use crate::disk::whole_file::sweep;
+use crate::files::config_search::NAMES;
 use crate::files::new_file::{NewFileError, create};
-use crate::files::text_file::text_from;
+use crate::files::text_file::{read_text, text_from};
+use crate::store::{Location, LocationError};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   roomctl init --app acme
-  roomctl init meeting-rooms --app acme")]
+  roomctl init meeting-rooms --app acme
+  roomctl init --app acme --state s3://company-rooms/state.json
+  roomctl init --app acme --state .roomctl/state.json      committed: for one person without a pipeline")]
 pub(crate) struct InitArgs {
     /// Where [default: here]
     pub dir: Option<PathBuf>,
 }
 
-const IGNORED: &str = include_str!("../../templates/gitignore");
+/// The one home of the state, by which all goes that is written.
+enum Home {
+    /// The branch that the workflows keep it on.
+    Branch,
+    /// An object that roomctl.yaml names, by its address.
+    Object(String),
+    /// A file that is committed beside the rooms.
+    Committed,
+}
+
+const QUESTION: &str = "
+Where is the state kept between runs?
+  Enter                      on a branch, by the workflows
+  s3://BUCKET/KEY            in an object store; or az://CONTAINER/KEY, gs://BUCKET/KEY
+  .roomctl/state.json        committed beside the rooms, for one person without a pipeline
+: ";
+
+impl Home {
+    /// What the user says, what is there already, or what somebody who can be asked answers.
+    fn find(global: &Global, root: &Path, has_config: bool) -> Result<Self, Failure> {
+        let is_committed = read_own(&root.join(".gitignore"), MAX_DATA).and_then(text_from);
+        let text = match &global.state {
+            Some(text) => text.clone(),
+            None if is_committed.is_ok_and(|text| text.contains("!/.roomctl/state.json")) => {
+                configuration::STATE.to_owned()
+            }
+            None if has_config => String::new(),
+            None => ask(QUESTION)?.unwrap_or_default(),
+        };
+        if text.is_empty() {
+            return Ok(Self::Branch);
+        }
+        let location = text.parse();
+        match location.map_err(|error: LocationError| Failure::because(Exit::Usage, &error))? {
+            Location::Object(address) => Ok(Self::Object(address.to_string())),
+            Location::File(file) if file == Path::new(configuration::STATE) => Ok(Self::Committed),
+            Location::File(file) => {
+                let message = format!("init makes no home for a state in {}", file.display());
+                Err(Failure::new(Exit::Usage, message)
+                    .hint("it is .roomctl/state.json, an object, or, without --state, a branch"))
+            }
+        }
+    }
+
+    /// What git leaves alone of what roomctl keeps.
+    fn ignored(&self) -> &'static str {
+        match self {
+            Self::Committed => include_str!("../../templates/gitignore-committed"),
+            Self::Branch | Self::Object(_) => include_str!("../../templates/gitignore"),
+        }
+    }
+
+    /// The lines of roomctl.yaml that name it.
+    fn line(&self) -> String {
+        match self {
+            Self::Object(address) => format!("state: {address}\n"),
+            Self::Branch | Self::Committed => String::new(),
+        }
+    }
+
+    /// What is to be done for it.
+    fn next(&self) -> &'static str {
+        match self {
+            Self::Branch => {
+                "  roomctl state pull --branch origin/roomctl-state     what the workflows applied, when they did\n"
+            }
+            Self::Object(_) => {
+                "  set the secret ROOMCTL_STATE_CREDENTIALS for the workflows: variables for the object store, a line NAME=VALUE each\n"
+            }
+            Self::Committed => "  commit .roomctl/state.json after each apply\n",
+        }
+    }
+}
 
 /// Files that this repository has itself, each with its text.
 macro_rules! own {
@@ -69,10 +146,11 @@ pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Resu
     let app = global.app.as_deref().map(check_app).transpose()?;
     let root = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
     let has_config = configuration::is_in(&root);
+    let home = Home::find(global, &root, has_config)?;
     let has_rooms = has_rooms(&root.join("rooms"));
     let now = global.now.map_or_else(clock, |now| now.0);
     let mut text = String::new();
-    for (file, content) in files(app, now)? {
+    for (file, content) in files(app, &home, now)? {
         // Examples among rooms that are there would only be in the way.
         if has_rooms && file.starts_with("rooms/") {
             continue;
@@ -87,14 +165,21 @@ pub(crate) fn run(global: &Global, args: &InitArgs, output: &mut Output) -> Resu
     output.result(&text);
     if !ignores(&root) {
         output.note(&format!(
-            "note: .gitignore was there already; these lines belong in it:\n{IGNORED}"
+            "note: .gitignore was there already; these lines belong in it:\n{}",
+            home.ignored()
+        ));
+    }
+    let line = home.line();
+    if has_config && !is_in_configuration(&root, &line) {
+        output.note(&format!(
+            "note: the configuration was there already; this line belongs in it:\n{line}"
         ));
     }
     if let Some(note) = room_secrets::hand_over(&root, &needed(global, args)) {
         output.note(&note);
     }
     let has_app = has_config || global.app.is_some();
-    output.note(&next(has_app, args.dir.as_deref()));
+    output.note(&(next(has_app, args.dir.as_deref()) + home.next()));
     Ok(Exit::Done)
 }
 
@@ -117,10 +202,13 @@ fn has_rooms(directory: &Path) -> bool {
     directory.exists() && !is_empty
 }
 
-fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Failure> {
+fn files(app: Option<&str>, home: &Home, now: i64) -> Result<Vec<(&'static str, String)>, Failure> {
     let modeline = |schema: &str| format!("# yaml-language-server: $schema={schema}\n\n");
     let app = app.map_or_else(|| "# app: acme".to_owned(), |app| format!("app: {app}"));
-    let config = include_str!("../../templates/roomctl.yaml").replace("{{app}}", &app);
+    let config = include_str!("../../templates/roomctl.yaml");
+    let config = config
+        .replace("{{app}}", &app)
+        .replace("{{state}}", &home.line());
     // A trial that is forgotten ends by itself.
     let expires = Timestamp::from_second(now - now.rem_euclid(86_400) + 90 * 86_400);
     let expires = expires.map(|moment| moment.to_string());
@@ -137,7 +225,10 @@ fn files(app: Option<&str>, now: i64) -> Result<Vec<(&'static str, String)>, Fai
     for (file, schema) in SCHEMAS {
         files.push((file, schemas::text(schema)?));
     }
-    files.push((".gitignore", IGNORED.to_owned()));
+    files.push((".gitignore", home.ignored().to_owned()));
+    if matches!(home, Home::Committed) {
+        return Ok(files);
+    }
     let none = BTreeSet::new();
     files.extend(WORKFLOWS.iter().map(|(file, text)| {
         // The rooms of this repository are not those of another.
@@ -166,6 +257,14 @@ fn make(root: &Path, file: &str, content: &str) -> Result<String, Failure> {
         Err(error) => Err(Failure::because(Exit::Refused, &error)
             .hint("init writes plain files only; nothing that was there has been changed")),
     }
+}
+
+/// Whether one of the configurations that may be there has this line.
+fn is_in_configuration(root: &Path, line: &str) -> bool {
+    let mut texts = NAMES
+        .iter()
+        .filter_map(|name| read_text(&root.join(name)).ok());
+    texts.any(|text| text.contains(line.trim_end()))
 }
 
 /// Whether git leaves the lock and the journal alone.

@@ -105,11 +105,19 @@ Examples:
         #[arg(long, conflicts_with = "yes")]
         if_stale: bool,
     },
-    /// Write the state to standard output, as it is kept
+    /// Write the state to standard output, as it is kept, or bring it here from the branch that keeps it
+    ///
+    /// With --branch it takes the place of the one here, by which a plan on this machine then goes: only where that is of the same
+    /// lineage and older, or there is none. The branch is read as it was fetched last.
     #[command(after_help = "\
-Example:
-  roomctl state pull > state.json")]
-    Pull,
+Examples:
+  roomctl state pull > state.json
+  git fetch origin roomctl-state && roomctl state pull --branch origin/roomctl-state")]
+    Pull {
+        /// The branch that a pipeline keeps the state on, or a commit of it
+        #[arg(long, value_name = "REV")]
+        branch: Option<String>,
+    },
     /// Put the state of a file in the place of the one that is kept
     ///
     /// Only one that comes after it: of the same lineage, and with a higher serial. Where there is none yet, any.
@@ -163,7 +171,10 @@ pub(crate) fn run(
         StateCommand::Mv { old, new } => mv(&workspace, old, new, output),
         StateCommand::Forget { names, yes } => forget(&workspace, names, *yes, output),
         StateCommand::Unlock { yes, if_stale } => unlock(&workspace, (*yes, *if_stale), output),
-        StateCommand::Pull => state_copies::pull(&workspace, output),
+        StateCommand::Pull { branch: None } => state_copies::pull(&workspace, output),
+        StateCommand::Pull {
+            branch: Some(revision),
+        } => state_copies::bring(&workspace, revision, output),
         StateCommand::Push { file } => state_copies::push(&workspace, file, output),
         StateCommand::Migrate { to } => state_copies::migrate(&workspace, to, output),
     }

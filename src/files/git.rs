@@ -62,6 +62,15 @@ pub(crate) fn commit(directory: &Path, revision: &str) -> Result<String, GitErro
     Ok(String::from_utf8_lossy(&found).trim().to_owned())
 }
 
+/// A file of the top directory as it was at `revision`.
+pub(crate) fn file_at(directory: &Path, revision: &str, name: &str) -> Result<Vec<u8>, GitError> {
+    let commit = commit(directory, revision)?;
+    run(
+        directory,
+        &["cat-file", "blob", &format!("{commit}:{name}")],
+    )
+}
+
 /// Looks `revision` up, and where the branch that is checked out left it.
 pub(crate) fn history(directory: &Path, revision: &str) -> Result<History, GitError> {
     let commit = commit(directory, revision)?;

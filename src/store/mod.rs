@@ -269,6 +269,12 @@ impl Locked {
         self.drop_journal().await
     }
 
+    /// Puts a state there that was saved elsewhere, with the serial that it has.
+    pub(crate) async fn put(&self, state: &State) -> Result<(), StoreError> {
+        self.lease.save(&state_file::render(state)).await?;
+        self.drop_journal().await
+    }
+
     /// Removes the journal, if there is one.
     pub(crate) async fn drop_journal(&self) -> Result<(), StoreError> {
         self.lease.end().await

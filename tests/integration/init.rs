@@ -59,11 +59,7 @@ fn what_is_there_stays() {
         "{}",
         made.stdout
     );
-    assert!(
-        made.stderr.contains("!/.roomctl/state.json"),
-        "{}",
-        made.stderr
-    );
+    assert!(made.stderr.contains("\n/.roomctl/\n"), "{}", made.stderr);
     let again = scratch.run(&["init"]);
     assert!(!again.stdout.contains("created"), "{}", again.stdout);
     assert_eq!(scratch.files(), after);
@@ -106,4 +102,50 @@ fn the_workflow_that_applies_gets_the_secrets_that_rooms_need() {
     let needs = "ROOM_HOOK: ${{ secrets.ROOM_HOOK }}";
     assert!(said.stderr.contains(needs), "{}", said.all());
     assert_eq!(scratch.read(workflow), own);
+}
+
+/// All that is written goes by one home of the state, and nothing of the others is there.
+#[test]
+fn the_state_has_one_home() {
+    let object = "s3://company-rooms/state.json";
+    let committed = ".roomctl/state.json";
+    for (args, state, ignored, has_workflows) in [
+        (&[][..], None, "/.roomctl/\n", true),
+        (&["--state", object], Some(object), "/.roomctl/\n", true),
+        (
+            &["--state", committed],
+            None,
+            "!/.roomctl/state.json\n",
+            false,
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let made = scratch.run(&[&["init", "--app", "acme"], args].concat());
+        assert_eq!(made.code, 0, "{}", made.all());
+        let config: serde_json::Value =
+            serde_yaml::from_str(&scratch.read("roomctl.yaml")).unwrap();
+        assert_eq!(config["state"].as_str(), state, "{args:?}");
+        assert!(scratch.read(".gitignore").ends_with(ignored), "{args:?}");
+        let workflows = scratch.path(".github").exists();
+        assert_eq!(workflows, has_workflows, "{args:?}");
+        // Asked again without it, another home is made nowhere.
+        let files = scratch.files();
+        let again = scratch.run(&["init"]);
+        assert_eq!((again.code, scratch.files()), (0, files), "{args:?}");
+    }
+    let scratch = Scratch::new();
+    let refused = scratch.run(&["init", "--state", "elsewhere.json"]);
+    assert_eq!(
+        (refused.code, scratch.files().len()),
+        (64, 0),
+        "{}",
+        refused.all()
+    );
+    scratch.write("roomctl.yaml", "app: acme\n");
+    let said = scratch.run(&["init", "--state", object]);
+    assert!(
+        said.stderr.contains(&format!("\nstate: {object}\n")),
+        "{}",
+        said.all()
+    );
 }

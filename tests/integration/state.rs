@@ -5,6 +5,7 @@ use roomctl::simulator::{Method, Request};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::explained::git;
 use crate::harness::{KEY, Site};
 use crate::schemas::check;
 
@@ -209,4 +210,98 @@ fn a_lock_left_by_a_dead_run_is_recognised() {
     assert_eq!(ran.code, 0, "{}", ran.all());
     assert!(ran.stderr.contains("the run of build 7"), "{}", ran.stderr);
     assert!(!site.apply(&[]).stderr.contains("build 7"));
+}
+
+const STATE: &str = ".roomctl/state.json";
+
+/// The state of a pipeline on its branch, as it was after each of two applies; and none here.
+fn with_a_branch() -> (Site, [String; 2]) {
+    let site = Site::new(&[], &[]);
+    git(&site, &["init", "-q", "-b", "main"]);
+    git(&site, &["checkout", "-q", "--orphan", "kept"]);
+    let mut states = Vec::new();
+    for people in [5, 6] {
+        site.room(0, &format!("privacy: private\nmaxParticipants: {people}\n"));
+        assert_eq!(site.apply(&[]).code, 0);
+        states.push(site.scratch.read(STATE));
+        site.scratch.write("state.json", &states[states.len() - 1]);
+        git(&site, &["add", "-f", "state.json"]);
+        git(&site, &["commit", "-q", "-m", "State"]);
+    }
+    std::fs::remove_dir_all(site.scratch.path(".roomctl")).unwrap();
+    (site, states.try_into().unwrap())
+}
+
+#[test]
+fn a_plan_here_goes_by_what_a_pipeline_applied_once_its_state_is_brought() {
+    let (site, [old, new]) = with_a_branch();
+    let bring = |revision: &str| site.run(&["state", "pull", "--branch", revision]);
+    for (revision, expected) in [("kept~1", &old), ("kept", &new), ("kept", &new)] {
+        let ran = bring(revision);
+        assert_eq!(ran.code, 0, "{revision}: {}", ran.all());
+        assert_eq!(site.scratch.read(STATE), *expected, "{revision}");
+    }
+    let ran = site.run(&["plan", "--detailed-exitcode"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+
+    // What is here and not there stays.
+    let refused = bring("kept~1");
+    assert_eq!(refused.code, 4, "{}", refused.all());
+    assert_eq!(site.scratch.read(STATE), new);
+    let unknown = bring("origin/kept");
+    assert_eq!(unknown.code, 7, "{}", unknown.all());
+    assert!(
+        unknown.stderr.contains("git fetch origin"),
+        "{}",
+        unknown.all()
+    );
+    site.scratch
+        .write(STATE, &new.replace("\"lineage\": \"", "\"lineage\": \"0"));
+    assert_eq!(bring("kept").code, 4);
+
+    // What a run of there recorded, and no more, is said: that it is taken in is for the next one.
+    git(&site, &["checkout", "-q", "-f", "kept"]);
+    site.scratch.write("state.json.journal", "no journal\n");
+    git(&site, &["add", "-f", "state.json.journal"]);
+    git(&site, &["commit", "-q", "-m", "A run died"]);
+    std::fs::remove_dir_all(site.scratch.path(".roomctl")).unwrap();
+    let broken = bring("kept");
+    assert_eq!(broken.code, 7, "{}", broken.all());
+    assert!(!site.scratch.path(STATE).exists(), "{}", broken.all());
+}
+
+#[test]
+fn only_what_comes_after_it_takes_the_place_of_a_state() {
+    let (site, [old, new]) = with_a_branch();
+    site.scratch.write("old.json", &old);
+    site.scratch.write("new.json", &new);
+    let other = new.replace("\"lineage\": \"", "\"lineage\": \"0");
+    site.scratch.write("other.json", &other);
+    for (file, code, serial) in [
+        ("old.json", 0, 1),
+        ("old.json", 0, 1),
+        ("new.json", 0, 2),
+        ("old.json", 4, 2),
+        ("other.json", 4, 2),
+    ] {
+        let ran = site.run(&["state", "push", file]);
+        assert_eq!(
+            (ran.code, site.state()["serial"].as_u64()),
+            (code, Some(serial)),
+            "{file}: {}",
+            ran.all()
+        );
+    }
+
+    let moved = site.run(&["state", "migrate", "elsewhere/state.json"]);
+    assert_eq!(moved.code, 0, "{}", moved.all());
+    let at = ["--state", "elsewhere/state.json"];
+    let there = site.run(&[&at[..], &["state", "list", "--format", "json"]].concat());
+    let here = site.run(&["state", "list", "--format", "json"]);
+    assert_eq!(there.json()["rooms"], here.json()["rooms"]);
+    let again = site.run(&["state", "migrate", "elsewhere/state.json"]);
+    assert_eq!(again.code, 0, "{}", again.all());
+    assert_eq!(site.run(&["state", "forget", "room-00", "--yes"]).code, 0);
+    let taken = site.run(&["state", "migrate", "elsewhere/state.json"]);
+    assert_eq!(taken.code, 4, "{}", taken.all());
 }

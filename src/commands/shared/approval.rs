@@ -19,17 +19,28 @@ pub(crate) fn approve(yes: bool, what: &str) -> Result<(), Failure> {
         let message = format!("not approved, and nobody can be asked: {what}?");
         return Err(refused(&message).hint("pass --yes to go on without asking"));
     }
+    let answer = answer_to(&format!("\n{what}? Only `yes` will do: "))?;
+    match answer.trim() == "yes" {
+        true => Ok(()),
+        false => Err(refused("not approved; nothing was done")),
+    }
+}
+
+/// The line that somebody answers; `None`: nobody can be asked.
+pub(crate) fn ask(question: &str) -> Result<Option<String>, Failure> {
+    let answer = can_be_asked().then(|| answer_to(question)).transpose()?;
+    Ok(answer.map(|answer| answer.trim().to_owned()))
+}
+
+fn answer_to(question: &str) -> Result<String, Failure> {
     let mut answer = String::new();
-    let asked = write!(stderr(), "\n{what}? Only `yes` will do: ")
+    let asked = write!(stderr(), "{question}")
         .and_then(|()| stderr().flush())
         .and_then(|()| stdin().lock().read_line(&mut answer));
     if !answer.ends_with('\n') {
         // The end of the input ends no line.
         let _ = writeln!(stderr());
     }
-    match asked {
-        Ok(_) if answer.trim() == "yes" => Ok(()),
-        Ok(_) => Err(refused("not approved; nothing was done")),
-        Err(error) => Err(Failure::because(Exit::Unexpected, &error)),
-    }
+    asked.map_err(|error| Failure::because(Exit::Unexpected, &error))?;
+    Ok(answer)
 }

@@ -117,7 +117,9 @@ impl Intent {
                 let made = PlanReport::new(&plan, &files.origins, &[], None);
                 let here = session.workspace.target(&state.app)?.location;
                 // What was made against another state shows nothing of this one: the state may have moved to another place since.
-                let reviewed = reviewed.iter().filter(|saved| saved.target.location == here);
+                let reviewed = reviewed
+                    .iter()
+                    .filter(|saved| saved.target.location == here);
                 Some(uncovered(&plan, &made, reviewed, &files.wanted, state))
             }
             _ => None,

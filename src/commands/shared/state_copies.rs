@@ -9,28 +9,68 @@ use super::report_file;
 use super::store::{self, this_process};
 use super::workspace::Workspace;
 use crate::disk::plain_file::MAX_STATE;
+use crate::files::git;
 use crate::model::words::count;
 use crate::planner::State;
-use crate::store::{Location, LocationError, Store, state_file};
+use crate::store::port::Contents;
+use crate::store::{Found, Location, LocationError, Store, state_file};
 
 /// Writes the state to standard output as it is kept.
 pub(crate) fn pull(workspace: &Workspace, output: &Output) -> Result<Exit, Failure> {
     let runtime = workspace.runtime()?;
     let contents = runtime.block_on(workspace.store.contents())?;
     // What cannot be read is of no use elsewhere either.
-    let found = workspace.state_of(&contents)?;
-    if found.recovered > 0 {
-        let events = count(found.recovered as u64, "recorded event");
-        output.note(&format!(
-            "note: not in it: {events} of a run that did not finish; the next apply takes them in\n"
-        ));
-    }
+    noted(&workspace.state_of(&contents)?, output);
     let Some(bytes) = contents.state else {
         return Err(Failure::new(Exit::State, "there is no state yet"));
     };
     let mut to = stdout().lock();
     let written = to.write_all(&bytes).and_then(|()| to.flush());
     written.map_err(|error| unwritten(&error))?;
+    Ok(Exit::Done)
+}
+
+fn noted(found: &Found, output: &Output) {
+    if found.recovered > 0 {
+        let events = count(found.recovered as u64, "recorded event");
+        output.note(&format!(
+            "note: not in it: {events} of a run that did not finish; the next apply takes them in\n"
+        ));
+    }
+}
+
+/// Puts the state that a branch keeps in the place of the one here: a copy, with the same serial.
+pub(crate) fn bring(
+    workspace: &Workspace,
+    revision: &str,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    if workspace.state_file("").is_none() {
+        let message = "the state is in an object store, which every command reads itself";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let directory = Path::new(".").join(&workspace.configuration.base);
+    let file = |name| git::file_at(&directory, revision, name);
+    let state = file("state.json").map_err(|error| {
+        let hint = "fetch the branch first: `git fetch origin roomctl-state`";
+        Failure::because(Exit::State, &error).hint(hint)
+    })?;
+    let contents = Contents {
+        journal: file("state.json.journal").ok(),
+        state: Some(state),
+    };
+    let found = workspace.state_of(&contents)?;
+    let theirs = found.saved.as_ref().unwrap_or(&found.state);
+    let held = store::lock(workspace, output)?;
+    if held.state != *theirs {
+        comes_after(&held.state, theirs)?;
+        held.put(theirs)?;
+    }
+    noted(&found, output);
+    let serial = theirs.serial;
+    output.result(&format!(
+        "The state here is that of {revision}, with serial {serial}.\n"
+    ));
     Ok(Exit::Done)
 }
 
@@ -53,11 +93,10 @@ pub(crate) fn push(
         return Ok(Exit::Done);
     }
     comes_after(&held.state, &pushed)?;
-    held.state = pushed;
-    held.save(true)?;
+    held.put(&pushed)?;
+    let serial = pushed.serial;
     output.result(&format!(
-        "The state is that of {at}, as serial {}.\n",
-        held.state.serial
+        "The state is that of {at}, with serial {serial}.\n"
     ));
     Ok(Exit::Done)
 }
@@ -115,10 +154,7 @@ pub(crate) fn migrate(
             return Err(Failure::new(Exit::Refused, message)
                 .hint("name another place, or look at it with `roomctl state list --state`"));
         }
-        None => {
-            let mut copy = held.state.clone();
-            runtime.block_on(target.save(&mut copy))?;
-        }
+        None => runtime.block_on(target.put(&held.state))?,
     }
     let rooms = count(held.state.rooms.len() as u64, "room");
     output.result(&format!(

@@ -175,6 +175,11 @@ impl Held<'_> {
         StateId::new(&self.state.lineage, serial)
     }
 
+    /// Puts a copy of a state that was saved elsewhere in the place of this one.
+    pub(crate) fn put(&self, state: &State) -> Result<(), StoreError> {
+        self.runtime.block_on(self.store.put(state))
+    }
+
     /// Saves the state if this run `changed` it, or if an unfinished one did. Otherwise its file keeps its bytes.
     pub(crate) fn save(&mut self, changed: bool) -> Result<(), StoreError> {
         if !changed && !self.recovered {
