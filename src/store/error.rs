@@ -52,9 +52,9 @@ pub(crate) enum StoreError {
     Evicted(&'static str),
     #[error("the serial of the state is the highest there is, so nothing can be saved after it")]
     LastSerial,
-    /// The state that was read is no longer there; another one is.
-    #[error("the state was replaced while this run went on; it is kept as it is")]
-    Replaced,
+    /// The state that was read is no longer there; another one is. With both serials in words, where they are known.
+    #[error("the state was replaced while this run went on{0}; it is kept as it is")]
+    Replaced(String),
     #[error("the journal stopped after an earlier error")]
     Stopped,
 }

@@ -119,7 +119,7 @@ impl Lease for LocalLease {
             self.lock.watch.check()?;
             let place = &self.place;
             if place.is_replaced() {
-                return Err(StoreError::Replaced);
+                return Err(StoreError::Replaced(String::new()));
             }
             check_size(state.as_bytes(), MAX_STATE)
                 .map_err(|unfit| place.unwritten(unfit.into()))?;
@@ -129,6 +129,10 @@ impl Lease for LocalLease {
             place.remember(place.look());
             Ok(())
         })
+    }
+
+    fn now(&self) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(async { read(&self.place.path, "read the state") })
     }
 
     fn end(&self) -> Answer<'_, ()> {

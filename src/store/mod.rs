@@ -261,12 +261,27 @@ impl Locked {
         state_file::check_next(state)?;
         state.serial += 1;
         let saved = self.lease.save(&state_file::render(state)).await;
-        if saved.is_err() {
+        if let Err(error) = saved {
             // Whoever reports the serial after this must not report one that was never written.
             state.serial -= 1;
-            return saved;
+            return Err(self.with_serials(error, state.serial).await);
         }
         self.drop_journal().await
+    }
+
+    /// The error of a save from this serial, with the one that is there if somebody else saved.
+    async fn with_serials(&self, error: StoreError, ours: u64) -> StoreError {
+        let StoreError::Replaced(_) = error else {
+            return error;
+        };
+        let there = self.lease.now().await.ok().flatten();
+        let there = there.and_then(|bytes| state_file::parse(&bytes, "").ok());
+        let theirs = there.map_or("another state".to_owned(), |there| {
+            format!("serial {}", there.serial)
+        });
+        StoreError::Replaced(format!(
+            ": it began with serial {ours}, and {theirs} is there by now"
+        ))
     }
 
     /// Puts a state there that was saved elsewhere, with the serial that it has.

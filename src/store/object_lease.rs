@@ -346,10 +346,18 @@ impl Lease for ObjectsLease {
             let put = place.put(&place.path, by, mode).await;
             self.hold.unanswered.store(put.is_err(), Ordering::Relaxed);
             let Some(version) = put? else {
-                return Err(StoreError::Replaced);
+                return Err(StoreError::Replaced(String::new()));
             };
             *locked(&place.seen) = Some(Some(version));
             Ok(())
+        })
+    }
+
+    fn now(&self) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(async {
+            let place = &self.hold.place;
+            let there = place.get(&place.path, place.manner.most).await?;
+            Ok(there.map(|state| state.bytes))
         })
     }
 

@@ -41,6 +41,9 @@ pub(crate) trait Lease: fmt::Debug + Send + Sync {
     /// everybody asks for the lock, such as whoever restores a backup.
     fn save<'a>(&'a self, state: &'a str) -> Answer<'a, ()>;
 
+    /// The state that is there by now, whoever wrote it. What was loaded last stays that.
+    fn now(&self) -> Answer<'_, Option<Vec<u8>>>;
+
     /// Removes the journal, if there is one.
     fn end(&self) -> Answer<'_, ()>;
 }

@@ -104,7 +104,16 @@ async fn of_many_that_save_one_does(site: impl Site) {
             );
             match locked.save(&mut mine).await {
                 Ok(()) => saves += 1,
-                Err(error) => assert!(matches!(error, StoreError::Replaced), "{error}"),
+                Err(error) => {
+                    let serials = [round as u64 + 1, round as u64 + 2];
+                    let said = serials.map(|serial| format!("serial {serial}"));
+                    let words = error.to_string();
+                    let is_said = said.iter().all(|serial| words.contains(serial));
+                    assert!(
+                        matches!(error, StoreError::Replaced(_)) && is_said,
+                        "{words}"
+                    );
+                }
             }
         }
         assert_eq!(saves, 1, "round {round}");
@@ -257,7 +266,10 @@ async fn a_state_that_nobody_here_has_read_is_not_overwritten(site: impl Site) {
             ..Contents::default()
         });
         let refused = locked.save(&mut state).await;
-        assert!(matches!(refused, Err(StoreError::Replaced)), "{refused:?}");
+        let Err(error @ StoreError::Replaced(_)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(error.to_string().contains("another state"), "{error}");
         assert_eq!(site.contents().state, theirs);
         assert_eq!(state.serial, serial);
 

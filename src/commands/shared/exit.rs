@@ -172,7 +172,7 @@ impl From<StoreError> for Failure {
                 "the state was replaced while a run was unfinished; bring back the state that belongs to \
                  the journal, or move the journal away",
             ),
-            StoreError::Replaced => failure.hint(
+            StoreError::Replaced(_) => failure.hint(
                 "only roomctl should write it; if it is the wrong one, bring back the one from before the run: \
                  what the run recorded is taken in by the next one",
             ),
