@@ -13,6 +13,7 @@ use super::shared::workspace::Workspace;
 use crate::disk::plain_file::{MAX_TEXT, read_from};
 use crate::disk::whole_file::{parent, sweep};
 use crate::files::cores::{all_cores, on_cores};
+use crate::files::defaults::Beside;
 use crate::files::discover::{as_typed, discover, whole_file};
 use crate::files::entries::Findings;
 use crate::files::room_format::format;
@@ -121,7 +122,7 @@ fn files(rooms: &Path, paths: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Pa
         let concerns = |rule| is_named || matches!(rule, Rule::NoRooms | Rule::Unreadable);
         findings.extend(found.findings.into_iter().filter(|one| concerns(one.rule)));
         files.extend(found.rooms);
-        files.extend(found.defaults.into_values());
+        files.extend(found.defaults.values().flat_map(Beside::all).cloned());
     }
     files.sort();
     files.dedup();

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state`, `render` | commands about rooms |
 //! | `init`, `fmt`, `schema`, `completions`, `man`, `simulate` | help for authors |
+//! | `stacks` | one of them about several stacks |
 //! | `shared` | what several of them need |
 
 mod adopt;
@@ -21,6 +22,7 @@ mod schema;
 mod shared;
 mod show;
 mod simulate;
+mod stacks;
 mod state;
 mod validate;
 
@@ -113,13 +115,13 @@ pub fn main() -> ExitCode {
         ));
         return Exit::Done.into();
     }
-    let cli = match parse() {
+    let mut cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     logs::start(&cli.global);
     let mut output = Output::new(cli.global.color);
-    let result = run(&cli, &mut output).and_then(|exit| output.finish().map(|()| exit));
+    let result = run(&mut cli, &mut output).and_then(|exit| output.finish().map(|()| exit));
     let exit = result.unwrap_or_else(|failure| {
         if let Some(args) = cli.command.report() {
             print_failure(&failure, args, &mut output);
@@ -155,13 +157,20 @@ fn parse() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches)
 }
 
-fn run(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
+fn run(cli: &mut Cli, output: &mut Output) -> Result<Exit, Failure> {
     for directory in &cli.global.directory {
         std::env::set_current_dir(directory).map_err(|error| {
             let message = format!("cannot work from {}: {error}", directory.display());
             Failure::new(Exit::Usage, message)
         })?;
     }
+    match stacks::several(cli)? {
+        names if names.is_empty() => one(cli, output),
+        names => stacks::each(cli, names, output),
+    }
+}
+
+fn one(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Validate(args) => validate::run(&cli.global, args, output),
         Command::Plan(args) => plan::run(&cli.global, args, output),

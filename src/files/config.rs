@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+use crate::files::stacks::{Stacks, Vars};
 use crate::files::yaml::{self, Located};
 use crate::model::address::{ObjectAddress, is_loopback};
 use crate::model::policy::PolicyConfig;
@@ -52,6 +53,11 @@ pub(crate) struct Config {
     /// Rooms of the account that nobody manages by choice, by their exact names: `drift` and `import --all` only count them. A
     /// file of one is an error, and one that the state knows is reported as any other. Default: none.
     pub unmanaged: Managed<BTreeSet<String>>,
+    /// Values that room files name in `${var:NAME}`.
+    pub vars: Managed<Vars>,
+    /// Several apps, accounts or environments that the room files are for, in the order in which they are planned and
+    /// applied. Default: one.
+    pub stacks: Managed<Stacks>,
     /// Warnings and notes that are known, each for a reason and until a day; they are not reported until then.
     pub accept: Managed<Accepted>,
 }
@@ -116,7 +122,7 @@ pub(crate) struct Guard {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
-pub(crate) struct PathBelow(String);
+pub(crate) struct PathBelow(pub(super) String);
 
 impl PathBelow {
     pub(crate) fn path(&self) -> &Path {
@@ -214,6 +220,11 @@ pub(crate) fn parse(text: &str) -> Result<ConfigText, (Place, String)> {
     let mut config: Config = config.map_err(|error| (Place::default(), error.to_string()))?;
     if let Managed::Set(policies) = &mut config.policies {
         locate(policies, text);
+    }
+    if let Some(message) = config.with_one_state() {
+        let at = entries.iter().find(|entry| entry.key == "stacks");
+        let at = at.map(|entry| entry.key_at).unwrap_or_default();
+        return Err((at, format!("`stacks`: {message}")));
     }
     let lines = entries.iter();
     let lines = lines.map(|entry| (entry.key.clone(), entry.key_at.line));

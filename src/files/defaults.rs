@@ -1,6 +1,7 @@
 //! `_defaults.yaml`: settings for every room below its directory. Nearer ones win, and a room's own file
-//! wins over all.
+//! wins over all. `_defaults.STACK.yaml` is laid over the one beside it for that stack alone.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,9 +9,28 @@ use crate::files::entries::{self, Findings, SettingsFile};
 use crate::files::yaml::Entry;
 use crate::model::digest::sha256;
 use crate::model::reference::named;
-use crate::model::{EnvPrefix, Finding, Rule};
+use crate::model::{Finding, Rule, Variables};
 
 pub(crate) const STEM: &str = "_defaults";
+
+/// The files of one directory that hold defaults.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    pub for_all: Option<PathBuf>,
+    pub by_stack: BTreeMap<String, PathBuf>,
+}
+
+impl Beside {
+    /// Those that hold for a stack, the one that wins last.
+    pub(crate) fn of(&self, stack: Option<&str>) -> impl Iterator<Item = &PathBuf> {
+        let of_stack = stack.and_then(|stack| self.by_stack.get(stack));
+        self.for_all.iter().chain(of_stack)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        self.for_all.iter().chain(self.by_stack.values())
+    }
+}
 
 /// Where the defaults of a directory may be.
 pub(crate) fn paths_in(dir: &Path) -> [PathBuf; 2] {
@@ -34,9 +54,9 @@ pub(crate) struct Layer {
 }
 
 /// Reads a file of defaults, with everything that is wrong with it.
-pub(crate) fn parse(file: &str, text: &str, prefix: &EnvPrefix) -> (Layer, Vec<Finding>) {
+pub(crate) fn parse(file: &str, text: &str, variables: &Variables<'_>) -> (Layer, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let read = entries::parse(text, "default", prefix, &mut findings);
+    let read = entries::parse(text, "default", variables, &mut findings);
     let (entries, mut broken) = match read {
         Some(SettingsFile { entries, room }) => (entries, room.is_none()),
         None => (Vec::new(), true),

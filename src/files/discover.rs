@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::plain_file::real;
 use crate::files::cores::{all_cores, on_cores};
-use crate::files::defaults::{self, STEM};
+use crate::files::defaults::{Beside, STEM};
 use crate::model::{Finding, Place, Rule};
 
 /// Most directories in each other: all their defaults are laid over each room.
@@ -16,9 +16,9 @@ const MOST_LEVELS: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub rooms: Vec<PathBuf>,
-    pub defaults: BTreeMap<PathBuf, PathBuf>,
+    pub defaults: BTreeMap<PathBuf, Beside>,
     /// Defaults of the directories above the root, outermost first.
-    pub above: Vec<PathBuf>,
+    pub above: Vec<Beside>,
     pub findings: Vec<Finding>,
 }
 
@@ -41,6 +41,15 @@ impl Found {
     fn too_deep(&mut self, dir: &Path) {
         let message = format!("this is more than {MOST_LEVELS} directories deep");
         self.in_the_way(dir, Rule::Directory, &message, "move it further up");
+    }
+
+    fn second_defaults(&mut self, path: &Path, before: Option<PathBuf>) {
+        if let Some(other) = before {
+            let other = as_typed(&other);
+            let message =
+                format!("these are the second defaults of this directory, beside {other}");
+            self.in_the_way(path, Rule::DefaultsTwice, &message, "keep one of the two");
+        }
     }
 
     fn named_like_a_room(&mut self, dir: &Path) {
@@ -178,9 +187,12 @@ fn above(rooms: &Path, root: &Path, found: &mut Found) {
 
 fn add_above(dir: &Path, found: &mut Found) {
     let mut here = Found::default();
-    for path in defaults::paths_in(dir) {
-        if let Ok(metadata) = path.symlink_metadata() {
-            sort_out(&path, Some(metadata.file_type()), false, &mut here);
+    // What is wrong with the directory itself is said where it is looked into.
+    for (path, kind) in entries(dir).unwrap_or_default() {
+        let name = path.file_name().unwrap_or_default();
+        if !kind.is_dir() && is_yaml(&path) && name.as_encoded_bytes().starts_with(STEM.as_bytes())
+        {
+            sort_out(&path, Some(kind), false, &mut here);
         }
     }
     found.above.extend(here.defaults.into_values());
@@ -221,6 +233,15 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
         let message = "this is not a regular file";
         return found.in_the_way(path, Rule::Unreadable, message, "put a regular file here");
     }
+    let dir = path.parent().unwrap_or(Path::new("")).to_owned();
+    if let Some(stack) = stem
+        .strip_prefix(STEM)
+        .and_then(|rest| rest.strip_prefix('.'))
+    {
+        let beside = found.defaults.entry(dir).or_default();
+        let before = beside.by_stack.insert(stack.to_owned(), path.to_owned());
+        return found.second_defaults(path, before);
+    }
     if stem != STEM {
         // Taken for rooms, these would be rooms that nobody wanted.
         if ["_default", STEM].contains(&stem.to_ascii_lowercase().as_str()) {
@@ -231,12 +252,9 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
         }
         return found.rooms.push(path.to_owned());
     }
-    let dir = path.parent().unwrap_or(Path::new(""));
-    if let Some(other) = found.defaults.insert(dir.to_owned(), path.to_owned()) {
-        let other = as_typed(&other);
-        let message = format!("these are the second defaults of this directory, beside {other}");
-        found.in_the_way(path, Rule::DefaultsTwice, &message, "keep one of the two");
-    }
+    let beside = found.defaults.entry(dir).or_default();
+    let before = beside.for_all.replace(path.to_owned());
+    found.second_defaults(path, before);
 }
 
 pub(crate) fn is_yaml(path: &Path) -> bool {
@@ -350,6 +368,7 @@ mod tests {
                 "_defaults.yaml",
                 "_defaults.yml",
                 "_default.yaml",
+                "_defaults.live.yaml",
                 "_DEFAULTS.yaml",
                 "three.YAML",
             ][..],

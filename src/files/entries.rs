@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute, Kind};
-use crate::model::reference::{EnvPrefix, Template, variable, written};
+use crate::model::given::{FillError, Given};
+use crate::model::reference::{EnvPrefix, Template, Variables, variable, written};
 use crate::model::suggest::nearest;
 use crate::model::words::shortened;
 use crate::model::{Finding, Place, Related, Room, Rule};
@@ -45,11 +46,12 @@ pub(crate) struct SettingsFile {
 pub(crate) fn parse(
     text: &str,
     owner: &str,
-    prefix: &EnvPrefix,
+    variables: &Variables<'_>,
     findings: &mut Findings<'_>,
 ) -> Option<SettingsFile> {
     let before = findings.list.len();
-    let entries = unambiguous(text, findings)?;
+    let prefix = variables.prefix;
+    let mut entries = unambiguous(text, findings)?;
     let may_have_tags = text.contains('!');
     for entry in &entries {
         if may_have_tags {
@@ -59,9 +61,17 @@ pub(crate) fn parse(
             check_number_form(entry, text, findings);
         }
     }
+    let filled = entries
+        .iter_mut()
+        .map(|entry| fill(entry, variables.given, findings));
+    let filled: Vec<bool> = filled.collect();
     let alone = yaml::typed::<Room>(entries.iter());
     if let Err(error) = &alone {
-        for entry in &entries {
+        for (entry, _) in entries
+            .iter()
+            .zip(filled)
+            .filter(|(_, is_filled)| *is_filled)
+        {
             check_entry(entry, text, findings);
         }
         if findings.list.len() == before {
@@ -86,6 +96,21 @@ pub(crate) fn parse(
     let room = alone.ok().filter(|_| fine);
     name_attributes(&entries, &mut findings.list[before..]);
     Some(SettingsFile { entries, room })
+}
+
+/// Puts in what the configuration gives. Whether it gives all that is named.
+fn fill(entry: &mut Entry, given: &Given, findings: &mut Findings<'_>) -> bool {
+    match entry.value.as_str().map(|text| given.fill(text)) {
+        None | Some(Ok(None)) => true,
+        Some(Ok(Some(value))) => {
+            entry.value = value;
+            true
+        }
+        Some(Err(FillError { message, help })) => {
+            findings.report(entry.value_at, Rule::VariableName, message, help);
+            false
+        }
+    }
 }
 
 /// Names the attribute that each finding points at.

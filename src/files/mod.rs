@@ -21,7 +21,7 @@
 //! | `new_file` | a file that must not replace another |
 //! | `config_search` | which file is the configuration: the nearest, from the working directory upwards |
 //! | `weakened` | what one configuration forbids and another does not |
-//! | `config`, `mutes` | `roomctl.yaml`, and what drift is not to report |
+//! | `config`, `stacks`, `mutes` | `roomctl.yaml`; the same for several apps or accounts; and what drift is not to report |
 
 pub(crate) mod adopted;
 pub(crate) mod base;
@@ -44,6 +44,7 @@ pub(crate) mod room_format;
 pub(crate) mod room_yaml;
 pub(crate) mod scalar;
 pub(crate) mod settled;
+pub(crate) mod stacks;
 pub(crate) mod text_file;
 pub(crate) mod usual;
 pub(crate) mod weakened;

@@ -47,6 +47,18 @@ fn edited(
         return Ok(None);
     };
     let edited = match entries.iter().find(|entry| entry.key == name) {
+        // Another stack may have another value for it.
+        Some(entry)
+            if bare
+                .get(entry.span.clone())
+                .is_some_and(|text| text.contains("${var:")) =>
+        {
+            return Err(Refusal {
+                place: entry.value_at,
+                message: "the value is made of `vars` in roomctl.yaml",
+                help: "change it there, or write the value into the file",
+            });
+        }
         Some(entry) => replaced(bare, entry, value),
         None => added(bare, name, value, findings)?,
     };

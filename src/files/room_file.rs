@@ -40,8 +40,7 @@ pub(crate) fn parse(
     context: &Context<'_>,
 ) -> (Option<RoomFile>, Vec<Finding>) {
     let mut findings = Findings::new(file);
-    let prefix = context.variables.prefix;
-    let Some(own) = entries::parse(text, stem, prefix, &mut findings) else {
+    let Some(own) = entries::parse(text, stem, &context.variables, &mut findings) else {
         return (None, findings.list);
     };
     let name = room_name(&own.entries, stem, context.names, &mut findings);
@@ -293,6 +292,7 @@ mod tests {
     use super::*;
     use crate::files::defaults;
     use crate::model::Secret;
+    use crate::model::given::Given;
     use crate::model::policy::{self, PolicyConfig};
     use crate::model::{EnvPrefix, Value, Variables};
 
@@ -311,6 +311,7 @@ mod tests {
                 "ROOM_BLANK" => Some("canary key".to_owned()),
                 _ => None,
             },
+            given: Given::NOTHING,
         },
     };
 
@@ -522,7 +523,8 @@ mod tests {
         ]))
         .unwrap();
         let policies = policy::compile(&declared).unwrap();
-        let (layer, _) = defaults::parse("_defaults.yaml", "\nprivacy: private\n", EnvPrefix::ROOM);
+        let (layer, _) =
+            defaults::parse("_defaults.yaml", "\nprivacy: private\n", &Variables::NONE);
         let defaults = Defaults::default().below(Arc::new(layer));
         let context = Context {
             policies: Policies {

@@ -1,7 +1,7 @@
 //! All room files below a directory: found, read on all cores, checked against each other.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,14 +9,15 @@ use std::sync::Arc;
 use crate::disk::stamp::Stamp;
 use crate::files::context::{Context, Policies};
 use crate::files::cores::{all_cores, on_cores};
-use crate::files::defaults::{self, Defaults, Layer};
+use crate::files::defaults::{self, Beside, Defaults, Layer};
 use crate::files::discover::{Found, as_typed, discover, whole_file};
 use crate::files::room_file::{self, RoomFile};
 use crate::files::settled::{self, Settled, SettledRoom};
 use crate::files::text_file::{read_text, read_text_stamped};
-use crate::model::words::count;
+use crate::model::suggest::nearest;
+use crate::model::words::{count, shortened};
 use crate::model::{
-    EnvPrefix, Finding, NameRule, Origins, Place, Related, RoomName, Rule, Severity, Wanted,
+    Finding, NameRule, Origins, Place, Related, RoomName, Rule, Severity, Variables, Wanted,
 };
 use crate::planner::Quiet;
 
@@ -82,7 +83,7 @@ pub(crate) fn load_found<'a>(
     settled: Option<&Settled<'_>>,
 ) -> Loaded {
     let mut findings = Vec::new();
-    let mut files = Files::new(context.variables.prefix, texts);
+    let mut files = Files::new(context.variables, texts);
     for (root, found) in found {
         files.add(root, found, &mut findings);
     }
@@ -141,17 +142,16 @@ pub(crate) fn load_found<'a>(
 
 /// The files to read, each room with the defaults that hold for it.
 struct Files<'a> {
-    /// What the variables begin with that they may refer to.
-    prefix: &'a EnvPrefix,
+    variables: Variables<'a>,
     texts: &'a Texts<'a>,
     rooms: Vec<(PathBuf, Arc<Defaults>)>,
     layers: BTreeMap<PathBuf, Arc<Layer>>,
 }
 
 impl<'a> Files<'a> {
-    fn new(prefix: &'a EnvPrefix, texts: &'a Texts<'a>) -> Self {
+    fn new(variables: Variables<'a>, texts: &'a Texts<'a>) -> Self {
         Self {
-            prefix,
+            variables,
             texts,
             rooms: Vec::new(),
             layers: BTreeMap::new(),
@@ -161,8 +161,9 @@ impl<'a> Files<'a> {
     fn add(&mut self, root: &Path, mut found: Found, findings: &mut Vec<Finding>) {
         findings.append(&mut found.findings);
         let mut top = Defaults::default();
-        for path in found.above {
-            top = top.below(self.layer(path, findings));
+        let stack = self.variables.given.stack.as_deref();
+        for path in found.above.iter().flat_map(|beside| beside.of(stack)) {
+            top = top.below(self.layer(path.clone(), findings));
         }
         self.rooms.reserve(found.rooms.len());
         let mut chains = HashMap::from([(PathBuf::new(), Arc::new(top))]);
@@ -181,8 +182,15 @@ impl<'a> Files<'a> {
             self.rooms.push((path, defaults));
         }
         // Also those with no room below them: what is wrong with them is better known now.
-        for path in found.defaults.into_values() {
-            self.layer(path, findings);
+        for beside in found.defaults.values() {
+            for path in beside.of(stack) {
+                self.layer(path.clone(), findings);
+            }
+            let stacks = &self.variables.given.stacks;
+            let known = |stack: &&String| stacks.contains(*stack);
+            for stack in beside.by_stack.keys().filter(|stack| !known(stack)) {
+                findings.push(of_no_stack(stack, &beside.by_stack[stack], stacks));
+            }
         }
     }
 
@@ -225,7 +233,7 @@ impl<'a> Files<'a> {
         &mut self,
         root: &Path,
         dir: &Path,
-        files: &BTreeMap<PathBuf, PathBuf>,
+        files: &BTreeMap<PathBuf, Beside>,
         chains: &mut HashMap<PathBuf, Arc<Defaults>>,
         findings: &mut Vec<Finding>,
     ) -> Arc<Defaults> {
@@ -237,10 +245,14 @@ impl<'a> Files<'a> {
             _ => Path::new(""),
         };
         let above = self.chain(root, parent, files, chains, findings);
-        let here = match files.get(dir) {
-            Some(path) => Arc::new(above.below(self.layer(path.clone(), findings))),
-            None => above,
-        };
+        let stack = self.variables.given.stack.as_deref();
+        let here = files
+            .get(dir)
+            .into_iter()
+            .flat_map(|beside| beside.of(stack));
+        let here = here.fold(above, |above, path| {
+            Arc::new(above.below(self.layer(path.clone(), findings)))
+        });
         chains.insert(dir.to_owned(), here.clone());
         here
     }
@@ -252,7 +264,7 @@ impl<'a> Files<'a> {
         let file = as_typed(&path);
         let layer = match (self.texts)(&path) {
             Ok(text) => {
-                let (layer, mut found) = defaults::parse(&file, &text, self.prefix);
+                let (layer, mut found) = defaults::parse(&file, &text, &self.variables);
                 findings.append(&mut found);
                 layer
             }
@@ -265,6 +277,17 @@ impl<'a> Files<'a> {
         self.layers.insert(path, layer.clone());
         layer
     }
+}
+
+/// Defaults that nobody would read.
+fn of_no_stack(stack: &str, path: &Path, stacks: &BTreeSet<String>) -> Finding {
+    let message = format!("there is no stack `{}` in roomctl.yaml", shortened(stack));
+    let near = nearest(stack, stacks.iter().map(String::as_str));
+    let help = match near {
+        Some(near) => format!("did you mean `_defaults.{near}.yaml`?"),
+        None => "defaults for all rooms are in `_defaults.yaml`, those of a stack in `_defaults.STACK.yaml`".to_owned(),
+    };
+    whole_file(path, Rule::DefaultsFileName, &message, &help)
 }
 
 /// What many rooms have from the same line of their defaults is reported once. `findings` are sorted.

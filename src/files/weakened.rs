@@ -96,6 +96,8 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         burst: _,
         parallelism: _,
         accept: _,
+        vars: _,
+        stacks,
         guard,
         owns,
         protected,
@@ -124,6 +126,17 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         weaker.push(Weakening::new("names", "names", words));
     }
     weaker.extend(unreported(unmanaged.get(), after.unmanaged.get()));
+    let before = stacks.get().map_or(&[][..], |stacks| &stacks.0);
+    let gone = before
+        .iter()
+        .filter(|stack| after.stack(stack.name.as_str()).is_none());
+    weaker.extend(gone.map(|stack| {
+        let words = format!(
+            "nobody looks after the rooms of the stack `{}` any more",
+            stack.name.as_str()
+        );
+        Weakening::new("stacks", "stacks", words)
+    }));
     weaker
 }
 

@@ -24,6 +24,7 @@ pub(crate) mod catalogue;
 pub(crate) mod digest;
 pub(crate) mod effect;
 pub(crate) mod finding;
+pub(crate) mod given;
 pub(crate) mod glob;
 pub(crate) mod live;
 pub(crate) mod name;

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::given::Given;
 use super::name::MAX_LENGTH;
 use super::secret::{MASK, Secret};
 
@@ -112,6 +113,8 @@ fn kept(name: &str) -> Option<&'static str> {
 pub(crate) struct Variables<'a> {
     pub prefix: &'a EnvPrefix,
     pub values: Lookup<'a>,
+    /// What the configuration gives beside them.
+    pub given: &'a Given,
 }
 
 impl Variables<'_> {
@@ -119,6 +122,7 @@ impl Variables<'_> {
     pub(crate) const NONE: Variables<'static> = Variables {
         prefix: EnvPrefix::ROOM,
         values: &|_| None,
+        given: Given::NOTHING,
     };
 
     /// The value of a variable that is permitted and set. What is not permitted is a finding where it is written; here
@@ -473,7 +477,12 @@ mod tests {
         let everything = |_: &str| Some("canary".to_owned());
         let value = |prefix: &EnvPrefix, name: &str| {
             let values: Lookup<'_> = &everything;
-            Variables { prefix, values }.get(name)
+            Variables {
+                prefix,
+                values,
+                given: Given::NOTHING,
+            }
+            .get(name)
         };
         assert!(value(EnvPrefix::ROOM, "ROOM_KEY").is_some());
         for name in [

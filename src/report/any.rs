@@ -1,10 +1,15 @@
 //! A report of any kind, read from the JSON that some run wrote.
 
+use std::borrow::Cow;
 use std::io::Write;
 
-use super::envelope::{self, ReadError, Report, write_json};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use super::envelope::{self, Envelope, ReadError, Report, write_json};
 use super::saved::SavedPlan;
-use super::{ApplyReport, DriftReport, PlanReport, ValidateReport};
+use super::{ApplyReport, DriftReport, PlanReport, StacksReport, ValidateReport};
 
 /// A report of one of the kinds that can be shown in every form.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,12 +18,22 @@ pub(crate) enum AnyReport {
     Apply(Box<ApplyReport>),
     Drift(Box<DriftReport>),
     Validate(Box<ValidateReport>),
+    /// Several of the others.
+    Stacks(Box<StacksReport>),
 }
 
 impl AnyReport {
     /// Reads a report, or the one in a saved plan. The version is looked at before the rest; fields that are not
     /// known are left out.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, ReadError> {
+        match envelope::kind(text)?.as_str() {
+            StacksReport::KIND => Ok(Self::Stacks(Box::new(StacksReport::parse(text)?))),
+            _ => Self::parse_one(text),
+        }
+    }
+
+    /// The same of one that is of no several stacks.
+    pub(super) fn parse_one(text: &[u8]) -> Result<Self, ReadError> {
         Ok(match envelope::kind(text)?.as_str() {
             PlanReport::KIND => Self::Plan(serde_json::from_slice(text)?),
             ApplyReport::KIND => Self::Apply(serde_json::from_slice(text)?),
@@ -35,7 +50,39 @@ impl AnyReport {
             Self::Apply(report) => write_json(report.as_ref(), to),
             Self::Drift(report) => write_json(report.as_ref(), to),
             Self::Validate(report) => write_json(report.as_ref(), to),
+            Self::Stacks(report) => write_json(report.as_ref(), to),
         }
+    }
+}
+
+/// As a part of a report of several stacks.
+impl Serialize for AnyReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Plan(report) => envelope::serialize(report.as_ref(), serializer),
+            Self::Apply(report) => envelope::serialize(report.as_ref(), serializer),
+            Self::Drift(report) => envelope::serialize(report.as_ref(), serializer),
+            Self::Validate(report) => envelope::serialize(report.as_ref(), serializer),
+            Self::Stacks(report) => envelope::serialize(report.as_ref(), serializer),
+        }
+    }
+}
+
+impl JsonSchema for AnyReport {
+    fn schema_name() -> Cow<'static, str> {
+        "AnyReport".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut any = Schema::default();
+        let kinds = [
+            Envelope::<PlanReport>::json_schema(generator),
+            Envelope::<ApplyReport>::json_schema(generator),
+            Envelope::<DriftReport>::json_schema(generator),
+            Envelope::<ValidateReport>::json_schema(generator),
+        ];
+        any.insert("anyOf".to_owned(), json!(kinds));
+        any
     }
 }
 
@@ -49,7 +96,13 @@ macro_rules! any {
     };
 }
 
-any!(PlanReport => Plan, ApplyReport => Apply, DriftReport => Drift, ValidateReport => Validate);
+any!(
+    PlanReport => Plan,
+    ApplyReport => Apply,
+    DriftReport => Drift,
+    ValidateReport => Validate,
+    StacksReport => Stacks
+);
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::import::ImportReport;
 use super::show::ShowReport;
 use super::state::{StateListReport, StateShowReport};
-use super::{AdoptReport, ApplyReport, DriftReport, PlanReport, ValidateReport};
+use super::{AdoptReport, ApplyReport, DriftReport, PlanReport, StacksReport, ValidateReport};
 use crate::model::version::newer;
 use crate::model::words::printable_json;
 use crate::planner::seen::Seen;
@@ -42,6 +42,7 @@ kinds! {
     AdoptReport => "adopt",
     ImportReport => "import",
     ValidateReport => "validate",
+    StacksReport => "stacks",
     ShowReport => "show",
     StateListReport => "state-list",
     StateShowReport => "state-show",

@@ -9,6 +9,7 @@
 //! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state` | the reports, one file a command |
 //! | `saved`, `remade` | a saved plan: a plan in a file, to be applied later; its report, held against the one made again |
 //! | `covered` | which changes of a plan made now some reviewed plan had |
+//! | `stacks` | several of them, each about one stack |
 //! | `parts` | what several reports have in common |
 //! | `envelope` | what each begins with: version and kind; JSON and schema |
 //! | `any` | a report of any kind, read from its JSON |
@@ -43,6 +44,7 @@ pub(crate) mod remade;
 pub(crate) mod sarif;
 pub(crate) mod saved;
 pub(crate) mod show;
+pub(crate) mod stacks;
 pub(crate) mod state;
 pub(crate) mod text;
 pub(crate) mod validate;
@@ -57,6 +59,7 @@ pub(crate) use envelope::{Report, json};
 pub(crate) use import::ImportReport;
 pub(crate) use parts::{AllowedReport, StateId, UndeclaredReport, UndeclaredRoom};
 pub(crate) use plan::PlanReport;
+pub(crate) use stacks::StacksReport;
 pub(crate) use validate::ValidateReport;
 
 use parts::{shown, shown_or_null};

@@ -1,11 +1,22 @@
 //! A report as outputs of a workflow's step: `NAME=VALUE` lines for later steps to decide by.
 
+use std::collections::BTreeSet;
+
 use super::any::AnyReport;
 use crate::model::Effect;
 
 /// The outputs. Their values are numbers and words of ours, so that none of them can bring a line of its own.
 pub(crate) fn outputs(report: &AnyReport) -> String {
-    let (changes, drift, pending, effects) = match report {
+    let (changes, drift, pending, effects) = counted(report);
+    let named = Effect::ALL.iter().map(|effect| effect.name());
+    let effects: Vec<&str> = named.filter(|name| effects.contains(name)).collect();
+    let effects = effects.join(" ");
+    format!("changes={changes}\ndrift={drift}\npending={pending}\neffects={effects}\n")
+}
+
+/// Changes, drift, what waits for an apply, and effects.
+fn counted(report: &AnyReport) -> (u64, u64, u64, BTreeSet<&'static str>) {
+    match report {
         AnyReport::Plan(report) => {
             let s = report.summary;
             let changes = s.add + s.create + s.adopt + s.update + s.archive;
@@ -13,16 +24,24 @@ pub(crate) fn outputs(report: &AnyReport) -> String {
                 Effect::GuardWeakened => !report.weakened.is_empty(),
                 effect => report.changes.iter().any(|c| c.effects.contains(effect)),
             };
-            let effects: Vec<&str> = Effect::ALL.iter().filter(used).map(|e| e.name()).collect();
-            (changes, 0, 0, effects)
+            let effects = Effect::ALL.iter().filter(used).map(|e| e.name());
+            (changes, 0, 0, effects.collect())
         }
-        AnyReport::Apply(report) => (report.summary.done(), 0, 0, Vec::new()),
+        AnyReport::Apply(report) => (report.summary.done(), 0, 0, BTreeSet::new()),
         AnyReport::Drift(report) => {
             let s = report.summary;
-            (0, s.differences(), s.pending, Vec::new())
+            (0, s.differences(), s.pending, BTreeSet::new())
         }
-        AnyReport::Validate(_) => (0, 0, 0, Vec::new()),
-    };
-    let effects = effects.join(" ");
-    format!("changes={changes}\ndrift={drift}\npending={pending}\neffects={effects}\n")
+        AnyReport::Validate(_) => (0, 0, 0, BTreeSet::new()),
+        AnyReport::Stacks(report) => {
+            let each = report
+                .stacks
+                .iter()
+                .filter_map(|stack| stack.report.as_ref());
+            each.map(counted)
+                .fold((0, 0, 0, BTreeSet::new()), |sum, one| {
+                    (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2, &sum.3 | &one.3)
+                })
+        }
+    }
 }

@@ -15,6 +15,36 @@ pub(crate) struct ValidateReport {
     pub findings: Vec<FindingReport>,
 }
 
+impl ValidateReport {
+    /// What several runs over the same files found, each finding once.
+    pub(crate) fn joined(all: impl IntoIterator<Item = Self>) -> Self {
+        let (mut files, mut findings) = (0, Vec::new());
+        for one in all {
+            files = one.summary.files.max(files);
+            findings.extend(one.findings);
+        }
+        let key = |one: &FindingReport| {
+            let message = (one.rule.clone(), one.message.clone(), one.room.clone());
+            (one.file.clone(), one.line, one.column, message)
+        };
+        findings.sort_by_cached_key(key);
+        findings.dedup();
+        let of = |severity| {
+            findings
+                .iter()
+                .filter(|one| one.severity == severity)
+                .count() as u64
+        };
+        let summary = Summary {
+            files,
+            errors: of(Severity::Error),
+            warnings: of(Severity::Warning),
+            notes: of(Severity::Note),
+        };
+        Self { summary, findings }
+    }
+}
+
 /// How much was looked at and found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Summary {

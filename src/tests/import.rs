@@ -11,6 +11,7 @@ use crate::files::room_file::parse;
 use crate::files::room_format::format;
 use crate::files::room_yaml::{RoomYaml, room_yaml};
 use crate::model::catalogue::attributes;
+use crate::model::given::Given;
 use crate::model::live::is_placeholder;
 use crate::model::reference::Lookup;
 use crate::model::{
@@ -90,7 +91,7 @@ proptest! {
         let unset = |_: &str| None;
         let lookups: [Lookup<'_>; 2] = [&lookup, &unset];
         for (n, values) in lookups.into_iter().enumerate() {
-            let variables = Variables { prefix: EnvPrefix::ROOM, values };
+            let variables = Variables { prefix: EnvPrefix::ROOM, values, given: Given::NOTHING };
             let context = Context { names: NameRule::AsIs, now: 1_790_000_000, variables, defaults: Defaults::NONE, sandbox: false, owns: None, unmanaged: None, policies: Policies::NONE };
             let (parsed, findings) = parse("", &stem, &text, &context);
             let parsed = parsed.unwrap_or_else(|| panic!("{findings:?}\n{text}"));

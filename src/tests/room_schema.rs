@@ -10,7 +10,7 @@ use crate::files::defaults::{self, Defaults};
 use crate::files::room_file;
 use crate::files::yaml;
 use crate::model::catalogue::{Attribute, Kind, attributes};
-use crate::model::{EnvPrefix, Finding, NameRule, Rule, Severity, Variables};
+use crate::model::{Finding, NameRule, Rule, Severity, Variables};
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -55,7 +55,7 @@ fn taken(text: &str) -> bool {
 }
 
 fn taken_as_defaults(text: &str) -> bool {
-    !Finding::any_error(&defaults::parse("rooms/_defaults.yaml", text, EnvPrefix::ROOM).1)
+    !Finding::any_error(&defaults::parse("rooms/_defaults.yaml", text, &Variables::NONE).1)
 }
 
 /// What an editor would underline.
@@ -325,7 +325,7 @@ proptest! {
     #[test]
     fn an_editor_is_never_the_stricter_one_about_defaults(room in room(), above in room()) {
         let (text, above_text) = (file(&room), file(&above));
-        let (layer, wrong) = defaults::parse("rooms/_defaults.yaml", &above_text, EnvPrefix::ROOM);
+        let (layer, wrong) = defaults::parse("rooms/_defaults.yaml", &above_text, &Variables::NONE);
         let underlined_above = underlined(&DEFAULTS, &above);
         let taken_above = !Finding::any_error(&wrong);
         prop_assert!(underlined_above.is_empty() || !taken_above, "{above_text} {underlined_above:?}");

@@ -353,7 +353,7 @@ fn file_of(block: &str) -> Option<&'static str> {
     let mut lines = block.lines();
     let first = lines.find(|line| !line.starts_with('#') && !line.starts_with(' '));
     match first?.split(':').next()? {
-        "state" | "guard" | "owns" | "policies" | "accept" | "names" | "unmanaged" => {
+        "app" | "state" | "guard" | "owns" | "policies" | "accept" | "names" | "unmanaged" => {
             Some("roomctl.yaml")
         }
         "mutes" => Some("mutes.yaml"),

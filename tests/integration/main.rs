@@ -57,6 +57,7 @@ mod saved;
 mod schemas;
 mod scope;
 mod shells;
+mod stacks;
 mod state;
 mod state_format;
 mod switches;

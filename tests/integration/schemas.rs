@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     "room",
     "room-with-defaults",
     "defaults",
@@ -17,6 +17,7 @@ pub const NAMES: [&str; 15] = [
     "drift",
     "adopt",
     "import",
+    "stacks",
     "validate",
     "state",
     "saved-plan",

@@ -37,6 +37,10 @@ pub(crate) struct Global {
     /// configuration]
     #[arg(long, global = true, value_name = "PLACE")]
     pub state: Option<String>,
+    /// The stack of roomctl.yaml that it is about; repeatable for validate, plan, apply and drift, which are about all without
+    /// it
+    #[arg(long, global = true, value_name = "NAME")]
+    pub stack: Vec<String>,
     /// The account's app name
     #[arg(long, global = true, env = "METERED_APP", value_name = "NAME")]
     pub app: Option<String>,

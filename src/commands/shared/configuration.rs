@@ -10,15 +10,19 @@ use super::exit::{Exit, Failure};
 use crate::disk::plain_file::refuse_links_below;
 use crate::files::config::{self, Config, ConfigText};
 use crate::files::config_search::{NAMES, SearchError, directories, find};
+pub(crate) use crate::files::stacks::STATE;
+use crate::files::stacks::{Stack, StackName};
 use crate::files::text_file::load;
 use crate::files::weakened::Placed;
+use crate::model::suggest::nearest;
+use crate::model::words::{joined, printable};
 use crate::model::{Effect, Globs, NameRule, Place};
 
 /// The usual places, from the directory of the configuration.
 pub(crate) const ROOMS: &str = "rooms";
-pub(crate) const STATE: &str = ".roomctl/state.json";
-pub(crate) const SANDBOX_STATE: &str = ".roomctl/sandbox-state.json";
-pub(crate) const SANDBOX: &str = ".roomctl/sandbox.json";
+const KEPT: &str = ".roomctl";
+pub(crate) const SANDBOX_STATE: &str = "sandbox-state.json";
+pub(crate) const SANDBOX: &str = "sandbox.json";
 pub(crate) const MUTES: &str = "mutes.yaml";
 
 #[derive(Clone, Debug, Default)]
@@ -30,12 +34,33 @@ pub(crate) struct Configuration {
     pub file: Option<PathBuf>,
     /// The directory that all is counted from which it or a default names. Empty: the working directory.
     pub base: PathBuf,
+    /// Which of its stacks it is the configuration of.
+    pub stack: Option<StackName>,
     /// Where it was looked for, the nearest directory first; none if the user named it.
     pub searched: Vec<PathBuf>,
 }
 
 impl Configuration {
+    /// The names of all stacks; none where there are no `stacks:`.
+    pub(crate) fn stacks(global: &Global) -> Result<Vec<String>, Failure> {
+        let found = Self::find(global)?;
+        let names = found
+            .config
+            .stacks()
+            .iter()
+            .map(|stack| stack.name.as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
     pub(crate) fn read(global: &Global) -> Result<Self, Failure> {
+        let found = Self::find(global)?.chosen(&global.stack)?;
+        if !found.base.as_os_str().is_empty() {
+            info!("the configuration is {}", found.line_of(""));
+        }
+        Ok(found)
+    }
+
+    fn find(global: &Global) -> Result<Self, Failure> {
         let (file, searched) = match &global.config {
             Some(named) => (Some(named.clone()), Vec::new()),
             None => search()?,
@@ -48,9 +73,6 @@ impl Configuration {
         };
         let text = settings(Some(&file), &file, config::parse)?;
         let found = Self::of(text, file);
-        if !found.base.as_os_str().is_empty() {
-            info!("the configuration is {}", found.line_of(""));
-        }
         Ok(Self { searched, ..found })
     }
 
@@ -61,8 +83,66 @@ impl Configuration {
             lines: text.lines,
             base: file.parent().unwrap_or(Path::new("")).to_owned(),
             file: Some(file),
+            stack: None,
             searched: Vec::new(),
         }
+    }
+
+    /// The same of the stack that the user names. Where there are stacks, it is about one of them.
+    fn chosen(self, named: &[String]) -> Result<Self, Failure> {
+        let names = self.config.stacks().iter().map(|stack| stack.name.as_str());
+        let usage = |message: String| Failure::new(Exit::Usage, message);
+        let [name] = named else {
+            let Some(all) = joined(names, ", ") else {
+                return Ok(self);
+            };
+            let message = "this command is about one stack at a time".to_owned();
+            return Err(usage(message).hint(format!("name it with --stack: {all}")));
+        };
+        match self.config.stack(name).cloned() {
+            Some(stack) => Ok(self.of_stack(&stack)),
+            None => {
+                let message = format!(
+                    "there is no stack `{}` in {}",
+                    printable(name),
+                    self.line_of("stacks")
+                );
+                let near = nearest(name, names.clone());
+                let all = joined(names, ", ").unwrap_or_else(|| "`stacks:` lists them".to_owned());
+                Err(usage(message).did_you_mean(near, &all))
+            }
+        }
+    }
+
+    /// The same of the stack of this name, if it has one.
+    pub(crate) fn for_stack(self, stack: Option<&StackName>) -> Self {
+        let stack = stack
+            .and_then(|stack| self.config.stack(stack.as_str()))
+            .cloned();
+        match stack {
+            Some(stack) => self.of_stack(&stack),
+            None => self,
+        }
+    }
+
+    fn of_stack(self, stack: &Stack) -> Self {
+        Self {
+            config: self.config.of(stack),
+            stack: Some(stack.name.clone()),
+            ..self
+        }
+    }
+
+    /// The name of a variable of the environment that each stack has for itself.
+    pub(crate) fn variable(&self, of_all: &str) -> String {
+        let stack = self.stack.as_ref();
+        stack.map_or_else(|| of_all.to_owned(), |stack| stack.variable(of_all))
+    }
+
+    /// A file below `.roomctl` that each stack has for itself.
+    pub(crate) fn kept(&self, file: &str) -> PathBuf {
+        let stack = self.stack.as_ref().map_or("", StackName::as_str);
+        Path::new(KEPT).join(stack).join(file)
     }
 
     /// What is compared of it.

@@ -73,6 +73,40 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// How a run about several stacks ends: as the one of them that asks most for attention. Where one was written and another
+    /// was refused or failed, the whole was applied in part.
+    pub(crate) fn joined(ends: &[Self], writes: bool) -> Self {
+        const BY_WEIGHT: [Exit; 10] = [
+            Exit::Done,
+            Exit::Differences,
+            Exit::Partial,
+            Exit::Service,
+            Exit::Refused,
+            Exit::Invalid,
+            Exit::Usage,
+            Exit::State,
+            Exit::Unexpected,
+            Exit::Interrupted,
+        ];
+        let weight = |end: &Self| BY_WEIGHT.iter().position(|one| one == end);
+        let worst = ends
+            .iter()
+            .copied()
+            .max_by_key(weight)
+            .unwrap_or(Self::Done);
+        let is_short = matches!(
+            worst,
+            Self::Service | Self::Refused | Self::Invalid | Self::Usage
+        );
+        let is_written = |end: &Self| matches!(end, Self::Done | Self::Differences | Self::Partial);
+        match writes && is_short && ends.iter().any(is_written) {
+            true => Self::Partial,
+            false => worst,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -242,5 +276,54 @@ impl From<SimulatorError> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self::because(Exit::Unexpected, &error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All runs about up to four stacks.
+    fn runs() -> Vec<Vec<Exit>> {
+        let all = MEANINGS.map(|(exit, _)| exit);
+        let mut runs = vec![Vec::new()];
+        let mut longest = runs.clone();
+        for _ in 0..4 {
+            let longer = |run: &Vec<Exit>| all.map(|exit| [&run[..], &[exit]].concat());
+            longest = longest.iter().flat_map(longer).collect();
+            runs.extend(longest.iter().cloned());
+        }
+        runs
+    }
+
+    #[test]
+    fn several_stacks_end_as_the_one_that_asks_most_for_attention() {
+        for run in runs() {
+            for writes in [false, true] {
+                let end = Exit::joined(&run, writes);
+                let all_done = run.iter().all(|one| *one == Exit::Done);
+                assert_eq!(end == Exit::Done, all_done, "{run:?}");
+                // The order is of no weight, nor is how many ended in one way.
+                let mut other = [&run[..], &run[..]].concat();
+                other.reverse();
+                assert_eq!(end, Exit::joined(&other, writes), "{run:?}");
+                // It ended like one of them or, where some were written and some not, in part.
+                let is_one = run.contains(&end) || run.is_empty();
+                assert!(is_one || writes && end == Exit::Partial, "{run:?}: {end:?}");
+                let wrote = run
+                    .iter()
+                    .any(|one| [Exit::Done, Exit::Partial].contains(one));
+                if writes && wrote && end == Exit::Refused {
+                    panic!("{run:?}: a part was applied, and 4 says that nothing was");
+                }
+                for heavy in [Exit::Unexpected, Exit::State, Exit::Interrupted] {
+                    let heavier = [Exit::State, Exit::Unexpected, Exit::Interrupted].contains(&end);
+                    assert!(!run.contains(&heavy) || heavier, "{run:?}: {end:?}");
+                }
+            }
+        }
+        for one in MEANINGS.map(|(exit, _)| exit) {
+            assert_eq!(Exit::joined(&[one], true), one);
+        }
     }
 }

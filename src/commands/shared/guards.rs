@@ -191,7 +191,8 @@ impl Asked<'_> {
             match (found.next(), found.next()) {
                 (None, _) => {}
                 (Some((name, text)), None) => {
-                    return Ok(Ok(Configuration::of(text, directory.join(name))));
+                    let found = Configuration::of(text, directory.join(name));
+                    return Ok(Ok(found.for_stack(here.stack.as_ref())));
                 }
                 (Some(_), Some(_)) => return Ok(Err(format!("there are {}", names.join(" and ")))),
             }

@@ -286,7 +286,7 @@ impl Import<'_> {
         self.defaults(place).iter().any(|file| {
             let text = read_own(file, MAX_TEXT).and_then(text_from);
             let text = text.unwrap_or_default();
-            let (layer, _) = defaults::parse("", &text, &self.workspace.env_prefix);
+            let (layer, _) = defaults::parse("", &text, &self.workspace.context(NOBODY).variables);
             let mut keys = layer.entries.iter().map(|entry| entry.key.as_ref());
             keys.any(|key: &str| !draft.settings.contains_key(key) && !draft.kept.contains_key(key))
         })

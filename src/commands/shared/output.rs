@@ -13,11 +13,14 @@ use super::exit::{Exit, Failure};
 use super::terminal::{self, above};
 use crate::disk::whole_file::PIECE;
 use crate::model::words::{joined, printable};
-use crate::report::{Report, json};
+use crate::report::view::Detail;
+use crate::report::{AnyReport, Report, json};
 
 pub(crate) struct Output {
     color: ColorChoice,
     failed: Option<io::Error>,
+    /// What is printed as a part of one report about several stacks, when all of them are done; `None`: each is printed at once.
+    pub parts: Option<Vec<(AnyReport, Detail)>>,
 }
 
 impl Output {
@@ -25,6 +28,7 @@ impl Output {
         Self {
             color,
             failed: None,
+            parts: None,
         }
     }
 

@@ -22,9 +22,19 @@ pub(crate) fn print_report(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let report = report.into();
-    let kept = keep(&report, args);
-    show(&report, args, detail, output)?;
-    kept
+    if output.parts.is_none() {
+        let kept = keep(&report, args, output);
+        show(&report, args, detail, output)?;
+        return kept;
+    }
+    if detail.rooms_shown && args.format == Format::Text {
+        show(&report, args, detail, output)?;
+    }
+    output
+        .parts
+        .iter_mut()
+        .for_each(|parts| parts.push((report.clone(), detail)));
+    Ok(())
 }
 
 /// Shows what ended a command before it had a report to a program that asked for one. Which files are the run's own, the
@@ -103,7 +113,15 @@ fn too_long() -> Failure {
 }
 
 /// Writes the JSON form to the file that `--report-file` names.
-pub(crate) fn keep(report: &AnyReport, args: &ReportArgs) -> Result<(), Failure> {
+pub(crate) fn keep(
+    report: &AnyReport,
+    args: &ReportArgs,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    if let Some(parts) = &mut output.parts {
+        parts.push((report.clone(), Detail::default()));
+        return Ok(());
+    }
     let path = args.report_file.as_deref();
     path.map_or(Ok(()), |path| report_file::keep(path, report, Way::Replace))
 }

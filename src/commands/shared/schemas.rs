@@ -11,7 +11,7 @@ use crate::report::saved::SavedPlan;
 use crate::report::show::ShowReport;
 use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::{
-    AdoptReport, ApplyReport, DriftReport, ImportReport, PlanReport, ValidateReport,
+    AdoptReport, ApplyReport, DriftReport, ImportReport, PlanReport, StacksReport, ValidateReport,
 };
 
 /// A format with a schema.
@@ -37,6 +37,8 @@ pub(crate) enum SchemaName {
     Import,
     /// A plan that `plan --out` saved.
     SavedPlan,
+    /// The JSON report of a run about several stacks.
+    Stacks,
     /// The JSON report of `validate`.
     Validate,
     /// The JSON report of `show`.
@@ -65,6 +67,7 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::Drift => report_schema::<DriftReport>(),
         SchemaName::Adopt => report_schema::<AdoptReport>(),
         SchemaName::Import => report_schema::<ImportReport>(),
+        SchemaName::Stacks => report_schema::<StacksReport>(),
         SchemaName::Validate => report_schema::<ValidateReport>(),
         SchemaName::SavedPlan => report_schema::<SavedPlan>(),
         SchemaName::Show => report_schema::<ShowReport>(),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::args::{Global, NetworkArgs, PlanningArgs};
-use super::configuration::{MUTES, SANDBOX, settings};
+use super::configuration::{MUTES, settings};
 use super::exit::{Exit, Failure};
 use super::interrupt;
 use super::output::Output;
@@ -140,7 +140,7 @@ impl Session {
             seed: seed(),
             ..Settings::new(app, SimKey::new(key.as_str()))
         });
-        let data = self.workspace.configuration.place(Path::new(SANDBOX))?;
+        let data = self.workspace.sandbox_file()?;
         options.data = Some(data);
         let starting = Simulator::start(options);
         let running = self.workspace.runtime()?.block_on(starting)?;

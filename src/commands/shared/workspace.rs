@@ -20,6 +20,7 @@ use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::looked;
 use crate::files::text_file::text_from;
+use crate::model::given::Given;
 use crate::model::policy::Ask;
 use crate::model::reference::PrefixError;
 use crate::model::{EnvPrefix, Run, Secret, Variables};
@@ -43,6 +44,7 @@ pub(crate) struct Workspace {
     /// `None`: it is in no file.
     state_file: Option<PathBuf>,
     pub env_prefix: EnvPrefix,
+    given: Given,
     pub store: Store,
     /// Where the state is kept, from the configuration's directory.
     location: String,
@@ -79,11 +81,23 @@ impl Workspace {
             // Its state refuses every other app, so that the two can never be mixed up.
             Some(Target::SANDBOX.to_owned())
         } else {
-            set(&global.app, config.app.get().cloned())
+            let configured = config.app.get().cloned();
+            let named = set(&global.app, configured.clone());
+            // What is meant for one stack is not done in another.
+            if let (Some(stack), Some(app)) = (&configuration.stack, &configured)
+                && named != configured
+            {
+                let message = format!(
+                    "the stack `{}` is of the app `{app}`, and --app or METERED_APP names another",
+                    stack.as_str()
+                );
+                return Err(Failure::new(Exit::Usage, message));
+            }
+            named
         };
         let app = app.as_deref().map(check_app).transpose()?;
         let app = app.map(str::to_owned);
-        let variable = variable("METERED_BASE_URL");
+        let variable = variable(&configuration.variable("METERED_BASE_URL"));
         let configured = config.base_url.get().map(LoopbackUrl::as_str);
         let base_url = variable.or_else(|| configured.map(str::to_owned));
         let (whole, is_said) = whole(global, &configuration)?;
@@ -98,6 +112,7 @@ impl Workspace {
             base_url: set(&global.base_url, base_url),
             secret_key_file: global.secret_key_file.clone(),
             env_prefix: env_prefix(global)?,
+            given: configuration.config.given(configuration.stack.as_ref()),
             location: location.below(&configuration.base),
             store: Store::open(&location)?,
             state_file,
@@ -135,11 +150,15 @@ impl Workspace {
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let Configuration { file, base, .. } = &self.configuration;
         use configuration::{MUTES, SANDBOX, SANDBOX_STATE, STATE};
-        let usual = [NAMES[0], NAMES[1], MUTES, SANDBOX].map(|name| base.join(name));
+        let usual = [NAMES[0], NAMES[1], MUTES].map(|name| base.join(name));
+        let kept = |file| base.join(self.configuration.kept(file));
         let named = file.iter().chain(&self.secret_key_file);
         let named = named.chain([&self.rooms]);
-        let usual = usual.into_iter().chain(named.cloned());
-        let states = [STATE, SANDBOX_STATE].map(|name| base.join(name));
+        let usual = usual
+            .into_iter()
+            .chain([kept(SANDBOX)])
+            .chain(named.cloned());
+        let states = [base.join(STATE), kept(SANDBOX_STATE)];
         let states = states.into_iter().chain(self.state_file.clone());
         let states = states.flat_map(|state| {
             ["", ".journal", ".lock", ".new", ".cache"].map(|ending| {
@@ -234,6 +253,12 @@ impl Workspace {
         names.ok().and_then(Result::ok).unwrap_or_default()
     }
 
+    /// The file of the simulator's rooms.
+    pub(crate) fn sandbox_file(&self) -> Result<PathBuf, Failure> {
+        let below = self.configuration.kept(configuration::SANDBOX);
+        self.configuration.place(&below)
+    }
+
     pub(crate) fn base_url(&self, app: &str) -> String {
         let default = || format!("https://{app}.metered.live");
         self.base_url.clone().unwrap_or_else(default)
@@ -268,6 +293,7 @@ impl Workspace {
                     true => &|_| None,
                     false => &variable,
                 },
+                given: &self.given,
             },
         }
     }
@@ -302,6 +328,8 @@ impl Workspace {
     /// The account's key, from a file or the environment. There is no flag for it: arguments are seen by
     /// every process of the machine.
     pub(crate) fn key(&self) -> Result<Secret, Failure> {
+        // Of one stack never for another: they may be of different customers.
+        let name = self.configuration.variable("METERED_SECRET_KEY");
         let text = match &self.secret_key_file {
             Some(path) => read_given(path, MAX_TEXT, Some(KEY_PATIENCE))
                 .and_then(text_from)
@@ -314,13 +342,13 @@ impl Workspace {
                         _ => failure,
                     }
                 })?,
-            None => variable("METERED_SECRET_KEY").unwrap_or_default(),
+            None => variable(&name).unwrap_or_default(),
         };
         let key = text.trim();
         if key.is_empty() {
-            return Err(Failure::new(Exit::Usage, "there is no key for the account").hint(
-                "set METERED_SECRET_KEY, or pass --secret-key-file FILE; the key is in the dashboard under Developers",
-            ));
+            return Err(Failure::new(Exit::Usage, "there is no key for the account").hint(format!(
+                "set {name}, or pass --secret-key-file FILE; the key is in the dashboard under Developers"
+            )));
         }
         if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
             let message = "the key holds spaces or control characters, so it cannot be one";
@@ -390,8 +418,9 @@ fn location(global: &Global, configuration: &Configuration) -> Result<Location, 
         let location = typed.parse();
         return location.map_err(|error: LocationError| Failure::because(Exit::Usage, &error));
     }
+    let sandbox = configuration.kept(configuration::SANDBOX_STATE);
     let below = match configuration.config.state.get() {
-        _ if global.sandbox => Path::new(configuration::SANDBOX_STATE),
+        _ if global.sandbox => &sandbox,
         Some(StateAt::Object(address)) => return Ok(Location::Object(address.clone())),
         Some(StateAt::Below(below)) => below.path(),
         None => Path::new(configuration::STATE),

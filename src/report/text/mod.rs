@@ -55,7 +55,7 @@ pub(crate) fn text<'a>(
             String::new()
         }
         AnyReport::Apply(report) if detail.rooms_shown => apply_end(report, view),
-        AnyReport::Plan(_) | AnyReport::Apply(_) | AnyReport::Drift(_) => {
+        AnyReport::Plan(_) | AnyReport::Apply(_) | AnyReport::Drift(_) | AnyReport::Stacks(_) => {
             return Box::new(page(view));
         }
         AnyReport::Validate(report) => {

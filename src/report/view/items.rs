@@ -30,6 +30,22 @@ impl<'a> Items<'a> {
         }
     }
 
+    /// Those of several, each in its own way.
+    pub(super) fn joined(all: Vec<(String, Self)>, with: impl Fn(&str, Item) -> Item + 'a) -> Self {
+        Self {
+            count: all.iter().map(|(_, items)| items.count).sum(),
+            make: Rc::new(move |mut at| {
+                for (name, items) in &all {
+                    if at < items.count {
+                        return with(name, items.get(at));
+                    }
+                    at -= items.count;
+                }
+                Item::default()
+            }),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.count
     }

@@ -6,6 +6,7 @@
 //! | File | Is the view of |
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate` | the report of that name |
+//! | `stacks` | several of them, each about one stack |
 //! | `items` | the rooms and findings in it, one by one |
 //! | `groups` | any of them, with rooms of which the same is said as one item |
 
@@ -16,6 +17,7 @@ mod groups;
 mod import;
 mod items;
 mod plan;
+mod stacks;
 mod validate;
 
 pub(crate) use adopt::adopt;
@@ -182,6 +184,8 @@ impl<'a> View<'a> {
             AnyReport::Apply(report) => apply::apply(report, detail),
             AnyReport::Drift(report) => drift::drift(report, detail),
             AnyReport::Validate(report) => validate::validate(report),
+            // Grouped, and with all that is said, each by itself.
+            AnyReport::Stacks(report) => return stacks::stacks(report, detail),
         };
         let mut view = match detail.apart {
             true => view,

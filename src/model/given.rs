@@ -1,0 +1,168 @@
+//! What the configuration gives to room files: values by name, for `${var:NAME}`, and whose defaults are laid over the others.
+//! Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::model::suggest::nearest;
+use crate::model::words::shortened;
+
+/// The stack that files are read for, and its values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// `None`: there are no stacks.
+    pub stack: Option<String>,
+    /// All stacks that there are.
+    pub stacks: BTreeSet<String>,
+    /// Texts, whole numbers, `true` and `false`.
+    pub values: BTreeMap<String, Value>,
+}
+
+/// Why a text cannot be filled in, and what to write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct FillError {
+    pub message: String,
+    pub help: String,
+}
+
+const BEGIN: &str = "${var:";
+
+impl Given {
+    #[cfg(test)]
+    pub(crate) const NOTHING: &'static Self = &Self {
+        stack: None,
+        stacks: BTreeSet::new(),
+        values: BTreeMap::new(),
+    };
+
+    /// A text with its values in the place of their names; one that is a name alone becomes the value, of its own type. `None`: it
+    /// names none. What begins with `$$` names none either.
+    pub(crate) fn fill(&self, text: &str) -> Result<Option<Value>, FillError> {
+        let alone = text
+            .strip_prefix(BEGIN)
+            .and_then(|rest| rest.strip_suffix('}'));
+        if let Some(name) = alone.filter(|name| is_name(name)) {
+            return self.value(name).cloned().map(Some);
+        }
+        let (mut filled, mut rest, mut is_filled) = (String::new(), text, false);
+        while let Some(at) = rest.find(BEGIN) {
+            let (before, reference) = rest.split_at(at);
+            let reference = &reference[BEGIN.len()..];
+            filled.push_str(before);
+            if before.ends_with('$') {
+                filled.push_str(BEGIN);
+                rest = reference;
+                continue;
+            }
+            let name = reference.split_once('}').filter(|(name, _)| is_name(name));
+            let (name, after) = name.ok_or_else(|| FillError {
+                message: "`${var:` begins a reference, which reads `${var:NAME}`".to_owned(),
+                help: "names are of lower-case letters, digits and `_`; for the characters as such write `$${var:`".to_owned(),
+            })?;
+            match self.value(name)? {
+                Value::String(text) => filled.push_str(text),
+                other => filled.push_str(&other.to_string()),
+            }
+            (rest, is_filled) = (after, true);
+        }
+        filled.push_str(rest);
+        Ok(is_filled.then_some(Value::String(filled)))
+    }
+
+    fn value(&self, name: &str) -> Result<&Value, FillError> {
+        self.values.get(name).ok_or_else(|| {
+            let near = nearest(name, self.values.keys().map(String::as_str));
+            let of_stack = self.stack.as_ref();
+            let of_stack = of_stack.map(|stack| format!(" for the stack `{stack}`"));
+            FillError {
+                message: format!(
+                    "`vars` in roomctl.yaml has no `{}`{}",
+                    shortened(name),
+                    of_stack.unwrap_or_default()
+                ),
+                help: match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("add `{}: …` to `vars`", shortened(name)),
+                },
+            }
+        })
+    }
+}
+
+/// Whether a text can be the name of a value.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn given() -> Given {
+        let values = [
+            ("domain", json!("example.com")),
+            ("people", json!(15)),
+            ("on", json!(true)),
+        ];
+        Given {
+            values: values.map(|(name, value)| (name.to_owned(), value)).into(),
+            ..Given::default()
+        }
+    }
+
+    #[test]
+    fn a_value_has_its_type_alone_and_is_text_within_another() {
+        let filled = |text: &str| given().fill(text).unwrap();
+        assert_eq!(filled("${var:people}"), Some(json!(15)));
+        assert_eq!(filled("${var:on}"), Some(json!(true)));
+        assert_eq!(
+            filled("https://${var:domain}/${var:people}"),
+            Some(json!("https://example.com/15"))
+        );
+        assert_eq!(filled("${env:ROOM_A}"), None);
+        assert_eq!(filled("$${var:people}"), None);
+        let both = "https://${var:domain}/${env:ROOM_A}";
+        assert_eq!(
+            filled(both),
+            Some(json!("https://example.com/${env:ROOM_A}"))
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let refused = |text: &str| given().fill(text).unwrap_err();
+        assert_eq!(refused("${var:domian}").help, "did you mean `domain`?");
+        assert!(refused("a ${var:x}").message.contains("has no `x`"));
+        assert!(
+            refused("${var:domain")
+                .message
+                .contains("reads `${var:NAME}`")
+        );
+        assert!(
+            refused("${var:Domain}")
+                .message
+                .contains("reads `${var:NAME}`")
+        );
+    }
+
+    proptest! {
+        /// A text without a reference stays, and one with some has none left, whatever is around them.
+        #[test]
+        fn nothing_else_moves(before in "[a-z$ {}:]{0,6}", after in "[a-z$ {}:]{0,6}") {
+            let text = format!("{before}|${{var:domain}}|{after}");
+            let expected = format!("{before}|example.com|{after}");
+            match given().fill(&text) {
+                Ok(filled) => prop_assert_eq!(filled, Some(json!(expected))),
+                // What is around begins another one.
+                Err(_) => prop_assert!(before.contains(BEGIN) || after.contains(BEGIN)),
+            }
+            prop_assert_eq!(given().fill(&before).unwrap_or(None).is_some(), false);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The report of a run about several stacks: the report of each, and how it ended.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::AnyReport;
+use super::envelope::ReadError;
+
+/// What became of each stack.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl stacks report")]
+pub(crate) struct StacksReport {
+    /// What was done with each: `plan`, `apply` or `drift`.
+    pub command: Command,
+    /// The stacks, in the order of the configuration.
+    pub stacks: Vec<StackReport>,
+}
+
+/// What is done with several stacks in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Command {
+    Plan,
+    Apply,
+    Drift,
+}
+
+impl Command {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Drift => "drift",
+        }
+    }
+}
+
+/// What became of one stack.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct StackReport {
+    /// Its name.
+    pub stack: String,
+    /// The exit code that it would have had alone; null: it was not begun.
+    pub exit: Option<u8>,
+    /// What ended it before its end, or why it was not begun; null: nothing.
+    pub error: Option<String>,
+    /// Its report, of the kind of the command or `validate`; null: it came to none.
+    pub report: Option<AnyReport>,
+}
+
+impl StacksReport {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, ReadError> {
+        #[derive(Deserialize)]
+        struct Read<'a> {
+            command: Command,
+            #[serde(borrow)]
+            stacks: Vec<One<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct One<'a> {
+            stack: String,
+            exit: Option<u8>,
+            error: Option<String>,
+            #[serde(borrow)]
+            report: Option<&'a RawValue>,
+        }
+        let read: Read<'_> = serde_json::from_slice(text)?;
+        let one = |one: One<'_>| {
+            let report = one
+                .report
+                .map(|report| AnyReport::parse_one(report.get().as_bytes()));
+            Ok(StackReport {
+                stack: one.stack,
+                exit: one.exit,
+                error: one.error,
+                report: report.transpose()?,
+            })
+        };
+        Ok(Self {
+            command: read.command,
+            stacks: read
+                .stacks
+                .into_iter()
+                .map(one)
+                .collect::<Result<_, ReadError>>()?,
+        })
+    }
+}
