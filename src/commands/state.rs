@@ -105,7 +105,7 @@ Examples:
         #[arg(long, conflicts_with = "yes")]
         if_stale: bool,
     },
-    /// Write the state to standard output, as it is kept, or bring it here from the branch that keeps it
+    /// Write the state to standard output as it is kept (one that is encrypted, in clear), or bring it here from the branch that keeps it
     ///
     /// With --branch it takes the place of the one here, by which a plan on this machine then goes: only where that is of the same
     /// lineage and older, or there is none. The branch is read as it was fetched last.
@@ -120,7 +120,7 @@ Examples:
     },
     /// Put the state of a file in the place of the one that is kept
     ///
-    /// Only one that comes after it: of the same lineage, and with a higher serial. Where there is none yet, any.
+    /// In clear or encrypted; it is kept as the configuration says. Only one that comes after it: of the same lineage, and with a higher serial. Where there is none yet, any.
     #[command(after_help = "\
 Example:
   roomctl state push state.json")]
@@ -140,6 +140,14 @@ Examples:
         #[arg(value_name = "PLACE")]
         to: String,
     },
+    /// Encrypt the state anew, for those whom the configuration names by now
+    ///
+    /// The next command that saves the state does so, too. Copies of before can still be read by those who could: of an
+    /// identity that leaked, remove those as well.
+    #[command(after_help = "\
+Example:
+  roomctl state rekey                   after `recipients:` in roomctl.yaml changed")]
+    Rekey,
     /// Stop managing rooms, and leave them alone
     ///
     /// Takes the rooms out of the state. The service is not contacted, and the rooms stay as they are. A
@@ -176,6 +184,7 @@ pub(crate) fn run(
             branch: Some(revision),
         } => state_copies::bring(&workspace, revision, output),
         StateCommand::Push { file } => state_copies::push(&workspace, file, output),
+        StateCommand::Rekey => state_copies::rekey(&workspace, output),
         StateCommand::Migrate { to } => state_copies::migrate(&workspace, to, output),
     }
 }

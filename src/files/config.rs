@@ -11,6 +11,7 @@ use crate::files::stacks::{Stacks, Vars};
 use crate::files::yaml::{self, Located};
 use crate::model::address::{ObjectAddress, is_loopback};
 use crate::model::policy::PolicyConfig;
+use crate::model::recipient::Recipient;
 use crate::model::types::Managed;
 use crate::model::{Effect, Globs, NameRule, Place, Rule, Severity};
 use crate::planner::mutes::Mute;
@@ -30,6 +31,8 @@ pub(crate) struct Config {
     /// The state: a file below the directory of this one, or an object `s3://BUCKET/KEY`, `az://CONTAINER/KEY` or
     /// `gs://BUCKET/KEY`. Default: `.roomctl/state.json`.
     pub state: Managed<StateAt>,
+    /// Who may read the state, which is encrypted then. Default: whoever may read where it is kept.
+    pub state_encryption: Managed<StateEncryption>,
     /// Most requests in a span of time: `5/s`, `300/m` or `unlimited`. Default: `5/s`.
     pub rate: Managed<String>,
     /// How many requests may start at once after a rest. Default: 1.
@@ -115,6 +118,32 @@ fn mute(entry: AcceptEntry) -> Result<Mute, String> {
 pub(crate) struct Guard {
     /// Effects on people that `apply` refuses without `--allow EFFECT`.
     pub require_allow: Vec<Effect>,
+}
+
+/// Who may read the state, which is encrypted then.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StateEncryption {
+    /// The recipients of age, `age1…`, at least one. What reads the state has the identity of one of them from
+    /// `ROOMCTL_STATE_IDENTITY` or `--state-identity-file`.
+    pub recipients: Recipients,
+}
+
+/// At least one recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "BTreeSet<Recipient>")]
+#[schemars(with = "BTreeSet<Recipient>", inline, extend("minItems" = 1))]
+pub(crate) struct Recipients(pub BTreeSet<Recipient>);
+
+impl TryFrom<BTreeSet<Recipient>> for Recipients {
+    type Error = &'static str;
+
+    fn try_from(all: BTreeSet<Recipient>) -> Result<Self, Self::Error> {
+        match all.is_empty() {
+            true => Err("a state for no recipient could not be read again"),
+            false => Ok(Self(all)),
+        }
+    }
 }
 
 /// A path that leads down from the directory of the configuration, on every system: whoever proposes a file chooses no

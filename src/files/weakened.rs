@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow, StateAt};
+use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow, StateAt, StateEncryption};
 use crate::model::policy::PolicyConfig;
+use crate::model::recipient::Recipient;
 use crate::model::types::Managed;
 use crate::model::words::{joined, listed, printable};
 use crate::model::{Effect, Finding, Glob, Globs, Rule, Severity, digest};
@@ -91,6 +92,7 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         base_url,
         rooms: _,
         state: _,
+        state_encryption,
         rate,
         // These refuse nothing, and forbid nobody anything.
         burst: _,
@@ -113,6 +115,7 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         weaker.push(Weakening::new("app", "app", words));
     }
     weaker.extend(elsewhere((base_url, base), (&after.base_url, now)));
+    weaker.extend(shown(state_encryption.get(), after.state_encryption.get()));
     weaker.extend(slower(rate.get(), after.rate.get()));
     weaker.extend(unguarded(guard.get(), after.guard.get()));
     weaker.extend(claims(owns.get(), after.owns.get()));
@@ -179,6 +182,22 @@ fn elsewhere(
     moved.map(|(key, words, before, after)| {
         Weakening::new(key, key, format!("{words}: {}", sides(&before.1, &after.1)))
     })
+}
+
+/// Who may read the state: everybody that may read its place, once it is not encrypted any more.
+fn shown(before: Option<&StateEncryption>, after: Option<&StateEncryption>) -> Option<Weakening> {
+    const KEY: &str = "state_encryption";
+    let before = before?;
+    let Some(after) = after else {
+        return Some(Weakening::new(KEY, KEY, "the state is to be kept in clear"));
+    };
+    let [before, now] = [before, after].map(|one| {
+        let recipients = one.recipients.0.iter();
+        recipients.map(Recipient::as_str).collect::<BTreeSet<_>>()
+    });
+    let is_weaker = !now.is_subset(&before);
+    let words = ["may read the state newly", "may not any more"];
+    moved(KEY, [before, now], words).filter(|_| is_weaker)
 }
 
 /// A check that does not end finds nothing. A few thousand rooms are looked at within an hour at one a second.
@@ -503,6 +522,38 @@ mod tests {
             ),
         ] {
             assert_eq!(said(base, now), [""; 0], "{base} -> {now}");
+        }
+    }
+
+    /// All that a few recipients can become: whoever reads a state newly is named, and no two changes read alike.
+    #[cfg(feature = "state-encryption")]
+    #[test]
+    fn nobody_reads_an_encrypted_state_newly_without_a_word() {
+        let all = [(); 3].map(|()| age::x25519::Identity::generate().to_public().to_string());
+        let config = |chosen: usize| match chosen {
+            0 => Config::default(),
+            _ => {
+                let some = (0..3).filter(|one| chosen & (1 << one) != 0);
+                let some: Vec<&str> = some.map(|one| &*all[one]).collect();
+                of(&format!(
+                    "state_encryption: {{recipients: {}}}",
+                    quoted(&some)
+                ))
+            }
+        };
+        for base in 0..8_usize {
+            let mut words = BTreeSet::new();
+            for now in 0..8_usize {
+                let weaker = compared(&config(base), &config(now));
+                let is_weaker = base != 0 && (now == 0 || now & !base != 0);
+                assert_eq!(weaker.len(), usize::from(is_weaker), "{base} -> {now}");
+                for one in weaker {
+                    let is_named = |new: usize| one.words.contains(&all[new]);
+                    let new = |one: &usize| now & !base & (1 << one) != 0;
+                    assert!((0..3).filter(new).all(is_named), "{}", one.words);
+                    assert!(words.insert(one.words), "{base} -> {now}");
+                }
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `room`, `types` | a room as a file declares it, and the types of its attributes: the only list of names |
 //! | `catalogue` | that list as a table, with the kind of each attribute |
+//! | `recipient` | who may read a state that is encrypted |
 //! | `value`, `live`, `digest`, `secret` | what an attribute holds: to be sent and as stored; as the service reports it; what must never be seen |
 //! | `reference` | `${env:NAME}` in secret attributes, and which variables those may be |
 //! | `wanted`, `origin` | rooms as the files want them, and where each value comes from |
@@ -33,6 +34,7 @@ pub(crate) mod policy;
 pub(crate) mod policy_cost;
 pub(crate) mod policy_names;
 pub(crate) mod policy_source;
+pub(crate) mod recipient;
 pub(crate) mod reference;
 pub(crate) mod room;
 pub(crate) mod room_schema;

@@ -21,6 +21,12 @@ pub(crate) enum StoreError {
     /// Nothing was asked of the place yet.
     #[error("the state {at} cannot be used: {why}")]
     Unusable { at: String, why: String },
+    #[error("the encrypted state {at} cannot be used: {why}")]
+    Encrypted {
+        at: String,
+        why: &'static str,
+        advice: &'static str,
+    },
     #[error("the state {at} is damaged; it is kept as it is")]
     DamagedState {
         at: String,

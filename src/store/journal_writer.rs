@@ -15,9 +15,9 @@ use crate::disk::plain_file::open_own;
 use crate::disk::whole_file::sync_directory;
 use crate::planner::Event;
 use crate::store::error::StoreError;
-use crate::store::journal::{Header, encode};
+use crate::store::journal::encode;
 use crate::store::lock::Watch;
-use crate::store::port::{Durable, Record};
+use crate::store::port::{Durable, Form, Record};
 
 /// A sync costs as much processor time as several requests. So there is at least this much time between two of
 /// them, in which events gather. One that comes alone is synced at once.
@@ -27,6 +27,7 @@ pub(super) struct Recorder {
     shared: Arc<Shared>,
     synced: watch::Receiver<Synced>,
     syncer: Option<JoinHandle<()>>,
+    form: Form,
     pace: Pace,
 }
 
@@ -86,13 +87,18 @@ struct Synced {
 impl Recorder {
     /// Begins a journal at `path`, which must not exist yet. Nothing counts as durable that was written after
     /// `lock` was taken away.
-    pub(super) fn begin(path: &Path, header: &Header, lock: Watch) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        path: &Path,
+        first: &str,
+        form: Form,
+        lock: Watch,
+    ) -> Result<Self, StoreError> {
         let path = path.to_owned();
         let open = || -> io::Result<(File, File)> {
             crash_point("journal-due");
             let mut file = open_own(&path, OpenOptions::new().write(true).create_new(true))?;
             crash_point("journal-created");
-            file.write_all(encode(header)?.as_bytes())?;
+            file.write_all(first.as_bytes())?;
             crash_point("journal-header-written");
             file.sync_all()?;
             crash_point("journal-header-synced");
@@ -111,11 +117,11 @@ impl Recorder {
             let synced = file.sync_data().map_err(|source| failed(&path, source));
             synced.and_then(|()| lock.check())
         });
-        Ok(Self::over(append, sync, Pace::DISK))
+        Ok(Self::over(append, sync, form, Pace::DISK))
     }
 
     /// A journal that has begun.
-    pub(super) fn over(append: Append, sync: Sync, pace: Pace) -> Self {
+    pub(super) fn over(append: Append, sync: Sync, form: Form, pace: Pace) -> Self {
         let shared = Arc::new(Shared {
             written: Mutex::new(Written {
                 append,
@@ -135,6 +141,7 @@ impl Recorder {
             shared,
             synced,
             syncer: Some(syncer),
+            form,
             pace,
         }
     }
@@ -144,7 +151,8 @@ impl Record for Recorder {
     fn record(&self, events: &[Event]) -> Result<Durable, StoreError> {
         let mut lines = String::new();
         for event in events {
-            lines += &encode(event).map_err(|_| StoreError::Stopped)?;
+            let line = encode(event).map_err(|_| StoreError::Stopped)?;
+            lines += &(self.form)(line)?;
         }
         let mut written = self.shared.lock();
         if let Some(error) = &written.failed {
@@ -266,9 +274,9 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::store::journal::parse;
+    use crate::store::journal::{Header, parse};
     use crate::store::lock::Lock;
-    use crate::tests::stores::{header, holder, missing};
+    use crate::tests::stores::{first_line, header, holder, missing};
 
     struct Scratch {
         dir: tempfile::TempDir,
@@ -283,7 +291,12 @@ mod tests {
         }
 
         fn begin(&self) -> Result<Recorder, StoreError> {
-            Recorder::begin(&self.path(), &header(), self.lock.watch.clone())
+            Recorder::begin(
+                &self.path(),
+                &first_line(),
+                Arc::new(Ok),
+                self.lock.watch.clone(),
+            )
         }
 
         fn path(&self) -> PathBuf {

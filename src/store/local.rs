@@ -10,10 +10,9 @@ use crate::disk::plain_file::{MAX_STATE, check_size, read_own_bytes};
 use crate::disk::whole_file::{Way, create_parent, remove, write_whole};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
-use crate::store::journal::Header;
 use crate::store::journal_writer::Recorder;
 use crate::store::lock::Lock;
-use crate::store::port::{Answer, Contents, Lease, Place, Record};
+use crate::store::port::{Answer, Contents, Form, Lease, Place, Record};
 
 #[derive(Clone, Debug)]
 pub(super) struct Local {
@@ -105,11 +104,11 @@ impl Place for Local {
 }
 
 impl Lease for LocalLease {
-    fn begin<'a>(&'a self, header: &'a Header) -> Answer<'a, Arc<dyn Record>> {
+    fn begin<'a>(&'a self, first: &'a str, form: Form) -> Answer<'a, Arc<dyn Record>> {
         Box::pin(async {
             self.lock.watch.check()?;
             let journal = self.place.beside("journal");
-            let recorder = Recorder::begin(&journal, header, self.lock.watch.clone())?;
+            let recorder = Recorder::begin(&journal, first, form, self.lock.watch.clone())?;
             Ok(Arc::new(recorder) as Arc<dyn Record>)
         })
     }

@@ -6,6 +6,7 @@
 //! | `local` | a place on this machine |
 //! | `lock` | its lock: one writer at a time |
 //! | `objects`, `object_lease`, `object_words` | a place in an object store; its lock; what such a store says |
+//! | `encryption` | what keeps a state from those who may read the place |
 //! | `clouds` | which object store an address means |
 //! | `journal_writer` | its journal: each receipt is durable before anybody hears of it |
 //! | `state_file` | the state as bytes, and back |
@@ -18,6 +19,7 @@
 
 #[cfg(feature = "remote-state")]
 pub(crate) mod clouds;
+pub(crate) mod encryption;
 pub(crate) mod error;
 pub(crate) mod holder;
 pub(crate) mod journal;
@@ -41,9 +43,10 @@ use std::sync::Arc;
 use crate::disk::plain_file::{MAX_STATE, check_size};
 use crate::model::address::ObjectAddress;
 use crate::planner::State;
+use encryption::Keys;
 use error::StoreError;
 use holder::{Holder, Status};
-use journal::Header;
+use journal::{Header, encode};
 use local::Local;
 use port::{Contents, Lease, Place, Record};
 
@@ -104,6 +107,7 @@ pub(crate) struct Store {
     /// Its name in messages.
     at: String,
     place: Box<dyn Place>,
+    pub keys: Keys,
 }
 
 /// A state as it was found.
@@ -154,7 +158,13 @@ impl Store {
     }
 
     pub(crate) fn new(at: String, place: Box<dyn Place>) -> Self {
-        Self { at, place }
+        let keys = Keys::default();
+        Self { at, place, keys }
+    }
+
+    /// The same, encrypted.
+    pub(crate) fn with(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Reads the state of `app`, or of whatever app it is about, and what an unfinished run left in the
@@ -170,9 +180,9 @@ impl Store {
         self.read(&self.contents().await?, app)
     }
 
-    /// The bytes of state and journal.
+    /// The bytes of state and journal, in clear.
     pub(crate) async fn contents(&self) -> Result<Contents, StoreError> {
-        self.place.load().await
+        self.keys.open(&self.at, self.place.load().await?)
     }
 
     /// What `contents` say of `app`.
@@ -220,7 +230,7 @@ impl Store {
 
     /// The names of the rooms in the saved state, whatever else is in it.
     pub(crate) async fn names(&self) -> Result<BTreeSet<String>, StoreError> {
-        let contents = self.place.load().await?;
+        let contents = self.contents().await?;
         let names = contents
             .state
             .map(|bytes| state_file::names(&bytes, &self.at));
@@ -230,7 +240,13 @@ impl Store {
     /// Takes the lock for writing.
     pub(crate) async fn lock(&self, holder: &Holder) -> Result<Locked, StoreError> {
         let (lease, left) = self.place.lock(holder).await?;
-        Ok(Locked { lease, left })
+        let (at, keys) = (self.at.clone(), self.keys.clone());
+        Ok(Locked {
+            lease,
+            left,
+            at,
+            keys,
+        })
     }
 
     /// Says who holds the lock, and takes the record of a run that ended away. With `force`, takes the lock away
@@ -246,13 +262,17 @@ pub(crate) struct Locked {
     lease: Box<dyn Lease>,
     /// Who held the lock before, and ended without releasing it.
     pub left: Option<Holder>,
+    at: String,
+    keys: Keys,
 }
 
 impl Locked {
     /// Begins the journal of a run that starts from `state`.
     pub(crate) async fn begin(&self, state: &State) -> Result<Arc<dyn Record>, StoreError> {
         state_file::check_next(state)?;
-        self.lease.begin(&Header::after(state)).await
+        let form = self.keys.form(&self.at)?;
+        let first = encode(&Header::after(state)).map_err(|_| StoreError::Stopped)?;
+        self.lease.begin(&form(first)?, form).await
     }
 
     /// Saves `state` under the next serial, and removes the journal that led to it. When it cannot be saved, or
@@ -260,8 +280,7 @@ impl Locked {
     pub(crate) async fn save(&self, state: &mut State) -> Result<(), StoreError> {
         state_file::check_next(state)?;
         state.serial += 1;
-        let saved = self.lease.save(&state_file::render(state)).await;
-        if let Err(error) = saved {
+        if let Err(error) = self.write(state).await {
             // Whoever reports the serial after this must not report one that was never written.
             state.serial -= 1;
             return Err(self.with_serials(error, state.serial).await);
@@ -275,6 +294,7 @@ impl Locked {
             return error;
         };
         let there = self.lease.now().await.ok().flatten();
+        let there = there.and_then(|bytes| self.keys.open_state(&self.at, bytes).ok());
         let there = there.and_then(|bytes| state_file::parse(&bytes, "").ok());
         let theirs = there.map_or("another state".to_owned(), |there| {
             format!("serial {}", there.serial)
@@ -286,8 +306,13 @@ impl Locked {
 
     /// Puts a state there that was saved elsewhere, with the serial that it has.
     pub(crate) async fn put(&self, state: &State) -> Result<(), StoreError> {
-        self.lease.save(&state_file::render(state)).await?;
+        self.write(state).await?;
         self.drop_journal().await
+    }
+
+    async fn write(&self, state: &State) -> Result<(), StoreError> {
+        let text = self.keys.seal(&self.at, state_file::render(state))?;
+        self.lease.save(&text).await
     }
 
     /// Removes the journal, if there is one.

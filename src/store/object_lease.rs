@@ -16,10 +16,9 @@ use uuid::Uuid;
 use crate::disk::plain_file::{MAX_STATE, check_size};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
-use crate::store::journal::{Header, encode};
 use crate::store::journal_writer::Recorder;
 use crate::store::objects::{Objects, locked, runtime, tag};
-use crate::store::port::{Answer, Lease, Record};
+use crate::store::port::{Answer, Form, Lease, Record};
 
 /// What the clocks of two machines may differ by, in seconds, before one takes the other for dead.
 const SKEW: i64 = 30;
@@ -276,7 +275,7 @@ impl Hold {
 }
 
 impl Lease for ObjectsLease {
-    fn begin<'a>(&'a self, header: &'a Header) -> Answer<'a, Arc<dyn Record>> {
+    fn begin<'a>(&'a self, first: &'a str, form: Form) -> Answer<'a, Arc<dyn Record>> {
         Box::pin(async {
             let (hold, place) = (self.hold.clone(), &self.hold.place);
             hold.check().await?;
@@ -292,11 +291,9 @@ impl Lease for ObjectsLease {
                     there.map(|state| state.version)
                 }
             };
-            let line =
-                encode(header).map_err(|error| place.failed("begin the journal of", &error))?;
             // Not the owner's: whoever saves without a journal does so in that name.
             let run = Uuid::new_v4().to_string();
-            hold.add((&run, 0), line.as_bytes()).await?;
+            hold.add((&run, 0), first.as_bytes()).await?;
             let begun = Begun {
                 run: run.clone(),
                 after: tag(seen.as_ref()),
@@ -320,7 +317,8 @@ impl Lease for ObjectsLease {
                 number += 1;
                 runtime.block_on(hold.add((&run, number), &lines))
             };
-            let recorder = Recorder::over(Box::new(append), Box::new(sync), place.manner.pace);
+            let recorder =
+                Recorder::over(Box::new(append), Box::new(sync), form, place.manner.pace);
             Ok(Arc::new(recorder) as Arc<dyn Record>)
         })
     }

@@ -316,7 +316,7 @@ mod tests {
 
     use super::*;
     use crate::store::object_lease::Claim;
-    use crate::tests::stores::{header, holder, missing};
+    use crate::tests::stores::{first_line, holder, missing};
 
     fn place(store: &Arc<dyn ObjectStore>) -> Objects {
         let path = Path::from("rooms/state.json");
@@ -334,7 +334,7 @@ mod tests {
         let first = place(&store);
         let (lease, _) = first.lock(&holder()).await.unwrap();
         first.load().await.unwrap();
-        let journal = lease.begin(&header()).await.unwrap();
+        let journal = lease.begin(&first_line(), Arc::new(Ok)).await.unwrap();
         journal.record(&[missing("a")]).unwrap().await.unwrap();
         let theirs: Vec<Path> = first.parts().await.unwrap().into_keys().collect();
         drop((journal, lease));
@@ -346,7 +346,7 @@ mod tests {
         assert!(next.load().await.unwrap().journal.is_none(), "taken in");
         lease.end().await.unwrap();
         lease.save("{ \n}").await.unwrap();
-        let journal = lease.begin(&header()).await.unwrap();
+        let journal = lease.begin(&first_line(), Arc::new(Ok)).await.unwrap();
         journal.record(&[missing("b")]).unwrap().await.unwrap();
         let before = next.load().await.unwrap().journal.unwrap();
 
@@ -378,7 +378,7 @@ mod tests {
         };
         let arrived = here.put_claim(&claim, PutMode::Update(version)).await;
         assert!(arrived.unwrap().is_some());
-        let journal = lease.begin(&header()).await.unwrap();
+        let journal = lease.begin(&first_line(), Arc::new(Ok)).await.unwrap();
         journal.record(&[missing("a")]).unwrap().await.unwrap();
         drop((journal, lease));
         assert_eq!(here.unlock(false).await.unwrap(), Status::Free);

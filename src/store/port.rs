@@ -12,7 +12,6 @@ use std::time::Duration;
 use crate::planner::Event;
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
-use crate::store::journal::Header;
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -34,8 +33,8 @@ pub(crate) trait Place: fmt::Debug + Send + Sync {
 /// that, or to renew the lock, has a thread for it. Once the right is lost every call fails and changes nothing,
 /// so that whoever has it now is not disturbed.
 pub(crate) trait Lease: fmt::Debug + Send + Sync {
-    /// Begins the journal, which must not be there yet.
-    fn begin<'a>(&'a self, header: &'a Header) -> Answer<'a, Arc<dyn Record>>;
+    /// Begins the journal, which must not be there yet, with its first line. All others get a form before they are written.
+    fn begin<'a>(&'a self, first: &'a str, form: Form) -> Answer<'a, Arc<dyn Record>>;
 
     /// Replaces the state that was loaded last, whole or not at all. Fails when another one is there by now: not
     /// everybody asks for the lock, such as whoever restores a backup.
@@ -59,6 +58,9 @@ pub(crate) trait Record: Send + Sync {
     /// The last rooms are under way: from now on nothing gathers.
     fn hurry(&self);
 }
+
+/// What a line of a journal becomes before it is written.
+pub(crate) type Form = Arc<dyn Fn(String) -> Result<String, StoreError> + Send + Sync>;
 
 /// Ends when what was recorded would survive a power cut, or cannot be made to.
 pub(crate) type Durable = Answer<'static, ()>;

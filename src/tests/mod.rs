@@ -4,6 +4,8 @@ mod adopt;
 mod answers;
 mod any_text;
 mod crossed;
+#[cfg(feature = "state-encryption")]
+mod encryption;
 mod import;
 mod in_process;
 mod nothing_moves;

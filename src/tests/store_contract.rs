@@ -1,5 +1,7 @@
 //! What holds for every place that a state is kept in.
 
+#[cfg(feature = "state-encryption")]
+use super::encryption::Encrypted;
 #[cfg(feature = "remote-state")]
 use super::stores::{InObjects, store_of};
 use super::stores::{OnDisk, Site, holder, missing, room, state};
@@ -20,6 +22,20 @@ macro_rules! contract {
             $(#[tokio::test]
             async fn $case() {
                 super::$case(super::OnDisk::new()).await;
+            })*
+        }
+        #[cfg(feature = "state-encryption")]
+        mod on_disk_encrypted {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::Encrypted(super::OnDisk::new())).await;
+            })*
+        }
+        #[cfg(all(feature = "remote-state", feature = "state-encryption"))]
+        mod in_objects_encrypted {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::Encrypted(super::in_memory())).await;
             })*
         }
         #[cfg(feature = "remote-state")]

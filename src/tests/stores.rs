@@ -19,7 +19,7 @@ use crate::planner::{AppliedRoom, Event, State};
 #[cfg(feature = "remote-state")]
 use crate::store::clouds;
 use crate::store::holder::Holder;
-use crate::store::journal::Header;
+use crate::store::journal::{Header, encode};
 #[cfg(feature = "remote-state")]
 use crate::store::journal_writer::Pace;
 #[cfg(feature = "remote-state")]
@@ -49,6 +49,11 @@ pub(crate) fn state() -> State {
 /// Of the journal after [`state`].
 pub(crate) fn header() -> Header {
     Header::after(&state())
+}
+
+/// Its first line.
+pub(crate) fn first_line() -> String {
+    encode(&header()).unwrap()
 }
 
 pub(crate) fn missing(name: &str) -> Event {

@@ -22,6 +22,7 @@ mod doubts;
 mod drift;
 mod echo;
 mod effects;
+mod encrypted;
 mod explained;
 mod faults;
 mod first_minutes;

@@ -50,6 +50,9 @@ pub(crate) struct Global {
     /// File that holds the account's secret key (otherwise: METERED_SECRET_KEY)
     #[arg(long, global = true, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
+    /// File that holds the identity of age that an encrypted state is read with (otherwise: ROOMCTL_STATE_IDENTITY)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub state_identity_file: Option<PathBuf>,
     /// Beginning of the variables that room files may refer to (otherwise: ROOMCTL_ENV_PREFIX) [default: ROOM_]
     #[arg(long, global = true, value_name = "PREFIX")]
     pub env_prefix: Option<String>,

@@ -19,7 +19,7 @@ use super::rooms::finished;
 use super::workspace::Workspace;
 use crate::disk::plain_file::{MAX_DATA, MAX_STATE, Pieces, read_own_bytes};
 use crate::disk::stamp::{Stamp, clock};
-use crate::disk::whole_file::{Way, write_whole};
+use crate::disk::whole_file::{Way, remove, write_whole};
 use crate::files::cores::{all_cores, on_cores};
 use crate::files::discover::discover;
 use crate::files::room_files::{Loaded, load_found};
@@ -162,6 +162,11 @@ impl Cache {
         }
         let begun = clock();
         let path = workspace.state_file(".cache")?;
+        if !workspace.store.keys.recipients.is_empty() {
+            // It repeats names and digests of the state.
+            let _ = remove(&path);
+            return None;
+        }
         let state = Pieces::open(&workspace.state_file("")?).ok()?;
         let kept = kept(&path, state.size()).unwrap_or_else(|why| {
             debug!("nothing is kept: {why}");

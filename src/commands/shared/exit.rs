@@ -193,7 +193,9 @@ impl From<StoreError> for Failure {
                 "wait until it is done; plan and validate need no lock. If it hangs, end it, or take the \
                  lock away from it with `roomctl state unlock`",
             ),
-            StoreError::Failed { advice, .. } => failure.hint(advice),
+            StoreError::Failed { advice, .. } | StoreError::Encrypted { advice, .. } => {
+                failure.hint(advice)
+            }
             StoreError::Evicted(_) => failure.hint(
                 "somebody else may write now; what this run had recorded by then is taken in by the next one",
             ),

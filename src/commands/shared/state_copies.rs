@@ -1,4 +1,4 @@
-//! `state pull`, `push` and `migrate`: the same state in another place.
+//! `state pull`, `push`, `migrate` and `rekey`: the same state in another place, or for others to read.
 
 use std::io::{Write, stdout};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::planner::State;
 use crate::store::port::Contents;
 use crate::store::{Found, Location, LocationError, Store, state_file};
 
-/// Writes the state to standard output as it is kept.
+/// Writes the state to standard output as it is kept, but in clear.
 pub(crate) fn pull(workspace: &Workspace, output: &Output) -> Result<Exit, Failure> {
     let runtime = workspace.runtime()?;
     let contents = runtime.block_on(workspace.store.contents())?;
@@ -59,6 +59,7 @@ pub(crate) fn bring(
         journal: file("state.json.journal").ok(),
         state: Some(state),
     };
+    let contents = workspace.store.keys.open(revision, contents)?;
     let found = workspace.state_of(&contents)?;
     let theirs = found.saved.as_ref().unwrap_or(&found.state);
     let held = store::lock(workspace, output)?;
@@ -81,7 +82,9 @@ pub(crate) fn push(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let at = file.display().to_string();
-    let pushed = state_file::parse(&report_file::read_most(file, "state", MAX_STATE)?, &at)?;
+    let read = report_file::read_most(file, "state", MAX_STATE)?;
+    let read = workspace.store.keys.open_state(&at, read)?;
+    let pushed = state_file::parse(&read, &at)?;
     if !workspace.takes(&pushed.app) {
         let message = format!("{at} is a state of the app `{}`", pushed.app.escape_debug());
         return Err(Failure::new(Exit::Usage, message));
@@ -121,6 +124,28 @@ fn comes_after(kept: &State, pushed: &State) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Saves the state as it is, so that it is encrypted for those whom the configuration names by now.
+pub(crate) fn rekey(workspace: &Workspace, output: &mut Output) -> Result<Exit, Failure> {
+    let recipients = workspace.store.keys.recipients.len() as u64;
+    if recipients == 0 {
+        let message = "the configuration names nobody whom the state would be encrypted for";
+        return Err(Failure::new(Exit::Usage, message)
+            .hint("write `state_encryption:` with `recipients:` into roomctl.yaml"));
+    }
+    let mut held = store::lock(workspace, output)?;
+    if held.state.lineage.is_empty() {
+        return Err(Failure::new(Exit::State, "there is no state yet"));
+    }
+    let told = held.tell(workspace, &held.learned(workspace.now), output);
+    held.save(true)?;
+    output.result(&format!(
+        "The state is encrypted for {}, as serial {}. Copies of before can still be read by those who could.\n",
+        count(recipients, "recipient"),
+        held.state.serial
+    ));
+    told.map(|()| Exit::Done)
+}
+
 /// Copies the state to a place where there is none yet.
 pub(crate) fn migrate(
     workspace: &Workspace,
@@ -133,7 +158,7 @@ pub(crate) fn migrate(
     let mut held = store::lock(workspace, output)?;
     held.save(false)?;
     let runtime = workspace.runtime()?;
-    let store = Store::open(&location)?;
+    let store = Store::open(&location)?.with(workspace.store.keys.clone());
     let target = runtime.block_on(store.lock(&this_process()))?;
     if runtime.block_on(store.contents())?.journal.is_some() {
         let message = format!("a run in {to} did not finish, and what it recorded is there");

@@ -28,6 +28,7 @@ use crate::planner::limits::Limits;
 use crate::planner::{Rate, Scope, State};
 use crate::report::saved::Target;
 use crate::service::http;
+use crate::store::encryption::Keys;
 use crate::store::port::Contents;
 use crate::store::{Found, Location, LocationError, Store};
 
@@ -40,7 +41,8 @@ pub(crate) struct Workspace {
     pub configuration: Configuration,
     app: Option<String>,
     base_url: Option<String>,
-    secret_key_file: Option<PathBuf>,
+    /// What the user named as holding the key, and the identity that reads the state.
+    secret_files: [Option<PathBuf>; 2],
     /// `None`: it is in no file.
     state_file: Option<PathBuf>,
     pub env_prefix: EnvPrefix,
@@ -110,11 +112,11 @@ impl Workspace {
         let mut workspace = Self {
             app,
             base_url: set(&global.base_url, base_url),
-            secret_key_file: global.secret_key_file.clone(),
+            secret_files: [&global.secret_key_file, &global.state_identity_file].map(Clone::clone),
             env_prefix: env_prefix(global)?,
             given: configuration.config.given(configuration.stack.as_ref()),
             location: location.below(&configuration.base),
-            store: Store::open(&location)?,
+            store: Store::open(&location)?.with(keys(global, &configuration)?),
             state_file,
             runtime: OnceLock::new(),
             scope: looked::scope(&configuration.base, &whole, &rooms),
@@ -152,7 +154,7 @@ impl Workspace {
         use configuration::{MUTES, SANDBOX, SANDBOX_STATE, STATE};
         let usual = [NAMES[0], NAMES[1], MUTES].map(|name| base.join(name));
         let kept = |file| base.join(self.configuration.kept(file));
-        let named = file.iter().chain(&self.secret_key_file);
+        let named = file.iter().chain(self.secret_files.iter().flatten());
         let named = named.chain([&self.rooms]);
         let usual = usual
             .into_iter()
@@ -330,20 +332,8 @@ impl Workspace {
     pub(crate) fn key(&self) -> Result<Secret, Failure> {
         // Of one stack never for another: they may be of different customers.
         let name = self.configuration.variable("METERED_SECRET_KEY");
-        let text = match &self.secret_key_file {
-            Some(path) => read_given(path, MAX_TEXT, Some(KEY_PATIENCE))
-                .and_then(text_from)
-                .map_err(|error| {
-                    let message = format!("cannot read the key file {}: {error}", path.display());
-                    let failure = Failure::new(Exit::Usage, message);
-                    match error.kind() {
-                        ErrorKind::TimedOut => failure
-                            .hint("where a program asks somebody for the key, use METERED_SECRET_KEY=\"$(…)\""),
-                        _ => failure,
-                    }
-                })?,
-            None => variable(&name).unwrap_or_default(),
-        };
+        let text = given(&self.secret_files[0], ("key", &name))?;
+        let text = text.unwrap_or_default();
         let key = text.trim();
         if key.is_empty() {
             return Err(Failure::new(Exit::Usage, "there is no key for the account").hint(format!(
@@ -410,6 +400,39 @@ fn env_prefix(global: &Global) -> Result<EnvPrefix, Failure> {
         // Whatever was set by mistake is not repeated.
         let message = "that is no prefix for the variables of rooms";
         Failure::new(Exit::Usage, message).hint(error.to_string())
+    })
+}
+
+/// A secret, from the file that the user named or from a variable.
+fn given(file: &Option<PathBuf>, (what, name): (&str, &str)) -> Result<Option<String>, Failure> {
+    let Some(path) = file else {
+        return Ok(variable(name));
+    };
+    let text = read_given(path, MAX_TEXT, Some(KEY_PATIENCE)).and_then(text_from);
+    text.map(Some).map_err(|error| {
+        let message = format!("cannot read the {what} file {}: {error}", path.display());
+        let failure = Failure::new(Exit::Usage, message);
+        match error.kind() {
+            ErrorKind::TimedOut => failure.hint(format!(
+                "where a program asks somebody for the {what}, use {name}=\"$(…)\""
+            )),
+            _ => failure,
+        }
+    })
+}
+
+/// What the state is encrypted with. What is in the sandbox is made up.
+fn keys(global: &Global, configuration: &Configuration) -> Result<Keys, Failure> {
+    let encryption = configuration.config.state_encryption.get();
+    let encryption = encryption.filter(|_| !global.sandbox);
+    let identity = given(
+        &global.state_identity_file,
+        ("identity", "ROOMCTL_STATE_IDENTITY"),
+    );
+    Ok(Keys {
+        recipients: encryption.map_or_else(BTreeSet::new, |one| one.recipients.0.clone()),
+        identity: identity?.map(Secret::new),
+        ..Keys::default()
     })
 }
 
