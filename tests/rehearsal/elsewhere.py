@@ -207,9 +207,9 @@ class Place(loopback.Place):
         elsewhere = (
             "rooms: x", "rooms :\tx", "'rooms': x", '"\\x72ooms": x', "? rooms\n: x", "!!str rooms: x", "&a rooms: x", " rooms: x", "{rooms: x}",
             "--- {rooms: x}", "\ufeffrooms: x", "app: acme\rrooms: x", "rooms: rooms\n  x", "rooms: rooms\n\n  x", "rooms:\n  x", "rooms: |\n  x",
-            'rooms: "rooms\n  x"', "rooms: rooms#x", "state: x # state: .roomctl/state.json", "state: *a", "rooms: .roomctl/state.json", "state: rooms", "'state': ./rooms/", "{app: acme,\n rooms: x}",
+            'rooms: "rooms\n  x"', "rooms: rooms#x", "state: x # state: .roomctl/state.json", "state: *a", "rooms: .roomctl/state.json", "state: rooms", "'state': ./rooms/", "{app: acme,\n rooms: x}", "state:\n  x", "'state' : x",
         )
-        usual = ("", "app: acme", "rooms: rooms", "app: acme\r\nstate: './.roomctl/state.json' # here\r\n", "---\npolicies:\n- id: a\n  rooms: x\n# y\n")
+        usual = ("", "app: acme", "rooms: rooms", "app: acme\r\nstate: './.roomctl/state.json' # here\r\n", "state_encryption:\n  recipients: [age1x]", "---\npolicies:\n- id: a\n  rooms: x\n# y\n")
         for text, code in [*((one, 3) for one in elsewhere), *((one, 0) for one in usual)]:
             (self.clone / "roomctl.yaml").write_bytes(text.encode())
             check(self.shell("source ci/state.sh functions; is_laid_out", {}) == code, f"{text!r}: {self.said}")

@@ -117,7 +117,7 @@ is_laid_out() {
       /^ / { if (place || !is_begun) stop(); next }
       /^-( |--$|$)/ { next }
       !sub(/^["\047]?[a-z_]+["\047]?[ \t]*:([ \t]+|$)/, "") { stop() }
-      { is_begun = 1; place = key ~ /^["\047]?rooms/ ? "rooms" : key ~ /^["\047]?state/ ? "state" : "" }
+      { is_begun = 1; place = key ~ /^["\047]?rooms/ ? "rooms" : key ~ /^["\047]?state["\047]?[ \t]*:/ ? "state" : "" }
       { sub(/[ \t]+(#.*)?$/, "") }
       /^".*"$/ || /^\047.*\047$/ { $0 = substr($0, 2, length($0) - 2) }
       place == "rooms" && !/^(\.\/)*rooms\/?$/ { stop() }
