@@ -1,14 +1,14 @@
 //! What the service reports, and the one place where it takes the form that is stored and compared.
 
-use std::collections::BTreeMap;
-
 use super::catalogue::{self, Kind};
 use super::secret::Secret;
+use super::sorted::Sorted;
 use super::value::{Scalar, Stored, StoredSettings};
+use super::wire_name::WireName;
 
 /// A value as the service reports it; what no attribute should be, such as a list, is its JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Live {
+pub(crate) enum Live {
     Plain(Scalar),
     /// Text of a secret attribute, or one in which a secret was recognised.
     Secret(Secret),
@@ -21,7 +21,7 @@ pub struct LiveRoom {
     /// The service's id of the room, if it shows one that looks like an id.
     pub id: Option<String>,
     /// Everything it reports, by wire name. What is not here is unobservable, never false.
-    pub settings: BTreeMap<String, Live>,
+    pub(crate) settings: Sorted<WireName, Live>,
 }
 
 impl<T: Into<Scalar>> From<T> for Live {
@@ -108,7 +108,7 @@ impl LiveRoom {
     pub(crate) fn stored(&self, salt: &str) -> StoredSettings {
         let settings = self.settings.iter();
         settings
-            .map(|(name, live)| (name.into(), live.stored(salt, name)))
+            .map(|(name, live)| (*name, live.stored(salt, name)))
             .collect()
     }
 }
@@ -174,9 +174,9 @@ mod tests {
         let room = LiveRoom {
             id: None,
             settings: [
-                ("rtmpOutURL".to_owned(), url.into()),
-                ("meetingJoinWebhook".to_owned(), 7_654_321.into()),
-                ("privacy".to_owned(), Live::Secret(Secret::new(url))),
+                ("rtmpOutURL".into(), url.into()),
+                ("meetingJoinWebhook".into(), 7_654_321.into()),
+                ("privacy".into(), Live::Secret(Secret::new(url))),
             ]
             .into(),
         };

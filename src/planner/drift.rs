@@ -441,7 +441,7 @@ mod tests {
 
         fn shows(&mut self, attribute: &str, live: impl Into<Live>) {
             let room = live_of(&mut self.world);
-            room.settings.insert(attribute.to_owned(), live.into());
+            room.settings.insert(attribute.into(), live.into());
         }
 
         fn drift(&self) -> Drift {
@@ -676,8 +676,7 @@ mod tests {
         for name in ["maxParticipants", "privacy"] {
             case.shows(name, 5);
             let room = live_of(&mut case.world);
-            room.settings
-                .insert(name.to_owned(), Live::Secret(canary()));
+            room.settings.insert(name.into(), Live::Secret(canary()));
             let room = case.room();
             let moved = room.attributes.iter().find(|a| a.name == name).unwrap();
             assert_eq!(moved.cause, Cause::Drift);
@@ -687,7 +686,7 @@ mod tests {
         case = Case::new(Some(5), Some(5));
         let room = live_of(&mut case.world);
         let word = Live::Secret(Secret::new("private"));
-        room.settings.insert("privacy".to_owned(), word);
+        room.settings.insert("privacy".into(), word);
         assert_eq!(case.room().verdict, Verdict::InSync);
     }
 

@@ -365,7 +365,7 @@ mod tests {
             id: Some("c0ffee".into()),
             settings: settings
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .map(|(name, value)| ((*name).into(), value.clone()))
                 .collect(),
         }
     }

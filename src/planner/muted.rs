@@ -298,7 +298,7 @@ mod tests {
             }
             let mut live = live(&Settings::from([("enableChat", true.into()), ("privacy", "private".into())]));
             let all = [("maxParticipants", people), (SECRET, hook)];
-            live.settings.extend(all.into_iter().filter_map(|(name, live)| Some((name.to_owned(), live?))));
+            live.settings.extend(all.into_iter().filter_map(|(name, live)| Some((name.into(), live?))));
             let world: World = [(name("a"), Sighting::Present(live.clone()))].into();
             let mute = Mute::new("a", "*", "known", "2100-01-01").unwrap();
             let options = Options { mutes: &[mute], ..options() };

@@ -971,10 +971,8 @@ mod tests {
         // The service still has it.
         let plan = back(&newer, &world);
         assert_eq!(plan.changes[0].settings, file(5)[&name("a")].settings);
-        let hook = "meetingJoinWebhook".to_owned();
-        live_of(&mut world)
-            .settings
-            .insert(hook, "https://other.example".into());
+        let hook = ("meetingJoinWebhook".into(), "https://other.example".into());
+        live_of(&mut world).settings.extend([hook]);
         let plan = back(&newer, &world);
         assert_eq!(plan.changes, []);
         assert!(plan.unreadable[0].message.contains("meetingJoinWebhook"));

@@ -120,7 +120,7 @@ pub(crate) fn live(settings: &Settings) -> LiveRoom {
             Value::Secret(secret) => Live::Secret(secret.clone()),
             Value::Unset { .. } => Live::Null,
         };
-        ((*name).to_owned(), live)
+        ((*name).into(), live)
     });
     LiveRoom {
         id: Some("c0ffee".into()),

@@ -58,8 +58,7 @@ impl Sighting {
                     return Some("the room was recreated".to_owned());
                 }
                 let names = attributes().iter().map(|attribute| attribute.name);
-                let moved =
-                    names.filter(|name| then.settings.get(*name) != now.settings.get(*name));
+                let moved = names.filter(|name| then.settings.get(name) != now.settings.get(name));
                 let moved: Vec<&str> = moved.collect();
                 (!moved.is_empty()).then(|| moved.join(", "))
             }

@@ -1,7 +1,5 @@
 //! Imported files: whatever a service reports, the file says what was taken over.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
 use crate::files::context::{Context, Policies};
@@ -14,9 +12,10 @@ use crate::model::catalogue::attributes;
 use crate::model::given::Given;
 use crate::model::live::is_placeholder;
 use crate::model::reference::Lookup;
+use crate::model::sorted::Sorted;
 use crate::model::{
     EnvPrefix, Live, LiveRoom, NameRule, Origin, RoomName, Secret, Value as Setting, Variables,
-    Wanted, WantedRoom,
+    Wanted, WantedRoom, WireName,
 };
 use crate::planner::import::{Draft, Known, VariableNames, draft, stem};
 use crate::planner::{AppliedRoom, Options, State, plan};
@@ -41,13 +40,11 @@ fn live_room() -> impl Strategy<Value = LiveRoom> {
     let names: Vec<String> = attributes().iter().map(|a| a.name.to_owned()).collect();
     let values = proptest::collection::vec(live(), names.len());
     (values, any::<u64>(), any::<bool>()).prop_map(move |(values, bits, public)| {
-        let pairs = names.iter().cloned().zip(values).enumerate();
-        let mut settings: BTreeMap<String, Live> = pairs
-            .filter(|(n, _)| bits >> n & 1 == 1)
-            .map(|(_, pair)| pair)
-            .collect();
+        let pairs = names.iter().map(WireName::from).zip(values).enumerate();
+        let pairs = pairs.filter(|(n, _)| bits >> n & 1 == 1);
+        let mut settings: Sorted<WireName, Live> = pairs.map(|(_, pair)| pair).collect();
         let privacy = if public { "public" } else { "private" };
-        settings.insert("privacy".to_owned(), Live::from(privacy.to_owned()));
+        settings.insert("privacy".into(), Live::from(privacy));
         LiveRoom { id: None, settings }
     })
 }
@@ -146,7 +143,7 @@ proptest! {
         let remembered = draft.applied(&shown, &applied, "rooms/a.yaml", WantedRoom::default(), "acme");
         for (name, value) in &file.settings {
             // A word, or a mask, in place of a secret shows nothing of it.
-            let seen = shown.settings.get(*name).and_then(Live::text);
+            let seen = shown.settings.get(name).and_then(Live::text);
             let is_shown = seen.is_some_and(|text| !file.secrets.contains_key(name) || !is_placeholder(&text));
             let is_named = draft.left_out.contains_key(*name);
             let stays = inherits(name) && !is_shown;

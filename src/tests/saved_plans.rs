@@ -103,9 +103,9 @@ impl Site {
         let room = live_of(&mut self.world);
         let other = Secret::new("https://moved.example/canary");
         room.settings
-            .insert("meetingJoinWebhook".to_owned(), Live::Secret(other));
+            .insert("meetingJoinWebhook".into(), Live::Secret(other));
         room.settings
-            .insert("maxParticipants".to_owned(), Live::from(7));
+            .insert("maxParticipants".into(), Live::from(7));
         self
     }
 
@@ -362,7 +362,7 @@ fn a_move_is_no_arrival() {
         site.hidden = hidden;
         let saved = site.saved(Some("set"));
         let mut site = site.died(Some("set"), true);
-        let moved = ("enableRecording".to_owned(), Live::from(false));
+        let moved = ("enableRecording".into(), Live::from(false));
         live_of(&mut site.world).settings.extend([moved]);
         let refusal = site.refusal(&saved, Some("set"));
         assert!(refusal.is_some(), "{hidden:?}");
