@@ -144,15 +144,14 @@ fn find(
     if session.is_interrupted() {
         return Ok(None);
     }
-    let seen = drift(&Evidence {
+    let evidence = Evidence {
         wanted,
         state,
-        world: &world,
-        listed: &BTreeSet::new(),
         others: &considered.others,
         mutes: &session.mutes,
         now: workspace.now,
-    });
+    };
+    let seen = drift(&evidence, &world, &BTreeSet::new());
     let (moves, mut left) = moves(&seen.rooms, asked.as_ref(), &world);
     let (edits, more) = edits(&moves, args.into, &seen.rooms, &all.wanted, &all.origins);
     left.extend(more);

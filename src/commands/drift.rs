@@ -18,13 +18,13 @@ use super::shared::selection::SelectionArgs;
 use super::shared::session::Session;
 use super::shared::store::Told;
 use crate::disk::plain_file::{MAX_DATA, read_own};
-use crate::files::room_files::{self, Loaded};
+use crate::files::room_files;
 use crate::files::text_file::text_from;
 use crate::model::RoomName;
 use crate::model::policy::NOBODY;
 use crate::planner::drift::Evidence;
 use crate::planner::seen::Seen;
-use crate::planner::{AppliedRoom, Considered, Scope, Sighting, State, World, drift};
+use crate::planner::{AppliedRoom, Drift, LeftOut, Sighting, State};
 
 use crate::report::envelope::read;
 use crate::report::metrics::metrics;
@@ -32,6 +32,7 @@ use crate::report::{DriftReport, UndeclaredRoom, json};
 use crate::service::http::Http;
 use crate::service::observe::doubt_about;
 use crate::service::requests::Reader;
+use crate::store::Found;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -80,40 +81,47 @@ fn percent(text: &str) -> Result<u64, String> {
 pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Result<Exit, Failure> {
     let session = begin(global, args)?;
     let workspace = &session.workspace;
-    let found = workspace.load_state()?;
-    let (state, recorded) = (found.state, (found.saved, found.looked));
+    let Found {
+        state,
+        saved,
+        looked,
+        ..
+    } = workspace.load_state()?;
+    let is_untold = saved.is_some() || state.rooms.values().any(AppliedRoom::is_in_doubt);
+    let told = is_untold.then(|| Told::new(saved, looked, &state));
+    let doubted = told.as_ref().and_then(|told| told.in_doubt(&state));
     let service = session.service(&state.app)?;
-    let looking = look(&session, service, &state, args, output);
-    let (loaded, considered, seen) = session.wait(&state.app, looking)??;
+    let looking = look(&session, service, (&state, doubted), args, output);
+    let Looked {
+        drift,
+        left_out,
+        warning,
+        doubted,
+    } = session.wait(&state.app, looking)??;
     session.close()?;
-    let untold = untold(recorded, (&state, &seen.world), workspace.now);
-    let drift = drift(&Evidence {
-        wanted: &loaded.wanted,
-        state: &considered.state,
-        world: &seen.world,
-        listed: &considered.unmanaged,
-        others: &considered.others,
-        mutes: &session.mutes,
-        now: workspace.now,
-    });
+    // What a run made that died, as it recorded it or the look shows it.
+    let news = told.map(|told| told.learned_by(doubted.as_ref(), &state, workspace.now));
     let before = seen_before(args, &state)?;
+    let seen_file = args.seen_file.as_ref();
+    let after = seen_file.map(|_| before.clone().after(&drift, &state, workspace.now));
     let report = DriftReport {
         run: workspace.run.clone(),
-        undeclared: untold,
+        undeclared: UndeclaredRoom::learned(&news.unwrap_or_default(), &[]),
         ..DriftReport::new(
-            &drift,
+            drift,
             &state,
-            &session.mutes,
-            seen.warning,
-            considered.left_out(),
+            (&session.mutes, &before),
+            warning,
+            left_out,
             args.require_visible,
         )
-        .traced(&drift, &state, &before)
     };
     let too_blind = report.too_blind();
     let exit = exit(&report, too_blind.is_some(), args);
-    let seen_now = before.after(&drift, &state, workspace.now);
-    let written = write_metrics(args, workspace.now, &report).and(write_seen(args, &seen_now));
+    let metrics = write_metrics(args, workspace.now, &report);
+    let written = metrics.and(seen_file.zip(after).map_or(Ok(()), |(path, seen)| {
+        report_file::write(path, "times", &json(&seen)?)
+    }));
     print_report(report, &args.report, session.detail(), output)?;
     if let Some(why) = too_blind {
         let failure = Failure::new(Exit::Differences, why);
@@ -122,26 +130,11 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         ));
     }
     written?;
-    leave((drift, loaded, considered, seen.world));
     leave(state);
     if session.is_interrupted() {
         return Ok(Exit::Interrupted);
     }
     Ok(exit)
-}
-
-/// What a run made that died, as it recorded it or the look shows it.
-fn untold(
-    (saved, looked): (Option<State>, Option<State>),
-    (state, world): (&State, &World),
-    now: i64,
-) -> Vec<UndeclaredRoom> {
-    let mut rooms = state.rooms.values();
-    if saved.is_none() && !rooms.any(AppliedRoom::is_in_doubt) {
-        return Vec::new();
-    }
-    let news = Told::new(saved, looked, state).learned_by(world, state, now);
-    UndeclaredRoom::learned(&news, &[])
 }
 
 fn begin(global: &Global, args: &DriftArgs) -> Result<Session, Failure> {
@@ -159,60 +152,84 @@ fn begin(global: &Global, args: &DriftArgs) -> Result<Session, Failure> {
 
 /// What was found on the service.
 struct Looked {
-    world: World,
+    drift: Drift,
+    left_out: LeftOut,
     warning: Option<String>,
+    /// The state in doubt, with what was seen.
+    doubted: Option<State>,
 }
 
 /// Reads the rooms of the state while the files are parsed, then those that only a file names. An invalid
-/// file ends the check at once.
-async fn look<'a>(
+/// file ends the check at once. Of a room that was judged, only the verdict stays.
+async fn look(
     session: &Session,
     service: &Arc<Reader<Http>>,
-    state: &'a State,
+    (state, mut doubted): (&State, Option<State>),
     args: &DriftArgs,
     output: &mut Output,
-) -> Result<(Loaded, Considered<'a>, Looked), Failure> {
+) -> Result<Looked, Failure> {
     let workspace = &session.workspace;
-    let early = known_early(&workspace.scope, state);
-    let early = session.watch(service, early);
-    let service_side = async { tokio::join!(early, service.list()) };
-    tokio::pin!(service_side);
+    let scope = &workspace.scope;
+    // Of a part of the rooms directory nobody knows before: a room may have moved out of it.
+    let is_early = |name: &RoomName| {
+        let known = state.rooms.get(name).filter(|_| scope.whole);
+        known.is_some_and(|room| scope.may_consider(name.as_str(), room))
+    };
+    let early = state.rooms.keys().filter(|name| is_early(name));
+    let early = session.begin_look(service, early.cloned().collect());
+    // By itself: the text of a long list is gone before the files are all there.
+    let listing = tokio::spawn({
+        let service = service.clone();
+        async move { service.list().await }
+    });
     let (roots, context) = (slice::from_ref(&workspace.rooms), workspace.context(NOBODY));
     let load = || room_files::load_meanwhile(&workspace.whole, roots, &context);
-    let files = async { tokio::task::block_in_place(load) };
-    let (mut loaded, early) = tokio::select! {
-        biased;
-        seen = &mut service_side => (load(), Some(seen)),
-        loaded = files => (loaded, None),
-    };
+    let mut loaded = tokio::task::block_in_place(load);
     leave_out_known(workspace, Some(state), &mut loaded);
     let mut loaded = accept(loaded, &args.report, output)?;
-    let (mut world, listed) = match early {
-        Some(seen) => seen,
-        None => service_side.await,
+    // Where they are from, nobody asks.
+    loaded.origins.clear();
+    let listed = listing.await.map_err(|error| error.to_string());
+    let (names, unread) = names(listed.flatten());
+    let considered = session.consider(scope, &mut loaded, state, &names, output)?;
+    let evidence = Evidence {
+        wanted: &loaded.wanted,
+        state: &considered.state,
+        others: &considered.others,
+        mutes: &session.mutes,
+        now: workspace.now,
     };
-    let (names, unread) = names(listed);
-    let considered =
-        session.consider(&session.workspace.scope, &mut loaded, state, &names, output)?;
-    let managed = loaded.wanted.keys().chain(considered.state.rooms.keys());
-    let later: BTreeSet<&RoomName> = managed.filter(|name| !world.contains_key(*name)).collect();
-    let later = later.into_iter().cloned().collect();
-    world.extend(session.watch(service, later).await);
+    let mutes = evidence.active_mutes();
+    let (mut rooms, mut unlisted) = (Vec::new(), BTreeSet::new());
+    let mut take = |name: RoomName, seen: Sighting| {
+        if let Some(live) = seen.present() {
+            if let Some(doubted) = &mut doubted {
+                doubted.remember_look([(&name, live)]);
+            }
+            if unread.is_none() && !names.contains(name.as_str()) {
+                unlisted.insert(name.clone());
+            }
+        }
+        if evidence.is_managed(name.as_str()) {
+            rooms.push(evidence.judge(&name, &seen, &mutes));
+        }
+    };
+    early.each(&mut take).await;
+    let later = evidence.managed().filter(|name| !is_early(name));
+    let later = session.begin_look(service, later.cloned().collect());
+    later.each(&mut take).await;
     let warning = unread.or_else(|| {
-        let there = world.iter();
-        let there = there.filter(|(_, seen)| matches!(seen, Sighting::Present(_)));
-        let there = (there.map(|(name, _)| name), "that it just showed");
+        let there = (unlisted.iter(), "that it just showed");
         doubt_about(&names, there, "unmanaged rooms are missing here")
     });
-    Ok((loaded, considered, Looked { world, warning }))
-}
-
-/// The rooms that are looked at whatever the files say. Of a part of the rooms directory nobody knows before: a room may
-/// have moved out of it.
-fn known_early(scope: &Scope, state: &State) -> Vec<RoomName> {
-    let rooms = state.rooms.iter().filter(|_| scope.whole);
-    let considered = rooms.filter(|(name, room)| scope.may_consider(name.as_str(), room));
-    considered.map(|(name, _)| name.clone()).collect()
+    let looked = Looked {
+        drift: evidence.conclude(rooms, &considered.unmanaged, &mutes),
+        left_out: considered.left_out(),
+        warning,
+        doubted,
+    };
+    leave((considered, loaded));
+    Ok(looked)
 }
 
 /// The list only finds rooms that nobody manages, so a check goes on without it.
@@ -238,13 +255,6 @@ fn seen_before(args: &DriftArgs, state: &State) -> Result<Seen, Failure> {
     Ok(Some(seen)
         .filter(|seen| seen.lineage == state.lineage)
         .unwrap_or_default())
-}
-
-fn write_seen(args: &DriftArgs, seen: &Seen) -> Result<(), Failure> {
-    let Some(path) = &args.seen_file else {
-        return Ok(());
-    };
-    report_file::write(path, "times", &json(seen)?)
 }
 
 fn write_metrics(args: &DriftArgs, now: i64, report: &DriftReport) -> Result<(), Failure> {

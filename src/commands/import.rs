@@ -90,7 +90,14 @@ pub(crate) fn run(
     rooms.extend(others);
     let world = session.look(&held.state.app, names)?;
     session.close()?;
-    let news = held.told.learned_by(&world, &held.state, workspace.now);
+    let mut looked = held.told.in_doubt(&held.state);
+    if let Some(looked) = &mut looked {
+        let shown = world
+            .iter()
+            .filter_map(|(name, seen)| Some((name, seen.present()?)));
+        looked.remember_look(shown);
+    }
+    let news = (held.told).learned_by(looked.as_ref(), &held.state, workspace.now);
     let told = held.tell(workspace, &news, output);
     held.start_lineage();
     let before = held.state.clone();

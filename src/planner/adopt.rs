@@ -113,7 +113,7 @@ pub(crate) fn moves(
         let Some(names) = names.unwrap_or(Some(&nothing)) else {
             continue;
         };
-        if let Some(one) = whole_room(room, asked.is_some(), world) {
+        if let Some(one) = whole_room(room, asked.is_some()) {
             left.extend(one);
             continue;
         }
@@ -132,14 +132,13 @@ pub(crate) fn moves(
 }
 
 /// What is said of a room of which nothing can be adopted. An empty answer: it is not worth a word.
-fn whole_room(room: &RoomDrift, is_asked: bool, world: &World) -> Option<Option<Left>> {
+fn whole_room(room: &RoomDrift, is_asked: bool) -> Option<Option<Left>> {
     let name = &room.room;
     let import = format!(
         "`roomctl import {} --force` takes it over as it is",
         quoted(name)
     );
     let message = room.message.as_deref().unwrap_or_default();
-    let is_there = matches!(world.get(name.as_str()), Some(Sighting::Present(_)));
     let left = |why, message| Some(Left::new(name, None, why, message));
     let refused = |message| left(Why::Refused, message);
     Some(match room.verdict {
@@ -149,8 +148,8 @@ fn whole_room(room: &RoomDrift, is_asked: bool, world: &World) -> Option<Option<
             "{message}; `roomctl apply` creates it again, or take its file out"
         )),
         _ if room.is_only_claimed => refused(message.to_owned()),
-        Verdict::Pending if !is_there && is_asked => refused(message.to_owned()),
-        Verdict::Pending if !is_there => None,
+        Verdict::Pending if !room.is_there && is_asked => refused(message.to_owned()),
+        Verdict::Pending if !room.is_there => None,
         // Recreated: nothing of it was ever applied.
         Verdict::Drifted if room.message.is_some() => refused(format!("{message}; {import}")),
         Verdict::Drifted | Verdict::Conflict if room.file.is_none() => {
@@ -187,10 +186,8 @@ fn one(
         refused(why.to_owned())
     })?;
     may_adopt(room, name, is_named)?;
-    let live = match world.get(room.room.as_str()) {
-        Some(Sighting::Present(live)) => live.settings.get(name),
-        _ => None,
-    };
+    let live = world.get(room.room.as_str()).and_then(Sighting::present);
+    let live = live.and_then(|live| live.settings.get(name));
     let live = live.ok_or_else(|| refused("the service does not show it".to_owned()))?;
     let value = accept(known, live).map(|_| live.read(&known.kind));
     let why = |why: &str| refused(format!("no file can say so: {why}"));

@@ -97,6 +97,8 @@ pub(crate) struct RoomDrift {
     pub asserted: Option<i64>,
     /// Managed attributes that the service shows neither now nor when the room was last recorded.
     pub unseen: Vec<String>,
+    /// Whether the service shows it.
+    pub is_there: bool,
     /// Whether nothing shows that it is the room that `state mv` gave this name.
     pub is_only_claimed: bool,
 }
@@ -166,9 +168,6 @@ pub(crate) struct Evidence<'a> {
     /// What the files want.
     pub wanted: &'a Wanted,
     pub state: &'a State,
-    pub world: &'a World,
-    /// Names on the service, from its list; those that are in neither file nor state are unmanaged.
-    pub listed: &'a BTreeSet<String>,
     /// Rooms that the check is not about.
     pub others: &'a BTreeMap<String, LeftOutBy>,
     pub mutes: &'a [Mute],
@@ -176,38 +175,12 @@ pub(crate) struct Evidence<'a> {
     pub now: i64,
 }
 
-/// A verdict for each room of the files, the state and the service.
-pub(crate) fn drift(evidence: &Evidence<'_>) -> Drift {
-    let Evidence {
-        wanted,
-        state,
-        listed,
-        ..
-    } = evidence;
-    let mutes = Mutes::at(evidence.now, evidence.mutes);
-    let managed: BTreeSet<&RoomName> = wanted.keys().chain(state.rooms.keys()).collect();
-    let mut rooms: Vec<RoomDrift> = managed
-        .into_iter()
-        .map(|name| evidence.judge(name, &mutes))
-        .collect();
-    let is_managed = |name: &str| wanted.contains_key(name) || state.rooms.contains_key(name);
-    let unmanaged = listed.iter().filter(|name| !is_managed(name));
-    let by_case: BTreeMap<String, &String> = unmanaged
-        .clone()
-        .map(|name| (name.to_lowercase(), name))
-        .collect();
-    for room in rooms
-        .iter_mut()
-        .filter(|room| evidence.was_never_there(room))
-    {
-        if let Some(theirs) = by_case.get(&room.room.to_lowercase()) {
-            room.message = Some(named_otherwise(theirs));
-        }
-    }
-    rooms.extend(unmanaged.map(|name| RoomDrift::new(name, Verdict::Unmanaged, None)));
-    rooms.sort_by(|a, b| a.room.cmp(&b.room));
-    let idle = evidence.idle(&rooms, &mutes);
-    Drift { rooms, idle }
+/// A verdict for each room of the files, the state and the names that the service `listed`.
+pub(crate) fn drift(evidence: &Evidence<'_>, world: &World, listed: &BTreeSet<String>) -> Drift {
+    let mutes = evidence.active_mutes();
+    let judge = |name| evidence.judge(name, sighting(world, name), &mutes);
+    let rooms = evidence.managed().map(judge).collect();
+    evidence.conclude(rooms, listed, &mutes)
 }
 
 impl RoomDrift {
@@ -222,15 +195,71 @@ impl RoomDrift {
             checked: Checked::default(),
             asserted: None,
             unseen: Vec::new(),
+            is_there: false,
             is_only_claimed: false,
+        }
+    }
+
+    /// Whether something moved that a mute of the room is about, or may have, as it could not be looked at.
+    fn may_need(&self, mute: &Mute) -> bool {
+        let may_have = |a: &AttributeDrift| {
+            a.cause.is_a_move_of_the_service() || (a.live.is_none() && a.wanted.is_some())
+        };
+        let mut attributes = self.attributes.iter().filter(|a| mute.covers(&a.name));
+        match self.is_there && !self.is_only_claimed {
+            true => attributes.any(may_have),
+            // Nothing is said of its attributes.
+            false => self.verdict != Verdict::Unmanaged,
         }
     }
 }
 
-impl Evidence<'_> {
-    fn judge(&self, name: &RoomName, mutes: &Mutes<'_>) -> RoomDrift {
+impl<'a> Evidence<'a> {
+    pub(crate) fn active_mutes(&self) -> Mutes<'a> {
+        Mutes::at(self.now, self.mutes)
+    }
+
+    /// The rooms of the files and of the state.
+    pub(crate) fn managed(&self) -> impl Iterator<Item = &'a RoomName> {
+        let (wanted, state) = (self.wanted, self.state);
+        let orphans = state
+            .rooms
+            .keys()
+            .filter(|name| !wanted.contains_key(*name));
+        wanted.keys().chain(orphans)
+    }
+
+    pub(crate) fn is_managed(&self, name: &str) -> bool {
+        self.wanted.contains_key(name) || self.state.rooms.contains_key(name)
+    }
+
+    /// All that is said of `rooms`, which were judged one by one, and of the names that the service `listed`: those that are in
+    /// neither file nor state are unmanaged.
+    pub(crate) fn conclude(
+        &self,
+        mut rooms: Vec<RoomDrift>,
+        listed: &BTreeSet<String>,
+        mutes: &Mutes<'_>,
+    ) -> Drift {
+        let unmanaged = listed.iter().filter(|name| !self.is_managed(name));
+        let by_case = unmanaged.clone().map(|name| (name.to_lowercase(), name));
+        let by_case: BTreeMap<String, &String> = by_case.collect();
+        let was_never_there =
+            |room: &&mut RoomDrift| room.verdict == Verdict::Pending && !room.is_there;
+        for room in rooms.iter_mut().filter(was_never_there) {
+            if let Some(theirs) = by_case.get(&room.room.to_lowercase()) {
+                room.message = Some(named_otherwise(theirs));
+            }
+        }
+        rooms.extend(unmanaged.map(|name| RoomDrift::new(name, Verdict::Unmanaged, None)));
+        rooms.sort_by(|a, b| a.room.cmp(&b.room));
+        let idle = self.idle(&rooms, mutes);
+        Drift { rooms, idle }
+    }
+
+    /// The verdict on one room, by what was `seen` of it.
+    pub(crate) fn judge(&self, name: &RoomName, seen: &Sighting, mutes: &Mutes<'_>) -> RoomDrift {
         let applied = self.state.applied(name);
-        let seen = sighting(self.world, name);
         let file = self.wanted.get(name);
         let is_only_claimed =
             matches!(seen, Sighting::Present(live) if applied.is_only_claimed(live));
@@ -258,6 +287,7 @@ impl Evidence<'_> {
             file: file.map(|file| file.file.clone()),
             checked: Checked::whole(managed, verdict != Verdict::Unreadable && !is_only_claimed),
             asserted: applied.asserted,
+            is_there: is_only_claimed,
             is_only_claimed,
             ..RoomDrift::new(name.as_str(), verdict, Some(message))
         }
@@ -268,11 +298,6 @@ impl Evidence<'_> {
         let is_orphan = !self.wanted.contains_key(name);
         let doubt = || self.state.applied(name).doubt_as_orphan(name, Some(seen));
         is_orphan.then(doubt).flatten()
-    }
-
-    fn was_never_there(&self, room: &RoomDrift) -> bool {
-        let seen = self.world.get(room.room.as_str());
-        room.verdict == Verdict::Pending && matches!(seen, Some(Sighting::Absent(_)))
     }
 
     /// The verdict on a room that is there.
@@ -287,17 +312,18 @@ impl Evidence<'_> {
         let file = self.wanted.get(name);
         let salt = self.state.salt();
         let shown = applied.shown(live, salt);
-        // An orphan has no file: it is held against what was applied, as far as that arrived.
-        let arrived = applied
-            .looked(live, salt)
-            .unwrap_or_else(|| applied.clone());
-        let arrived = AppliedRoom {
-            unconfirmed: Doubts::new(),
-            ..arrived
-        };
+        let arrived;
         let sides = match file {
             Some(file) => RoomSides::toward(file, applied, &shown, salt, mutes),
-            None => RoomSides::back(&arrived, &shown, mutes),
+            // An orphan has no file: it is held against what was applied, as far as that arrived.
+            None => {
+                let looked = applied.looked(live, salt);
+                arrived = AppliedRoom {
+                    unconfirmed: Doubts::new(),
+                    ..looked.unwrap_or_else(|| applied.clone())
+                };
+                RoomSides::back(&arrived, &shown, mutes)
+            }
         };
         // An orphan releases nothing.
         let counts = |a: &AttributeSides<'_>| file.is_some() || a.wanted.is_some();
@@ -317,6 +343,7 @@ impl Evidence<'_> {
             checked,
             asserted: applied.asserted,
             unseen: still_unseen(applied, &shown),
+            is_there: true,
             ..RoomDrift::new(
                 name.as_str(),
                 verdict(&attributes, applied, recreated),
@@ -334,26 +361,13 @@ impl Evidence<'_> {
         room
     }
 
-    /// Whether something moved that a mute of the room is about, or may have, as it could not be looked at.
-    fn may_need(&self, room: &RoomDrift, mute: &Mute) -> bool {
-        let has_moved = |a: &AttributeDrift| a.cause.is_a_move_of_the_service();
-        let is_hidden = |a: &AttributeDrift| a.live.is_none() && a.wanted.is_some();
-        let mut attributes = room.attributes.iter().filter(|a| mute.covers(&a.name));
-        match self.world.get(room.room.as_str()) {
-            Some(Sighting::Present(_)) if !room.is_only_claimed => {
-                attributes.any(|a| has_moved(a) || is_hidden(a))
-            }
-            _ => room.verdict != Verdict::Unmanaged || attributes.any(has_moved),
-        }
-    }
-
     /// The mutes that mute nothing.
     fn idle(&self, rooms: &[RoomDrift], mutes: &Mutes<'_>) -> Vec<(usize, Idle)> {
         let others = self.others.keys().flat_map(|name| mutes.about(name));
         let mut needed: BTreeSet<usize> = others.map(|(at, _)| at).collect();
         for room in rooms {
             for (at, mute) in mutes.about(&room.room) {
-                if !needed.contains(&at) && self.may_need(room, mute) {
+                if !needed.contains(&at) && room.may_need(mute) {
                     needed.insert(at);
                 }
             }
@@ -445,15 +459,14 @@ mod tests {
         }
 
         fn drift(&self) -> Drift {
-            let drift = drift(&Evidence {
+            let evidence = Evidence {
                 wanted: &self.wanted,
                 state: &self.state,
-                world: &self.world,
-                listed: &self.listed,
                 others: &BTreeMap::new(),
                 mutes: &self.mutes,
                 now: options().now,
-            });
+            };
+            let drift = drift(&evidence, &self.world, &self.listed);
             assert!(!format!("{drift:?}").contains("canary"));
             drift
         }

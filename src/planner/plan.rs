@@ -370,10 +370,7 @@ impl<'a> Room<'a> {
 
     /// The room as it was seen, if it is there.
     pub(super) fn present(&self) -> Option<&'a LiveRoom> {
-        match self.seen {
-            Some(Sighting::Present(live)) => Some(live),
-            _ => None,
-        }
+        self.seen.and_then(Sighting::present)
     }
 
     /// Whether another room is there under its name.

@@ -144,12 +144,10 @@ mod tests {
                 let drift = drift(&Evidence {
                     wanted: &wanted,
                     state: &state,
-                    world: &look(*shown),
-                    listed: &BTreeSet::new(),
                     others: &BTreeMap::new(),
                     mutes: &[],
                     now,
-                });
+                }, &look(*shown), &BTreeSet::new());
                 if *shown == Look::Moved {
                     prop_assert_eq!(seen.last_of(&drift.rooms[0], &state), last);
                 }

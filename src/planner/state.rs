@@ -346,7 +346,10 @@ impl State {
     }
 
     /// Remembers what a look showed, by room. Returns whether any of it is new.
-    pub(crate) fn remember_look(&mut self, looked: &BTreeMap<RoomName, LiveRoom>) -> bool {
+    pub(crate) fn remember_look<'l>(
+        &mut self,
+        looked: impl IntoIterator<Item = (&'l RoomName, &'l LiveRoom)>,
+    ) -> bool {
         let salt = self.salt().to_owned();
         let mut is_new = false;
         for (name, live) in looked {

@@ -160,15 +160,17 @@ mod tests {
         }
 
         fn drift(&self) -> RoomDrift {
-            let drift = drift(&Evidence {
-                wanted: &self.wanted,
-                state: &self.state,
-                world: &self.world,
-                listed: &BTreeSet::new(),
-                others: &BTreeMap::new(),
-                mutes: &self.mutes,
-                now: options().now,
-            });
+            let drift = drift(
+                &Evidence {
+                    wanted: &self.wanted,
+                    state: &self.state,
+                    others: &BTreeMap::new(),
+                    mutes: &self.mutes,
+                    now: options().now,
+                },
+                &self.world,
+                &BTreeSet::new(),
+            );
             drift.rooms.into_iter().next().unwrap()
         }
 

@@ -47,6 +47,13 @@ pub(crate) fn named_otherwise(theirs: &str) -> String {
 }
 
 impl Sighting {
+    pub(crate) fn present(&self) -> Option<&LiveRoom> {
+        match self {
+            Self::Present(live) => Some(live),
+            _ => None,
+        }
+    }
+
     /// What changed until `now`: the names of the attributes, or what else. `None`: nothing.
     pub(crate) fn moved_until(&self, now: &Self) -> Option<String> {
         match (self, now) {

@@ -177,42 +177,29 @@ pub(crate) struct IdleMute {
 }
 
 impl DriftReport {
-    /// The report of `drift`, judged against `state`.
+    /// The report of `drift`, judged against `state`, with when what moved was last `seen` as applied.
     pub(crate) fn new(
-        drift: &Drift,
+        drift: Drift,
         state: &State,
-        mutes: &[Mute],
+        (mutes, seen): (&[Mute], &Seen),
         warning: Option<String>,
         left_out: LeftOut,
         require_visible: Option<u64>,
     ) -> Self {
-        let idle = drift.idle.iter();
+        let idle = drift.idle.iter().copied();
+        let room = |drift| RoomReport::new(drift, state, seen);
         Self {
             app: state.app.clone(),
             state: StateId::new(&state.lineage, state.serial),
-            summary: Summary::new(drift),
+            summary: Summary::new(&drift),
             left_out,
             require_visible,
-            rooms: drift.rooms.iter().map(RoomReport::from).collect(),
-            idle_mutes: idle
-                .map(|(at, idle)| idle_mute(&mutes[*at], *idle))
-                .collect(),
+            rooms: drift.rooms.into_iter().map(room).collect(),
+            idle_mutes: idle.map(|(at, idle)| idle_mute(&mutes[at], idle)).collect(),
             warning,
             undeclared: Vec::new(),
             run: Run::default(),
         }
-    }
-
-    /// Says who set what moved, and when it was last seen as applied.
-    #[must_use]
-    pub(crate) fn traced(mut self, drift: &Drift, state: &State, seen: &Seen) -> Self {
-        for (room, drift) in self.rooms.iter_mut().zip(&drift.rooms) {
-            room.seen = seen.last_of(drift, state);
-            if let Some(applied) = state.rooms.get(&*room.room).filter(|_| room.has_moved()) {
-                room.run = applied.run.clone();
-            }
-        }
-        self
     }
 
     /// Why fewer attributes could be checked than `--require-visible` asks for, if so.
@@ -222,14 +209,6 @@ impl DriftReport {
         let few = format!("only {visible} of {managed} managed attributes");
         let text = || format!("{few} could be checked, less than {required}%");
         self.summary.attributes.is_below(required).then(text)
-    }
-}
-
-impl RoomReport {
-    /// Whether the service is not as it was applied.
-    fn has_moved(&self) -> bool {
-        use Verdict::{Conflict, Drifted, Missing, Muted};
-        [Drifted, Missing, Conflict, Muted].contains(&self.verdict)
     }
 }
 
@@ -246,8 +225,13 @@ fn idle_mute(mute: &Mute, idle: Idle) -> IdleMute {
     }
 }
 
-impl From<&RoomDrift> for RoomReport {
-    fn from(drift: &RoomDrift) -> Self {
+impl RoomReport {
+    /// With who set what moved, and when that was last seen as applied.
+    fn new(drift: RoomDrift, state: &State, seen: &Seen) -> Self {
+        use Verdict::{Conflict, Drifted, Missing, Muted};
+        let has_moved = [Drifted, Missing, Conflict, Muted].contains(&drift.verdict);
+        let applied = state.rooms.get(&*drift.room).filter(|_| has_moved);
+        let seen = seen.last_of(&drift, state);
         let RoomDrift {
             room,
             verdict,
@@ -258,19 +242,22 @@ impl From<&RoomDrift> for RoomReport {
             checked: _,
             asserted,
             unseen,
+            is_there: _,
             is_only_claimed: _,
         } = drift;
         Self {
-            room: room.clone(),
-            verdict: *verdict,
-            file: file.clone(),
+            room,
+            verdict,
+            file,
             attributes: attributes.iter().map(AttributeReport::from).collect(),
             undeclared: undeclared.iter().map(UndeclaredReport::from).collect(),
-            message: message.clone(),
-            asserted: *asserted,
-            run: Run::default(),
-            seen: None,
-            unseen: unseen.clone(),
+            message,
+            asserted,
+            run: applied
+                .map(|applied| applied.run.clone())
+                .unwrap_or_default(),
+            seen,
+            unseen,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Looks at rooms: one GET each, paced, side by side, retried. What cannot be read is reported as such.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,16 +14,26 @@ use crate::service::api::Transport;
 use crate::service::end::End;
 use crate::service::requests::{Reader, Tally};
 
-/// Reads each of `names`, up to `parallelism` at once. `on_room` is called as they come in.
-pub(crate) async fn observe<T: Transport>(
+/// Most rooms that were seen and that nobody has taken yet: then reading waits.
+const WAITING: usize = 1024;
+
+/// Rooms that are being read. Reading ends with it.
+pub(crate) struct Sightings<F> {
+    seen: mpsc::Receiver<(RoomName, Sighting)>,
+    workers: JoinSet<()>,
+    on_room: F,
+}
+
+/// Begins to read each of `names`, up to `parallelism` at once. `on_room` is called as they are taken.
+pub(crate) fn observe<T: Transport, F: FnMut()>(
     service: &Arc<Reader<T>>,
     names: Vec<RoomName>,
     parallelism: usize,
-    mut on_room: impl FnMut(),
-) -> World {
+    on_room: F,
+) -> Sightings<F> {
     let names: Arc<Vec<RoomName>> = Arc::new(spread(names));
     let next = Arc::new(AtomicUsize::new(0));
-    let (report, mut reports) = mpsc::unbounded_channel();
+    let (report, seen) = mpsc::channel(WAITING);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.clamp(1, names.len().max(1)) {
         let (service, names, next) = (service.clone(), names.clone(), next.clone());
@@ -31,19 +41,35 @@ pub(crate) async fn observe<T: Transport>(
         workers.spawn(async move {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let sighting = read_room(&service, name).await;
-                // The receiver lives until all workers have ended.
-                let _ = report.send((name.clone(), sighting));
+                // The receiver lives until all workers have ended, or ends them.
+                let _ = report.send((name.clone(), sighting)).await;
             }
         });
     }
-    drop(report);
-    let mut world: World = BTreeMap::new();
-    while let Some((name, sighting)) = reports.recv().await {
-        world.insert(name, sighting);
-        on_room();
+    Sightings {
+        seen,
+        workers,
+        on_room,
     }
-    workers.join_all().await;
-    world
+}
+
+impl<F: FnMut()> Sightings<F> {
+    /// Hands each room on as it comes in.
+    pub(crate) async fn each(mut self, mut take: impl FnMut(RoomName, Sighting)) {
+        while let Some((name, sighting)) = self.seen.recv().await {
+            take(name, sighting);
+            (self.on_room)();
+        }
+        self.workers.join_all().await;
+    }
+
+    /// All of them.
+    pub(crate) async fn world(self) -> World {
+        let mut world = World::new();
+        let take = |name, sighting| drop(world.insert(name, sighting));
+        self.each(take).await;
+        world
+    }
 }
 
 /// `all` in an order in which neighbours are far apart. Rooms that the service cannot digest are often

@@ -159,15 +159,17 @@ impl Here {
 
     fn adopt(&self, into: Option<Level>, unfit: &str) -> (Adopted, Vec<Left>) {
         let all = self.load(&Edits::new());
-        let found = drift(&Evidence {
-            wanted: &all.wanted,
-            state: &self.state,
-            world: &self.world,
-            listed: &BTreeSet::new(),
-            others: &BTreeMap::new(),
-            mutes: &[],
-            now: CONTEXT.now,
-        });
+        let found = drift(
+            &Evidence {
+                wanted: &all.wanted,
+                state: &self.state,
+                others: &BTreeMap::new(),
+                mutes: &[],
+                now: CONTEXT.now,
+            },
+            &self.world,
+            &BTreeSet::new(),
+        );
         let (moves, mut left) = moves(&found.rooms, None, &self.world);
         let (edits, more) = edits(&moves, into, &found.rooms, &all.wanted, &all.origins);
         left.extend(more);

@@ -12,6 +12,7 @@ use super::properties::PERSONALITIES;
 use crate::model::{RoomName, Wanted, WantedRoom};
 use crate::planner::drift::{Checked, Evidence};
 use crate::planner::import::{Known, draft};
+use crate::planner::seen::Seen;
 use crate::planner::{
     Action, AppliedRoom, LeftOut, Outcome, Receipt, Sighting, Verdict, World, drift, plan,
 };
@@ -130,7 +131,7 @@ impl Way {
     fn look(&self, names: impl IntoIterator<Item = RoomName>) -> World {
         let service = self.service();
         let names = names.into_iter().collect();
-        let look = observe(&service, names, 4, || {});
+        let look = async { observe(&service, names, 4, || {}).world().await };
         self.bench.runtime.block_on(look)
     }
 
@@ -228,14 +229,16 @@ impl Way {
         let evidence = Evidence {
             wanted: &self.files,
             state: &self.bench.state,
-            world: &world,
-            listed: &listed,
             others: &BTreeMap::new(),
             mutes: &[],
             now: options().now,
         };
         let (state, none) = (&self.bench.state, LeftOut::default());
-        let once = || DriftReport::new(&drift(&evidence), state, &[], None, none, None);
+        let seen = Seen::default();
+        let once = || {
+            let drift = drift(&evidence, &world, &listed);
+            DriftReport::new(drift, state, (&[], &seen), None, none, None)
+        };
         let report = once();
         let said = text(&report).unwrap();
         assert_eq!(text(&once()).unwrap(), said, "{:?}", self.switches);

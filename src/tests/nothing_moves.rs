@@ -405,21 +405,25 @@ fn files(turn: &Turn) -> Wanted {
 fn look(bench: &Bench) -> crate::planner::World {
     let service = bench.service();
     let names = ROOMS.map(name).to_vec();
-    bench.runtime.block_on(observe(&service, names, 1, || {}))
+    bench
+        .runtime
+        .block_on(async { observe(&service, names, 1, || {}).world().await })
 }
 
 /// What drift says that the service moved in rooms that files want: attributes, or the whole room.
 fn drifted(bench: &Bench, turn: &Turn, mutes: &[Mute]) -> BTreeMap<String, Option<Vec<String>>> {
     let (files, world) = (files(turn), look(bench));
-    let drift = drift(&Evidence {
-        wanted: &files,
-        state: &bench.state,
-        world: &world,
-        listed: &BTreeSet::new(),
-        others: &BTreeMap::new(),
-        mutes,
-        now: options().now,
-    });
+    let drift = drift(
+        &Evidence {
+            wanted: &files,
+            state: &bench.state,
+            others: &BTreeMap::new(),
+            mutes,
+            now: options().now,
+        },
+        &world,
+        &BTreeSet::new(),
+    );
     let rooms = drift.rooms.into_iter().filter(|room| room.file.is_some());
     rooms
         .map(|room| {
@@ -683,7 +687,7 @@ fn what_moved_since_the_look_is_not_archived() {
         let file = json!({"privacy": "private"});
         bench.apply(&[(name("a"), wanted("a", file))].into());
         let service = bench.service();
-        let look = observe(&service, vec![name("a")], 1, || {});
+        let look = async { observe(&service, vec![name("a")], 1, || {}).world().await };
         let world = bench.runtime.block_on(look);
         let pruning = Options {
             prune: true,
@@ -798,12 +802,9 @@ fn a_write_that_was_answered_is_not_called_unanswered() {
         let mut world = bench.world();
         world.edit(room, "audioOnlyRoom", json!(true)).unwrap();
     }
-    let world = bench.runtime.block_on(observe(
-        &bench.service(),
-        rooms.map(name).to_vec(),
-        1,
-        || {},
-    ));
+    let (service, names) = (bench.service(), rooms.map(name).to_vec());
+    let world =
+        (bench.runtime).block_on(async { observe(&service, names, 1, || {}).world().await });
     let plain = files(&json!({"privacy": "private"}));
     bench
         .state
@@ -1431,7 +1432,7 @@ proptest! {
             bench.faults(lost);
             let world = live.then(|| {
                 let service = bench.service();
-                bench.runtime.block_on(observe(&service, vec![name("a")], 1, || {}))
+                bench.runtime.block_on(async { observe(&service, vec![name("a")], 1, || {}).world().await })
             });
             let plan = plan(&files, &bench.state, world.as_ref(), &options());
             bench.carry_out(&plan);

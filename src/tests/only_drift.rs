@@ -88,7 +88,7 @@ fn file(numbers: &Numbers) -> Wanted {
 
 fn look(bench: &Bench) -> World {
     let service = bench.service();
-    let looking = observe(&service, vec![name()], 1, || {});
+    let looking = async { observe(&service, vec![name()], 1, || {}).world().await };
     bench.runtime.block_on(looking)
 }
 
@@ -122,15 +122,17 @@ fn put_back(wanted: &Wanted, bench: &Bench) -> Plan {
 
 /// What is not as it was applied and is wanted, by name.
 fn stands(wanted: &Wanted, bench: &Bench) -> BTreeMap<String, AttributeDrift> {
-    let drift = drift(&Evidence {
-        wanted,
-        state: &bench.state,
-        world: &look(bench),
-        listed: &BTreeSet::new(),
-        others: &BTreeMap::new(),
-        mutes: &[],
-        now: options().now,
-    });
+    let drift = drift(
+        &Evidence {
+            wanted,
+            state: &bench.state,
+            others: &BTreeMap::new(),
+            mutes: &[],
+            now: options().now,
+        },
+        &look(bench),
+        &BTreeSet::new(),
+    );
     let attributes = drift.rooms.into_iter().flat_map(|room| room.attributes);
     attributes.map(|one| (one.name.clone(), one)).collect()
 }

@@ -126,7 +126,7 @@ fn a_tenth_that_cannot_be_read_does_not_hide_the_rest() {
     for parallelism in [1, 4, 16] {
         let names = files.keys().cloned().collect();
         let service = bench.service();
-        let look = observe(&service, names, parallelism, || {});
+        let look = async { observe(&service, names, parallelism, || {}).world().await };
         let world = bench.runtime.block_on(look);
         let unreadable = world
             .values()

@@ -267,7 +267,9 @@ fn what_moved_since_the_plan_is_not_overwritten() {
     bench.apply(&file(5));
     let names = vec![RoomName::try_from("a".to_owned()).unwrap()];
     let service = bench.service();
-    let world = bench.runtime.block_on(observe(&service, names, 1, || {}));
+    let world = bench
+        .runtime
+        .block_on(async { observe(&service, names, 1, || {}).world().await });
     let plan = plan(&file(6), &bench.state, Some(&world), &options());
     let edit = |bench: &Bench, people: i64| {
         let mut world = bench.world();

@@ -92,12 +92,10 @@ proptest! {
                 let drift = drift(&Evidence {
                     wanted: &file,
                     state: &state,
-                    world: &world,
-                    listed: &BTreeSet::new(),
                     others: &BTreeMap::new(),
                     mutes: &[],
                     now: options.now,
-                });
+                }, &world, &BTreeSet::new());
                 let room = &drift.rooms[0];
                 prop_assert_eq!(room.verdict, Verdict::InSync);
                 prop_assert!(room.attributes.iter().all(|a| a.cause == Cause::Unobservable));
@@ -171,15 +169,17 @@ fn import_effects_plan_and_drift_agree_on_every_form() {
             let planned = plan(&files, &state, Some(&world), &options);
             let planned = planned.changes.iter().flat_map(|change| &change.attributes);
             let is_planned = planned.clone().any(|a| a.name == attribute.name);
-            let drift = drift(&Evidence {
-                wanted: &files,
-                state: &state,
-                world: &world,
-                listed: &BTreeSet::new(),
-                others: &BTreeMap::new(),
-                mutes: &[],
-                now: options.now,
-            });
+            let drift = drift(
+                &Evidence {
+                    wanted: &files,
+                    state: &state,
+                    others: &BTreeMap::new(),
+                    mutes: &[],
+                    now: options.now,
+                },
+                &world,
+                &BTreeSet::new(),
+            );
             let mut drifted = drift.rooms[0].attributes.iter();
             assert_eq!(
                 drifted.any(|a| a.name == attribute.name),

@@ -318,7 +318,9 @@ fn run(bench: &mut Bench, root: &Path, turn: &Turn) -> Option<Plan> {
         let names: BTreeSet<&RoomName> = names.collect();
         let service = bench.service();
         let names = names.into_iter().cloned().collect();
-        bench.runtime.block_on(observe(&service, names, 1, || {}))
+        bench
+            .runtime
+            .block_on(async { observe(&service, names, 1, || {}).world().await })
     });
     let plan = plan(&loaded.wanted, &considered.state, world.as_ref(), &options);
     bench.limits = Limits {
@@ -393,7 +395,7 @@ proptest! {
         }
         let look = |bench: &Bench| {
             let service = bench.service();
-            bench.runtime.block_on(observe(&service, vec![name("board")], 1, || {}))
+            bench.runtime.block_on(async { observe(&service, vec![name("board")], 1, || {}).world().await })
         };
         let world = live.then(|| look(&bench));
         let options = Options { drift_only, reassert, ..options() };

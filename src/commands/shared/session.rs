@@ -35,7 +35,7 @@ use crate::report::view::Detail;
 use crate::report::{AllowedReport, PlanReport};
 use crate::service::deadline::Deadline;
 use crate::service::http::Http;
-use crate::service::observe::observe;
+use crate::service::observe::{Sightings, observe};
 use crate::service::pace::Pacer;
 use crate::service::requests::Reader;
 use crate::service::stop::StopReason;
@@ -175,16 +175,20 @@ impl Session {
     pub(crate) fn look(&self, app: &str, mut names: Vec<RoomName>) -> Result<World, Failure> {
         names.retain(|name| !self.seen.borrow().contains_key(name));
         let service = self.service(app)?;
-        let looking = self.watch(service, names);
+        let looking = async { self.begin_look(service, names).world().await };
         let world = self.wait(app, looking)?;
         self.seen.borrow_mut().extend(world);
         Ok(self.seen.borrow().clone())
     }
 
-    /// What the service shows of these rooms, below a bar.
-    pub(crate) async fn watch(&self, service: &Arc<Reader<Http>>, names: Vec<RoomName>) -> World {
+    /// Begins to read these rooms, below a bar.
+    pub(crate) fn begin_look(
+        &self,
+        service: &Arc<Reader<Http>>,
+        names: Vec<RoomName>,
+    ) -> Sightings<impl FnMut() + use<>> {
         let bar = Bar::new(names.len());
-        observe(service, names, self.parallelism, || bar.ended(true)).await
+        observe(service, names, self.parallelism, move || bar.ended(true))
     }
 
     /// Leaves out of the files, of `state` and of the names that the service lists all rooms that the run is not about.

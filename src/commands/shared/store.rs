@@ -15,7 +15,7 @@ use crate::model::RoomName;
 use crate::model::words::count;
 use crate::planner::limits::{Limits, more_moved};
 use crate::planner::undeclared::{Learned, learned};
-use crate::planner::{AppliedRoom, Sighting, State, World};
+use crate::planner::{AppliedRoom, State};
 use crate::report::view::{self, Detail};
 use crate::report::{StateId, UndeclaredRoom};
 use crate::store::error::StoreError;
@@ -61,20 +61,22 @@ impl Told {
         learned((&self.saved, before), state, now)
     }
 
-    /// The same, and what a look shows that writes in doubt made: that ends the doubt, so that no later one tells it.
-    pub(crate) fn learned_by(&self, world: &World, state: &State, now: i64) -> News {
-        if self.doubted.is_none() && !state.rooms.values().any(AppliedRoom::is_in_doubt) {
-            return self.learned(state, now);
-        }
-        let shown = world.iter().filter_map(|(room, sighting)| match sighting {
-            Sighting::Present(live) => Some((room.clone(), live.clone())),
-            _ => None,
-        });
-        let mut known = state.clone();
-        known.remember_look(&shown.collect());
-        let made = self.learned(&known, now).into_iter();
+    /// A state to remember a look in, where writes are in doubt: what the look shows may have been made by them.
+    pub(crate) fn in_doubt(&self, state: &State) -> Option<State> {
+        let is_any = || state.rooms.values().any(AppliedRoom::is_in_doubt);
+        (self.doubted.is_some() || is_any()).then(|| state.clone())
+    }
+
+    /// The same as `learned`, and what writes in doubt made by what was `looked` at since: that ends the doubt, so that no
+    /// later look tells it.
+    pub(crate) fn learned_by(&self, looked: Option<&State>, state: &State, now: i64) -> News {
         let mut news = self.learned(state, now);
-        news.extend(made.filter(|(_, learned)| learned.is_made()));
+        let made = looked.map(|looked| self.learned(looked, now));
+        news.extend(
+            made.into_iter()
+                .flatten()
+                .filter(|(_, learned)| learned.is_made()),
+        );
         news
     }
 }
