@@ -5,7 +5,6 @@
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state`, `render` | commands about rooms |
 //! | `init`, `fmt`, `schema`, `completions`, `man`, `simulate` | help for authors |
-//! | `stacks` | one of them about several stacks |
 //! | `shared` | what several of them need |
 
 mod adopt;
@@ -22,7 +21,6 @@ mod schema;
 mod shared;
 mod show;
 mod simulate;
-mod stacks;
 mod state;
 mod validate;
 
@@ -36,9 +34,12 @@ use shared::exit::{self, Exit, Failure};
 use shared::logs;
 use shared::meant;
 use shared::output::Output;
-use shared::print_report::print_failure;
+use shared::print_report::{print_failure, print_report};
 use shared::progress::took;
+use shared::stacks;
 use shared::terminal::columns;
+
+use crate::report::{StacksReport, stacks as reports};
 
 /// Keeps the meeting rooms of a Metered.ca account the way YAML files in git say they should be.
 #[derive(Debug, Parser)]
@@ -99,6 +100,31 @@ impl Command {
             Self::Apply(args) => Some(&args.report),
             Self::Drift(args) => Some(&args.report),
             _ => None,
+        }
+    }
+
+    /// What the report is called of one that can be about several stacks, if it has one of its own then.
+    fn of_stacks(&self) -> Option<Option<reports::Command>> {
+        match self {
+            // Files are files, whatever they are for.
+            Self::Validate(_) => Some(None),
+            Self::Plan(_) => Some(Some(reports::Command::Plan)),
+            Self::Apply(_) => Some(Some(reports::Command::Apply)),
+            Self::Drift(_) => Some(Some(reports::Command::Drift)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is given what is of one stack.
+    fn of_one_stack(&self) -> Vec<(&'static str, bool)> {
+        match self {
+            Self::Plan(args) => vec![("--out", args.out.is_some())],
+            Self::Apply(args) => vec![("a saved plan", args.plan.is_some())],
+            Self::Drift(args) => vec![
+                ("--metrics-file", args.metrics_file.is_some()),
+                ("--seen-file", args.seen_file.is_some()),
+            ],
+            _ => Vec::new(),
         }
     }
 }
@@ -164,10 +190,23 @@ fn run(cli: &mut Cli, output: &mut Output) -> Result<Exit, Failure> {
             Failure::new(Exit::Usage, message)
         })?;
     }
-    match stacks::several(cli)? {
-        names if names.is_empty() => one(cli, output),
-        names => stacks::each(cli, names, output),
+    let Some(what) = cli.command.of_stacks() else {
+        return one(cli, output);
+    };
+    let names = stacks::several(&mut cli.global)?;
+    if names.is_empty() {
+        return one(cli, output);
     }
+    stacks::check(&cli.global, &cli.command.of_one_stack())?;
+    let writes = what == Some(reports::Command::Apply);
+    let (stacks, detail, exit) = stacks::each(names, writes, output, |stack, output| {
+        cli.global.stack = vec![stack.to_owned()];
+        one(cli, output)
+    });
+    let report = StacksReport::joined(what, stacks);
+    let args = cli.command.report();
+    args.map_or(Ok(()), |args| print_report(report, args, detail, output))?;
+    Ok(exit)
 }
 
 fn one(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {

@@ -1,15 +1,14 @@
 //! `roomctl.yaml`: what a team would otherwise repeat as flags. Read as strictly as room files. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use url::Url;
 
-use crate::files::stacks::{Stacks, Vars};
+use crate::files::places::{LoopbackUrl, PathBelow, StateAt};
+use crate::files::stacks::{Stack, StackName, Stacks, Vars};
 use crate::files::yaml::{self, Located};
-use crate::model::address::{ObjectAddress, is_loopback};
+use crate::model::given::Given;
 use crate::model::policy::PolicyConfig;
 use crate::model::recipient::Recipient;
 use crate::model::types::Managed;
@@ -146,86 +145,68 @@ impl TryFrom<BTreeSet<Recipient>> for Recipients {
     }
 }
 
-/// A path that leads down from the directory of the configuration, on every system: whoever proposes a file chooses no
-/// other place to be read or written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub(crate) struct PathBelow(pub(super) String);
-
-impl PathBelow {
-    pub(crate) fn path(&self) -> &Path {
-        Path::new(&self.0)
+impl Config {
+    /// All stacks; none where there are no `stacks:`.
+    pub(crate) fn stacks(&self) -> &[Stack] {
+        self.stacks.get().map_or(&[], |stacks| &stacks.0)
     }
-}
 
-impl TryFrom<String> for PathBelow {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let leads_elsewhere = |c: char| c == '\\' || c == ':' || c.is_control();
-        let is_below = !text.is_empty()
-            && !text.starts_with('/')
-            && !text.contains(leads_elsewhere)
-            && text.split('/').all(|part| part != "..");
-        is_below.then_some(Self(text)).ok_or_else(|| {
-            "this has to be a path below the directory of this file, with `/` and without `..`; only --rooms and \
-             --state may lead elsewhere"
-                .to_owned()
-        })
+    pub(crate) fn stack(&self, name: &str) -> Option<&Stack> {
+        self.stacks()
+            .iter()
+            .find(|stack| stack.name.as_str() == name)
     }
-}
 
-/// Where a state is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub(crate) enum StateAt {
-    Below(PathBelow),
-    Object(ObjectAddress),
-}
-
-impl TryFrom<String> for StateAt {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if !text.contains("://") {
-            return PathBelow::try_from(text).map(Self::Below);
+    /// The configuration of one stack: what that says itself wins.
+    pub(crate) fn of(&self, stack: &Stack) -> Self {
+        fn either<T: Clone>(own: &Managed<T>, above: &Managed<T>) -> Managed<T> {
+            own.get()
+                .or(above.get())
+                .cloned()
+                .map_or(Managed::Absent, Managed::Set)
         }
-        ObjectAddress::parse(&text).map(Self::Object).ok_or_else(|| {
-            "this has to be a path below the directory of this file, or s3://BUCKET/KEY, az://CONTAINER/KEY or gs://BUCKET/KEY"
-                .to_owned()
-        })
+        let mut vars = self.vars.get().cloned().unwrap_or_default();
+        vars.0
+            .extend(stack.vars.get().cloned().unwrap_or_default().0);
+        let above = self.state.get().cloned().unwrap_or_else(StateAt::usual);
+        let state = || above.within(stack.name.as_str());
+        Self {
+            app: either(&stack.app, &self.app),
+            base_url: either(&stack.base_url, &self.base_url),
+            rooms: either(&stack.rooms, &self.rooms),
+            state: Managed::Set(stack.state.get().cloned().unwrap_or_else(state)),
+            rate: either(&stack.rate, &self.rate),
+            vars: Managed::Set(vars),
+            ..self.clone()
+        }
     }
-}
 
-/// An address of this machine: a file, which anybody may propose, does not say where the key is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-pub(crate) struct LoopbackUrl(String);
-
-impl LoopbackUrl {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
+    /// Two stacks with one state, if there are some: each would take the other's rooms for its own.
+    fn with_one_state(&self) -> Option<String> {
+        let mut before: Vec<(&str, StateAt)> = Vec::new();
+        for stack in self.stacks() {
+            let state = self.of(stack).state.get().cloned()?;
+            let same = before.iter().find(|(_, other)| *other == state);
+            if let Some((other, _)) = same {
+                let name = stack.name.as_str();
+                return Some(format!("the stacks `{other}` and `{name}` have one state"));
+            }
+            before.push((stack.name.as_str(), state));
+        }
+        None
     }
-}
 
-impl TryFrom<String> for LoopbackUrl {
-    type Error = String;
-
-    /// The address is not repeated: it may hold a password.
-    fn try_from(text: String) -> Result<Self, String> {
-        let url = Url::parse(&text).ok();
-        let is_bare = |url: &&Url| url.username().is_empty() && url.password().is_none();
-        let host = url.as_ref().filter(is_bare).and_then(Url::host);
-        host.is_some_and(|host| is_loopback(&host))
-            .then_some(Self(text))
-            .ok_or_else(|| {
-                "a file may name an address on loopback only, since the key is sent there; pass --base-url or set \
-                 METERED_BASE_URL"
-                    .to_owned()
-            })
+    /// What room files are given, in the configuration of `stack`.
+    pub(crate) fn given(&self, stack: Option<&StackName>) -> Given {
+        let names = self
+            .stacks()
+            .iter()
+            .map(|stack| stack.name.as_str().to_owned());
+        Given {
+            stack: stack.map(|stack| stack.as_str().to_owned()),
+            stacks: names.collect(),
+            values: self.vars.get().cloned().unwrap_or_default().0,
+        }
     }
 }
 
@@ -292,6 +273,8 @@ fn beginning(value: &Located, text: &str) -> Place {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -350,6 +333,74 @@ mod tests {
             let (place, message) = parse(text).unwrap_err();
             assert_eq!(place.line, line, "{text}");
             assert!(message.contains(words), "{message}");
+        }
+    }
+
+    const TEXT: &str = "app: acme
+rate: 5/s
+state: s3://company/rooms/state.json
+vars: {domain: example.com, people: 15}
+stacks:
+  - name: staging
+    app: acme-staging
+    vars: {people: 3}
+  - name: eu-live
+    rooms: rooms/eu
+    state: kept/eu.json
+    rate: 2/s
+";
+
+    #[test]
+    fn a_stack_is_the_configuration_with_keys_of_its_own() {
+        let config = parse(TEXT).unwrap().config;
+        let [staging, live] =
+            ["staging", "eu-live"].map(|name| config.of(config.stack(name).unwrap()));
+        assert_eq!(staging.app.get().unwrap(), "acme-staging");
+        assert_eq!(live.app.get().unwrap(), "acme");
+        assert_eq!(live.rate.get().unwrap(), "2/s");
+        let state = |config: &Config| format!("{:?}", config.state.get().unwrap());
+        assert!(
+            state(&staging).contains("rooms/staging/state.json"),
+            "{}",
+            state(&staging)
+        );
+        assert!(state(&live).contains("kept/eu.json"));
+        assert_eq!(staging.given(None).values["people"], json!(3));
+        assert_eq!(staging.given(None).values["domain"], json!("example.com"));
+        let name = StackName::try_from("eu-live".to_owned()).unwrap();
+        assert_eq!(
+            name.variable("METERED_SECRET_KEY"),
+            "METERED_SECRET_KEY_EU_LIVE"
+        );
+        assert!(live.given(Some(&name)).stacks.contains("staging"));
+    }
+
+    #[test]
+    fn what_two_stacks_may_not_share_is_refused() {
+        for (stacks, words) in [
+            ("[]", "no stack"),
+            ("[{name: a}, {name: a}]", "two stacks are called `a`"),
+            (
+                "[{name: a, state: x.json}, {name: b, state: x.json}]",
+                "`a` and `b` have one state",
+            ),
+            (
+                "[{name: a, state: .roomctl/b/state.json}, {name: b}]",
+                "have one state",
+            ),
+            ("[{name: A}]", "lower-case"),
+            ("[{name: a/b}]", "lower-case"),
+            ("[{name: a, key: x}]", "unknown field"),
+            ("[{name: a, base_url: 'https://evil.example'}]", "loopback"),
+            ("[{name: a, vars: {x: [1]}}]", "`x` has to be"),
+            ("[{name: a, vars: {x: '${env:ROOM_A}'}}]", "`x` has to be"),
+            ("[{name: a, vars: {X: 1}}]", "no name"),
+        ] {
+            let (place, message) = parse(&format!("app: acme\nstacks: {stacks}\n")).unwrap_err();
+            assert!(
+                message.contains(words) && place.line == 2,
+                "{stacks}: {message}"
+            );
         }
     }
 }

@@ -22,6 +22,7 @@
 //! | `config_search` | which file is the configuration: the nearest, from the working directory upwards |
 //! | `weakened` | what one configuration forbids and another does not |
 //! | `config`, `stacks`, `mutes` | `roomctl.yaml`; the same for several apps or accounts; and what drift is not to report |
+//! | `places` | where a configuration may say that something is |
 
 pub(crate) mod adopted;
 pub(crate) mod base;
@@ -37,6 +38,7 @@ mod git_program;
 pub(crate) mod looked;
 pub(crate) mod mutes;
 pub(crate) mod new_file;
+pub(crate) mod places;
 pub(crate) mod room_edit;
 pub(crate) mod room_file;
 pub(crate) mod room_files;

@@ -7,13 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::files::config::{Config, LoopbackUrl, PathBelow, StateAt};
-use crate::model::address::ObjectAddress;
-use crate::model::given::{Given, is_name};
+use crate::files::places::{LoopbackUrl, PathBelow, StateAt};
+use crate::model::given::is_name;
 use crate::model::types::Managed;
-
-/// The state where nobody names a place for it.
-pub(crate) const STATE: &str = ".roomctl/state.json";
 
 /// One of several apps, accounts or environments that the files are for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -23,22 +19,22 @@ pub(crate) struct Stack {
     pub name: StackName,
     /// As above, for this stack.
     #[serde(default)]
-    app: Managed<String>,
+    pub(super) app: Managed<String>,
     /// As above, for this stack. Otherwise `METERED_BASE_URL_<NAME>` says it.
     #[serde(default)]
-    base_url: Managed<LoopbackUrl>,
+    pub(super) base_url: Managed<LoopbackUrl>,
     /// As above, for this stack.
     #[serde(default)]
-    rooms: Managed<PathBelow>,
+    pub(super) rooms: Managed<PathBelow>,
     /// As above, for this stack. Default: beside the one above, in a directory of its name: `.roomctl/<name>/state.json`.
     #[serde(default)]
-    state: Managed<StateAt>,
+    pub(super) state: Managed<StateAt>,
     /// As above, for this stack: its share where several have one account.
     #[serde(default)]
-    rate: Managed<String>,
+    pub(super) rate: Managed<String>,
     /// Values for `${var:NAME}` in room files and defaults, which win over those above.
     #[serde(default)]
-    vars: Managed<Vars>,
+    pub(super) vars: Managed<Vars>,
 }
 
 /// The name of a stack.
@@ -124,158 +120,5 @@ impl TryFrom<BTreeMap<String, Value>> for Vars {
             }
         }
         Ok(Self(values))
-    }
-}
-
-impl Config {
-    /// All stacks; none where there are no `stacks:`.
-    pub(crate) fn stacks(&self) -> &[Stack] {
-        self.stacks.get().map_or(&[], |stacks| &stacks.0)
-    }
-
-    pub(crate) fn stack(&self, name: &str) -> Option<&Stack> {
-        self.stacks().iter().find(|stack| stack.name.0 == name)
-    }
-
-    /// The configuration of one stack: what that says itself wins.
-    pub(crate) fn of(&self, stack: &Stack) -> Self {
-        fn either<T: Clone>(own: &Managed<T>, above: &Managed<T>) -> Managed<T> {
-            own.get()
-                .or(above.get())
-                .cloned()
-                .map_or(Managed::Absent, Managed::Set)
-        }
-        let mut vars = self.vars.get().cloned().unwrap_or_default();
-        vars.0
-            .extend(stack.vars.get().cloned().unwrap_or_default().0);
-        let state = || self.state_within(stack.name.as_str());
-        Self {
-            app: either(&stack.app, &self.app),
-            base_url: either(&stack.base_url, &self.base_url),
-            rooms: either(&stack.rooms, &self.rooms),
-            state: Managed::Set(stack.state.get().cloned().unwrap_or_else(state)),
-            rate: either(&stack.rate, &self.rate),
-            vars: Managed::Set(vars),
-            ..self.clone()
-        }
-    }
-
-    /// The place of the state in a directory of this name.
-    fn state_within(&self, name: &str) -> StateAt {
-        let within = |path: &str| match path.rsplit_once('/') {
-            Some((above, file)) => format!("{above}/{name}/{file}"),
-            None => format!("{name}/{path}"),
-        };
-        match self.state.get() {
-            None => StateAt::Below(PathBelow(within(STATE))),
-            Some(StateAt::Below(path)) => StateAt::Below(PathBelow(within(&path.0))),
-            Some(StateAt::Object(address)) => StateAt::Object(ObjectAddress {
-                key: within(&address.key),
-                ..address.clone()
-            }),
-        }
-    }
-
-    /// Two stacks with one state, if there are some: each would take the other's rooms for its own.
-    pub(super) fn with_one_state(&self) -> Option<String> {
-        let mut before: Vec<(&str, StateAt)> = Vec::new();
-        for stack in self.stacks() {
-            let state = self.of(stack).state.get().cloned()?;
-            let same = before.iter().find(|(_, other)| *other == state);
-            if let Some((other, _)) = same {
-                return Some(format!(
-                    "the stacks `{other}` and `{}` have one state",
-                    stack.name.0
-                ));
-            }
-            before.push((stack.name.as_str(), state));
-        }
-        None
-    }
-
-    /// What room files are given, in the configuration of `stack`.
-    pub(crate) fn given(&self, stack: Option<&StackName>) -> Given {
-        let names = self.stacks().iter().map(|stack| stack.name.0.clone());
-        Given {
-            stack: stack.map(|stack| stack.0.clone()),
-            stacks: names.collect(),
-            values: self.vars.get().cloned().unwrap_or_default().0,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::files::config::parse;
-
-    const TEXT: &str = "app: acme
-rate: 5/s
-state: s3://company/rooms/state.json
-vars: {domain: example.com, people: 15}
-stacks:
-  - name: staging
-    app: acme-staging
-    vars: {people: 3}
-  - name: eu-live
-    rooms: rooms/eu
-    state: kept/eu.json
-    rate: 2/s
-";
-
-    #[test]
-    fn a_stack_is_the_configuration_with_keys_of_its_own() {
-        let config = parse(TEXT).unwrap().config;
-        let [staging, live] =
-            ["staging", "eu-live"].map(|name| config.of(config.stack(name).unwrap()));
-        assert_eq!(staging.app.get().unwrap(), "acme-staging");
-        assert_eq!(live.app.get().unwrap(), "acme");
-        assert_eq!(live.rate.get().unwrap(), "2/s");
-        let state = |config: &Config| format!("{:?}", config.state.get().unwrap());
-        assert!(
-            state(&staging).contains("rooms/staging/state.json"),
-            "{}",
-            state(&staging)
-        );
-        assert!(state(&live).contains("kept/eu.json"));
-        assert_eq!(staging.given(None).values["people"], json!(3));
-        assert_eq!(staging.given(None).values["domain"], json!("example.com"));
-        let name = StackName::try_from("eu-live".to_owned()).unwrap();
-        assert_eq!(
-            name.variable("METERED_SECRET_KEY"),
-            "METERED_SECRET_KEY_EU_LIVE"
-        );
-        assert!(live.given(Some(&name)).stacks.contains("staging"));
-    }
-
-    #[test]
-    fn what_two_stacks_may_not_share_is_refused() {
-        for (stacks, words) in [
-            ("[]", "no stack"),
-            ("[{name: a}, {name: a}]", "two stacks are called `a`"),
-            (
-                "[{name: a, state: x.json}, {name: b, state: x.json}]",
-                "`a` and `b` have one state",
-            ),
-            (
-                "[{name: a, state: .roomctl/b/state.json}, {name: b}]",
-                "have one state",
-            ),
-            ("[{name: A}]", "lower-case"),
-            ("[{name: a/b}]", "lower-case"),
-            ("[{name: a, key: x}]", "unknown field"),
-            ("[{name: a, base_url: 'https://evil.example'}]", "loopback"),
-            ("[{name: a, vars: {x: [1]}}]", "`x` has to be"),
-            ("[{name: a, vars: {x: '${env:ROOM_A}'}}]", "`x` has to be"),
-            ("[{name: a, vars: {X: 1}}]", "no name"),
-        ] {
-            let (place, message) = parse(&format!("app: acme\nstacks: {stacks}\n")).unwrap_err();
-            assert!(
-                message.contains(words) && place.line == 2,
-                "{stacks}: {message}"
-            );
-        }
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use crate::files::config::{Config, Guard, LoopbackUrl, PathBelow, StateAt, StateEncryption};
+use crate::files::config::{Config, Guard, StateEncryption};
+use crate::files::places::{LoopbackUrl, PathBelow, StateAt};
 use crate::model::policy::PolicyConfig;
 use crate::model::recipient::Recipient;
 use crate::model::types::Managed;

@@ -8,7 +8,7 @@
 //! | `catalogue` | that list as a table, with the kind of each attribute |
 //! | `recipient` | who may read a state that is encrypted |
 //! | `value`, `live`, `digest`, `secret` | what an attribute holds: to be sent and as stored; as the service reports it; what must never be seen |
-//! | `reference` | `${env:NAME}` in secret attributes, and which variables those may be |
+//! | `reference`, `given` | `${env:NAME}` in secret attributes, and which variables those may be; `${var:NAME}` in any |
 //! | `wanted`, `origin` | rooms as the files want them, and where each value comes from |
 //! | `name`, `glob`, `suggest` | which room names are accepted; patterns over them; "did you mean" |
 //! | `rule`, `rules`, `policy` | the checks and why each is one; those across attributes; a company's own |

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::AnyReport;
 use super::envelope::ReadError;
+use super::{AnyReport, ValidateReport};
 
 /// What became of each stack.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -50,6 +50,18 @@ pub(crate) struct StackReport {
 }
 
 impl StacksReport {
+    /// One report of what a command made of each stack. Of files it is that of a validation, in which each finding is once.
+    pub(crate) fn joined(command: Option<Command>, stacks: Vec<StackReport>) -> AnyReport {
+        if let Some(command) = command {
+            return Self { command, stacks }.into();
+        }
+        let reports = stacks.into_iter().filter_map(|stack| match stack.report {
+            Some(AnyReport::Validate(report)) => Some(*report),
+            _ => None,
+        });
+        ValidateReport::joined(reports).into()
+    }
+
     pub(super) fn parse(text: &[u8]) -> Result<Self, ReadError> {
         #[derive(Deserialize)]
         struct Read<'a> {

@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use crate::disk::plain_file::refuse_links_below;
 use crate::files::config::{self, Config, ConfigText};
 use crate::files::config_search::{NAMES, SearchError, directories, find};
-pub(crate) use crate::files::stacks::STATE;
+use crate::files::places::StateAt;
 use crate::files::stacks::{Stack, StackName};
 use crate::files::text_file::load;
 use crate::files::weakened::Placed;
@@ -21,6 +21,7 @@ use crate::model::{Effect, Globs, NameRule, Place};
 /// The usual places, from the directory of the configuration.
 pub(crate) const ROOMS: &str = "rooms";
 const KEPT: &str = ".roomctl";
+pub(crate) const STATE: &str = StateAt::USUAL;
 pub(crate) const SANDBOX_STATE: &str = "sandbox-state.json";
 pub(crate) const SANDBOX: &str = "sandbox.json";
 pub(crate) const MUTES: &str = "mutes.yaml";

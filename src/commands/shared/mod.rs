@@ -10,6 +10,7 @@
 //! | `cache` | which rooms the last plan had nothing to say of |
 //! | `store`, `state_copies` | the state, loaded, and locked in the name of this process; the same in another place |
 //! | `pipeline` | what a pipeline says of its run |
+//! | `stacks` | a command about several stacks |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
 //! | `intent`, `saved_plan` | what apply is to do; the file of a saved plan |
 //! | `guards` | what the guards forbid less than at the base of a change |
@@ -47,6 +48,7 @@ pub(crate) mod saved_plan;
 pub(crate) mod schemas;
 pub(crate) mod selection;
 pub(crate) mod session;
+pub(crate) mod stacks;
 pub(crate) mod state_copies;
 pub(crate) mod store;
 pub(crate) mod terminal;

@@ -1,0 +1,92 @@
+//! A command about several stacks: the same for one after the other, and one report of all.
+
+use super::args::Global;
+use super::configuration::Configuration;
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::report::stacks::StackReport;
+use crate::report::view::Detail;
+
+/// The stacks that a command is about that can be about several, in the order of the configuration; none if it is about one, which is
+/// then named in `global`.
+pub(crate) fn several(global: &mut Global) -> Result<Vec<String>, Failure> {
+    let all = Configuration::stacks(global)?;
+    let is_named = |name: &String| global.stack.is_empty() || global.stack.contains(name);
+    let named: Vec<String> = all.iter().filter(|name| is_named(name)).cloned().collect();
+    if let Some(unknown) = global.stack.iter().find(|name| !all.contains(name)) {
+        // Where it is looked for says so.
+        global.stack = vec![unknown.clone()];
+        return Ok(Vec::new());
+    }
+    if named.len() == 1 {
+        global.stack = named;
+        return Ok(Vec::new());
+    }
+    Ok(named)
+}
+
+/// What is of one stack is not given to several.
+pub(crate) fn check(global: &Global, of_command: &[(&str, bool)]) -> Result<(), Failure> {
+    let of_all = [
+        ("--rooms", global.rooms.is_some()),
+        ("--secret-key-file", global.secret_key_file.is_some()),
+        ("--state", global.state.is_some()),
+        ("--base-url", global.base_url.is_some()),
+    ];
+    let mut flags = of_all.iter().chain(of_command);
+    let Some((flag, _)) = flags.find(|(_, is_set)| *is_set) else {
+        return Ok(());
+    };
+    let message = format!("{flag} is of one stack, and this run is about several");
+    Err(Failure::new(Exit::Usage, message).hint("name the one with --stack"))
+}
+
+/// Runs a command for each. One that `writes` stops at the first that does not end well: what comes after it may be what people
+/// depend on.
+pub(crate) fn each(
+    names: Vec<String>,
+    writes: bool,
+    output: &mut Output,
+    mut run: impl FnMut(&str, &mut Output) -> Result<Exit, Failure>,
+) -> (Vec<StackReport>, Detail, Exit) {
+    let (mut ends, mut all, mut shown) = (Vec::new(), Vec::new(), Detail::default());
+    for stack in names {
+        let is_over = ends.iter().any(|end| match end {
+            Exit::Interrupted => true,
+            end => writes && ![Exit::Done, Exit::Differences].contains(end),
+        });
+        if is_over {
+            let error = "another stack before it did not end well".to_owned();
+            let (exit, report) = (None, None);
+            all.push(StackReport {
+                stack,
+                exit,
+                error: Some(error),
+                report,
+            });
+            continue;
+        }
+        output.note(&format!("Stack {stack}:\n"));
+        output.parts = Some(Vec::new());
+        let ended = run(&stack, output);
+        let part = output.parts.take().and_then(|mut parts| parts.pop());
+        let (report, detail) = part.unzip();
+        shown = detail.unwrap_or(shown);
+        let (exit, error) = match ended {
+            Ok(exit) => (exit, None),
+            Err(failure) => {
+                output.error(&failure);
+                (failure.exit, Some(failure.message))
+            }
+        };
+        ends.push(exit);
+        let exit = Some(exit as u8);
+        all.push(StackReport {
+            stack,
+            exit,
+            error,
+            report,
+        });
+    }
+    (all, shown, Exit::joined(&ends, writes))
+}
