@@ -137,7 +137,7 @@ mod with_the_feature {
         configure(&site, &[&first, &other]);
         let ran = run(&site, Some(&first), &["state", "rekey"]);
         assert!(
-            ran.stdout.contains("for 2 recipients, as serial 7"),
+            ran.stdout.contains("for 2 recipients, as serial 6"),
             "{}",
             ran.all()
         );

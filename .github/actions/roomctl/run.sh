@@ -8,20 +8,21 @@ rm -rf "$files"
 mkdir -p "$files"
 # For roomctl, which knows these names, and for nothing that it starts.
 while IFS= read -r line; do
-  if [[ $line =~ ^(AWS|AZURE|GOOGLE)_[A-Z0-9_]+= ]]; then export "${line%$'\r'}"; fi
+  if [[ $line =~ ^((AWS|AZURE|GOOGLE)_[A-Z0-9_]+|ROOMCTL_STATE_IDENTITY)= ]]; then export "${line%$'\r'}"; fi
 done <<< "${CREDENTIALS:-}"
 export -n CREDENTIALS
-# Whether there is anything to ask for a state in an object store with.
-has_credentials() {
-  case "$STATE" in
+# Whether there is what it takes to read the state.
+can_read() {
+  case "${STATE:-}" in
     s3:*) compgen -e AWS_ ;;
     az:*) compgen -e AZURE_STORAGE_ ;;
-    *) compgen -e GOOGLE_ ;;
+    gs:*) compgen -e GOOGLE_ ;;
+    *) compgen -e ROOMCTL_STATE_IDENTITY || ! grep -qs '^-----BEGIN AGE ENCRYPTED FILE-----' .roomctl/state.json ;;
   esac > /dev/null
 }
-if [ "$COMMAND" = plan ] && [ -n "${STATE:-}" ] && ! has_credentials; then
+if [ "$COMMAND" = plan ] && ! can_read; then
   # As where strangers write what runs: nothing is planned without what was applied.
-  echo "::notice title=roomctl::the state is in $STATE, for which this job has no credentials: only the files are looked at"
+  echo "::notice title=roomctl::the state is ${STATE:-encrypted}, and this job has no credentials for it: only the files are looked at"
   COMMAND=validate ARGS=
 fi
 read -r -a extra <<< "$ARGS"
