@@ -1772,6 +1772,33 @@ def a_base_of_another_branch(s):
     return f"{first}; and if it were: {refused(s, 4, 'a commit that is not of the default branch', 'no plan was reviewed for')}"
 
 
+@attack("5", "somebody who may push branches", "branches whose names end like those of the state and of what is adopted, and a tag that is named like the default branch")
+def names_that_end_alike(s):
+    of = lambda ref: git("-C", s.origin, "rev-parse", ref)
+    state = of("refs/heads/roomctl-state")
+    s.by_hand("tea", '{"maxParticipants": 17}')
+    # Where the true ones are there, and where they are not.
+    for most, gone in enumerate((False, True), 301):
+        for name in ("state", "adopt"):
+            git("-C", s.origin, "update-ref", f"refs/heads/x/refs/heads/roomctl-{name}", "main")
+        if gone:
+            git("-C", s.origin, "update-ref", "-d", "refs/heads/roomctl-adopt")
+        check(s.adopt() and of("refs/heads/roomctl-adopt"), s.run.log())
+        if gone:
+            git("-C", s.origin, "update-ref", "-d", "refs/heads/roomctl-state")
+        git("-C", s.origin, "update-ref", "refs/tags/main", git("-C", s.origin, "rev-list", "--max-parents=0", "refs/heads/main"))
+        pull = s.pull_request({"rooms/quick-3.yaml": f"maxParticipants: {most}\n"})
+        git("-C", s.origin, "update-ref", "-d", "refs/tags/main")
+        check(s.first and s.commented and "not planned" not in s.comment_of(pull), s.comment_of(pull))
+        check(gone or s.apply(s.merge(pull)), s.run.log())
+        state = state if gone else of("refs/heads/roomctl-state")
+    for name in ("state", "adopt"):
+        git("-C", s.origin, "update-ref", "-d", f"refs/heads/x/refs/heads/roomctl-{name}")
+    git("-C", s.origin, "update-ref", "refs/heads/roomctl-state", state)
+    s.by_hand("tea", '{"maxParticipants": 9}')
+    return "state.sh, which asks for one name, and proposed.py, which asks what the default branch is as a commit"
+
+
 @attack("9", "whoever left settings in the .git of a directory", "programs for signatures, for ssh and for a way of their own, and another server in the place of ours")
 def settings_that_were_left(s):
     left, ran = s.work / "left", s.work / "ran"

@@ -88,6 +88,8 @@ class GitHub:
                 return [review for pull, review in self.reviews if pull == int(number)]
             case ["compare", span]:
                 return self.compare(*span.split("..."))
+            case ["git", "ref", "heads", name]:
+                return {"object": {"sha": git("-C", self.origin, "rev-parse", f"refs/heads/{name}")}}
             case ["commits", sha, "pulls"]:
                 return [pull for pull in self.pulls if sha in pull["commits"]]
             case ["issues"]:

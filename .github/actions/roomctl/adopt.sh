@@ -8,7 +8,7 @@ patch=$1
 source "$(dirname "$0")/state.sh" functions
 ask() { GITHUB_TOKEN=$TOKEN python3 "$(dirname "$0")/github.py" adopted --branch "$BRANCH" "$@"; }
 
-if [ ! -s "$patch" ]; then
+if [ -f "$patch" ] && [ ! -s "$patch" ]; then
   ask --close
   exit
 fi
@@ -22,7 +22,7 @@ fi
 # Nobody has to look again at what is there as it was yesterday.
 set_aside
 head=$(git rev-parse HEAD)
-there=$(to_server aside ls-remote "$remote" "refs/heads/$BRANCH")
+there=$(listed aside)
 if [ -n "$there" ]; then to_server aside fetch -q --depth 1 "$remote" "refs/heads/$BRANCH"; fi
 if [ -z "$there" ] || ! aside diff --no-ext-diff --quiet FETCH_HEAD "$head"; then to_server aside push -q -f "$remote" "$head:refs/heads/$BRANCH"; fi
 ask

@@ -151,10 +151,15 @@ def moved(folder, base, merge, paths):
     return [path for path in paths if before.get(path) != after.get(path)]
 
 
+def newest():
+    """The last commit of the default branch. By its short name, a tag could be meant."""
+    return call("GET", f"/git/ref/heads/{urllib.parse.quote(default_branch())}")["object"]["sha"]
+
+
 def is_in(commit, whole):
-    """Whether a branch or commit of the server holds a commit, as GitHub says."""
+    """Whether a commit holds another, as GitHub says."""
     # In this direction: what is behind has no files of its own to list.
-    found = call("GET", f"/compare/{urllib.parse.quote(whole, safe='')}...{commit}?per_page=1", absent={"status": "unknown"})
+    found = call("GET", f"/compare/{whole}...{commit}?per_page=1", absent={"status": "unknown"})
     return found["status"] in ("behind", "identical")
 
 
@@ -169,7 +174,7 @@ def take(arguments):
     folder = arguments.into
     merge, base = fetch(folder, arguments.pull_request, arguments.head)
     # A pull request may have gone into another branch before, and then is on top of whatever is there.
-    if not is_in(base, default_branch()):
+    if not is_in(base, newest()):
         raise Refused("GitHub merged it for trial onto a commit that is not of the default branch: push to it, or close and open it again")
     if is_older(folder, base):
         raise Refused("scripts, configuration or mutes of the default branch moved while it waited to be planned: push to it, or close and open it again")

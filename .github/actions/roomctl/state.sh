@@ -82,12 +82,17 @@ taken=refs/roomctl/taken
 # Beside the checkout, and written as the last thing of a take.
 mark="$repository/mark"
 
+# The branch as the server lists it to the repository that $1 is, nothing when it is not there: git lists each ref whose name ends like this, too.
+listed() {
+  to_server "$1" ls-remote "$remote" "refs/heads/$BRANCH" | awk -v name="refs/heads/$BRANCH" '$2 == name'
+}
+
 # Fetches the branch as the ref $1, which is not there afterwards when the branch is not.
 fetch() {
   of_state update-ref -d "$1"
-  # A branch that cannot be read ends the run here; one that is not there is listed as nothing.
-  listed=$(to_server of_state ls-remote "$remote" "refs/heads/$BRANCH")
-  if [ -n "$listed" ]; then to_server of_state fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
+  # A branch that cannot be read ends the run here.
+  there=$(listed of_state)
+  if [ -n "$there" ]; then to_server of_state fetch -q --depth 1 "$remote" "+refs/heads/$BRANCH:$1"; fi
 }
 
 has_configuration() {
