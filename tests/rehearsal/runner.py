@@ -33,6 +33,8 @@ class Runner:
         self.cancel = None
         # Whether a checkout begins with nothing, or with what a job before left: then no template of git is read.
         self.begins_anew = True
+        # Of the repository or an environment.
+        self.variables = {}
         # By the names of steps, what is called before: what others do meanwhile.
         self.before = {}
 
@@ -108,6 +110,7 @@ class _Run:
             "runner.temp": str(self.temp / "temp"),
             **{f"github.event.{name}": value for name, value in self.event.items()},
             **{f"inputs.{name}": value for name, value in self.event.get("inputs", {}).items()},
+            **{f"vars.{name}": value for name, value in self.runner.variables.items()},
             **{f"secrets.{name}": value for name, value in self.secrets.items()},
         }
 

@@ -26,10 +26,11 @@ REFUSED = 4
 # GitHub takes 65,536; a marker stands before it, and `EDITED` may.
 MOST_TEXT = 65_100
 EDITED = (
-    "> **Somebody edited or deleted the comment that was here**, and what was approved meanwhile may have been something else.\n"
-    "> This commit is not applied, however often it is planned. Push another one, also an empty one, when no approval of before stands any more;\n"
-    "> or open another pull request.\n"
+    "> **This commit is not applied**, however often it is planned: what was read or approved may have been something else. The comment that was\n"
+    "> here was edited or deleted, or an approval stands that is older than it. Push another commit, also an empty one, when no approval stands any\n"
+    "> more; or open another pull request.\n"
 )
+WRITERS = ("admin", "write")
 # As in state.sh: no setting starts a program, and a directory of the checkout that looks like a bare repository is none.
 HARMLESS = (
     "--no-pager --literal-pathspecs -c safe.bareRepository=explicit -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.sshCommand=false"
@@ -147,6 +148,11 @@ def pages(path, key=None, newest=False):
     raise TooMany(f"more than {MOST_PAGES * 100} elements in {path}")
 
 
+def may_write(login):
+    answer = call("GET", f"/collaborators/{urllib.parse.quote(login, safe='')}/permission", absent={"permission": "none"})
+    return answer["permission"] in WRITERS
+
+
 def default_branch():
     return call("GET", "")["default_branch"]
 
@@ -192,6 +198,22 @@ def is_sealed(noted):
     return bool(there) and is_ours(there) and seal(there) == noted
 
 
+def is_approved(number):
+    """Whether an approval stands, of whatever commit: GitHub dismisses none where a push leaves the difference as it was."""
+    reviews = pages(f"/pulls/{number}/reviews")
+    last = {one["user"]["login"]: one["state"] for one in reviews if one["user"] and one["state"] != "COMMENTED"}
+    # Of a public repository anybody may review a pull request.
+    return any(state == "APPROVED" and may_write(login) for login, state in last.items())
+
+
+def is_unbroken(source, there, number):
+    """Whether nobody can have read or approved anything but what comment.yml wrote. The comment has to be as it was noted each time that it
+    was written again for this commit. It begins anew with another commit, and with the first, when there is no approval yet: what that was given
+    to, nobody knows."""
+    is_as_noted = (there and seal(there)) == source["comment"]
+    return is_as_noted and (source["unbroken"] or source["anew"] and not is_approved(number))
+
+
 def keep(file, **more):
     """Adds to what a file says of a plan: what it is of, and what the comment was."""
     source = {**kept(file), **more}
@@ -223,8 +245,7 @@ def comment(arguments):
             print("::notice title=roomctl::the pull request is closed or has another last commit by now: its comment stays as it is")
             outputs(late="yes")
             return
-    source = kept(arguments.source) if arguments.source else None
-    unbroken = source is None or source["unbroken"] and (there and seal(there)) == source["comment"]
+    unbroken = not arguments.source or is_unbroken(kept(arguments.source), there, arguments.pull_request)
     if not unbroken:
         text = text.replace(MARKER, f"{MARKER}\n{EDITED}", 1)
     if there is not None:
@@ -232,7 +253,7 @@ def comment(arguments):
     else:
         written = call("POST", f"/issues/{arguments.pull_request}/comments", {"body": text})
     if arguments.source:
-        keep(arguments.source, comment=seal(written), unbroken=unbroken)
+        keep(arguments.source, comment=seal(written), unbroken=unbroken, anew=False)
 
 
 def issue(arguments):

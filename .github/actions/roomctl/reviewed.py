@@ -22,12 +22,11 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import call, default_branch, download, git_at, inert, is_sealed, keep, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
+from github import call, default_branch, download, git_at, inert, is_sealed, keep, may_write, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
 EFFECTS = ("privacy-widened", "recording-on", "ejects-participants", "billing-changed", "archived", "guard-weakened")
-WRITERS = ("admin", "write")
 MOST_PLAN = 64 * 1024 * 1024
 MOST_COMMITS = 500
 # Of what git lists for one commit: memory, and seconds of the processor.
@@ -118,21 +117,12 @@ def shown_last(number, head, until):
 
 
 def noted(number, head):
-    """What our comment was when it was written last, and whether it was as it was noted each time that it was written again for this
-    commit. Where it was not, something else may have been read and approved, and that stays so until another commit is pushed and no
-    approval of one before stands. What cannot be read any more counts as such a thing."""
-    before = next(shown(number), None)
-    if before is None:
-        return {"comment": None, "unbroken": True}
-    source = source_of(before)
-    unbroken = source.get("unbroken") is True or source.get("head") not in (None, head) and not is_approved(number, head)
-    return {"comment": source.get("comment"), "unbroken": unbroken}
-
-
-def is_approved(number, head):
-    """Whether an approval of another commit stands. GitHub dismisses none where a push leaves the difference as it was."""
-    last = {(one["user"] or {}).get("login"): one for one in pages(f"/pulls/{int(number)}/reviews") if one["state"] != "COMMENTED"}
-    return any(one["state"] == "APPROVED" and one["commit_id"] != head for one in last.values())
+    """What our comment was when it was written last, whether it was never another meanwhile, and whether it was never written for this
+    commit. What cannot be read any more says neither."""
+    last = next(shown(number), None)
+    source = source_of(last) if last else {"anew": True}
+    anew = source.get("anew") is True or source.get("head") not in (None, head)
+    return {"comment": source.get("comment"), "unbroken": source.get("unbroken") is True, "anew": anew}
 
 
 def is_outdated(plan, sha):
@@ -243,9 +233,7 @@ def doubt(effect, event, shown):
         return "the plan shows more since it was set; take it off and set it again"
     if event["actor"] is None:
         return "the account that set it is gone"
-    login = urllib.parse.quote(event["actor"]["login"], safe="")
-    answer = call("GET", f"/collaborators/{login}/permission", absent={"permission": "none"})
-    if answer["permission"] not in WRITERS:
+    if not may_write(event["actor"]["login"]):
         return "who set it has no write access"
     return None
 
@@ -357,25 +345,27 @@ def own_commits(sha):
 
 
 def reviewed_plan(commit, branch, sha):
-    """The plan of the commit of a pull request that was merged, if it is what was shown last until then, and is shown still."""
+    """The plan of the commit of a pull request that was merged, if it is what was shown last until then, and is shown still. That has to be
+    so of each that was merged with this commit: nobody knows which one was read and approved."""
+    found = None
     for pull in pages(f"/commits/{commit}/pulls"):
         if not pull["merged_at"] or pull["base"]["ref"] != branch:
             continue
         about = pull["number"], pull["head"]["sha"], pull["merged_at"]
         last = shown_last(*about)
-        if last is None or last["text"] is None:
-            continue
         why = objection(last, shown_last(*about[:2], None) or last, sha)
         if why:
             print(f"::warning title=roomctl::the plan of pull request {int(pull['number'])} does not count: {why}")
-        else:
-            return {"pull": pull, "shown": functools.partial(shown_of, *about), **last, "commits": [commit]}
-    return None
+            return None
+        found = found or {"pull": pull, "shown": functools.partial(shown_of, *about), **last, "commits": [commit]}
+    return found
 
 
 def objection(last, now, sha):
     """Why what was shown last when a pull request was merged does not count, if it does not. What is shown now may have been made in the
     midst of that, as for a label: then it has to say the same."""
+    if last is None or last["text"] is None:
+        return "there is none"
     each = [last] if now["comment"] == last["comment"] else [last, now]
     if not now["unbroken"]:
         return "its comment was edited or deleted before comment.yml wrote it again, and only another push would have lifted that"
