@@ -1096,7 +1096,7 @@ def a_configuration_that_nobody_can_read(s):
 def a_place_that_is_taken_back(s):
     config = (s.clone / "roomctl.yaml").read_text()
     check(s.apply(s.straight_to_main({"roomctl.yaml": config + GUARD})), s.run.log())
-    for place in ("state: s3://company-rooms/state.json\n", "rooms: elsewhere\n"):
+    for place in ("state: elsewhere/state.json\n", "rooms: elsewhere\n"):
         s.merge(s.pull_request({"roomctl.yaml": config + GUARD + place}))
         check(s.apply(s.main()) is False and s.drift() is False, s.run.log())
         stopped = refused(s, 3, "could name another place than rooms/")
