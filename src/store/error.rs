@@ -66,6 +66,11 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the place gives no such right, or no longer.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Failed { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// A file of this machine could not be used.
     pub(super) fn file(deed: &str, path: &Path, source: io::Error) -> Self {
         Self::Failed {

@@ -254,7 +254,7 @@ impl Hold {
         let _ = tokio::time::timeout(PATIENCE, released).await;
     }
 
-    /// Adds a part to the journal. A store that does not answer is asked again as long as the lock holds.
+    /// Adds a part to the journal. A store that does not answer is asked again as long as the lock holds; one that knows us no more is not.
     async fn add(&self, (run, number): (&str, usize), lines: &[u8]) -> Result<(), StoreError> {
         let place = &self.place;
         let path = place.part(run, number);
@@ -267,7 +267,7 @@ impl Hold {
             match put.await {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) | Err(StoreError::Evicted(_)) => return Err(EVICTED),
-                Err(error) if self.holds().is_err() => return Err(error),
+                Err(error) if error.is_refusal() || self.holds().is_err() => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
             }
         }

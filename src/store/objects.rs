@@ -121,7 +121,14 @@ impl Objects {
     }
 
     /// What went wrong, without the address: that may hold a token.
-    pub(super) fn failed(&self, deed: &str, error: &dyn Error) -> StoreError {
+    pub(super) fn failed(&self, deed: &str, error: &(dyn Error + 'static)) -> StoreError {
+        let kind = match error.downcast_ref() {
+            Some(
+                object_store::Error::Unauthenticated { .. }
+                | object_store::Error::PermissionDenied { .. },
+            ) => io::ErrorKind::PermissionDenied,
+            _ => io::ErrorKind::Other,
+        };
         let mut said = vec![error.to_string()];
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -135,12 +142,12 @@ impl Objects {
             deed: format!("{deed} {}", self.at),
             advice: "the store has to be there, and the credentials have to allow to read, write, list and delete what begins with the state's \
                      name; which variables say them is in docs/runners.md",
-            source: Arc::new(io::Error::other(plain(&said.join(": ")))),
+            source: Arc::new(io::Error::new(kind, plain(&said.join(": ")))),
         }
     }
 
     pub(super) async fn get(&self, path: &Path, most: u64) -> Result<Option<Object>, StoreError> {
-        let read = |error: &dyn Error| self.failed("read", error);
+        let read = |error: &(dyn Error + 'static)| self.failed("read", error);
         let found = match self.store.get(path).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(|error| read(&error))?,

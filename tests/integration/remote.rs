@@ -1,13 +1,15 @@
 //! States in object stores: the built program against servers that tests/remote/run.py starts on this machine.
 
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{Ran, root};
+use crate::common::{Ran, Scratch, root};
 use crate::harness::Site;
 
-/// A place for a state that nobody has used, in each of the stores.
+/// A place for a state that nobody has used, in each of the stores; of S3, in a bucket that keeps versions.
 fn places(name: &str) -> Vec<String> {
     let stores = std::env::var("ROOMCTL_TEST_STATES").unwrap();
+    let stores = stores.replace("s3://rooms", "s3://versioned");
     let unused = uuid::Uuid::new_v4();
     let place = |store: &str| format!("{store}/{name}-{unused}/state.json");
     stores.split(' ').map(place).collect()
@@ -92,7 +94,7 @@ fn what_a_killed_run_had_recorded_is_taken_in_on_another_machine() {
             ran.all()
         );
         assert_eq!(made(), 60, "{place}");
-        let ran = run(&site, &place, &["drift"]);
+        let ran = run(&site, &place, &["drift", "--rate", "unlimited"]);
         assert_eq!(ran.code, 0, "{place}: {}", ran.all());
     }
 }
@@ -124,6 +126,137 @@ fn no_credential_is_in_what_is_printed() {
             );
         }
     }
+}
+
+/// A store of our own that can be killed, and started again with what it held.
+struct Store {
+    directory: Scratch,
+    port: u16,
+    server: Option<Child>,
+}
+
+impl Store {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let (directory, server) = (Scratch::new(), None);
+        let mut store = Self {
+            directory,
+            port,
+            server,
+        };
+        store.restart();
+        store
+    }
+
+    fn restart(&mut self) {
+        let mut python = Command::new("python3");
+        python.arg(root().join("tests/remote/google.py"));
+        python
+            .arg(self.port.to_string())
+            .arg(self.directory.path(""));
+        self.server = Some(python.spawn().unwrap());
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            std::thread::yield_now();
+        }
+    }
+
+    fn kill(&mut self) {
+        let mut server = self.server.take().unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+
+    /// `busy` or `expired`.
+    fn is(&self, how: &str) {
+        self.directory.write(how, "");
+    }
+
+    fn is_well(&self) {
+        for how in ["busy", "expired"] {
+            let _ = std::fs::remove_file(self.directory.path(how));
+        }
+    }
+
+    fn command(&self, site: &Site, args: &[&str]) -> Command {
+        let base = format!("http://127.0.0.1:{}", self.port);
+        let account = serde_json::json!({
+            "gcs_base_url": base, "disable_oauth": true, "client_email": "", "private_key": "canary-key", "private_key_id": "",
+        });
+        let mut command = site.command(&[&["--state", "gs://rooms/state.json"], args].concat());
+        command
+            .env("GOOGLE_BASE_URL", base)
+            .env("GOOGLE_SERVICE_ACCOUNT_KEY", account.to_string());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, site: &Site, args: &[&str]) -> Ran {
+        self.command(site, args).output().unwrap().into()
+    }
+
+    /// What becomes of an apply of 240 rooms in the midst of which something happens, and how many rooms it made.
+    fn amid(&mut self, happens: impl FnOnce(&mut Self)) -> (Site, Ran, usize) {
+        let site = Site::with_rooms(&[], &[], 240);
+        let run = self
+            .command(&site, &["apply", "--yes", "--rate", "40/s"])
+            .spawn()
+            .unwrap();
+        let made = || site.simulator().with_world(|world| world.rooms().count());
+        while made() < 20 {
+            std::thread::yield_now();
+        }
+        happens(self);
+        let ran = run.wait_with_output().unwrap().into();
+        let made = made();
+        (site, ran, made)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+#[ignore = "needs servers: tests/remote/run.py starts them"]
+fn a_store_that_is_killed_and_started_again_or_is_busy_is_waited_for() {
+    let mut store = Store::start();
+    let (site, ran, _) = store.amid(|store| {
+        store.kill();
+        store.restart();
+    });
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(ran.stdout.contains("240 confirmed"), "{}", ran.all());
+    assert_eq!(store.run(&site, &["plan", "--detailed-exitcode"]).code, 0);
+
+    let mut store = Store::start();
+    let (site, ran, _) = store.amid(|store| store.is("busy"));
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    store.is_well();
+    assert_eq!(store.run(&site, &["plan", "--detailed-exitcode"]).code, 0);
+}
+
+#[test]
+#[ignore = "needs servers: tests/remote/run.py starts them"]
+fn credentials_that_expire_end_the_run_and_the_next_one_goes_on() {
+    let mut store = Store::start();
+    let (site, ran, made) = store.amid(|store| store.is("expired"));
+    assert_eq!(ran.code, 7, "{}", ran.all());
+    assert!((20..240).contains(&made), "{made}");
+    for secret in ["canary-key", "canary-token"] {
+        assert!(!ran.all().contains(secret), "{}", ran.all());
+    }
+    store.is_well();
+    store.run(&site, &["state", "unlock", "--yes"]);
+    let next = store.run(&site, &["apply", "--yes", "--rate", "unlimited"]);
+    assert_eq!(next.code, 0, "{}", next.all());
+    assert!(next.stderr.contains("did not finish"), "{}", next.all());
+    assert_eq!(store.run(&site, &["drift", "--rate", "unlimited"]).code, 0);
 }
 
 /// `ROOMCTL_TEST_REMOTE=1 cargo test` installs and starts the servers, and runs what needs them.

@@ -1,9 +1,17 @@
 """A fake of Google Cloud Storage, ours: of the XML interface what object_store uses, with generations that hold under races.
-The emulators that there are do not look at `x-goog-if-generation-match`, which our lock stands on."""
+The emulators that there are do not look at `x-goog-if-generation-match`, which our lock stands on.
+
+    tests/remote/google.py PORT [DIRECTORY]
+
+In the directory it keeps what it holds, for one that is started after it. As long as there is a file `busy` in it, every second question is
+answered with 503, and slowly; as long as there is one `expired`, all are with 401."""
 import hashlib
 import itertools
+import os
+import pickle
 import sys
 import threading
+import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.sax.saxutils import escape
@@ -12,11 +20,43 @@ OBJECTS, LOCK, GENERATIONS = {}, threading.Lock(), itertools.count(1)
 WHEN = "2026-01-01T00:00:00.000Z"
 
 
+# Where it keeps what it holds; nothing, unless it was named.
+KEPT, ASKED = None, itertools.count()
+
+
+def has(mark):
+    return KEPT is not None and os.path.exists(f"{KEPT}/{mark}")
+
+
+def keep():
+    """Whole or not at all: it may be killed at any moment."""
+    if KEPT is None:
+        return
+    with open(f"{KEPT}/new", "wb") as file:
+        pickle.dump((OBJECTS, next(GENERATIONS)), file)
+    os.replace(f"{KEPT}/new", f"{KEPT}/objects")
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):
         pass
+
+    def parse_request(self):
+        """Answers what nobody gets an answer to now."""
+        if not super().parse_request():
+            return False
+        busy = has("busy") and next(ASKED) % 2
+        if not busy and not has("expired"):
+            return True
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if busy:
+            time.sleep(0.2)
+            self.answer(503, b"<Error><Code>ServiceUnavailable</Code><Message>Busy.</Message></Error>")
+        else:
+            self.answer(401, b"<Error><Code>AuthenticationRequired</Code><Message>The token has expired.</Message><Token>canary-token</Token></Error>")
+        return False
 
     def answer(self, status, body=b"", **headers):
         self.send_response(status)
@@ -40,6 +80,7 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
             generation = next(GENERATIONS)
             OBJECTS[key] = (data, generation)
+            keep()
         self.answer(200, **self.meta(data, generation))
 
     def do_GET(self):
@@ -63,8 +104,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self):
         with LOCK:
-            self.answer(204 if OBJECTS.pop(urllib.parse.unquote(self.path), None) else 404)
+            there = OBJECTS.pop(urllib.parse.unquote(self.path), None)
+            keep()
+        self.answer(204 if there else 404)
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        KEPT = sys.argv[2]
+        if os.path.exists(f"{KEPT}/objects"):
+            with open(f"{KEPT}/objects", "rb") as kept:
+                OBJECTS, generation = pickle.load(kept)
+                GENERATIONS = itertools.count(generation + 1)
+    ThreadingHTTPServer.allow_reuse_address = True
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -51,9 +51,9 @@ def answers(port):
     sys.exit(f"nothing listens on port {port}")
 
 
-def put(port, path, headers=None):
+def put(port, path, headers=None, body=b""):
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("PUT", path, headers={"Content-Length": "0"} | (headers or {}))
+    connection.request("PUT", path, body, {"Content-Length": str(len(body))} | (headers or {}))
     answer = connection.getresponse()
     if answer.status not in (200, 201):
         sys.exit(f"{path}: {answer.status} {answer.read()[:500]}")
@@ -81,7 +81,10 @@ def main(directory, *command):
     try:
         for port in (s3, azure, google):
             answers(port)
-        put(s3, "/rooms", {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"})
+        authorization = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"}
+        for bucket in ("rooms", "versioned"):
+            put(s3, f"/{bucket}", authorization)
+        put(s3, "/versioned?versioning", authorization, b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
         container(azure)
         environment = os.environ | {
             "ROOMCTL_TEST_STATES": "s3://rooms az://rooms gs://rooms",
