@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::shared::args::Global;
+use super::shared::environment::variable;
 use super::shared::exit::{Exit, Failure};
 use super::shared::interrupt;
 use super::shared::output::Output;
-use super::shared::workspace::{runtime, variable};
+use super::shared::workspace::runtime;
 use crate::simulator::{
     Fault, Quirks, Settings, SimKey, Simulator, SimulatorError, SimulatorOptions,
 };

@@ -89,8 +89,11 @@ impl Objects {
         let Some(object) = self.get(&self.beside("lock"), MAX_LOCK).await? else {
             return Ok(None);
         };
-        let claim = serde_json::from_slice(&object.bytes)
-            .map_err(|error| self.failed("read the lock of", &error))?;
+        let claim = serde_json::from_slice(&object.bytes).map_err(|error| StoreError::Failed {
+            deed: format!("read the lock of {:?}", self),
+            advice: "nobody but roomctl should write it; when no run goes on, remove the object beside the state whose name ends in `.lock`",
+            source: Arc::new(error.into()),
+        })?;
         Ok(Some((claim, object.version)))
     }
 

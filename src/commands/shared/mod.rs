@@ -5,6 +5,7 @@
 //! | `args` | the options that several commands take |
 //! | `configuration` | the configuration, and what is counted from its directory |
 //! | `workspace` | flags over environment over configuration: what a command works with |
+//! | `environment` | what the environment says, and secrets, which files bring as well |
 //! | `selection` | the rooms that a user selects |
 //! | `rooms`, `judge` | the room files, read, and refused when one has an error; the policies that are asked about them |
 //! | `cache` | which rooms the last plan had nothing to say of |
@@ -28,6 +29,7 @@ pub(crate) mod approval;
 pub(crate) mod args;
 pub(crate) mod cache;
 pub(crate) mod configuration;
+pub(crate) mod environment;
 pub(crate) mod exit;
 pub(crate) mod guards;
 pub(crate) mod import_rooms;

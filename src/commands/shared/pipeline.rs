@@ -5,8 +5,8 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::args::Global;
+use super::environment::variable;
 use super::exit::{Exit, Failure};
-use super::workspace::variable;
 use crate::model::Run;
 use crate::model::types::UnixSeconds;
 

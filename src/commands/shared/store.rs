@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use super::environment::variable;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::pipeline;
-use super::workspace::{Workspace, variable};
+use super::workspace::Workspace;
 use crate::model::RoomName;
 use crate::model::words::count;
 use crate::planner::limits::{Limits, more_moved};

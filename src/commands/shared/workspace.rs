@@ -1,25 +1,22 @@
 //! Flags over environment over configuration over defaults: what a command works with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use super::args::{Global, PaceArgs};
 use super::configuration::{self, Configuration};
+use super::environment::{self, variable};
 use super::exit::{Exit, Failure};
 use super::judge;
-use crate::disk::plain_file::{MAX_TEXT, read_given};
 use crate::files::config_search::NAMES;
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::looked;
 use crate::files::places::{LoopbackUrl, PathBelow, StateAt};
-use crate::files::text_file::text_from;
 use crate::model::given::Given;
 use crate::model::policy::Ask;
 use crate::model::reference::PrefixError;
@@ -28,12 +25,8 @@ use crate::planner::limits::Limits;
 use crate::planner::{Rate, Scope, State};
 use crate::report::saved::Target;
 use crate::service::http;
-use crate::store::encryption::Keys;
 use crate::store::port::Contents;
 use crate::store::{Found, Location, LocationError, Store};
-
-/// How long a pipe may take that brings the key.
-const KEY_PATIENCE: Duration = Duration::from_secs(4);
 
 /// What a command works with.
 #[derive(Debug)]
@@ -116,7 +109,7 @@ impl Workspace {
             env_prefix: env_prefix(global)?,
             given: configuration.config.given(configuration.stack.as_ref()),
             location: location.below(&configuration.base),
-            store: Store::open(&location)?.with(keys(global, &configuration)?),
+            store: Store::open(&location)?.with(environment::keys(global, &configuration)?),
             state_file,
             runtime: OnceLock::new(),
             scope: looked::scope(&configuration.base, &whole, &rooms),
@@ -327,24 +320,11 @@ impl Workspace {
         Ok(number as usize)
     }
 
-    /// The account's key, from a file or the environment. There is no flag for it: arguments are seen by
-    /// every process of the machine.
+    /// The account's key.
     pub(crate) fn key(&self) -> Result<Secret, Failure> {
         // Of one stack never for another: they may be of different customers.
         let name = self.configuration.variable("METERED_SECRET_KEY");
-        let text = given(&self.secret_files[0], ("key", &name))?;
-        let text = text.unwrap_or_default();
-        let key = text.trim();
-        if key.is_empty() {
-            return Err(Failure::new(Exit::Usage, "there is no key for the account").hint(format!(
-                "set {name}, or pass --secret-key-file FILE; the key is in the dashboard under Developers"
-            )));
-        }
-        if key.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            let message = "the key holds spaces or control characters, so it cannot be one";
-            return Err(Failure::new(Exit::Usage, message));
-        }
-        Ok(Secret::new(key))
+        environment::key(&self.secret_files[0], &name)
     }
 }
 
@@ -358,12 +338,6 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 /// Now, in Unix seconds.
 pub(crate) fn clock() -> i64 {
     Timestamp::now().as_second()
-}
-
-/// A variable of the environment. An empty one counts as not set: that is what a pipeline makes of a secret
-/// that it withholds.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// What a flag says or, without it, something else. An empty text says nothing: that is what a pipeline makes of a
@@ -400,39 +374,6 @@ fn env_prefix(global: &Global) -> Result<EnvPrefix, Failure> {
         // Whatever was set by mistake is not repeated.
         let message = "that is no prefix for the variables of rooms";
         Failure::new(Exit::Usage, message).hint(error.to_string())
-    })
-}
-
-/// A secret, from the file that the user named or from a variable.
-fn given(file: &Option<PathBuf>, (what, name): (&str, &str)) -> Result<Option<String>, Failure> {
-    let Some(path) = file else {
-        return Ok(variable(name));
-    };
-    let text = read_given(path, MAX_TEXT, Some(KEY_PATIENCE)).and_then(text_from);
-    text.map(Some).map_err(|error| {
-        let message = format!("cannot read the {what} file {}: {error}", path.display());
-        let failure = Failure::new(Exit::Usage, message);
-        match error.kind() {
-            ErrorKind::TimedOut => failure.hint(format!(
-                "where a program asks somebody for the {what}, use {name}=\"$(…)\""
-            )),
-            _ => failure,
-        }
-    })
-}
-
-/// What the state is encrypted with. What is in the sandbox is made up.
-fn keys(global: &Global, configuration: &Configuration) -> Result<Keys, Failure> {
-    let encryption = configuration.config.state_encryption.get();
-    let encryption = encryption.filter(|_| !global.sandbox);
-    let identity = given(
-        &global.state_identity_file,
-        ("identity", "ROOMCTL_STATE_IDENTITY"),
-    );
-    Ok(Keys {
-        recipients: encryption.map_or_else(BTreeSet::new, |one| one.recipients.0.clone()),
-        identity: identity?.map(Secret::new),
-        ..Keys::default()
     })
 }
 
