@@ -198,6 +198,18 @@ def interrupts(columns):
         run.end(130)
 
 
+def homes():
+    """Who makes a repository is asked where the state is kept, and each answer is gone by."""
+    with site() as here:
+        for answer, ends in ((b"\r", "/.roomctl/"), (b".roomctl/state.json\r", "!/.roomctl/state.json")):
+            run = Terminal(here, 80, "init", f"home-{len(answer)}", "--app", "acme")
+            run.read("committed beside the rooms")
+            run.type(answer)
+            run.end(0)
+            ignored = (here.directory / f"home-{len(answer)}" / ".gitignore").read_text()
+            run.holds(ignored.endswith(f"\n{ends}\n"), f"the answer is not gone by: {ignored}")
+
+
 def without():
     """Nobody who reads a file sees a bar or a time in it."""
     with site() as here:
@@ -214,4 +226,5 @@ for wide in (80, 200):
     failures(wide)
     interrupts(wide)
 without()
+homes()
 print("terminal: bars, interrupts and names at 80 and 200 columns")
