@@ -36,10 +36,12 @@ use shared::meant;
 use shared::output::Output;
 use shared::print_report::{print_failure, print_report};
 use shared::progress::took;
+use shared::report_file::check_outputs;
 use shared::stacks;
 use shared::terminal::columns;
+use shared::workspace::Workspace;
 
-use crate::report::{StacksReport, stacks as reports};
+use crate::report::stacks as reports;
 
 /// Keeps the meeting rooms of a Metered.ca account the way YAML files in git say they should be.
 #[derive(Debug, Parser)]
@@ -119,7 +121,10 @@ impl Command {
     fn of_one_stack(&self) -> Vec<(&'static str, bool)> {
         match self {
             Self::Plan(args) => vec![("--out", args.out.is_some())],
-            Self::Apply(args) => vec![("a saved plan", args.plan.is_some())],
+            Self::Apply(args) => vec![
+                ("a saved plan", args.plan.is_some()),
+                ("--deadline", args.deadline.is_some()),
+            ],
             Self::Drift(args) => vec![
                 ("--metrics-file", args.metrics_file.is_some()),
                 ("--seen-file", args.seen_file.is_some()),
@@ -198,12 +203,19 @@ fn run(cli: &mut Cli, output: &mut Output) -> Result<Exit, Failure> {
         return one(cli, output);
     }
     stacks::check(&cli.global, &cli.command.of_one_stack())?;
-    let writes = what == Some(reports::Command::Apply);
-    let (stacks, detail, exit) = stacks::each(names, writes, output, |stack, output| {
+    if let Some(args) = cli.command.report() {
+        // Any of them knows the files of all.
+        let workspace = names.iter().find_map(|name| {
+            cli.global.stack = vec![name.clone()];
+            Workspace::new(&cli.global).ok()
+        });
+        let outputs = [("--report-file", &args.report_file), ("", &None)];
+        workspace.map_or(Ok(()), |workspace| check_outputs(&workspace, [], outputs))?;
+    }
+    let (report, detail, exit) = stacks::each(names, what, output, |stack, output| {
         cli.global.stack = vec![stack.to_owned()];
         one(cli, output)
     });
-    let report = StacksReport::joined(what, stacks);
     let args = cli.command.report();
     args.map_or(Ok(()), |args| print_report(report, args, detail, output))?;
     Ok(exit)

@@ -253,7 +253,8 @@ impl Since {
         let rooms = surroundings(&workspace.whole, &workspace.rooms);
         let read = || {
             let history = git::history(rooms, revision)?;
-            let (base, unread) = base::read(rooms, &history, &workspace.context(NOBODY))?;
+            let gave = |commit: &str| guards::gave(session, commit);
+            let (base, unread) = base::read(rooms, &history, &workspace.context(NOBODY), &gave)?;
             let proposed = args.proposed.as_deref();
             let proposed = proposed.map(|revision| git::commit(rooms, revision));
             let proposed = proposed.transpose()?;

@@ -11,21 +11,38 @@ use crate::files::discover::{as_typed, discover_listed};
 use crate::files::git::{self, GitError, History, Listed, Unread};
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_in;
-use crate::model::{Finding, Severity};
+use crate::model::given::Given;
+use crate::model::{Finding, Severity, Variables};
 use crate::planner::explain::{Base, Snapshot};
 
-/// Reads the files of `rooms` at a revision, and where the branch that is checked out left it. Also returns what could
-/// not be read there.
+/// Reads the files of `rooms` at a revision, and where the branch that is checked out left it, with what the configuration `gave` them
+/// at each commit. Also returns what could not be read there.
 pub(crate) fn read(
     rooms: &Path,
     history: &History,
     context: &Context<'_>,
+    gave: &dyn Fn(&str) -> Result<Given, GitError>,
 ) -> Result<(Base, Unread), GitError> {
-    let (revision, mut unread) = snapshot(rooms, &history.commit, context)?;
+    let snapshot = |commit: &str| {
+        let given = gave(commit)?;
+        let variables = Variables {
+            given: &given,
+            ..context.variables
+        };
+        snapshot(
+            rooms,
+            commit,
+            &Context {
+                variables,
+                ..*context
+            },
+        )
+    };
+    let (revision, mut unread) = snapshot(&history.commit)?;
     let mut merge_bases = Vec::new();
     for commit in &history.merge_bases {
         if *commit != history.commit {
-            let (left, then) = snapshot(rooms, commit, context)?;
+            let (left, then) = snapshot(commit)?;
             merge_bases.push(left);
             unread.extend(then);
         }

@@ -186,7 +186,7 @@ impl Config {
         let mut before: Vec<(&str, StateAt)> = Vec::new();
         for stack in self.stacks() {
             let state = self.of(stack).state.get().cloned()?;
-            let same = before.iter().find(|(_, other)| *other == state);
+            let same = before.iter().find(|(_, other)| other.is_same(&state));
             if let Some((other, _)) = same {
                 let name = stack.name.as_str();
                 return Some(format!("the stacks `{other}` and `{name}` have one state"));

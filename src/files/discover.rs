@@ -244,7 +244,7 @@ fn sort_out_file(path: &Path, is_file: bool, found: &mut Found) {
     }
     if stem != STEM {
         // Taken for rooms, these would be rooms that nobody wanted.
-        if ["_default", STEM].contains(&stem.to_ascii_lowercase().as_str()) {
+        if stem.to_ascii_lowercase().starts_with("_default") {
             let message =
                 "this file looks like defaults, which are read from `_defaults.yaml` only";
             let help = "rename the file to `_defaults.yaml`; for a room of this name, set `roomName` in a file of another name";

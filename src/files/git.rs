@@ -62,13 +62,22 @@ pub(crate) fn commit(directory: &Path, revision: &str) -> Result<String, GitErro
     Ok(String::from_utf8_lossy(&found).trim().to_owned())
 }
 
-/// A file of the top directory as it was at `revision`.
-pub(crate) fn file_at(directory: &Path, revision: &str, name: &str) -> Result<Vec<u8>, GitError> {
+/// A file of the top directory as it was at `revision`; `None`: it was not there.
+pub(crate) fn file_at(
+    directory: &Path,
+    revision: &str,
+    name: &str,
+) -> Result<Option<Vec<u8>>, GitError> {
     let commit = commit(directory, revision)?;
-    run(
-        directory,
-        &["cat-file", "blob", &format!("{commit}:{name}")],
-    )
+    let list = ["ls-tree", "--full-tree", "--name-only", &commit, "--", name];
+    match run(directory, &list)?.is_empty() {
+        true => Ok(None),
+        false => run(
+            directory,
+            &["cat-file", "blob", &format!("{commit}:{name}")],
+        )
+        .map(Some),
+    }
 }
 
 /// Looks `revision` up, and where the branch that is checked out left it.

@@ -56,6 +56,21 @@ impl StateAt {
         Self::Below(PathBelow(Self::USUAL.to_owned()))
     }
 
+    /// Whether it is the same place, however it is spelled.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            // Also where names do not differ by case.
+            (Self::Below(one), Self::Below(other)) => {
+                let parts = |path: &PathBelow| {
+                    let parts = path.0.split('/').filter(|part| !["", "."].contains(part));
+                    parts.map(str::to_lowercase).collect::<Vec<_>>()
+                };
+                parts(one) == parts(other)
+            }
+            _ => self == other,
+        }
+    }
+
     /// The same in a directory of this name.
     pub(crate) fn within(&self, name: &str) -> Self {
         let within = |path: &str| match path.rsplit_once('/') {

@@ -107,15 +107,15 @@ impl TryFrom<BTreeMap<String, Value>> for Vars {
                 ));
             }
             let is_plain = match value {
-                // A value that refers to another, or to a secret, would be one more place to look at.
-                Value::String(text) => !text.contains("${"),
+                // A value that is a part of a reference would hide it from whoever looks for it.
+                Value::String(text) => !text.contains(['$', '{', '}']) && text.len() <= 1024,
                 Value::Number(number) => number.is_i64(),
                 Value::Bool(_) => true,
                 _ => false,
             };
             if !is_plain {
                 return Err(format!(
-                    "`{name}` has to be a text without `${{`, a whole number, true or false"
+                    "`{name}` has to be a text of at most 1024 bytes without `$`, `{{` and `}}`, a whole number, true or false"
                 ));
             }
         }

@@ -29,6 +29,9 @@ pub(crate) struct FillError {
 
 const BEGIN: &str = "${var:";
 
+/// Most bytes of a text that is filled in: a short file could make gigabytes otherwise.
+const MOST: usize = 16 * 1024;
+
 impl Given {
     #[cfg(test)]
     pub(crate) const NOTHING: &'static Self = &Self {
@@ -51,6 +54,22 @@ impl Given {
             let (before, reference) = rest.split_at(at);
             let reference = &reference[BEGIN.len()..];
             filled.push_str(before);
+            let is_within = filled
+                .rfind("${")
+                .is_some_and(|at| !filled[at..].contains('}'));
+            if is_within || filled.len() > MOST {
+                let (message, help) = match is_within {
+                    true => (
+                        "a reference is made of another one",
+                        "write its name as it is: who looks for it has to find it",
+                    ),
+                    false => ("it becomes longer than 16 KiB", "shorten it"),
+                };
+                return Err(FillError {
+                    message: message.to_owned(),
+                    help: help.to_owned(),
+                });
+            }
             if before.ends_with('$') {
                 filled.push_str(BEGIN);
                 rest = reference;

@@ -335,7 +335,7 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 pub(crate) fn stem(room: &RoomName, rule: NameRule) -> String {
     let name = room.as_str();
     if rule != NameRule::AsIs {
-        let is_odd = name.starts_with("_defaults") || name.starts_with('.');
+        let is_odd = name.starts_with("_default") || name.starts_with('.');
         return format!("{}{name}", if is_odd { "room-" } else { "" });
     }
     let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());

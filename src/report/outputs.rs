@@ -11,7 +11,15 @@ pub(crate) fn outputs(report: &AnyReport) -> String {
     let named = Effect::ALL.iter().map(|effect| effect.name());
     let effects: Vec<&str> = named.filter(|name| effects.contains(name)).collect();
     let effects = effects.join(" ");
-    format!("changes={changes}\ndrift={drift}\npending={pending}\neffects={effects}\n")
+    let failed = match report {
+        AnyReport::Stacks(report) => {
+            let is_well = |exit: Option<u8>| matches!(exit, Some(0 | 2));
+            let failed = report.stacks.iter().filter(|stack| !is_well(stack.exit));
+            format!("failed={}\n", failed.count())
+        }
+        _ => String::new(),
+    };
+    format!("changes={changes}\ndrift={drift}\npending={pending}\neffects={effects}\n{failed}")
 }
 
 /// Changes, drift, what waits for an apply, and effects.

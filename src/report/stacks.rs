@@ -6,6 +6,8 @@ use serde_json::value::RawValue;
 
 use super::envelope::ReadError;
 use super::{AnyReport, ValidateReport};
+use crate::model::words::printable;
+use crate::model::{Finding, Place, Rule};
 
 /// What became of each stack.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -49,6 +51,20 @@ pub(crate) struct StackReport {
     pub report: Option<AnyReport>,
 }
 
+impl StackReport {
+    /// One that came to no report, and why.
+    pub(crate) fn without(stack: String, why: &str) -> Self {
+        let error = (!why.is_empty()).then(|| why.to_owned());
+        let (exit, report) = (None, None);
+        Self {
+            stack,
+            exit,
+            error,
+            report,
+        }
+    }
+}
+
 impl StacksReport {
     /// One report of what a command made of each stack. Of files it is that of a validation, in which each finding is once.
     pub(crate) fn joined(command: Option<Command>, stacks: Vec<StackReport>) -> AnyReport {
@@ -57,7 +73,13 @@ impl StacksReport {
         }
         let reports = stacks.into_iter().filter_map(|stack| match stack.report {
             Some(AnyReport::Validate(report)) => Some(*report),
-            _ => None,
+            // What nobody looked at is not well.
+            _ => stack.error.map(|error| {
+                let message = format!("the stack `{}` was not looked at: {error}", stack.stack);
+                let place = Place::WHOLE_FILE;
+                let finding = Finding::new("roomctl.yaml", place, Rule::Configuration, message, "");
+                ValidateReport::new(0, &[finding])
+            }),
         });
         ValidateReport::joined(reports).into()
     }
@@ -78,14 +100,17 @@ impl StacksReport {
             report: Option<&'a RawValue>,
         }
         let read: Read<'_> = serde_json::from_slice(text)?;
+        if read.stacks.is_empty() {
+            return Err(ReadError::kind("stacks, without any"));
+        }
         let one = |one: One<'_>| {
             let report = one
                 .report
                 .map(|report| AnyReport::parse_one(report.get().as_bytes()));
             Ok(StackReport {
-                stack: one.stack,
+                stack: printable(&one.stack),
                 exit: one.exit,
-                error: one.error,
+                error: one.error.map(|error| printable(&error)),
                 report: report.transpose()?,
             })
         };

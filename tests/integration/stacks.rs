@@ -1,8 +1,11 @@
 //! Several stacks in one run: the built program against a service for each of two.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::common::Ran;
+use crate::explained::git;
 use crate::harness::{KEY, Site};
 use crate::schemas::check;
 
@@ -25,14 +28,18 @@ fn sites() -> [Site; 2] {
     [staging, Site::new(&[], &[])]
 }
 
-fn run([staging, live]: &[Site; 2], args: &[&str]) -> Ran {
+fn command([staging, live]: &[Site; 2], args: &[&str]) -> Command {
     let mut command = staging.scratch.command(args);
     command
         .env("METERED_SECRET_KEY_STAGING", KEY)
         .env("METERED_SECRET_KEY_LIVE", KEY)
         .env("METERED_BASE_URL_STAGING", staging.url())
         .env("METERED_BASE_URL_LIVE", live.url());
-    command.output().unwrap().into()
+    command
+}
+
+fn run(sites: &[Site; 2], args: &[&str]) -> Ran {
+    command(sites, args).output().unwrap().into()
 }
 
 fn exits(report: &Value) -> Vec<Option<u64>> {
@@ -120,9 +127,8 @@ fn the_next_one_is_not_begun_after_one_that_failed() {
 #[test]
 fn a_stack_has_its_own_key_and_nothing_of_one_is_given_to_several() {
     let sites = sites();
-    let mut command = sites[0]
-        .scratch
-        .command(&["plan", "--live", "--stack", "live"]);
+    let mut command = command(&sites, &["plan", "--live", "--stack", "live"]);
+    let command = command.env_remove("METERED_SECRET_KEY_LIVE");
     let ran: Ran = command
         .env("METERED_SECRET_KEY", KEY)
         .output()
@@ -138,6 +144,16 @@ fn a_stack_has_its_own_key_and_nothing_of_one_is_given_to_several() {
         &["plan", "--out", "plan.roomctl"][..],
         &["plan", "--rooms", "rooms"],
         &["plan", "--state", "x.json"],
+        &["apply", "--deadline", "9s"],
+        &["state", "pull", "--branch", "main", "--stack", "live"],
+        &["plan", "--report-file", ".roomctl/live/state.json"],
+        &[
+            "plan",
+            "--stack",
+            "live",
+            "--out",
+            ".roomctl/staging/state.json",
+        ],
         &["drift", "--metrics-file", "x"],
         &["state", "list"],
         &["plan", "--stack", "stagin"],
@@ -196,4 +212,141 @@ fn a_value_of_vars_is_not_adopted_into_a_file() {
     assert_eq!(ran.code, 4, "{}", ran.all());
     assert!(ran.all().contains("`vars`"), "{}", ran.all());
     assert_eq!(sites[0].scratch.read("rooms/tea.yaml"), FILES[3].1);
+}
+
+const ONE_APP: &str = "app: acme\nrate: unlimited\nstacks:\n  - {name: eu, rooms: rooms/eu}\n  - {name: us, rooms: rooms/us}\n";
+
+/// Two stacks of one app, with a room each, applied.
+fn of_one_app() -> Site {
+    let site = Site::new(&[], &[]);
+    site.scratch.write("roomctl.yaml", ONE_APP);
+    site.scratch
+        .write("rooms/eu/pie.yaml", "privacy: private\n");
+    site.scratch
+        .write("rooms/us/tea.yaml", "privacy: private\n");
+    let ran = in_one_app(&site, &["apply", "--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    site
+}
+
+fn in_one_app(site: &Site, args: &[&str]) -> Ran {
+    let mut command = site.scratch.command(args);
+    for stack in ["EU", "US"] {
+        command.env(format!("METERED_SECRET_KEY_{stack}"), KEY);
+        command.env(format!("METERED_BASE_URL_{stack}"), site.url());
+    }
+    command.output().unwrap().into()
+}
+
+#[test]
+fn no_stack_archives_or_writes_what_is_another_ones() {
+    let site = of_one_app();
+    let listed = in_one_app(&site, &["drift", "--format", "json"]);
+    assert_eq!(listed.code, 0, "{}", listed.all());
+    let unmanaged = |report: &Value| report["report"]["summary"]["unmanaged"].as_u64();
+    for report in listed.json()["stacks"].as_array().unwrap() {
+        assert_eq!(unmanaged(report), Some(0), "{report}");
+    }
+
+    // It is moved from one to the other: the first archives nothing that the second has taken over.
+    let tea = site.scratch.path("rooms/us/tea.yaml");
+    std::fs::rename(tea, site.scratch.path("rooms/eu/tea.yaml")).unwrap();
+    site.scratch
+        .write("rooms/us/pot.yaml", "privacy: private\n");
+    let pruned = in_one_app(&site, &["apply", "--yes", "--prune"]);
+    assert_eq!(pruned.code, 5, "{}", pruned.all());
+    assert!(
+        pruned.stderr.contains("the stack `eu` has a file of `tea`"),
+        "{}",
+        pruned.all()
+    );
+    let rooms = || site.simulator().with_world(|world| world.rooms().count());
+    assert_eq!(rooms(), 2, "{}", pruned.all());
+    assert_eq!(
+        in_one_app(&site, &["state", "forget", "tea", "--yes", "--stack", "us"]).code,
+        0
+    );
+    let pruned = in_one_app(&site, &["apply", "--yes", "--prune"]);
+    assert_eq!((pruned.code, rooms()), (0, 3), "{}", pruned.all());
+
+    // And a room that both have is an error of both.
+    site.scratch.write("rooms/us/tea.yaml", "privacy: public\n");
+    for args in [
+        &["plan"][..],
+        &["apply", "--yes"],
+        &["drift", "--stack", "us"],
+    ] {
+        let ran = in_one_app(&site, args);
+        assert_eq!(ran.code, 3, "{args:?}: {}", ran.all());
+        assert!(
+            ran.stderr.contains("the room `tea` of this app as well"),
+            "{}",
+            ran.all()
+        );
+    }
+}
+
+#[test]
+fn a_stack_that_nobody_looked_at_is_not_valid() {
+    let site = of_one_app();
+    site.scratch
+        .write("roomctl.yaml", &ONE_APP.replace("rooms/us", "linked"));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("rooms/us", site.scratch.path("linked")).unwrap();
+    let ran = in_one_app(&site, &["validate", "--format", "json"]);
+    assert_eq!(
+        (ran.code, &ran.json()["summary"]["errors"]),
+        (3, &1.into()),
+        "{}",
+        ran.all()
+    );
+}
+
+/// A run may be killed while it is about the second.
+#[test]
+fn what_became_of_one_is_reported_while_the_next_one_goes_on() {
+    let sites = sites();
+    let [staging, live] = &sites;
+    live.faults(&["slow=ms:600000,method:GET"]);
+    let mut command = command(&sites, &["apply", "--yes", "--report-file", "apply.json"]);
+    let mut running = command.spawn().unwrap();
+    while live.log().is_empty() {
+        std::thread::yield_now();
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let report: Value = serde_json::from_str(&staging.scratch.read("apply.json")).unwrap();
+    check("stacks", &report);
+    let first = &report["stacks"][0];
+    assert_eq!(first["report"]["summary"]["confirmed"], 1, "{report}");
+}
+
+#[test]
+fn a_change_of_vars_is_this_change() {
+    let [staging, live] = sites();
+    git(&staging, &["init", "-q", "-b", "main"]);
+    git(&staging, &["add", "-A"]);
+    git(&staging, &["commit", "-q", "-m", "Begin"]);
+    let sites = [staging, live];
+    assert_eq!(run(&sites, &["apply", "--yes"]).code, 0);
+    let config = FILES[0].1.replace("people: 15", "people: 16");
+    sites[0].scratch.write("roomctl.yaml", &config);
+    let args = [
+        "plan",
+        "--stack",
+        "live",
+        "--base",
+        "HEAD",
+        "--deny",
+        "unexplained",
+    ];
+    let mut command = command(&sites, &args);
+    let command = command.env("PATH", std::env::var("PATH").unwrap());
+    let ran: Ran = command.output().unwrap().into();
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(
+        ran.stdout.contains("15 → 16") && ran.stdout.contains("[this change]"),
+        "{}",
+        ran.all()
+    );
 }

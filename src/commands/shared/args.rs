@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ColorChoice, ValueEnum};
 use jiff::SignedDuration;
 
+use super::siblings::Read;
 use crate::model::Effect;
 use crate::model::types::UnixSeconds;
 use crate::planner::Rate;
@@ -41,6 +42,9 @@ pub(crate) struct Global {
     /// it
     #[arg(long, global = true, value_name = "NAME")]
     pub stack: Vec<String>,
+    /// What was read of other stacks' rooms.
+    #[arg(skip)]
+    pub read: Read,
     /// The account's app name
     #[arg(long, global = true, env = "METERED_APP", value_name = "NAME")]
     pub app: Option<String>,

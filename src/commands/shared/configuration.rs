@@ -37,6 +37,8 @@ pub(crate) struct Configuration {
     pub base: PathBuf,
     /// Which of its stacks it is the configuration of.
     pub stack: Option<StackName>,
+    /// The configuration of all of these.
+    above: Option<Box<Config>>,
     /// Where it was looked for, the nearest directory first; none if the user named it.
     pub searched: Vec<PathBuf>,
 }
@@ -85,6 +87,7 @@ impl Configuration {
             base: file.parent().unwrap_or(Path::new("")).to_owned(),
             file: Some(file),
             stack: None,
+            above: None,
             searched: Vec::new(),
         }
     }
@@ -130,8 +133,23 @@ impl Configuration {
         Self {
             config: self.config.of(stack),
             stack: Some(stack.name.clone()),
+            above: Some(Box::new(self.config)),
             ..self
         }
+    }
+
+    /// The configurations of the other stacks.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Self> {
+        let all = self
+            .above
+            .iter()
+            .flat_map(|above| above.stacks().iter().map(move |stack| (above, stack)));
+        let others = all.filter(|(_, stack)| Some(&stack.name) != self.stack.as_ref());
+        others.map(|(above, stack)| Self {
+            config: above.of(stack),
+            stack: Some(stack.name.clone()),
+            ..self.clone()
+        })
     }
 
     /// The name of a variable of the environment that each stack has for itself.

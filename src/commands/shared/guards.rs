@@ -16,6 +16,7 @@ use crate::files::git::{self, GitError, History};
 use crate::files::mutes;
 use crate::files::text_file::{ConfigError, load};
 use crate::files::weakened::{Weakening, weakened, weakened_mutes};
+use crate::model::given::Given;
 use crate::model::{Effect, Place, Severity};
 use crate::planner::Explanation;
 use crate::planner::limits::BaseGuard;
@@ -74,6 +75,21 @@ pub(crate) fn since(
         weakened: weakened.collect(),
         base: forbidden,
     })
+}
+
+/// What the configuration at a commit gave to room files. Where nobody knows it, what it gives them now.
+pub(crate) fn gave(session: &Session, commit: &str) -> Result<Given, GitError> {
+    let here = Settings {
+        configuration: session.workspace.configuration.clone(),
+        mutes: Vec::new(),
+    };
+    let asked = Asked {
+        here: &here,
+        mutes: None,
+    };
+    let then = asked.configuration_at(commit)?;
+    let then = then.as_ref().unwrap_or(&here.configuration);
+    Ok(then.config.given(then.stack.as_ref()))
 }
 
 /// What counts beside the guards of this checkout. If nobody knows it, whatever is weaker has to be allowed.

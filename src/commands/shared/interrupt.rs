@@ -25,6 +25,20 @@ pub(crate) async fn otherwise() {
     }
 }
 
+/// The same from here to the end of the process, whatever else is watched and ended meanwhile.
+pub(crate) fn unheeded_from_here() {
+    static WATCHED: std::sync::Once = std::sync::Once::new();
+    HEEDED.store(false, Ordering::SeqCst);
+    WATCHED.call_once(|| {
+        std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.map(|runtime| runtime.block_on(otherwise()))
+        });
+    });
+}
+
 /// Leaves the terminal as it was found, and ends.
 fn leave() -> ! {
     set_below(String::new());

@@ -11,7 +11,7 @@
 //! | `cache` | which rooms the last plan had nothing to say of |
 //! | `store`, `state_copies` | the state, loaded, and locked in the name of this process; the same in another place |
 //! | `pipeline` | what a pipeline says of its run |
-//! | `stacks` | a command about several stacks |
+//! | `stacks`, `siblings` | a command about several stacks; the rooms that others of them have in the same app |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
 //! | `intent`, `saved_plan` | what apply is to do; the file of a saved plan |
 //! | `guards` | what the guards forbid less than at the base of a change |
@@ -50,6 +50,7 @@ pub(crate) mod saved_plan;
 pub(crate) mod schemas;
 pub(crate) mod selection;
 pub(crate) mod session;
+pub(crate) mod siblings;
 pub(crate) mod stacks;
 pub(crate) mod state_copies;
 pub(crate) mod store;

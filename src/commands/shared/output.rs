@@ -13,14 +13,39 @@ use super::exit::{Exit, Failure};
 use super::terminal::{self, above};
 use crate::disk::whole_file::PIECE;
 use crate::model::words::{joined, printable};
+use crate::report::stacks::{Command, StackReport};
 use crate::report::view::Detail;
-use crate::report::{AnyReport, Report, json};
+use crate::report::{AnyReport, Report, StacksReport, json};
 
 pub(crate) struct Output {
     color: ColorChoice,
     failed: Option<io::Error>,
     /// What is printed as a part of one report about several stacks, when all of them are done; `None`: each is printed at once.
-    pub parts: Option<Vec<(AnyReport, Detail)>>,
+    pub parts: Option<Parts>,
+}
+
+/// The reports of several stacks.
+pub(crate) struct Parts {
+    /// What the one of all of them is called.
+    pub what: Option<Command>,
+    /// Those that ended.
+    pub done: Vec<StackReport>,
+    /// The one that goes on.
+    pub stack: String,
+    /// Its report, and how that is shown.
+    pub report: Option<(AnyReport, Detail)>,
+}
+
+impl Parts {
+    /// As far as it is known by now.
+    pub(crate) fn so_far(&self) -> AnyReport {
+        let goes_on = StackReport {
+            report: self.report.as_ref().map(|(report, _)| report.clone()),
+            ..StackReport::without(self.stack.clone(), "it had not ended when this was written")
+        };
+        let all = self.done.iter().cloned().chain([goes_on]);
+        StacksReport::joined(self.what, all.collect())
+    }
 }
 
 impl Output {

@@ -22,19 +22,12 @@ pub(crate) fn print_report(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let report = report.into();
-    if output.parts.is_none() {
-        let kept = keep(&report, args, output);
-        show(&report, args, detail, output)?;
-        return kept;
-    }
-    if detail.rooms_shown && args.format == Format::Text {
+    let kept = keep(&report, detail, args, output);
+    // Of several stacks all is shown at the end, but for what is under way for long.
+    if output.parts.is_none() || (detail.rooms_shown && args.format == Format::Text) {
         show(&report, args, detail, output)?;
     }
-    output
-        .parts
-        .iter_mut()
-        .for_each(|parts| parts.push((report.clone(), detail)));
-    Ok(())
+    kept
 }
 
 /// Shows what ended a command before it had a report to a program that asked for one. Which files are the run's own, the
@@ -112,16 +105,24 @@ fn too_long() -> Failure {
         .hint("make it several changes, each with fewer of them, or allow more bytes")
 }
 
-/// Writes the JSON form to the file that `--report-file` names.
+/// Writes the JSON form to the file that `--report-file` names. Of several stacks it has all that is known by now: what was written is
+/// reported before the state forgets how it came to be.
 pub(crate) fn keep(
     report: &AnyReport,
+    detail: Detail,
     args: &ReportArgs,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    if let Some(parts) = &mut output.parts {
-        parts.push((report.clone(), Detail::default()));
-        return Ok(());
-    }
+    let so_far = output.parts.as_mut().map(|parts| {
+        parts.report = Some((report.clone(), detail));
+        args.report_file.as_ref().map(|_| parts.so_far())
+    });
+    let report = match &so_far {
+        None => Some(report),
+        Some(so_far) => so_far.as_ref(),
+    };
     let path = args.report_file.as_deref();
-    path.map_or(Ok(()), |path| report_file::keep(path, report, Way::Replace))
+    path.zip(report).map_or(Ok(()), |(path, report)| {
+        report_file::keep(path, report, Way::Replace)
+    })
 }

@@ -126,7 +126,7 @@ pub(crate) fn accept(
     if any_error {
         let errors = count(report.summary.errors, "error");
         if how.format == Format::Text {
-            keep(&report.into(), how, output)?;
+            keep(&report.into(), Detail::default(), how, output)?;
         } else {
             print_report(report, how, Detail::default(), output)?;
         }

@@ -19,6 +19,7 @@ use super::output::Output;
 use super::progress::Bar;
 use super::rooms::elsewhere;
 use super::selection::{self, SelectionArgs};
+use super::siblings::Siblings;
 use super::workspace::Workspace;
 use crate::files::cores::{all_cores, on_cores};
 use crate::files::discover::{as_typed, passed_over};
@@ -200,13 +201,19 @@ impl Session {
         listed: &BTreeSet<String>,
         output: &Output,
     ) -> Result<Considered<'a>, Failure> {
+        let siblings = Siblings::of(&self.workspace, &state.app);
+        let settled = files.settled.iter().map(|room| &*room.name);
+        siblings.check(files.wanted.keys().map(RoomName::as_str).chain(settled))?;
         let elsewhere = elsewhere(&self.workspace, &files.wanted);
         let mut known = state.rooms.keys();
         let mut scope = scope.clone();
         if known.any(|name| !files.wanted.contains_key(name)) {
             scope.not_here = self.not_read(output);
         }
-        let considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
+        let mut considered = scope.consider(&mut files.wanted, state, listed, elsewhere.as_ref());
+        considered
+            .unmanaged
+            .retain(|room| !siblings.rooms.contains_key(room));
         if scope.selection.is_empty() {
             return Ok(considered);
         }
@@ -316,6 +323,11 @@ impl Session {
             (considered.doubt, is_empty) = (None, false);
         }
         self.check_absence(args, &considered, is_empty, output)?;
+        if args.prune {
+            let known = considered.state.rooms.keys();
+            let orphans = known.filter(|room| !files.wanted.contains_key(*room));
+            Siblings::of(&self.workspace, &state.app).check_prune(orphans.map(RoomName::as_str))?;
+        }
         self.plan_of(mode, args, files, &considered)
     }
 

@@ -3,9 +3,11 @@
 use super::args::Global;
 use super::configuration::Configuration;
 use super::exit::{Exit, Failure};
-use super::output::Output;
-use crate::report::stacks::StackReport;
+use super::interrupt::unheeded_from_here;
+use super::output::{Output, Parts};
+use crate::report::stacks::{Command, StackReport};
 use crate::report::view::Detail;
+use crate::report::{AnyReport, StacksReport};
 
 /// The stacks that a command is about that can be about several, in the order of the configuration; none if it is about one, which is
 /// then named in `global`.
@@ -41,36 +43,39 @@ pub(crate) fn check(global: &Global, of_command: &[(&str, bool)]) -> Result<(), 
     Err(Failure::new(Exit::Usage, message).hint("name the one with --stack"))
 }
 
-/// Runs a command for each. One that `writes` stops at the first that does not end well: what comes after it may be what people
-/// depend on.
+/// Runs a command for each, and makes one report of all. One that writes stops at the first that does not end well: what comes after it
+/// may be what people depend on.
 pub(crate) fn each(
     names: Vec<String>,
-    writes: bool,
+    what: Option<Command>,
     output: &mut Output,
     mut run: impl FnMut(&str, &mut Output) -> Result<Exit, Failure>,
-) -> (Vec<StackReport>, Detail, Exit) {
-    let (mut ends, mut all, mut shown) = (Vec::new(), Vec::new(), Detail::default());
+) -> (AnyReport, Detail, Exit) {
+    let (mut ends, mut done, mut shown) = (Vec::new(), Vec::new(), Detail::default());
     for stack in names {
         let is_over = ends.iter().any(|end| match end {
             Exit::Interrupted => true,
-            end => writes && ![Exit::Done, Exit::Differences].contains(end),
+            end => what == Some(Command::Apply) && ![Exit::Done, Exit::Differences].contains(end),
         });
         if is_over {
-            let error = "another stack before it did not end well".to_owned();
-            let (exit, report) = (None, None);
-            all.push(StackReport {
-                stack,
-                exit,
-                error: Some(error),
-                report,
-            });
+            let error = "another stack before it did not end well";
+            done.push(StackReport::without(stack, error));
             continue;
         }
+        unheeded_from_here();
         output.note(&format!("Stack {stack}:\n"));
-        output.parts = Some(Vec::new());
+        output.parts = Some(Parts {
+            what,
+            done: std::mem::take(&mut done),
+            stack: stack.clone(),
+            report: None,
+        });
         let ended = run(&stack, output);
-        let part = output.parts.take().and_then(|mut parts| parts.pop());
-        let (report, detail) = part.unzip();
+        let Some(parts) = output.parts.take() else {
+            break;
+        };
+        done = parts.done;
+        let (report, detail) = parts.report.unzip();
         shown = detail.unwrap_or(shown);
         let (exit, error) = match ended {
             Ok(exit) => (exit, None),
@@ -80,13 +85,17 @@ pub(crate) fn each(
             }
         };
         ends.push(exit);
-        let exit = Some(exit as u8);
-        all.push(StackReport {
-            stack,
-            exit,
+        done.push(StackReport {
+            exit: Some(exit as u8),
             error,
             report,
+            ..StackReport::without(parts.stack, "")
         });
     }
-    (all, shown, Exit::joined(&ends, writes))
+    let wrote = done.iter().any(|stack| matches!(&stack.report, Some(AnyReport::Apply(report)) if report.summary.done() > 0));
+    (
+        StacksReport::joined(what, done),
+        shown,
+        Exit::joined(&ends, wrote),
+    )
 }

@@ -49,20 +49,32 @@ pub(crate) fn bring(
         let message = "the state is in an object store, which every command reads itself";
         return Err(Failure::new(Exit::Usage, message));
     }
+    if workspace.configuration.stack.is_some() {
+        let message = "a branch keeps one state, and there are several stacks";
+        return Err(Failure::new(Exit::Usage, message)
+            .hint("keep their states in an object store, which every machine reads"));
+    }
     let directory = Path::new(".").join(&workspace.configuration.base);
-    let file = |name| git::file_at(&directory, revision, name);
-    let state = file("state.json").map_err(|error| {
-        let hint = "fetch the branch first: `git fetch origin roomctl-state`";
-        Failure::because(Exit::State, &error).hint(hint)
-    })?;
-    let contents = Contents {
-        journal: file("state.json.journal").ok(),
-        state: Some(state),
+    let file = |name| {
+        git::file_at(&directory, revision, name).map_err(|error| {
+            let hint = "fetch the branch first: `git fetch origin roomctl-state`";
+            Failure::because(Exit::State, &error).hint(hint)
+        })
     };
+    let contents = Contents {
+        journal: file("state.json.journal")?,
+        state: file("state.json")?,
+    };
+    if contents.state.is_none() {
+        let message = format!("there is no state.json at {revision}");
+        return Err(Failure::new(Exit::State, message));
+    }
     let contents = workspace.store.keys.open(revision, contents)?;
     let found = workspace.state_of(&contents)?;
     let theirs = found.saved.as_ref().unwrap_or(&found.state);
-    let held = store::lock(workspace, output)?;
+    let mut held = store::lock(workspace, output)?;
+    // What a run that died here recorded is not thrown away.
+    held.save(false)?;
     if held.state != *theirs {
         comes_after(&held.state, theirs)?;
         held.put(theirs)?;

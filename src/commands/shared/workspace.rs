@@ -12,6 +12,7 @@ use super::configuration::{self, Configuration};
 use super::environment::{self, variable};
 use super::exit::{Exit, Failure};
 use super::judge;
+use super::siblings::Read;
 use crate::files::config_search::NAMES;
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
@@ -50,6 +51,8 @@ pub(crate) struct Workspace {
     pub whole: PathBuf,
     /// What of it is looked at.
     pub scope: Scope,
+    /// What was read of other stacks' rooms.
+    pub read: Read,
     /// Whether the service is the embedded simulator.
     pub sandbox: bool,
     /// Now, in Unix seconds.
@@ -115,6 +118,7 @@ impl Workspace {
             scope: looked::scope(&configuration.base, &whole, &rooms),
             rooms,
             whole,
+            read: global.read.clone(),
             sandbox: global.sandbox,
             now: global.now.map_or_else(clock, |now| now.0),
             run: Run::default(),
@@ -154,7 +158,18 @@ impl Workspace {
             .chain([kept(SANDBOX)])
             .chain(named.cloned());
         let states = [base.join(STATE), kept(SANDBOX_STATE)];
-        let states = states.into_iter().chain(self.state_file.clone());
+        let of_others = self.configuration.others().flat_map(|other| {
+            let state = match other.config.state.get() {
+                Some(StateAt::Below(below)) => Some(base.join(below.path())),
+                _ => None,
+            };
+            let sandbox = [SANDBOX, SANDBOX_STATE].map(|file| base.join(other.kept(file)));
+            state.into_iter().chain(sandbox)
+        });
+        let states = states
+            .into_iter()
+            .chain(of_others)
+            .chain(self.state_file.clone());
         let states = states.flat_map(|state| {
             ["", ".journal", ".lock", ".new", ".cache"].map(|ending| {
                 let mut name = state.clone().into_os_string();

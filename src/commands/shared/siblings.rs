@@ -1,0 +1,145 @@
+//! The rooms that other stacks have in the same app: no two stacks write one room, and none archives another's.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::configuration::{Configuration, ROOMS};
+use super::environment::variable;
+use super::exit::{Exit, Failure};
+use super::workspace::Workspace;
+use crate::files::context::Context;
+use crate::files::places::{LoopbackUrl, PathBelow};
+use crate::files::room_files;
+use crate::model::policy::NOBODY;
+use crate::model::{Finding, Variables};
+
+/// The rooms of the stacks that were read, and whether all of their files could be: once in a run, however many stacks it is about.
+pub(crate) type Read = Arc<Mutex<BTreeMap<String, (Arc<Vec<String>>, bool)>>>;
+
+/// Whose each room of the same app is, beside ours.
+#[derive(Debug, Default)]
+pub(crate) struct Siblings {
+    pub rooms: BTreeMap<String, String>,
+    /// A stack whose files could not all be read.
+    pub unread: Option<String>,
+}
+
+impl Siblings {
+    pub(crate) fn of(workspace: &Workspace, app: &str) -> Self {
+        let mut siblings = Self::default();
+        let here = &workspace.configuration;
+        // In the sandbox each stack has an account of its own.
+        if workspace.sandbox {
+            return siblings;
+        }
+        for other in here.others() {
+            if address(&other) != (Some(app.to_owned()), workspace.base_url(app)) {
+                continue;
+            }
+            let name = other
+                .stack
+                .as_ref()
+                .map_or("", |stack| stack.as_str())
+                .to_owned();
+            let (rooms, is_whole) = rooms_of(workspace, &other, &name);
+            siblings
+                .rooms
+                .extend(rooms.iter().map(|room| (room.clone(), name.clone())));
+            if !is_whole {
+                siblings.unread.get_or_insert(name);
+            }
+        }
+        siblings
+    }
+
+    /// Refuses a room that another stack has as well.
+    pub(crate) fn check<'a>(&self, mut ours: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+        let Some((room, other)) = ours.find_map(|room| self.rooms.get_key_value(room)) else {
+            return Ok(());
+        };
+        let message = format!(
+            "the stack `{other}` has the room `{room}` of this app as well: each would put back what the other wrote"
+        );
+        Err(Failure::new(Exit::Invalid, message)
+            .hint("give the stacks apps or rooms directories of their own, or other names: `roomName: ${var:stack}-…`"))
+    }
+
+    /// Refuses to archive what another stack has, or may have.
+    pub(crate) fn check_prune<'a>(
+        &self,
+        mut orphans: impl Iterator<Item = &'a str>,
+    ) -> Result<(), Failure> {
+        let mut all = orphans.by_ref().peekable();
+        let Some(first) = all.peek().copied() else {
+            return Ok(());
+        };
+        let refused =
+            |why: String| Failure::new(Exit::Refused, format!("--prune is refused: {why}"));
+        if let Some(unread) = &self.unread {
+            let why = format!(
+                "files of the stack `{unread}` have errors, and may be about `{first}`, which it would archive"
+            );
+            return Err(
+                refused(why).hint(format!("`roomctl validate --stack {unread}` shows them"))
+            );
+        }
+        let Some((room, other)) = all.find_map(|room| self.rooms.get_key_value(room)) else {
+            return Ok(());
+        };
+        let why = format!("the stack `{other}` has a file of `{room}`, which it would archive");
+        Err(refused(why).hint(format!(
+            "`roomctl state forget {room}` leaves it to that stack"
+        )))
+    }
+}
+
+/// The app and the address of a stack's account.
+fn address(of: &Configuration) -> (Option<String>, String) {
+    let app = of.config.app.get().cloned();
+    let configured = of.config.base_url.get().map(LoopbackUrl::as_str);
+    let named = variable(&of.variable("METERED_BASE_URL"));
+    let usual = format!(
+        "https://{}.metered.live",
+        app.as_deref().unwrap_or_default()
+    );
+    (
+        app,
+        named
+            .or_else(|| configured.map(str::to_owned))
+            .unwrap_or(usual),
+    )
+}
+
+fn rooms_of(here: &Workspace, other: &Configuration, name: &str) -> (Arc<Vec<String>>, bool) {
+    let mut read = here.read.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = read.get(name) {
+        return known.clone();
+    }
+    let below = other
+        .config
+        .rooms
+        .get()
+        .map_or(Path::new(ROOMS), PathBelow::path);
+    let whole = other.base.join(below);
+    let given = other.config.given(other.stack.as_ref());
+    let context = here.context(NOBODY);
+    let context = Context {
+        names: other.names(),
+        owns: None,
+        unmanaged: None,
+        variables: Variables {
+            values: &|_| None,
+            given: &given,
+            ..context.variables
+        },
+        ..context
+    };
+    let loaded = room_files::load(&whole, std::slice::from_ref(&whole), &context);
+    let names = loaded.wanted.keys().map(|room| room.as_str().to_owned());
+    let found = (
+        Arc::new(names.collect()),
+        !Finding::any_error(&loaded.findings),
+    );
+    read.entry(name.to_owned()).or_insert(found).clone()
+}
