@@ -19,6 +19,10 @@ pub(crate) const OF_LIST: u64 = 240 * 1024 * 1024;
 /// Most levels. It is the limit of the JSON library, too.
 const DEPTH: usize = 128;
 
+/// Longest text, in bytes as it is written. It is copied as often as it is shown, and so are its pieces. The longest of ours is what an answer
+/// of a mebibyte may say of a room, of which each byte becomes up to six: `\u007f`.
+pub(crate) const LONGEST: usize = 8 * 1024 * 1024;
+
 /// What a map or an object takes for its first entries, and what for each beyond those. An object of ours has fields,
 /// which it takes anyway; of a map of many entries each is a line of a report, too.
 const OBJECT: u64 = 1_000;
@@ -29,6 +33,12 @@ const ENTRY: u64 = 2_000;
 /// What a list takes, and each of its elements.
 const LIST: u64 = 300;
 const ELEMENT: u64 = 150;
+
+/// From which length on a text is long, and what each byte of those takes, in several copies and forms. An answer about one room
+/// may be such a text.
+const LONG: usize = 256;
+const BYTE: u64 = 8;
+const FREE: u64 = 1024 * 1024;
 
 /// The bytes that are looked at, as a table: a state of many megabytes is looked through.
 const COUNTS: [bool; 256] = {
@@ -41,7 +51,7 @@ const COUNTS: [bool; 256] = {
     counts
 };
 
-/// Whether `text` becomes no more than `most` bytes. Of what is no JSON nothing is said: it is refused by its reader.
+/// Whether `text` becomes no more than `most` bytes, and has no text of more than [`LONGEST`]. Of what is no JSON nothing is said: it is refused by its reader.
 pub(crate) fn fits(text: &[u8], most: u64) -> bool {
     // The usual answer is so short that it fits whatever it holds.
     let opened = text.iter().filter(|byte| matches!(byte, b'{' | b'['));
@@ -50,13 +60,20 @@ pub(crate) fn fits(text: &[u8], most: u64) -> bool {
     }
     // How many entries each object has that is open; none for a list.
     let mut open: Vec<Option<u32>> = Vec::with_capacity(DEPTH);
-    let (mut cost, mut at) = (0, 0);
+    let (mut cost, mut long, mut at) = (0, 0_u64, 0);
     let counts = |byte: &u8| COUNTS[usize::from(*byte)];
     while let Some(next) = text[at..].iter().position(counts) {
         at += next + 1;
         cost += match text[at - 1] {
             b'"' => {
-                at += string(&text[at..]);
+                let length = string(&text[at..]);
+                if length > LONG {
+                    long += length as u64;
+                    if length > LONGEST || long.saturating_sub(FREE) * BYTE > most {
+                        return false;
+                    }
+                }
+                at += length;
                 continue;
             }
             b'{' => {
@@ -171,6 +188,29 @@ mod tests {
         });
         let plan = json!({"changes": vec![change; 1_000]}).to_string();
         assert!(fits(plan.as_bytes(), OF_DATA / 100));
+    }
+
+    #[test]
+    fn a_text_has_an_end() {
+        for (length, fit) in [(LONGEST - 1, true), (LONGEST, false)] {
+            let text = "x".repeat(length);
+            for held in [
+                format!("[\"{text}\"]"),
+                format!("{{\"{text}\":0}}"),
+                format!("\"{text}"),
+            ] {
+                // One that does not end has no quote to count.
+                let is_open = !held.ends_with(['"', ']', '}']);
+                assert_eq!(fits(held.as_bytes(), OF_STATE), fit || is_open, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_texts_have_an_end_together() {
+        let many = |bytes: usize| json!(vec!["x".repeat(4_000); bytes / 4_000]).to_string();
+        assert!(fits(many(40 << 20).as_bytes(), OF_DATA));
+        assert!(!fits(many(56 << 20).as_bytes(), OF_DATA));
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub(crate) const MAX_TEXT: u64 = 256 * 1024;
 /// thousand new ones. What is read within this limit is within the budget of memory, too.
 pub(crate) const MAX_DATA: u64 = 80 * 1024 * 1024;
 
-/// Largest state or journal, in bytes: those of a hundred thousand rooms.
-pub(crate) const MAX_STATE: u64 = 256 * 1024 * 1024;
+/// Largest state or journal, in bytes: twice the state of a hundred thousand rooms, and half as much again as the journal of a run
+/// that makes them all.
+pub(crate) const MAX_STATE: u64 = 192 * 1024 * 1024;
 
 /// Why a file is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +36,7 @@ pub(crate) enum Unfit {
     Shared,
     #[error("it is larger than {} KiB", .0 / 1024)]
     TooLarge(u64),
-    #[error("it holds more than fits into the memory that a run may take")]
+    #[error("it holds more than fits into the memory that a run may take, or a text of more than {} MiB", budget::LONGEST >> 20)]
     TooMuch,
     #[error("nothing came through the pipe for {} s", .0.as_secs())]
     Silent(Duration),

@@ -377,6 +377,8 @@ stacks:
 
     #[test]
     fn what_two_stacks_may_not_share_is_refused() {
+        let many: Vec<_> = (0..201).map(|n| format!("{{name: s{n}}}")).collect();
+        let many = format!("[{}]", many.join(","));
         for (stacks, words) in [
             ("[]", "no stack"),
             ("[{name: a}, {name: a}]", "two stacks are called `a`"),
@@ -388,6 +390,7 @@ stacks:
                 "[{name: a, state: .roomctl/b/state.json}, {name: b}]",
                 "have one state",
             ),
+            (&many, "201 stacks"),
             ("[{name: A}]", "lower-case"),
             ("[{name: a/b}]", "lower-case"),
             ("[{name: a, key: x}]", "unknown field"),

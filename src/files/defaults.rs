@@ -72,13 +72,19 @@ pub(crate) fn parse(file: &str, text: &str, variables: &Variables<'_>) -> (Layer
     }
     let layer = Layer {
         file: file.into(),
-        size: entries.iter().map(|entry| entry.span.len() as u64).sum(),
+        size: entries.iter().map(size).sum(),
         entries,
         digest: sha256(text.as_bytes()),
         variables: named(text).map(str::to_owned).collect(),
         broken,
     };
     (layer, findings.list)
+}
+
+/// How many bytes a room has from an entry: of its text, or of what became of that.
+fn size(entry: &Entry) -> u64 {
+    let filled = entry.value.as_str().map_or(0, str::len);
+    entry.span.len().max(filled) as u64
 }
 
 impl Layer {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::files::yaml::{self, Entry};
 use crate::model::catalogue::{self, Attribute, Kind};
-use crate::model::given::{FillError, Given};
+use crate::model::given::{FillError, Given, MOST_OF_FILE};
 use crate::model::reference::{EnvPrefix, Template, Variables, variable, written};
 use crate::model::suggest::nearest;
 use crate::model::words::shortened;
@@ -61,9 +61,10 @@ pub(crate) fn parse(
             check_number_form(entry, text, findings);
         }
     }
+    let mut left = MOST_OF_FILE;
     let filled = entries
         .iter_mut()
-        .map(|entry| fill(entry, variables.given, findings));
+        .map(|entry| fill(entry, variables.given, &mut left, findings));
     let filled: Vec<bool> = filled.collect();
     let alone = yaml::typed::<Room>(entries.iter());
     if let Err(error) = &alone {
@@ -99,8 +100,8 @@ pub(crate) fn parse(
 }
 
 /// Puts in what the configuration gives. Whether it gives all that is named.
-fn fill(entry: &mut Entry, given: &Given, findings: &mut Findings<'_>) -> bool {
-    match entry.value.as_str().map(|text| given.fill(text)) {
+fn fill(entry: &mut Entry, given: &Given, left: &mut usize, findings: &mut Findings<'_>) -> bool {
+    match entry.value.as_str().map(|text| given.fill(text, left)) {
         None | Some(Ok(None)) => true,
         Some(Ok(Some(value))) => {
             entry.value = value;

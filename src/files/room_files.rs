@@ -1,7 +1,7 @@
 //! All room files below a directory: found, read on all cores, checked against each other.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,9 @@ use crate::planner::Quiet;
 /// Most bytes of defaults that are laid over rooms, over all of them and, where there are more of these, over each.
 const MOST_INHERITED: u64 = 32 * 1024 * 1024;
 const MOST_INHERITED_BY_EACH: u64 = 4 * 1024;
+
+/// Of how many defaults of a stack that there is not another name is looked for.
+const MOST_MISTYPED: usize = 20;
 
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
@@ -181,15 +184,19 @@ impl<'a> Files<'a> {
             last = Some(here);
             self.rooms.push((path, defaults));
         }
+        let stacks = &self.variables.given.stacks;
+        let mut unknown = 0;
         // Also those with no room below them: what is wrong with them is better known now.
         for beside in found.defaults.values() {
             for path in beside.of(stack) {
                 self.layer(path.clone(), findings);
             }
-            let stacks = &self.variables.given.stacks;
             let known = |stack: &&String| stacks.contains(*stack);
             for stack in beside.by_stack.keys().filter(|stack| !known(stack)) {
-                findings.push(of_no_stack(stack, &beside.by_stack[stack], stacks));
+                unknown += 1;
+                // Of very many, no name was mistyped.
+                let similar = stacks.iter().filter(|_| unknown <= MOST_MISTYPED);
+                findings.push(of_no_stack(stack, &beside.by_stack[stack], similar));
             }
         }
     }
@@ -280,9 +287,9 @@ impl<'a> Files<'a> {
 }
 
 /// Defaults that nobody would read.
-fn of_no_stack(stack: &str, path: &Path, stacks: &BTreeSet<String>) -> Finding {
+fn of_no_stack<'a>(stack: &str, path: &Path, stacks: impl Iterator<Item = &'a String>) -> Finding {
     let message = format!("there is no stack `{}` in roomctl.yaml", shortened(stack));
-    let near = nearest(stack, stacks.iter().map(String::as_str));
+    let near = nearest(stack, stacks.map(String::as_str));
     let help = match near {
         Some(near) => format!("did you mean `_defaults.{near}.yaml`?"),
         None => "defaults for all rooms are in `_defaults.yaml`, those of a stack in `_defaults.STACK.yaml`".to_owned(),

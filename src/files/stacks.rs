@@ -68,7 +68,10 @@ impl TryFrom<String> for StackName {
     }
 }
 
-/// All stacks, in the order in which they are planned and applied.
+/// Most stacks: a command about all of them reads all files for each.
+const MOST: usize = 200;
+
+/// All stacks, in the order in which they are planned and applied: at most 200.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Stack>")]
 #[schemars(with = "Vec<Stack>")]
@@ -80,6 +83,12 @@ impl TryFrom<Vec<Stack>> for Stacks {
     fn try_from(stacks: Vec<Stack>) -> Result<Self, String> {
         if stacks.is_empty() {
             return Err("there is no stack in it: add one, or take the key out".to_owned());
+        }
+        if stacks.len() > MOST {
+            let count = stacks.len();
+            return Err(format!(
+                "these are {count} stacks, and at most {MOST} are read: put the others into a configuration of their own"
+            ));
         }
         let mut names = BTreeSet::new();
         match stacks.iter().find(|stack| !names.insert(&stack.name)) {

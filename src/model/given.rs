@@ -1,6 +1,7 @@
 //! What the configuration gives to room files: values by name, for `${var:NAME}`, and whose defaults are laid over the others.
 //! Pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -29,8 +30,8 @@ pub(crate) struct FillError {
 
 const BEGIN: &str = "${var:";
 
-/// Most bytes of a text that is filled in: a short file could make gigabytes otherwise.
-const MOST: usize = 16 * 1024;
+/// Most bytes of values that one file takes in: a file of a few lines may name the same again and again, and there are many files.
+pub(crate) const MOST_OF_FILE: usize = 4 * 1024;
 
 impl Given {
     #[cfg(test)]
@@ -41,13 +42,15 @@ impl Given {
     };
 
     /// A text with its values in the place of their names; one that is a name alone becomes the value, of its own type. `None`: it
-    /// names none. What begins with `$$` names none either.
-    pub(crate) fn fill(&self, text: &str) -> Result<Option<Value>, FillError> {
+    /// names none. What begins with `$$` names none either. `left` is what values may still come to in the file, in bytes.
+    pub(crate) fn fill(&self, text: &str, left: &mut usize) -> Result<Option<Value>, FillError> {
         let alone = text
             .strip_prefix(BEGIN)
             .and_then(|rest| rest.strip_suffix('}'));
         if let Some(name) = alone.filter(|name| is_name(name)) {
-            return self.value(name).cloned().map(Some);
+            let value = self.value(name)?;
+            take(left, value.as_str().map_or(0, str::len))?;
+            return Ok(Some(value.clone()));
         }
         let (mut filled, mut rest, mut is_filled) = (String::new(), text, false);
         while let Some(at) = rest.find(BEGIN) {
@@ -57,17 +60,10 @@ impl Given {
             let is_within = filled
                 .rfind("${")
                 .is_some_and(|at| !filled[at..].contains('}'));
-            if is_within || filled.len() > MOST {
-                let (message, help) = match is_within {
-                    true => (
-                        "a reference is made of another one",
-                        "write its name as it is: who looks for it has to find it",
-                    ),
-                    false => ("it becomes longer than 16 KiB", "shorten it"),
-                };
+            if is_within {
                 return Err(FillError {
-                    message: message.to_owned(),
-                    help: help.to_owned(),
+                    message: "a reference is made of another one".to_owned(),
+                    help: "write its name as it is: who looks for it has to find it".to_owned(),
                 });
             }
             if before.ends_with('$') {
@@ -80,10 +76,12 @@ impl Given {
                 message: "`${var:` begins a reference, which reads `${var:NAME}`".to_owned(),
                 help: "names are of lower-case letters, digits and `_`; for the characters as such write `$${var:`".to_owned(),
             })?;
-            match self.value(name)? {
-                Value::String(text) => filled.push_str(text),
-                other => filled.push_str(&other.to_string()),
-            }
+            let value = match self.value(name)? {
+                Value::String(text) => Cow::from(text),
+                other => other.to_string().into(),
+            };
+            take(left, value.len())?;
+            filled.push_str(&value);
             (rest, is_filled) = (after, true);
         }
         filled.push_str(rest);
@@ -108,6 +106,17 @@ impl Given {
             }
         })
     }
+}
+
+fn take(left: &mut usize, bytes: usize) -> Result<(), FillError> {
+    *left = left.checked_sub(bytes).ok_or_else(|| FillError {
+        message: format!(
+            "this file takes in more than {} KiB of values of `vars`",
+            MOST_OF_FILE / 1024
+        ),
+        help: "shorten the value in roomctl.yaml, or write a part of it here".to_owned(),
+    })?;
+    Ok(())
 }
 
 /// Whether a text can be the name of a value.
@@ -137,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_value_has_its_type_alone_and_is_text_within_another() {
-        let filled = |text: &str| given().fill(text).unwrap();
+        let filled = |text: &str| given().fill(text, &mut 1_000).unwrap();
         assert_eq!(filled("${var:people}"), Some(json!(15)));
         assert_eq!(filled("${var:on}"), Some(json!(true)));
         assert_eq!(
@@ -155,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_said() {
-        let refused = |text: &str| given().fill(text).unwrap_err();
+        let refused = |text: &str| given().fill(text, &mut 1_000).unwrap_err();
         assert_eq!(refused("${var:domian}").help, "did you mean `domain`?");
         assert!(refused("a ${var:x}").message.contains("has no `x`"));
         assert!(
@@ -170,18 +179,35 @@ mod tests {
         );
     }
 
+    #[test]
+    fn one_file_takes_in_only_so_much() {
+        let once = "example.com".len();
+        for text in ["${var:domain}", "a ${var:domain}"] {
+            let mut left = once * 2;
+            assert!(given().fill(text, &mut left).is_ok());
+            assert!(given().fill(text, &mut left).is_ok());
+            let refused = given().fill(text, &mut left).unwrap_err();
+            assert!(refused.message.contains("more than 4 KiB"));
+        }
+        assert!(
+            given()
+                .fill(&"${var:domain}".repeat(3), &mut (once * 2))
+                .is_err()
+        );
+    }
+
     proptest! {
         /// A text without a reference stays, and one with some has none left, whatever is around them.
         #[test]
         fn nothing_else_moves(before in "[a-z$ {}:]{0,6}", after in "[a-z$ {}:]{0,6}") {
             let text = format!("{before}|${{var:domain}}|{after}");
             let expected = format!("{before}|example.com|{after}");
-            match given().fill(&text) {
+            match given().fill(&text, &mut 1_000) {
                 Ok(filled) => prop_assert_eq!(filled, Some(json!(expected))),
                 // What is around begins another one.
                 Err(_) => prop_assert!(before.contains(BEGIN) || after.contains(BEGIN)),
             }
-            prop_assert_eq!(given().fill(&before).unwrap_or(None).is_some(), false);
+            prop_assert_eq!(given().fill(&before, &mut 1_000).unwrap_or(None).is_some(), false);
         }
     }
 }

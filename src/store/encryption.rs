@@ -45,13 +45,17 @@ const LOST: Why = (
 );
 const UNSEALED: Why = (
     "it cannot be encrypted",
-    "check the recipients in `state_encryption:`",
+    "check the recipients in `state_encryption:`: a hundred can be read again",
 );
 #[cfg(not(feature = "state-encryption"))]
 const ABLE: Why = (
     "this program was built without the feature `state-encryption`",
     "use a program of a release, or `cargo install --features state-encryption`",
 );
+
+/// Longest head of what is encrypted, in bytes: that of more than a hundred recipients.
+#[cfg(feature = "state-encryption")]
+const LONGEST_HEAD: u64 = 16 * 1024;
 
 /// Who reads, and who may read what is saved.
 #[derive(Clone, Debug, Default)]
@@ -165,6 +169,9 @@ impl Keys {
 
     fn decrypt(&self, at: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         self.read.store(true, Ordering::Relaxed);
+        if !has_short_head(sealed) {
+            return Err(refused(at, DAMAGED));
+        }
         for identity in self.identities(at)? {
             match age::decrypt(&identity, sealed) {
                 Err(age::DecryptError::NoMatchingKeys) => {}
@@ -173,6 +180,19 @@ impl Keys {
         }
         Err(refused(at, ANOTHER))
     }
+}
+
+/// Whether what names the recipients is not too long. The library reads it again from its beginning with each line of it.
+#[cfg(feature = "state-encryption")]
+fn has_short_head(sealed: &[u8]) -> bool {
+    use age::armor::ArmoredReader;
+    use std::io::Read;
+
+    let mut head = Vec::new();
+    let read = ArmoredReader::new(sealed)
+        .take(LONGEST_HEAD)
+        .read_to_end(&mut head);
+    read.is_ok() && memchr::memmem::find(&head, b"\n---").is_some()
 }
 
 #[cfg(feature = "state-encryption")]
@@ -191,7 +211,8 @@ fn encrypt(to: &BTreeSet<Recipient>, clear: &[u8], is_text: bool) -> Option<Vec<
     let armored = ArmoredWriter::wrap_output(Vec::new(), format).ok()?;
     let mut writer = encryptor.wrap_output(armored).ok()?;
     writer.write_all(clear).ok()?;
-    writer.finish().and_then(ArmoredWriter::finish).ok()
+    let sealed = writer.finish().and_then(ArmoredWriter::finish).ok()?;
+    has_short_head(&sealed).then_some(sealed)
 }
 
 #[cfg(not(feature = "state-encryption"))]

@@ -19,8 +19,8 @@ from loopback import KEY, MEMORY, SECONDS, Silent, check, serve, step
 
 # A debug build takes up to ten times as long as the program that people run.
 SLOWER = 10
-# Just what is still read: of data, of what people write, and of an answer.
-DATA, TEXT, ANSWER = 64 * 2**20 - 4096, 256 * 2**10 - 256, 2**20 - 4096
+# Just what is still read: of data, of one text in it, of what people write, and of an answer.
+DATA, LONGEST, TEXT, ANSWER = 64 * 2**20 - 4096, 8 * 2**20 - 256, 256 * 2**10 - 256, 2**20 - 4096
 CHUNK = 10_000
 
 
@@ -111,6 +111,11 @@ def states():
         yield f"one doubt, {size}", of('"a":{"unconfirmed":{"a":[', Many("1#", size), "]}}")
         yield f"one room, unseen, {size}", of('"a":{"unseen":[', Many('"#"', size), "]}")
     yield "version of one text", ['{"version":', *small()["one text"], "}"]
+    text = Many("x", DATA, "")
+    yield "app of one text", ['{"version":2,"lineage":"7f0c","serial":0,"rooms":{},"app":"', text, '"}']
+    yield "setting of one text", of('"a":{"settings":{"privacy":"', text, '"}}')
+    one = [':{"settings":{"privacy":"', Many("x", LONGEST, ""), '"}}']
+    yield "settings of long texts", of(*[part for n in range(22) for part in ("," * (n > 0), f'"r{n}"', *one)])
     yield "one room again", of(Many('"a":{"settings":{"a":0}}'))
     for name, parts in few():
         yield f"version of {name}", ['{"version":', *parts, "}"]
@@ -139,6 +144,16 @@ def reports():
         yield f"findings, {size}", report("validate", counts, Many(finding, size), "]")
     for name, parts in small().items():
         yield f"changes of {name}", report("plan", '"changes":', *parts)
+    begin, end = finding.split('"message":"')
+    for name, length in (("one text", DATA), ("long texts", LONGEST)):
+        one = [begin, '"message":"', Many("x", length, ""), end]
+        yield f"findings of {name}", report("validate", counts, *([*one, ","] * (DATA // length - 1)), *one, "]")
+    for name, one in (
+        ("nothing", "null"), ("stacks", '{"format_version":"1.0","kind":"stacks","command":"plan","stacks":[]}'),
+        ("findings", "".join(report("validate", counts, "]"))),
+    ):
+        stack = '{"stack":"s#","exit":0,"error":null,"report":%s}' % one
+        yield f"stacks of {name}", report("stacks", '"command":"plan","stacks":[', Many(stack), "]")
     for name, parts in few():
         yield f"version of {name}", ['{"format_version":', *parts, "}"]
         yield name, parts
@@ -167,6 +182,17 @@ def texts():
         yield f"{name} of patterns", [f"{name}: [", Many('"[!a-y]?*{b,c}#"', TEXT // 3), "]\n"]
 
 
+def stacks():
+    for count in (200, 1000):
+        yield f"{count}", ["app: acme\nstacks: [", ",".join(f"{{name: s{n}}}" for n in range(count)), "]\n"]
+
+
+def values():
+    """One value again and again, of those that the configuration gives."""
+    yield "values in one text", ["privacy: private\nmeetingJoinWebhook: 'https://a.example/", Many("${var:long}", TEXT - 100, ""), "'\n"]
+    yield "values in a list", ["tags: [", Many("'${var:long}'", TEXT - 100), "]\n"]
+
+
 def products():
     """Lists of which each entry is held against each room, as long as they are still read."""
     for name, one, count in (
@@ -186,7 +212,7 @@ def inherited():
     references = "".join(f"${{env:ROOM_{n:05}}}" for n in range(8))
     for name, text in (
         ("one text", "x" * 200_000), ("one text, as long as it may be", "x" * (32 * 1024 * 1024 // MANY - 40)),
-        ("references", references * 1_500), ("as many references as may be", references),
+        ("references", references * 1_500), ("values", "${var:long}"), ("too many values", "${var:long}" * 100), ("as many references as may be", references),
     ):
         hooks = [f"meeting{what}Webhook: 'https://a.example/{text}'\n" for what in ("Join", "Left", "Started", "Ended")]
         yield name, hooks if "references" in name else hooks[:1]
@@ -209,8 +235,10 @@ FILES = [
     ("saved.json", saved_plans, ["apply", "saved.json", "--yes"], (3, 4)),
     ("key", few, ["drift", "--secret-key-file", "key"], (64,)),
     ("rooms/hostile.yaml", texts, ["validate"], (3,)),
+    ("rooms/hostile.yaml", values, ["validate"], (3,)),
     ("rooms/_defaults.yaml", texts, ["validate"], (0, 3)),
     ("roomctl.yaml", texts, ["plan"], (0, 3, 64)),
+    ("roomctl.yaml", stacks, ["validate"], (0, 3)),
     ("mutes.yaml", texts, ["plan"], (0, 3)),
     ("roomctl.yaml", products, ["plan"], (0, 3)),
     ("mutes.yaml", many_mutes, ["plan"], (0, 3)),
@@ -231,7 +259,7 @@ def cases():
 def fresh(place, rooms):
     (place / "rooms").mkdir(parents=True)
     (place / ".roomctl").mkdir()
-    (place / "roomctl.yaml").write_text("app: acme\n")
+    (place / "roomctl.yaml").write_text(f"app: acme\nvars: {{long: {'x' * 4000}}}\n")
     for n in range(rooms):
         (place / f"rooms/room-{n}-{'ba' * 50}.yaml").write_text("privacy: private\n")
 
