@@ -1,13 +1,14 @@
 //! Options that several commands share.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ColorChoice, ValueEnum};
 use jiff::SignedDuration;
 
-use super::siblings::Read;
 use crate::model::Effect;
 use crate::model::types::UnixSeconds;
 use crate::planner::Rate;
@@ -19,6 +20,9 @@ pub(crate) const SCOPE: &str = "Scope";
 pub(crate) const SAFETY: &str = "Safety";
 pub(crate) const PACE: &str = "Pace";
 pub(crate) const OUTPUT: &str = "Output";
+
+/// The rooms of stacks that were read, and whether all of their files could be: once in a run, however many stacks it is about.
+pub(crate) type Read = Arc<Mutex<BTreeMap<String, (Arc<Vec<String>>, bool)>>>;
 
 /// Options of every command.
 #[derive(Debug, Args)]

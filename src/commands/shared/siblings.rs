@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::configuration::{Configuration, ROOMS};
 use super::environment::variable;
@@ -13,9 +13,6 @@ use crate::files::places::{LoopbackUrl, PathBelow};
 use crate::files::room_files;
 use crate::model::policy::NOBODY;
 use crate::model::{Finding, Variables};
-
-/// The rooms of the stacks that were read, and whether all of their files could be: once in a run, however many stacks it is about.
-pub(crate) type Read = Arc<Mutex<BTreeMap<String, (Arc<Vec<String>>, bool)>>>;
 
 /// Whose each room of the same app is, beside ours.
 #[derive(Debug, Default)]

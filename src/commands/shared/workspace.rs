@@ -7,12 +7,11 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
-use super::args::{Global, PaceArgs};
+use super::args::{Global, PaceArgs, Read};
 use super::configuration::{self, Configuration};
 use super::environment::{self, variable};
 use super::exit::{Exit, Failure};
 use super::judge;
-use super::siblings::Read;
 use crate::files::config_search::NAMES;
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
