@@ -28,13 +28,17 @@ impl AnyReport {
     pub(crate) fn parse(text: &[u8]) -> Result<Self, ReadError> {
         match envelope::kind(text)?.as_str() {
             StacksReport::KIND => Ok(Self::Stacks(Box::new(StacksReport::parse(text)?))),
-            _ => Self::parse_one(text),
+            kind => Self::of_kind(kind, text),
         }
     }
 
     /// The same of one that is of no several stacks.
     pub(super) fn parse_one(text: &[u8]) -> Result<Self, ReadError> {
-        Ok(match envelope::kind(text)?.as_str() {
+        Self::of_kind(&envelope::kind(text)?, text)
+    }
+
+    fn of_kind(kind: &str, text: &[u8]) -> Result<Self, ReadError> {
+        Ok(match kind {
             PlanReport::KIND => Self::Plan(serde_json::from_slice(text)?),
             ApplyReport::KIND => Self::Apply(serde_json::from_slice(text)?),
             DriftReport::KIND => Self::Drift(serde_json::from_slice(text)?),
