@@ -214,7 +214,7 @@ fn a_value_of_vars_is_not_adopted_into_a_file() {
     assert_eq!(sites[0].scratch.read("rooms/tea.yaml"), FILES[3].1);
 }
 
-const ONE_APP: &str = "app: acme\nrate: unlimited\nstacks:\n  - {name: eu, rooms: rooms/eu}\n  - {name: us, rooms: rooms/us}\n";
+const ONE_APP: &str = "app: acme\nrate: unlimited\nstacks:\n  - {name: eu, rooms: rooms/eu}\n  - {name: us, rooms: rooms/us, app: 'https://acme.metered.live'}\n";
 
 /// Two stacks of one app, with a room each, applied.
 fn of_one_app() -> Site {
@@ -233,7 +233,10 @@ fn in_one_app(site: &Site, args: &[&str]) -> Ran {
     let mut command = site.scratch.command(args);
     for stack in ["EU", "US"] {
         command.env(format!("METERED_SECRET_KEY_{stack}"), KEY);
-        command.env(format!("METERED_BASE_URL_{stack}"), site.url());
+        // One account, however its address is written.
+        let end = if stack == "US" { "/" } else { "" };
+        let url = format!("{}{end}", site.url());
+        command.env(format!("METERED_BASE_URL_{stack}"), url);
     }
     command.output().unwrap().into()
 }

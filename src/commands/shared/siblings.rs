@@ -7,12 +7,13 @@ use std::sync::{Arc, PoisonError};
 use super::configuration::{Configuration, ROOMS};
 use super::environment::variable;
 use super::exit::{Exit, Failure};
-use super::workspace::Workspace;
+use super::workspace::{Workspace, check_app};
 use crate::files::context::Context;
 use crate::files::places::{LoopbackUrl, PathBelow};
 use crate::files::room_files;
 use crate::model::policy::NOBODY;
 use crate::model::{Finding, Variables};
+use crate::service::http;
 
 /// Whose each room of the same app is, beside ours.
 #[derive(Debug, Default)]
@@ -30,8 +31,10 @@ impl Siblings {
         if workspace.sandbox {
             return siblings;
         }
+        let ours = http::address(&workspace.base_url(app)).map(|address| (app.to_owned(), address));
+        let ours = ours.ok();
         for other in here.others() {
-            if address(&other) != (Some(app.to_owned()), workspace.base_url(app)) {
+            if ours.is_none() || account(&other) != ours {
                 continue;
             }
             let name = other
@@ -91,21 +94,14 @@ impl Siblings {
     }
 }
 
-/// The app and the address of a stack's account.
-fn address(of: &Configuration) -> (Option<String>, String) {
-    let app = of.config.app.get().cloned();
+/// The app and the address of a stack's account, as its own run takes them, however they are written.
+fn account(of: &Configuration) -> Option<(String, String)> {
+    let app = check_app(of.config.app.get()?).ok()?.to_owned();
     let configured = of.config.base_url.get().map(LoopbackUrl::as_str);
     let named = variable(&of.variable("METERED_BASE_URL"));
-    let usual = format!(
-        "https://{}.metered.live",
-        app.as_deref().unwrap_or_default()
-    );
-    (
-        app,
-        named
-            .or_else(|| configured.map(str::to_owned))
-            .unwrap_or(usual),
-    )
+    let url = named.or_else(|| configured.map(str::to_owned));
+    let url = url.unwrap_or_else(|| format!("https://{app}.metered.live"));
+    Some((app, http::address(&url).ok()?))
 }
 
 fn rooms_of(here: &Workspace, other: &Configuration, name: &str) -> (Arc<Vec<String>>, bool) {

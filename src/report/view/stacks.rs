@@ -1,7 +1,7 @@
 //! Several stacks as one view: what belongs to one is named after it, `staging/tea`.
 
 use super::{Destination, Detail, EffectView, Item, Items, Names, Remark, View, Weight};
-use crate::report::stacks::{StackReport, StacksReport};
+use crate::report::stacks::{Command, StackReport, StacksReport};
 
 pub(super) fn stacks<'a>(report: &'a StacksReport, detail: Detail) -> View<'a> {
     let mut joined = View {
@@ -41,10 +41,10 @@ pub(super) fn stacks<'a>(report: &'a StacksReport, detail: Detail) -> View<'a> {
 }
 
 fn title(report: &StacksReport) -> &'static str {
-    match report.command.name() {
-        "plan" => "Plan",
-        "apply" => "Apply",
-        _ => "Drift",
+    match report.command {
+        Command::Plan => "Plan",
+        Command::Apply => "Apply",
+        Command::Drift => "Drift",
     }
 }
 
