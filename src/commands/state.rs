@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use clap_complete::engine::ArgValueCompleter;
 
 use super::shared::approval::approve;
@@ -14,6 +14,7 @@ use super::shared::room_names::rooms;
 use super::shared::rooms::{elsewhere, load_any};
 use super::shared::selection::{self, SelectionArgs};
 use super::shared::state_copies;
+use super::shared::state_history;
 use super::shared::store;
 use super::shared::workspace::Workspace;
 use crate::files::room_files::Loaded;
@@ -68,6 +69,22 @@ Examples:
         #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
         format: PlainFormat,
     },
+    /// List the versions that an object store keeps of the state, newest first
+    ///
+    /// As far as its bucket or account keeps any, which is a setting there. Each with its serial, its rooms, when it was saved, and what the store
+    /// calls it: `state pull --version-id` prints it.
+    #[command(after_help = "\
+Examples:
+  roomctl state history
+  roomctl state history --limit 100 --format json | jq -r '.versions[] | select(.serial == 41).version'")]
+    History {
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Form of the result
+        #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+        format: PlainFormat,
+    },
     /// Remember a room that was renamed on the service under its new name
     ///
     /// Changes the state and nothing else. A room's name is its address on the service, whose API documents
@@ -112,11 +129,20 @@ Examples:
     #[command(after_help = "\
 Examples:
   roomctl state pull > state.json
+  roomctl state pull --version-id 4mVl8TJq2N > before.json    one that `state history` lists
   git fetch origin roomctl-state && roomctl state pull --branch origin/roomctl-state")]
     Pull {
         /// The branch that a pipeline keeps the state on, or a commit of it
         #[arg(long, value_name = "REV")]
         branch: Option<String>,
+        /// One that the store keeps of before, as `state history` calls it
+        #[arg(
+            long,
+            value_name = "ID",
+            conflicts_with = "branch",
+            allow_hyphen_values = true
+        )]
+        version_id: Option<String>,
     },
     /// Put the state of a file in the place of the one that is kept
     ///
@@ -179,10 +205,14 @@ pub(crate) fn run(
         StateCommand::Mv { old, new } => mv(&workspace, old, new, output),
         StateCommand::Forget { names, yes } => forget(&workspace, names, *yes, output),
         StateCommand::Unlock { yes, if_stale } => unlock(&workspace, (*yes, *if_stale), output),
-        StateCommand::Pull { branch: None } => state_copies::pull(&workspace, output),
-        StateCommand::Pull {
-            branch: Some(revision),
-        } => state_copies::bring(&workspace, revision, output),
+        StateCommand::History { limit, format } => {
+            state_history::history(&workspace, *limit as usize, *format, output)
+        }
+        StateCommand::Pull { branch, version_id } => match (branch, version_id) {
+            (Some(revision), _) => state_copies::bring(&workspace, revision, output),
+            (_, Some(id)) => state_copies::pull_version(&workspace, id),
+            (None, None) => state_copies::pull(&workspace, output),
+        },
         StateCommand::Push { file } => state_copies::push(&workspace, file, output),
         StateCommand::Rekey => state_copies::rekey(&workspace, output),
         StateCommand::Migrate { to } => state_copies::migrate(&workspace, to, output),

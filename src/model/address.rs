@@ -52,6 +52,20 @@ impl ObjectAddress {
     }
 }
 
+impl ObjectAddress {
+    /// The command of its cloud after which versions of it are kept.
+    pub(crate) fn keep_versions(&self) -> String {
+        let bucket = &self.bucket;
+        match self.cloud {
+            Cloud::S3 => format!(
+                "aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled"
+            ),
+            Cloud::Azure => "az storage account blob-service-properties update --account-name ACCOUNT --enable-versioning true".to_owned(),
+            Cloud::Google => format!("gcloud storage buckets update gs://{bucket} --versioning"),
+        }
+    }
+}
+
 impl fmt::Display for ObjectAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = CLOUDS.iter().find(|(_, cloud)| *cloud == self.cloud);

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::import::ImportReport;
 use super::show::ShowReport;
-use super::state::{StateListReport, StateShowReport};
+use super::state::{StateHistoryReport, StateListReport, StateShowReport};
 use super::{AdoptReport, ApplyReport, DriftReport, PlanReport, StacksReport, ValidateReport};
 use crate::model::version::newer;
 use crate::model::words::printable_json;
@@ -46,6 +46,7 @@ kinds! {
     ShowReport => "show",
     StateListReport => "state-list",
     StateShowReport => "state-show",
+    StateHistoryReport => "state-history",
     Seen => "seen",
 }
 

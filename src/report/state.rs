@@ -42,6 +42,32 @@ pub(crate) struct ListedRoom {
     pub unconfirmed: u64,
 }
 
+/// What is kept of a state as it is and as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "roomctl state history report")]
+pub(crate) struct StateHistoryReport {
+    /// How many versions are kept.
+    pub kept: u64,
+    /// Those that were looked at, newest first.
+    pub versions: Vec<KeptVersion>,
+}
+
+/// A state as it was saved once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct KeptVersion {
+    /// What the store calls it.
+    pub version: String,
+    /// When the store has it from, RFC 3339.
+    pub saved: String,
+    /// Its serial; null when it cannot be read, here and below.
+    pub serial: Option<u64>,
+    /// How many rooms are in it.
+    pub rooms: Option<u64>,
+    /// Why it cannot be read; absent when it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+}
+
 /// All that is remembered of one room.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(title = "roomctl state show report")]

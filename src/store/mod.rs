@@ -5,9 +5,9 @@
 //! | `port` | what a place for states has to be able to do |
 //! | `local` | a place on this machine |
 //! | `lock` | its lock: one writer at a time |
-//! | `objects`, `object_lease`, `object_words` | a place in an object store; its lock; what such a store says |
+//! | `objects`, `object_lease`, `object_versions`, `object_words` | a place in an object store; its lock; what it keeps of before; what such a store says |
 //! | `encryption` | what keeps a state from those who may read the place |
-//! | `clouds` | which object store an address means |
+//! | `clouds`, `cloud_http` | which object store an address means; how it is reached |
 //! | `journal_writer` | its journal: each receipt is durable before anybody hears of it |
 //! | `state_file` | the state as bytes, and back |
 //! | `journal` | what happened since the state was saved, as bytes, and back |
@@ -17,6 +17,8 @@
 //! What is said here holds for every place: which state belongs to an app, which journal belongs to a state, and
 //! that the serial rises.
 
+#[cfg(feature = "remote-state")]
+mod cloud_http;
 #[cfg(feature = "remote-state")]
 pub(crate) mod clouds;
 pub(crate) mod encryption;
@@ -28,6 +30,8 @@ mod local;
 mod lock;
 #[cfg(feature = "remote-state")]
 mod object_lease;
+#[cfg(feature = "remote-state")]
+mod object_versions;
 #[cfg(feature = "remote-state")]
 mod object_words;
 #[cfg(feature = "remote-state")]
@@ -48,7 +52,7 @@ use error::StoreError;
 use holder::{Holder, Status};
 use journal::{Header, encode};
 use local::Local;
-use port::{Contents, Lease, Place, Record};
+use port::{Contents, Lease, Place, Record, Version};
 
 /// How often state and journal are read again when they do not belong together.
 const LOOKS: usize = 3;
@@ -183,6 +187,18 @@ impl Store {
     /// The bytes of state and journal, in clear.
     pub(crate) async fn contents(&self) -> Result<Contents, StoreError> {
         self.keys.open(&self.at, self.place.load().await?)
+    }
+
+    /// What is kept of the state as it is and as it was, newest first. None: nothing of what it was.
+    pub(crate) async fn versions(&self) -> Result<Vec<Version>, StoreError> {
+        self.place.versions().await
+    }
+
+    /// The bytes of one of them, in clear.
+    pub(crate) async fn version(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let kept = self.place.version(id).await?;
+        kept.map(|bytes| self.keys.open_state(&self.at, bytes))
+            .transpose()
     }
 
     /// What `contents` say of `app`.

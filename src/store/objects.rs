@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use object_store::path::Path;
 use object_store::{
-    Attribute, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
+    Attribute, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    UpdateVersion,
 };
 use tokio::runtime::{Builder, Runtime};
 use tracing::debug;
@@ -21,8 +22,9 @@ use crate::disk::plain_file::MAX_STATE;
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
 use crate::store::journal_writer::Pace;
+use crate::store::object_versions::Lister;
 use crate::store::object_words::plain;
-use crate::store::port::{Answer, Contents, Lease, Place};
+use crate::store::port::{Answer, Contents, Lease, Place, Version};
 
 /// How many objects are read or removed at once.
 const AT_ONCE: usize = 16;
@@ -67,6 +69,8 @@ pub(crate) struct Objects {
     pub(super) manner: Manner,
     /// The state object that was read last, or written by us since; `None` within: there was none.
     pub(super) seen: Arc<Mutex<Option<Option<UpdateVersion>>>>,
+    /// What knows the versions of the state; `None`: nothing does.
+    lister: Option<Arc<Lister>>,
 }
 
 impl fmt::Debug for Objects {
@@ -109,7 +113,13 @@ impl Objects {
             path,
             manner,
             seen: Arc::default(),
+            lister: None,
         }
+    }
+
+    pub(super) fn with(self, lister: Lister) -> Self {
+        let lister = Some(Arc::new(lister));
+        Self { lister, ..self }
     }
 
     pub(super) fn beside(&self, ending: &str) -> Path {
@@ -147,8 +157,17 @@ impl Objects {
     }
 
     pub(super) async fn get(&self, path: &Path, most: u64) -> Result<Option<Object>, StoreError> {
+        self.get_by(path, most, GetOptions::default()).await
+    }
+
+    async fn get_by(
+        &self,
+        path: &Path,
+        most: u64,
+        options: GetOptions,
+    ) -> Result<Option<Object>, StoreError> {
         let read = |error: &(dyn Error + 'static)| self.failed("read", error);
-        let found = match self.store.get(path).await {
+        let found = match self.store.get_opts(path, options).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(|error| read(&error))?,
         };
@@ -314,6 +333,24 @@ impl Place for Objects {
 
     fn unlock(&self, force: bool) -> Answer<'_, Status> {
         Box::pin(self.give_up(force))
+    }
+
+    fn versions(&self) -> Answer<'_, Vec<Version>> {
+        Box::pin(async {
+            let Some(lister) = &self.lister else {
+                return Ok(Vec::new());
+            };
+            let listed = lister.list(self.path.as_ref()).await;
+            listed.map_err(|error| self.failed("list the versions of", &*error))
+        })
+    }
+
+    fn version<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let options = GetOptions::new().with_version(Some(id));
+            let there = self.get_by(&self.path, MAX_STATE, options).await?;
+            Ok(there.map(|version| version.bytes))
+        })
     }
 }
 

@@ -9,6 +9,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::planner::Event;
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
@@ -27,6 +29,24 @@ pub(crate) trait Place: fmt::Debug + Send + Sync {
     /// Says who holds the lock, and takes the record of a run that ended away. With `force`, takes the lock away
     /// from whoever holds it.
     fn unlock(&self, force: bool) -> Answer<'_, Status>;
+
+    /// What is kept of the state as it is and as it was, newest first. None: nothing of what it was.
+    fn versions(&self) -> Answer<'_, Vec<Version>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// The bytes of one of them.
+    fn version<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Vec<u8>>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// The state as it was saved once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// What the place calls it.
+    pub id: String,
+    pub saved: Timestamp,
 }
 
 /// The right to write. Dropping it releases it, and no runtime may be running there: a place that has to wait for

@@ -179,7 +179,7 @@ pub(super) fn store_of(location: &Location) -> Arc<dyn ObjectStore> {
     let Location::Object(address) = location else {
         panic!("{location:?} is in no object store");
     };
-    clouds::store(address).unwrap().0
+    clouds::store(address)
 }
 
 /// Waits in a thread that belongs to no runtime.

@@ -54,6 +54,7 @@ fn reference() {
         "show",
         "state-list",
         "state-show",
+        "state-history",
         "saved-plan",
     ];
     let reports = reports.map(|name| (name, parsed(name)));

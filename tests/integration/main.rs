@@ -31,6 +31,8 @@ mod forms;
 mod generated;
 mod guards;
 mod harness;
+#[cfg(feature = "remote-state")]
+mod history;
 mod hostile;
 mod hostile_policies;
 mod hostile_service;

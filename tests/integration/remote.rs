@@ -114,6 +114,12 @@ fn no_credential_is_in_what_is_printed() {
             (&missing, &["apply", "--yes", "-vvv"]),
             (&missing, &["plan", "-vvv", "--format", "json"]),
             (&place, &["state", "pull"]),
+            (&place, &["state", "history", "-vvv"]),
+            (
+                &place,
+                &["state", "pull", "--version-id", "none-such", "-vvv"],
+            ),
+            (&missing, &["state", "history", "-vvv"]),
         ] {
             let ran = run(&site, place, args);
             for secret in secrets {
@@ -125,6 +131,44 @@ fn no_credential_is_in_what_is_printed() {
                 ran.all()
             );
         }
+    }
+}
+
+#[test]
+#[ignore = "needs servers: tests/remote/run.py starts them"]
+fn a_state_from_before_is_found_and_put_back() {
+    for place in places("history") {
+        let site = Site::with_rooms(&[], &[], 2);
+        let apply = ["apply", "--yes", "--rate", "unlimited"];
+        assert_eq!(run(&site, &place, &apply).code, 0);
+        let forget = ["state", "forget", "room-00", "--yes"];
+        assert_eq!(run(&site, &place, &forget).code, 0);
+        let ran = run(&site, &place, &["state", "history", "--format", "json"]);
+        // Azurite keeps none.
+        if place.starts_with("az:") {
+            assert_eq!(ran.code, 7, "{place}: {}", ran.all());
+            continue;
+        }
+        assert_eq!(ran.code, 0, "{place}: {}", ran.all());
+        let report = ran.json();
+        let rows = report["versions"].as_array().unwrap();
+        let rows = rows
+            .iter()
+            .map(|row| (row["serial"].as_u64(), row["rooms"].as_u64()));
+        let rows: Vec<_> = rows.collect();
+        assert_eq!(rows, [(Some(2), Some(1)), (Some(1), Some(2))], "{place}");
+        let id = report["versions"][1]["version"].as_str().unwrap();
+        let ran = run(&site, &place, &["state", "pull", "--version-id", id]);
+        assert_eq!(ran.json()["serial"], 1, "{place}: {}", ran.all());
+        // As docs/state.md says: with a serial that comes after the one that is kept.
+        site.scratch.write(
+            "back.json",
+            &ran.stdout.replace("\"serial\": 1,", "\"serial\": 3,"),
+        );
+        let ran = run(&site, &place, &["state", "push", "back.json"]);
+        assert_eq!(ran.code, 0, "{place}: {}", ran.all());
+        let ran = run(&site, &place, &["plan", "--detailed-exitcode"]);
+        assert_eq!(ran.code, 0, "{place}: {}", ran.all());
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "room",
     "room-with-defaults",
     "defaults",
@@ -24,6 +24,7 @@ pub const NAMES: [&str; 16] = [
     "show",
     "state-list",
     "state-show",
+    "state-history",
 ];
 
 /// The checked-in schema, in a validator that is not the generator's.

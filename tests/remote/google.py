@@ -1,5 +1,6 @@
-"""A fake of Google Cloud Storage, ours: of the XML interface what object_store uses, with generations that hold under races.
-The emulators that there are do not look at `x-goog-if-generation-match`, which our lock stands on.
+"""A fake of Google Cloud Storage, ours: of the XML interface what object_store uses, with generations that hold under races, and of the
+JSON interface the list of versions, all of which are kept. The emulators that there are do not look at `x-goog-if-generation-match`, which our
+lock stands on.
 
     tests/remote/google.py PORT [DIRECTORY]
 
@@ -7,6 +8,7 @@ In the directory it keeps what it holds, for one that is started after it. As lo
 answered with 503, and slowly; as long as there is one `expired`, all are with 401."""
 import hashlib
 import itertools
+import json
 import os
 import pickle
 import sys
@@ -16,7 +18,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.sax.saxutils import escape
 
-OBJECTS, LOCK, GENERATIONS = {}, threading.Lock(), itertools.count(1)
+OBJECTS, VERSIONS, LOCK, GENERATIONS = {}, [], threading.Lock(), itertools.count(1)
 WHEN = "2026-01-01T00:00:00.000Z"
 
 
@@ -33,7 +35,7 @@ def keep():
     if KEPT is None:
         return
     with open(f"{KEPT}/new", "wb") as file:
-        pickle.dump((OBJECTS, next(GENERATIONS)), file)
+        pickle.dump((OBJECTS, VERSIONS, next(GENERATIONS)), file)
     os.replace(f"{KEPT}/new", f"{KEPT}/objects")
 
 
@@ -80,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
             generation = next(GENERATIONS)
             OBJECTS[key] = (data, generation)
+            VERSIONS.append((key, generation, time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()), data))
             keep()
         self.answer(200, **self.meta(data, generation))
 
@@ -88,13 +91,24 @@ class Handler(BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(query))
         if "list-type" in query:
             return self.list(path.strip("/"), query.get("prefix", ""))
+        if path.startswith("/storage/v1/b/"):
+            return self.versions(path.split("/")[4], query["prefix"])
         path = urllib.parse.unquote(path)
-        if path not in OBJECTS:
+        there = [(data, number) for key, number, _, data in list(VERSIONS) if key == path and str(number) == query.get("generation")]
+        if "generation" not in query and path in OBJECTS:
+            there = [OBJECTS[path]]
+        if not there:
             return self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
-        data, generation = OBJECTS[path]
+        data, generation = there[0]
         self.answer(200, data, **self.meta(data, generation))
 
     do_HEAD = do_GET
+
+    def versions(self, bucket, prefix):
+        kept = sorted((key.removeprefix(f"/{bucket}/"), number, when) for key, number, when, _ in list(VERSIONS)
+                      if key.startswith(f"/{bucket}/{prefix}"))
+        items = [{"name": key, "generation": str(number), "timeCreated": when} for key, number, when in kept]
+        self.answer(200, json.dumps({"items": items}).encode())
 
     def list(self, bucket, prefix):
         found = {key.removeprefix(f"/{bucket}/"): it for key, it in list(OBJECTS.items()) if key.startswith(f"/{bucket}/{prefix}")}
@@ -114,7 +128,7 @@ if __name__ == "__main__":
         KEPT = sys.argv[2]
         if os.path.exists(f"{KEPT}/objects"):
             with open(f"{KEPT}/objects", "rb") as kept:
-                OBJECTS, generation = pickle.load(kept)
+                OBJECTS, VERSIONS, generation = pickle.load(kept)
                 GENERATIONS = itertools.count(generation + 1)
     ThreadingHTTPServer.allow_reuse_address = True
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

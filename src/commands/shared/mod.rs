@@ -9,7 +9,7 @@
 //! | `selection` | the rooms that a user selects |
 //! | `rooms`, `judge` | the room files, read, and refused when one has an error; the policies that are asked about them |
 //! | `cache` | which rooms the last plan had nothing to say of |
-//! | `store`, `state_copies` | the state, loaded, and locked in the name of this process; the same in another place |
+//! | `store`, `state_copies`, `state_history` | the state, loaded, and locked in the name of this process; the same in another place; as it was |
 //! | `pipeline` | what a pipeline says of its run |
 //! | `stacks`, `siblings` | a command about several stacks; the rooms that others of them have in the same app |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
@@ -53,6 +53,7 @@ pub(crate) mod session;
 pub(crate) mod siblings;
 pub(crate) mod stacks;
 pub(crate) mod state_copies;
+pub(crate) mod state_history;
 pub(crate) mod store;
 pub(crate) mod terminal;
 pub(crate) mod trial;

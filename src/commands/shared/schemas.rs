@@ -9,7 +9,7 @@ use crate::planner::State;
 use crate::report::envelope::{pretty, schema as report_schema};
 use crate::report::saved::SavedPlan;
 use crate::report::show::ShowReport;
-use crate::report::state::{StateListReport, StateShowReport};
+use crate::report::state::{StateHistoryReport, StateListReport, StateShowReport};
 use crate::report::{
     AdoptReport, ApplyReport, DriftReport, ImportReport, PlanReport, StacksReport, ValidateReport,
 };
@@ -49,6 +49,8 @@ pub(crate) enum SchemaName {
     StateList,
     /// The JSON report of `state show`.
     StateShow,
+    /// The JSON report of `state history`.
+    StateHistory,
 }
 
 /// The text of a schema, as it is printed and checked in.
@@ -74,5 +76,6 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::State => schema_for!(State),
         SchemaName::StateList => report_schema::<StateListReport>(),
         SchemaName::StateShow => report_schema::<StateShowReport>(),
+        SchemaName::StateHistory => report_schema::<StateHistoryReport>(),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::exit::{Exit, Failure};
 use super::output::{Output, unwritten};
 use super::report_file;
+use super::state_history;
 use super::store::{self, this_process};
 use super::workspace::Workspace;
 use crate::disk::plain_file::MAX_STATE;
@@ -24,8 +25,17 @@ pub(crate) fn pull(workspace: &Workspace, output: &Output) -> Result<Exit, Failu
     let Some(bytes) = contents.state else {
         return Err(Failure::new(Exit::State, "there is no state yet"));
     };
+    print(&bytes)
+}
+
+/// The same of a version from before.
+pub(crate) fn pull_version(workspace: &Workspace, id: &str) -> Result<Exit, Failure> {
+    print(&state_history::version(workspace, id)?)
+}
+
+fn print(bytes: &[u8]) -> Result<Exit, Failure> {
     let mut to = stdout().lock();
-    let written = to.write_all(&bytes).and_then(|()| to.flush());
+    let written = to.write_all(bytes).and_then(|()| to.flush());
     written.map_err(|error| unwritten(&error))?;
     Ok(Exit::Done)
 }

@@ -17,6 +17,7 @@ use crate::files::context::{Context, Policies};
 use crate::files::defaults::Defaults;
 use crate::files::looked;
 use crate::files::places::{LoopbackUrl, PathBelow, StateAt};
+use crate::model::address::ObjectAddress;
 use crate::model::given::Given;
 use crate::model::policy::Ask;
 use crate::model::reference::PrefixError;
@@ -252,6 +253,11 @@ impl Workspace {
         });
         let all: BTreeMap<_, _> = all.filter(|_| !self.sandbox).collect();
         format!("{all:?}")
+    }
+
+    /// The object that the state is; `None`: it is in a file.
+    pub(crate) fn object(&self) -> Option<ObjectAddress> {
+        ObjectAddress::parse(&self.location)
     }
 
     /// The names of the rooms in the state, as far as it can be read.

@@ -17,7 +17,7 @@ pub(crate) use format::{format_diff, format_line, format_summary, patch};
 pub(crate) use page::{apply_end, item, page};
 pub(crate) use show::show;
 pub(crate) use snippet::Sources;
-pub(crate) use state::{state_list, state_show};
+pub(crate) use state::{state_history, state_list, state_show};
 pub(crate) use validate::findings;
 
 use anstyle::{AnsiColor, Style};

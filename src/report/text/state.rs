@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use jiff::Timestamp;
+
 use super::{BOLD, DIM, YELLOW, paint};
 use crate::model::Shown;
 use crate::model::words::{count, joined};
-use crate::report::state::{ListedRoom, StateListReport, StateShowReport};
+use crate::report::state::{ListedRoom, StateHistoryReport, StateListReport, StateShowReport};
 use crate::report::values::{moment, printable, value};
 
 pub(crate) fn state_list(report: &StateListReport) -> String {
@@ -39,6 +41,40 @@ fn marks(room: &ListedRoom) -> String {
     }
     let marks = joined(marks, ", ");
     marks.map_or_else(String::new, |marks| format!("  {}", paint(YELLOW, marks)))
+}
+
+/// The versions of a state. `now` is what moments are measured from, in Unix seconds.
+pub(crate) fn state_history(report: &StateHistoryReport, now: i64) -> String {
+    let lines = report.versions.iter().map(|version| {
+        let saved = version.saved.parse().map(Timestamp::as_second).ok();
+        let saved = saved.and_then(|saved| moment(saved, now.max(saved)));
+        let what = version.serial.zip(version.rooms);
+        let what = what.map(|(serial, rooms)| (format!("serial {serial}"), count(rooms, "room")));
+        let (serial, rooms) = what.unwrap_or(("unreadable".to_owned(), String::new()));
+        [serial, rooms, saved.unwrap_or_default()]
+    });
+    let lines: Vec<[String; 3]> = lines.collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].len()).max();
+    let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
+    let mut text = String::new();
+    for (line, version) in lines.iter().zip(&report.versions) {
+        let [serial, rooms, saved] = [0, 1, 2].map(|i| format!("{:1$}", line[i], widths[i]));
+        let id = printable(&version.version);
+        let _ = writeln!(text, "  {}  {rooms}  {saved}  {id}", paint(BOLD, serial));
+        if let Some(why) = &version.unreadable {
+            let _ = writeln!(text, "    {}", paint(YELLOW, printable(why)));
+        }
+    }
+    let (shown, kept) = (report.versions.len() as u64, report.kept);
+    let all = match shown == kept {
+        true => count(kept, "version"),
+        false => format!("{shown} of {}", count(kept, "version")),
+    };
+    let _ = writeln!(
+        text,
+        "{all}, newest first. `roomctl state pull --version-id ID` prints one."
+    );
+    text
 }
 
 /// Everything that is remembered of a room. `now` is what moments are measured from, in Unix seconds.
