@@ -132,12 +132,16 @@ pub(crate) fn run(global: &Global, args: &ApplyArgs, output: &mut Output) -> Res
     let is_news = learned.iter().any(UndeclaredRoom::is_made);
     let due = held.due(moved.as_ref().ok().copied());
     crash_point("report-due");
+    let is_any = !(receipts.is_empty() && others.is_empty() && learned.is_empty());
     let summary = print_end((&session, due), done, learned, &plan, args, output)?;
     crash_point("save-due");
     held.save(moved?).map_err(|error| {
         Failure::from(error)
             .hint("every receipt is in the journal beside it; the next run takes them in")
     })?;
+    if is_any && args.report.format == Format::Text {
+        output.page(&text::saved(held.state.serial));
+    }
     closed?;
     let exit = exit((summary, is_news), &receipts, &plan, &session, args);
     Ok(unless_left(exit, &others, output))

@@ -26,7 +26,7 @@ use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::text;
 use crate::store::Found;
 use crate::store::error::StoreError;
-use crate::store::holder::{Status, describe};
+use crate::store::holder::{Status, describe, in_the_way};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -330,8 +330,13 @@ fn unlock(
     if if_stale {
         return Err(StoreError::Held(status).into());
     }
+    let ended = match status.as_ref().and_then(|holder| holder.until) {
+        // Of another machine nobody knows that.
+        Some(_) => in_the_way(status.as_ref()),
+        None => format!("{holder}, and that process has not ended"),
+    };
     output.note(&format!(
-        "The state is locked by {holder}, and that process has not ended.\n\
+        "The state is locked by {ended}.\n\
          Without the lock it stops before it records anything more; a write that is under way then is \
          neither recorded nor reported as done.\n"
     ));

@@ -21,6 +21,10 @@ use crate::store::objects::{Manner, Objects, runtime};
 /// How long a request is tried again: a lock has to be renewed in time.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// What object_store says where Azure's account is not named, and what to do.
+const NO_ACCOUNT: &str = "Account must be specified";
+const SET_ACCOUNT: &str = "no variable names the account: set AZURE_STORAGE_ACCOUNT_NAME";
+
 /// The place that `address` names.
 pub(super) fn open(address: &ObjectAddress) -> Result<Objects, StoreError> {
     let (store, path, lister) = built(address)?;
@@ -41,7 +45,7 @@ fn built(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Path, Lister)
     let at = address.to_string();
     let failed = |text: String| StoreError::Unusable {
         at: at.clone(),
-        why: without_addresses(&text),
+        why: without_addresses(&text.replace(NO_ACCOUNT, SET_ACCOUNT)),
     };
     let retry = RetryConfig {
         retry_timeout: PATIENCE,
@@ -54,10 +58,13 @@ fn built(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Path, Lister)
     let allow = ClientConfigKey::AllowHttp;
     let bucket = &address.bucket;
     let runtime = runtime().map_err(|error| failed(error.to_string()))?;
-    let connector = Connector(runtime.handle().clone());
+    let connector = |variables| Connector {
+        handle: runtime.handle().clone(),
+        variables,
+    };
     // Each takes its variables by itself, and plain HTTP from none of them.
     macro_rules! built {
-        ($builder:ty, $bucket:ident, $client:path, [$($endpoint:path),+], $keeper:expr) => {{
+        ($builder:ty, $bucket:ident, $client:path, [$($endpoint:path),+], $variables:expr, $keeper:expr) => {{
             let builder = <$builder>::from_env();
             let endpoint = [$($endpoint),+].iter().find_map(|key| builder.get_config_value(key));
             let plain = is_plain(endpoint.as_deref()).map_err(&failed)?;
@@ -65,7 +72,7 @@ fn built(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Path, Lister)
                 .clone()
                 .with_config($client(allow), plain.to_string())
                 .$bucket(bucket)
-                .with_http_connector(connector)
+                .with_http_connector(connector($variables))
                 .with_retry(retry)
                 .build()
                 .map_err(|error| failed(error.to_string()))?;
@@ -81,6 +88,7 @@ fn built(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Path, Lister)
             with_bucket_name,
             S3::Client,
             [S3::S3Endpoint, S3::Endpoint],
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             |store, _, _| Ok::<_, StoreError>(Keeper::S3(store))
         ),
         Cloud::Azure => built!(
@@ -88,6 +96,7 @@ fn built(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Path, Lister)
             with_container_name,
             Azure::Client,
             [Azure::Endpoint],
+            "AZURE_STORAGE_ACCOUNT_KEY, or AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET",
             |store, builder: MicrosoftAzureBuilder, endpoint: Option<String>| {
                 let account = builder.get_config_value(&Azure::AccountName);
                 let account = account.unwrap_or_default();
@@ -102,6 +111,7 @@ fn built(address: &ObjectAddress) -> Result<(Arc<dyn ObjectStore>, Path, Lister)
             with_bucket_name,
             Google::Client,
             [Google::BaseUrl],
+            "GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS",
             |store, _, endpoint: Option<String>| {
                 let usual = || "https://storage.googleapis.com".to_owned();
                 let endpoint = endpoint.unwrap_or_else(usual);

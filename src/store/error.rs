@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::store::holder::{Holder, describe};
+use crate::store::holder::{Holder, in_the_way};
 
 /// Can be cloned, since all who wait for a record to become durable get the same one.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub(crate) enum StoreError {
     },
     #[error("the journal {at} does not belong to the state beside it: {why}")]
     OtherJournal { at: String, why: &'static str },
-    #[error("the state is locked by {}", describe(.0.as_ref()))]
+    #[error("the state is locked by {}", in_the_way(.0.as_ref()))]
     Held(Option<Holder>),
     /// The lock was lost while it was held; how, in the words of the place.
     #[error("{0}")]
@@ -67,6 +67,7 @@ pub(crate) enum StoreError {
 
 impl StoreError {
     /// Whether the place gives no such right, or no longer.
+    #[cfg(feature = "remote-state")]
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Failed { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
     }

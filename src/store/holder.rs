@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::words::printable;
@@ -25,6 +26,9 @@ pub(crate) struct Holder {
     pub pid: u32,
     /// Since when, RFC 3339.
     pub since: String,
+    /// When others may take the lock if this one died. `None`: at once, as of a file. Whoever looks at the lock knows it, nobody writes it.
+    #[serde(skip)]
+    pub until: Option<Timestamp>,
 }
 
 impl fmt::Display for Holder {
@@ -35,6 +39,13 @@ impl fmt::Display for Holder {
         let pid = self.pid;
         write!(f, "{holder} on {host} (process {pid}) since {since}")
     }
+}
+
+/// The holder of a lock that is in the way: also until when that may last, if it died.
+pub(crate) fn in_the_way(holder: Option<&Holder>) -> String {
+    let until = holder.and_then(|holder| holder.until);
+    let until = until.map(|until| format!("; if that has died, until {until}"));
+    format!("{}{}", describe(holder), until.unwrap_or_default())
 }
 
 /// The holder in words, also when the record cannot be read.

@@ -7,7 +7,7 @@
 //! | `lock` | its lock: one writer at a time |
 //! | `objects`, `object_lease`, `object_versions`, `object_words` | a place in an object store; its lock; what it keeps of before; what such a store says |
 //! | `encryption` | what keeps a state from those who may read the place |
-//! | `clouds`, `cloud_http` | which object store an address means; how it is reached |
+//! | `clouds`, `cloud_http`, `leaving` | which object store an address means; how it is reached, and how long waited for when the run has to end |
 //! | `journal_writer` | its journal: each receipt is durable before anybody hears of it |
 //! | `state_file` | the state as bytes, and back |
 //! | `journal` | what happened since the state was saved, as bytes, and back |
@@ -26,6 +26,8 @@ pub(crate) mod error;
 pub(crate) mod holder;
 pub(crate) mod journal;
 pub(crate) mod journal_writer;
+#[cfg(feature = "remote-state")]
+mod leaving;
 mod local;
 mod lock;
 #[cfg(feature = "remote-state")]
@@ -53,6 +55,14 @@ use holder::{Holder, Status};
 use journal::{Header, encode};
 use local::Local;
 use port::{Contents, Lease, Place, Record, Version};
+
+/// Somebody wants the run to end: from now on, a place in the network is not waited for long or, `at_once`, not at all.
+pub(crate) fn leave(at_once: bool) {
+    #[cfg(feature = "remote-state")]
+    leaving::leave(at_once);
+    #[cfg(not(feature = "remote-state"))]
+    let _ = at_once;
+}
 
 /// How often state and journal are read again when they do not belong together.
 const LOOKS: usize = 3;

@@ -17,6 +17,7 @@ use crate::disk::plain_file::{MAX_STATE, check_size};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
 use crate::store::journal_writer::Recorder;
+use crate::store::leaving::is_over;
 use crate::store::objects::{Objects, locked, runtime, tag};
 use crate::store::port::{Answer, Form, Lease, Record};
 
@@ -59,8 +60,22 @@ impl Claim {
         self.owner.is_empty()
     }
 
+    /// From when on others may have the lock.
+    fn end(&self) -> i64 {
+        self.until.saturating_add(SKEW)
+    }
+
     fn is_stale(&self) -> bool {
-        self.until.saturating_add(SKEW) < clock()
+        self.end() < clock()
+    }
+
+    /// Who is in the way.
+    fn holder(self) -> Holder {
+        let until = Timestamp::from_second(self.end()).ok();
+        Holder {
+            until,
+            ..self.holder
+        }
     }
 }
 
@@ -120,7 +135,7 @@ impl Objects {
             && !claim.is_released()
             && !claim.is_stale()
         {
-            return Err(StoreError::Held(Some(claim.holder.clone())));
+            return Err(StoreError::Held(Some(claim.clone().holder())));
         }
         let claim = Claim {
             holder: holder.clone(),
@@ -135,7 +150,7 @@ impl Objects {
             ..claim
         };
         let Some(version) = self.put_claim(&claim, mode).await? else {
-            let theirs = self.claim().await?.map(|(claim, _)| claim.holder);
+            let theirs = self.claim().await?.map(|(claim, _)| claim.holder());
             return Err(StoreError::Held(theirs));
         };
         let hold = Arc::new(Hold {
@@ -162,7 +177,7 @@ impl Objects {
             let status = match (claim.is_released(), claim.is_stale()) {
                 (true, _) => return Ok(Status::Free),
                 (false, true) => Status::Left(claim.holder.clone()),
-                (false, false) => Status::Held(Some(claim.holder.clone())),
+                (false, false) => Status::Held(Some(claim.clone().holder())),
             };
             if !force && !matches!(status, Status::Left(_)) {
                 return Ok(status);
@@ -270,7 +285,9 @@ impl Hold {
             match put.await {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) | Err(StoreError::Evicted(_)) => return Err(EVICTED),
-                Err(error) if error.is_refusal() || self.holds().is_err() => return Err(error),
+                Err(error) if error.is_refusal() || is_over() || self.holds().is_err() => {
+                    return Err(error);
+                }
                 Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
             }
         }

@@ -19,6 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use tracing::debug;
 
 use crate::disk::plain_file::MAX_STATE;
+use crate::store::cloud_http::NoCredentials;
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
 use crate::store::journal_writer::Pace;
@@ -143,6 +144,10 @@ impl Objects {
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
+            if error.is::<NoCredentials>() {
+                said = vec![text];
+                break;
+            }
             if !said.iter().any(|before| before.contains(&text)) {
                 said.push(text);
             }

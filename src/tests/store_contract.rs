@@ -7,9 +7,10 @@ use super::stores::{InObjects, store_of};
 use super::stores::{OnDisk, Site, holder, missing, room, state};
 use crate::planner::{AppliedRoom, Event, State};
 use crate::store::error::StoreError;
-use crate::store::holder::Status;
+use crate::store::holder::{Holder, Status};
 use crate::store::port::Contents;
 use crate::store::{Found, Locked, Store};
+use jiff::Timestamp;
 #[cfg(feature = "remote-state")]
 use object_store::{ObjectStore, memory::InMemory};
 use std::sync::Arc;
@@ -199,18 +200,38 @@ async fn what_was_saved_is_loaded_and_the_serial_rises(site: impl Site) {
     assert_eq!(unnamed.state, state);
 }
 
+/// When the lock ends that somebody holds, where it ends by itself: not before the next minute is over.
+fn ends(status: &Status) -> Option<Timestamp> {
+    let Status::Held(Some(held)) = status else {
+        panic!("{status:?}");
+    };
+    let ends = held.until;
+    assert_eq!(
+        held,
+        &Holder {
+            until: ends,
+            ..holder()
+        }
+    );
+    assert!(ends.is_none_or(|ends| ends > Timestamp::now()));
+    ends
+}
+
 async fn only_one_holds_the_lock_and_is_named(site: impl Site) {
     let store = site.store();
     assert_eq!(store.unlock(false).await.unwrap(), Status::Free);
     let lock = locked(&site).await;
     assert_eq!(lock.left, None);
     let error = store.lock(&holder()).await.unwrap_err();
+    let held = store.unlock(false).await.unwrap();
+    let until = ends(&held).map(|until| format!("; if that has died, until {until}"));
     assert_eq!(
         error.to_string(),
-        "the state is locked by build 7 on runner (process 42) since 2026-11-01T08:00:00Z"
+        format!(
+            "the state is locked by build 7 on runner (process 42) since 2026-11-01T08:00:00Z{}",
+            until.unwrap_or_default()
+        )
     );
-    let held = Status::Held(Some(holder()));
-    assert_eq!(store.unlock(false).await.unwrap(), held);
     assert!(store.lock(&holder()).await.is_err(), "asking takes nothing");
     loaded(&site).await;
     drop(lock);
@@ -237,8 +258,7 @@ async fn whoever_lost_the_lock_overwrites_nothing(site: impl Site) {
     let mut mine = saved(&site).await;
     let lost = locked(&site).await;
     let journal = lost.begin(&mine).await.unwrap();
-    let held = Status::Held(Some(holder()));
-    assert_eq!(site.store().unlock(true).await.unwrap(), held);
+    ends(&site.store().unlock(true).await.unwrap());
 
     let late = journal.record(&[missing("stand-up")]).unwrap().await;
     assert!(matches!(late, Err(StoreError::Evicted(_))), "{late:?}");

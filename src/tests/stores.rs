@@ -66,6 +66,7 @@ pub(crate) fn holder() -> Holder {
         host: "runner".into(),
         pid: 42,
         since: "2026-11-01T08:00:00Z".into(),
+        until: None,
     }
 }
 

@@ -464,3 +464,23 @@ fn rooms_are_shown_in_the_order_of_the_plan() {
     let expected: Vec<String> = (0..9).map(|number| format!("room-{number:02}")).collect();
     assert_eq!(rooms, expected, "{}", ran.all());
 }
+
+#[test]
+fn a_serial_that_is_not_saved_is_not_said() {
+    let site = Site::with_rooms(&[], &[], 1);
+    // Where the new state is written before it takes the place of the old one.
+    site.scratch.write(".roomctl/state.json.new/in-the-way", "");
+    for format in ["text", "markdown"] {
+        let ran = site.run(&["apply", "--yes", "--rate", "unlimited", "--format", format]);
+        assert_eq!(ran.code, 7, "{}", ran.all());
+        assert!(!ran.stdout.contains("serial"), "{}", ran.all());
+    }
+    std::fs::remove_dir_all(site.scratch.path(".roomctl/state.json.new")).unwrap();
+    site.room(0, "privacy: public\n");
+    let ran = site.run(&["apply", "--yes", "--rate", "unlimited"]);
+    assert!(
+        ran.stdout.ends_with("\nState: serial 2.\n"),
+        "{}",
+        ran.all()
+    );
+}

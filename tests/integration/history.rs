@@ -396,3 +396,55 @@ fn a_file_has_none_and_is_told_where_git_does() {
         );
     }
 }
+
+#[test]
+fn without_an_account_it_is_said_what_to_set() {
+    let ran = Scratch::new().run(&["--state", STORES[1].0, "state", "list"]);
+    assert_eq!(ran.code, 7, "{}", ran.all());
+    let words = "set AZURE_STORAGE_ACCOUNT_NAME";
+    assert!(ran.stderr.contains(words), "{}", ran.all());
+}
+
+mod slow {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// A machine that takes connections, and never answers; and one that has no account.
+    #[test]
+    fn without_credentials_the_run_ends_soon_and_says_what_to_set() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = silent.local_addr().unwrap().to_string();
+        let refusing = Store::new(|_| answer(404, "text/html", "", "canary"));
+        let refusing = format!("127.0.0.1:{}", refusing.port);
+        for (place, variable) in [
+            ("s3://bucket/state.json", "AWS_ACCESS_KEY_ID"),
+            ("az://bucket/state.json", "AZURE_STORAGE_ACCOUNT_KEY"),
+            ("gs://bucket/state.json", "GOOGLE_SERVICE_ACCOUNT"),
+        ] {
+            for machine in [&silent, &refusing] {
+                let scratch = Scratch::new();
+                let begun = Instant::now();
+                let mut command =
+                    scratch.command(&["--state", place, "--app", "acme", "state", "list"]);
+                command.envs([
+                    ("AWS_METADATA_ENDPOINT", format!("http://{machine}")),
+                    ("AZURE_STORAGE_ACCOUNT_NAME", "account".to_owned()),
+                    ("AZURE_MSI_ENDPOINT", format!("http://{machine}/token")),
+                    ("GCE_METADATA_HOST", machine.clone()),
+                    ("GCE_METADATA_IP", machine.clone()),
+                ]);
+                let ran: Ran = command.output().unwrap().into();
+                let waited = begun.elapsed();
+                assert_eq!(ran.code, 7, "{place}: {}", ran.all());
+                assert!(
+                    ran.stderr.contains(&format!("set {variable}")),
+                    "{place}: {}",
+                    ran.all()
+                );
+                assert!(!ran.all().contains("canary"), "{place}: {}", ran.all());
+                assert!(waited < Duration::from_secs(12), "{place}: {waited:?}");
+            }
+        }
+    }
+}

@@ -2,9 +2,11 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::common::{Ran, Scratch, root};
 use crate::harness::Site;
+use crate::interrupts::signal;
 
 /// A place for a state that nobody has used, in each of the stores; of S3, in a bucket that keeps versions.
 fn places(name: &str) -> Vec<String> {
@@ -243,9 +245,9 @@ impl Store {
     }
 
     /// What becomes of an apply of 240 rooms in the midst of which something happens, and how many rooms it made.
-    fn amid(&mut self, happens: impl FnOnce(&mut Self)) -> (Site, Ran, usize) {
+    fn amid(&mut self, happens: impl FnOnce(&mut Self, &mut Child)) -> (Site, Ran, usize) {
         let site = Site::with_rooms(&[], &[], 240);
-        let run = self
+        let mut run = self
             .command(&site, &["apply", "--yes", "--rate", "40/s"])
             .spawn()
             .unwrap();
@@ -253,7 +255,7 @@ impl Store {
         while made() < 20 {
             std::thread::yield_now();
         }
-        happens(self);
+        happens(self, &mut run);
         let ran = run.wait_with_output().unwrap().into();
         let made = made();
         (site, ran, made)
@@ -270,7 +272,7 @@ impl Drop for Store {
 #[ignore = "needs servers: tests/remote/run.py starts them"]
 fn a_store_that_is_killed_and_started_again_or_is_busy_is_waited_for() {
     let mut store = Store::start();
-    let (site, ran, _) = store.amid(|store| {
+    let (site, ran, _) = store.amid(|store, _| {
         store.kill();
         store.restart();
     });
@@ -279,17 +281,45 @@ fn a_store_that_is_killed_and_started_again_or_is_busy_is_waited_for() {
     assert_eq!(store.run(&site, &["plan", "--detailed-exitcode"]).code, 0);
 
     let mut store = Store::start();
-    let (site, ran, _) = store.amid(|store| store.is("busy"));
+    let (site, ran, _) = store.amid(|store, _| store.is("busy"));
     assert_eq!(ran.code, 0, "{}", ran.all());
     store.is_well();
     assert_eq!(store.run(&site, &["plan", "--detailed-exitcode"]).code, 0);
+}
+
+/// Once, or twice with a moment between.
+#[test]
+#[ignore = "needs servers: tests/remote/run.py starts them"]
+fn a_store_that_hangs_does_not_hold_up_who_interrupts() {
+    for times in [1, 2] {
+        let mut store = Store::start();
+        let (site, ran, _) = store.amid(|store, run| {
+            signal(store.server.as_ref().unwrap(), "STOP");
+            for _ in 0..times {
+                signal(run, "INT");
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            let begun = Instant::now();
+            while run.try_wait().unwrap().is_none() {
+                let waited = begun.elapsed();
+                assert!(waited < Duration::from_secs(8), "interrupted {times} times");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            signal(store.server.as_ref().unwrap(), "CONT");
+        });
+        assert!([7, 130].contains(&ran.code), "{}", ran.all());
+        store.run(&site, &["state", "unlock", "--yes"]);
+        let next = store.run(&site, &["apply", "--yes", "--rate", "unlimited"]);
+        assert_eq!(next.code, 0, "{}", next.all());
+        assert_eq!(store.run(&site, &["drift", "--rate", "unlimited"]).code, 0);
+    }
 }
 
 #[test]
 #[ignore = "needs servers: tests/remote/run.py starts them"]
 fn credentials_that_expire_end_the_run_and_the_next_one_goes_on() {
     let mut store = Store::start();
-    let (site, ran, made) = store.amid(|store| store.is("expired"));
+    let (site, ran, made) = store.amid(|store, _| store.is("expired"));
     assert_eq!(ran.code, 7, "{}", ran.all());
     assert!((20..240).contains(&made), "{made}");
     for secret in ["canary-key", "canary-token"] {

@@ -9,6 +9,7 @@ use super::terminal::set_below;
 #[cfg(unix)]
 use crate::disk::plain_file::{MAX_TEXT, read};
 use crate::service::stop::{Stop, StopReason};
+use crate::store;
 
 /// Whether somebody waits for interrupts who stops what is under way.
 static HEEDED: AtomicBool = AtomicBool::new(false);
@@ -22,6 +23,7 @@ pub(crate) async fn otherwise() {
             // Nothing is under way that would have to be finished or recorded.
             leave();
         }
+        store::leave(false);
     }
 }
 
@@ -82,8 +84,10 @@ pub(crate) async fn second(stop: &Stop) {
     let mut signals = Signals::new();
     signals.next().await;
     stop.stop(StopReason::Interrupted);
+    store::leave(false);
     tracing::warn!("interrupted: finishing what is under way; interrupt again to leave at once");
     signals.next().await;
+    store::leave(true);
 }
 
 /// Returns at the first interrupt.

@@ -206,5 +206,6 @@ pub(crate) fn this_process() -> Holder {
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         pid: std::process::id(),
         since: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        until: None,
     }
 }

@@ -39,6 +39,11 @@ fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Which state an apply led to.
+pub(crate) fn saved(serial: u64) -> String {
+    format!("{}: serial {serial}.\n", paint(BOLD, "State"))
+}
+
 pub(crate) fn text<'a>(
     report: &AnyReport,
     view: &'a View<'_>,

@@ -15,8 +15,12 @@ pub(super) fn apply(report: &ApplyReport, detail: Detail) -> View<'_> {
     let s = report.summary;
     let mut receipts: Vec<&ReceiptReport> = report.receipts.iter().collect();
     receipts.sort_by_key(|one| look(one).0);
-    let serial = format!("serial {}", report.state.serial);
-    let mut remarks = vec![Remark::new(Weight::Notice, "State", serial)];
+    let mut remarks = Vec::new();
+    // Of a run that goes on it is said once the state is saved.
+    if !detail.rooms_shown {
+        let serial = format!("serial {}", report.state.serial);
+        remarks.push(Remark::new(Weight::Notice, "State", serial));
+    }
     let stopped = report.stopped.iter();
     remarks.extend(left_out(report.left_out));
     remarks.extend(allowed(&report.allowed));
