@@ -232,6 +232,19 @@ pub(crate) fn address(base: &str) -> Result<String, HttpError> {
     Ok(check_base(base)?.as_str().trim_end_matches('/').to_owned())
 }
 
+/// The same of whatever is the same place, to compare: this machine has many names, and any name may end in a dot.
+pub(crate) fn account(base: &str) -> Result<String, HttpError> {
+    let mut url = check_base(base)?;
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    let host = match url.host().is_some_and(|host| is_loopback(&host)) {
+        true => "localhost".to_owned(),
+        false => host.to_owned(),
+    };
+    // The host was one before.
+    let _ = url.set_host(Some(&host));
+    Ok(url.into())
+}
+
 fn check_base(text: &str) -> Result<Url, HttpError> {
     // An address that cannot be parsed, or says more than scheme and host, may hold a key or a password.
     let hidden = |why| HttpError::BaseUrl("--base-url".to_owned(), why);

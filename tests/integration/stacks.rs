@@ -218,8 +218,12 @@ const ONE_APP: &str = "app: acme\nrate: unlimited\nstacks:\n  - {name: eu, rooms
 
 /// Two stacks of one app, with a room each, applied.
 fn of_one_app() -> Site {
+    of_one_account(ONE_APP)
+}
+
+fn of_one_account(config: &str) -> Site {
     let site = Site::new(&[], &[]);
-    site.scratch.write("roomctl.yaml", ONE_APP);
+    site.scratch.write("roomctl.yaml", config);
     site.scratch
         .write("rooms/eu/pie.yaml", "privacy: private\n");
     site.scratch
@@ -234,17 +238,38 @@ fn in_one_app(site: &Site, args: &[&str]) -> Ran {
     for stack in ["EU", "US"] {
         command.env(format!("METERED_SECRET_KEY_{stack}"), KEY);
         // One account, however its address is written.
-        let end = if stack == "US" { "/" } else { "" };
-        let url = format!("{}{end}", site.url());
+        let mut url = site.url().to_owned();
+        if stack == "US" {
+            url = url.replace("127.0.0.1", "LocalHost") + "/";
+        }
         command.env(format!("METERED_BASE_URL_{stack}"), url);
+    }
+    if !site.scratch.read("roomctl.yaml").contains("app:") {
+        command.env("METERED_APP", "acme");
     }
     command.output().unwrap().into()
 }
 
 #[test]
 fn no_stack_archives_or_writes_what_is_another_ones() {
-    let site = of_one_app();
-    let listed = in_one_app(&site, &["drift", "--format", "json"]);
+    let with = |apps: [&str; 3]| {
+        let [all, eu, us] = apps;
+        format!(
+            "{all}rate: unlimited\nstacks:\n  - {{name: eu, rooms: rooms/eu{eu}}}\n  - {{name: us, rooms: rooms/us{us}}}\n"
+        )
+    };
+    for config in [
+        ONE_APP.to_owned(),
+        with(["", "", ""]),
+        with(["", ", app: acme", ""]),
+        with(["app: acme\n", "", ", app: Acme"]),
+    ] {
+        none_archives_or_writes_what_is_another_ones(&of_one_account(&config));
+    }
+}
+
+fn none_archives_or_writes_what_is_another_ones(site: &Site) {
+    let listed = in_one_app(site, &["drift", "--format", "json"]);
     assert_eq!(listed.code, 0, "{}", listed.all());
     let unmanaged = |report: &Value| report["report"]["summary"]["unmanaged"].as_u64();
     for report in listed.json()["stacks"].as_array().unwrap() {
@@ -256,7 +281,7 @@ fn no_stack_archives_or_writes_what_is_another_ones() {
     std::fs::rename(tea, site.scratch.path("rooms/eu/tea.yaml")).unwrap();
     site.scratch
         .write("rooms/us/pot.yaml", "privacy: private\n");
-    let pruned = in_one_app(&site, &["apply", "--yes", "--prune"]);
+    let pruned = in_one_app(site, &["apply", "--yes", "--prune"]);
     assert_eq!(pruned.code, 5, "{}", pruned.all());
     assert!(
         pruned.stderr.contains("the stack `eu` has a file of `tea`"),
@@ -266,10 +291,10 @@ fn no_stack_archives_or_writes_what_is_another_ones() {
     let rooms = || site.simulator().with_world(|world| world.rooms().count());
     assert_eq!(rooms(), 2, "{}", pruned.all());
     assert_eq!(
-        in_one_app(&site, &["state", "forget", "tea", "--yes", "--stack", "us"]).code,
+        in_one_app(site, &["state", "forget", "tea", "--yes", "--stack", "us"]).code,
         0
     );
-    let pruned = in_one_app(&site, &["apply", "--yes", "--prune"]);
+    let pruned = in_one_app(site, &["apply", "--yes", "--prune"]);
     assert_eq!((pruned.code, rooms()), (0, 3), "{}", pruned.all());
 
     // And a room that both have is an error of both.
@@ -279,7 +304,7 @@ fn no_stack_archives_or_writes_what_is_another_ones() {
         &["apply", "--yes"],
         &["drift", "--stack", "us"],
     ] {
-        let ran = in_one_app(&site, args);
+        let ran = in_one_app(site, args);
         assert_eq!(ran.code, 3, "{args:?}: {}", ran.all());
         assert!(
             ran.stderr.contains("the room `tea` of this app as well"),

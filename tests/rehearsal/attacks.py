@@ -1239,7 +1239,7 @@ def an_ending_in_capitals(s):
 @attack("5, 13", "somebody who may push", "rooms or a state in another place than the workflows look")
 def a_place_that_nobody_looks_at(s):
     config = (s.clone / "roomctl.yaml").read_text()
-    for line in ("rooms: meetings\n", "'state' : kept/state.json\n", '"\\x72ooms": meetings\n'):
+    for line in ("rooms: meetings\n", "'state' : kept/state.json\n", '"\\x72ooms": meetings\n', "stacks: [{name: live}]\n"):
         before = s.main()
         at = len(config.splitlines()) + 1
         moved = s.straight_to_main({"roomctl.yaml": config + line, "meetings/tea.yaml": PUBLIC})
@@ -1692,7 +1692,7 @@ def a_comment_that_is_put_right(s):
 
 def approved(s, pull, who="maintainer"):
     """The approval of somebody who believes what is shown; gives it out."""
-    review = {"user": {"login": who}, "state": "APPROVED", "commit_id": pull["head"]["sha"]}
+    review = {"user": {"login": who}, "state": "APPROVED", "commit_id": pull["head"]["sha"], "submitted_at": s.hub.now()}
     s.hub.reviews.append((pull["number"], review))
     return review
 
@@ -1785,6 +1785,81 @@ def a_twin_that_is_merged_as_well(s):
         if what:
             stopped = refused(s, 4, f"the plan of pull request {pull['number']} does not count", "quick-2: no reviewed plan has it")
             s.go_on(before)
+    return stopped
+
+
+def refused_evil(s):
+    """A pull request that was approved upon a forged comment, merged and refused; whatever is planned from now on shows it, too."""
+    pull = s.pull_request(EVIL, who="member")
+    deceived(s, pull)
+    check(s.apply(s.merge(pull)) is False, s.run.log())
+
+
+def not_there(s, *words):
+    check("evil.example" not in (s.room("board") or ""), s.room("board"))
+    return refused(s, 4, *words)
+
+
+@attack("3", "somebody with write access", "what was refused before, in a plan that is made again of an approved pull request: for a label, or for a push without a difference")
+def a_plan_that_grows_behind_its_approval(s):
+    for most, push in ((501, None), (502, on_top)):
+        before = s.main()
+        pull = s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {most}\n"}, who="colleague")
+        approved(s, pull)
+        refused_evil(s)
+        if push:
+            back_to(s, pull, push(s, pull))
+        s.plan(pull)
+        check("evil.example" in s.comment_of(pull), s.comment_of(pull))
+        sha = s.merge(pull)
+        check(s.apply(sha) is False, s.run.log())
+        stopped = not_there(s, "it shows more than was shown when it was approved")
+        # Whoever sees all of it and approves that lets it through.
+        s.go_on(before)
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 503\n"}, who="colleague")
+    approved(s, pull)
+    s.push_to(pull, {"rooms/quick-2.yaml": "maxParticipants: 504\n"})
+    sha = s.merge(pull)
+    check(s.apply(sha) is False, s.run.log())
+    refused(s, 4, "it shows more than was shown when it was approved")
+    approved(s, pull)
+    check(s.apply(sha), s.run.log())
+    return stopped
+
+
+@attack("3", "somebody who may push branches", "the very commits of an approved pull request as another one of theirs, with another plan or a label that the approved one has not")
+def a_twin_with_another_plan(s):
+    for is_older in (True, False):
+        before = s.main()
+        mine = s.open({"rooms/quick-9.yaml": "maxParticipants: 2\n"}, who="member") if is_older else None
+        pull = s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {511 + is_older}\n"}, who="colleague")
+        approved(s, pull)
+        refused_evil(s)
+        mine = mine or s.open_commit(None, "member")
+        back_to(s, mine, pull["head"]["sha"])
+        mine["commits"] = {}
+        s.plan(mine)
+        check("evil.example" in s.comment_of(mine) and EDITED not in s.comment_of(mine), s.comment_of(mine))
+        sha = s.merge(pull)
+        mine.update(state="closed", merged_at=pull["merged_at"])
+        mine["commits"][sha] = 1
+        check(s.apply(sha) is False, s.run.log())
+        stopped = not_there(s, "which was merged with the same commit")
+        s.go_on(before)
+    s.hub.permissions["member"] = "write"
+    mine = s.open({"rooms/quick-9.yaml": "maxParticipants: 2\n"}, who="member")
+    pull = guarded(s, {"rooms/quick-4.yaml": PUBLIC})
+    approved(s, pull)
+    back_to(s, mine, pull["head"]["sha"])
+    mine["commits"] = {}
+    s.plan(mine)
+    s.hub.label(mine, ALLOW, "member")
+    s.plan(mine)
+    sha = s.merge(pull)
+    mine.update(state="closed", merged_at=pull["merged_at"])
+    mine["commits"][sha] = 1
+    check(s.apply(sha) is False, s.run.log())
+    still_private(s, "quick-4")
     return stopped
 
 

@@ -111,6 +111,8 @@ class Place:
         self.binary = work / "bin"
         self.binary.mkdir()
         shutil.copy(program, self.binary / "roomctl")
+        # Itself, and no script that looks for one: it is started a thousand times.
+        (self.binary / "python3").symlink_to(Path(sys.executable).resolve())
         # What is set on a runner without any secret.
         self.plain = {
             "PATH": f"{self.binary}:{os.environ['PATH']}", "HOME": str(work), "REMOTE": str(self.origin),

@@ -198,12 +198,12 @@ def is_sealed(noted):
     return bool(there) and is_ours(there) and seal(there) == noted
 
 
-def is_approved(number):
-    """Whether an approval stands, of whatever commit: GitHub dismisses none where a push leaves the difference as it was."""
+def approvals(number):
+    """The approvals that stand, of whatever commit: GitHub dismisses none where a push leaves the difference as it was."""
     reviews = pages(f"/pulls/{number}/reviews")
-    last = {one["user"]["login"]: one["state"] for one in reviews if one["user"] and one["state"] != "COMMENTED"}
+    last = {one["user"]["login"]: one for one in reviews if one["user"] and one["state"] != "COMMENTED"}
     # Of a public repository anybody may review a pull request.
-    return any(state == "APPROVED" and may_write(login) for login, state in last.items())
+    return [one for login, one in last.items() if one["state"] == "APPROVED" and may_write(login)]
 
 
 def is_unbroken(source, there, number):
@@ -211,7 +211,7 @@ def is_unbroken(source, there, number):
     was written again for this commit. It begins anew with another commit, and with the first, when there is no approval yet: what that was given
     to, nobody knows."""
     is_as_noted = (there and seal(there)) == source["comment"]
-    return is_as_noted and (source["unbroken"] or source["anew"] and not is_approved(number))
+    return is_as_noted and (source["unbroken"] or source["anew"] and not approvals(number))
 
 
 def keep(file, **more):

@@ -22,7 +22,7 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import call, default_branch, download, git_at, inert, is_sealed, keep, may_write, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
+from github import approvals, call, default_branch, download, git_at, inert, is_sealed, keep, may_write, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -348,17 +348,49 @@ def reviewed_plan(commit, branch, sha):
     """The plan of the commit of a pull request that was merged, if it is what was shown last until then, and is shown still. That has to be
     so of each that was merged with this commit: nobody knows which one was read and approved."""
     found = None
+    warn = lambda pull, why: print(f"::warning title=roomctl::the plan of pull request {int(pull['number'])} does not count: {why}")
     for pull in pages(f"/commits/{commit}/pulls"):
         if not pull["merged_at"] or pull["base"]["ref"] != branch:
             continue
         about = pull["number"], pull["head"]["sha"], pull["merged_at"]
         last = shown_last(*about)
         why = objection(last, shown_last(*about[:2], None) or last, sha)
+        if not why and not is_agreed_to(pull["number"], last):
+            why = "it shows more than was shown when it was approved; an approval of what its comment shows now lifts that"
+        if not why and found and (said_by(found), found["base"]) != (said_by(last), last["base"]):
+            why = f"it is not the one of pull request {int(found['pull']['number'])}, which was merged with the same commit"
         if why:
-            print(f"::warning title=roomctl::the plan of pull request {int(pull['number'])} does not count: {why}")
+            warn(pull, why)
             return None
+        if found:
+            # What one of them allows, whoever approved another one has not seen.
+            both = {one["name"] for one in pull["labels"]}
+            found["pull"] = {**found["pull"], "labels": [one for one in found["pull"]["labels"] if one["name"] in both]}
         found = found or {"pull": pull, "shown": functools.partial(shown_of, *about), **last, "commits": [commit]}
     return found
+
+
+def is_agreed_to(number, last):
+    """Whether one of those whose approval stands was shown all that a plan says, if any stands. It says more when it was made again after
+    something was merged and not applied; a label has that done, and a push that leaves the difference as it was, and neither dismisses an
+    approval."""
+    standing = approvals(int(number))
+    return not standing or any(all_said(last) <= said_until(number, one["submitted_at"]) for one in standing)
+
+
+def said_until(number, moment):
+    """All that was shown of a pull request at a moment."""
+    for one in shown(number):
+        comment = source_of(one).get("comment")
+        if comment and comment["updated_at"] <= moment:
+            return all_said({"text": opened(one["id"], "plan.roomctl", MOST_PLAN)})
+    return set()
+
+
+def all_said(plan):
+    """What a plan does to each room and guard, each in a form that moves when it does."""
+    report = report_of(plan) if plan["text"] else {}
+    return {(one["room"], one["action"], one["digest"]) for one in report.get("changes", [])} | guards_in(report)
 
 
 def objection(last, now, sha):

@@ -125,6 +125,7 @@ is_laid_out() {
       { is_begun = 1; place = key ~ /^["\047]?rooms/ ? "rooms" : key ~ /^["\047]?state["\047]?[ \t]*:/ ? "state" : "" }
       { sub(/[ \t]+(#.*)?$/, "") }
       /^".*"$/ || /^\047.*\047$/ { $0 = substr($0, 2, length($0) - 2) }
+      key ~ /^["\047]?stacks/ { stop() }
       place == "rooms" && !/^(\.\/)*rooms\/?$/ { stop() }
       place == "state" && /^(s3|az|gs):\/\/[A-Za-z0-9._\/-]+$/ { object = $0; next }
       place == "state" && !/^(\.\/)*\.roomctl\/state\.json$/ { stop() }
@@ -134,7 +135,7 @@ is_laid_out() {
       '') ;;
       *://*) object=$found ;;
       *)
-        echo "::error file=$config,line=$found,title=state::line $found of $config could name another place than rooms/ and .roomctl/state.json, where the pipeline looks, or an object: let keys begin their lines as they are, and take rooms and state out" >&2
+        echo "::error file=$config,line=$found,title=state::line $found of $config could name another place than rooms/ and .roomctl/state.json, where the pipeline looks, or an object: let keys begin their lines as they are, and take rooms, state and stacks out" >&2
         exit 3
         ;;
     esac

@@ -31,10 +31,19 @@ impl Siblings {
         if workspace.sandbox {
             return siblings;
         }
-        let ours = http::address(&workspace.base_url(app)).map(|address| (app.to_owned(), address));
-        let ours = ours.ok();
+        let url = workspace.base_url(app);
+        // What neither the configuration nor the environment says was typed, and may be typed for any of them.
+        let typed = Some(&url).filter(|url| said(here).as_ref() != Some(url));
+        let ours = account(app, &url);
         for other in here.others() {
-            if ours.is_none() || account(&other) != ours {
+            let theirs = other.config.app.get().map_or(app, String::as_str);
+            let url = said(&other).or_else(|| typed.cloned());
+            let theirs = check_app(theirs).ok().and_then(|app| {
+                let usual = || format!("https://{app}.metered.live");
+                account(app, &url.unwrap_or_else(usual))
+            });
+            // Where nobody knows whose account it is, it may be ours.
+            if ours.is_some() && theirs.is_some() && ours != theirs {
                 continue;
             }
             let name = other
@@ -94,14 +103,16 @@ impl Siblings {
     }
 }
 
-/// The app and the address of a stack's account, as its own run takes them, however they are written.
-fn account(of: &Configuration) -> Option<(String, String)> {
-    let app = check_app(of.config.app.get()?).ok()?.to_owned();
+/// An account, however its app and its address are written.
+fn account(app: &str, url: &str) -> Option<(String, String)> {
+    Some((app.to_lowercase(), http::account(url).ok()?))
+}
+
+/// The address that a stack says itself, as its own run takes it.
+fn said(of: &Configuration) -> Option<String> {
     let configured = of.config.base_url.get().map(LoopbackUrl::as_str);
     let named = variable(&of.variable("METERED_BASE_URL"));
-    let url = named.or_else(|| configured.map(str::to_owned));
-    let url = url.unwrap_or_else(|| format!("https://{app}.metered.live"));
-    Some((app, http::address(&url).ok()?))
+    named.or_else(|| configured.map(str::to_owned))
 }
 
 fn rooms_of(here: &Workspace, other: &Configuration, name: &str) -> (Arc<Vec<String>>, bool) {
