@@ -331,7 +331,7 @@ fn carry_out(
         }
     };
     let rooms = plan.actionable().count();
-    let mut progress = Progress::new(rooms, args.report.format, detail(session), output);
+    let mut progress = Progress::new(rooms, args.report.format, detail(session, args), output);
     let abandoned = Cell::new(false);
     let job = Job {
         plan,
@@ -404,14 +404,14 @@ fn print_end(
         ..ApplyReport::new(&plan.app, state, receipts, stopped, plan.left_out)
     };
     let summary = report.summary;
-    print_report(report, &args.report, detail(session), output)?;
+    print_report(report, &args.report, detail(session, args), output)?;
     Ok(summary)
 }
 
-/// Each room is shown when it ends.
-fn detail(session: &Session) -> Detail {
+/// As text, each room is shown when it ends.
+fn detail(session: &Session, args: &ApplyArgs) -> Detail {
     Detail {
-        rooms_shown: true,
+        rooms_shown: args.report.format == Format::Text,
         ..session.detail()
     }
 }

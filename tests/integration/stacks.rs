@@ -244,7 +244,7 @@ fn in_one_app(site: &Site, args: &[&str]) -> Ran {
         }
         command.env(format!("METERED_BASE_URL_{stack}"), url);
     }
-    if !site.scratch.read("roomctl.yaml").contains("app:") {
+    if !site.scratch.read("roomctl.yaml").starts_with("app:") {
         command.env("METERED_APP", "acme");
     }
     command.output().unwrap().into()
