@@ -112,10 +112,12 @@ class Place:
         self.binary.mkdir()
         shutil.copy(program, self.binary / "roomctl")
         # Itself, and no script that looks for one: it is started a thousand times.
-        (self.binary / "python3").symlink_to(Path(sys.executable).resolve())
+        python = work / "python"
+        python.mkdir()
+        (python / "python3").symlink_to(Path(sys.executable).resolve())
         # What is set on a runner without any secret.
         self.plain = {
-            "PATH": f"{self.binary}:{os.environ['PATH']}", "HOME": str(work), "REMOTE": str(self.origin),
+            "PATH": f"{self.binary}:{python}:{os.environ['PATH']}", "HOME": str(work), "REMOTE": str(self.origin),
             "GIT_CONFIG_NOSYSTEM": "1", "PYTHONDONTWRITEBYTECODE": "1",
         }
 
