@@ -234,6 +234,10 @@ fn of_one_account(config: &str) -> Site {
 }
 
 fn in_one_app(site: &Site, args: &[&str]) -> Ran {
+    in_one_app_command(site, args).output().unwrap().into()
+}
+
+fn in_one_app_command(site: &Site, args: &[&str]) -> Command {
     let mut command = site.scratch.command(args);
     for stack in ["EU", "US"] {
         command.env(format!("METERED_SECRET_KEY_{stack}"), KEY);
@@ -247,7 +251,7 @@ fn in_one_app(site: &Site, args: &[&str]) -> Ran {
     if !site.scratch.read("roomctl.yaml").starts_with("app:") {
         command.env("METERED_APP", "acme");
     }
-    command.output().unwrap().into()
+    command
 }
 
 #[test]
@@ -312,6 +316,45 @@ fn none_archives_or_writes_what_is_another_ones(site: &Site) {
             ran.all()
         );
     }
+}
+
+/// A file that only this disk misses is still a file of that stack.
+#[test]
+fn no_stack_archives_what_another_has_but_not_here() {
+    let site = of_one_app();
+    let to = |of: &str, to: &str| {
+        std::fs::rename(site.scratch.path(of), site.scratch.path(to)).unwrap();
+    };
+    git(&site, &["init", "-q", "-b", "main"]);
+    site.scratch
+        .write("rooms/us/cup.yaml", "privacy: private\n");
+    to("rooms/eu/pie.yaml", "rooms/us/pie.yaml");
+    site.scratch
+        .write("rooms/eu/pot.yaml", "privacy: private\n");
+    git(&site, &["add", "-A"]);
+    git(&site, &["commit", "-q", "-m", "Move"]);
+    let is_refused = || {
+        let args = ["apply", "--yes", "--prune", "--stack", "eu"];
+        let mut command = in_one_app_command(&site, &args);
+        let command = command.env("PATH", std::env::var("PATH").unwrap());
+        let ran: Ran = command.output().unwrap().into();
+        assert_eq!(ran.code, 4, "{}", ran.all());
+        assert!(ran.stderr.contains("are not here"), "{}", ran.all());
+    };
+    let but = [
+        "sparse-checkout",
+        "set",
+        "--no-cone",
+        "/*",
+        "!/rooms/us/pie.yaml",
+    ];
+    git(&site, &but);
+    is_refused();
+    git(&site, &["sparse-checkout", "disable"]);
+    // As a submodule that nobody checked out leaves it.
+    to("rooms/us", "kept");
+    std::fs::create_dir(site.scratch.path("rooms/us")).unwrap();
+    is_refused();
 }
 
 #[test]

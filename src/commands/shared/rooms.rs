@@ -1,7 +1,8 @@
 //! The room files as a command reads them, and what it does when one has an error.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::args::{Format, ReportArgs};
 use super::exit::{Exit, Failure};
@@ -10,7 +11,8 @@ use super::print_report::{keep, print_report};
 use super::workspace::Workspace;
 use crate::disk::whole_file::{Way, parent, sweep, write_whole};
 use crate::files::context::Context;
-use crate::files::discover::as_typed;
+use crate::files::discover::{as_typed, passed_over};
+use crate::files::git::{self, GitError};
 use crate::files::looked;
 use crate::files::room_files::{self, Loaded};
 use crate::files::text_file::text_of;
@@ -101,6 +103,25 @@ pub(crate) fn clean_up(workspace: &Workspace, files: &Loaded) {
 pub(crate) fn elsewhere(workspace: &Workspace, wanted: &Wanted) -> Option<Wanted> {
     let Workspace { scope, whole, .. } = workspace;
     looked::elsewhere(scope, whole, wanted, &workspace.context(NOBODY))
+}
+
+/// The files and directories below `rooms` that nobody reads; otherwise which repository does not say what belongs there.
+pub(crate) fn not_read(rooms: &Path) -> Result<BTreeSet<String>, (PathBuf, GitError)> {
+    let passed_over = passed_over(rooms);
+    let mut not_read = passed_over.files;
+    let mut repositories = passed_over.repositories;
+    repositories.insert(rooms.to_owned());
+    for repository in repositories {
+        let within = repository.strip_prefix(rooms).unwrap_or(Path::new(""));
+        match git::not_here(&repository) {
+            Ok(not_here) => {
+                let not_here = not_here.iter().map(|path| as_typed(&within.join(path)));
+                not_read.extend(not_here);
+            }
+            Err(error) => return Err((repository, error)),
+        }
+    }
+    Ok(not_read)
 }
 
 /// Prints the findings on standard error, and gives the rooms out if there is no error among them. If there is,

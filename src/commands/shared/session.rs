@@ -17,13 +17,11 @@ use super::exit::{Exit, Failure};
 use super::interrupt;
 use super::output::Output;
 use super::progress::Bar;
-use super::rooms::elsewhere;
+use super::rooms::{elsewhere, not_read};
 use super::selection::{self, SelectionArgs};
 use super::siblings::Siblings;
 use super::workspace::Workspace;
 use crate::files::cores::{all_cores, on_cores};
-use crate::files::discover::{as_typed, passed_over};
-use crate::files::git;
 use crate::files::mutes;
 use crate::files::room_files::Loaded;
 use crate::model::words::count;
@@ -230,29 +228,15 @@ impl Session {
     /// The files and directories below the one that is looked at that nobody read: a room of theirs is not missed.
     fn not_read(&self, output: &Output) -> BTreeSet<String> {
         let rooms = &self.workspace.rooms;
-        let passed_over = passed_over(rooms);
-        let mut not_read = passed_over.files;
-        let mut repositories = passed_over.repositories;
-        repositories.insert(rooms.clone());
-        for repository in repositories {
-            match git::not_here(&repository) {
-                Ok(not_here) => {
-                    let within = repository.strip_prefix(rooms).unwrap_or(Path::new(""));
-                    let not_here = not_here.iter().map(|path| as_typed(&within.join(path)));
-                    not_read.extend(not_here);
-                }
-                Err(error) => {
-                    let (rooms, cause) = (repository.display(), error.source());
-                    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-                    let doubt = "is missed, since nothing says which files belong there";
-                    output.note(&format!(
-                        "warning: no room of {rooms} {doubt}: {error}{cause}\n"
-                    ));
-                    return BTreeSet::from([String::new()]);
-                }
-            }
-        }
-        not_read
+        not_read(rooms).unwrap_or_else(|(repository, error)| {
+            let (rooms, cause) = (repository.display(), error.source());
+            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            let doubt = "is missed, since nothing says which files belong there";
+            output.note(&format!(
+                "warning: no room of {rooms} {doubt}: {error}{cause}\n"
+            ));
+            BTreeSet::from([String::new()])
+        })
     }
 
     /// Refuses to take the absence of files for a wish unless it is said to be one, and says what may look like it.

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use super::configuration::{Configuration, ROOMS};
 use super::environment::variable;
 use super::exit::{Exit, Failure};
+use super::rooms::not_read;
 use super::workspace::{Workspace, check_app};
 use crate::files::context::Context;
 use crate::files::places::{LoopbackUrl, PathBelow};
@@ -87,11 +88,11 @@ impl Siblings {
             |why: String| Failure::new(Exit::Refused, format!("--prune is refused: {why}"));
         if let Some(unread) = &self.unread {
             let why = format!(
-                "files of the stack `{unread}` have errors, and may be about `{first}`, which it would archive"
+                "files of the stack `{unread}` have errors or are not here, and may be about `{first}`, which it would archive"
             );
-            return Err(
-                refused(why).hint(format!("`roomctl validate --stack {unread}` shows them"))
-            );
+            return Err(refused(why).hint(format!(
+                "`roomctl validate --stack {unread}` shows errors, `git status` what is not checked out"
+            )));
         }
         let Some((room, other)) = all.find_map(|room| self.rooms.get_key_value(room)) else {
             return Ok(());
@@ -141,9 +142,10 @@ fn rooms_of(here: &Workspace, other: &Configuration, name: &str) -> (Arc<Vec<Str
     };
     let loaded = room_files::load(&whole, std::slice::from_ref(&whole), &context);
     let names = loaded.wanted.keys().map(|room| room.as_str().to_owned());
-    let found = (
-        Arc::new(names.collect()),
-        !Finding::any_error(&loaded.findings),
-    );
+    // What is not on this disk, or not read, may be about any room.
+    let is_whole = !Finding::any_error(&loaded.findings)
+        && !loaded.wanted.is_empty()
+        && not_read(&whole).is_ok_and(|not_read| not_read.is_empty());
+    let found = (Arc::new(names.collect()), is_whole);
     read.entry(name.to_owned()).or_insert(found).clone()
 }
