@@ -278,3 +278,22 @@ mod slow {
         assert_eq!(ran.code, 6, "loopback is asked: {}", ran.all());
     }
 }
+
+/// A new key may name a place that the pipeline does not look at: then it stops there, or says here that it does not.
+#[test]
+fn a_pipeline_knows_each_key_but_those_that_name_other_places() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let script = read(".github/actions/roomctl/state.sh");
+    let known = script.lines().find_map(|line| line.strip_prefix("known='"));
+    let schema: serde_json::Value =
+        serde_json::from_str(&read("schema/config.schema.json")).unwrap();
+    let keys = schema["properties"].as_object().unwrap().keys();
+    let mut expected: Vec<&str> = keys
+        .map(String::as_str)
+        .filter(|key| *key != "stacks")
+        .collect();
+    expected.sort_unstable();
+    let known: Vec<&str> = known.unwrap().trim_end_matches('\'').split(' ').collect();
+    assert_eq!(known, expected);
+}

@@ -198,20 +198,13 @@ def is_sealed(noted):
     return bool(there) and is_ours(there) and seal(there) == noted
 
 
-def approvals(number):
-    """The approvals that stand, of whatever commit: GitHub dismisses none where a push leaves the difference as it was."""
+def standing(number, until):
+    """The approvals that stand, of whatever commit, as far as they were given by a moment: GitHub dismisses none where a push leaves the
+    difference as it was."""
     reviews = pages(f"/pulls/{number}/reviews")
     last = {one["user"]["login"]: one for one in reviews if one["user"] and one["state"] != "COMMENTED"}
     # Of a public repository anybody may review a pull request.
-    return [one for login, one in last.items() if one["state"] == "APPROVED" and may_write(login)]
-
-
-def is_unbroken(source, there, number):
-    """Whether nobody can have read or approved anything but what comment.yml wrote. The comment has to be as it was noted each time that it
-    was written again for this commit. It begins anew with another commit, and with the first, when there is no approval yet: what that was given
-    to, nobody knows."""
-    is_as_noted = (there and seal(there)) == source["comment"]
-    return is_as_noted and (source["unbroken"] or source["anew"] and not approvals(number))
+    return [one for login, one in last.items() if one["state"] == "APPROVED" and one["submitted_at"] <= until and may_write(login)]
 
 
 def keep(file, **more):
@@ -228,10 +221,13 @@ def kept(file):
         return json.load(opened)
 
 
-def comment(arguments):
-    """Writes the comment that begins with the marker, or edits the one that is there. Notes in the source of a plan what it is then, and
-    says when it is not what was noted before. Leaves it as it is once the pull request is not open any more, or ends with another commit
-    than was planned."""
+def comment(arguments, is_shown=None):
+    """Writes the comment that begins with the marker, or edits the one that is there. Leaves it as it is once the pull request is not open
+    any more, or ends with another commit than was planned.
+
+    Notes in the source of a plan what it is then, and whether the plan counts: nobody can have read anything but what comment.yml wrote, and
+    each approval that stands was given when `is_shown` says that all of the plan was there. It begins anew with another commit, and with the
+    first, when there is no approval yet: what that was given to, nobody knows. No approval and no dismissal after that changes it."""
     marker, text = text_of(arguments.file, arguments.notes)
     if arguments.source:
         # Whatever it is a report of, it takes the place of the one before.
@@ -245,15 +241,29 @@ def comment(arguments):
             print("::notice title=roomctl::the pull request is closed or has another last commit by now: its comment stays as it is")
             outputs(late="yes")
             return
-    unbroken = not arguments.source or is_unbroken(kept(arguments.source), there, arguments.pull_request)
-    if not unbroken:
-        text = text.replace(MARKER, f"{MARKER}\n{EDITED}", 1)
+    if not arguments.source:
+        write(arguments.pull_request, there, text)
+        return
+    source = kept(arguments.source)
+    may_count = (there and seal(there)) == source["comment"] and (source["unbroken"] or source["anew"])
+    written = write(arguments.pull_request, there, text if may_count else edited(text))
+    # Asked when it is there: whoever approved something until then had read what was there before.
+    approvals = standing(arguments.pull_request, written["updated_at"]) if may_count else []
+    are_of_this = source["unbroken"] and all(is_shown(one["submitted_at"]) for one in approvals)
+    counts = may_count and (are_of_this or not approvals)
+    if may_count and not counts:
+        written = write(arguments.pull_request, written, edited(text))
+    keep(arguments.source, comment=seal(written), unbroken=counts, anew=False)
+
+
+def edited(text):
+    return text.replace(MARKER, f"{MARKER}\n{EDITED}", 1)
+
+
+def write(number, there, text):
     if there is not None:
-        written = call("PATCH", f"/issues/comments/{there['id']}", {"body": text})
-    else:
-        written = call("POST", f"/issues/{arguments.pull_request}/comments", {"body": text})
-    if arguments.source:
-        keep(arguments.source, comment=seal(written), unbroken=unbroken, anew=False)
+        return call("PATCH", f"/issues/comments/{there['id']}", {"body": text})
+    return call("POST", f"/issues/{number}/comments", {"body": text})
 
 
 def issue(arguments):
@@ -299,10 +309,8 @@ def main():
     one = commands.add_parser("comment")
     one.add_argument("--file", required=True)
     one.add_argument("--notes")
-    one.add_argument("--source")
-    one.add_argument("--head")
     one.add_argument("--pull-request", type=int, required=True)
-    one.set_defaults(run=comment)
+    one.set_defaults(run=comment, source=None, head=None)
     one = commands.add_parser("issue")
     one.add_argument("--kind", choices=ISSUES, required=True)
     one.add_argument("--file")

@@ -22,7 +22,7 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import approvals, call, default_branch, download, git_at, inert, is_sealed, keep, may_write, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
+from github import call, comment, default_branch, download, git_at, inert, is_sealed, keep, may_write, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -186,6 +186,38 @@ def bearing(plan, effect):
 def guards_in(report):
     """The guards that are weaker, each with how."""
     return {(one["what"], one["message"]) for one in report.get("weakened", [])}
+
+
+def comment_plan(arguments):
+    """Writes the comment with a plan. A plan says more than before when it was made again after something was merged and not applied: a label
+    has that done, and a push that leaves the difference as it was, and neither dismisses an approval."""
+    text = None
+    if arguments.plan:
+        with open(arguments.plan, "rb") as opened_file:
+            text = opened_file.read()
+    said = all_said(text)
+    comment(arguments, lambda moment: said <= shown_at(arguments.pull_request, moment))
+
+
+def shown_at(number, moment):
+    """All that the comment showed at a moment; of one that could not be written again, what it still showed."""
+    seen = None
+    for one in shown(number):
+        noted_then = source_of(one).get("comment")
+        if seen is None and noted_then and noted_then["updated_at"] <= moment:
+            seen = noted_then
+        if seen is not None and noted_then != seen:
+            break
+        text = opened(one["id"], "plan.roomctl", MOST_PLAN) if seen else None
+        if text:
+            return all_said(text)
+    return set()
+
+
+def all_said(text):
+    """What a plan does to each room and guard, each in a form that moves when it does."""
+    report = report_of({"text": text}) if text else {}
+    return {(one["room"], one["action"], one["digest"]) for one in report.get("changes", [])} | guards_in(report)
 
 
 # --- permissions
@@ -355,8 +387,6 @@ def reviewed_plan(commit, branch, sha):
         about = pull["number"], pull["head"]["sha"], pull["merged_at"]
         last = shown_last(*about)
         why = objection(last, shown_last(*about[:2], None) or last, sha)
-        if not why and not is_agreed_to(pull["number"], last):
-            why = "it shows more than was shown when it was approved; an approval of what its comment shows now lifts that"
         if not why and found and (said_by(found), found["base"]) != (said_by(last), last["base"]):
             why = f"it is not the one of pull request {int(found['pull']['number'])}, which was merged with the same commit"
         if why:
@@ -370,29 +400,6 @@ def reviewed_plan(commit, branch, sha):
     return found
 
 
-def is_agreed_to(number, last):
-    """Whether one of those whose approval stands was shown all that a plan says, if any stands. It says more when it was made again after
-    something was merged and not applied; a label has that done, and a push that leaves the difference as it was, and neither dismisses an
-    approval."""
-    standing = approvals(int(number))
-    return not standing or any(all_said(last) <= said_until(number, one["submitted_at"]) for one in standing)
-
-
-def said_until(number, moment):
-    """All that was shown of a pull request at a moment."""
-    for one in shown(number):
-        comment = source_of(one).get("comment")
-        if comment and comment["updated_at"] <= moment:
-            return all_said({"text": opened(one["id"], "plan.roomctl", MOST_PLAN)})
-    return set()
-
-
-def all_said(plan):
-    """What a plan does to each room and guard, each in a form that moves when it does."""
-    report = report_of(plan) if plan["text"] else {}
-    return {(one["room"], one["action"], one["digest"]) for one in report.get("changes", [])} | guards_in(report)
-
-
 def objection(last, now, sha):
     """Why what was shown last when a pull request was merged does not count, if it does not. What is shown now may have been made in the
     midst of that, as for a label: then it has to say the same."""
@@ -400,7 +407,7 @@ def objection(last, now, sha):
         return "there is none"
     each = [last] if now["comment"] == last["comment"] else [last, now]
     if not now["unbroken"]:
-        return "its comment was edited or deleted before comment.yml wrote it again, and only another push would have lifted that"
+        return "its comment was edited or deleted before comment.yml wrote it again, or shows more than one of its approvals was given to, and only another push would have lifted that"
     if not is_sealed(now["comment"]) or any(said_by(one) != said_by(last) for one in each):
         return "its comment is gone, or was edited after comment.yml wrote it"
     if any(one["base"] not in own_commits(sha) for one in each):
@@ -631,6 +638,12 @@ def main():
     one.add_argument("--notes", required=True)
     one.add_argument("--source", required=True)
     one.set_defaults(run=pull_request)
+    one = commands.add_parser("comment")
+    for option in ("--file", "--notes", "--source", "--head"):
+        one.add_argument(option, required=True)
+    one.add_argument("--pull-request", type=int, required=True)
+    one.add_argument("--plan", help="nothing where none is kept")
+    one.set_defaults(run=comment_plan)
     for name, run in (("collect", collect), ("unapplied", unapplied)):
         one = commands.add_parser(name)
         one.add_argument("--since", default="")

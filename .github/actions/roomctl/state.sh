@@ -101,7 +101,9 @@ has_configuration() {
 
 # Ends the run where the configuration names other places than those that the pipeline goes by, or lies above here, as far as roomctl
 # looks, and has them there: the pipeline would look into none of them, and all would seem well. Keys have many spellings: only lines
-# that begin with a plain one are let through, so that all of them are seen here.
+# that begin with a plain one are let through, so that all of them are seen here. Those that name no further place; `stacks` have states
+# of their own.
+known='accept app base_url burst guard names owns parallelism policies protected rate rooms state state_encryption unmanaged vars'
 is_laid_out() {
   near=$(pwd -P)
   until has_configuration "$near"; do
@@ -114,7 +116,7 @@ is_laid_out() {
   }
   for config in roomctl.yaml roomctl.yml; do
     [ -f "$config" ] || continue
-    found=$(LC_ALL=C awk '
+    found=$(LC_ALL=C awk -v known=" $known " '
       function stop() { object = NR; exit }
       { sub(/\r$/, ""); key = $0 }
       /\r/ { stop() }
@@ -122,10 +124,11 @@ is_laid_out() {
       /^ / { if (place || !is_begun) stop(); next }
       /^-( |--$|$)/ { next }
       !sub(/^["\047]?[a-z_]+["\047]?[ \t]*:([ \t]+|$)/, "") { stop() }
+      { name = key; gsub(/["\047]|[ \t]*:.*/, "", name) }
+      !index(known, " " name " ") { stop() }
       { is_begun = 1; place = key ~ /^["\047]?rooms/ ? "rooms" : key ~ /^["\047]?state["\047]?[ \t]*:/ ? "state" : "" }
       { sub(/[ \t]+(#.*)?$/, "") }
       /^".*"$/ || /^\047.*\047$/ { $0 = substr($0, 2, length($0) - 2) }
-      key ~ /^["\047]?stacks/ { stop() }
       place == "rooms" && !/^(\.\/)*rooms\/?$/ { stop() }
       place == "state" && /^(s3|az|gs):\/\/[A-Za-z0-9._\/-]+$/ { object = $0; next }
       place == "state" && !/^(\.\/)*\.roomctl\/state\.json$/ { stop() }
@@ -135,7 +138,7 @@ is_laid_out() {
       '') ;;
       *://*) object=$found ;;
       *)
-        echo "::error file=$config,line=$found,title=state::line $found of $config could name another place than rooms/ and .roomctl/state.json, where the pipeline looks, or an object: let keys begin their lines as they are, and take rooms, state and stacks out" >&2
+        echo "::error file=$config,line=$found,title=state::line $found of $config could name another place than rooms/ and .roomctl/state.json, where the pipeline looks, or an object: let keys begin their lines as they are, and take rooms, state, stacks and what roomctl does not know out" >&2
         exit 3
         ;;
     esac
