@@ -31,12 +31,13 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use shared::args::{Global, ReportArgs};
 use shared::exit::{self, Exit, Failure};
+use shared::interrupt::is_asked;
 use shared::logs;
 use shared::meant;
 use shared::output::Output;
 use shared::print_report::{print_failure, print_report};
 use shared::progress::took;
-use shared::report_file::check_outputs;
+use shared::report_file::{check_new, check_outputs};
 use shared::stacks;
 use shared::terminal::columns;
 use shared::workspace::Workspace;
@@ -209,10 +210,13 @@ fn run(cli: &mut Cli, output: &mut Output) -> Result<Exit, Failure> {
             cli.global.stack = vec![name.clone()];
             Workspace::new(&cli.global).ok()
         });
-        let outputs = [("--report-file", &args.report_file), ("", &None)];
-        workspace.map_or(Ok(()), |workspace| check_outputs(&workspace, [], outputs))?;
+        let outputs = [("--report-file", &args.report_file)];
+        match workspace {
+            Some(workspace) => check_outputs(&workspace, [], outputs)?,
+            None => check_new(outputs)?,
+        }
     }
-    let (report, detail, exit) = stacks::each(names, what, output, |stack, output| {
+    let (report, detail, exit) = stacks::each(names, what, is_asked, output, |stack, output| {
         cli.global.stack = vec![stack.to_owned()];
         one(cli, output)
     });

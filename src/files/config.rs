@@ -181,12 +181,15 @@ impl Config {
         }
     }
 
-    /// Two stacks with one state, if there are some: each would take the other's rooms for its own.
+    /// Two stacks with one state, or with one beside the other's, if there are some: each would take the other's rooms for its
+    /// own, or write over what it remembers.
     fn with_one_state(&self) -> Option<String> {
         let mut before: Vec<(&str, StateAt)> = Vec::new();
         for stack in self.stacks() {
             let state = self.of(stack).state.get().cloned()?;
-            let same = before.iter().find(|(_, other)| other.is_same(&state));
+            let same = before
+                .iter()
+                .find(|(_, other)| other.is_in_the_way_of(&state));
             if let Some((other, _)) = same {
                 let name = stack.name.as_str();
                 return Some(format!("the stacks `{other}` and `{name}` have one state"));
@@ -388,6 +391,14 @@ stacks:
             ),
             (
                 "[{name: a, state: .roomctl/b/state.json}, {name: b}]",
+                "have one state",
+            ),
+            (
+                "[{name: a, state: x.json}, {name: b, state: ./X.json.cache}]",
+                "`a` and `b` have one state",
+            ),
+            (
+                "[{name: a, state: 's3://b/x.journal/1'}, {name: b, state: 's3://b/x'}]",
                 "have one state",
             ),
             (&many, "201 stacks"),

@@ -56,19 +56,27 @@ impl StateAt {
         Self::Below(PathBelow(Self::USUAL.to_owned()))
     }
 
-    /// Whether it is the same place, however it is spelled.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
+    /// What stands beside a state in a file, and the state itself, by the endings of their names.
+    pub(crate) const ENDINGS: [&str; 5] = ["", ".journal", ".lock", ".new", ".cache"];
+
+    /// Whether a run with one would write what a run with the other reads, however they are spelled.
+    pub(crate) fn is_in_the_way_of(&self, other: &Self) -> bool {
+        let [one, other] = [self, other].map(|state| match state {
             // Also where names do not differ by case.
-            (Self::Below(one), Self::Below(other)) => {
-                let parts = |path: &PathBelow| {
-                    let parts = path.0.split('/').filter(|part| !["", "."].contains(part));
-                    parts.map(str::to_lowercase).collect::<Vec<_>>()
-                };
-                parts(one) == parts(other)
+            Self::Below(path) => {
+                let parts = path.0.split('/').filter(|part| !["", "."].contains(part));
+                parts.map(str::to_lowercase).collect::<Vec<_>>().join("/")
             }
-            _ => self == other,
-        }
+            Self::Object(address) => address.to_string(),
+        });
+        let is_beside = |one: &str, other: &str| {
+            let ending = one.strip_prefix(other);
+            ending.is_some_and(|ending| {
+                // A journal in an object store is several objects below its name.
+                Self::ENDINGS.contains(&ending) || ending.starts_with(".journal/")
+            })
+        };
+        is_beside(&one, &other) || is_beside(&other, &one)
     }
 
     /// The same in a directory of this name.

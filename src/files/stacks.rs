@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::files::places::{LoopbackUrl, PathBelow, StateAt};
-use crate::model::given::is_name;
+use crate::model::given::{MOST_STACKS, is_name};
 use crate::model::types::Managed;
 
 /// One of several apps, accounts or environments that the files are for.
@@ -68,9 +68,6 @@ impl TryFrom<String> for StackName {
     }
 }
 
-/// Most stacks: a command about all of them reads all files for each.
-const MOST: usize = 200;
-
 /// All stacks, in the order in which they are planned and applied: at most 200.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Stack>")]
@@ -84,10 +81,10 @@ impl TryFrom<Vec<Stack>> for Stacks {
         if stacks.is_empty() {
             return Err("there is no stack in it: add one, or take the key out".to_owned());
         }
-        if stacks.len() > MOST {
+        if stacks.len() > MOST_STACKS {
             let count = stacks.len();
             return Err(format!(
-                "these are {count} stacks, and at most {MOST} are read: put the others into a configuration of their own"
+                "these are {count} stacks, and at most {MOST_STACKS} are read: put the others into a configuration of their own"
             ));
         }
         let mut names = BTreeSet::new();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::files::config::{Config, Guard, StateEncryption};
 use crate::files::places::{LoopbackUrl, PathBelow, StateAt};
+use crate::files::stacks::Stack;
 use crate::model::policy::PolicyConfig;
 use crate::model::recipient::Recipient;
 use crate::model::types::Managed;
@@ -141,7 +142,40 @@ pub(crate) fn weakened(base: Placed<'_>, now: Placed<'_>) -> Vec<Weakening> {
         );
         Weakening::new("stacks", "stacks", words)
     }));
+    let new = after.stacks().iter();
+    let new = new.filter(|stack| base.config.stack(stack.name.as_str()).is_none());
+    weaker.extend(new.map(joins));
     weaker
+}
+
+/// A stack that is new: its rooms may be written, where none of them was. Of its keys those that it does not share are said, but
+/// for what its rooms show.
+fn joins(stack: &Stack) -> Weakening {
+    let Stack {
+        name,
+        app,
+        base_url,
+        rooms,
+        state,
+        rate: _,
+        vars: _,
+    } = stack;
+    let state = state.get().map(|state| match state {
+        StateAt::Below(below) => below.path().to_string_lossy().into_owned(),
+        StateAt::Object(address) => address.to_string(),
+    });
+    let rooms = rooms.get().map(|rooms| rooms.path().to_string_lossy());
+    let own = [
+        ("app", app.get().map(String::as_str)),
+        ("base_url", base_url.get().map(LoopbackUrl::as_str)),
+        ("rooms", rooms.as_deref()),
+        ("state", state.as_deref()),
+    ];
+    let own = own.map(|(key, value)| Some(format!("{key} `{}`", visible(value?))));
+    let own = joined(own.into_iter().flatten(), ", ").unwrap_or_else(|| "all as above".to_owned());
+    let name = name.as_str();
+    let words = format!("the rooms of the stack `{name}` may be written: {own}");
+    Weakening::new("stacks", "stacks", words)
 }
 
 fn list<T>(set: &Managed<Vec<T>>) -> &[T] {
@@ -633,7 +667,7 @@ mod tests {
     }
 
     /// The keys of a configuration, as texts.
-    fn keys() -> impl Strategy<Value = [String; 12]> {
+    fn keys() -> impl Strategy<Value = [String; 13]> {
         let effects = &[
             "archived",
             "recording-on",
@@ -663,15 +697,30 @@ mod tests {
             one("rate", &["unlimited", "5/s", "70/m", "50/m", "0.001/m"]),
         );
         let policies = (warnings(), policies());
-        (effects, places, claims, address, policies).prop_map(
-            |(effects, (a, b, c), (d, e, f, u), (g, r), (warnings, policies))| {
-                [effects, a, b, c, d, e, f, u, g, r, warnings, policies]
+        let stacks = &[
+            "[{name: s}]",
+            "[{name: s}, {name: t}]",
+            "[{name: t, app: c}]",
+            "[{name: t, rooms: x, state: z}, {name: s}]",
+            "[{name: t, base_url: 'http://localhost:3'}]",
+        ];
+        let all = (
+            effects,
+            places,
+            claims,
+            address,
+            one("stacks", stacks),
+            policies,
+        );
+        all.prop_map(
+            |(effects, (a, b, c), (d, e, f, u), (g, r), s, (warnings, policies))| {
+                [effects, a, b, c, d, e, f, u, g, r, s, warnings, policies]
             },
         )
     }
 
-    fn together(keys: &[String; 12]) -> Config {
-        let (others, policies) = keys.split_at(10);
+    fn together(keys: &[String; 13]) -> Config {
+        let (others, policies) = keys.split_at(11);
         let head = if policies.concat().is_empty() {
             ""
         } else {
@@ -682,7 +731,7 @@ mod tests {
 
     /// Two configurations, of which the second differs in some keys.
     fn pairs() -> impl Strategy<Value = (Config, Config)> {
-        let moved = subsequence((0..12).collect::<Vec<usize>>(), 0..=2);
+        let moved = subsequence((0..13).collect::<Vec<usize>>(), 0..=2);
         (keys(), keys(), moved).prop_map(|(base, other, moved)| {
             let pick = |key: usize| if moved.contains(&key) { &other } else { &base }[key].clone();
             (together(&base), together(&std::array::from_fn(pick)))
@@ -739,6 +788,12 @@ mod tests {
             .into_iter()
             .filter(|most| seconds < *most - 1);
         refused.extend(late.map(|most| format!("a check that takes {most} s a request")));
+        // Stacks that are there are looked after, and of others no room is written.
+        let stacks = ["s", "t"].map(|name| match config.stack(name) {
+            Some(_) => format!("nobody for the stack {name}"),
+            None => format!("a room of the stack {name}"),
+        });
+        refused.extend(stacks);
         // Whatever is believed, looked for and written in one place is not in any other.
         let app = config
             .app
@@ -797,7 +852,7 @@ mod tests {
             for one in compared(&base, &x) {
                 prop_assert!(!one.words.ends_with([' ', ':', ',', ';']), "{:?}", one.words);
             }
-            let value = |config: &Config, key: &str| {
+            let value = |config: &Config, key: &str, words: &str| {
                 let Config { app, base_url, owns, protected, names, unmanaged, rate, .. } = config;
                 match key {
                     "app" => format!("{:?}", app.get()),
@@ -809,12 +864,16 @@ mod tests {
                     "names" => format!("{:?}", names.get()),
                     "unmanaged" => format!("{:?}", unmanaged.get().cloned().unwrap_or_default()),
                     "rate" => format!("{:?}", rate.get()),
+                    "stacks" => {
+                        let mut named = ["s", "t"].into_iter().filter(|name| words.contains(&format!("stack `{name}`")));
+                        format!("{:?}", named.next().map(|name| config.stack(name)))
+                    }
                     _ => String::new(),
                 }
             };
             let (x_says, y_says) = (compared(&base, &x), compared(&base, &y));
             for one in x_says.iter().filter(|one| y_says.contains(one)) {
-                let both = [&x, &y].map(|config| value(config, one.key));
+                let both = [&x, &y].map(|config| value(config, one.key, &one.words));
                 prop_assert_eq!(&both[0], &both[1], "{:?}", one);
             }
         }

@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::model::suggest::nearest;
 use crate::model::words::shortened;
 
+/// Most stacks: a command about all of them reads all files for each.
+pub(crate) const MOST_STACKS: usize = 200;
+
 /// The stack that files are read for, and its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Given {

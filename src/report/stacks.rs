@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::envelope::ReadError;
 use super::{AnyReport, ValidateReport};
+use crate::model::given::MOST_STACKS;
 use crate::model::words::printable;
 use crate::model::{Finding, Place, Rule};
 
@@ -103,6 +104,9 @@ impl StacksReport {
         if read.stacks.is_empty() {
             return Err(ReadError::kind("stacks, without any"));
         }
+        if read.stacks.len() > MOST_STACKS {
+            return Err(ReadError::kind("stacks, and more than there can be"));
+        }
         let one = |one: One<'_>| {
             let report = one
                 .report
@@ -122,5 +126,24 @@ impl StacksReport {
                 .map(one)
                 .collect::<Result<_, ReadError>>()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_stacks_are_read_than_there_can_be() {
+        let stack = r#"{"stack": "a", "exit": 0, "error": null, "report": null}"#;
+        for (count, fits) in [(0, false), (1, true), (200, true), (201, false)] {
+            let stacks = vec![stack; count].join(",");
+            let text = format!(r#"{{"command": "plan", "stacks": [{stacks}]}}"#);
+            assert_eq!(
+                StacksReport::parse(text.as_bytes()).is_ok(),
+                fits,
+                "{count}"
+            );
+        }
     }
 }

@@ -152,6 +152,32 @@ mod with_the_feature {
         assert_eq!(run(&site, Some(&first), &by_file).code, 0);
     }
 
+    /// Whoever asks for encryption has no copy in clear where the state was brought to, also where it was the same.
+    #[test]
+    fn what_is_brought_somewhere_is_encrypted_there() {
+        let site = Site::applied(&[], 1);
+        let first = Identity::generate();
+        assert_eq!(run(&site, None, &["state", "migrate", "copy.json"]).code, 0);
+        assert_eq!(run(&site, None, &["plan"]).code, 0);
+        let clear = site.scratch.read(STATE);
+        site.scratch.write("pushed.json", &clear);
+        configure(&site, &[&first]);
+        let cache = site.scratch.path(".roomctl/state.json.cache");
+        assert!(cache.exists());
+        for (args, at) in [
+            (["state", "push", "pushed.json"], STATE),
+            (["state", "migrate", "copy.json"], "copy.json"),
+        ] {
+            let ran = run(&site, Some(&first), &args);
+            assert_eq!(ran.code, 0, "{}", ran.all());
+            let kept = site.scratch.read(at);
+            assert!(kept.starts_with("-----BEGIN AGE"), "{args:?}: {kept}");
+        }
+        assert!(!cache.exists());
+        let pulled = run(&site, Some(&first), &["state", "pull"]);
+        assert_eq!(pulled.stdout, clear);
+    }
+
     #[test]
     fn mistakes_are_told_and_no_secret_is_repeated() {
         let site = Site::with_rooms(&[], &[], 1);

@@ -87,7 +87,6 @@ impl Site {
             .with_world(|world| world.edit(room, attribute, value).unwrap());
     }
 
-    /// What goes wrong from here on, and nothing else.
     /// The service is another one from now on, with what it holds.
     pub fn becomes(&self, quirk: &str) {
         self.simulator().with_world(|world| {
@@ -97,6 +96,7 @@ impl Site {
         });
     }
 
+    /// What goes wrong from here on, and nothing else.
     pub fn faults(&self, faults: &[&str]) {
         let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
         self.simulator()

@@ -392,6 +392,35 @@ fn what_became_of_one_is_reported_while_the_next_one_goes_on() {
     assert_eq!(first["report"]["summary"]["confirmed"], 1, "{report}");
 }
 
+/// Also where no configuration says which files these are.
+#[test]
+fn a_report_takes_the_place_of_no_file_of_any_stack() {
+    let site = of_one_app();
+    let refused = |args: &[&str], at: &str, broken: bool| {
+        let before = std::fs::read(site.scratch.path(at)).ok();
+        let mut command = in_one_app_command(&site, args);
+        command.args(["--report-file", at]);
+        if broken {
+            command.env("ROOMCTL_ENV_PREFIX", "-");
+        }
+        let ran: Ran = command.output().unwrap().into();
+        assert_eq!(ran.code, 64, "{args:?} {at}: {}", ran.all());
+        let now = std::fs::read(site.scratch.path(at)).ok();
+        assert_eq!(before, now, "{args:?} {at}");
+    };
+    for at in [
+        "rooms/us/tea.yaml",
+        "rooms/us/new.yaml",
+        ".roomctl/us/state.json",
+    ] {
+        for args in [&["plan"][..], &["validate"], &["drift", "--stack", "eu"]] {
+            refused(args, at, false);
+        }
+        refused(&["apply", "--yes"], at, true);
+    }
+    refused(&["plan"], "roomctl.yaml", true);
+}
+
 #[test]
 fn a_change_of_vars_is_this_change() {
     let [staging, live] = sites();

@@ -154,6 +154,18 @@ fn beside<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B)
     })
 }
 
+/// Whether nothing is kept, since the state is encrypted, and a cache repeats names and digests of it. One from before goes.
+pub(crate) fn is_none_kept(workspace: &Workspace) -> bool {
+    if workspace.store.keys.recipients.is_empty() {
+        return false;
+    }
+    let path = workspace.state_file(".cache");
+    if let Some(Err(why)) = path.map(|path| remove(&path)) {
+        debug!("nothing to remove: {why}");
+    }
+    true
+}
+
 impl Cache {
     /// `None`: there is no state, or an unfinished run left something to be taken into it.
     fn open(workspace: &Workspace) -> Option<Self> {
@@ -161,12 +173,10 @@ impl Cache {
             return None;
         }
         let begun = clock();
-        let path = workspace.state_file(".cache")?;
-        if !workspace.store.keys.recipients.is_empty() {
-            // It repeats names and digests of the state.
-            let _ = remove(&path);
+        if is_none_kept(workspace) {
             return None;
         }
+        let path = workspace.state_file(".cache")?;
         let state = Pieces::open(&workspace.state_file("")?).ok()?;
         let kept = kept(&path, state.size()).unwrap_or_else(|why| {
             debug!("nothing is kept: {why}");

@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use crate::disk::plain_file::refuse_links_below;
 use crate::files::config::{self, Config, ConfigText};
 use crate::files::config_search::{NAMES, SearchError, directories, find};
-use crate::files::places::StateAt;
+use crate::files::places::{PathBelow, StateAt};
 use crate::files::stacks::{Stack, StackName};
 use crate::files::text_file::load;
 use crate::files::weakened::Placed;
@@ -150,6 +150,13 @@ impl Configuration {
             stack: Some(stack.name.clone()),
             ..self.clone()
         })
+    }
+
+    /// The directory of the room files, as it is configured.
+    pub(crate) fn rooms(&self) -> PathBuf {
+        let below = self.config.rooms.get();
+        self.base
+            .join(below.map_or(Path::new(ROOMS), PathBelow::path))
     }
 
     /// The name of a variable of the environment that each stack has for itself.

@@ -14,11 +14,15 @@ use crate::store;
 /// Whether somebody waits for interrupts who stops what is under way.
 static HEEDED: AtomicBool = AtomicBool::new(false);
 
+/// Whether there was one since `unheeded_from_here` was first called.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
 /// Ends the program at an interrupt that nobody heeds: once a signal is watched, it has no effect of its own any more.
 pub(crate) async fn otherwise() {
     let mut signals = Signals::new();
     loop {
         signals.next().await;
+        ASKED.store(true, Ordering::SeqCst);
         if !HEEDED.load(Ordering::SeqCst) {
             // Nothing is under way that would have to be finished or recorded.
             leave();
@@ -39,6 +43,11 @@ pub(crate) fn unheeded_from_here() {
             runtime.map(|runtime| runtime.block_on(otherwise()))
         });
     });
+}
+
+/// Whether somebody asked for an end since then, whoever heeded it.
+pub(crate) fn is_asked() -> bool {
+    ASKED.load(Ordering::SeqCst)
 }
 
 /// Leaves the terminal as it was found, and ends.

@@ -38,14 +38,12 @@ pub(crate) fn check_outputs<'a>(
     inputs: impl IntoIterator<Item = &'a PathBuf>,
     outputs: impl IntoIterator<Item = (&'a str, &'a Option<PathBuf>)>,
 ) -> Result<(), Failure> {
-    let refused = |flag: &str, path: &Path, why: &str| {
-        let message = format!("{flag} {}: {why}", path.display());
-        let hint = "nothing was done; name another file, which may be replaced";
-        Err(Failure::new(Exit::Usage, message).hint(hint))
-    };
     let named = inputs.into_iter().cloned();
     let mut taken: Vec<PathBuf> = workspace.files().into_iter().chain(named).collect();
-    let rooms = [&workspace.rooms, &workspace.whole].map(|rooms| Identity::of(rooms));
+    let here = [&workspace.rooms, &workspace.whole].map(Clone::clone);
+    let others = workspace.configuration.others().map(|other| other.rooms());
+    let rooms: Vec<_> = here.into_iter().chain(others).collect();
+    let rooms: Vec<_> = rooms.iter().map(|rooms| Identity::of(rooms)).collect();
     for (flag, path) in outputs {
         let Some(path) = path else { continue };
         if let Err(error) = is_free(path) {
@@ -63,6 +61,29 @@ pub(crate) fn check_outputs<'a>(
         taken.push(path.clone());
     }
     Ok(())
+}
+
+/// The same where nobody could say which files these are: nothing is replaced, and no room file made.
+pub(crate) fn check_new<'a>(
+    outputs: impl IntoIterator<Item = (&'a str, &'a Option<PathBuf>)>,
+) -> Result<(), Failure> {
+    let named = outputs
+        .into_iter()
+        .filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
+    let mut taken = named.filter(|(_, path)| is_yaml(path) || path.symlink_metadata().is_ok());
+    taken.next().map_or(Ok(()), |(flag, path)| {
+        refused(
+            flag,
+            path,
+            "without a configuration that can be read, it may be a file of the run",
+        )
+    })
+}
+
+fn refused(flag: &str, path: &Path, why: &str) -> Result<(), Failure> {
+    let message = format!("{flag} {}: {why}", path.display());
+    let hint = "nothing was done; name another file, which may be replaced";
+    Err(Failure::new(Exit::Usage, message).hint(hint))
 }
 
 /// A file that is not the report that is needed.

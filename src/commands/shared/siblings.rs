@@ -1,16 +1,15 @@
 //! The rooms that other stacks have in the same app: no two stacks write one room, and none archives another's.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use super::configuration::{Configuration, ROOMS};
+use super::configuration::Configuration;
 use super::environment::variable;
 use super::exit::{Exit, Failure};
 use super::rooms::not_read;
 use super::workspace::{Workspace, check_app};
 use crate::files::context::Context;
-use crate::files::places::{LoopbackUrl, PathBelow};
+use crate::files::places::LoopbackUrl;
 use crate::files::room_files;
 use crate::model::policy::NOBODY;
 use crate::model::{Finding, Variables};
@@ -121,12 +120,7 @@ fn rooms_of(here: &Workspace, other: &Configuration, name: &str) -> (Arc<Vec<Str
     if let Some(known) = read.get(name) {
         return known.clone();
     }
-    let below = other
-        .config
-        .rooms
-        .get()
-        .map_or(Path::new(ROOMS), PathBelow::path);
-    let whole = other.base.join(below);
+    let whole = other.rooms();
     let given = other.config.given(other.stack.as_ref());
     let context = here.context(NOBODY);
     let context = Context {

@@ -44,15 +44,20 @@ pub(crate) fn check(global: &Global, of_command: &[(&str, bool)]) -> Result<(), 
 }
 
 /// Runs a command for each, and makes one report of all. One that writes stops at the first that does not end well: what comes after it
-/// may be what people depend on.
+/// may be what people depend on. So does any once somebody `asked` it to end.
 pub(crate) fn each(
     names: Vec<String>,
     what: Option<Command>,
+    asked: impl Fn() -> bool,
     output: &mut Output,
     mut run: impl FnMut(&str, &mut Output) -> Result<Exit, Failure>,
 ) -> (AnyReport, Detail, Exit) {
     let (mut ends, mut done, mut shown) = (Vec::new(), Vec::new(), Detail::default());
     for stack in names {
+        // One that was recording what it did when somebody asked it to end had ended well.
+        if asked() && !ends.contains(&Exit::Interrupted) {
+            ends.push(Exit::Interrupted);
+        }
         let is_over = ends.iter().any(|end| match end {
             Exit::Interrupted => true,
             end => what == Some(Command::Apply) && ![Exit::Done, Exit::Differences].contains(end),
@@ -98,4 +103,28 @@ pub(crate) fn each(
         shown,
         Exit::joined(&ends, wrote),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ColorChoice;
+
+    use super::*;
+
+    #[test]
+    fn none_is_begun_once_somebody_asked_for_the_end() {
+        for what in [None, Some(Command::Plan), Some(Command::Apply)] {
+            let begun = std::cell::Cell::new(0);
+            let run = |_: &str, _: &mut Output| {
+                begun.set(begun.get() + 1);
+                // It was saving what it had done, and says that it did.
+                Ok(Exit::Done)
+            };
+            let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+            let mut output = Output::new(ColorChoice::Never);
+            let asked = || begun.get() == 2;
+            let (_, _, exit) = each(names, what, asked, &mut output, run);
+            assert_eq!((begun.get(), exit), (2, Exit::Interrupted));
+        }
+    }
 }

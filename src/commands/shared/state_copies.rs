@@ -87,8 +87,9 @@ pub(crate) fn bring(
     held.save(false)?;
     if held.state != *theirs {
         comes_after(&held.state, theirs)?;
-        held.put(theirs)?;
     }
+    // Also the same: it may have been kept for others to read.
+    held.put(theirs)?;
     noted(&found, output);
     let serial = theirs.serial;
     output.result(&format!(
@@ -113,12 +114,16 @@ pub(crate) fn push(
     }
     let mut held = store::lock(workspace, output)?;
     held.save(false)?;
-    if held.state == pushed {
+    let is_same = held.state == pushed;
+    if !is_same {
+        comes_after(&held.state, &pushed)?;
+    }
+    // Also the same: it may have been kept for others to read.
+    held.put(&pushed)?;
+    if is_same {
         output.result("The state is the same already.\n");
         return Ok(Exit::Done);
     }
-    comes_after(&held.state, &pushed)?;
-    held.put(&pushed)?;
     let serial = pushed.serial;
     output.result(&format!(
         "The state is that of {at}, with serial {serial}.\n"
@@ -168,6 +173,10 @@ pub(crate) fn rekey(workspace: &Workspace, output: &mut Output) -> Result<Exit, 
     told.map(|()| Exit::Done)
 }
 
+fn is_same(there: &State, here: &State) -> bool {
+    there.lineage == here.lineage && there.rooms == here.rooms
+}
+
 /// Copies the state to a place where there is none yet.
 pub(crate) fn migrate(
     workspace: &Workspace,
@@ -195,7 +204,8 @@ pub(crate) fn migrate(
         ));
     }
     match there {
-        Some(there) if there.lineage == held.state.lineage && there.rooms == held.state.rooms => {}
+        // Also the same: it may be kept there for others to read.
+        Some(there) if is_same(&there, &held.state) => runtime.block_on(target.put(&there))?,
         Some(_) => {
             let message = format!("there is a state in {to} already");
             return Err(Failure::new(Exit::Refused, message)

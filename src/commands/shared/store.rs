@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use super::cache::is_none_kept;
 use super::environment::variable;
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -114,6 +115,7 @@ pub(crate) struct Held<'a> {
 pub(crate) fn lock<'a>(workspace: &'a Workspace, output: &Output) -> Result<Held<'a>, Failure> {
     let runtime = workspace.runtime()?;
     let store = runtime.block_on(workspace.store.lock(&this_process()))?;
+    is_none_kept(workspace);
     if let Some(left) = &store.left {
         output.note(&format!(
             "note: the run of {left} ended without releasing its lock; the lock is taken over\n"

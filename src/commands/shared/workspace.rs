@@ -171,7 +171,7 @@ impl Workspace {
             .chain(of_others)
             .chain(self.state_file.clone());
         let states = states.flat_map(|state| {
-            ["", ".journal", ".lock", ".new", ".cache"].map(|ending| {
+            StateAt::ENDINGS.map(|ending| {
                 let mut name = state.clone().into_os_string();
                 name.push(ending);
                 PathBuf::from(name)
