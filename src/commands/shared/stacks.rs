@@ -63,7 +63,10 @@ pub(crate) fn each(
             end => what == Some(Command::Apply) && ![Exit::Done, Exit::Differences].contains(end),
         });
         if is_over {
-            let error = "another stack before it did not end well";
+            let error = match ends.contains(&Exit::Interrupted) {
+                true => "the run was interrupted before",
+                false => "another stack before it did not end well",
+            };
             done.push(StackReport::without(stack, error));
             continue;
         }
