@@ -24,7 +24,7 @@ use crate::model::RoomName;
 use crate::model::policy::NOBODY;
 use crate::planner::drift::Evidence;
 use crate::planner::seen::Seen;
-use crate::planner::{AppliedRoom, Drift, LeftOut, Sighting, State};
+use crate::planner::{Drift, LeftOut, Sighting, State};
 
 use crate::report::envelope::read;
 use crate::report::metrics::metrics;
@@ -87,7 +87,7 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
         looked,
         ..
     } = workspace.load_state()?;
-    let is_untold = saved.is_some() || state.rooms.values().any(AppliedRoom::is_in_doubt);
+    let is_untold = saved.is_some() || state.rooms.values().any(|room| room.is_in_doubt());
     let told = is_untold.then(|| Told::new(saved, looked, &state));
     let doubted = told.as_ref().and_then(|told| told.in_doubt(&state));
     let service = session.service(&state.app)?;

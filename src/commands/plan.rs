@@ -26,7 +26,7 @@ use crate::files::looked::surroundings;
 use crate::model::policy::NOBODY;
 use crate::planner::explain::Base;
 use crate::planner::limits::{BaseGuard, refusals};
-use crate::planner::{AppliedRoom, Explained, Plan, SavedChange, State, explain, saved_changes};
+use crate::planner::{Explained, Plan, SavedChange, State, explain, saved_changes};
 use crate::report::plan::WeakenedReport;
 use crate::report::saved::{Mode, SavedPlan, Terms};
 use crate::report::{PlanReport, UndeclaredRoom};
@@ -147,7 +147,7 @@ fn news(
     now: i64,
 ) -> News {
     let mut rooms = state.rooms.values();
-    if saved.is_none() && !rooms.any(AppliedRoom::is_in_doubt) {
+    if saved.is_none() && !rooms.any(|room| room.is_in_doubt()) {
         return News::new();
     }
     let mut known = state.clone();

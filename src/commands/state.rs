@@ -404,8 +404,8 @@ fn warn(output: &Output, text: &str) {
 }
 
 fn find<'a>(state: &'a State, name: &str) -> Result<(&'a RoomName, &'a AppliedRoom), Failure> {
-    if let Some(found) = state.rooms.get_key_value(name) {
-        return Ok(found);
+    if let Some((name, room)) = state.rooms.get_key_value(name) {
+        return Ok((name, room));
     }
     let message = format!("`{}` is not in the state", name.escape_debug());
     let near = nearest(name, state.rooms.keys().map(RoomName::as_str));

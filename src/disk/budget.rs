@@ -10,8 +10,12 @@ use memchr::memchr2;
 /// than 300 MiB in each of its forms.
 pub(crate) const OF_DATA: u64 = 384 * 1024 * 1024;
 
-/// The same of a state or a journal.
-pub(crate) const OF_STATE: u64 = 960 * 1024 * 1024;
+/// The same of a journal.
+pub(crate) const OF_JOURNAL: u64 = 960 * 1024 * 1024;
+
+/// Most that a state may become, in bytes as they are measured: with the program less than 300 MiB. It is a state of somewhat more than a
+/// hundred thousand rooms.
+pub(crate) const OF_STATE: u64 = 272 * 1024 * 1024;
 
 /// The same of the service's list of rooms.
 pub(crate) const OF_LIST: u64 = 240 * 1024 * 1024;
@@ -40,6 +44,21 @@ const LONG: usize = 256;
 const BYTE: u64 = 8;
 const FREE: u64 = 1024 * 1024;
 
+/// In how many objects a room of a state is, and a map in it.
+const ROOM: usize = 2;
+const MAP: usize = 3;
+
+/// What a room of a state takes, a map in it, the digest of a secret, a list of what was sent or not seen, each of these, each value, and each text beside
+/// its bytes; and what a plan says of a room that no file wants.
+const OF_ROOM: u64 = 350;
+const OF_MAP: u64 = 80;
+const OF_DIGEST: u64 = 40;
+const OF_LIST_OF_ROOM: u64 = 150;
+const OF_VALUE: u64 = 36;
+const OF_SENT: u64 = 100;
+const OF_TEXT: u64 = 40;
+const OF_ORPHAN: u64 = 900;
+
 /// The bytes that are looked at, as a table: a state of many megabytes is looked through.
 const COUNTS: [bool; 256] = {
     let (mut counts, all) = ([false; 256], b"\"{[,}]");
@@ -58,45 +77,115 @@ pub(crate) fn fits(text: &[u8], most: u64) -> bool {
     if text.len() as u64 * ENTRY <= most && opened.count() <= DEPTH {
         return true;
     }
+    let (mut cost, mut long) = (0, 0_u64);
+    scan(text, |part| {
+        cost += match part {
+            Part::Object(_) => OBJECT,
+            Part::List => LIST,
+            Part::Entry(entries) if entries < FIRST => FIELD,
+            Part::Entry(_) => ENTRY,
+            Part::Element => ELEMENT,
+            Part::Text { length, .. } => {
+                if length > LONG {
+                    long += length as u64;
+                }
+                return long.saturating_sub(FREE) * BYTE <= most;
+            }
+        };
+        cost <= most
+    })
+}
+
+/// The same of a state, of which more is known: where a room is, and the maps and digests in it.
+pub(crate) fn state_fits(text: &[u8], most: u64) -> bool {
+    let (mut kept, mut rooms) = (0, 0);
+    let is_read = scan(text, |part| {
+        kept += match part {
+            // The file and its map of rooms.
+            Part::Object(0 | 1) => 0,
+            Part::Object(ROOM) => {
+                rooms += 1;
+                OF_ROOM
+            }
+            Part::Object(MAP) => OF_MAP,
+            Part::Object(_) => OF_DIGEST,
+            Part::List => OF_LIST_OF_ROOM,
+            Part::Entry(_) => OF_VALUE,
+            Part::Element => OF_SENT,
+            // The name of an attribute is kept once for all.
+            Part::Text {
+                depth,
+                is_key: true,
+                ..
+            } if depth != ROOM => 0,
+            Part::Text { length, .. } => OF_TEXT + length as u64,
+        };
+        kept <= most
+    });
+    // What is read is in memory until it was read; what is said of a room that no file wants, afterwards.
+    is_read && kept + (rooms * OF_ORPHAN).max(text.len() as u64) <= most
+}
+
+/// A part of a JSON text that becomes something in memory.
+enum Part {
+    /// An object in so many others or lists.
+    Object(usize),
+    List,
+    /// One entry more in an object that has so many.
+    Entry(u32),
+    Element,
+    Text {
+        /// In bytes, with its end.
+        length: usize,
+        depth: usize,
+        is_key: bool,
+    },
+}
+
+/// Looks at each part until one is refused; whether none was, and no text is longer or deeper than any may be.
+fn scan(text: &[u8], mut allows: impl FnMut(Part) -> bool) -> bool {
     // How many entries each object has that is open; none for a list.
     let mut open: Vec<Option<u32>> = Vec::with_capacity(DEPTH);
-    let (mut cost, mut long, mut at) = (0, 0_u64, 0);
+    let mut at = 0;
     let counts = |byte: &u8| COUNTS[usize::from(*byte)];
     while let Some(next) = text[at..].iter().position(counts) {
         at += next + 1;
-        cost += match text[at - 1] {
+        let depth = open.len();
+        let part = match text[at - 1] {
             b'"' => {
                 let length = string(&text[at..]);
-                if length > LONG {
-                    long += length as u64;
-                    if length > LONGEST || long.saturating_sub(FREE) * BYTE > most {
-                        return false;
-                    }
-                }
                 at += length;
-                continue;
+                let is_key = text.get(at) == Some(&b':');
+                if length > LONGEST {
+                    return false;
+                }
+                Part::Text {
+                    length,
+                    depth,
+                    is_key,
+                }
             }
             b'{' => {
                 open.push(Some(0));
-                OBJECT
+                Part::Object(depth)
             }
             b'[' => {
                 open.push(None);
-                LIST
+                Part::List
             }
             b',' => match open.last_mut() {
                 Some(Some(entries)) => {
                     *entries = entries.saturating_add(1);
-                    if *entries < FIRST { FIELD } else { ENTRY }
+                    Part::Entry(*entries)
                 }
-                _ => ELEMENT,
+                _ => Part::Element,
             },
             _ => {
                 open.pop();
                 continue;
             }
         };
-        if cost > most || open.len() > DEPTH {
+        if open.len() > DEPTH || !allows(part) {
             return false;
         }
     }
@@ -159,7 +248,46 @@ mod tests {
         }
     }
 
+    /// What a state, or a part of one in so many objects, takes, and how many rooms it has.
+    fn of_state(value: &Json, depth: usize) -> (u64, u64) {
+        let text = |text: &str| OF_TEXT + text.replace(['\\', '"'], "12").len() as u64 + 1;
+        let add = |one: (u64, u64), other: (u64, u64)| (one.0 + other.0, one.1 + other.1);
+        match value {
+            Json::String(said) => (text(said), 0),
+            Json::Array(list) => {
+                let commas = (list.len() as u64).saturating_sub(1);
+                let all = list.iter().map(|one| of_state(one, depth + 1));
+                all.fold((OF_LIST_OF_ROOM + OF_SENT * commas, 0), add)
+            }
+            Json::Object(map) => {
+                let own = match depth {
+                    0 | 1 => (0, 0),
+                    ROOM => (OF_ROOM, 1),
+                    MAP => (OF_MAP, 0),
+                    _ => (OF_DIGEST, 0),
+                };
+                let commas = OF_VALUE * (map.len() as u64).saturating_sub(1);
+                let entry = |(key, value): (&String, &Json)| {
+                    // The names of rooms are in the second object.
+                    let key = if depth + 1 == ROOM { text(key) } else { 0 };
+                    add((key, 0), of_state(value, depth + 1))
+                };
+                map.iter().map(entry).fold(add(own, (commas, 0)), add)
+            }
+            _ => (0, 0),
+        }
+    }
+
     proptest! {
+        #[test]
+        fn of_a_state_it_counts_what_is_there(value in values()) {
+            let text = value.to_string();
+            let (kept, rooms) = of_state(&value, 0);
+            let cost = kept + (rooms * OF_ORPHAN).max(text.len() as u64);
+            prop_assert!(state_fits(text.as_bytes(), cost), "{text}");
+            prop_assert!(!state_fits(text.as_bytes(), cost - 1), "{text}");
+        }
+
         /// Whatever stands in texts, and however it is laid out.
         #[test]
         fn it_counts_what_is_there(value in values()) {
@@ -173,6 +301,8 @@ mod tests {
         fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             fits(&bytes, OF_DATA);
             fits(&bytes, 0);
+            state_fits(&bytes, OF_STATE);
+            state_fits(&bytes, 0);
         }
     }
 
@@ -191,6 +321,29 @@ mod tests {
     }
 
     #[test]
+    fn a_state_of_a_hundred_thousand_rooms_is_read() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let mut settings: serde_json::Map<_, _> = (0..13)
+            .map(|n| (format!("attribute{n:04}"), json!(10)))
+            .collect();
+        settings.extend([
+            ("privacy".to_owned(), json!("private")),
+            ("rtmpOutURL".to_owned(), json!({"secret": digest})),
+        ]);
+        let room = json!({
+            "asserted": 1_795_745_691, "file": "rooms/region-000/team-0001/coffee-000021.yaml", "id": "6b08e7816a389551f8bb19e5",
+            "observed": {"deleteOnExp": false, "ejectAtRoomExp": false}, "settings": settings, "written": {"rtmpOutURL": digest}
+        });
+        let rooms: serde_json::Map<_, _> = (0..1_000)
+            .map(|n| (format!("coffee-{n:06}"), room.clone()))
+            .collect();
+        let state =
+            json!({"version": 2, "lineage": "7f0c", "serial": 1, "app": "acme", "rooms": rooms});
+        let text = serde_json::to_string_pretty(&state).unwrap();
+        assert!(state_fits(text.as_bytes(), OF_STATE / 100));
+    }
+
+    #[test]
     fn a_text_has_an_end() {
         for (length, fit) in [(LONGEST - 1, true), (LONGEST, false)] {
             let text = "x".repeat(length);
@@ -201,7 +354,11 @@ mod tests {
             ] {
                 // One that does not end has no quote to count.
                 let is_open = !held.ends_with(['"', ']', '}']);
-                assert_eq!(fits(held.as_bytes(), OF_STATE), fit || is_open, "{length}");
+                assert_eq!(
+                    fits(held.as_bytes(), OF_JOURNAL),
+                    fit || is_open,
+                    "{length}"
+                );
             }
         }
     }

@@ -177,7 +177,7 @@ pub(crate) fn check_size(bytes: &[u8], limit: u64) -> Result<(), Unfit> {
         return Err(Unfit::TooLarge(limit));
     }
     let most = match limit {
-        MAX_STATE => budget::OF_STATE,
+        MAX_STATE => budget::OF_JOURNAL,
         MAX_DATA => budget::OF_DATA,
         // What people write is held to more by its readers.
         _ => u64::MAX,
@@ -185,6 +185,17 @@ pub(crate) fn check_size(bytes: &[u8], limit: u64) -> Result<(), Unfit> {
     match most < u64::MAX && !budget::fits(bytes, most) {
         true => Err(Unfit::TooMuch),
         false => Ok(()),
+    }
+}
+
+/// The same of a state.
+pub(crate) fn check_state(bytes: &[u8]) -> Result<(), Unfit> {
+    if bytes.len() as u64 > MAX_STATE {
+        return Err(Unfit::TooLarge(MAX_STATE));
+    }
+    match budget::state_fits(bytes, budget::OF_STATE) {
+        true => Ok(()),
+        false => Err(Unfit::TooMuch),
     }
 }
 

@@ -416,7 +416,7 @@ mod tests {
         names.extend(["ejectAtRoomExp", "deleteOnExp", "expireUnixSec"]);
         let one = |name: &'static str| {
             let values = proptest::collection::vec(value_of(name), 1..=values);
-            proptest::option::of(values).prop_map(move |values| Some((name.into(), values?)))
+            proptest::option::of(values).prop_map(move |values| Some((name, values?)))
         };
         let all: Vec<_> = names.into_iter().map(one).collect();
         all.prop_map(|all| all.into_iter().flatten().collect())

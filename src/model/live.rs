@@ -65,7 +65,7 @@ impl Live {
     pub(crate) fn text(&self) -> Option<Secret> {
         Some(match self {
             Self::Null => return None,
-            Self::Plain(Scalar::Text(text)) => Secret::new(text.as_str()),
+            Self::Plain(Scalar::Text(text)) => Secret::new(&***text),
             Self::Plain(Scalar::Integer(number)) => Secret::new(number.to_string()),
             Self::Plain(Scalar::Bool(flag)) => Secret::new(flag.to_string()),
             Self::Secret(text) => text.clone(),
@@ -120,7 +120,7 @@ impl Stored {
             (Kind::Flag, Self::Plain(Scalar::Bool(_)))
             | (Kind::Count(_) | Kind::Moment | Kind::Span, Self::Plain(Scalar::Integer(_)))
             | (Kind::Text, Self::Plain(Scalar::Text(_))) => true,
-            (Kind::Words(words), Self::Plain(Scalar::Text(text))) => words.contains(&text.as_str()),
+            (Kind::Words(words), Self::Plain(Scalar::Text(text))) => words.contains(&&***text),
             (Kind::SecretUrl, _) => self.is_secret(),
             _ => false,
         }
@@ -174,9 +174,9 @@ mod tests {
         let room = LiveRoom {
             id: None,
             settings: [
-                ("rtmpOutURL".into(), url.into()),
-                ("meetingJoinWebhook".into(), 7_654_321.into()),
-                ("privacy".into(), Live::Secret(Secret::new(url))),
+                ("rtmpOutURL", url.into()),
+                ("meetingJoinWebhook", 7_654_321.into()),
+                ("privacy", Live::Secret(Secret::new(url))),
             ]
             .into(),
         };

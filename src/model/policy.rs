@@ -398,13 +398,13 @@ fn values(subject: Subject<'_>) -> HashMap<String, Cel> {
         let value = match value {
             Value::Plain(Scalar::Bool(value)) => Cel::from(*value),
             Value::Plain(Scalar::Integer(value)) => Cel::from(*value),
-            Value::Plain(Scalar::Text(text)) => Cel::from(text.as_str()),
+            Value::Plain(Scalar::Text(text)) => Cel::from(&***text),
             Value::Secret(_) | Value::Unset { .. } => {
-                let outline = subject.secrets.get(name).map(Template::outline);
+                let outline = subject.secrets.get(name.as_str()).map(Template::outline);
                 Cel::from(outline.map_or_else(|| MASK.to_owned(), |outline| outline.to_string()))
             }
         };
-        ((*name).to_owned(), value)
+        (name.as_str().to_owned(), value)
     });
     let name = ("roomName".to_owned(), Cel::from(subject.room.as_str()));
     settings.chain([name]).collect()

@@ -13,6 +13,7 @@ use super::types::{
     CompositionLayout, Managed, People, Privacy, RtmpUrl, Seconds, UnixSeconds, WebhookUrl,
 };
 use super::value::{Settings, Value};
+use super::wire_name::WireName;
 
 /// One meeting room of a Metered.ca account. A key that is neither in its file nor in a `_defaults.yaml`
 /// above is not managed: roomctl never sends, resets or compares it.
@@ -172,7 +173,7 @@ macro_rules! settings_of {
     ($room:expr, { $($field:ident: $name:literal,)* }) => {{
         // Without `..`, so that a new attribute cannot be forgotten.
         let Room { room_name: _, $($field),* } = $room;
-        let settings = [$(($name, $field.get().cloned().map(Value::from))),*];
+        let settings = [$((WireName::kept(&$name), $field.get().cloned().map(Value::from))),*];
         let managed = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
         managed.collect()
     }};
@@ -292,7 +293,8 @@ mod tests {
             .map(String::as_str)
             .collect();
         let room = full();
-        let mut settings: BTreeSet<&str> = room.settings().into_keys().collect();
+        let settings = room.settings().into_keys();
+        let mut settings: BTreeSet<&str> = settings.map(WireName::as_str).collect();
         settings.insert("roomName");
         assert_eq!(settings, properties);
     }
@@ -303,7 +305,7 @@ mod tests {
             .settings()
             .into_iter()
             .filter(|(_, value)| matches!(value, Value::Secret(_)))
-            .map(|(name, _)| name)
+            .map(|(name, _)| name.as_str())
             .collect();
         assert_eq!(
             secrets,

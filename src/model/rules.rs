@@ -101,7 +101,7 @@ impl<'a> Checked<'a> {
     /// Each whole number, by name.
     fn numbers(&self) -> impl Iterator<Item = (&'static str, i64)> + use<'a> {
         let values = self.room.iter();
-        values.filter_map(|(name, value)| Some((*name, number(value)?)))
+        values.filter_map(|(name, value)| Some((name.as_str(), number(value)?)))
     }
 
     fn refuse(

@@ -3,6 +3,7 @@
 //! [`Secret`] cannot be printed, logged or serialised; [`SecretDigest`] is what may be kept of it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ring::digest::{Context, SHA256};
 use schemars::JsonSchema;
@@ -39,7 +40,7 @@ impl Secret {
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        SecretDigest(named("sha256:", hash.finish().as_ref()))
+        SecretDigest(Arc::new(named("sha256:", hash.finish().as_ref()).into()))
     }
 }
 
@@ -61,7 +62,7 @@ impl Eq for Secret {}
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub(crate) struct SecretDigest(#[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))] String);
+pub(crate) struct SecretDigest(#[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))] Arc<Box<str>>);
 
 #[cfg(test)]
 mod tests {

@@ -28,9 +28,14 @@ impl<K, V> Sorted<K, V> {
     }
 
     /// Of entries that are sorted, and of which no two have the same key.
-    pub(super) fn of_sorted(mut entries: Vec<(K, V)>) -> Self {
-        entries.shrink_to_fit();
-        Self((!entries.is_empty()).then(|| entries.into()))
+    pub(super) fn of_sorted(entries: Vec<(K, V)>) -> Self {
+        if entries.is_empty() {
+            return Self::new();
+        }
+        // To shrink it would leave it where it is, in up to twice as much.
+        let mut exact = Vec::with_capacity(entries.len());
+        exact.extend(entries);
+        Self(Some(exact.into()))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -160,9 +165,10 @@ impl<K: Ord + Borrow<str>, V> Index<&str> for Sorted<K, V> {
 }
 
 /// Of two entries with one key the last counts.
-impl<K: Ord + Borrow<str>, V> FromIterator<(K, V)> for Sorted<K, V> {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        let mut entries: Vec<(K, V)> = entries.into_iter().collect();
+impl<K: Ord + Borrow<str>, Q: Into<K>, V> FromIterator<(Q, V)> for Sorted<K, V> {
+    fn from_iter<I: IntoIterator<Item = (Q, V)>>(entries: I) -> Self {
+        let entries = entries.into_iter();
+        let mut entries: Vec<(K, V)> = entries.map(|(key, value)| (key.into(), value)).collect();
         if !entries.is_sorted_by(|(one, _), (other, _)| one < other) {
             entries.sort_by(|(one, _), (other, _)| one.cmp(other));
             entries.reverse();
@@ -173,16 +179,16 @@ impl<K: Ord + Borrow<str>, V> FromIterator<(K, V)> for Sorted<K, V> {
     }
 }
 
-impl<K: Ord + Borrow<str>, V, const N: usize> From<[(K, V); N]> for Sorted<K, V> {
-    fn from(entries: [(K, V); N]) -> Self {
+impl<K: Ord + Borrow<str>, Q: Into<K>, V, const N: usize> From<[(Q, V); N]> for Sorted<K, V> {
+    fn from(entries: [(Q, V); N]) -> Self {
         entries.into_iter().collect()
     }
 }
 
-impl<K: Ord + Borrow<str> + Clone, V: Clone> Extend<(K, V)> for Sorted<K, V> {
-    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+impl<K: Ord + Borrow<str> + Clone, Q: Into<K>, V: Clone> Extend<(Q, V)> for Sorted<K, V> {
+    fn extend<I: IntoIterator<Item = (Q, V)>>(&mut self, entries: I) {
         for (key, value) in entries {
-            self.insert(key, value);
+            self.insert(key.into(), value);
         }
     }
 }

@@ -59,7 +59,7 @@ where
                 read.push(entry);
             }
             // Nearly all are sorted already, as we write them.
-            read.sort_by(|(one, _), (other, _)| one.cmp(other));
+            read.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
             let twice = read.windows(2).find(|pair| pair[0].0 == pair[1].0);
             if let Some((key, _)) = twice.map(|pair| &pair[0]) {
                 let twice = format!("`{}` is there twice", key.to_string().escape_debug());

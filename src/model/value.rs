@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
@@ -23,7 +24,8 @@ pub enum Scalar {
     Bool(bool),
     /// A whole number: seconds, Unix seconds or people.
     Integer(i64),
-    Text(String),
+    // Behind one thin pointer: a state has millions of values, and few of them are texts.
+    Text(Arc<Box<str>>),
 }
 
 /// A value as it is sent. Not serialisable, since it may hold a secret in clear:
@@ -55,7 +57,7 @@ pub(crate) enum Stored {
 }
 
 /// The managed attributes of one room by wire name, as they will be sent.
-pub(crate) type Settings = Sorted<&'static str, Value>;
+pub(crate) type Settings = Sorted<WireName, Value>;
 
 /// The attributes of one room by wire name, in the form that is stored and compared.
 pub(crate) type StoredSettings = Sorted<WireName, Stored>;
@@ -74,13 +76,13 @@ impl From<i64> for Scalar {
 
 impl From<&str> for Scalar {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(Arc::new(text.into()))
     }
 }
 
 impl From<String> for Scalar {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(Arc::new(text.into()))
     }
 }
 
@@ -107,7 +109,7 @@ impl From<&Scalar> for Json {
         match value {
             Scalar::Bool(value) => Self::from(*value),
             Scalar::Integer(value) => Self::from(*value),
-            Scalar::Text(text) => Self::from(text.as_str()),
+            Scalar::Text(text) => Self::from(&***text),
         }
     }
 }
@@ -147,7 +149,7 @@ impl<T: Into<Scalar>> From<T> for Shown {
         match value.into() {
             Scalar::Bool(flag) => Self::Bool(flag),
             Scalar::Integer(number) => Self::Number(number.into()),
-            Scalar::Text(text) => Self::Text(text.into()),
+            Scalar::Text(text) => Self::Text(text.as_ref().clone()),
         }
     }
 }
@@ -277,9 +279,9 @@ impl Stored {
 /// Settings in the form that is stored and compared, but for secrets that are not known here and were not
 /// `applied` either.
 pub(crate) fn stored(settings: &Settings, salt: &str, applied: &StoredSettings) -> StoredSettings {
-    let one = |(name, value): (&&'static str, &Value)| {
+    let one = |(name, value): (&WireName, &Value)| {
         let stored = value.stored(salt, name, applied.get(name))?;
-        Some((WireName::kept(name), stored))
+        Some((*name, stored))
     };
     settings.iter().filter_map(one).collect()
 }

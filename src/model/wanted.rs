@@ -29,7 +29,7 @@ impl WantedRoom {
         let mut identity = stored;
         for name in self.settings.keys() {
             if !identity.contains_key(name) {
-                identity.insert((*name).into(), Stored::Null(()));
+                identity.insert(*name, Stored::Null(()));
             }
         }
         for (name, template) in self.references() {

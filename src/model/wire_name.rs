@@ -6,16 +6,16 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
 
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-/// How the service calls an attribute, be it one that we know or not.
+/// How the service calls an attribute, be it one that we know or not. Half as large as a text: a state has millions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct WireName(&'static str);
+pub struct WireName(&'static &'static str);
 
 impl WireName {
     /// One that is kept for good already.
-    pub(super) fn kept(name: &'static str) -> Self {
+    pub(super) fn kept(name: &'static &'static str) -> Self {
         Self(name)
     }
 
@@ -24,19 +24,24 @@ impl WireName {
     }
 }
 
+thread_local! {
+    /// Each is kept for good: they are as few as files, a state and answers name.
+    static KEPT: RefCell<HashSet<WireName>> = RefCell::default();
+}
+
+/// Most that are read of files, which people may have made up: a hundred times as many as the service has.
+const MOST: usize = 10_000;
+
 impl From<&str> for WireName {
     fn from(name: &str) -> Self {
-        thread_local! {
-            /// Each is kept for good: they are as few as files, a state and answers name.
-            static KEPT: RefCell<HashSet<&'static str>> = RefCell::default();
-        }
-        KEPT.with_borrow_mut(|kept| match kept.get(name) {
-            Some(known) => Self(known),
-            None => {
-                let new: &'static str = Box::leak(name.into());
-                kept.insert(new);
-                Self(new)
+        KEPT.with_borrow_mut(|kept| {
+            if let Some(known) = kept.get(name) {
+                return *known;
             }
+            let text: &'static str = Box::leak(name.into());
+            let new = Self(Box::leak(Box::new(text)));
+            kept.insert(new);
+            new
         })
     }
 }
@@ -55,7 +60,7 @@ impl From<String> for WireName {
 
 impl From<WireName> for String {
     fn from(name: WireName) -> Self {
-        name.0.to_owned()
+        name.as_str().to_owned()
     }
 }
 
@@ -75,19 +80,19 @@ impl Borrow<str> for WireName {
 
 impl PartialEq<str> for WireName {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other
+        *self.0 == other
     }
 }
 
 impl PartialEq<&str> for WireName {
     fn eq(&self, other: &&str) -> bool {
-        self.0 == *other
+        self.0 == other
     }
 }
 
 impl PartialEq<String> for WireName {
     fn eq(&self, other: &String) -> bool {
-        self.0 == other
+        *self.0 == other
     }
 }
 
@@ -119,8 +124,12 @@ impl<'de> Deserialize<'de> for WireName {
                 f.write_str("the name of an attribute")
             }
 
-            fn visit_str<E>(self, name: &str) -> Result<WireName, E> {
-                Ok(name.into())
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<WireName, E> {
+                let kept = WireName::from(name);
+                match KEPT.with_borrow(HashSet::len) > MOST {
+                    true => Err(E::custom("it names more attributes than rooms can have")),
+                    false => Ok(kept),
+                }
             }
         }
         deserializer.deserialize_str(Text)

@@ -326,7 +326,7 @@ pub(crate) fn expected(all: &Wanted, edits: &[Edit]) -> Wanted {
         for room in edit.rooms() {
             if let Some(room) = expected.get_mut(room) {
                 room.settings
-                    .insert(edit.attribute, Value::Plain(edit.after.clone()));
+                    .insert(edit.attribute.into(), Value::Plain(edit.after.clone()));
             }
         }
     }

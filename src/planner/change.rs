@@ -160,7 +160,7 @@ impl Change {
         sent.into_iter()
             .flatten()
             .filter(|(name, value)| !self.leaves_alone(name) && value.is_unset())
-            .map(|(name, value)| (*name, value))
+            .map(|(name, value)| (name.as_str(), value))
     }
 
     /// `reassert`, if nothing else is the reason to send it.

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn sending(count: i64) -> StoredSettings {
-        [("maxParticipants".into(), count.into())].into()
+        [("maxParticipants", count.into())].into()
     }
 
     fn after(counts: impl IntoIterator<Item = i64>) -> Sent {

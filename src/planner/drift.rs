@@ -496,7 +496,7 @@ mod tests {
     #[test]
     fn an_override_that_is_over_is_in_sync_until_it_comes_back() {
         let mut case = Case::new(Some(5), Some(9));
-        room_of(&mut case.state).overridden = [("maxParticipants".into(), 9.into())].into();
+        room_of(&mut case.state).overridden = [("maxParticipants", 9.into())].into();
         assert_eq!(case.room().verdict, Verdict::InSync, "it stands");
         case.shows("maxParticipants", 5);
         assert_eq!(case.room().verdict, Verdict::InSync, "it is over");
@@ -553,7 +553,7 @@ mod tests {
         let mut case = Case::new(Some(5), Some(5));
         live_of(&mut case.world).id = Some("f00d".into());
         // What the service chose once, it chose of the other.
-        let chosen = [("maxParticipants".into(), 9.into())].into();
+        let chosen = [("maxParticipants", 9.into())].into();
         room_of(&mut case.state).overridden = chosen;
         case.shows("maxParticipants", 9);
         let room = case.room();
@@ -566,7 +566,7 @@ mod tests {
     fn a_room_that_may_be_ours_and_that_no_file_wants_is_named() {
         let mut case = Case::new(None, Some(5));
         let room = room_of(&mut case.state);
-        room.unconfirmed = [("privacy".into(), "private".into())].into();
+        room.unconfirmed = [("privacy", "private".into())].into();
         room.settings.clear();
         room.id = None;
         for gone in [false, true] {
@@ -660,10 +660,10 @@ mod tests {
         case.state = applied(&referring(file(5)));
         case.wanted = referring(file(5));
         let room = case.wanted.get_mut(&name("a")).unwrap();
-        room.settings.insert("meetingJoinWebhook", unset());
+        room.settings.insert("meetingJoinWebhook".into(), unset());
         assert_eq!(case.room().verdict, Verdict::InSync);
         let room = case.wanted.get_mut(&name("a")).unwrap();
-        room.settings.insert("meetingLeftWebhook", unset());
+        room.settings.insert("meetingLeftWebhook".into(), unset());
         assert_eq!(case.room().verdict, Verdict::Pending);
         // Written otherwise, it is no drift; that somebody moved it on the service is.
         room_of(&mut case.state).written.clear();

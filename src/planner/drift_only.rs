@@ -103,7 +103,7 @@ impl Room<'_> {
                     "the applied value of `{name}` is a secret that only its digest is known of; apply the file instead"
                 ));
             };
-            settings.insert(attribute.name, value);
+            settings.insert(attribute.name.into(), value);
         }
         Ok(settings)
     }

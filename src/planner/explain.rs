@@ -242,7 +242,7 @@ mod tests {
         let now = rooms(&[("new", &[("maxParticipants", 1)]), ("less", &[])]);
         let mut applied = applied;
         for room in applied.values_mut() {
-            room.settings.insert("privacy", "private".into());
+            room.settings.insert("privacy".into(), "private".into());
         }
         let lines = explained(&applied, &base, &now);
         assert!(lines.contains(&"gone: this change".to_owned()), "{lines:?}");
@@ -355,7 +355,7 @@ mod tests {
     /// What files say in a line. That no file wants the room says something else than a file without the key.
     fn said(files: &Wanted, (room, name): &Line) -> Option<Vec<Value>> {
         let settings = files.get(room)?.settings.iter();
-        let named = settings.filter(|(key, _)| name.as_ref().is_none_or(|name| name == *key));
+        let named = settings.filter(|(key, _)| name.as_ref().is_none_or(|name| **key == *name));
         Some(named.map(|(_, value)| value.clone()).collect())
     }
 

@@ -251,7 +251,7 @@ impl Draft {
         let mut variables = names.of(room);
         variables.retain(|name, _| is_new(name) && self.settings.contains_key(name));
         let new: Vec<&'static str> = secrets
-            .map(|(name, _)| *name)
+            .map(|(name, _)| name.as_str())
             .filter(|name| !variables.contains_key(name))
             .collect();
         variables.extend(names.take(room, &new));
@@ -365,7 +365,7 @@ mod tests {
             id: Some("c0ffee".into()),
             settings: settings
                 .iter()
-                .map(|(name, value)| ((*name).into(), value.clone()))
+                .map(|(name, value)| (*name, value.clone()))
                 .collect(),
         }
     }
@@ -436,7 +436,7 @@ mod tests {
         let claimed = AppliedRoom {
             claimed: true,
             id: Some("0ther".into()),
-            settings: [("recordRoom".into(), true.into())].into(),
+            settings: [("recordRoom", true.into())].into(),
             ..AppliedRoom::default()
         };
         let draft = Draft {
@@ -456,7 +456,7 @@ mod tests {
         );
         let expected = AppliedRoom {
             file: Some("rooms/a.yaml".to_owned()),
-            observed: [("enableChat".into(), true.into())].into(),
+            observed: [("enableChat", true.into())].into(),
             ..AppliedRoom::default()
         };
         assert_eq!(applied, expected);

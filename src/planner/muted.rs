@@ -94,7 +94,7 @@ fn again(attribute: &Attribute, live: &Live) -> Option<Value> {
         Live::Secret(text) if attribute.is_secret() && is_placeholder(text) => None,
         Live::Secret(text) => Some(Value::Secret(text.clone())),
         Live::Plain(Scalar::Text(text)) if attribute.is_secret() => {
-            again(attribute, &Live::Secret(Secret::new(text.as_str())))
+            again(attribute, &Live::Secret(Secret::new(&***text)))
         }
         Live::Plain(value) => Some(Value::Plain(attribute.kind.read(value))),
     }
@@ -190,7 +190,7 @@ impl Change {
         let names = body
             .iter()
             .filter(|(name, value)| self.settings.get(name) != Some(value) && !was_moved(name));
-        let names: Vec<&str> = names.map(|(name, _)| *name).collect();
+        let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
         (!names.is_empty())
             .then(|| format!("left as it is there, since muted: {}", names.join(", ")))
     }
@@ -298,7 +298,7 @@ mod tests {
             }
             let mut live = live(&Settings::from([("enableChat", true.into()), ("privacy", "private".into())]));
             let all = [("maxParticipants", people), (SECRET, hook)];
-            live.settings.extend(all.into_iter().filter_map(|(name, live)| Some((name.into(), live?))));
+            live.settings.extend(all.into_iter().filter_map(|(name, live)| Some((name, live?))));
             let world: World = [(name("a"), Sighting::Present(live.clone()))].into();
             let mute = Mute::new("a", "*", "known", "2100-01-01").unwrap();
             let options = Options { mutes: &[mute], ..options() };
@@ -307,7 +307,7 @@ mod tests {
             for world in [Some(&world), None] {
                 let plan = plan(&wanted, &state, world, &options);
                 let change = &plan.changes[0];
-                let fate = |name| change.muted.iter().find(|one| one.name == name).map(|one| one.fate);
+                let fate = |name: &str| change.muted.iter().find(|one| one.name == name).map(|one| one.fate);
                 let is_hidden = |name: &str| !room.shown(&live, salt).contains_key(name);
                 let is_lost = |one: &Muted| match one.fate {
                     Fate::ReadFirst => is_hidden(one.name),
@@ -321,8 +321,8 @@ mod tests {
                     continue;
                 }
                 for (name, sent) in change.body(room, &live, salt) {
-                    let stays = change.settings[name] != sent;
-                    match fate(name) {
+                    let stays = change.settings[&*name] != sent;
+                    match fate(&name) {
                         Some(Fate::LeftAlone) => prop_assert!(stays, "{name}"),
                         // Nobody looked for the plan: what is shown by now, and moved, stays.
                         Some(Fate::ReadFirst | Fate::NotReported) if world.is_none() => {}

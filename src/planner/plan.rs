@@ -97,7 +97,7 @@ pub(crate) fn plan_with(
         }
     }
     let changes = &mut plan.changes;
-    changes.sort_by(|a, b| (a.action.rank(), &a.room).cmp(&(b.action.rank(), &b.room)));
+    changes.sort_unstable_by(|a, b| (a.action.rank(), &a.room).cmp(&(b.action.rank(), &b.room)));
     name_renamed(changes, wanted, state);
     for change in changes {
         change.opening = posture::opening(change, state);
@@ -625,10 +625,10 @@ mod tests {
         let mut state = applied(&gone);
         // A first write that was not answered: the room may be one that somebody made by hand.
         let doubtful = AppliedRoom {
-            unconfirmed: [("privacy".into(), "public".into())].into(),
+            unconfirmed: [("privacy", "public".into())].into(),
             ..AppliedRoom::default()
         };
-        state.rooms.insert(name("doubtful"), doubtful);
+        state.rooms.insert(name("doubtful"), doubtful.into());
         let live = LiveRoom {
             id: Some("c0ffee".to_owned()),
             ..LiveRoom::default()
@@ -660,7 +660,7 @@ mod tests {
     fn an_unanswered_write_is_planned_again_even_if_the_file_moved_back() {
         let wanted = a(&[("privacy", "private".into())]);
         let mut state = applied(&wanted);
-        room_of(&mut state).unconfirmed = [("privacy".into(), "public".into())].into();
+        room_of(&mut state).unconfirmed = [("privacy", "public".into())].into();
         let plan = offline(&wanted, &state);
         let attribute = &plan.changes[0].attributes[0];
         assert_eq!(attribute.before, Some(Stored::from("public")));
@@ -833,7 +833,7 @@ mod tests {
             let mut state = applied(&room(before));
             let remembered = room_of(&mut state);
             let privacy = |open: bool| Stored::from(if open { "public" } else { "private" });
-            remembered.unconfirmed.extend(sent.map(|open| ("privacy".into(), privacy(open).into())));
+            remembered.unconfirmed.extend(sent.map(|open| ("privacy", privacy(open).into())));
             let wanted = room(after);
             let effects = |state: &State, world: Option<&World>| {
                 let plan = plan(&wanted, state, world, &options());
@@ -939,8 +939,8 @@ mod tests {
     fn another_room_under_the_name_has_no_memory() {
         let mut state = applied(&file(5));
         let room = room_of(&mut state);
-        room.overridden = [("maxParticipants".into(), 7.into())].into();
-        room.observed = [("autoJoin".into(), false.into())].into();
+        room.overridden = [("maxParticipants", 7.into())].into();
+        room.observed = [("autoJoin", false.into())].into();
         let mut world = shown(&file(7));
         let live = live_of(&mut world);
         live.settings.insert("autoJoin".into(), true.into());
@@ -964,11 +964,11 @@ mod tests {
         let mut world = shown(&file(7));
         let mut newer = file(5);
         let settings = &mut newer.get_mut(&name("a")).unwrap().settings;
-        settings.insert("meetingJoinWebhook", secret("newer"));
+        settings.insert("meetingJoinWebhook".into(), secret("newer"));
         // The service still has it.
         let plan = back(&newer, &world);
         assert_eq!(plan.changes[0].settings, file(5)[&name("a")].settings);
-        let hook = ("meetingJoinWebhook".into(), "https://other.example".into());
+        let hook = ("meetingJoinWebhook", "https://other.example".into());
         live_of(&mut world).settings.extend([hook]);
         let plan = back(&newer, &world);
         assert_eq!(plan.changes, []);

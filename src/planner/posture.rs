@@ -55,7 +55,7 @@ impl Plan {
 
 /// How many rooms of `state` are open in which way.
 pub(super) fn open(state: &State) -> Open {
-    let rooms = state.rooms.values().map(known);
+    let rooms = state.rooms.values().map(|room| known(room));
     rooms.fold([0; 3], |all, one| [0, 1, 2].map(|at| all[at] + one[at]))
 }
 
@@ -210,7 +210,7 @@ mod tests {
             for (name, privacy) in by_hand.iter().filter(|_| looks) {
                 let (Some(room), Some(file)) = (there.get_mut(*name), now.get(*name)) else { continue };
                 let privacy = Value::from(*privacy);
-                let applied = room.settings.insert("privacy", privacy.clone());
+                let applied = room.settings.insert("privacy".into(), privacy.clone());
                 if is_muted && applied.as_ref() == file.settings.get("privacy") {
                     stays.insert(*name, privacy);
                 }
@@ -230,7 +230,7 @@ mod tests {
             let made = plan(&now, &state, world.as_ref(), &options);
             let mut end = after(&there, &now, prune);
             for (name, privacy) in stays {
-                end.get_mut(name).unwrap().settings.insert("privacy", privacy);
+                end.get_mut(name).unwrap().settings.insert("privacy".into(), privacy);
             }
             let (then, later) = (open(&applied(&there)), open(&applied(&end)));
             let expected = [0, 1, 2].map(|at| Moved { before: then[at], after: later[at] });

@@ -177,7 +177,7 @@ mod tests {
     fn equal_different_and_absent() {
         let settings = |settings: &[(&str, Stored)]| -> StoredSettings {
             let settings = settings.iter().cloned();
-            settings.map(|(name, value)| (name.into(), value)).collect()
+            settings.collect()
         };
         let sent = settings(&[
             ("enableChat", true.into()),

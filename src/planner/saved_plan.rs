@@ -278,7 +278,9 @@ fn done(saved: &SavedChange, wanted: &Wanted, options: &Options<'_>) -> Standing
     if unset.is_empty() || options.drift_only {
         return Standing::Done;
     }
-    let unset = unset.into_iter().map(|(name, value)| (*name, value));
+    let unset = unset
+        .into_iter()
+        .map(|(name, value)| (name.as_str(), value));
     Standing::Unset(Receipt::unset(&saved.room, saved.action, unset))
 }
 

@@ -232,7 +232,7 @@ impl Scope {
         let mut unmanaged: BTreeSet<&str> = listed.filter(|name| !is_managed(name)).collect();
         let named = wanted.keys().map(|name| (name.as_str(), None));
         let known = state.rooms.iter();
-        let known = known.map(|(name, room)| (name.as_str(), Some(room)));
+        let known = known.map(|(name, room)| (name.as_str(), Some(&**room)));
         let listed = unmanaged.iter().map(|name| (*name, None));
         let rooms = named.chain(known).chain(listed);
         let mut others = self.others(rooms, wanted, elsewhere);
@@ -352,6 +352,8 @@ fn join(directory: &str, rest: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::planner::testing::{applied, files, globs, name, pruning};
     use crate::planner::{Action, plan};
@@ -371,7 +373,7 @@ mod tests {
             ("payroll", "rooms/hr/p.yaml"),
             ("attic", "rooms/.attic/a.yaml"),
         ] {
-            state.rooms.get_mut(room).unwrap().file = Some(file.to_owned());
+            Arc::make_mut(state.rooms.get_mut(room).unwrap()).file = Some(file.to_owned());
         }
         state
     }
@@ -434,7 +436,7 @@ mod tests {
                     file: file.map(str::to_owned),
                     ..state_of_one()
                 };
-                state.rooms.insert(name(&format!("r{number}")), room);
+                state.rooms.insert(name(&format!("r{number}")), room.into());
             }
             state
         };
@@ -464,7 +466,7 @@ mod tests {
 
     fn state_of_one() -> AppliedRoom {
         let state = applied(&files(&[("a", &[("privacy", "private".into())])]));
-        state.rooms["a"].clone()
+        AppliedRoom::clone(&state.rooms["a"])
     }
 
     #[test]
@@ -517,7 +519,10 @@ mod tests {
             let mut wanted = files(&[("emea", &[]), ("tea", &[])]);
             let mut state = state.clone();
             // Nobody remembers from where.
-            state.rooms.values_mut().for_each(|room| room.file = None);
+            state
+                .rooms
+                .values_mut()
+                .for_each(|room| Arc::make_mut(room).file = None);
             let found = considered(&scope, &mut wanted, &state, Some(&Wanted::new()));
             let case = format!("{owns} / {target} / {exclude}");
             assert_eq!(names(&found.state), of_state, "{case}");

@@ -97,6 +97,8 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
@@ -136,7 +138,7 @@ mod tests {
         ) {
             let wanted: Wanted = files(&[("a", &[("maxParticipants", 5.into())])]);
             let mut state = applied(&wanted);
-            let room = state.rooms.values_mut().next().unwrap();
+            let room = Arc::make_mut(state.rooms.values_mut().next().unwrap());
             room.asserted = written.map(|after| 100 + after);
             let mut seen = Seen::default();
             let mut last = room.asserted;

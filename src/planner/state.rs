@@ -1,7 +1,7 @@
 //! What we remember: what was last confirmed and seen of each room. How an event moves that is in `memory`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -36,7 +36,7 @@ pub(crate) struct State {
     pub app: String,
     /// The rooms, by name.
     #[serde(deserialize_with = "unique")]
-    pub rooms: BTreeMap<RoomName, AppliedRoom>,
+    pub rooms: BTreeMap<RoomName, Arc<AppliedRoom>>,
 }
 
 /// One room as it was last applied.
@@ -265,19 +265,20 @@ impl State {
 
     /// What is remembered of a room.
     pub(crate) fn applied(&self, room: &RoomName) -> &AppliedRoom {
-        self.rooms.get(room).unwrap_or(AppliedRoom::never())
+        let known = self.rooms.get(room);
+        known.map_or(AppliedRoom::never(), |room| room)
     }
 
     /// Takes an event into the memory. Recording the same list of events twice changes nothing more.
     pub(crate) fn record(&mut self, event: Event) {
         match event {
             Event::Intent { room, settings } => {
-                let room = self.rooms.entry(room).or_default();
+                let room = Arc::make_mut(self.rooms.entry(room).or_default());
                 room.unconfirmed = settings;
                 room.unshown = false;
             }
             Event::Applied { room, applied } => {
-                self.rooms.insert(room, *applied);
+                self.rooms.insert(room, (*applied).into());
             }
             Event::Withdrawn {
                 room,
@@ -322,7 +323,8 @@ impl State {
             self.rooms.insert(old.clone(), room);
             return Err(RenameError::NoId(old.clone()));
         }
-        self.rooms.insert(new.clone(), room.renamed());
+        let room = Arc::unwrap_or_clone(room).renamed();
+        self.rooms.insert(new.clone(), room.into());
         Ok(())
     }
 
@@ -335,6 +337,7 @@ impl State {
             if let Some(room) = self.rooms.get_mut(name)
                 && room.is_confirmed()
             {
+                let room = Arc::make_mut(room);
                 if room.file.as_ref() != Some(&file.place) {
                     room.file = Some(file.place.clone());
                     moved = true;
@@ -356,7 +359,7 @@ impl State {
             if let Some(room) = self.rooms.get_mut(name)
                 && let Some(after) = room.looked(live, &salt)
             {
-                *room = after;
+                *room = after.into();
                 is_new = true;
             }
         }
@@ -372,6 +375,7 @@ impl State {
         {
             // While one was in doubt, it may have made what is seen.
             if !known.is_in_doubt() {
+                let known = Arc::make_mut(known);
                 let unconfirmed = std::mem::take(&mut known.unconfirmed);
                 let unshown = known.unshown;
                 *known = (**applied).clone();
@@ -385,7 +389,7 @@ impl State {
     #[must_use]
     pub(crate) fn doubting(mut self, later: &Self) -> Self {
         for (name, after) in &later.rooms {
-            let before = self.rooms.entry(name.clone()).or_default();
+            let before = Arc::make_mut(self.rooms.entry(name.clone()).or_default());
             if !after.unconfirmed.is_empty() {
                 before.unconfirmed.clone_from(&after.unconfirmed);
                 before.unshown = after.unshown;
@@ -407,6 +411,7 @@ impl State {
 
     fn withdraw(&mut self, room: RoomName, unconfirmed: Doubts, unshown: bool) {
         if let Some(applied) = self.rooms.get_mut(&room) {
+            let applied = Arc::make_mut(applied);
             applied.unconfirmed = unconfirmed;
             applied.unshown = unshown;
             if !applied.is_confirmed() && applied.unconfirmed.is_empty() {
@@ -440,11 +445,11 @@ mod tests {
     }
 
     fn settings(count: i64) -> StoredSettings {
-        [("maxParticipants".into(), count.into())].into()
+        [("maxParticipants", count.into())].into()
     }
 
     fn doubts(count: i64) -> Doubts {
-        [("maxParticipants".into(), count.into())].into()
+        [("maxParticipants", count.into())].into()
     }
 
     fn applied(count: i64) -> AppliedRoom {
@@ -481,13 +486,13 @@ mod tests {
         for event in events.iter().chain(&events) {
             state.record(event.clone());
         }
-        assert_eq!(state.rooms[&room("a")], applied(5));
+        assert_eq!(state.rooms[&room("a")], applied(5).into());
     }
 
     #[test]
     fn a_withdrawn_intent_leaves_what_was_there() {
         let mut state = State::fresh("acme");
-        state.rooms.insert(room("a"), applied(5));
+        state.rooms.insert(room("a"), applied(5).into());
         for name in ["a", "new"] {
             state.record(Event::Intent {
                 room: room(name),
@@ -499,7 +504,7 @@ mod tests {
                 unshown: false,
             });
         }
-        assert_eq!(state.rooms, [(room("a"), applied(5))].into());
+        assert_eq!(state.rooms, [(room("a"), applied(5).into())].into());
     }
 
     #[test]
@@ -518,15 +523,15 @@ mod tests {
             claimed: true,
             ..known.clone()
         };
-        state.rooms.insert(room("a"), written);
-        state.rooms.insert(room("b"), applied(6));
+        state.rooms.insert(room("a"), written.into());
+        state.rooms.insert(room("b"), applied(6).into());
         assert_eq!(
             state.rename(&room("a"), &room("A"), NameRule::UrlSafe),
             Ok(())
         );
         assert_eq!(
             state.rooms,
-            [(room("A"), claimed), (room("b"), applied(6))].into()
+            [(room("A"), claimed.into()), (room("b"), applied(6).into())].into()
         );
     }
 
@@ -537,8 +542,8 @@ mod tests {
             id: Some("c0ffee".into()),
             ..applied(5)
         };
-        state.rooms.insert(room("a"), known);
-        state.rooms.insert(room("b"), applied(6));
+        state.rooms.insert(room("a"), known.into());
+        state.rooms.insert(room("b"), applied(6).into());
         let before = state.clone();
         let cases = [
             ("a", "a", RenameError::Same(room("a"))),
@@ -559,18 +564,18 @@ mod tests {
     #[test]
     fn a_forgotten_room_is_gone_and_the_others_stay() {
         let mut state = State::fresh("acme");
-        state.rooms.insert(room("a"), applied(5));
-        state.rooms.insert(room("b"), applied(6));
+        state.rooms.insert(room("a"), applied(5).into());
+        state.rooms.insert(room("b"), applied(6).into());
         for name in ["a", "a", "x"] {
             state.forget(&room(name));
         }
-        assert_eq!(state.rooms, [(room("b"), applied(6))].into());
+        assert_eq!(state.rooms, [(room("b"), applied(6).into())].into());
     }
 
     #[test]
     fn a_missing_room_is_forgotten() {
         let mut state = State::fresh("acme");
-        state.rooms.insert(room("a"), applied(5));
+        state.rooms.insert(room("a"), applied(5).into());
         state.record(Event::Missing { room: room("a") });
         assert!(state.rooms.is_empty());
     }

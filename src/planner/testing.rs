@@ -8,6 +8,7 @@ use crate::model::{
     Glob, Globs, Live, LiveRoom, RoomName, Secret, Settings, StoredSettings, Value, Wanted,
     WantedRoom,
 };
+use std::sync::Arc;
 
 pub(crate) fn name(text: &str) -> RoomName {
     RoomName::try_from(text.to_owned()).unwrap()
@@ -49,7 +50,7 @@ pub(crate) fn referring(mut files: Wanted) -> Wanted {
             .filter(|(_, value)| !matches!(value, Value::Plain(_)));
         let text = || Template::parse("${env:KEY}").unwrap();
         file.secrets
-            .extend(secrets.map(|(name, _)| (*name, text())));
+            .extend(secrets.map(|(name, _)| (name.as_str(), text())));
     }
     files
 }
@@ -91,7 +92,7 @@ pub(crate) fn applied(files: &Wanted) -> State {
             ..AppliedRoom::default()
         };
         room.follow_texts(file, "lineage");
-        state.rooms.insert(name.clone(), room);
+        state.rooms.insert(name.clone(), room.into());
     }
     state
 }
@@ -103,7 +104,7 @@ pub(crate) fn sent(files: &Wanted) -> Doubts {
 
 /// The state of `a` to change something in it.
 pub(crate) fn room_of(state: &mut State) -> &mut AppliedRoom {
-    state.rooms.get_mut("a").unwrap()
+    Arc::make_mut(state.rooms.get_mut("a").unwrap())
 }
 
 /// A service that shows exactly `files`.
@@ -120,7 +121,7 @@ pub(crate) fn live(settings: &Settings) -> LiveRoom {
             Value::Secret(secret) => Live::Secret(secret.clone()),
             Value::Unset { .. } => Live::Null,
         };
-        ((*name).into(), live)
+        (*name, live)
     });
     LiveRoom {
         id: Some("c0ffee".into()),

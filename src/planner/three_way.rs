@@ -43,7 +43,7 @@ impl<'a> RoomSides<'a> {
             };
         }
         let wanted = applied.wanted_of(file, salt);
-        let names = file.settings.keys().copied();
+        let names = file.settings.keys().map(|name| name.as_str());
         Self {
             applied,
             unknown: names.filter(|name| !wanted.contains_key(name)).collect(),

@@ -156,7 +156,7 @@ mod tests {
                 ..Record::default()
             };
             let after = before.recorded(record, "lineage");
-            state.rooms.insert(change.room, after);
+            state.rooms.insert(change.room, after.into());
         }
     }
 

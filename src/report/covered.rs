@@ -170,7 +170,7 @@ mod tests {
                     let text = Template::parse(text).unwrap();
                     let set = |name: &str| Some(if name == "A" { a } else { "" }.to_owned());
                     file.settings
-                        .insert(HOOK, Value::Secret(text.resolve(&set).unwrap()));
+                        .insert(HOOK.into(), Value::Secret(text.resolve(&set).unwrap()));
                     file.secrets.insert(HOOK, text);
                 }
                 (name, file)

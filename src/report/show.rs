@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::model::reference::{Outline, Template};
 use crate::model::secret::MASK;
-use crate::model::{Origin, RoomName, RoomOrigins, Shown, Value, WantedRoom};
+use crate::model::{Origin, RoomName, RoomOrigins, Shown, Value, WantedRoom, WireName};
 
 /// A room with its defaults: what `apply` would send.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -53,8 +53,8 @@ pub(crate) struct OverriddenDefault {
 impl ShowReport {
     /// The report of one room.
     pub(crate) fn new(room: &RoomName, wanted: &WantedRoom, origins: &RoomOrigins) -> Self {
-        let attribute = |(name, value): (&&str, &Value)| ShownAttribute {
-            secret: wanted.secrets.get(*name).map(Template::outline),
+        let attribute = |(name, value): (&WireName, &Value)| ShownAttribute {
+            secret: wanted.secrets.get(name.as_str()).map(Template::outline),
             ..attribute(name, value, &wanted.file, origins.get(name))
         };
         Self {

@@ -3,6 +3,7 @@
 //! Two kinds, neither of them `state`: that is the name of the state file's own schema.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -107,7 +108,7 @@ pub(crate) struct StateShowReport {
 impl StateListReport {
     /// The rooms of `state` that are selected.
     pub(crate) fn new(state: &State, selection: &Selection) -> Self {
-        let listed = |(name, room): (&RoomName, &AppliedRoom)| ListedRoom {
+        let listed = |(name, room): (&RoomName, &Arc<AppliedRoom>)| ListedRoom {
             room: name.as_str().to_owned(),
             confirmed: room.is_confirmed(),
             attributes: room.settings.len() as u64,

@@ -76,7 +76,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
         // What a mute accepts is reported, and no override of what the file says: nobody asked for that.
         let overridden = shown.comparison.overridden.iter();
         let overridden = overridden.filter(|one| !self.is_left_alone(&one.name));
-        let overridden = overridden.map(|o| ((&o.name).into(), o.got.clone()));
+        let overridden = overridden.map(|o| (&o.name, o.got.clone()));
         self.remember(self.applied(Some(&shown), overridden.collect()))?;
         if !self.tally.sent_write {
             // Nothing was asked of the service now, so what it chose earlier is no news.
@@ -217,11 +217,7 @@ impl<'a, T: Transport> RoomRun<'a, T> {
             }
             all.insert((&one.name).into(), one.got.clone());
         }
-        all.extend(
-            moved
-                .iter()
-                .map(|one| ((&one.name).into(), one.live.clone())),
-        );
+        all.extend(moved.iter().map(|one| (&one.name, one.live.clone())));
         let is_shown = |name: &str| settings.contains_key(name);
         effects_beside(&may_hold, all, is_shown, self.crew.now)
     }

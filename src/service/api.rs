@@ -318,7 +318,7 @@ fn live_room(object: &Map<String, Json>, filter: &SecretFilter, clean: bool) -> 
         let known = attribute(name);
         let is_shown = known.is_some() || !gives_away(name);
         let secret = known.is_some_and(Attribute::is_secret);
-        is_shown.then(|| (name.into(), live(value, secret, &gives_away)))
+        is_shown.then(|| (name, live(value, secret, &gives_away)))
     });
     LiveRoom {
         id: id.map(str::to_owned),

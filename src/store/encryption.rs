@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use crate::disk::plain_file::{MAX_STATE, check_size};
+use crate::disk::plain_file::check_state;
 use crate::model::Secret;
 use crate::model::recipient::Recipient;
 use crate::store::error::StoreError;
@@ -111,7 +111,7 @@ impl Keys {
         if !self.seals(at)? {
             return Ok(state);
         }
-        check_size(state.as_bytes(), MAX_STATE)
+        check_state(state.as_bytes())
             .map_err(|unfit| StoreError::file("write the state", at.as_ref(), unfit.into()))?;
         encrypt(&self.recipients, state.as_bytes(), true)
             .and_then(|sealed| String::from_utf8(sealed).ok())

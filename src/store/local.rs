@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::disk::crash_point::crash_point;
-use crate::disk::plain_file::{MAX_STATE, check_size, read_own_bytes};
+use crate::disk::plain_file::{MAX_STATE, check_state, read_own_bytes};
 use crate::disk::whole_file::{Way, create_parent, remove, write_whole};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
@@ -120,8 +120,7 @@ impl Lease for LocalLease {
             if place.is_replaced() {
                 return Err(StoreError::Replaced(String::new()));
             }
-            check_size(state.as_bytes(), MAX_STATE)
-                .map_err(|unfit| place.unwritten(unfit.into()))?;
+            check_state(state.as_bytes()).map_err(|unfit| place.unwritten(unfit.into()))?;
             let beside = place.beside("new");
             write_whole(&place.path, state.as_bytes(), Way::Alone(&beside))
                 .map_err(|source| place.unwritten(source))?;

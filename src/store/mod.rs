@@ -46,7 +46,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::disk::plain_file::{MAX_STATE, check_size};
+use crate::disk::plain_file::{MAX_STATE, check_size, check_state};
 use crate::model::address::ObjectAddress;
 use crate::planner::State;
 use encryption::Keys;
@@ -218,13 +218,17 @@ impl Store {
         app: Option<&str>,
     ) -> Result<Option<Found>, StoreError> {
         let Contents { state, journal } = contents;
+        let [kept, recorded] = [state, journal].map(|bytes| bytes.as_deref().unwrap_or_default());
         let parts = [
-            (state, "read the state", ""),
-            (journal, "use the journal", ".journal"),
+            (check_state(kept), "read the state", ""),
+            (
+                check_size(recorded, MAX_STATE),
+                "use the journal",
+                ".journal",
+            ),
         ];
-        for (bytes, deed, ending) in parts {
+        for (fits, deed, ending) in parts {
             let path = PathBuf::from(format!("{}{ending}", self.at));
-            let fits = check_size(bytes.as_deref().unwrap_or_default(), MAX_STATE);
             fits.map_err(|unfit| StoreError::file(deed, &path, unfit.into()))?;
         }
         let state = state.as_ref();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::disk::plain_file::{MAX_STATE, check_size};
+use crate::disk::plain_file::{MAX_STATE, check_size, check_state};
 use crate::store::error::StoreError;
 use crate::store::holder::{Holder, Status};
 use crate::store::journal_writer::Recorder;
@@ -348,6 +348,7 @@ impl Lease for ObjectsLease {
             self.hold.check().await?;
             let place = &self.hold.place;
             check_size(state.as_bytes(), place.manner.most)
+                .and_then(|()| check_state(state.as_bytes()))
                 .map_err(|unfit| place.failed("write", &unfit))?;
             let mode = match locked(&place.seen).clone() {
                 None => PutMode::Overwrite,

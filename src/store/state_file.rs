@@ -215,7 +215,7 @@ mod tests {
         let remembered = Value::Secret(secret).stored("7f0c", "rtmpOutURL", None);
         let mut state = state();
         let applied = state.rooms.get_mut(&room("stand-up")).unwrap();
-        let settings = &mut applied.settings;
+        let settings = &mut Arc::make_mut(applied).settings;
         settings.insert("rtmpOutURL".into(), remembered.unwrap());
         let text = render(&state);
         assert_eq!(

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -214,7 +215,7 @@ fn here(texts: &[String], moved: &[(usize, usize, i64, bool)]) -> Option<Here> {
         };
         live.settings
             .insert(attribute_name.into(), value(attribute, number));
-        let known = state.rooms.get_mut(&room).unwrap();
+        let known = Arc::make_mut(state.rooms.get_mut(&room).unwrap());
         if is_edited && known.settings.contains_key(attribute_name) {
             let before = value(attribute, (number + 1) % 4).stored("lineage", attribute_name);
             known.settings.insert(attribute_name.into(), before);
@@ -233,6 +234,7 @@ fn untold(wanted: &Wanted, adopted: &Adopted) -> BTreeMap<String, BTreeMap<&'sta
     let rooms = wanted.iter().map(|(name, room)| {
         let settings = room.settings.clone().into_iter();
         let settings = settings.filter(|(attribute, _)| !is_told(name.as_str(), attribute));
+        let settings = settings.map(|(attribute, value)| (attribute.as_str(), value));
         (name.to_string(), settings.collect())
     });
     rooms.collect()

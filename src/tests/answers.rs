@@ -172,7 +172,7 @@ impl Known {
         };
         if self == Self::RoomInPart {
             let rooms = state.rooms.values_mut();
-            rooms.for_each(|room| room.unseen = ["maxParticipants".into()].into());
+            rooms.for_each(|room| Arc::make_mut(room).unseen = ["maxParticipants".into()].into());
         }
         state
     }
@@ -273,8 +273,8 @@ fn an_answer_that_agrees_takes_no_more_requests() {
 #[test]
 fn an_override_is_found_behind_an_answer_that_shows_less_and_is_kept_out_of_sight() {
     let mut state = Known::RoomInPart.state();
-    let overridden: StoredSettings = [("maxParticipants".into(), 3.into())].into();
-    let room = state.rooms.values_mut().next().unwrap();
+    let overridden: StoredSettings = [("maxParticipants", 3.into())].into();
+    let room = Arc::make_mut(state.rooms.values_mut().next().unwrap());
     room.settings.insert("maxParticipants".into(), 5.into());
     room.settings.insert("privacy".into(), "public".into());
     room.overridden.clone_from(&overridden);

@@ -161,7 +161,7 @@ impl Way {
                 WantedRoom::default(),
                 self.bench.state.salt(),
             );
-            self.bench.state.rooms.insert(room.clone(), applied);
+            self.bench.state.rooms.insert(room.clone(), applied.into());
             let file = WantedRoom {
                 file: place.clone(),
                 place,

@@ -153,7 +153,7 @@ fn states() -> impl Strategy<Value = State> {
         let applied = |settings: std::collections::BTreeMap<String, String>| AppliedRoom {
             settings: settings
                 .into_iter()
-                .map(|(name, value)| (name.into(), Stored::from(&*value)))
+                .map(|(name, value)| (name, Stored::from(&*value)))
                 .collect(),
             ..AppliedRoom::default()
         };
@@ -162,7 +162,7 @@ fn states() -> impl Strategy<Value = State> {
             lineage,
             serial,
             rooms: rooms
-                .map(|(name, settings)| (room(&name), applied(settings)))
+                .map(|(name, settings)| (room(&name), applied(settings).into()))
                 .collect(),
             ..State::fresh(&app)
         }

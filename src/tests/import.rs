@@ -99,7 +99,7 @@ proptest! {
             let wanted = parsed.wanted;
             if n == 0 {
                 let applied = draft.applied(&live, AppliedRoom::never(), "rooms/a.yaml", wanted.clone(), "acme");
-                state.rooms.insert(room.clone(), applied);
+                state.rooms.insert(room.clone(), applied.into());
             }
             let options = Options::default();
             let plan = plan(&[(room.clone(), wanted)].into(), &state, None, &options);
@@ -131,7 +131,7 @@ proptest! {
         let file = parsed.wanted.clone();
         let origins = file.settings.keys().map(|name| {
             let from = inherits(name).then(|| "rooms/_defaults.yaml".into());
-            (*name, Origin::new(1, from, Vec::new()))
+            (name.as_str(), Origin::new(1, from, Vec::new()))
         });
         let origins = origins.collect();
         let known = Known { file: Some(&file), origins: Some(&origins), applied: &applied };
@@ -144,8 +144,8 @@ proptest! {
         for (name, value) in &file.settings {
             // A word, or a mask, in place of a secret shows nothing of it.
             let seen = shown.settings.get(name).and_then(Live::text);
-            let is_shown = seen.is_some_and(|text| !file.secrets.contains_key(name) || !is_placeholder(&text));
-            let is_named = draft.left_out.contains_key(*name);
+            let is_shown = seen.is_some_and(|text| !file.secrets.contains_key(&**name) || !is_placeholder(&text));
+            let is_named = draft.left_out.contains_key(&**name);
             let stays = inherits(name) && !is_shown;
             prop_assert!(stays || is_named || after.wanted.settings.contains_key(name), "{name} is lost:\n{text}");
             if is_shown || is_named {
@@ -154,7 +154,7 @@ proptest! {
             prop_assert_eq!(remembered.settings.get(name), applied.settings.get(name), "{}", name);
             if !stays {
                 prop_assert_eq!(after.wanted.settings.get(name), Some(value), "{}", name);
-                prop_assert_eq!(after.wanted.secrets.get(name), file.secrets.get(name));
+                prop_assert_eq!(after.wanted.secrets.get(&**name), file.secrets.get(&**name));
                 prop_assert!(text.contains(&format!("# kept as it was: {name} ")), "{text}");
             }
         }

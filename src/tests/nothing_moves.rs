@@ -4,6 +4,7 @@
 //! after held against an own small table of what each effect means, or against what drift says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -1349,7 +1350,7 @@ proptest! {
             let made = plan(&file(6), &bench.state, None, &options);
             bench.carry_out(&made);
         }
-        let applied = bench.state.rooms.get_mut(&name("a")).unwrap();
+        let applied = Arc::make_mut(bench.state.rooms.get_mut(&name("a")).unwrap());
         match known {
             "less" => applied.observed.clear(),
             "nothing" => bench.state.forget(&name("a")),

@@ -78,12 +78,12 @@ proptest! {
         prop_assert!(drafts.iter().all(|draft| *draft == drafts[0]), "{:?}", drafts);
         let file = WantedRoom { settings: drafts[0].settings.clone(), ..WantedRoom::default() };
         let mut moved = file.clone();
-        moved.settings.insert("maxParticipants", people.into());
+        moved.settings.insert("maxParticipants".into(), people.into());
         let files = |file: WantedRoom| -> Wanted { [(name(), file)].into() };
         let (file, moved) = (files(file), files(moved));
         for (draft, imported) in drafts.iter().zip(&rooms) {
             let mut state = State::fresh("acme");
-            state.rooms.insert(name(), draft.applied(imported, AppliedRoom::never(), "rooms/a.yaml", WantedRoom::default(), state.salt()));
+            state.rooms.insert(name(), draft.applied(imported, AppliedRoom::never(), "rooms/a.yaml", WantedRoom::default(), state.salt()).into());
             let mut changes = Vec::new();
             for live in &rooms {
                 let world: World = [(name(), Sighting::Present(live.clone()))].into();
@@ -157,7 +157,7 @@ fn import_effects_plan_and_drift_agree_on_every_form() {
             let live = answered([(attribute.name.to_owned(), form.clone())].into_iter());
             let told = format!("{} {form} {said:?}", attribute.name);
             let mut settings: Settings = [("privacy", "private".into())].into();
-            settings.insert(attribute.name, said.clone());
+            settings.insert(attribute.name.into(), said.clone());
             let file = WantedRoom {
                 settings,
                 ..WantedRoom::default()

@@ -2,6 +2,7 @@
 //! it shows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
@@ -362,7 +363,7 @@ fn a_move_is_no_arrival() {
         site.hidden = hidden;
         let saved = site.saved(Some("set"));
         let mut site = site.died(Some("set"), true);
-        let moved = ("enableRecording".into(), Live::from(false));
+        let moved = ("enableRecording", Live::from(false));
         live_of(&mut site.world).settings.extend([moved]);
         let refusal = site.refusal(&saved, Some("set"));
         assert!(refusal.is_some(), "{hidden:?}");
@@ -401,7 +402,7 @@ fn what_was_sent_again_is_done() {
         let saved = site.saved(Some("set"));
         for room in ["a", "b"] {
             assert_eq!(site.refusal(&saved, Some("set")), None, "{room}");
-            site.state.rooms.get_mut(room).unwrap().asserted = Some(options().now);
+            Arc::make_mut(site.state.rooms.get_mut(room).unwrap()).asserted = Some(options().now);
         }
         let refusal = site.refusal(&saved, Some("set"));
         assert_eq!(refusal.as_deref(), Some("nothing to do"));

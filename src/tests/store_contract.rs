@@ -117,7 +117,7 @@ async fn of_many_that_save_one_does(site: impl Site) {
             let mut mine = state.clone();
             mine.rooms.insert(
                 room(&format!("room-{round}-{racer}")),
-                AppliedRoom::default(),
+                AppliedRoom::default().into(),
             );
             match locked.save(&mut mine).await {
                 Ok(()) => saves += 1,
@@ -265,7 +265,9 @@ async fn whoever_lost_the_lock_overwrites_nothing(site: impl Site) {
     drop(journal);
     let theirs = locked(&site).await;
     let mut state = loaded(&site).await.state;
-    state.rooms.insert(room("theirs"), AppliedRoom::default());
+    state
+        .rooms
+        .insert(room("theirs"), AppliedRoom::default().into());
     theirs.save(&mut state).await.unwrap();
     let journal = theirs.begin(&state).await.unwrap();
     journal
@@ -327,7 +329,9 @@ async fn a_dead_run_is_taken_in_and_folded_once(site: impl Site) {
     // The process dies between the save and the removal of the journal.
     let journal = site.contents().journal;
     let mut folded = found.state;
-    folded.rooms.insert(room("later"), AppliedRoom::default());
+    folded
+        .rooms
+        .insert(room("later"), AppliedRoom::default().into());
     locked(&site).await.save(&mut folded).await.unwrap();
     let state = site.contents().state;
     assert!(site.contents().journal.is_none());
@@ -341,7 +345,7 @@ async fn a_first_run_that_died_is_known_from_its_journal_alone(site: impl Site) 
     fresh.lineage = "7f0c".into();
     let event = Event::Applied {
         room: room("stand-up"),
-        applied: state().rooms[&room("stand-up")].clone().into(),
+        applied: AppliedRoom::clone(&state().rooms[&room("stand-up")]).into(),
     };
     died(&site, &fresh, event).await;
     assert_eq!(loaded(&site).await.state, state());

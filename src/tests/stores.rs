@@ -39,10 +39,10 @@ pub(crate) fn state() -> State {
     state.lineage = "7f0c".into();
     let applied = AppliedRoom {
         id: Some("64c0ffee".into()),
-        settings: [("privacy".into(), Stored::from("private"))].into(),
+        settings: [("privacy", Stored::from("private"))].into(),
         ..AppliedRoom::default()
     };
-    state.rooms.insert(room("stand-up"), applied);
+    state.rooms.insert(room("stand-up"), applied.into());
     state
 }
 

@@ -15,9 +15,9 @@ use super::pipeline;
 use super::workspace::Workspace;
 use crate::model::RoomName;
 use crate::model::words::count;
+use crate::planner::State;
 use crate::planner::limits::{Limits, more_moved};
 use crate::planner::undeclared::{Learned, learned};
-use crate::planner::{AppliedRoom, State};
 use crate::report::view::{self, Detail};
 use crate::report::{StateId, UndeclaredRoom};
 use crate::store::error::StoreError;
@@ -65,7 +65,7 @@ impl Told {
 
     /// A state to remember a look in, where writes are in doubt: what the look shows may have been made by them.
     pub(crate) fn in_doubt(&self, state: &State) -> Option<State> {
-        let is_any = || state.rooms.values().any(AppliedRoom::is_in_doubt);
+        let is_any = || state.rooms.values().any(|room| room.is_in_doubt());
         (self.doubted.is_some() || is_any()).then(|| state.clone())
     }
 
