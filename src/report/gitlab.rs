@@ -3,17 +3,23 @@
 //! GitLab takes `description`, `check_name`, `fingerprint`, `severity`, `location.path` and `location.lines.begin`, and
 //! drops an issue without one of them.
 
+use std::io::{self, Write};
+
 use serde_json::{Value as Json, json};
 
-use super::marks::{Mark, marks};
+use super::marks::{Listed, Mark, marks};
 use super::view::{View, Weight};
 
 /// Where an issue stands that is about no file.
 const NOWHERE: &str = "roomctl.yaml";
 
-pub(crate) fn gitlab(view: &View<'_>) -> Result<String, serde_json::Error> {
-    let issues: Vec<Json> = marks(view).iter().map(issue).collect();
-    Ok(serde_json::to_string_pretty(&issues)? + "\n")
+pub(crate) fn gitlab(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
+    let issues = Listed {
+        marks: &marks(view),
+        form: &issue,
+    };
+    serde_json::to_writer_pretty(&mut *to, &issues)?;
+    to.write_all(b"\n")
 }
 
 fn issue(mark: &Mark) -> Json {

@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
+
 use super::github::message;
 use super::values;
 use super::view::{Item, Remark, View, Weight};
@@ -21,6 +24,18 @@ pub(super) struct Mark {
     pub column: Option<u32>,
     /// The same in every run, and no other mark's in this one.
     pub fingerprint: String,
+}
+
+/// Marks as a list of JSON of which one is made at a time: there may be hundreds of thousands.
+pub(super) struct Listed<'a> {
+    pub marks: &'a [Mark],
+    pub form: &'a dyn Fn(&Mark) -> Json,
+}
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.marks.iter().map(self.form))
+    }
 }
 
 impl Mark {

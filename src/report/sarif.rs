@@ -1,39 +1,63 @@
 //! Reports as SARIF 2.1.0, the form in which code scanners hand findings to others.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::marks::{Mark, closing, marks};
+use super::marks::{Listed, Mark, closing, marks};
 use super::view::{View, Weight};
 use crate::model::words::escaped;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-pub(crate) fn sarif(view: &View<'_>) -> Result<String, serde_json::Error> {
+#[derive(Serialize)]
+struct Log<'a> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Run<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run<'a> {
+    tool: Json,
+    automation_details: Json,
+    column_kind: &'static str,
+    invocations: Json,
+    results: Listed<'a>,
+}
+
+pub(crate) fn sarif(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
     let marks = marks(view);
     let rules: BTreeSet<&str> = marks.iter().map(|mark| mark.rule.as_str()).collect();
     let rules: Vec<&str> = rules.into_iter().collect();
-    let results: Vec<Json> = marks.iter().map(|mark| result(mark, &rules)).collect();
     let note = |text: String| json!({"level": "note", "message": {"text": text}});
     let notes: Vec<Json> = closing(view).into_iter().map(note).collect();
-    let log = json!({
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": "roomctl",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules.iter().map(|id| json!({"id": id})).collect::<Vec<_>>(),
-            }},
-            "automationDetails": {"id": format!("roomctl/{}/", view.kind)},
-            "columnKind": "unicodeCodePoints",
-            "invocations": [{"executionSuccessful": true, "toolExecutionNotifications": notes}],
-            "results": results,
-        }],
-    });
-    Ok(serde_json::to_string_pretty(&log)? + "\n")
+    let run = Run {
+        tool: json!({"driver": {
+            "name": "roomctl",
+            "semanticVersion": env!("CARGO_PKG_VERSION"),
+            "rules": rules.iter().map(|id| json!({"id": id})).collect::<Vec<_>>(),
+        }}),
+        automation_details: json!({"id": format!("roomctl/{}/", view.kind)}),
+        column_kind: "unicodeCodePoints",
+        invocations: json!([{"executionSuccessful": true, "toolExecutionNotifications": notes}]),
+        results: Listed {
+            marks: &marks,
+            form: &|mark| result(mark, &rules),
+        },
+    };
+    let log = Log {
+        schema: SCHEMA,
+        version: "2.1.0",
+        runs: [run],
+    };
+    serde_json::to_writer_pretty(&mut *to, &log)?;
+    to.write_all(b"\n")
 }
 
 /// What would be a link in its message is none.

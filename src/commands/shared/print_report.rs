@@ -90,8 +90,14 @@ pub(crate) fn show(
             html::html(&view()).map_err(|error| Failure::because(Exit::Unexpected, &error))?
         }
         Format::Github => github::github(apart(), detail),
-        Format::Gitlab => gitlab::gitlab(&apart())?,
-        Format::Sarif => sarif::sarif(&apart())?,
+        Format::Gitlab => {
+            output.result_by(|to| gitlab::gitlab(&apart(), to));
+            return Ok(());
+        }
+        Format::Sarif => {
+            output.result_by(|to| sarif::sarif(&apart(), to));
+            return Ok(());
+        }
         Format::Junit => junit::junit(&apart()),
     };
     output.result(&shown);
