@@ -78,6 +78,7 @@ fn attributes() -> Schema {
             *text = one_line(text);
         }
         list_words(property);
+        or_given(property);
         // Ours alone: what they say is in the description.
         property.shift_remove("x-traits");
     }
@@ -101,6 +102,33 @@ fn list_words(property: &mut Map<String, Value>) {
     property.insert("type".to_owned(), json!("string"));
     property.insert("enum".to_owned(), Value::Array(list));
     property.insert("enumDescriptions".to_owned(), Value::Array(descriptions));
+}
+
+/// A value that the configuration gives: `${var:NAME}`.
+const GIVEN: &str = r"\$\{var:[a-z][a-z0-9_]*\}";
+
+/// Allows `${var:NAME}` in the place of any value, or in a part of a text.
+fn or_given(property: &mut Map<String, Value>) {
+    if let Some(words) = property.shift_remove("enum") {
+        let descriptions = property.shift_remove("enumDescriptions");
+        let words = json!({"enum": words, "enumDescriptions": descriptions});
+        property.insert("anyOf".to_owned(), json!([words, {"pattern": GIVEN}]));
+        return;
+    }
+    let (kind, what) = match property.get("type").and_then(Value::as_str) {
+        Some(kind @ "boolean") => (kind, "true or false"),
+        Some(kind @ "integer") => (kind, "a whole number"),
+        _ => {
+            if let Some(Value::String(pattern)) = property.get_mut("pattern") {
+                *pattern = format!("{pattern}|{GIVEN}");
+            }
+            return;
+        }
+    };
+    let message = format!("Write {what}, or ${{var:NAME}} with a value of roomctl.yaml");
+    property.insert("type".to_owned(), json!([kind, "string"]));
+    property.insert("pattern".to_owned(), GIVEN.into());
+    property.insert("patternErrorMessage".to_owned(), message.into());
 }
 
 fn is_true(name: &str) -> Value {
@@ -220,13 +248,14 @@ mod tests {
                 assert!(property["x-unit"].is_string(), "{name}");
                 assert!(property["minimum"].is_number() && property["maximum"].is_number());
             }
-            if let Some(words) = property.get("enum").and_then(Value::as_array) {
-                let described = property["enumDescriptions"].as_array().unwrap();
-                assert_eq!(words.len(), described.len(), "{name}");
-                assert!(words.iter().chain(described).all(Value::is_string));
+            let words = &property["anyOf"][0];
+            if let Some(all) = words["enum"].as_array() {
+                let described = words["enumDescriptions"].as_array().unwrap();
+                assert_eq!(all.len(), described.len(), "{name}");
+                assert!(all.iter().chain(described).all(Value::is_string));
             }
         }
-        let listed = |name: &str| properties(&room())[name]["enum"].clone();
+        let listed = |name: &str| properties(&room())[name]["anyOf"][0]["enum"].clone();
         assert_eq!(listed("privacy"), json!(["public", "private"]));
         assert_eq!(
             listed("compositionLayout"),

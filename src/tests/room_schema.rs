@@ -10,6 +10,7 @@ use crate::files::defaults::{self, Defaults};
 use crate::files::room_file;
 use crate::files::yaml;
 use crate::model::catalogue::{Attribute, Kind, attributes};
+use crate::model::given::Given;
 use crate::model::{Finding, NameRule, Rule, Severity, Variables};
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -32,7 +33,11 @@ static DEFAULTS: LazyLock<Validator> = LazyLock::new(|| validator("defaults"));
 
 /// What the program says about a room file that stands below `defaults`.
 fn findings_below(text: &str, names: NameRule, defaults: &Defaults) -> Vec<Finding> {
-    let context = Context {
+    room_file::parse("rooms/a.yaml", "a", text, &context(names, defaults)).1
+}
+
+fn context(names: NameRule, defaults: &Defaults) -> Context<'_> {
+    Context {
         names,
         now: 1_790_000_000,
         variables: Variables::NONE,
@@ -41,8 +46,7 @@ fn findings_below(text: &str, names: NameRule, defaults: &Defaults) -> Vec<Findi
         unmanaged: None,
         policies: Policies::NONE,
         defaults,
-    };
-    room_file::parse("rooms/a.yaml", "a", text, &context).1
+    }
 }
 
 fn findings(text: &str, names: NameRule) -> Vec<Finding> {
@@ -126,6 +130,43 @@ const ONLY_FOUND_BY_THE_PROGRAM: [(&str, &str); 10] = [
         "a schema does not compare two values",
     ),
 ];
+
+/// Also where the configuration gives the value.
+#[test]
+fn nothing_that_is_given_is_underlined() {
+    let mut taken = 0;
+    let schema = fs::read_to_string(root().join("schema/room.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    for attribute in attributes() {
+        let example = &schema["properties"][attribute.name]["examples"][0];
+        let given = Given {
+            values: [("given".to_owned(), example.clone())].into(),
+            ..Given::default()
+        };
+        let context = Context {
+            variables: Variables {
+                given: &given,
+                ..Variables::NONE
+            },
+            ..context(NameRule::AsIs, Defaults::NONE)
+        };
+        for text in ["${var:given}", "https://a.example/${var:given}"] {
+            let text = format!("{}: {text}\n", attribute.name);
+            let text = match attribute.name {
+                "privacy" => text,
+                _ => format!("privacy: private\n{text}"),
+            };
+            let (_, found) = room_file::parse("rooms/a.yaml", "a", &text, &context);
+            if Finding::any_error(&found) {
+                continue;
+            }
+            taken += 1;
+            let room = seen(&text).unwrap();
+            assert_eq!(underlined(&ROOM_WITH_DEFAULTS, &room), [""; 0], "{text}");
+        }
+    }
+    assert!(taken >= 25, "{taken}");
+}
 
 #[test]
 fn valid_files_are_taken_by_both() {

@@ -134,12 +134,12 @@ fn body(text: &mut String, schema: &Value, headings: &BTreeMap<String, String>) 
 
 /// What may stand there, in words.
 fn kind(schema: &Value, headings: &BTreeMap<String, String>) -> String {
+    // Instead of any value, the configuration may give it: that is said once, and not of each.
+    let is_given = |schema: &Value| schema["pattern"] == r"\$\{var:[a-z][a-z0-9_]*\}";
     let all = |values: &Value| -> String {
-        let values = values
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|value| kind(value, headings));
+        let values = values.as_array().unwrap().iter();
+        let values = values.filter(|value| !is_given(value));
+        let values = values.map(|value| kind(value, headings));
         values.collect::<Vec<_>>().join(" or ")
     };
     if let Some(name) = schema.get("$ref") {
@@ -162,7 +162,10 @@ fn kind(schema: &Value, headings: &BTreeMap<String, String>) -> String {
         Value::String(name) => vec![name],
         _ => return "anything".to_owned(),
     };
-    let names = names.iter().map(|name| match *name {
+    let names = names
+        .iter()
+        .filter(|name| !is_given(schema) || **name != "string");
+    let names = names.map(|name| match *name {
         "array" => format!("list of {}", kind(&schema["items"], headings)),
         "object" if schema["additionalProperties"].is_object() => {
             format!(
