@@ -11,6 +11,7 @@ use crate::files::yaml::{self, Located};
 use crate::model::given::Given;
 use crate::model::policy::PolicyConfig;
 use crate::model::recipient::Recipient;
+use crate::model::suggest::nearest;
 use crate::model::types::Managed;
 use crate::model::{Effect, Globs, NameRule, Place, Rule, Severity};
 use crate::planner::mutes::Mute;
@@ -226,7 +227,7 @@ pub(crate) fn parse(text: &str) -> Result<ConfigText, (Place, String)> {
     for entry in &entries {
         let alone = yaml::typed::<Config>(std::iter::once(entry));
         if let Err(error) = alone {
-            return Err((entry.key_at, format!("`{}`: {error}", entry.key)));
+            return Err((entry.key_at, wrong(&entry.key, &error.to_string())));
         }
     }
     let config = yaml::typed(entries.iter());
@@ -245,6 +246,18 @@ pub(crate) fn parse(text: &str) -> Result<ConfigText, (Place, String)> {
         config,
         lines: lines.collect(),
     })
+}
+
+/// What is wrong with a key. Of one that there is not, the nearest that there is.
+fn wrong(key: &str, error: &str) -> String {
+    let known = error
+        .strip_prefix("unknown field")
+        .and_then(|rest| rest.split_once("expected"))
+        .map(|(_, known)| known.split('`').skip(1).step_by(2));
+    match known.and_then(|known| nearest(key, known)) {
+        Some(near) => format!("`{key}`: there is no such key; did you mean `{near}`?"),
+        None => format!("`{key}`: {error}"),
+    }
 }
 
 /// Adds to each policy where its expression begins.
@@ -314,7 +327,8 @@ mod tests {
     fn mistakes_are_reported_with_their_place() {
         let many = format!("app: acme\nowns: [{}]", "\"{a,b}*?cccccc\",".repeat(3_000));
         for (text, line, words) in [
-            ("app: acme\nrates: 5/s", 2, "unknown field `rates`"),
+            ("app: acme\nrates: 5/s", 2, "did you mean `rate`?"),
+            ("app: acme\nwhatever: 5/s", 2, "unknown field `whatever`"),
             ("app: acme\nparallelism: many", 2, "`parallelism`"),
             ("app: acme\nburst: -1", 2, "`burst`"),
             ("app: acme\napp: other", 2, "set twice"),

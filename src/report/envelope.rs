@@ -93,7 +93,7 @@ pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
     String::from_utf8(text).map_err(serde_json::Error::custom)
 }
 
-fn write_pretty(value: &impl Serialize, to: &mut dyn Write) -> serde_json::Result<()> {
+pub(super) fn write_pretty(value: &impl Serialize, to: &mut dyn Write) -> serde_json::Result<()> {
     let mut to = Printable(Vec::new(), to);
     serde_json::to_writer_pretty(&mut to, value)?;
     to.write_all(b"\n")

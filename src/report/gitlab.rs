@@ -3,23 +3,23 @@
 //! GitLab takes `description`, `check_name`, `fingerprint`, `severity`, `location.path` and `location.lines.begin`, and
 //! drops an issue without one of them.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use serde_json::{Value as Json, json};
 
+use super::envelope::write_pretty;
 use super::marks::{Listed, Mark, marks};
 use super::view::{View, Weight};
 
 /// Where an issue stands that is about no file.
 const NOWHERE: &str = "roomctl.yaml";
 
-pub(crate) fn gitlab(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn gitlab(view: &View<'_>, to: &mut dyn Write) -> serde_json::Result<()> {
     let issues = Listed {
         marks: &marks(view),
         form: &issue,
     };
-    serde_json::to_writer_pretty(&mut *to, &issues)?;
-    to.write_all(b"\n")
+    write_pretty(&issues, to)
 }
 
 fn issue(mark: &Mark) -> Json {

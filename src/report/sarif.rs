@@ -1,11 +1,12 @@
 //! Reports as SARIF 2.1.0, the form in which code scanners hand findings to others.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::Write;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use super::envelope::write_pretty;
 use super::marks::{Listed, Mark, closing, marks};
 use super::view::{View, Weight};
 use crate::model::words::escaped;
@@ -31,7 +32,7 @@ struct Run<'a> {
     results: Listed<'a>,
 }
 
-pub(crate) fn sarif(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn sarif(view: &View<'_>, to: &mut dyn Write) -> serde_json::Result<()> {
     let marks = marks(view);
     let rules: BTreeSet<&str> = marks.iter().map(|mark| mark.rule.as_str()).collect();
     let rules: Vec<&str> = rules.into_iter().collect();
@@ -56,8 +57,7 @@ pub(crate) fn sarif(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
         version: "2.1.0",
         runs: [run],
     };
-    serde_json::to_writer_pretty(&mut *to, &log)?;
-    to.write_all(b"\n")
+    write_pretty(&log, to)
 }
 
 /// What would be a link in its message is none.

@@ -91,11 +91,11 @@ pub(crate) fn show(
         }
         Format::Github => github::github(apart(), detail),
         Format::Gitlab => {
-            output.result_by(|to| gitlab::gitlab(&apart(), to));
+            output.result_by(|to| Ok(gitlab::gitlab(&apart(), to)?));
             return Ok(());
         }
         Format::Sarif => {
-            output.result_by(|to| sarif::sarif(&apart(), to));
+            output.result_by(|to| Ok(sarif::sarif(&apart(), to)?));
             return Ok(());
         }
         Format::Junit => junit::junit(&apart()),
