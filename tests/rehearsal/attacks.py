@@ -1692,7 +1692,7 @@ def a_comment_that_is_put_right(s):
 
 def approved(s, pull, who="maintainer"):
     """The approval of somebody who believes what is shown; gives it out."""
-    review = {"user": {"login": who}, "state": "APPROVED", "commit_id": pull["head"]["sha"], "submitted_at": s.hub.now()}
+    review = {"user": {"login": who, "type": "Bot" if who.endswith("[bot]") else "User"}, "state": "APPROVED", "commit_id": pull["head"]["sha"], "submitted_at": s.hub.now()}
     s.hub.reviews.append((pull["number"], review))
     return review
 
@@ -1837,6 +1837,47 @@ def a_plan_that_grows_behind_its_approval(s):
     approved(s, pull)
     s.plan(pull)
     check(s.apply(s.merge(pull)) and '"maxParticipants":513' in s.room("quick-2"), s.run.log())
+    return stopped
+
+
+@attack("3", "somebody with write access", "one plan deleted from the middle of those that were shown, so that an approval seems given to the one before it, which showed what was refused")
+def a_hole_in_what_was_shown(s):
+    s.hub.permissions["member"] = "write"
+    before = s.main()
+    pull = s.pull_request({"rooms/quick-2.yaml": "maxParticipants: 601\n"}, who="colleague")
+    refused_evil(s)
+    s.plan(pull)
+    check("evil.example" in s.comment_of(pull) and EDITED not in s.comment_of(pull), s.comment_of(pull))
+    s.go_on(before)
+    s.plan(pull)
+    check("evil.example" not in s.comment_of(pull), s.comment_of(pull))
+    middle = max(s.hub.artifacts)
+    approved(s, pull)
+    s.plan(pull)
+    s.hub.artifacts[middle]["name"] = "gone"
+    refused_evil(s)
+    s.plan(pull)
+    check("evil.example" in s.comment_of(pull) and EDITED in s.comment_of(pull), s.comment_of(pull))
+    check(s.apply(s.merge(pull)) is False, s.run.log())
+    return not_there(s, "was edited or deleted", "board: no reviewed plan has it")
+
+
+@attack("3", "somebody with write access", "what was refused before, in a plan that is made again behind an approval that does not seem to count: of somebody who may write later, of an App, or of somebody who asked for changes since, which is dismissed")
+def an_approval_that_counts_later(s):
+    s.hub.permissions["member"] = "write"
+    for n, who in enumerate(("newcomer", "approver[bot]", "maintainer"), 701):
+        before = s.main()
+        pull = s.pull_request({"rooms/quick-2.yaml": f"maxParticipants: {n}\n"}, who="colleague")
+        approved(s, pull, who)
+        if who == "maintainer":
+            approved(s, pull, who)["state"] = "CHANGES_REQUESTED"
+        refused_evil(s)
+        s.plan(pull)
+        check("evil.example" in s.comment_of(pull) and (EDITED in s.comment_of(pull)) == (who != "newcomer"), s.comment_of(pull))
+        s.hub.permissions["newcomer"] = "write"
+        check(s.apply(s.merge(pull)) is False, s.run.log())
+        stopped = not_there(s, "board: no reviewed plan has it")
+        s.go_on(before)
     return stopped
 
 

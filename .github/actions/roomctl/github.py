@@ -200,11 +200,12 @@ def is_sealed(noted):
 
 def standing(number, until):
     """The approvals that stand, of whatever commit, as far as they were given by a moment: GitHub dismisses none where a push leaves the
-    difference as it was."""
+    difference as it was. One stands behind a later request for changes, too, which somebody may dismiss."""
     reviews = pages(f"/pulls/{number}/reviews")
-    last = {one["user"]["login"]: one for one in reviews if one["user"] and one["state"] != "COMMENTED"}
-    # Of a public repository anybody may review a pull request.
-    return [one for login, one in last.items() if one["state"] == "APPROVED" and one["submitted_at"] <= until and may_write(login)]
+    last = {one["user"]["login"]: one for one in reviews if one["user"] and one["state"] == "APPROVED"}
+    # Of a public repository anybody may review a pull request; what an App may, nobody can ask for.
+    counts = lambda login, one: one["submitted_at"] <= until and (one["user"].get("type") == "Bot" or may_write(login))
+    return [one for login, one in last.items() if counts(login, one)]
 
 
 def keep(file, **more):
@@ -253,7 +254,7 @@ def comment(arguments, is_shown=None):
     counts = may_count and (are_of_this or not approvals)
     if may_count and not counts:
         written = write(arguments.pull_request, written, edited(text))
-    keep(arguments.source, comment=seal(written), unbroken=counts, anew=False)
+    keep(arguments.source, comment=seal(written), before=source["comment"], unbroken=counts, anew=False)
 
 
 def edited(text):

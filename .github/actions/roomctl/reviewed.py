@@ -22,7 +22,7 @@ import sys
 import urllib.parse
 import zipfile
 
-from github import call, comment, default_branch, download, git_at, inert, is_sealed, keep, may_write, outputs, pages, plain, refuse, surroundings, REPOSITORY, TooMany
+from github import call, comment, default_branch, download, git_at, inert, is_sealed, keep, kept, may_write, outputs, pages, plain, refuse, standing, surroundings, REPOSITORY, TooMany
 
 TRUSTED = ".github/workflows/comment.yml"
 LABEL = "roomctl:allow/"
@@ -196,14 +196,20 @@ def comment_plan(arguments):
         with open(arguments.plan, "rb") as opened_file:
             text = opened_file.read()
     said = all_said(text)
-    comment(arguments, lambda moment: said <= shown_at(arguments.pull_request, moment))
+    newest = kept(arguments.source).get("comment")
+    comment(arguments, lambda moment: said <= shown_at(arguments.pull_request, newest, moment))
 
 
-def shown_at(number, moment):
-    """All that the comment showed at a moment; of one that could not be written again, what it still showed."""
-    seen = None
+def shown_at(number, newest, moment):
+    """All that the comment showed at a moment; of one that could not be written again, what it still showed. Each plan says what the comment was
+    before it: nothing, if one of them is not there, since what it showed then, nobody knows."""
+    seen, expected = None, newest
     for one in shown(number):
-        noted_then = source_of(one).get("comment")
+        source = source_of(one)
+        noted_then = source.get("comment")
+        if noted_then != expected:
+            return set()
+        expected = source.get("before", noted_then)
         if seen is None and noted_then and noted_then["updated_at"] <= moment:
             seen = noted_then
         if seen is not None and noted_then != seen:
@@ -386,7 +392,8 @@ def reviewed_plan(commit, branch, sha):
             continue
         about = pull["number"], pull["head"]["sha"], pull["merged_at"]
         last = shown_last(*about)
-        why = objection(last, shown_last(*about[:2], None) or last, sha)
+        now = shown_last(*about[:2], None) or last
+        why = objection(last, now, sha) or disagreement(pull["number"], now)
         if not why and found and (said_by(found), found["base"]) != (said_by(last), last["base"]):
             why = f"it is not the one of pull request {int(found['pull']['number'])}, which was merged with the same commit"
         if why:
@@ -415,6 +422,15 @@ def objection(last, now, sha):
     if any(is_outdated(one, sha) for one in each):
         return "a run of comment.yml that waited, or was started again, made it with code or guards of before"
     return None
+
+
+def disagreement(number, now):
+    """Why an approval that counts by now, and did not when the plan was written, is of something else, if so: its author may write since."""
+    said = all_said(now["text"])
+    approvals = standing(number, now["comment"]["updated_at"])
+    if all(said <= shown_at(number, now["comment"], one["submitted_at"]) for one in approvals):
+        return None
+    return "it shows more than one of its approvals was given to"
 
 
 def said_by(plan):
