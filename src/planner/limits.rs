@@ -35,7 +35,7 @@ impl MaxChanges {
     fn is_less_than(self, rooms: u64, managed: u64) -> bool {
         match self {
             Self::Rooms(allowed) => rooms > allowed,
-            Self::Percent(share) => rooms * 100 > managed * share,
+            Self::Percent(share) => rooms * 100 > managed.saturating_mul(share),
         }
     }
 }
@@ -349,7 +349,7 @@ pub(crate) fn refusals_of(steps: &[Step<'_>], managed: u64, limits: &Limits) -> 
             ];
             let over = usual
                 .into_iter()
-                .filter(|(rooms, _, limit)| rooms * 100 > managed * limit);
+                .filter(|(rooms, _, limit)| rooms * 100 > managed.saturating_mul(*limit));
             refusals
                 .extend(over.map(|(rooms, verb, limit)| share(rooms, verb, format!("{limit}%"))));
         }

@@ -69,12 +69,13 @@ impl Summary {
 
     /// Rooms whose write the service took.
     pub(crate) fn done(&self) -> u64 {
-        self.confirmed + self.overridden
+        self.confirmed.saturating_add(self.overridden)
     }
 
     /// Rooms that are not as wanted, or not known to be.
     pub(crate) fn not_done(&self) -> u64 {
-        self.refused + self.unknown + self.skipped
+        let unsure = self.unknown.saturating_add(self.skipped);
+        self.refused.saturating_add(unsure)
     }
 }
 

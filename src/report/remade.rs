@@ -269,8 +269,11 @@ impl Check<'_> {
 
 /// How many rooms a plan considered.
 fn rooms(report: &PlanReport) -> u64 {
-    let quiet = report.summary.unchanged + report.summary.pending;
-    quiet + (report.changes.len() + report.unreadable.len()) as u64
+    let quiet = report
+        .summary
+        .unchanged
+        .saturating_add(report.summary.pending);
+    quiet.saturating_add((report.changes.len() + report.unreadable.len()) as u64)
 }
 
 /// What of a change is shown otherwise than it was made.

@@ -176,7 +176,8 @@ impl SavedPlan {
         let Ok(rate) = shown.rate.parse::<Rate>() else {
             return false;
         };
-        let requests = self.changes.iter().map(|change| change.requests).sum();
+        let requests = self.changes.iter().map(|change| change.requests);
+        let requests = requests.fold(0, u64::saturating_add);
         let made = forecast(requests, &rate, self.terms.burst);
         let needs = self.changes.iter().flat_map(|change| &change.needs);
         let needs: BTreeSet<&String> = needs.collect();

@@ -127,7 +127,7 @@ impl View<'_> {
         }
         for (name, number) in &other.counts {
             match self.counts.iter_mut().find(|(there, _)| there == name) {
-                Some((_, there)) => *there += number,
+                Some((_, there)) => *there = there.saturating_add(*number),
                 None => self.counts.push((name.clone(), *number)),
             }
         }
@@ -153,7 +153,7 @@ impl View<'_> {
 
 impl Destination {
     fn add(&mut self, other: &Self) {
-        self.rooms += other.rooms;
+        self.rooms = self.rooms.saturating_add(other.rooms);
         for name in &other.variables.first {
             if !self.variables.first.contains(name) {
                 self.variables.first.push(name.clone());
