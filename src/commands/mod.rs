@@ -210,10 +210,10 @@ fn run(cli: &mut Cli, output: &mut Output) -> Result<Exit, Failure> {
             cli.global.stack = vec![name.clone()];
             Workspace::new(&cli.global).ok()
         });
-        let outputs = [("--report-file", &args.report_file)];
-        match workspace {
-            Some(workspace) => check_outputs(&workspace, [], outputs)?,
-            None => check_new(outputs)?,
+        match (workspace, &args.report_file) {
+            (Some(workspace), file) => check_outputs(&workspace, [], [("--report-file", file)])?,
+            (None, Some(file)) => check_new("--report-file", file)?,
+            (None, None) => {}
         }
     }
     let (report, detail, exit) = stacks::each(names, what, is_asked, output, |stack, output| {

@@ -50,7 +50,8 @@ pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// Leaves the terminal as it was found, and ends.
+/// Leaves the terminal as it was found, and ends. At once: whoever asks is a thread beside the work, or in the midst of it, and what is under way
+/// may wait for ever.
 fn leave() -> ! {
     set_below(String::new());
     std::process::exit(Exit::Interrupted as i32)

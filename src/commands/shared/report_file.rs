@@ -63,21 +63,13 @@ pub(crate) fn check_outputs<'a>(
     Ok(())
 }
 
-/// The same where nobody could say which files these are: nothing is replaced, and no room file made.
-pub(crate) fn check_new<'a>(
-    outputs: impl IntoIterator<Item = (&'a str, &'a Option<PathBuf>)>,
-) -> Result<(), Failure> {
-    let named = outputs
-        .into_iter()
-        .filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
-    let mut taken = named.filter(|(_, path)| is_yaml(path) || path.symlink_metadata().is_ok());
-    taken.next().map_or(Ok(()), |(flag, path)| {
-        refused(
-            flag,
-            path,
-            "without a configuration that can be read, it may be a file of the run",
-        )
-    })
+/// The same of one file where nobody could say which files these are: nothing is replaced, and no room file made.
+pub(crate) fn check_new(flag: &str, path: &Path) -> Result<(), Failure> {
+    if is_yaml(path) || path.symlink_metadata().is_ok() {
+        let why = "without a configuration that can be read, it may be a file of the run";
+        return refused(flag, path, why);
+    }
+    Ok(())
 }
 
 fn refused(flag: &str, path: &Path, why: &str) -> Result<(), Failure> {
