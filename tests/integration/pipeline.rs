@@ -199,7 +199,7 @@ fn a_plan_says_how_open_all_rooms_are_before_and_after() {
             "{form}: {said}"
         );
         assert!(
-            !said.contains("without end"),
+            !said.contains("never expiring"),
             "only what moves: {form}: {said}"
         );
     }

@@ -436,7 +436,7 @@ fn posture(report: &PlanReport) -> Option<Remark> {
     let all = [
         ("public", public),
         ("recording by itself", recording),
-        ("without end", endless),
+        ("never expiring", endless),
     ];
     // That most new rooms have no end is no reason to look up.
     let opens = [public, recording].iter().any(|one| one.after > one.before);
