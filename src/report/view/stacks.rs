@@ -127,7 +127,7 @@ impl View<'_> {
         }
         for (name, number) in &other.counts {
             match self.counts.iter_mut().find(|(there, _)| there == name) {
-                Some((_, there)) => *there += number,
+                Some((_, there)) => *there = there.saturating_add(*number),
                 None => self.counts.push((name.clone(), *number)),
             }
         }
