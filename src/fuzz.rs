@@ -25,18 +25,22 @@ use crate::files::{config, mutes, room_edit, room_format, usual, yaml};
 use crate::model::policy::{self, Ask, PolicyConfig, Question, STACK, Subject};
 use crate::model::reference::Template;
 use crate::model::{
-    Finding, Glob, Globs, NameRule, Place, RoomName, Scalar, Secret, Settings, Severity, Value,
-    Variables,
+    Finding, Glob, Globs, NameRule, Origins, Place, RoomName, Scalar, Secret, Settings, Severity,
+    Value, Variables, Wanted,
 };
 use crate::planner::forecast::{Rate, forecast};
-use crate::planner::limits::MaxChanges;
+use crate::planner::limits::{Limits, MaxChanges, refusals};
+use crate::planner::plan::Each;
 use crate::planner::seen::Seen;
-use crate::planner::{Event, State};
+use crate::planner::{Event, Options, Selection, State, plan_with};
 use crate::report::markdown::{Markdown, markdown};
 use crate::report::outputs::outputs;
 use crate::report::saved::SavedPlan;
+use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::view::{Detail, View};
-use crate::report::{AnyReport, github, gitlab, html, json, junit, metrics, sarif, text};
+use crate::report::{
+    AnyReport, PlanReport, github, gitlab, html, json, junit, metrics, sarif, text,
+};
 use crate::service::api::{Answer, Request, interpret};
 use crate::service::leaks::SecretFilter;
 use crate::service::{http, retry};
@@ -246,7 +250,7 @@ pub fn mutes(bytes: &[u8]) {
     }
 }
 
-/// What is read and written again reads the same.
+/// What is read and written again reads the same. It is shown, and can be planned with.
 pub fn state(bytes: &[u8]) {
     if check_state(bytes).is_err() {
         return;
@@ -259,7 +263,33 @@ pub fn state(bytes: &[u8]) {
         if let Some(places) = state_file::places(bytes) {
             assert!(places.keys().eq(state.rooms.keys()));
         }
+        text::state_list(&StateListReport::new(&state, &Selection::default()));
+        for (name, room) in &state.rooms {
+            text::state_show(&StateShowReport::new(&state, name, room), NOW);
+        }
+        for prune in [false, true] {
+            planned(&state, prune);
+        }
     }
+}
+
+/// What a plan comes to that wants every other room of a state to be as one file says.
+fn planned(state: &State, prune: bool) {
+    let file = "privacy: public\nmaxParticipants: 12\nexpireUnixSec: 1900000000\n";
+    let (room, _) = read_room(file, Defaults::NONE);
+    let wanted = room.expect("a room").wanted;
+    let names = state.rooms.keys().step_by(2).cloned();
+    let wanted: Wanted = names.map(|name| (name, wanted.clone())).collect();
+    let options = Options {
+        now: NOW,
+        prune,
+        ..Options::default()
+    };
+    let one_by_one: Each<'_> = &|rooms, find| rooms.iter().map(find).collect();
+    let plan = plan_with(one_by_one, (&wanted, state, None), &options);
+    let refusals = refusals(&plan, &Limits::default());
+    let report = PlanReport::of(plan, &Origins::default(), &refusals, None);
+    shown(&AnyReport::from(report));
 }
 
 /// The bytes as they are, and the same with the sums that belong to the lines.

@@ -350,7 +350,7 @@ pub(crate) fn refusals_of(steps: &[Step<'_>], managed: u64, limits: &Limits) -> 
             ];
             let over = usual
                 .into_iter()
-                .filter(|(rooms, _, limit)| rooms * 100 > managed * limit);
+                .filter(|(rooms, _, limit)| rooms * 100 > managed.saturating_mul(*limit));
             refusals
                 .extend(over.map(|(rooms, verb, limit)| share(rooms, verb, format!("{limit}%"))));
         }

@@ -111,6 +111,40 @@ fn a_budget_is_kept_on_every_command() {
     }
 }
 
+/// Whoever wrote the report chose its numbers, and no sum of them is another one.
+#[test]
+fn numbers_are_as_large_as_they_can_be() {
+    let scratch = Scratch::new();
+    let most = u64::MAX;
+    let report = |kind: &str, rest: Value| {
+        let mut report = json!({"format_version": "1.0", "kind": kind});
+        report
+            .as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
+        report
+    };
+    let summary = json!({"files": most, "errors": most, "warnings": most, "notes": most});
+    let validated = report("validate", json!({"summary": summary, "findings": []}));
+    let summary = json!({"confirmed": most, "overridden": most, "refused": most, "unknown": most, "skipped": most});
+    let state = json!({"lineage": null, "serial": most});
+    let applied = report(
+        "apply",
+        json!({"app": "a", "state": state, "summary": summary, "stopped": null, "receipts": []}),
+    );
+    for one in [validated, applied] {
+        let stack = |name: &str| json!({"stack": name, "exit": 0, "error": null, "report": one});
+        let stacks = json!({"command": "apply", "stacks": [stack("a"), stack("b")]});
+        for report in [one.clone(), report("stacks", stacks)] {
+            scratch.write("report.json", &report.to_string());
+            for form in FORMS {
+                let ran = render(&scratch, "report.json", form);
+                assert_eq!(ran.code, 0, "{form} of {report}: {}", ran.all());
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_no_report_is_refused() {
     let scratch = Scratch::new();

@@ -153,7 +153,7 @@ impl View<'_> {
 
 impl Destination {
     fn add(&mut self, other: &Self) {
-        self.rooms += other.rooms;
+        self.rooms = self.rooms.saturating_add(other.rooms);
         for name in &other.variables.first {
             if !self.variables.first.contains(name) {
                 self.variables.first.push(name.clone());
