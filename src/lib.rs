@@ -15,6 +15,9 @@
 mod commands;
 mod disk;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod inside;
 mod model;
 mod planner;

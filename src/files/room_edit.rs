@@ -83,6 +83,9 @@ fn edited(
 
 /// The text with another value in place of the one that is there.
 fn replaced(text: &str, entry: &Entry, value: &Scalar) -> Option<String> {
+    if entry.value.is_array() || entry.value.is_object() {
+        return None;
+    }
     let written = text.get(entry.span.clone())?;
     let (before, rest) = (text.get(..entry.span.start)?, text.get(entry.span.end..)?);
     // The calendar form that `import` writes behind a moment says the same again.

@@ -96,7 +96,7 @@ fn read_by_library(
 }
 
 /// The same as [`strict_mapping`], read by the library alone.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn by_library(text: &str) -> Result<Vec<Entry>, YamlError> {
     read_by_library(text, DuplicateKeyPolicy::Error)
 }

@@ -37,7 +37,7 @@ const BEGIN: &str = "${var:";
 pub(crate) const MOST_OF_FILE: usize = 4 * 1024;
 
 impl Given {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) const NOTHING: &'static Self = &Self {
         stack: None,
         stacks: BTreeSet::new(),

@@ -17,6 +17,7 @@
 //! | `address`, `run` | where the service is, and objects of an object store; where this run runs |
 //! | `effect` | what a change does to people |
 //! | `room_schema` | the schemas that editors use |
+//! | `sum` | sums of numbers that anybody may have written |
 //! | `sorted`, `unique`, `wire_name` | small maps in one piece; maps in which nothing stands twice; the names of attributes, each kept once |
 //! | `version`, `words` | the version of a format comes first; words are written once, for JSON and for people |
 
@@ -44,6 +45,7 @@ pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod sorted;
 pub(crate) mod suggest;
+pub(crate) mod sum;
 pub(crate) mod types;
 pub(crate) mod unique;
 pub(crate) mod value;
@@ -63,6 +65,7 @@ pub(crate) use room::Room;
 pub(crate) use rule::Rule;
 pub(crate) use run::Run;
 pub(crate) use secret::Secret;
+pub(crate) use sum::sum;
 pub(crate) use value::{Scalar, Settings, Shown, Stored, StoredSettings, Value};
 pub(crate) use wanted::{Secrets, Wanted, WantedRoom};
 pub(crate) use wire_name::WireName;

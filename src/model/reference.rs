@@ -118,7 +118,7 @@ pub(crate) struct Variables<'a> {
 }
 
 impl Variables<'_> {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) const NONE: Variables<'static> = Variables {
         prefix: EnvPrefix::ROOM,
         values: &|_| None,

@@ -17,6 +17,7 @@ use super::three_way::{AttributeSides, RoomSides};
 use super::undeclared::{self, Undeclared};
 use super::world::{Gone, Sighting, World, named_otherwise, sighting};
 use crate::model::reference::{Outline, Template};
+use crate::model::sum::share;
 use crate::model::{LiveRoom, RoomName, Stored, StoredSettings, Wanted};
 
 /// How one room stands.
@@ -140,7 +141,7 @@ impl Checked {
 
     /// Whether fewer than so many percent could be checked.
     pub(crate) fn is_below(self, percent: u64) -> bool {
-        self.visible * 100 < self.managed * percent
+        share(self.visible, percent, self.managed).is_lt()
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Action, Cause, Change, Plan};
 use super::world::Sighting;
 use crate::model::effect::{Held, effects};
+use crate::model::sum::share;
 use crate::model::words::count;
 use crate::model::{Effect, Globs, RoomName, StoredSettings};
 
@@ -35,7 +36,7 @@ impl MaxChanges {
     fn is_less_than(self, rooms: u64, managed: u64) -> bool {
         match self {
             Self::Rooms(allowed) => rooms > allowed,
-            Self::Percent(share) => rooms * 100 > managed.saturating_mul(share),
+            Self::Percent(percent) => share(rooms, percent, managed).is_gt(),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{AppliedRoom, State};
 use crate::model::words::count;
-use crate::model::{Globs, RoomName, Wanted};
+use crate::model::{Globs, RoomName, Wanted, sum};
 
 /// The rooms that a user selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +80,7 @@ impl LeftOut {
     }
 
     pub(crate) fn rooms(&self) -> u64 {
-        self.parts().into_iter().sum()
+        sum(self.parts())
     }
 
     pub(crate) fn is_none(&self) -> bool {

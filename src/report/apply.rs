@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AllowedReport, StateId, UndeclaredReport, UndeclaredRoom, shown};
-use crate::model::{Effect, Run, Shown};
+use crate::model::{Effect, Run, Shown, sum};
 use crate::planner::{Action, Cause, LeftOut, Outcome, Override, Receipt};
 
 /// What happened.
@@ -69,13 +69,12 @@ impl Summary {
 
     /// Rooms whose write the service took.
     pub(crate) fn done(&self) -> u64 {
-        self.confirmed.saturating_add(self.overridden)
+        sum([self.confirmed, self.overridden])
     }
 
     /// Rooms that are not as wanted, or not known to be.
     pub(crate) fn not_done(&self) -> u64 {
-        let unsure = self.unknown.saturating_add(self.skipped);
-        self.refused.saturating_add(unsure)
+        sum([self.refused, self.unknown, self.skipped])
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{StateId, UndeclaredReport, UndeclaredRoom, shown_or_null};
 use crate::model::reference::Outline;
-use crate::model::{Run, Shown, Stored};
+use crate::model::{Run, Shown, Stored, sum};
 use crate::planner::drift::{AttributeDrift, Checked, RoomDrift};
 use crate::planner::mutes::{Idle, Mute};
 use crate::planner::seen::Seen;
@@ -108,7 +108,7 @@ impl Summary {
 
     /// Rooms that somebody has to look at.
     pub(crate) fn differences(&self) -> u64 {
-        self.drifted + self.missing + self.conflict
+        sum([self.drifted, self.missing, self.conflict])
     }
 }
 

@@ -26,8 +26,7 @@ pub(crate) fn outputs(report: &AnyReport) -> String {
 fn counted(report: &AnyReport) -> (u64, u64, u64, BTreeSet<&'static str>) {
     match report {
         AnyReport::Plan(report) => {
-            let s = report.summary;
-            let changes = s.add + s.create + s.adopt + s.update + s.archive;
+            let changes = report.summary.changes();
             let used = |effect: &&Effect| match effect {
                 Effect::GuardWeakened => !report.weakened.is_empty(),
                 effect => report.changes.iter().any(|c| c.effects.contains(effect)),
@@ -47,8 +46,14 @@ fn counted(report: &AnyReport) -> (u64, u64, u64, BTreeSet<&'static str>) {
                 .iter()
                 .filter_map(|stack| stack.report.as_ref());
             each.map(counted)
-                .fold((0, 0, 0, BTreeSet::new()), |sum, one| {
-                    (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2, &sum.3 | &one.3)
+                .fold((0, 0, 0, BTreeSet::new()), |all, one| {
+                    let add = u64::saturating_add;
+                    (
+                        add(all.0, one.0),
+                        add(all.1, one.1),
+                        add(all.2, one.2),
+                        &all.3 | &one.3,
+                    )
                 })
         }
     }

@@ -11,7 +11,9 @@ use super::{AllowedReport, StateId, UndeclaredRoom, shown_or_null};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::words::joined;
-use crate::model::{Effect, Origin, Origins, RoomName, RoomOrigins, Run, Shown, Stored, WireName};
+use crate::model::{
+    Effect, Origin, Origins, RoomName, RoomOrigins, Run, Shown, Stored, WireName, sum,
+};
 use crate::planner::change::Unreadable;
 use crate::planner::explain::ExplainedChange;
 use crate::planner::limits::Refusal;
@@ -176,6 +178,21 @@ pub(crate) struct Summary {
     pub pending: u64,
     /// Could not be read, so nothing is planned for them.
     pub unreadable: u64,
+}
+
+impl Summary {
+    /// The rooms to which anything is to be done.
+    pub(crate) fn changes(&self) -> u64 {
+        let Self {
+            add,
+            create,
+            adopt,
+            update,
+            archive,
+            ..
+        } = *self;
+        sum([add, create, adopt, update, archive])
+    }
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -18,7 +18,7 @@ use super::{PlanReport, StateId};
 use crate::model::reference::Outline;
 use crate::model::secret::MASK;
 use crate::model::words::joined;
-use crate::model::{Origins, RoomOrigins, Shown, Value, Wanted, WantedRoom, WireName};
+use crate::model::{Origins, RoomOrigins, Shown, Value, Wanted, WantedRoom, WireName, sum};
 use crate::planner::limits::{Limits, refusals_of};
 use crate::planner::{Action, AttributeChange, Cause, Narrowed, SavedChange, State};
 
@@ -256,7 +256,7 @@ impl Check<'_> {
         let managed = self.remade.narrowed.plan.managed;
         let came = self.done().filter(|one| !one.is_managed).count() as u64;
         let went = self.done().filter(|one| one.action == Action::Archive);
-        if !self.may_be(terms.managed + came, managed + went.count() as u64) {
+        if !self.may_be(sum([terms.managed, came]), managed + went.count() as u64) {
             return Some("the number of managed rooms");
         }
         let steps = self.saved.changes.iter().zip(&self.shown.changes);
@@ -269,11 +269,8 @@ impl Check<'_> {
 
 /// How many rooms a plan considered.
 fn rooms(report: &PlanReport) -> u64 {
-    let quiet = report
-        .summary
-        .unchanged
-        .saturating_add(report.summary.pending);
-    quiet.saturating_add((report.changes.len() + report.unreadable.len()) as u64)
+    let listed = (report.changes.len() + report.unreadable.len()) as u64;
+    sum([report.summary.unchanged, report.summary.pending, listed])
 }
 
 /// What of a change is shown otherwise than it was made.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::envelope::{self, Envelope, ReadError, Report, json};
 use super::plan::ChangeReport;
 use super::{AllowedReport, PlanReport, StateId};
-use crate::model::{Effect, digest};
+use crate::model::{Effect, digest, sum};
 use crate::planner::forecast::forecast;
 use crate::planner::limits::{BaseGuard, MaxChanges};
 use crate::planner::{Action, Cause, Rate, SavedChange, Selection};
@@ -124,7 +124,7 @@ impl SavedPlan {
     }
 
     /// Gives it the seal that belongs to it. Returns the one that it had.
-    fn seal(&mut self) -> String {
+    pub(crate) fn seal(&mut self) -> String {
         let before = std::mem::take(&mut self.seal);
         self.seal = digest::of(self);
         before
@@ -176,8 +176,7 @@ impl SavedPlan {
         let Ok(rate) = shown.rate.parse::<Rate>() else {
             return false;
         };
-        let requests = self.changes.iter().map(|change| change.requests);
-        let requests = requests.fold(0, u64::saturating_add);
+        let requests = sum(self.changes.iter().map(|change| change.requests));
         let made = forecast(requests, &rate, self.terms.burst);
         let needs = self.changes.iter().flat_map(|change| &change.needs);
         let needs: BTreeSet<&String> = needs.collect();

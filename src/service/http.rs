@@ -214,7 +214,7 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 /// The wait that an answer asks for, given in seconds or as a date. A date that has passed: no wait.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         // More digits than a number holds is still a wish for a very long wait.

@@ -67,7 +67,7 @@ impl Header {
 /// Takes what the journal `at` holds into `state`, if it comes after it. Returns how many events that were.
 ///
 /// `looked` is the same before anything was written: it learns only what looks showed.
-pub(super) fn replay(
+pub(crate) fn replay(
     bytes: &[u8],
     at: &str,
     state: &mut State,

@@ -128,7 +128,7 @@ pub(super) fn check_next(state: &State) -> Result<(), StoreError> {
 }
 
 /// The text of a state file: sorted, two spaces a level, one attribute a line, so that it reads well in a diff.
-pub(super) fn render(state: &State) -> String {
+pub(crate) fn render(state: &State) -> String {
     let mut text = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut text, AttributeLines::default());
     state

@@ -6,6 +6,7 @@ mod any_text;
 mod crossed;
 #[cfg(feature = "state-encryption")]
 mod encryption;
+mod fuzzed;
 mod import;
 mod in_process;
 mod nothing_moves;

@@ -22,7 +22,9 @@ use crate::harness::{KEY, Site};
 use crate::pages::{pages, text};
 
 /// What is not run, and why not.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("docs/fuzzing.md", "the sources, and minutes to hours"),
+    ("docs/fuzzing.md", "cargo-fuzz and a nightly compiler"),
     ("docs/install.md", "a release, and none is published"),
     (
         "docs/runners.md",

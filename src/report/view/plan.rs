@@ -29,12 +29,12 @@ pub(crate) fn plan(report: &PlanReport, detail: Detail) -> View<'_> {
         ("to archive", s.archive),
         (&orphans, s.orphan),
         ("left as it is", left),
-        ("unreadable", s.unreadable - left),
+        ("unreadable", s.unreadable.saturating_sub(left)),
         ("pending", s.pending),
         ("unchanged", s.unchanged),
         ("left out", report.left_out.rooms()),
     ]);
-    let idle = s.add + s.create + s.adopt + s.update + s.archive == 0;
+    let idle = s.changes() == 0;
     View {
         kind: "plan",
         title: format!("Plan for {}", report.app),

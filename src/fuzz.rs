@@ -1,0 +1,539 @@
+//! What strangers may have written, read as the program reads it: for fuzzers. Each target takes bytes, and panics where
+//! a law of its reader does not hold.
+//!
+//! `fuzz/` hands them to libFuzzer; `tests/fuzzed.rs` goes through a bounded number of inputs in every test run.
+//! Not an interface: it changes with the code.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+
+use crate::disk::budget;
+use crate::disk::plain_file::check_state;
+use crate::files::context::{Context, Policies};
+use crate::files::defaults::{self, Defaults};
+use crate::files::entries::Findings;
+use crate::files::room_file::{self, RoomFile};
+use crate::files::weakened::{Placed, weakened, weakened_mutes};
+use crate::files::yaml::Entry;
+use crate::files::{config, mutes, room_edit, room_format, usual, yaml};
+use crate::model::policy::{self, Ask, PolicyConfig, Question, STACK, Subject};
+use crate::model::reference::Template;
+use crate::model::{
+    Finding, Glob, Globs, NameRule, Origins, Place, RoomName, Scalar, Secret, Settings, Severity,
+    Value, Variables, Wanted,
+};
+use crate::planner::forecast::{Rate, forecast};
+use crate::planner::limits::{Limits, MaxChanges, refusals};
+use crate::planner::plan::Each;
+use crate::planner::seen::Seen;
+use crate::planner::{Event, Options, Selection, State, plan_with};
+use crate::report::markdown::{Markdown, markdown};
+use crate::report::outputs::outputs;
+use crate::report::saved::SavedPlan;
+use crate::report::state::{StateListReport, StateShowReport};
+use crate::report::view::{Detail, View};
+use crate::report::{
+    AnyReport, PlanReport, github, gitlab, html, json, junit, metrics, sarif, text,
+};
+use crate::service::api::{Answer, Request, interpret};
+use crate::service::leaks::SecretFilter;
+use crate::service::{http, retry};
+use crate::store::holder::Holder;
+use crate::store::{journal, state_file};
+
+/// A reader, by the name of its folder in `fuzz/corpus`.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them, by name.
+pub const TARGETS: &[Target] = &[
+    ("answer", answer),
+    ("config", config),
+    ("defaults", defaults),
+    ("edit", edit),
+    ("format", format),
+    ("glob", glob),
+    ("holder", holder),
+    ("journal", journal),
+    ("mutes", mutes),
+    ("plan", plan),
+    ("policy", policy),
+    ("report", report),
+    ("retry_after", retry_after),
+    ("room", room),
+    ("seen", seen),
+    ("state", state),
+    ("template", template),
+    ("word", word),
+];
+
+const NOW: i64 = 1_790_000_000;
+
+const CONTEXT: Context<'static> = Context {
+    names: NameRule::Lowercase,
+    now: NOW,
+    variables: Variables::NONE,
+    defaults: Defaults::NONE,
+    sandbox: false,
+    owns: None,
+    unmanaged: None,
+    policies: Policies::NONE,
+};
+
+/// Whatever is no text was refused before any of these readers saw it.
+fn text_of(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// Nothing that acts on a reader: no control characters but line ends and tabs.
+fn assert_inert(form: &str, text: &str) {
+    let acts = |c: &char| c.is_control() && !['\n', '\t'].contains(c);
+    assert_eq!(text.chars().find(acts), None, "{form} acts on its reader");
+}
+
+fn read_room(text: &str, defaults: &Defaults) -> (Option<RoomFile>, Vec<Finding>) {
+    let context = Context {
+        defaults,
+        ..CONTEXT
+    };
+    let read = room_file::parse("rooms/a.yaml", "a", text, &context);
+    assert!(read.0.is_some() || Finding::any_error(&read.1));
+    read
+}
+
+/// A room or an error; and the usual file means what the YAML library makes of it.
+pub fn room(bytes: &[u8]) {
+    let text = text_of(bytes);
+    read_room(&text, Defaults::NONE);
+    if let Some(quick) = usual::entries(&text) {
+        let slow = yaml::by_library(&text).expect("the library reads what is usual");
+        let pairs = |all: &[Entry]| -> Vec<(String, Json)> {
+            let pairs = all.iter();
+            pairs
+                .map(|one| (one.key.clone(), one.value.clone()))
+                .collect()
+        };
+        assert_eq!(pairs(&quick), pairs(&slow));
+    }
+}
+
+/// The first part is what stands above the room, the rest its own file.
+pub fn defaults(bytes: &[u8]) {
+    let text = text_of(bytes);
+    let (above, own) = text
+        .split_once("\n---\n")
+        .unwrap_or((&text, "privacy: private\n"));
+    let (layer, findings) = defaults::parse("rooms/_defaults.yaml", above, &Variables::NONE);
+    let is_wrong = Finding::any_error(&findings);
+    let below = Defaults::NONE.below(layer.into());
+    assert!(!below.broken() || is_wrong, "what is broken is said");
+    let context = Context {
+        defaults: &below,
+        ..CONTEXT
+    };
+    let (room, found) = room_file::parse("rooms/a.yaml", "a", own, &context);
+    assert!(room.is_some() || is_wrong || Finding::any_error(&found));
+}
+
+/// What is formatted means the same, and is as it stays.
+pub fn format(bytes: &[u8]) {
+    let text = text_of(bytes);
+    let Some(formatted) = room_format::format(&text, &mut Findings::new("rooms/a.yaml")) else {
+        return;
+    };
+    let mut findings = Findings::new("rooms/a.yaml");
+    let again = room_format::format(&formatted, &mut findings);
+    assert_eq!(again.as_deref(), Some(&*formatted), "from {text:?}");
+    let settings = |text: &str| {
+        read_room(text, Defaults::NONE)
+            .0
+            .map(|room| room.wanted.settings)
+    };
+    assert_eq!(settings(&formatted), settings(&text));
+}
+
+/// What is set is there, and read as it was set.
+pub fn edit(bytes: &[u8]) {
+    let text = text_of(bytes);
+    let values: [(&str, Scalar); 4] = [
+        ("enableChat", true.into()),
+        ("maxParticipants", 12.into()),
+        ("expireUnixSec", 1_800_000_000.into()),
+        ("privacy", "public".into()),
+    ];
+    for (name, value) in values {
+        let set = |text: &str| room_edit::set(text, name, &value, &mut Findings::new("a.yaml"));
+        let Some(edited) = set(&text) else { continue };
+        let entries = yaml::mapping(&edited).expect("an edited file is read");
+        assert!(entries.iter().any(|entry| entry.key == name), "{edited:?}");
+        assert_eq!(
+            set(&edited).as_deref(),
+            Some(&*edited),
+            "set twice, {text:?}"
+        );
+    }
+}
+
+/// A configuration weakens nothing that it says itself, and its policies can be asked.
+pub fn config(bytes: &[u8]) {
+    let Ok(read) = config::parse(&text_of(bytes)) else {
+        return;
+    };
+    let config = read.config;
+    let placed = |config| Placed {
+        config,
+        directory: Path::new("/"),
+    };
+    for stack in config.stacks() {
+        config.of(stack).given(Some(&stack.name));
+    }
+    // Two policies of one name are refused here, and not by the reader.
+    if config.policies.get().is_none_or(|declared| asked(declared)) {
+        assert_eq!(weakened(placed(&config), placed(&config)).len(), 0);
+    }
+}
+
+/// An expression on its own, about a usual room.
+pub fn policy(bytes: &[u8]) {
+    asked(&[PolicyConfig {
+        id: "p".to_owned(),
+        rooms: Glob::default(),
+        expression: text_of(bytes).into_owned(),
+        message: "reason".to_owned(),
+        severity: Severity::Error,
+        at: Place::new(3, 10, 1),
+    }]);
+}
+
+/// Whether policies can be compiled. Asks them about a room, on a stack that is large enough, as the program does it.
+fn asked(declared: &[PolicyConfig]) -> bool {
+    let ask = || {
+        let Ok(policies) = policy::compile(declared) else {
+            return false;
+        };
+        let name = RoomName::try_from("sales-demo".to_owned()).expect("a name");
+        let settings: Settings = [
+            ("privacy", "private".into()),
+            ("maxParticipants", 12.into()),
+            ("enableChat", true.into()),
+        ]
+        .into();
+        let subject = Subject {
+            room: &name,
+            file: "rooms/sales/demo.yaml",
+            settings: &settings,
+            secrets: &BTreeMap::new(),
+            now: NOW,
+        };
+        policies.ask(Question::new(subject, 10));
+        true
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK);
+        let thread = thread.spawn_scoped(scope, ask).expect("a thread");
+        thread.join().expect("no panic in a policy")
+    })
+}
+
+/// A list of mutes weakens nothing beside itself.
+pub fn mutes(bytes: &[u8]) {
+    if let Ok(mutes) = mutes::parse(&text_of(bytes)) {
+        assert_eq!(weakened_mutes(&mutes, &mutes).len(), 0);
+        for mute in &mutes {
+            mute.is_active(NOW);
+        }
+    }
+}
+
+/// What is read and written again reads the same. It is shown, and can be planned with.
+pub fn state(bytes: &[u8]) {
+    if check_state(bytes).is_err() {
+        return;
+    }
+    if let Ok(state) = state_file::parse(bytes, "here") {
+        let written = state_file::render(&state);
+        let again = state_file::parse(written.as_bytes(), "here");
+        assert_eq!(again.expect("what was written is read"), state);
+        // Of a text that is passed over, nobody asks whether it is UTF-8.
+        if let Some(places) = state_file::places(bytes) {
+            assert!(places.keys().eq(state.rooms.keys()));
+        }
+        text::state_list(&StateListReport::new(&state, &Selection::default()));
+        for (name, room) in &state.rooms {
+            text::state_show(&StateShowReport::new(&state, name, room), NOW);
+        }
+        for prune in [false, true] {
+            planned(&state, prune);
+        }
+    }
+}
+
+/// What a plan comes to that wants every other room of a state to be as one file says.
+fn planned(state: &State, prune: bool) {
+    let file = "privacy: public\nmaxParticipants: 12\nexpireUnixSec: 1900000000\n";
+    let (room, _) = read_room(file, Defaults::NONE);
+    let wanted = room.expect("a room").wanted;
+    let names = state.rooms.keys().step_by(2).cloned();
+    let wanted: Wanted = names.map(|name| (name, wanted.clone())).collect();
+    let options = Options {
+        now: NOW,
+        prune,
+        ..Options::default()
+    };
+    let one_by_one: Each<'_> = &|rooms, find| rooms.iter().map(find).collect();
+    let plan = plan_with(one_by_one, (&wanted, state, None), &options);
+    let refusals = refusals(&plan, &Limits::default());
+    let report = PlanReport::of(plan, &Origins::default(), &refusals, None);
+    shown(&AnyReport::from(report));
+}
+
+/// The bytes as they are, and the same with the sums that belong to the lines.
+pub fn journal(bytes: &[u8]) {
+    replayed(bytes);
+    let text = text_of(bytes);
+    let lines = text.lines().map(|line| {
+        let json = RawValue::from_string(line.to_owned());
+        let sealed = json.and_then(|json| journal::encode(&json));
+        sealed.unwrap_or_else(|_| format!("{line}\n"))
+    });
+    replayed(lines.collect::<String>().as_bytes());
+}
+
+fn replayed(bytes: &[u8]) {
+    let mut state = State {
+        lineage: "7f0c".to_owned(),
+        ..State::fresh("acme")
+    };
+    let mut looked = Some(state.clone());
+    if budget::fits(bytes, budget::OF_JOURNAL)
+        && journal::replay(bytes, "here", &mut state, &mut looked).is_ok()
+    {
+        let written = state_file::render(&state);
+        let again = state_file::parse(written.as_bytes(), "here");
+        assert_eq!(again.expect("what was replayed is read"), state);
+    }
+}
+
+/// A report in each of its forms.
+pub fn report(bytes: &[u8]) {
+    if budget::fits(bytes, budget::OF_DATA)
+        && let Ok(report) = AnyReport::parse(bytes)
+    {
+        shown(&report);
+    }
+}
+
+fn shown(report: &AnyReport) {
+    let mut written = Vec::new();
+    report
+        .write_json(&mut written)
+        .expect("a report is written");
+    let again = AnyReport::parse(&written).expect("what was written is read");
+    let mut rewritten = Vec::new();
+    again.write_json(&mut rewritten).expect("and written again");
+    assert_eq!(text_of(&written), text_of(&rewritten));
+
+    for line in outputs(report).lines() {
+        let (name, _) = line.split_once('=').expect("an output has a value");
+        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
+    }
+    if let AnyReport::Drift(report) = report {
+        report.too_blind();
+        metrics::metrics(report, Some(&text_of(&written)), NOW);
+    }
+    for verbose in [false, true] {
+        let detail = Detail {
+            now: NOW,
+            verbose,
+            ..Detail::default()
+        };
+        forms(report, detail);
+    }
+}
+
+fn forms(report: &AnyReport, detail: Detail) {
+    let view = || View::new(report, detail);
+    let apart = || {
+        let apart = true;
+        View::new(report, Detail { apart, ..detail })
+    };
+    let file = "privacy: private\nmaxParticipants: 12\n# ä\n";
+    text::text(report, &view(), detail, &|_| Some(file.to_owned())).for_each(drop);
+    for max_bytes in [Some(600), Some(4_000), None] {
+        let how = Markdown {
+            max_bytes,
+            marker: None,
+        };
+        if let Some(text) = markdown(&view(), how) {
+            assert!(text.len() <= max_bytes.unwrap_or(usize::MAX));
+            assert_inert("markdown", &text);
+        }
+    }
+    assert_inert("html", &html::html(&view()).expect("a page"));
+    assert_inert("junit", &junit::junit(&apart()));
+    assert_inert("github", &github::github(apart(), detail));
+    let mut tools = [Vec::new(), Vec::new()];
+    gitlab::gitlab(&apart(), &mut tools[0]).expect("for gitlab");
+    sarif::sarif(&apart(), &mut tools[1]).expect("for scanners");
+    for text in tools {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&text).expect("JSON");
+        assert_inert("JSON for tools", &text_of(&text));
+    }
+}
+
+/// The bytes as they are, and the same with the seal that belongs to them.
+pub fn plan(bytes: &[u8]) {
+    if !budget::fits(bytes, budget::OF_DATA) {
+        return;
+    }
+    let unsealed = |bytes| SavedPlan::parse(bytes).map(drop);
+    let _ = unsealed(bytes);
+    let Ok(mut made_up) = serde_json::from_slice::<SavedPlan>(bytes) else {
+        return;
+    };
+    made_up.seal();
+    let sealed = json(&made_up).expect("a plan is written");
+    if let Ok(plan) = SavedPlan::parse(sealed.as_bytes()) {
+        assert_eq!(json(&plan).expect("a plan is written"), sealed);
+        shown(&AnyReport::Plan(Box::new(plan.report)));
+    }
+}
+
+/// Secrets as an answer may repeat them: no word of what came of it does.
+const KEY: &str = "canary-4Uq7pLz9XwVb";
+const STREAM_KEY: &str = "rtmp://live.example/app/Qn8RtYk2Mc5H";
+
+/// The first line is status and media type, the rest the body.
+pub fn answer(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let (head, body) = bytes.split_at(end.map_or(0, |end| end + 1));
+    let head = text_of(head);
+    let (status, content_type) = head.trim().split_once(' ').unwrap_or(("200", "text/html"));
+    let answer = Answer {
+        status: status.parse().unwrap_or(200),
+        retry_after: None,
+        content_type: content_type.to_owned(),
+        body: body.to_vec(),
+    };
+    let room = RoomName::try_from("stand-up".to_owned()).expect("a name");
+    let settings: Settings = [
+        ("privacy", Value::from("private")),
+        ("rtmpOutURL", Value::Secret(Secret::new(STREAM_KEY))),
+    ]
+    .into();
+    let filter = SecretFilter::new(&Secret::new(KEY));
+    for request in [
+        Request::Get(&room),
+        Request::Put(&room, &settings),
+        Request::Post(&room, &settings),
+        Request::Delete(&room),
+        Request::List,
+    ] {
+        let said = format!("{:?}", interpret(&request, &answer, &filter));
+        assert!(!said.contains(KEY), "{request:?} gives the key away");
+        let sent = matches!(request, Request::Put(..) | Request::Post(..));
+        let private = &STREAM_KEY[STREAM_KEY.len() - 12..];
+        assert!(
+            !(sent && said.contains(private)),
+            "{request:?} gives a secret away"
+        );
+    }
+}
+
+/// Any wait is one that somebody can decide about.
+pub fn retry_after(bytes: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else {
+        return;
+    };
+    let headers = HeaderMap::from_iter([(RETRY_AFTER, value)]);
+    let asked = http::retry_after(&headers, SystemTime::UNIX_EPOCH);
+    for tries in [1, retry::TRIES] {
+        let backoff = Duration::from_secs(1);
+        for trouble in [
+            retry::Trouble::TooMany(asked),
+            retry::Trouble::Failed(asked),
+        ] {
+            let next = retry::decide(trouble, tries, backoff);
+            if let retry::Next::Wait(wait) | retry::Next::Everyone(wait) = next {
+                assert!(wait <= retry::LONGEST_PAUSE, "{wait:?}");
+            }
+        }
+    }
+}
+
+/// The first line is a pattern, the others are names. One pattern says the same alone and among others.
+pub fn glob(bytes: &[u8]) {
+    let text = text_of(bytes);
+    let (pattern, names) = text.split_once('\n').unwrap_or((&text, "tea"));
+    let Ok(glob) = pattern.parse::<Glob>() else {
+        return;
+    };
+    assert_eq!(glob.as_str(), pattern);
+    let other: Glob = "b*c?".parse().expect("a pattern");
+    let alone: Globs = [glob.clone()].into_iter().collect();
+    let among: Globs = [other.clone(), glob, other].into_iter().collect();
+    for name in names.lines() {
+        let is_among = among.matching(name).any(|at| at == 1);
+        assert_eq!(alone.match_any(name), is_among, "{pattern:?} {name:?}");
+    }
+}
+
+/// Who holds a lock, on one line.
+pub fn holder(bytes: &[u8]) {
+    if let Ok(holder) = serde_json::from_slice::<Holder>(bytes) {
+        let said = holder.to_string();
+        assert!(!said.contains('\n'));
+        assert_inert("the holder of a lock", &said);
+    }
+}
+
+/// What looks have shown reads the same again.
+pub fn seen(bytes: &[u8]) {
+    if let Ok(seen) = serde_json::from_slice::<Seen>(bytes) {
+        let written = json(&seen).expect("what was seen is written");
+        let again: Seen = serde_json::from_str(&written).expect("and read");
+        assert_eq!(again, seen);
+    }
+}
+
+/// A secret in a file: what may be seen of it is nothing behind its address.
+pub fn template(bytes: &[u8]) {
+    let text = text_of(bytes);
+    if let Ok(template) = Template::parse(&text) {
+        let variables = template.variables();
+        assert_eq!(template.refers(), !variables.is_empty());
+        assert!(template.resolve(&|_| Some("x".to_owned())).is_ok());
+        assert_eq!(template.outline().variables, variables);
+        assert_inert("an outline", &template.outline().address);
+    }
+}
+
+/// The short texts of flags and configurations: rates, shares, names, addresses.
+pub fn word(bytes: &[u8]) {
+    let text = text_of(bytes);
+    if let Ok(rate) = text.parse::<Rate>() {
+        assert_eq!(rate.to_string().parse(), Ok(rate));
+        rate.window();
+        for requests in [0, 1, u64::MAX] {
+            forecast(requests, &rate, 1);
+        }
+    }
+    if let Ok(most) = text.parse::<MaxChanges>() {
+        assert_eq!(String::from(most).parse(), Ok(most));
+    }
+    if let Ok(name) = RoomName::try_from(text.clone().into_owned()) {
+        assert_eq!(name.as_str(), text);
+        name.folded();
+        name.quoted();
+    }
+    if let Ok(address) = http::address(&text) {
+        assert_eq!(http::address(&address).ok(), Some(address));
+        http::account(&text).expect("an address is of an account");
+    }
+    let _ = serde_json::from_value::<Event>(Json::String(text.into_owned()));
+}
