@@ -4,7 +4,7 @@
 //! `fuzz/` hands them to libFuzzer; `tests/fuzzed.rs` goes through a bounded number of inputs in every test run.
 //! Not an interface: it changes with the code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -13,6 +13,7 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
+use crate::commands::rooms_in;
 use crate::disk::budget;
 use crate::disk::plain_file::check_state;
 use crate::files::context::{Context, Policies};
@@ -28,23 +29,28 @@ use crate::model::{
     Finding, Glob, Globs, NameRule, Origins, Place, RoomName, Scalar, Secret, Settings, Severity,
     Value, Variables, Wanted,
 };
+use crate::planner::adopt::{self, Level};
+use crate::planner::drift::Evidence;
 use crate::planner::forecast::{Rate, forecast};
 use crate::planner::limits::{Limits, MaxChanges, refusals};
 use crate::planner::plan::Each;
 use crate::planner::seen::Seen;
-use crate::planner::{Event, Options, Selection, State, plan_with};
+use crate::planner::{self, Event, LeftOut, Options, Selection, Sighting, State, World, plan_with};
 use crate::report::markdown::{Markdown, markdown};
 use crate::report::outputs::outputs;
 use crate::report::saved::SavedPlan;
 use crate::report::state::{StateListReport, StateShowReport};
 use crate::report::view::{Detail, View};
 use crate::report::{
-    AnyReport, PlanReport, github, gitlab, html, json, junit, metrics, sarif, text,
+    AnyReport, DriftReport, PlanReport, github, gitlab, html, json, junit, metrics, sarif, text,
 };
 use crate::service::api::{Answer, Request, interpret};
+use crate::service::end::{End, Try};
 use crate::service::leaks::SecretFilter;
 use crate::service::{http, retry};
 use crate::store::holder::Holder;
+#[cfg(feature = "remote-state")]
+use crate::store::object_versions::versions_in;
 use crate::store::{journal, state_file};
 
 /// A reader, by the name of its folder in `fuzz/corpus`.
@@ -53,8 +59,10 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them, by name.
 pub const TARGETS: &[Target] = &[
     ("answer", answer),
+    ("cache", cache),
     ("config", config),
     ("defaults", defaults),
+    ("drift", drift),
     ("edit", edit),
     ("format", format),
     ("glob", glob),
@@ -69,6 +77,8 @@ pub const TARGETS: &[Target] = &[
     ("seen", seen),
     ("state", state),
     ("template", template),
+    #[cfg(feature = "remote-state")]
+    ("versions", versions),
     ("word", word),
 ];
 
@@ -268,28 +278,81 @@ pub fn state(bytes: &[u8]) {
             text::state_show(&StateShowReport::new(&state, name, room), NOW);
         }
         for prune in [false, true] {
-            planned(&state, prune);
+            planned(&state, None, prune);
         }
     }
 }
 
-/// What a plan comes to that wants every other room of a state to be as one file says.
-fn planned(state: &State, prune: bool) {
+/// Every other room of a state, as one file says it, and where that says it.
+fn wanted(state: &State) -> (Wanted, Origins) {
     let file = "privacy: public\nmaxParticipants: 12\nexpireUnixSec: 1900000000\n";
     let (room, _) = read_room(file, Defaults::NONE);
-    let wanted = room.expect("a room").wanted;
-    let names = state.rooms.keys().step_by(2).cloned();
-    let wanted: Wanted = names.map(|name| (name, wanted.clone())).collect();
+    let room = room.expect("a room");
+    let names = || state.rooms.keys().step_by(2).cloned();
+    let wanted = names().map(|name| (name, room.wanted.clone()));
+    let origins = names().map(|name| (name, room.origins.clone()));
+    (wanted.collect(), origins.collect())
+}
+
+/// What a plan comes to that wants those, where this was seen of the service.
+fn planned(state: &State, world: Option<&World>, prune: bool) {
+    let (wanted, origins) = wanted(state);
     let options = Options {
         now: NOW,
         prune,
         ..Options::default()
     };
     let one_by_one: Each<'_> = &|rooms, find| rooms.iter().map(find).collect();
-    let plan = plan_with(one_by_one, (&wanted, state, None), &options);
+    let plan = plan_with(one_by_one, (&wanted, state, world), &options);
     let refusals = refusals(&plan, &Limits::default());
-    let report = PlanReport::of(plan, &Origins::default(), &refusals, None);
+    let report = PlanReport::of(plan, &origins, &refusals, None);
     shown(&AnyReport::from(report));
+}
+
+/// A state, `---`, and what the service says of each of its rooms: judged, shown, adopted, and planned with.
+pub fn drift(bytes: &[u8]) {
+    let text = text_of(bytes);
+    let (state, live) = text.split_once("\n---\n").unwrap_or((&text, ""));
+    if check_state(state.as_bytes()).is_err() {
+        return;
+    }
+    let Ok(state) = state_file::parse(state.as_bytes(), "here") else {
+        return;
+    };
+    let (wanted, origins) = wanted(&state);
+    let filter = SecretFilter::new(&Secret::new(KEY));
+    let answer = answered(live.as_bytes());
+    let sighting = |name: &RoomName| match interpret(&Request::Get(name), &answer, &filter) {
+        Try::Ended(End::Room(live)) => Sighting::Present(live),
+        Try::Ended(End::Missing(gone)) => Sighting::Absent(gone),
+        other => Sighting::Unreadable(format!("{other:?}")),
+    };
+    let names = state.rooms.keys().chain(wanted.keys());
+    let world: World = names.map(|name| (name.clone(), sighting(name))).collect();
+    let listed = match interpret(&Request::List, &answer, &filter) {
+        Try::Ended(End::Rooms(names)) => names.into_iter().collect(),
+        _ => BTreeSet::new(),
+    };
+    let evidence = Evidence {
+        wanted: &wanted,
+        state: &state,
+        others: &BTreeMap::new(),
+        mutes: &[],
+        now: NOW,
+    };
+    let seen = planner::drift(&evidence, &world, &listed);
+    let (moves, _) = adopt::moves(&seen.rooms, None, &world);
+    for level in [None, Some(Level::Room), Some(Level::Default)] {
+        let (edits, _) = adopt::edits(&moves, level, &seen.rooms, &wanted, &origins);
+        adopt::expected(&wanted, &edits);
+    }
+    let looks = Seen::default().after(&seen, &state, NOW);
+    let none = (&[][..], &looks);
+    let report = DriftReport::new(seen, &state, none, None, LeftOut::default(), Some(50));
+    shown(&AnyReport::from(report));
+    for prune in [false, true] {
+        planned(&state, Some(&world), prune);
+    }
 }
 
 /// The bytes as they are, and the same with the sums that belong to the lines.
@@ -410,16 +473,7 @@ const STREAM_KEY: &str = "rtmp://live.example/app/Qn8RtYk2Mc5H";
 
 /// The first line is status and media type, the rest the body.
 pub fn answer(bytes: &[u8]) {
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let (head, body) = bytes.split_at(end.map_or(0, |end| end + 1));
-    let head = text_of(head);
-    let (status, content_type) = head.trim().split_once(' ').unwrap_or(("200", "text/html"));
-    let answer = Answer {
-        status: status.parse().unwrap_or(200),
-        retry_after: None,
-        content_type: content_type.to_owned(),
-        body: body.to_vec(),
-    };
+    let answer = answered(bytes);
     let room = RoomName::try_from("stand-up".to_owned()).expect("a name");
     let settings: Settings = [
         ("privacy", Value::from("private")),
@@ -443,6 +497,30 @@ pub fn answer(bytes: &[u8]) {
             "{request:?} gives a secret away"
         );
     }
+}
+
+fn answered(bytes: &[u8]) -> Answer {
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let (head, body) = bytes.split_at(end.map_or(0, |end| end + 1));
+    let head = text_of(head);
+    let (status, content_type) = head.trim().split_once(' ').unwrap_or(("200", "text/html"));
+    Answer {
+        status: status.parse().unwrap_or(200),
+        retry_after: None,
+        content_type: content_type.to_owned(),
+        body: body.to_vec(),
+    }
+}
+
+/// What plans keep beside a state, without the digest of it.
+pub fn cache(bytes: &[u8]) {
+    rooms_in(bytes);
+}
+
+/// What an object store says that it keeps of a state.
+#[cfg(feature = "remote-state")]
+pub fn versions(bytes: &[u8]) {
+    versions_in("state.json", bytes);
 }
 
 /// Any wait is one that somebody can decide about.

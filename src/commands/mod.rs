@@ -30,6 +30,8 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use shared::args::{Global, ReportArgs};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use shared::cache::rooms_in;
 use shared::exit::{self, Exit, Failure};
 use shared::interrupt::is_asked;
 use shared::logs;

@@ -33,7 +33,7 @@ mod lock;
 #[cfg(feature = "remote-state")]
 mod object_lease;
 #[cfg(feature = "remote-state")]
-mod object_versions;
+pub(crate) mod object_versions;
 #[cfg(feature = "remote-state")]
 mod object_words;
 #[cfg(feature = "remote-state")]

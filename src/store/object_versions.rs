@@ -285,3 +285,31 @@ struct GoogleObject {
     generation: String,
     time_created: String,
 }
+
+/// How many versions of `key` an answer lists, as each of the clouds reads it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn versions_in(key: &str, answer: &[u8]) -> [usize; 3] {
+    use object_store::aws::AmazonS3Builder;
+    use object_store::azure::MicrosoftAzureBuilder;
+    use object_store::gcp::GoogleCloudStorageBuilder;
+    use std::sync::LazyLock;
+
+    // Nobody is asked: an answer is read by what its keeper is.
+    static KEEPERS: LazyLock<[Keeper; 3]> = LazyLock::new(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let url = Url::parse("http://localhost/").expect("an address");
+        let s3 = AmazonS3Builder::new().with_bucket_name("b").build();
+        let azure = MicrosoftAzureBuilder::new().with_container_name("b");
+        let azure = azure.with_account("a").build();
+        let google = GoogleCloudStorageBuilder::new().with_bucket_name("b");
+        [
+            Keeper::S3(s3.expect("a store")),
+            Keeper::Azure(azure.expect("a store"), "a".to_owned(), url.clone()),
+            Keeper::Google(google.build().expect("a store"), url),
+        ]
+    });
+    KEEPERS.each_ref().map(|keeper| {
+        let part = keeper.read(key, answer);
+        part.map_or(0, |part| keeper.sorted(part.versions).len())
+    })
+}

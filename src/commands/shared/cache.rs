@@ -406,7 +406,7 @@ fn beginning(file: &str) -> serde_json::Result<Vec<u8>> {
 }
 
 /// What the line of a file says.
-fn silence(line: &'static [u8]) -> Option<Silence<'static>> {
+fn silence(line: &[u8]) -> Option<Silence<'_>> {
     let begins = line.iter().position(|byte| *byte == TAB)?;
     serde_json::from_slice(&line[begins + 1..]).ok()
 }
@@ -436,7 +436,10 @@ fn digest(state: &Pieces) -> io::Result<String> {
 /// memory.
 fn kept(path: &Path, size: u64) -> io::Result<Kept<'static>> {
     // For the rest of the run, which is all of the process.
-    let bytes = read_own_bytes(path, MAX_DATA.min(size))?.leak();
+    parsed(read_own_bytes(path, MAX_DATA.min(size))?.leak())
+}
+
+fn parsed(bytes: &[u8]) -> io::Result<Kept<'_>> {
     let end = bytes
         .iter()
         .position(|byte| *byte == b'\n')
@@ -452,4 +455,16 @@ fn kept(path: &Path, size: u64) -> io::Result<Kept<'static>> {
         true => Ok(kept),
         false => Err(io::Error::other("what was kept is made up")),
     }
+}
+
+/// Reads bytes as a plan would read what is kept, with the digest that belongs to them. Returns how many rooms that says something of.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn rooms_in(rest: &[u8]) -> usize {
+    let bytes = [sha256(rest).as_bytes(), b"\n", rest].concat();
+    let Ok(kept) = parsed(&bytes) else { return 0 };
+    kept.lines
+        .iter()
+        .filter_map(|line| silence(line))
+        .filter(|room| room.at.contains(0))
+        .count()
 }
