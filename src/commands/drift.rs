@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::shared::args::{Global, NetworkArgs, OUTPUT, ReportArgs, SAFETY, SCOPE};
 use super::shared::exit::{Exit, Failure, leave};
+use super::shared::known_service::say_what_is_known;
 use super::shared::output::Output;
 use super::shared::pipeline::RunArgs;
 use super::shared::print_report::print_report;
@@ -122,7 +123,14 @@ pub(crate) fn run(global: &Global, args: &DriftArgs, output: &mut Output) -> Res
     let written = metrics.and(seen_file.zip(after).map_or(Ok(()), |(path, seen)| {
         report_file::write(path, "times", &json(&seen)?)
     }));
+    let unseen: BTreeSet<String> = report
+        .rooms
+        .iter()
+        .flat_map(|room| room.unseen.iter().cloned())
+        .collect();
     print_report(report, &args.report, session.detail(), output)?;
+    let unseen = unseen.iter().map(String::as_str);
+    say_what_is_known(workspace, &state.app, unseen, (false, 0), output);
     if let Some(why) = too_blind {
         let failure = Failure::new(Exit::Differences, why);
         output.error(&failure.hint(

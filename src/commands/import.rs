@@ -9,6 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use super::shared::args::{Global, NetworkArgs, OUTPUT, PlainFormat, SAFETY, SCOPE};
 use super::shared::exit::{Exit, Failure};
 use super::shared::import_rooms::Import;
+use super::shared::known_service::say_what_is_known;
 use super::shared::output::Output;
 use super::shared::room_names::rooms;
 use super::shared::room_secrets;
@@ -18,6 +19,7 @@ use super::shared::session::Session;
 use super::shared::store::lock;
 use super::shared::trial::remove_trial;
 use crate::model::RoomName;
+use crate::model::catalogue::attributes;
 use crate::planner::{LeftOut, LeftOutBy, Scope, State};
 use crate::report::import::{Outcome, RoomReport, Summary};
 use crate::report::{ImportReport, text, view};
@@ -108,6 +110,10 @@ pub(crate) fn run(
     let report = ImportReport::new(&held.state, rooms, warning, left_out);
     let page: String = text::page(&view::import(&report)).collect();
     output.plain(&report, args.format, &page)?;
+    if report.summary.imported > 0 {
+        let all = attributes().iter().map(|attribute| attribute.name);
+        say_what_is_known(workspace, &held.state.app, all, (false, 0), output);
+    }
     let variables = report.variables.iter().cloned().collect();
     if let Some(note) = room_secrets::hand_over(Path::new("."), &variables) {
         output.note(&note);

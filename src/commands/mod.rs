@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state`, `render` | commands about rooms |
 //! | `init`, `fmt`, `schema`, `completions`, `man`, `simulate` | help for authors |
+//! | `probe` | the service, asked what nobody knows about it |
 //! | `shared` | what several of them need |
 
 mod adopt;
@@ -16,6 +17,7 @@ mod import;
 mod init;
 mod man;
 mod plan;
+mod probe;
 mod render;
 mod schema;
 mod shared;
@@ -92,6 +94,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write one for each command
     Man(man::ManArgs),
+    /// Ask the service its open questions, on a room of its own that is archived again
+    Probe(probe::ProbeArgs),
     /// Serve the simulator on loopback until interrupted
     Simulate(simulate::SimulateArgs),
 }
@@ -243,6 +247,7 @@ fn one(cli: &Cli, output: &mut Output) -> Result<Exit, Failure> {
         Command::State(args) => state::run(&cli.global, &args.command, output),
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(command(), args, output),
+        Command::Probe(args) => probe::run(&cli.global, args, output),
         Command::Simulate(args) => simulate::run(&cli.global, args, output),
     }
 }

@@ -10,6 +10,7 @@ use super::shared::args::{Global, NetworkArgs, OUTPUT, PlanningArgs, ReportArgs,
 use super::shared::cache;
 use super::shared::exit::{Exit, Failure, leave};
 use super::shared::guards::{self, Guards};
+use super::shared::known_service::say_what_is_known;
 use super::shared::output::Output;
 use super::shared::pipeline::RunArgs;
 use super::shared::print_report::print_report;
@@ -128,7 +129,16 @@ pub(crate) fn run(global: &Global, args: &PlanArgs, output: &mut Output) -> Resu
         exit = Exit::Differences;
     }
     report.add(UndeclaredRoom::learned(&news, &[]), stops);
+    let (names, has_zero) = report.wanted();
+    let changes = report.summary.changes();
     print_report(report, &args.report, session.detail(), output)?;
+    say_what_is_known(
+        &session.workspace,
+        &state.app,
+        names,
+        (has_zero, changes),
+        output,
+    );
     if let Some(cache) = &cache {
         cache.keep(&session.workspace, &files, &state);
     }

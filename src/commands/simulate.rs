@@ -1,7 +1,7 @@
 //! `simulate`: the simulator as a server of its own, until it is interrupted.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,7 +10,10 @@ use super::shared::environment::variable;
 use super::shared::exit::{Exit, Failure};
 use super::shared::interrupt;
 use super::shared::output::Output;
+use super::shared::report_file;
 use super::shared::workspace::runtime;
+use crate::report::envelope::read;
+use crate::report::service::ServiceReport;
 use crate::simulator::{
     Fault, Quirks, Settings, SimKey, Simulator, SimulatorError, SimulatorOptions,
 };
@@ -20,6 +23,9 @@ pub(crate) struct SimulateArgs {
     /// Where to listen; loopback only, port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    /// Answer like the service that this file is about, which `probe` wrote; --quirk comes on top
+    #[arg(long, value_name = "FILE")]
+    pub like: Option<PathBuf>,
     /// A trait of the simulated service, NAME=VALUE; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub quirk: Vec<String>,
@@ -41,7 +47,7 @@ pub(crate) fn run(
     args: &SimulateArgs,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let options = options(global, args)?;
+    let options = options(global, args, output)?;
     let runtime = runtime()?;
     runtime.block_on(serve(options, output))
 }
@@ -71,8 +77,15 @@ async fn serve(options: SimulatorOptions, output: &mut Output) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-fn options(global: &Global, args: &SimulateArgs) -> Result<SimulatorOptions, Failure> {
-    let mut quirks = Quirks::default();
+fn options(
+    global: &Global,
+    args: &SimulateArgs,
+    output: &Output,
+) -> Result<SimulatorOptions, Failure> {
+    let mut quirks = match &args.like {
+        Some(file) => like(file, output)?,
+        None => Quirks::default(),
+    };
     let mut given = args.quirk.iter();
     let set = given.try_for_each(|quirk| quirks.parse(quirk));
     set.map_err(|error| Failure::because(Exit::Usage, &error))?;
@@ -92,6 +105,20 @@ fn options(global: &Global, args: &SimulateArgs) -> Result<SimulatorOptions, Fai
             )
         },
     })
+}
+
+/// A service that answers as one was found to do. What the simulator cannot do is said, and left as it usually is.
+fn like(file: &Path, output: &Output) -> Result<Quirks, Failure> {
+    let read = read::<ServiceReport>(&report_file::read(file, "answers")?);
+    let service = read.map_err(|error| report_file::unread(&error))?;
+    let mut quirks = Quirks::default();
+    let is_switch = |name: &str| Quirks::CATALOGUE.iter().any(|row| row.name == name);
+    for (name, value) in service.switches().filter(|(name, _)| is_switch(name)) {
+        if let Err(error) = quirks.parse(&format!("{name}={value}")) {
+            output.note(&format!("note: not like {}: {error}\n", file.display()));
+        }
+    }
+    Ok(quirks)
 }
 
 /// What `--quirk` and `--fault` take, for the help.

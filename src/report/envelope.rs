@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::import::ImportReport;
+use super::service::ServiceReport;
 use super::show::ShowReport;
 use super::state::{StateHistoryReport, StateListReport, StateShowReport};
 use super::{AdoptReport, ApplyReport, DriftReport, PlanReport, StacksReport, ValidateReport};
@@ -47,6 +48,7 @@ kinds! {
     StateListReport => "state-list",
     StateShowReport => "state-show",
     StateHistoryReport => "state-history",
+    ServiceReport => "service",
     Seen => "seen",
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | File | What is in it |
 //! |---|---|
-//! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state` | the reports, one file a command |
+//! | `plan`, `apply`, `drift`, `adopt`, `import`, `validate`, `show`, `state`, `service` | the reports, one file a command |
 //! | `saved`, `remade` | a saved plan: a plan in a file, to be applied later; its report, held against the one made again |
 //! | `covered` | which changes of a plan made now some reviewed plan had |
 //! | `stacks` | several of them, each about one stack |
@@ -43,6 +43,7 @@ pub(crate) mod plan;
 pub(crate) mod remade;
 pub(crate) mod sarif;
 pub(crate) mod saved;
+pub(crate) mod service;
 pub(crate) mod show;
 pub(crate) mod stacks;
 pub(crate) mod state;

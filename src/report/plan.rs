@@ -72,6 +72,17 @@ pub(crate) struct PlanReport {
     pub sandbox: bool,
 }
 
+impl PlanReport {
+    /// The attributes that would be written otherwise than before, and whether any of them becomes 0.
+    pub(crate) fn wanted(&self) -> (BTreeSet<&'static str>, bool) {
+        let attributes = self.changes.iter().flat_map(|change| &change.attributes);
+        let wanted = attributes.filter(|one| one.after != Shown::NONE);
+        let is_zero = |one: &AttributeReport| one.after == Shown::Number(0.into());
+        let has_zero = wanted.clone().any(is_zero);
+        (wanted.map(|one| one.name.as_str()).collect(), has_zero)
+    }
+}
+
 /// Something that forbids less than at the base of the change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct WeakenedReport {

@@ -1,6 +1,7 @@
 //! One request with everything that belongs to it: its turn, its tries, the waits between them, and an end
 //! that says whether something may have been written.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The service with a pace and a stop, to read from. What writes is made of it: [`Writer`](super::writer::Writer).
 pub struct Reader<T> {
     transport: T,
-    /// When requests may start.
-    pub(crate) pacer: Pacer,
+    /// When requests may start, also of others that share it.
+    pub(crate) pacer: Arc<Pacer>,
     /// What ends the run early.
     pub(crate) stop: Stop,
     /// Where the jitter of the back-off begins.
@@ -72,11 +73,11 @@ impl Tally {
 )]
 impl<T: Transport> Reader<T> {
     /// A service behind `transport` at the pace of `pacer`. `seed` makes the jitter.
-    pub(crate) fn new(transport: T, pacer: Pacer, seed: u64) -> Self {
+    pub(crate) fn new(transport: T, pacer: impl Into<Arc<Pacer>>, seed: u64) -> Self {
         Self {
             filter: SecretFilter::new(transport.key()),
             transport,
-            pacer,
+            pacer: pacer.into(),
             stop: Stop::default(),
             seed,
             deadline: None,

@@ -60,6 +60,14 @@ impl Transport for InProcess {
 }
 
 impl InProcess {
+    /// The same with another key.
+    pub(super) fn with_key(self, key: &str) -> Self {
+        Self {
+            key: Secret::new(key),
+            ..self
+        }
+    }
+
     fn on_the_wire(&self, request: &Request<'_>) -> simulator::Request {
         use simulator::Method;
         let name = request.room().map_or("", RoomName::as_str);
@@ -73,7 +81,7 @@ impl InProcess {
         };
         let body = request.body().map(|body| body.expose().to_owned());
         simulator::Request::new(method, path)
-            .with_key(KEY)
+            .with_key(self.key.expose())
             .with_bytes(body.unwrap_or_default())
             .at(self.start.elapsed().as_millis() as i64)
     }
@@ -161,6 +169,15 @@ impl Bench {
         let mut service = Reader::new(self.wire.clone(), Pacer::new(&self.rate, 1), 0);
         service.deadline = self.time.map(|time| Deadline::new(self.now(), time));
         Arc::new(service)
+    }
+
+    /// The way to the service, without a pace.
+    pub(super) fn wire(&self) -> InProcess {
+        self.wire.clone()
+    }
+
+    pub(super) fn pacer(&self) -> Pacer {
+        Pacer::new(&self.rate, 1)
     }
 
     /// What the service holds.

@@ -14,6 +14,7 @@ mod numbers;
 mod only_drift;
 mod outages;
 mod policies;
+mod probe;
 mod properties;
 mod readings;
 mod room_schema;

@@ -55,6 +55,7 @@ fn reference() {
         "state-list",
         "state-show",
         "state-history",
+        "service",
         "saved-plan",
     ];
     let reports = reports.map(|name| (name, parsed(name)));

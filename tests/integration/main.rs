@@ -51,6 +51,7 @@ mod pages;
 mod picture;
 mod pipeline;
 mod policies;
+mod probe;
 mod reference;
 mod references;
 #[cfg(feature = "remote-state")]

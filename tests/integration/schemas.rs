@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "room",
     "room-with-defaults",
     "defaults",
@@ -25,6 +25,7 @@ pub const NAMES: [&str; 17] = [
     "state-list",
     "state-show",
     "state-history",
+    "service",
 ];
 
 /// The checked-in schema, in a validator that is not the generator's.

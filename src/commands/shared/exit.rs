@@ -35,7 +35,7 @@ const MEANINGS: [(Exit, &str); 10] = [
     (Exit::Unexpected, "unexpected error"),
     (
         Exit::Differences,
-        "differences: `drift`, also below `--require-visible`; `fmt --check`; `--detailed-exitcode` of `plan` and `apply`",
+        "differences: `drift`, also below `--require-visible`; `fmt --check`; `probe --check`; `--detailed-exitcode` of `plan` and `apply`",
     ),
     (
         Exit::Invalid,
@@ -45,7 +45,10 @@ const MEANINGS: [(Exit, &str); 10] = [
         Exit::Refused,
         "refused: unsafe, stale or not approved; `import`, `adopt`: nothing could be taken over",
     ),
-    (Exit::Partial, "applied, imported or adopted in part"),
+    (
+        Exit::Partial,
+        "applied, imported or adopted in part; `probe` may have left something on the service",
+    ),
     (
         Exit::Service,
         "the service failed or refused every room, or a room could not be read",

@@ -20,6 +20,7 @@
 //! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
 //! | `print_report`, `progress`, `terminal` | a report in the form asked for, a bar, the line that it is and lines that break |
 //! | `report_file` | files that one run writes for another |
+//! | `known_service` | what `probe` found out about the service |
 //! | `room_secrets` | the lines by which a workflow hands the secrets of rooms to roomctl |
 //! | `import_rooms` | the rooms of an import, and how each becomes a file |
 //! | `trial` | the room that `init` writes to try roomctl with |
@@ -36,6 +37,7 @@ pub(crate) mod import_rooms;
 pub(crate) mod intent;
 pub(crate) mod interrupt;
 pub(crate) mod judge;
+pub(crate) mod known_service;
 pub(crate) mod logs;
 pub(crate) mod meant;
 pub(crate) mod output;

@@ -8,6 +8,7 @@ use crate::model::room_schema;
 use crate::planner::State;
 use crate::report::envelope::{pretty, schema as report_schema};
 use crate::report::saved::SavedPlan;
+use crate::report::service::ServiceReport;
 use crate::report::show::ShowReport;
 use crate::report::state::{StateHistoryReport, StateListReport, StateShowReport};
 use crate::report::{
@@ -51,6 +52,8 @@ pub(crate) enum SchemaName {
     StateShow,
     /// The JSON report of `state history`.
     StateHistory,
+    /// What `probe` learned about the service.
+    Service,
 }
 
 /// The text of a schema, as it is printed and checked in.
@@ -77,5 +80,6 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::StateList => report_schema::<StateListReport>(),
         SchemaName::StateShow => report_schema::<StateShowReport>(),
         SchemaName::StateHistory => report_schema::<StateHistoryReport>(),
+        SchemaName::Service => report_schema::<ServiceReport>(),
     }
 }

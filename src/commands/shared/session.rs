@@ -116,20 +116,32 @@ impl Session {
     }
 
     fn open(&self, app: &str) -> Result<Service, Failure> {
-        let (base_url, key, sandbox) = if self.workspace.sandbox {
-            let (running, key) = self.sandbox(app)?;
-            (running.base_url(), key, Some(running))
-        } else {
-            (self.workspace.base_url(app), self.workspace.key()?, None)
-        };
-        let http = Http::new(&base_url, key, self.timeout)?;
-        let mut client = Reader::new(http, Pacer::new(&self.rate, self.burst), seed());
+        let (base_url, key, sandbox) = self.reach(app)?;
+        let http = self.http(&base_url, key)?;
+        let mut client = Reader::new(http, self.pacer(), seed());
         client.deadline = self.deadline;
         self.workspace.runtime()?.spawn(interrupt::otherwise());
         Ok(Service {
             client: Arc::new(client),
             sandbox: Cell::new(sandbox),
         })
+    }
+
+    /// Where the service of `app` is, its key, and the simulator that it is in the sandbox.
+    pub(crate) fn reach(&self, app: &str) -> Result<(String, Secret, Option<Running>), Failure> {
+        if self.workspace.sandbox {
+            let (running, key) = self.sandbox(app)?;
+            return Ok((running.base_url(), key, Some(running)));
+        }
+        Ok((self.workspace.base_url(app), self.workspace.key()?, None))
+    }
+
+    pub(crate) fn http(&self, base_url: &str, key: Secret) -> Result<Http, Failure> {
+        Ok(Http::new(base_url, key, self.timeout)?)
+    }
+
+    pub(crate) fn pacer(&self) -> Pacer {
+        Pacer::new(&self.rate, self.burst)
     }
 
     fn sandbox(&self, app: &str) -> Result<(Running, Secret), Failure> {
@@ -392,6 +404,6 @@ impl Session {
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     Uuid::new_v4().as_u64_pair().0
 }

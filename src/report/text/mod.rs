@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `page` | a view as a screen of text |
 //! | `validate`, `snippet` | findings, with the lines they are about |
-//! | `show`, `state`, `format` | what has no other form |
+//! | `show`, `state`, `service`, `format` | what has no other form |
 
 mod format;
 mod page;
+mod service;
 mod show;
 mod snippet;
 mod state;
@@ -15,6 +16,7 @@ mod validate;
 
 pub(crate) use format::{format_diff, format_line, format_summary, patch};
 pub(crate) use page::{apply_end, item, page};
+pub(crate) use service::{requests, service};
 pub(crate) use show::show;
 pub(crate) use snippet::Sources;
 pub(crate) use state::{state_history, state_list, state_show};

@@ -1,0 +1,219 @@
+//! `probe` from outside: what it asks, writes, leaves alone and cleans up.
+
+use serde_json::{Value, json};
+
+use crate::common::Ran;
+use crate::harness::{KEY, Site};
+use crate::interrupts::signal;
+use crate::schemas::check;
+
+fn probe(site: &Site, more: &[&str]) -> Ran {
+    let fixed = ["probe", "--rate", "unlimited", "--now", "1790000000"];
+    site.run(&[&fixed, more].concat())
+}
+
+fn service(site: &Site) -> Value {
+    serde_json::from_str(&site.scratch.read("service.json")).unwrap()
+}
+
+/// The rooms that are not archived, by name.
+fn rooms(site: &Site) -> Vec<String> {
+    site.simulator().with_world(|world| {
+        let rooms = world.rooms().filter(|room| !room.archived);
+        rooms.map(|room| room.name.clone()).collect()
+    })
+}
+
+#[test]
+fn every_question_is_answered_with_evidence_and_no_values() {
+    let site = Site::new(&["put=replace", "echo=sample", "missing=404"], &[]);
+    site.existing(3);
+    let ran = probe(&site, &["--room", "Probe-1", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let report = ran.json();
+    check("service", &report);
+    assert_eq!(report, service(&site));
+    assert_eq!(report["asked"], "2026-09-21T14:13:20Z");
+    for (question, answer) in [
+        ("put", "replace"),
+        ("echo", "sample"),
+        ("missing", "404"),
+        ("auth", "401"),
+    ] {
+        let one = &report["answers"][question];
+        assert_eq!(one["answer"], answer, "{question}");
+        assert!(one["evidence"][0]["status"].is_number(), "{question}");
+    }
+    let text = site.scratch.read("service.json");
+    for value in [
+        KEY,
+        "roomctl.invalid",
+        "Probe-1",
+        "probe-1",
+        "1790",
+        "room-0",
+    ] {
+        assert!(!text.contains(value), "{value}");
+    }
+    assert_eq!(rooms(&site), ["room-00", "room-01", "room-02"]);
+    // A later one takes its place.
+    assert_eq!(probe(&site, &["--room", "probe-2"]).code, 0);
+}
+
+#[test]
+fn a_simulator_that_is_like_it_answers_like_it() {
+    let quirks = [
+        "put=replace",
+        "answer=before",
+        "missing=200",
+        "zero=refuse",
+        "numbers=string",
+        "hide=recordRoom",
+    ];
+    let site = Site::new(&quirks, &[]);
+    assert_eq!(probe(&site, &["--room", "Probe-1"]).code, 0);
+    let mut like = site.start_piped(&["simulate", "--like", "service.json"]);
+    let mut line = String::new();
+    let mut pipe = std::io::BufReader::new(like.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut pipe, &mut line).unwrap();
+    let same = ["--room", "Probe-1", "--check", "--base-url", line.trim()];
+    let ran = site.run(&[&["probe", "--rate", "unlimited"], &same[..]].concat());
+    signal(&like, "INT");
+    assert!(like.wait().unwrap().success());
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(ran.stderr.contains("answers as it did"), "{}", ran.all());
+}
+
+#[test]
+fn check_says_what_is_otherwise_by_now() {
+    let site = Site::new(&[], &[]);
+    let ran = probe(&site, &["--room", "probe-1", "--check"]);
+    assert_eq!(ran.code, 64, "{}", ran.all());
+    assert_eq!(probe(&site, &["--room", "probe-1"]).code, 0);
+    let before = service(&site);
+    site.becomes("put=replace");
+    let ran = probe(&site, &["--room", "probe-2", "--check"]);
+    assert_eq!(ran.code, 2, "{}", ran.all());
+    assert!(
+        ran.stderr.contains("changed: put: merge → replace"),
+        "{}",
+        ran.all()
+    );
+    assert_eq!(service(&site), before);
+}
+
+#[test]
+fn a_room_that_exists_or_is_managed_is_refused() {
+    let site = Site::applied(&[], 1);
+    site.simulator().with_world(|world| {
+        world.create(
+            "theirs",
+            [("privacy".to_owned(), json!("public"))].into(),
+            0,
+        );
+    });
+    for room in ["theirs", "room-00"] {
+        let before = site.simulator().requests();
+        let ran = probe(&site, &["--room", room]);
+        assert_eq!(ran.code, 4, "{room}: {}", ran.all());
+        assert_eq!(site.simulator().requests().written, before.written);
+    }
+    assert!(!site.scratch.path("service.json").exists());
+    // Nor does it take the place of something else.
+    site.scratch.write("service.json", "{\"mine\": true}\n");
+    assert_eq!(probe(&site, &["--room", "probe-1"]).code, 3);
+    let ran = probe(&site, &["--room", "probe-1", "--out", "rooms/a.yaml"]);
+    assert_eq!(ran.code, 64, "{}", ran.all());
+}
+
+#[test]
+fn what_would_be_sent_is_listed_without_asking() {
+    let site = Site::new(&[], &[]);
+    let ran = probe(&site, &["--room", "probe-1", "--dry-run"]);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(ran.stdout.contains("POST room"), "{}", ran.all());
+    assert_eq!(site.simulator().requests().total(), 0);
+}
+
+/// An interrupt ends the questions, and not what cleans up after them.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing_on_the_service() {
+    let site = Site::new(&[], &["slow=ms:300,method:PUT"]);
+    let child = site.start_piped(&["probe", "--rate", "unlimited", "--room", "probe-1"]);
+    while site.simulator().requests().put < 1 {
+        std::thread::yield_now();
+    }
+    signal(&child, "INT");
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(ran.code, 130, "{}", ran.all());
+    assert_eq!(rooms(&site), Vec::<String>::new());
+}
+
+/// What cannot be archived is said.
+#[test]
+fn what_is_left_is_said() {
+    let site = Site::new(&[], &["500=method:DELETE"]);
+    let ran = probe(&site, &["--room", "probe-1"]);
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert!(
+        ran.stderr.contains("left on the service: room probe-1: "),
+        "{}",
+        ran.all()
+    );
+    let left = service(&site)["left"].as_array().unwrap().len();
+    assert_eq!(left, 1);
+    assert_eq!(rooms(&site), ["probe-1"]);
+}
+
+/// Plan, drift and import word by it what they say; what is planned, and how a run ends, is the same.
+#[test]
+fn other_commands_say_what_is_known() {
+    let quirks = ["echo=sample", "put=replace", "zero=refuse"];
+    let site = Site::new(&quirks, &[]);
+    let file = "privacy: private\nmaxParticipants: 5\n";
+    site.room(0, file);
+    assert_eq!(site.apply(&[]).code, 0);
+    site.room(0, "privacy: private\nmaxParticipants: 0\n");
+    let runs = || [&["plan"][..], &["drift", "--rate", "unlimited"]].map(|args| site.run(args));
+    let before = runs();
+    assert_eq!(probe(&site, &["--room", "probe-1"]).code, 0);
+    let after = runs();
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((before.code, &before.stdout), (after.code, &after.stdout));
+    }
+    let plan = &after[0].stderr;
+    for said in [
+        "does not show maxParticipants",
+        "forgets what a write does not name",
+        "refuses 0",
+    ] {
+        assert!(plan.contains(said), "{said}: {plan}");
+    }
+    let drift = &after[1].stderr;
+    assert!(drift.contains("does not show maxParticipants"), "{drift}");
+    site.simulator().with_world(|world| {
+        world.create(
+            "theirs",
+            [("privacy".to_owned(), json!("public"))].into(),
+            0,
+        );
+    });
+    let ran = site.run(&["import", "theirs", "--rate", "unlimited"]);
+    assert!(
+        ran.stderr
+            .contains("does not show audioOnlyRoom, compositionLayout"),
+        "{}",
+        ran.all()
+    );
+    // Of another app it says nothing, and a damaged one spoils nothing.
+    for text in [
+        site.scratch.read("service.json").replace("acme", "other"),
+        "{".to_owned(),
+    ] {
+        site.scratch.write("service.json", &text);
+        let ran = site.run(&["plan"]);
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        assert!(!ran.stderr.contains("does not show"), "{}", ran.all());
+    }
+}
