@@ -160,6 +160,8 @@ pub(crate) struct Said {
     /// The body, if it is JSON.
     pub json: Option<Json>,
     pub is_empty: bool,
+    /// Whether a try of a write went out whose effect is not known, however the last one ended.
+    pub perhaps_written: bool,
 }
 
 pub(crate) type Transcript = BTreeMap<Step, Said>;

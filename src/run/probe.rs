@@ -172,6 +172,9 @@ impl<T: Transport> Probe<'_, T> {
             End::NotShown(_) | End::Named(_) => (true, None),
             End::Unknown(_) | End::ReadFirst(_) | End::Stopped => (false, None),
             End::Exists(message) => return Err(Refused::Taken(name, message)),
+            _ if self.may_have_made(Step::Create) || self.may_have_made(Step::CreateBare) => {
+                (false, None)
+            }
             other => return Err(Refused::NotMade(why(&self.ways.asks, other))),
         };
         Ok(self.find(is_sure, id).await)
@@ -286,9 +289,9 @@ impl<T: Transport> Probe<'_, T> {
         self.ask(Step::ListArchived, Request::List).await;
         self.ask(Step::ArchiveAgain, Request::Delete(room)).await;
         let request = Request::Post(room, &settings);
-        match self.ask(Step::CreateAgain, request).await {
-            End::Exists(_) | End::Refused(_) | End::Stopped => {}
-            end => self.remove(room, end).await,
+        let end = self.ask(Step::CreateAgain, request).await;
+        if self.may_have_made(Step::CreateAgain) {
+            self.remove(room, end).await;
         }
     }
 
@@ -297,7 +300,7 @@ impl<T: Transport> Probe<'_, T> {
         let settings = self.sent.bare();
         let request = Request::Put(other, &settings);
         let mut end = self.ask(Step::PutMissing, request).await;
-        if matches!(end, End::Refused(_) | End::Missing(_) | End::Stopped) {
+        if !self.may_have_made(Step::PutMissing) {
             return;
         }
         if !matches!(end, End::Room(_)) {
@@ -307,6 +310,17 @@ impl<T: Transport> Probe<'_, T> {
                 .await;
         }
         self.remove(other, end).await;
+    }
+
+    /// Whether a room may be there that a write was not to make.
+    fn may_have_made(&self, step: Step) -> bool {
+        let said = self.said.get(&step);
+        said.is_some_and(|said| match &said.end {
+            End::Exists(_) | End::Missing(_) | End::Refused(_) | End::Stopped => {
+                said.perhaps_written
+            }
+            _ => true,
+        })
     }
 
     /// Archives what a write may have made.
@@ -357,6 +371,7 @@ async fn answered<T: Transport>(way: &Way<T>, request: Request<'_>) -> (End, Sai
     let said = Said {
         end: end.clone(),
         status: last.as_ref().map(|answer| answer.status),
+        perhaps_written: tally.perhaps_written,
         is_empty: last.as_ref().is_some_and(|answer| answer.body.is_empty()),
         json: last.and_then(|answer| serde_json::from_slice(&answer.body).ok()),
     };
