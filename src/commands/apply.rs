@@ -11,6 +11,7 @@ use super::shared::approval::{approve, can_be_asked};
 use super::shared::args::{
     Format, Global, NetworkArgs, OUTPUT, PACE, PlanningArgs, ReportArgs, SAFETY, span,
 };
+use super::shared::audit::Audit;
 use super::shared::exit::{Exit, Failure};
 use super::shared::intent::{Intent, Planned};
 use super::shared::interrupt;
@@ -86,6 +87,10 @@ pub(crate) struct ApplyArgs {
     pub deadline: Option<Duration>,
     #[command(flatten)]
     pub report: ReportArgs,
+    /// Add a line of JSON for each room that requests are sent for: who, when, which attributes by name, and how it ended. Of no value.
+    /// When a line cannot be added, no further room is begun
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub audit_file: Option<PathBuf>,
     /// Exit with 2 when the service chose other values than were sent
     #[arg(long, help_heading = OUTPUT)]
     pub detailed_exitcode: bool,
@@ -189,7 +194,10 @@ fn plan_now(
 
 /// Whether the report takes the place of nothing that is read.
 fn check(args: &ApplyArgs, session: &Session) -> Result<(), Failure> {
-    let outputs = [("--report-file", &args.report.report_file), ("", &None)];
+    let outputs = [
+        ("--report-file", &args.report.report_file),
+        ("--audit-file", &args.audit_file),
+    ];
     let plans = args.plan.iter().chain(args.covered_by.iter().flatten());
     let plans = plans.chain(args.guards_of.iter().flatten());
     let inputs = args.planning.mutes.iter().chain(plans);
@@ -322,6 +330,9 @@ fn carry_out(
     output: &mut Output,
 ) -> Result<(Vec<Receipt>, Result<bool, Failure>), Failure> {
     let service = session.service(&plan.app)?;
+    let audit = args.audit_file.as_deref();
+    let audit = audit.map(|path| Audit::open(path, &session.workspace, (plan, &held.state)));
+    let mut audit = audit.transpose()?;
     let journal = match held.begin() {
         Ok(journal) => journal,
         Err(error) => {
@@ -348,7 +359,15 @@ fn carry_out(
             interrupt::second(&service.stop).await;
             abandoned.set(true);
         },
-        |index, receipt| progress.ended(index, receipt),
+        |index, receipt| {
+            let added = audit
+                .as_mut()
+                .map_or(Ok(()), |audit| audit.add(index, receipt));
+            if let Err(why) = added {
+                service.stop.stop(StopReason::Unrecorded(why));
+            }
+            progress.ended(index, receipt);
+        },
     );
     let (receipts, has_moved) = session.workspace.runtime()?.block_on(applying);
     drop(progress);

@@ -157,9 +157,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    logs::start(&cli.global);
     let mut output = Output::new(cli.global.color);
-    let result = run(&mut cli, &mut output).and_then(|exit| output.finish().map(|()| exit));
+    let started = logs::start(&cli.global);
+    let result = started.and_then(|()| run(&mut cli, &mut output));
+    let result = result.and_then(|exit| output.finish().map(|()| exit));
     let exit = result.unwrap_or_else(|failure| {
         if let Some(args) = cli.command.report() {
             print_failure(&failure, args, &mut output);

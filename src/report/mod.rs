@@ -11,6 +11,7 @@
 //! | `covered` | which changes of a plan made now some reviewed plan had |
 //! | `stacks` | several of them, each about one stack |
 //! | `parts` | what several reports have in common |
+//! | `audit` | a line of the audit file |
 //! | `envelope` | what each begins with: version and kind; JSON and schema |
 //! | `any` | a report of any kind, read from its JSON |
 //! | `view` | what every form shows, and all its signs and words |
@@ -25,6 +26,7 @@
 pub(crate) mod adopt;
 pub(crate) mod any;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod covered;
 pub(crate) mod drift;
 pub(crate) mod envelope;

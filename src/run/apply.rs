@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::{Instrument, debug_span};
 
 use crate::disk::crash_point::crash_point;
 use crate::model::Run;
@@ -63,7 +64,8 @@ pub(crate) async fn apply<T: Transport>(
     let (report, mut reports) = mpsc::channel(WAITING);
     let mut workers = JoinSet::new();
     for _ in 0..parallelism.clamp(1, crew.rooms().max(1)) {
-        workers.spawn(work(crew.clone(), report.clone()));
+        let working = work(crew.clone(), report.clone());
+        workers.spawn(working.instrument(debug_span!("worker")));
     }
     drop(report);
     let mut receipts = BTreeMap::new();
@@ -108,7 +110,13 @@ async fn work<T: Transport>(crew: Arc<Crew<T>>, report: mpsc::Sender<Done>) {
         let Some((index, task)) = crew.next() else {
             return;
         };
-        let ended = RoomRun::new(&crew, task, index).run().await;
+        let change = task.change;
+        let room = change.room.as_str();
+        let span = debug_span!("room", room, action = ?change.action);
+        let ended = RoomRun::new(&crew, task, index)
+            .run()
+            .instrument(span)
+            .await;
         // The receiver lives until all workers have ended.
         let _ = report.send(Done { index, ended }).await;
     }

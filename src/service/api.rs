@@ -42,6 +42,16 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// The HTTP method.
+    pub(crate) fn method(&self) -> &'static str {
+        match self {
+            Self::Get(_) | Self::List => "GET",
+            Self::Put(..) => "PUT",
+            Self::Post(..) => "POST",
+            Self::Delete(_) => "DELETE",
+        }
+    }
+
     /// Whether it may change anything.
     pub(crate) fn writes(&self) -> bool {
         !matches!(self, Self::Get(_) | Self::List)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::{Instrument, debug_span};
 
 use crate::model::RoomName;
 use crate::model::words::count;
@@ -38,13 +39,14 @@ pub(crate) fn observe<T: Transport, F: FnMut()>(
     for _ in 0..parallelism.clamp(1, names.len().max(1)) {
         let (service, names, next) = (service.clone(), names.clone(), next.clone());
         let report = report.clone();
-        workers.spawn(async move {
+        let reading = async move {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let sighting = read_room(&service, name).await;
                 // The receiver lives until all workers have ended, or ends them.
                 let _ = report.send((name.clone(), sighting)).await;
             }
-        });
+        };
+        workers.spawn(reading.instrument(debug_span!("worker")));
     }
     Sightings {
         seen,

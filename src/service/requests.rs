@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use tracing::{debug, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, debug_span, warn};
 
 use crate::disk::crash_point::crash_point;
 use crate::model::RoomName;
@@ -123,12 +124,15 @@ impl<T: Transport> Reader<T> {
         tries: &mut u32,
     ) -> End {
         loop {
-            let Some(started) = self.turn().await else {
+            let Some(started) = self.turn().instrument(debug_span!("turn")).await else {
                 return End::Stopped;
             };
             tally.attempts += 1;
             *tries += 1;
-            let (trouble, end) = match self.send(request, started, tally).await {
+            let room = request.room().map(RoomName::as_str);
+            let (method, attempt) = (request.method(), *tries);
+            let span = debug_span!("request", method, room, attempt, status = Empty);
+            let (trouble, end) = match self.send(request, started, tally).instrument(span).await {
                 Try::Ended(end) => {
                     self.health.answered(request.room(), end.takes_the_key());
                     return end;
@@ -174,7 +178,10 @@ impl<T: Transport> Reader<T> {
                     return end;
                 }
                 Next::Everyone(wait) => self.pacer.hold_until(Instant::now() + wait),
-                Next::Wait(wait) => self.wait_until(Instant::now() + wait).await,
+                Next::Wait(wait) => {
+                    let waiting = self.wait_until(Instant::now() + wait);
+                    waiting.instrument(debug_span!("wait")).await;
+                }
             }
             if matches!(request, Request::Post(..) | Request::Delete(_)) && end.may_have_written() {
                 return End::ReadFirst(end.message());
@@ -271,6 +278,7 @@ impl<T: Transport> Reader<T> {
             Ok(answer) => {
                 self.health.reached();
                 tally.http_status = Some(answer.status);
+                Span::current().record("status", answer.status);
                 interpret(request, &answer, &self.filter)
             }
             Err(error) => self.no_answer(&error, tally),

@@ -12,6 +12,7 @@
 mod adopt;
 mod answers;
 mod apply;
+mod audit;
 mod blind;
 #[cfg(unix)]
 mod blocks;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Scratch, root};
 
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 19] = [
     "room",
     "room-with-defaults",
     "defaults",
@@ -26,6 +26,7 @@ pub const NAMES: [&str; 18] = [
     "state-show",
     "state-history",
     "service",
+    "audit",
 ];
 
 /// The checked-in schema, in a validator that is not the generator's.

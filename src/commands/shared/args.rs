@@ -79,6 +79,9 @@ pub(crate) struct Global {
     /// Form of the log on standard error; `json` is one object a line
     #[arg(long, global = true, value_enum, default_value_t = PlainFormat::Text, value_name = "FORMAT")]
     pub log_format: PlainFormat,
+    /// Write where the time went to a new file, in the trace format of Chrome, for chrome://tracing or ui.perfetto.dev
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trace_file: Option<PathBuf>,
 }
 
 /// Form of what has only two.

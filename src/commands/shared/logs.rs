@@ -7,11 +7,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::args::{Global, PlainFormat};
+use super::exit::Failure;
 use super::terminal::{Log, columns};
+use super::trace_file::TraceFile;
 
-/// Starts the log. Only our own messages are in it, at any `-v`: what the HTTP libraries log could hold a
+/// Starts the log, and the trace if one is asked for. Only our own messages are in it, at any `-v`: what the HTTP libraries log could hold a
 /// URL, and the key is in every URL. For the same reason no variable can widen it.
-pub(crate) fn start(global: &Global) {
+pub(crate) fn start(global: &Global) -> Result<(), Failure> {
     let level = match global.verbose {
         0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,
@@ -29,8 +31,16 @@ pub(crate) fn start(global: &Global) {
         PlainFormat::Json => layer.json().boxed(),
     };
     let ours = Targets::new().with_target("roomctl", level);
+    let traced = Targets::new().with_target("roomctl", LevelFilter::DEBUG);
+    let trace = global
+        .trace_file
+        .as_deref()
+        .map(TraceFile::new)
+        .transpose()?;
     // Fails only when a log was started before, as in a test that runs the program twice.
     let _ = tracing_subscriber::registry()
         .with(layer.with_filter(ours))
+        .with(trace.map(|trace| trace.with_filter(traced)))
         .try_init();
+    Ok(())
 }

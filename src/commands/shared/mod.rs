@@ -10,6 +10,7 @@
 //! | `rooms`, `judge` | the room files, read, and refused when one has an error; the policies that are asked about them |
 //! | `cache` | which rooms the last plan had nothing to say of |
 //! | `store`, `state_copies`, `state_history` | the state, loaded, and locked in the name of this process; the same in another place; as it was |
+//! | `audit` | the audit file |
 //! | `pipeline` | what a pipeline says of its run |
 //! | `stacks`, `siblings` | a command about several stacks; the rooms that others of them have in the same app |
 //! | `session` | one run: its pace, the service that it talks to, the plan |
@@ -17,7 +18,7 @@
 //! | `guards` | what the guards forbid less than at the base of a change |
 //! | `approval`, `interrupt` | what the user says: yes, and stop |
 //! | `meant` | what was meant by an option that there is not |
-//! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
+//! | `exit`, `output`, `logs`, `trace_file` | exit codes and errors, the two streams, the log, where the time went |
 //! | `print_report`, `progress`, `terminal` | a report in the form asked for, a bar, the line that it is and lines that break |
 //! | `report_file` | files that one run writes for another |
 //! | `known_service` | what `probe` found out about the service |
@@ -28,6 +29,7 @@
 
 pub(crate) mod approval;
 pub(crate) mod args;
+pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod configuration;
 pub(crate) mod environment;
@@ -58,5 +60,6 @@ pub(crate) mod state_copies;
 pub(crate) mod state_history;
 pub(crate) mod store;
 pub(crate) mod terminal;
+pub(crate) mod trace_file;
 pub(crate) mod trial;
 pub(crate) mod workspace;

@@ -66,7 +66,7 @@ pub(crate) fn check_outputs<'a>(
 /// The same of one file where nobody could say which files these are: nothing is replaced, and no room file made.
 pub(crate) fn check_new(flag: &str, path: &Path) -> Result<(), Failure> {
     if is_yaml(path) || path.symlink_metadata().is_ok() {
-        let why = "without a configuration that can be read, it may be a file of the run";
+        let why = "it may be a file of the run, and which these are is not known here";
         return refused(flag, path, why);
     }
     Ok(())
@@ -74,7 +74,7 @@ pub(crate) fn check_new(flag: &str, path: &Path) -> Result<(), Failure> {
 
 fn refused(flag: &str, path: &Path, why: &str) -> Result<(), Failure> {
     let message = format!("{flag} {}: {why}", path.display());
-    let hint = "nothing was done; name another file, which may be replaced";
+    let hint = "nothing was done; name another file";
     Err(Failure::new(Exit::Usage, message).hint(hint))
 }
 

@@ -6,6 +6,7 @@ use schemars::{Schema, schema_for};
 use crate::files::config::Config;
 use crate::model::room_schema;
 use crate::planner::State;
+use crate::report::audit::AuditLine;
 use crate::report::envelope::{pretty, schema as report_schema};
 use crate::report::saved::SavedPlan;
 use crate::report::service::ServiceReport;
@@ -54,6 +55,8 @@ pub(crate) enum SchemaName {
     StateHistory,
     /// What `probe` learned about the service.
     Service,
+    /// A line of the file of `apply --audit-file`.
+    Audit,
 }
 
 /// The text of a schema, as it is printed and checked in.
@@ -81,5 +84,6 @@ fn schema(name: SchemaName) -> Schema {
         SchemaName::StateShow => report_schema::<StateShowReport>(),
         SchemaName::StateHistory => report_schema::<StateHistoryReport>(),
         SchemaName::Service => report_schema::<ServiceReport>(),
+        SchemaName::Audit => schema_for!(AuditLine<'_>),
     }
 }
