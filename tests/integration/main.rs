@@ -65,5 +65,6 @@ mod shells;
 mod stacks;
 mod state;
 mod state_format;
+mod story;
 mod switches;
 mod weakened;
