@@ -18,6 +18,7 @@ mod blind;
 mod blocks;
 mod cache;
 mod common;
+mod compat;
 mod config;
 mod doubts;
 mod drift;

@@ -9,8 +9,9 @@ use crate::harness::Site;
 /// was never answered.
 fn version_1() -> Site {
     let site = Site::new(&[], &[]);
-    let kept =
-        |path: &str| std::fs::read_to_string(root().join("tests/state-v1").join(path)).unwrap();
+    let kept = |path: &str| {
+        std::fs::read_to_string(root().join("tests/compat/state-1").join(path)).unwrap()
+    };
     for file in ["plain", "sales/stream", "sales/doubtful"] {
         let path = format!("rooms/{file}.yaml");
         site.scratch.write(&path, &kept(&path));

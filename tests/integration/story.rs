@@ -297,7 +297,11 @@ impl Model {
         let held = self.held();
         // Nobody else makes these: what is there was made by a run, and no run forgets that.
         let is_kept = self.site.scratch.path(STATE).exists();
-        let state = is_kept.then(|| self.site.state()).unwrap_or_default();
+        let state = if is_kept {
+            self.site.state()
+        } else {
+            Value::Null
+        };
         let forgotten = held.keys().filter(|room| room.starts_with("room-"));
         let mut forgotten = forgotten.filter(|room| state["rooms"].get(room).is_none());
         prop_assert_eq!(forgotten.next(), None, "forgotten");
