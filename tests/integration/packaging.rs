@@ -28,3 +28,29 @@ fn the_hooks_are_of_this_version_and_install_nothing_by_name() {
     let hooks = text_of(".pre-commit-hooks.yaml");
     assert!(!hooks.contains("additional_dependencies"), "{hooks}");
 }
+
+/// What each crate is there for, and what of strangers reaches it, somebody has written down.
+#[test]
+fn every_direct_dependency_was_looked_at() {
+    let manifest = text_of("Cargo.toml");
+    let parts = manifest
+        .split("\n[")
+        .filter(|part| part.starts_with("dependencies]") || part.starts_with("target."));
+    let lines = parts
+        .flat_map(str::lines)
+        .filter(|line| !line.starts_with('#'));
+    let named = lines
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name);
+    let named: std::collections::BTreeSet<&str> = named.collect();
+    let page = text_of("docs/dependencies.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows = rows.filter_map(|row| row.split_once(" |"));
+    let looked_at =
+        rows.flat_map(|(names, _)| names.split('`').filter(|name| !name.starts_with(',')));
+    let looked_at: std::collections::BTreeSet<&str> = looked_at
+        .filter(|name| !name.is_empty() && !name.contains(' '))
+        .collect();
+    assert!(named.len() > 30);
+    assert_eq!(looked_at, named);
+}
