@@ -77,6 +77,14 @@ pub(crate) fn run(global: &Global, args: &ProbeArgs, output: &mut Output) -> Res
     let before = before(&file, args.check)?;
     report_file::check_outputs(workspace, [], [("--out", &Some(file.clone()))])?;
     let state = workspace.load_state()?.state;
+    if let Some(other) = before.as_ref().filter(|before| before.app != state.app) {
+        let (file, other) = (file.display(), other.app.escape_debug());
+        let message = format!(
+            "{file} is about the app `{other}`, and not about `{}`",
+            state.app
+        );
+        return Err(Failure::new(Exit::Refused, message).hint("name another file with --out"));
+    }
     if state.rooms.contains_key(&args.room) {
         let message = format!("the room {} is managed", args.room.quoted());
         return Err(Failure::new(Exit::Refused, message).hint("name one that does not exist"));

@@ -17,6 +17,8 @@ mod blind;
 #[cfg(unix)]
 mod blocks;
 mod cache;
+#[cfg(unix)]
+mod canaries;
 mod common;
 mod compat;
 mod config;

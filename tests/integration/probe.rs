@@ -119,6 +119,14 @@ fn a_room_that_exists_or_is_managed_is_refused() {
         assert_eq!(site.simulator().requests().written, before.written);
     }
     assert!(!site.scratch.path("service.json").exists());
+    // What is known of one app is not replaced by what another one does, be it the sandbox.
+    assert_eq!(probe(&site, &["--room", "probe-1"]).code, 0);
+    let kept = site.scratch.read("service.json");
+    for more in [&["--sandbox"][..], &["--sandbox", "--check"]] {
+        let ran = probe(&site, &[&["--room", "probe-2"], more].concat());
+        assert_eq!(ran.code, 4, "{}", ran.all());
+    }
+    assert_eq!(site.scratch.read("service.json"), kept);
     // Nor does it take the place of something else.
     site.scratch.write("service.json", "{\"mine\": true}\n");
     assert_eq!(probe(&site, &["--room", "probe-1"]).code, 3);
