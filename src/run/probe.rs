@@ -340,6 +340,9 @@ impl<T: Transport> Probe<'_, T> {
 
     async fn without_key(&mut self) {
         let (ways, room) = (self.ways, self.room);
+        if ways.asks.service.stop.reason().is_some() {
+            return;
+        }
         self.by(&ways.without_key, Step::WrongKey, Request::Get(room))
             .await;
     }
