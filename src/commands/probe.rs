@@ -28,6 +28,7 @@ use crate::service::http::Http;
 use crate::service::leaks::SecretFilter;
 use crate::service::pace::Pacer;
 use crate::service::requests::Reader;
+use crate::service::stop::StopReason;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -43,7 +44,7 @@ Examples:
   roomctl simulate --like service.json           a simulator that answers so")]
 pub(crate) struct ProbeArgs {
     /// Name of the room to make, which must not exist; with an upper-case letter in it, the case of names is asked, too
-    #[arg(long, value_name = "NAME", value_parser = room)]
+    #[arg(long, value_name = "NAME", value_parser = room_name)]
     pub room: RoomName,
     /// Only list the requests
     #[arg(long)]
@@ -61,7 +62,7 @@ pub(crate) struct ProbeArgs {
     pub format: PlainFormat,
 }
 
-fn room(text: &str) -> Result<RoomName, NameError> {
+fn room_name(text: &str) -> Result<RoomName, NameError> {
     RoomName::parse(text, NameRule::UrlSafe)
 }
 
@@ -170,9 +171,7 @@ fn ask(
         cleans_up: way(key)?,
         without_key: way(Secret::new(Uuid::new_v4().to_string()))?,
     };
-    let other = format!("{}-{}", args.room.folded(), Uuid::new_v4().simple());
-    let other = RoomName::try_from(other.chars().take(200).collect::<String>());
-    let other = other.map_err(|error| Failure::because(Exit::Usage, &error))?;
+    let other = nobody(&args.room, Uuid::new_v4())?;
     let asking = probe(&ways, (&args.room, &other), sent);
     let runtime = session.workspace.runtime()?;
     let asked = runtime.block_on(interrupt::heeded(&ways.asks.service.stop, asking));
@@ -180,14 +179,29 @@ fn ask(
         runtime.block_on(running.close())?;
     }
     let probed = asked.map_err(|refused| {
-        let exit = match refused {
-            Refused::Exists(_) | Refused::Taken(..) => Exit::Refused,
-            Refused::Unread(_) | Refused::NotMade(_) => Exit::Service,
+        let (exit, hint) = match refused {
+            Refused::Exists(_) | Refused::Taken(..) => (
+                Exit::Refused,
+                "nothing was written; name a room that does not exist",
+            ),
+            Refused::Unread(_) | Refused::NotMade(_) => (Exit::Service, "nothing was written"),
         };
-        Failure::because(exit, &refused)
-            .hint("nothing was written; name a room that does not exist")
+        let is_interrupted = ways.asks.service.stop.reason() == Some(StopReason::Interrupted);
+        let exit = if is_interrupted {
+            Exit::Interrupted
+        } else {
+            exit
+        };
+        Failure::because(exit, &refused).hint(hint)
     })?;
     Ok((probed, filter))
+}
+
+/// A name that nobody has. However long the other one is, what makes it so is in it.
+fn nobody(room: &RoomName, chance: Uuid) -> Result<RoomName, Failure> {
+    let begins: String = room.folded().chars().take(100).collect();
+    let name = format!("{begins}-{}", chance.simple());
+    RoomName::try_from(name).map_err(|error| Failure::because(Exit::Unexpected, &error))
 }
 
 fn way(
@@ -264,5 +278,23 @@ fn evidence(step: Step, said: &Said, filter: &SecretFilter) -> EvidenceReport {
             .filter(is_name)
             .map(str::to_owned)
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A PUT to it may make a room, and must not move one.
+        #[test]
+        fn a_name_of_nobody_is_so_whatever_the_other_one_is(room in "[a-zA-Z0-9._~-]{1,255}", chance in any::<u128>()) {
+            let Ok(room) = room_name(&room) else { return Ok(()) };
+            let chance = Uuid::from_u128(chance);
+            let name = nobody(&room, chance).map_err(|_| TestCaseError::fail("no name"))?;
+            prop_assert!(name.as_str().ends_with(&format!("-{}", chance.simple())), "{}", name.as_str());
+        }
     }
 }
