@@ -16,6 +16,7 @@ use super::shared::output::Output;
 use super::shared::report_file;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::{Session, seed};
+use super::shared::workspace::clock;
 use crate::model::name::NameError;
 use crate::model::{NameRule, RoomName, Secret};
 use crate::report::envelope::{json, read};
@@ -86,22 +87,36 @@ pub(crate) fn run(global: &Global, args: &ProbeArgs, output: &mut Output) -> Res
         );
         return Err(Failure::new(Exit::Refused, message).hint("name another file with --out"));
     }
-    if state.rooms.contains_key(&args.room) {
+    let is_same = |name: &RoomName| name.folded() == args.room.folded();
+    if state.rooms.keys().any(is_same) {
         let message = format!("the room {} is managed", args.room.quoted());
         return Err(Failure::new(Exit::Refused, message).hint("name one that does not exist"));
     }
-    let sent = Sent::new(workspace.now, seed());
+    let sent = Sent::new(clock(), seed());
     let (probed, filter) = ask(&session, &state.app, args, &sent)?;
     let left = probed.left.clone();
-    if probed.was_interrupted {
+    if let Some(reason) = &probed.stopped {
         tell(&left, output);
-        return Ok(Exit::Interrupted);
+        let exit = match reason {
+            StopReason::Interrupted => return Ok(Exit::Interrupted),
+            _ if left.is_empty() => Exit::Service,
+            _ => Exit::Partial,
+        };
+        return Err(Failure::new(
+            exit,
+            format!("not all was asked: {}", reason.sentence()),
+        ));
     }
     if !probed.was_made {
         tell(&left, output);
         let message =
             "the service does not show the room that was to be made, so nothing was asked";
-        return Err(Failure::new(Exit::Service, message));
+        let exit = if left.is_empty() {
+            Exit::Service
+        } else {
+            Exit::Partial
+        };
+        return Err(Failure::new(exit, message));
     }
     let report = report(
         &state.app,
@@ -261,6 +276,7 @@ fn report(
 /// Names that look like names: nothing else of an answer is kept.
 fn evidence(step: Step, said: &Said, filter: &SecretFilter) -> EvidenceReport {
     const LONGEST: usize = 40;
+    const MOST: usize = 64;
     let is_name = |name: &&str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         name.len() <= LONGEST && name.bytes().all(is_plain) && !filter.gives_away(name)
@@ -276,6 +292,8 @@ fn evidence(step: Step, said: &Said, filter: &SecretFilter) -> EvidenceReport {
             .fields()
             .into_iter()
             .filter(is_name)
+            .take(MOST)
+            .take(MOST)
             .map(str::to_owned)
             .collect(),
     }

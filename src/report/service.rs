@@ -70,7 +70,10 @@ impl ServiceReport {
     pub(crate) fn differences(&self, later: &Self) -> Vec<String> {
         let answers = self.answers.keys().filter_map(|question| {
             let (before, now) = (self.answer(question)?, later.answer(question)?);
-            (before != now).then(|| format!("{question}: {before} → {now}"))
+            (before != now).then(|| {
+                let [question, before, now] = [question, before, now].map(printable);
+                format!("{question}: {before} → {now}")
+            })
         });
         let sides = [
             ("shown", &self.attributes.shown, &later.attributes.shown),
@@ -87,7 +90,7 @@ impl ServiceReport {
         ];
         let attributes = sides.into_iter().flat_map(|(what, before, now)| {
             now.difference(before)
-                .map(move |name| format!("{name}: now {what}"))
+                .map(move |name| format!("{}: now {what}", printable(name)))
         });
         answers.chain(attributes).collect()
     }

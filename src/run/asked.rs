@@ -177,7 +177,7 @@ impl Sent {
     pub(crate) fn new(now: i64, chance: u64) -> Self {
         let apart = i64::try_from(chance % 997).unwrap_or_default();
         Self {
-            expires: now + LIFE + apart,
+            expires: now.saturating_add(LIFE + apart),
         }
     }
 
@@ -231,13 +231,19 @@ impl Sent {
         settings
     }
 
-    /// Whether a room is the one that was made. `None`: it shows nothing that tells.
+    /// Whether a room is the one that was made, by all that it shows. `None`: it shows nothing that tells.
     pub(crate) fn made(&self, id: Option<&str>, live: &LiveRoom) -> Option<bool> {
-        if let (Some(ours), Some(theirs)) = (id, &live.id) {
-            return Some(ours == theirs);
+        let by_id = id
+            .zip(live.id.as_deref())
+            .map(|(ours, theirs)| ours == theirs);
+        let shown = live.settings.get("expireUnixSec");
+        let shown = shown.and_then(|shown| shown.read(kind("expireUnixSec")?));
+        let by_expiry = shown.map(|shown| shown == Scalar::from(self.expires));
+        match (by_id, by_expiry) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (None, None) => None,
+            _ => Some(true),
         }
-        let shown = live.settings.get("expireUnixSec")?;
-        Some(shown.read(kind("expireUnixSec")?)? == Scalar::from(self.expires))
     }
 }
 
@@ -262,7 +268,7 @@ impl Said {
     /// Whether a write was refused for what was in it. `None`: neither that nor taken.
     pub(crate) fn is_refused(&self) -> Option<bool> {
         match (&self.end, self.status?) {
-            (End::Refused(_), 400..=422) => Some(true),
+            (End::Refused(_), 400 | 422) => Some(true),
             (End::Room(_) | End::Named(_) | End::NotShown(_), 200..=299) => Some(false),
             _ => None,
         }

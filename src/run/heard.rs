@@ -57,9 +57,12 @@ impl Heard<'_> {
                 _ => None,
             },
             "archived-room" => self.status(Step::ReadArchived),
-            "auth" => self
-                .status(Step::WrongKey)
-                .filter(|status| status.starts_with('4')),
+            "auth" => match self.said(Step::WrongKey)?.end {
+                End::Missing(_) => None,
+                _ => self
+                    .status(Step::WrongKey)
+                    .filter(|status| ["400", "401", "403"].contains(&&**status)),
+            },
             "auto-composition" => {
                 let was_shown = self.made()?.room()?.contains_key("enableComposition");
                 let now = self.said(Step::ReadComposition)?.live()?;
@@ -103,7 +106,7 @@ impl Heard<'_> {
                 Json::String(_) => Some("string"),
                 _ => None,
             }),
-            "privacy" => match self.said(Step::PutWithoutPrivacy)?.is_refused()? {
+            "privacy" => match self.refuses(Step::PutWithoutPrivacy)? {
                 true => word("required"),
                 false => word("lax"),
             },
@@ -133,13 +136,20 @@ impl Heard<'_> {
     fn status(&self, step: Step) -> Option<String> {
         let said = self.said(step)?;
         let is_trouble = matches!(said.end, End::Unknown(_) | End::Stopped | End::ReadFirst(_));
+        let is_answer = |status: &u16| !is_trouble && *status != 429 && *status < 500;
         said.status
-            .filter(|_| !is_trouble)
+            .filter(is_answer)
             .map(|status| status.to_string())
     }
 
+    /// Whether a PUT was refused for what was special in it: the usual one was taken.
+    fn refuses(&self, step: Step) -> Option<bool> {
+        let is_usual_taken = self.said(Step::PutOne)?.is_refused() == Some(false);
+        self.said(step)?.is_refused().filter(|_| is_usual_taken)
+    }
+
     fn taken(&self, step: Step) -> Option<String> {
-        let is_refused = self.said(step)?.is_refused()?;
+        let is_refused = self.refuses(step)?;
         Some(if is_refused { "refuse" } else { "accept" }.to_owned())
     }
 
@@ -199,10 +209,10 @@ impl Heard<'_> {
         if let (Some(End::Missing(_)), Some(End::Room(_))) = as_named {
             return Some("exact");
         }
-        match &other?.end {
-            End::Room(_) | End::Named(_) => Some("on"),
+        match (as_named, other.map(|said| &said.end)) {
+            ((Some(End::Named(_)), Some(End::Room(_))), _) => Some("on"),
             // One of lower case alone does not tell whether another would be kept.
-            End::Missing(_) if !is_lower => Some("off"),
+            ((Some(End::Room(_)), _), Some(End::Missing(_))) if !is_lower => Some("off"),
             _ => None,
         }
     }
@@ -237,7 +247,7 @@ impl Heard<'_> {
     }
 
     fn strange_key(&self) -> Option<String> {
-        let is_refused = self.said(Step::PutStrangeKey)?.is_refused()?;
+        let is_refused = self.refuses(Step::PutStrangeKey)?;
         let shown = self.room(Step::ReadStrangeKey);
         let word = match is_refused {
             true => "refuse",

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::debug;
 
 use super::asked::{Said, Sent, Step, Transcript};
+use crate::disk::budget;
 use crate::model::{RoomName, Secret};
 use crate::planner::Gone;
 use crate::service::api::{Answer, Request, Transport, TransportError};
@@ -80,8 +81,8 @@ pub(crate) enum Refused {
 
 /// What came of it.
 pub(crate) struct Probed {
-    /// Whether somebody ended it before all was asked.
-    pub was_interrupted: bool,
+    /// Why it ended before all was asked, if it did.
+    pub stopped: Option<StopReason>,
     /// Whether the room was made, and shown to be that room.
     pub was_made: bool,
     pub said: Transcript,
@@ -93,6 +94,8 @@ pub(crate) struct Probed {
 struct Made {
     name: RoomName,
     id: Option<String>,
+    /// Whether it shows that it is that one: then it has to later, too.
+    is_proved: bool,
 }
 
 struct Probe<'a, T> {
@@ -127,7 +130,7 @@ pub(crate) async fn probe<T: Transport>(
         probe.without_key().await;
     }
     Ok(Probed {
-        was_interrupted: ways.asks.service.stop.reason() == Some(StopReason::Interrupted),
+        stopped: ways.asks.service.stop.reason(),
         was_made,
         said: probe.said,
         left: probe.left,
@@ -159,19 +162,41 @@ impl<T: Transport> Probe<'_, T> {
             End::Room(_) | End::Named(_) => return Err(Refused::Exists(name)),
             other => return Err(Refused::Unread(why(&self.ways.asks, other))),
         }
-        let mut end = self
-            .ask(Step::Create, Request::Post(self.room, &sent.all()))
-            .await;
+        // Of a service that folds names, it may be there under another one.
+        let folded = RoomName::try_from(self.room.folded()).ok();
+        if let Some(folded) = folded.filter(|folded| folded != self.room) {
+            match answered(&self.ways.asks, Request::Get(&folded)).await.0 {
+                End::Missing(Gone::Missing) => {}
+                End::Missing(Gone::Archived) | End::Room(_) | End::Named(_) => {
+                    return Err(Refused::Exists(folded.as_str().to_owned()));
+                }
+                other => return Err(Refused::Unread(why(&self.ways.asks, other))),
+            }
+        }
+        let request = Request::Post(self.room, &sent.all());
+        let mut end = self.ask(Step::Create, request).await;
         if self.said.get(&Step::Create).and_then(Said::is_refused) == Some(true) {
-            end = self
-                .ask(Step::CreateBare, Request::Post(self.room, &sent.bare()))
-                .await;
+            let request = Request::Post(self.room, &sent.bare());
+            end = self.ask(Step::CreateBare, request).await;
         }
         let (is_sure, id) = match end {
+            End::Room(live) if self.sent.made(None, &live) == Some(false) => {
+                let why = "it was answered with a room that is another one".to_owned();
+                return Err(Refused::Taken(name, why));
+            }
             End::Room(live) => (true, live.id),
-            End::NotShown(_) | End::Named(_) => (true, None),
+            End::NotShown(_) => (true, None),
+            // Under a name that nobody had either.
+            End::Named(_) => (false, self.answered_id()),
             End::Unknown(_) | End::ReadFirst(_) | End::Stopped => (false, None),
-            End::Exists(message) => return Err(Refused::Taken(name, message)),
+            // By a try of ours that was refused only in words.
+            End::Exists(message) => match answered(&self.ways.cleans_up, Request::Get(self.room))
+                .await
+                .0
+            {
+                End::Room(live) if self.sent.made(None, &live) == Some(true) => (true, live.id),
+                _ => return Err(Refused::Taken(name, message)),
+            },
             _ if self.may_have_made(Step::Create) || self.may_have_made(Step::CreateBare) => {
                 (false, None)
             }
@@ -180,15 +205,24 @@ impl<T: Transport> Probe<'_, T> {
         Ok(self.find(is_sure, id).await)
     }
 
+    /// The id in the answer to the POST that was sent last.
+    fn answered_id(&self) -> Option<String> {
+        let said = self
+            .said
+            .get(&Step::CreateBare)
+            .or(self.said.get(&Step::Create))?;
+        Some(said.json.as_ref()?.get("_id")?.as_str()?.to_owned())
+    }
+
     /// The room that a POST made, if it is that one that is there.
     async fn find(&mut self, is_sure: bool, id: Option<String>) -> Option<Made> {
         let mut name = self.room.clone();
-        let mut end = self
-            .by(&self.ways.cleans_up, Step::ReadNew, Request::Get(&name))
-            .await;
+        let request = Request::Get(&name);
+        let mut end = self.by(&self.ways.cleans_up, Step::ReadNew, request).await;
         let lower = RoomName::try_from(name.folded()).ok()?;
         // Kept in lower case, whether or not it is looked up in any.
-        if lower != name && matches!(end, End::Missing(_) | End::Named(_)) {
+        let is_folded = lower != name && matches!(end, End::Missing(_) | End::Named(_));
+        if is_folded {
             name = lower;
             let request = Request::Get(&name);
             end = self
@@ -197,24 +231,29 @@ impl<T: Transport> Probe<'_, T> {
         }
         let live = match end {
             End::Room(live) => live,
-            End::Missing(_) if !is_sure => return None,
-            _ => {
-                self.leave(&name, "whether it was made is not known");
-                return None;
-            }
-        };
-        match self.sent.made(id.as_deref(), &live) {
-            Some(true) => {}
-            None if is_sure => {}
             _ => {
                 self.leave(
                     &name,
-                    "whether it is the one that was to be made is not known",
+                    "whether it was made is not known; it may still appear",
                 );
                 return None;
             }
+        };
+        let proof = self.sent.made(id.as_deref(), &live);
+        // Right after it was missing under this very name, a write said that it made it.
+        let is_believed = proof.is_none() && is_sure && !is_folded;
+        if proof != Some(true) && !is_believed {
+            self.leave(
+                &name,
+                "whether it is the one that was to be made is not known",
+            );
+            return None;
         }
-        Some(Made { name, id: live.id })
+        Some(Made {
+            name,
+            id: live.id,
+            is_proved: proof == Some(true),
+        })
     }
 
     fn leave(&mut self, name: &RoomName, why: &str) {
@@ -260,12 +299,22 @@ impl<T: Transport> Probe<'_, T> {
         let mut last = None;
         for _ in 0..3 {
             match answered(way, Request::Get(&made.name)).await.0 {
-                End::Missing(_) => return last,
-                End::Room(live) if self.sent.made(made.id.as_deref(), &live) == Some(false) => {
-                    self.leave(&made.name, "another one is there by now");
+                End::Missing(_) if last.is_some() => return Some(End::Archived),
+                End::Missing(_) => {
+                    self.leave(
+                        &made.name,
+                        "it is not shown any more, and was not archived by this",
+                    );
                     return last;
                 }
-                End::Room(_) => {}
+                End::Room(live) => match self.sent.made(made.id.as_deref(), &live) {
+                    Some(true) => {}
+                    None if !made.is_proved => {}
+                    _ => {
+                        self.leave(&made.name, "another one is there by now");
+                        return last;
+                    }
+                },
                 _ => break,
             }
             let (end, said) = answered(way, Request::Delete(&made.name)).await;
@@ -285,13 +334,16 @@ impl<T: Transport> Probe<'_, T> {
     /// What can be asked once the room is archived.
     async fn afterwards(&mut self, room: &RoomName) {
         let settings = self.sent.bare();
-        self.ask(Step::ReadArchived, Request::Get(room)).await;
+        if let End::Room(_) = self.ask(Step::ReadArchived, Request::Get(room)).await {
+            self.said.remove(&Step::ReadArchived);
+            return self.leave(room, "it is still shown after it was archived");
+        }
         self.ask(Step::ListArchived, Request::List).await;
         self.ask(Step::ArchiveAgain, Request::Delete(room)).await;
         let request = Request::Post(room, &settings);
         let end = self.ask(Step::CreateAgain, request).await;
         if self.may_have_made(Step::CreateAgain) {
-            self.remove(room, end).await;
+            self.remove(room, end, false).await;
         }
     }
 
@@ -309,7 +361,7 @@ impl<T: Transport> Probe<'_, T> {
                 .by(&self.ways.cleans_up, Step::ReadMissing, request)
                 .await;
         }
-        self.remove(other, end).await;
+        self.remove(other, end, true).await;
     }
 
     /// Whether a room may be there that a write was not to make.
@@ -324,17 +376,29 @@ impl<T: Transport> Probe<'_, T> {
     }
 
     /// Archives what a write may have made.
-    async fn remove(&mut self, name: &RoomName, mut end: End) {
+    async fn remove(&mut self, name: &RoomName, mut end: End, is_nobodys: bool) {
+        // A success is about what this write made; of anything else, what is there has to show it.
+        let is_sure = is_nobodys || matches!(end, End::Room(_) | End::NotShown(_));
         if !matches!(end, End::Room(_)) {
             end = answered(&self.ways.cleans_up, Request::Get(name)).await.0;
         }
         match end {
-            End::Missing(_) => {}
-            End::Room(live) if self.sent.made(None, &live) != Some(false) => {
+            End::Missing(_) if is_sure => {}
+            End::Room(live) if self.sent.made(None, &live).unwrap_or(is_sure) => {
+                let is_proved = live.id.is_some() || self.sent.made(None, &live).is_some();
                 let (name, id) = (name.clone(), live.id);
-                self.archive(&Made { name, id }, None).await;
+                let made = Made {
+                    name,
+                    id,
+                    is_proved,
+                };
+                self.archive(&made, None).await;
             }
-            _ => self.leave(name, "whether it was made is not known"),
+            End::Room(_) => self.leave(name, "another one may be there by now"),
+            _ => self.leave(
+                name,
+                "whether it was made is not known; it may still appear",
+            ),
         }
     }
 
@@ -376,7 +440,9 @@ async fn answered<T: Transport>(way: &Way<T>, request: Request<'_>) -> (End, Sai
         status: last.as_ref().map(|answer| answer.status),
         perhaps_written: tally.perhaps_written,
         is_empty: last.as_ref().is_some_and(|answer| answer.body.is_empty()),
-        json: last.and_then(|answer| serde_json::from_slice(&answer.body).ok()),
+        json: last
+            .filter(|answer| budget::fits(&answer.body, budget::OF_LIST))
+            .and_then(|answer| serde_json::from_slice(&answer.body).ok()),
     };
     (end, said)
 }
