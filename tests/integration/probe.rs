@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::Ran;
 use crate::harness::{KEY, Site};
+use crate::hostile_service::{HostileService, Way, json_answer};
 use crate::interrupts::signal;
 use crate::schemas::check;
 
@@ -223,5 +224,46 @@ fn other_commands_say_what_is_known() {
         let ran = site.run(&["plan"]);
         assert_eq!(ran.code, 0, "{}", ran.all());
         assert!(!ran.stderr.contains("does not show"), "{}", ran.all());
+    }
+}
+
+/// Their room, which a service answers a POST with, whether it folds names or somebody was quicker.
+#[test]
+fn a_post_that_is_answered_with_a_room_that_was_there_is_followed_by_no_write() {
+    use std::sync::{Arc, Mutex};
+    for (room, theirs, expiry) in [
+        ("probe-1", "probe-1", Some(99)),
+        ("Probe-1", "probe-1", None),
+        ("Probe-1", "Probe-1", Some(99)),
+    ] {
+        let writes = Arc::new(Mutex::new(Vec::new()));
+        let (noted, made) = (writes.clone(), Mutex::new(false));
+        let service = HostileService::new(&[], move |asked| {
+            let mut held = json!({"roomName": theirs, "_id": "c0ffee"});
+            if let Some(expiry) = expiry {
+                held["expireUnixSec"] = json!(expiry);
+            }
+            if asked.method != "GET" {
+                noted.lock().unwrap().push(asked.method.clone());
+            }
+            let mut made = made.lock().unwrap();
+            *made |= asked.method == "POST";
+            // Looked up under exactly its name; before the POST only the folded one is there.
+            let is_there = asked.room() == theirs && (*made || room != theirs);
+            Way::After(match asked.method == "POST" || is_there {
+                true => json_answer(200, &held),
+                false => json_answer(404, &json!({"message": "room not found"})),
+            })
+        });
+        let args = ["probe", "--rate", "unlimited", "--room", room];
+        let ran: Ran = service
+            .command(&service.url, &args)
+            .output()
+            .unwrap()
+            .into();
+        assert_eq!(ran.code, 4, "{room}: {}", ran.all());
+        let writes = writes.lock().unwrap();
+        let after = writes.iter().filter(|method| *method != "POST").count();
+        assert_eq!(after, 0, "{room}: {writes:?}");
     }
 }
