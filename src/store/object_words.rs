@@ -18,7 +18,8 @@ pub(super) fn plain(text: &str) -> String {
         let body = body.and_then(|at| Some(at + text[at..].find(':')?));
         text[..body.unwrap_or(text.len())].to_owned()
     });
-    without_addresses(&said.chars().take(MOST_SAID).collect::<String>())
+    // Hidden first: the first half of a token that is cut would no longer be as long as one.
+    without_addresses(&said).chars().take(MOST_SAID).collect()
 }
 
 /// Shortest secret of any of the clouds, in characters: the key of S3.
@@ -44,17 +45,18 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// As a part of an address, and alone.
+        /// As a part of an address, and alone; also where a long message is cut.
         #[test]
         fn no_token_that_a_message_repeats_is_shown(
+            far in prop_oneof![Just(0), 0..MOST_SAID],
             before in "[a-z .:/]{0,20}",
             token in "[A-Za-z0-9+/]{40,60}=?",
             form in prop::sample::select(vec!["", "sig=", "/account/x?sv=1&sig=", "/x?", "&amp;sig=", "%26sig%3D", "https://a.example/x?sig="]),
         ) {
-            let text = format!("403: <Error><Code>Denied</Code><Message>{before} {form}{token} no</Message></Error>");
+            let text = format!("403: <Error><Code>Denied</Code><Message>{}{before} {form}{token} no</Message></Error>", "so ".repeat(far / 3));
             let said = plain(&text);
             prop_assert!(!said.contains(&token[..20]), "{said}");
-            prop_assert!(said.starts_with("Denied: ") && said.ends_with(" no"), "{said}");
+            prop_assert!(said.starts_with("Denied: ") && (far > 0 || said.ends_with(" no")), "{said}");
         }
     }
 
