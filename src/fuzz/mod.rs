@@ -3,19 +3,24 @@
 //!
 //! `fuzz/` hands them to libFuzzer; `tests/fuzzed.rs` goes through a bounded number of inputs in every test run.
 //! Not an interface: it changes with the code.
+//!
+//! | File | Is |
+//! |---|---|
+//! | `reports` | what is made of reports and saved plans |
+//! | `states` | what is made of states and journals |
 
-use std::collections::{BTreeMap, BTreeSet};
+mod reports;
+mod states;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::Value as Json;
-use serde_json::value::RawValue;
 
 use crate::commands::rooms_in;
-use crate::disk::budget;
-use crate::disk::plain_file::check_state;
 use crate::files::context::{Context, Policies};
 use crate::files::defaults::{self, Defaults};
 use crate::files::entries::Findings;
@@ -26,32 +31,24 @@ use crate::files::{config, mutes, room_edit, room_format, usual, yaml};
 use crate::model::policy::{self, Ask, PolicyConfig, Question, STACK, Subject};
 use crate::model::reference::Template;
 use crate::model::{
-    Finding, Glob, Globs, NameRule, Origins, Place, RoomName, Scalar, Secret, Settings, Severity,
-    Value, Variables, Wanted,
+    Finding, Glob, Globs, NameRule, Place, RoomName, Scalar, Secret, Settings, Severity, Value,
+    Variables,
 };
-use crate::planner::adopt::{self, Level};
-use crate::planner::drift::Evidence;
+use crate::planner::Event;
 use crate::planner::forecast::{Rate, forecast};
-use crate::planner::limits::{Limits, MaxChanges, refusals};
-use crate::planner::plan::Each;
+use crate::planner::limits::MaxChanges;
 use crate::planner::seen::Seen;
-use crate::planner::{self, Event, LeftOut, Options, Selection, Sighting, State, World, plan_with};
-use crate::report::markdown::{Markdown, markdown};
-use crate::report::outputs::outputs;
-use crate::report::saved::SavedPlan;
-use crate::report::state::{StateListReport, StateShowReport};
-use crate::report::view::{Detail, View};
-use crate::report::{
-    AnyReport, DriftReport, PlanReport, github, gitlab, html, json, junit, metrics, sarif, text,
-};
+use crate::report::json;
 use crate::service::api::{Answer, Request, interpret};
-use crate::service::end::{End, Try};
 use crate::service::leaks::SecretFilter;
 use crate::service::{http, retry};
 use crate::store::holder::Holder;
 #[cfg(feature = "remote-state")]
 use crate::store::object_versions::versions_in;
-use crate::store::{journal, state_file};
+
+use reports::assert_inert;
+pub use reports::{plan, report};
+pub use states::{drift, journal, state};
 
 /// A reader, by the name of its folder in `fuzz/corpus`.
 pub type Target = (&'static str, fn(&[u8]));
@@ -98,12 +95,6 @@ const CONTEXT: Context<'static> = Context {
 /// Whatever is no text was refused before any of these readers saw it.
 fn text_of(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
-}
-
-/// Nothing that acts on a reader: no control characters but line ends and tabs.
-fn assert_inert(form: &str, text: &str) {
-    let acts = |c: &char| c.is_control() && !['\n', '\t'].contains(c);
-    assert_eq!(text.chars().find(acts), None, "{form} acts on its reader");
 }
 
 fn read_room(text: &str, defaults: &Defaults) -> (Option<RoomFile>, Vec<Finding>) {
@@ -257,213 +248,6 @@ pub fn mutes(bytes: &[u8]) {
         for mute in &mutes {
             mute.is_active(NOW);
         }
-    }
-}
-
-/// What is read and written again reads the same. It is shown, and can be planned with.
-pub fn state(bytes: &[u8]) {
-    if check_state(bytes).is_err() {
-        return;
-    }
-    if let Ok(state) = state_file::parse(bytes, "here") {
-        let written = state_file::render(&state);
-        let again = state_file::parse(written.as_bytes(), "here");
-        assert_eq!(again.expect("what was written is read"), state);
-        // Of a text that is passed over, nobody asks whether it is UTF-8.
-        if let Some(places) = state_file::places(bytes) {
-            assert!(places.keys().eq(state.rooms.keys()));
-        }
-        text::state_list(&StateListReport::new(&state, &Selection::default()));
-        for (name, room) in &state.rooms {
-            text::state_show(&StateShowReport::new(&state, name, room), NOW);
-        }
-        for prune in [false, true] {
-            planned(&state, None, prune);
-        }
-    }
-}
-
-/// Every other room of a state, as one file says it, and where that says it.
-fn wanted(state: &State) -> (Wanted, Origins) {
-    let file = "privacy: public\nmaxParticipants: 12\nexpireUnixSec: 1900000000\n";
-    let (room, _) = read_room(file, Defaults::NONE);
-    let room = room.expect("a room");
-    let names = || state.rooms.keys().step_by(2).cloned();
-    let wanted = names().map(|name| (name, room.wanted.clone()));
-    let origins = names().map(|name| (name, room.origins.clone()));
-    (wanted.collect(), origins.collect())
-}
-
-/// What a plan comes to that wants those, where this was seen of the service.
-fn planned(state: &State, world: Option<&World>, prune: bool) {
-    let (wanted, origins) = wanted(state);
-    let options = Options {
-        now: NOW,
-        prune,
-        ..Options::default()
-    };
-    let one_by_one: Each<'_> = &|rooms, find| rooms.iter().map(find).collect();
-    let plan = plan_with(one_by_one, (&wanted, state, world), &options);
-    let refusals = refusals(&plan, &Limits::default());
-    let report = PlanReport::of(plan, &origins, &refusals, None);
-    shown(&AnyReport::from(report));
-}
-
-/// A state, `---`, and what the service says of each of its rooms: judged, shown, adopted, and planned with.
-pub fn drift(bytes: &[u8]) {
-    let text = text_of(bytes);
-    let (state, live) = text.split_once("\n---\n").unwrap_or((&text, ""));
-    if check_state(state.as_bytes()).is_err() {
-        return;
-    }
-    let Ok(state) = state_file::parse(state.as_bytes(), "here") else {
-        return;
-    };
-    let (wanted, origins) = wanted(&state);
-    let filter = SecretFilter::new(&Secret::new(KEY));
-    let answer = answered(live.as_bytes());
-    let sighting = |name: &RoomName| match interpret(&Request::Get(name), &answer, &filter) {
-        Try::Ended(End::Room(live)) => Sighting::Present(live),
-        Try::Ended(End::Missing(gone)) => Sighting::Absent(gone),
-        other => Sighting::Unreadable(format!("{other:?}")),
-    };
-    let names = state.rooms.keys().chain(wanted.keys());
-    let world: World = names.map(|name| (name.clone(), sighting(name))).collect();
-    let listed = match interpret(&Request::List, &answer, &filter) {
-        Try::Ended(End::Rooms(names)) => names.into_iter().collect(),
-        _ => BTreeSet::new(),
-    };
-    let evidence = Evidence {
-        wanted: &wanted,
-        state: &state,
-        others: &BTreeMap::new(),
-        mutes: &[],
-        now: NOW,
-    };
-    let seen = planner::drift(&evidence, &world, &listed);
-    let (moves, _) = adopt::moves(&seen.rooms, None, &world);
-    for level in [None, Some(Level::Room), Some(Level::Default)] {
-        let (edits, _) = adopt::edits(&moves, level, &seen.rooms, &wanted, &origins);
-        adopt::expected(&wanted, &edits);
-    }
-    let looks = Seen::default().after(&seen, &state, NOW);
-    let none = (&[][..], &looks);
-    let report = DriftReport::new(seen, &state, none, None, LeftOut::default(), Some(50));
-    shown(&AnyReport::from(report));
-    for prune in [false, true] {
-        planned(&state, Some(&world), prune);
-    }
-}
-
-/// The bytes as they are, and the same with the sums that belong to the lines.
-pub fn journal(bytes: &[u8]) {
-    replayed(bytes);
-    let text = text_of(bytes);
-    let lines = text.lines().map(|line| {
-        let json = RawValue::from_string(line.to_owned());
-        let sealed = json.and_then(|json| journal::encode(&json));
-        sealed.unwrap_or_else(|_| format!("{line}\n"))
-    });
-    replayed(lines.collect::<String>().as_bytes());
-}
-
-fn replayed(bytes: &[u8]) {
-    let mut state = State {
-        lineage: "7f0c".to_owned(),
-        ..State::fresh("acme")
-    };
-    let mut looked = Some(state.clone());
-    if budget::fits(bytes, budget::OF_JOURNAL)
-        && journal::replay(bytes, "here", &mut state, &mut looked).is_ok()
-    {
-        let written = state_file::render(&state);
-        let again = state_file::parse(written.as_bytes(), "here");
-        assert_eq!(again.expect("what was replayed is read"), state);
-    }
-}
-
-/// A report in each of its forms.
-pub fn report(bytes: &[u8]) {
-    if budget::fits(bytes, budget::OF_DATA)
-        && let Ok(report) = AnyReport::parse(bytes)
-    {
-        shown(&report);
-    }
-}
-
-fn shown(report: &AnyReport) {
-    let mut written = Vec::new();
-    report
-        .write_json(&mut written)
-        .expect("a report is written");
-    let again = AnyReport::parse(&written).expect("what was written is read");
-    let mut rewritten = Vec::new();
-    again.write_json(&mut rewritten).expect("and written again");
-    assert_eq!(text_of(&written), text_of(&rewritten));
-
-    for line in outputs(report).lines() {
-        let (name, _) = line.split_once('=').expect("an output has a value");
-        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
-    }
-    if let AnyReport::Drift(report) = report {
-        report.too_blind();
-        metrics::metrics(report, Some(&text_of(&written)), NOW);
-    }
-    for verbose in [false, true] {
-        let detail = Detail {
-            now: NOW,
-            verbose,
-            ..Detail::default()
-        };
-        forms(report, detail);
-    }
-}
-
-fn forms(report: &AnyReport, detail: Detail) {
-    let view = || View::new(report, detail);
-    let apart = || {
-        let apart = true;
-        View::new(report, Detail { apart, ..detail })
-    };
-    let file = "privacy: private\nmaxParticipants: 12\n# ä\n";
-    text::text(report, &view(), detail, &|_| Some(file.to_owned())).for_each(drop);
-    for max_bytes in [Some(600), Some(4_000), None] {
-        let how = Markdown {
-            max_bytes,
-            marker: None,
-        };
-        if let Some(text) = markdown(&view(), how) {
-            assert!(text.len() <= max_bytes.unwrap_or(usize::MAX));
-            assert_inert("markdown", &text);
-        }
-    }
-    assert_inert("html", &html::html(&view()).expect("a page"));
-    assert_inert("junit", &junit::junit(&apart()));
-    assert_inert("github", &github::github(apart(), detail));
-    let mut tools = [Vec::new(), Vec::new()];
-    gitlab::gitlab(&apart(), &mut tools[0]).expect("for gitlab");
-    sarif::sarif(&apart(), &mut tools[1]).expect("for scanners");
-    for text in tools {
-        serde_json::from_slice::<serde::de::IgnoredAny>(&text).expect("JSON");
-        assert_inert("JSON for tools", &text_of(&text));
-    }
-}
-
-/// The bytes as they are, and the same with the seal that belongs to them.
-pub fn plan(bytes: &[u8]) {
-    if !budget::fits(bytes, budget::OF_DATA) {
-        return;
-    }
-    let unsealed = |bytes| SavedPlan::parse(bytes).map(drop);
-    let _ = unsealed(bytes);
-    let Ok(mut made_up) = serde_json::from_slice::<SavedPlan>(bytes) else {
-        return;
-    };
-    made_up.seal();
-    let sealed = json(&made_up).expect("a plan is written");
-    if let Ok(plan) = SavedPlan::parse(sealed.as_bytes()) {
-        assert_eq!(json(&plan).expect("a plan is written"), sealed);
-        shown(&AnyReport::Plan(Box::new(plan.report)));
     }
 }
 
