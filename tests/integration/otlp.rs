@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -185,7 +185,7 @@ fn a_collector_gets_the_spans_and_nothing_else() {
         .map(|span| &*span.attributes["room"])
         .collect();
     assert_eq!(rooms, ["room-00", "room-01", "room-02"].into());
-    assert_eq!(of("wait").len(), 1);
+    assert_eq!(of("turn").len(), requests.len());
     // What they carry, and no event.
     for span in &spans {
         let names: Vec<&str> = span.attributes.keys().map(String::as_str).collect();
@@ -257,13 +257,17 @@ fn nothing_is_sent_unless_it_is_asked_for() {
     assert_eq!(attributes(&resource, 1)["service.name"], "rooms");
 }
 
-/// It answers when the run is over, or after a minute: a run that waited for that would have nothing to complain of.
+/// It answers when the run is over, or after a minute: a run that waited for that would not say that it took too long.
 #[test]
 fn a_collector_that_never_answers_holds_nobody() {
     let (over, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
+    let latest = Instant::now() + Duration::from_secs(60);
     let collector = HostileService::new(&[], move |_| {
-        let _ = wait.lock().unwrap().recv_timeout(Duration::from_secs(60));
+        let _ = wait
+            .lock()
+            .unwrap()
+            .recv_timeout(latest.saturating_duration_since(Instant::now()));
         Way::Instead(well())
     });
     let site = Site::with_rooms(&[], &[], 3);
@@ -318,9 +322,9 @@ fn a_collector_that_is_none_gets_one_line_and_changes_nothing() {
             "it answered with 307",
         ),
         (answers(b"canary\r\n\r\n".to_vec()), "did not reach"),
-        (format!("http://{free}/canary"), "Connection refused"),
-        ("canary".to_owned(), "did not reach"),
-        ("http://[canary".to_owned(), "cannot be used"),
+        (format!("http://{free}/canary"), "nobody listens there"),
+        ("canary".to_owned(), "that is no address"),
+        ("http://[canary".to_owned(), "that is no address"),
     ] {
         let ran = run(&site, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)], &drift);
         assert_eq!(

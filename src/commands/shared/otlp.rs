@@ -31,6 +31,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::model::words::printable;
 use crate::service::http::{client, describe, is_set};
+use crate::service::unreachable::why;
 
 /// How long one request may take, and how long the end of a run waits for all that are left.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -87,12 +88,14 @@ pub(crate) fn end() {
             return warn!("no spans are sent to the collector that {endpoint} names: {why}");
         }
     };
-    // It says no more than the tally does.
-    let _ = provider.shutdown_with_timeout(PATIENCE);
+    let otherwise = match provider.shutdown_with_timeout(PATIENCE) {
+        Ok(()) => "there were more than it took in time",
+        Err(_) => "it took too long",
+    };
     let ended = export.tally.ended.load(Ordering::SeqCst);
     let lost = ended.saturating_sub(export.tally.arrived.load(Ordering::SeqCst));
     if lost > 0 {
-        let why = export.tally.why();
+        let why = export.tally.why(otherwise);
         warn!("{lost} of {ended} spans did not reach the collector that {endpoint} names: {why}");
     }
 }
@@ -133,9 +136,7 @@ fn provider(endpoint: &str, tally: &Arc<Tally>) -> Result<SdkTracerProvider, Str
     };
     let otlp = Otlp::builder().with_http().with_http_client(collector);
     // The words of the error hold the address.
-    let otlp = otlp.build().map_err(|_| {
-        "its address, or the compression that is asked for, cannot be used".to_owned()
-    })?;
+    let otlp = otlp.build().map_err(|_| "that is no address".to_owned())?;
     let batches = BatchSpanProcessor::builder(Counted(otlp, tally.clone())).build();
     Ok(SdkTracerProvider::builder()
         .with_span_processor(Counted(batches, tally.clone()))
@@ -169,10 +170,9 @@ impl Tally {
         why.into()
     }
 
-    fn why(&self) -> String {
+    fn why(&self, otherwise: &str) -> String {
         let last = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-        let why = last.as_deref().unwrap_or("it took too long");
-        printable(why)
+        printable(last.as_deref().unwrap_or(otherwise))
     }
 }
 
@@ -262,7 +262,10 @@ impl HttpClient for Collector {
     {
         Box::pin(async move {
             let response = self.send(request);
-            let response = response.map_err(|error| self.tally.kept(describe(error)))?;
+            let response = response.map_err(|error| {
+                let why = why(&error).unwrap_or_else(|| describe(error));
+                self.tally.kept(why)
+            })?;
             if !response.status().is_success() {
                 let status = response.status().as_u16();
                 self.tally.kept(format!("it answered with {status}"));
