@@ -27,6 +27,7 @@ pub(crate) fn words(
 }
 
 /// The same alone, which names no host.
+#[cfg(feature = "otlp")]
 pub(crate) fn why(error: &(dyn Error + 'static)) -> Option<String> {
     known_cause(error).map(|(why, _)| why)
 }
