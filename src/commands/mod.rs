@@ -30,6 +30,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tracing::debug_span;
 
 use shared::args::{Global, ReportArgs};
 #[cfg(any(test, feature = "fuzzing"))]
@@ -153,13 +154,15 @@ pub fn main() -> ExitCode {
         ));
         return Exit::Done.into();
     }
-    let mut cli = match parse() {
-        Ok(cli) => cli,
+    let (mut cli, command) = match parse() {
+        Ok(parsed) => parsed,
         Err(error) => return usage(&error),
     };
     let mut output = Output::new(cli.global.color);
     let started = logs::start(&cli.global);
+    let whole = debug_span!(target: logs::WHOLE, "run", command).entered();
     let result = started.and_then(|()| run(&mut cli, &mut output));
+    drop(whole);
     let result = result.and_then(|exit| output.finish().map(|()| exit));
     let exit = result.unwrap_or_else(|failure| {
         if let Some(args) = cli.command.report() {
@@ -172,6 +175,9 @@ pub fn main() -> ExitCode {
     if let Some(took) = took().filter(|_| columns().is_some() && cli.global.now.is_none()) {
         output.note(&format!("Took {took}.\n"));
     }
+    // Last, since a collector may let us wait.
+    #[cfg(feature = "otlp")]
+    shared::otlp::end();
     exit.into()
 }
 
@@ -187,13 +193,15 @@ fn is_version_alone() -> bool {
     asked.is_some_and(|asked| asked == "--version" || asked == "-V")
 }
 
-fn parse() -> Result<Cli, clap::Error> {
+/// What was asked for, and the name of the command.
+fn parse() -> Result<(Cli, String), clap::Error> {
     let typed: Vec<OsString> = std::env::args_os().skip(1).collect();
     let matches = command().try_get_matches().map_err(|mut error| {
         meant::suggest(&mut error, &command(), &typed);
         error
     })?;
-    Cli::from_arg_matches(&matches)
+    let name = matches.subcommand_name().unwrap_or_default().to_owned();
+    Ok((Cli::from_arg_matches(&matches)?, name))
 }
 
 fn run(cli: &mut Cli, output: &mut Output) -> Result<Exit, Failure> {

@@ -58,6 +58,33 @@ impl Resolve for Names {
     }
 }
 
+/// A client that sends each request once, and to nobody but whom it is for. `plain`: without TLS.
+///
+/// # Errors
+/// When TLS is not available.
+pub(crate) fn client(plain: bool, timeout: Duration) -> Result<Client, HttpError> {
+    // Fails when it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .redirect(Policy::none())
+        .referer(false)
+        .https_only(!plain)
+        // Tries are counted and paced by us.
+        .retry(reqwest::retry::never())
+        .connect_timeout(Duration::from_secs(10).min(timeout))
+        .timeout(timeout)
+        .dns_resolver(Names)
+        .user_agent(concat!("roomctl/", env!("CARGO_PKG_VERSION")));
+    if plain {
+        // A proxy would see the key in a plain URL. And without TLS the machine's certificates need
+        // not be read, or even exist.
+        builder = builder.no_proxy().tls_certs_only([]);
+    }
+    builder
+        .build()
+        .map_err(|error| HttpError::Client(describe(error)))
+}
+
 impl Http {
     /// Prepares to talk to `base`, such as `https://acme.metered.live`. `timeout` bounds each request.
     ///
@@ -66,26 +93,7 @@ impl Http {
     pub(crate) fn new(base: &str, key: Secret, timeout: Duration) -> Result<Self, HttpError> {
         let base = check_base(base)?;
         let local = base.scheme() == "http";
-        // Fails when it is there already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .redirect(Policy::none())
-            .referer(false)
-            .https_only(!local)
-            // Tries are counted and paced by us.
-            .retry(reqwest::retry::never())
-            .connect_timeout(Duration::from_secs(10).min(timeout))
-            .timeout(timeout)
-            .dns_resolver(Names)
-            .user_agent(concat!("roomctl/", env!("CARGO_PKG_VERSION")));
-        if local {
-            // A proxy would see the key in a plain URL. And without TLS the machine's certificates need
-            // not be read, or even exist.
-            builder = builder.no_proxy().tls_certs_only([]);
-        }
-        let client = builder
-            .build()
-            .map_err(|error| HttpError::Client(describe(error)))?;
+        let client = client(local, timeout)?;
         let host = base.host_str().unwrap_or_default();
         let port = base.port().map(|port| format!(":{port}"));
         Ok(Self {
@@ -190,12 +198,13 @@ impl Transport for Http {
 /// The variables that name a proxy, as the HTTP client reads them.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-fn is_set(name: &str) -> bool {
+/// Whether the environment says something by that name.
+pub(crate) fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// The innermost cause, which says most, without the URL.
-fn describe(error: reqwest::Error) -> String {
+pub(crate) fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     if error.is_timeout() {
         return "it took too long".to_owned();

@@ -18,12 +18,22 @@ pub(crate) fn words(
     host: &str,
     proxy: Option<&str>,
 ) -> Option<String> {
-    let (why, help) = successors(Some(error), |&error| error.source()).find_map(known)?;
+    let (why, help) = known_cause(error)?;
     let proxy = proxy.map(|name| format!(" through the proxy that {name} names"));
     Some(format!(
         "cannot reach {host}{}: {why}; {help}",
         proxy.unwrap_or_default()
     ))
+}
+
+/// The same alone, which names no host.
+#[cfg(feature = "otlp")]
+pub(crate) fn why(error: &(dyn Error + 'static)) -> Option<String> {
+    known_cause(error).map(|(why, _)| why)
+}
+
+fn known_cause(error: &(dyn Error + 'static)) -> Option<(String, &'static str)> {
+    successors(Some(error), |&error| error.source()).find_map(known)
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<(String, &'static str)> {

@@ -19,7 +19,11 @@ pub struct Asked {
     pub method: String,
     /// Without the query.
     pub path: String,
+    /// The headers, in lower case.
+    pub head: String,
     pub body: Value,
+    /// The body as it came, whatever it is.
+    pub bytes: Vec<u8>,
 }
 
 impl Asked {
@@ -193,7 +197,7 @@ pub fn read(stream: &TcpStream) -> Option<Asked> {
     reader.read_line(&mut first).ok()?;
     let mut words = first.split_whitespace();
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut length = 0;
+    let (mut length, mut head) = (0, String::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
@@ -201,16 +205,19 @@ pub fn read(stream: &TcpStream) -> Option<Asked> {
         if line.is_empty() {
             break;
         }
+        head += &format!("{line}\n");
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
+    let mut bytes = vec![0; length];
+    reader.read_exact(&mut bytes).ok()?;
     Some(Asked {
         method,
         path: target.split('?').next()?.to_owned(),
-        body: serde_json::from_slice(&body).unwrap_or_default(),
+        head,
+        body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        bytes,
     })
 }
 

@@ -50,6 +50,8 @@ mod layers;
 mod live;
 mod mutes;
 mod names;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod packaging;
 mod pages;
 mod picture;

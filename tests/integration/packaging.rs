@@ -53,4 +53,16 @@ fn every_direct_dependency_was_looked_at() {
         .collect();
     assert!(named.len() > 30);
     assert_eq!(looked_at, named);
+    // What only some programs have in them is said to be so.
+    let optional = manifest
+        .lines()
+        .filter(|line| line.contains("optional = true"));
+    let optional = optional.filter_map(|line| line.split_once(" = "));
+    for (name, _) in optional {
+        let row = page.lines().find(|row| row.contains(&format!("`{name}`")));
+        assert!(
+            row.is_some_and(|row| row.contains("; only with `")),
+            "{name}"
+        );
+    }
 }

@@ -11,6 +11,9 @@ use super::exit::Failure;
 use super::terminal::{Log, columns};
 use super::trace_file::TraceFile;
 
+/// What the span around a whole run belongs to: nothing that a log or a trace file shows, where each worker is a row by itself.
+pub(crate) const WHOLE: &str = "whole";
+
 /// Starts the log, and the trace if one is asked for. Only our own messages are in it, at any `-v`: what the HTTP libraries log could hold a
 /// URL, and the key is in every URL. For the same reason no variable can widen it.
 pub(crate) fn start(global: &Global) -> Result<(), Failure> {
@@ -37,10 +40,12 @@ pub(crate) fn start(global: &Global) -> Result<(), Failure> {
         .as_deref()
         .map(TraceFile::new)
         .transpose()?;
-    // Fails only when a log was started before, as in a test that runs the program twice.
-    let _ = tracing_subscriber::registry()
+    let all = tracing_subscriber::registry()
         .with(layer.with_filter(ours))
-        .with(trace.map(|trace| trace.with_filter(traced)))
-        .try_init();
+        .with(trace.map(|trace| trace.with_filter(traced)));
+    #[cfg(feature = "otlp")]
+    let all = all.with(super::otlp::layer(WHOLE));
+    // Fails only when a log was started before, as in a test that runs the program twice.
+    let _ = all.try_init();
     Ok(())
 }

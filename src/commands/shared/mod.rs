@@ -18,7 +18,8 @@
 //! | `guards` | what the guards forbid less than at the base of a change |
 //! | `approval`, `interrupt` | what the user says: yes, and stop |
 //! | `meant` | what was meant by an option that there is not |
-//! | `exit`, `output`, `logs`, `trace_file` | exit codes and errors, the two streams, the log, where the time went |
+//! | `exit`, `output`, `logs` | exit codes and errors, the two streams, the log |
+//! | `trace_file`, `otlp` | where the time went, in a file, and for a collector of OpenTelemetry |
 //! | `print_report`, `progress`, `terminal` | a report in the form asked for, a bar, the line that it is and lines that break |
 //! | `report_file` | files that one run writes for another |
 //! | `known_service` | what `probe` found out about the service |
@@ -42,6 +43,8 @@ pub(crate) mod judge;
 pub(crate) mod known_service;
 pub(crate) mod logs;
 pub(crate) mod meant;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 pub(crate) mod output;
 pub(crate) mod pipeline;
 pub(crate) mod print_report;
