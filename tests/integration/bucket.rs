@@ -194,10 +194,12 @@ impl Shelf {
         Some(serde_json::from_slice(&object.bytes).unwrap())
     }
 
-    /// Changes an object behind the back of all.
+    /// Changes an object behind the back of all, if it is there.
     pub fn change(&self, key: &str, change: impl FnOnce(&mut Value)) {
         let mut objects = self.objects.lock().unwrap();
-        let object = objects.get_mut(key).unwrap();
+        let Some(object) = objects.get_mut(key) else {
+            return;
+        };
         let mut value = serde_json::from_slice(&object.bytes).unwrap();
         change(&mut value);
         object.bytes = value.to_string().into_bytes();

@@ -137,7 +137,7 @@ fn step() -> impl Strategy<Value = Step> {
         any::<bool>(),
         prop::option::weighted(0.12, select(&FAULTS[..])),
         prop::option::weighted(0.3, dies),
-        prop::option::weighted(0.4, (select(&TROUBLES[..]), 1..13_usize)),
+        prop::option::weighted(0.5, (select(&TROUBLES[..]), 1..11_usize)),
     );
     let apply = |(live, prune, waits, fault, dies, trouble)| Apply {
         live,

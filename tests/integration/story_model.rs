@@ -189,12 +189,20 @@ impl Model {
         if let Some((place, time)) = how.dies {
             run.env(VARIABLE, format!("{place}#{time}"));
         }
-        let (ran, other) = self.place.run(run, how.trouble, self.command(&args));
-        for ran in other.iter().chain([&ran]) {
+        let (ran, between) = self.place.run(run, how.trouble, self.command(&args));
+        let other = between.as_ref().map(|other| &other.ran);
+        for ran in other.into_iter().chain([&ran]) {
             prop_assert!(!ran.all().contains("panicked"), "{}", ran.all());
             prop_assert!(!ran.all().contains("canary"), "{}", ran.all());
         }
-        other.as_ref().map_or(Ok(()), check_ended)?;
+        other.map_or(Ok(()), check_ended)?;
+        // Who lost the lock saves nothing.
+        let saved = between.and_then(|other| other.saved);
+        prop_assert!(
+            saved.is_none() || saved == self.place.state(&self.site),
+            "written over: {}",
+            ran.all()
+        );
         if ran.code == 1 || !how.is_deadly() {
             check_ended(&ran)?;
         }

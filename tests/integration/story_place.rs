@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::bucket::{Bucket, Deed, error};
+use crate::bucket::{Bucket, Deed, Shelf, error};
 use crate::common::Ran;
 use crate::harness::Site;
 
@@ -58,7 +58,7 @@ impl Trouble {
     fn deed(
         self,
         end: impl FnOnce() + Send + 'static,
-        other: impl FnOnce() + Send + 'static,
+        other: impl FnOnce(&Shelf) + Send + 'static,
     ) -> Deed {
         let busy = || error(503, "SlowDown");
         let refused = || error(403, "AccessDenied");
@@ -96,7 +96,7 @@ impl Trouble {
             }
             Self::SentAfterAnotherRun => {
                 shelf.change(LOCK, end_lease);
-                other();
+                other(shelf);
                 shelf.carry_out(&asked)
             }
         })
@@ -109,6 +109,13 @@ const LOCK: &str = "state.json.lock";
 
 fn end_lease(claim: &mut Value) {
     claim["until"] = json!(0);
+}
+
+/// A run that came between two writes of another.
+pub struct Between {
+    pub ran: Ran,
+    /// What it saved, if it did.
+    pub saved: Option<Value>,
 }
 
 pub enum Place {
@@ -160,22 +167,29 @@ impl Place {
         }
     }
 
-    /// Runs `command`, and says how another run ended that came between. What earlier runs had sent comes after it.
+    /// Runs `command`, with the `other` between two of its writes if that is the trouble. What earlier runs had sent comes after it.
     pub fn run(
         &self,
         mut command: Command,
         trouble: Option<(Trouble, usize)>,
         mut other: Command,
-    ) -> (Ran, Option<Ran>) {
+    ) -> (Ran, Option<Between>) {
         let Self::Store(bucket) = self else {
             return (command.output().unwrap().into(), None);
         };
         let late = bucket.late();
         let runner: Arc<Mutex<Option<Child>>> = Arc::default();
-        let (tell, told) = mpsc::channel::<Ran>();
+        let (tell, told) = mpsc::channel();
         let theirs = runner.clone();
         let end = move || theirs.lock().unwrap().as_mut().unwrap().kill().unwrap();
-        let run = move || tell.send(other.output().unwrap().into()).unwrap();
+        let run = move |shelf: &Shelf| {
+            let before = shelf.object(STATE);
+            let ran = other.output().unwrap().into();
+            let saved = shelf
+                .object(STATE)
+                .filter(|now| before.as_ref() != Some(now));
+            tell.send(Between { ran, saved }).unwrap();
+        };
         bucket.await_write(trouble.map(|(trouble, write)| (write, trouble.deed(end, run))));
 
         let (mut printed, end) = std::io::pipe().unwrap();
@@ -190,13 +204,13 @@ impl Place {
         printed.read_to_string(&mut stdout).unwrap();
         let status = runner.lock().unwrap().as_mut().unwrap().wait().unwrap();
         bucket.await_write(None);
-        let other = told.recv().ok();
+        let between = told.recv().ok();
         bucket.arrive(&late);
         let ran = Ran {
             code: status.code().unwrap_or(-1),
             stdout,
             stderr: String::new(),
         };
-        (ran, other)
+        (ran, between)
     }
 }
