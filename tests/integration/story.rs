@@ -190,21 +190,21 @@ mod stories {
 
     #[test]
     fn of_a_first_runner() {
-        tell(50, 4);
+        tell(40, 4);
     }
 
     #[test]
     fn of_a_second_runner() {
-        tell(50, 4);
+        tell(40, 4);
     }
 
     #[test]
     fn of_a_third_runner() {
-        tell(50, 4);
+        tell(40, 4);
     }
 
     #[test]
     fn of_a_fourth_runner() {
-        tell(50, 4);
+        tell(40, 4);
     }
 }
