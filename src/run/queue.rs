@@ -1,6 +1,7 @@
 //! What the workers of a run share: the rooms, which of them is next, and which are announced.
 
 use std::collections::VecDeque;
+use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -141,7 +142,11 @@ impl<T: Transport> Crew<T> {
         while index >= self.durable.load(Ordering::Acquire)
             && let Some((upto, durable)) = intents.front_mut()
         {
-            durable.await?;
+            if let Err(error) = durable.as_mut().await {
+                // For whoever waits next: it cannot be waited for again.
+                *durable = Box::pin(ready(Err(error.clone())));
+                return Err(error);
+            }
             self.durable.store(*upto, Ordering::Release);
             intents.pop_front();
         }

@@ -1,6 +1,7 @@
 //! The program's engine against the simulated service without a socket, a file or a clock: time is tokio's,
 //! which tests pause.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::store::error::StoreError;
 use crate::store::port::{Durable, Record};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 const KEY: &str = "simulated-key";
@@ -89,18 +91,29 @@ impl InProcess {
 
 /// A journal that only remembers.
 #[derive(Default)]
-pub(super) struct Notes(Mutex<Vec<Event>>);
+pub(super) struct Notes {
+    events: Mutex<Vec<Event>>,
+    /// Whether nothing becomes durable.
+    pub(super) fails: AtomicBool,
+}
 
 impl Notes {
     pub(super) fn take(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.events.lock().unwrap())
     }
 }
 
 impl Record for Notes {
     fn record(&self, events: &[Event]) -> Result<Durable, StoreError> {
-        self.0.lock().unwrap().extend_from_slice(events);
-        Ok(Box::pin(std::future::ready(Ok(()))))
+        self.events.lock().unwrap().extend_from_slice(events);
+        if !self.fails.load(Ordering::Relaxed) {
+            return Ok(Box::pin(std::future::ready(Ok(()))));
+        }
+        Ok(Box::pin(async {
+            // Others wait for it, too, by then.
+            yield_now().await;
+            Err(StoreError::Stopped)
+        }))
     }
 
     fn ahead(&self) -> Duration {

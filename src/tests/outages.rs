@@ -1,6 +1,7 @@
 //! Bad nights: runs of the engine against a service that fails, on a paused clock.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::model::{RoomName, Wanted};
@@ -27,6 +28,24 @@ fn bench() -> Bench {
     let mut bench = Bench::new(Quirks::default());
     assert_eq!(bench.apply(&files(5))[0].outcome, Outcome::Confirmed);
     bench
+}
+
+/// The intents of all rooms become durable together, or none does.
+#[test]
+fn where_nothing_can_be_recorded_no_room_is_written() {
+    let mut bench = Bench::new(Quirks::default());
+    let rooms =
+        ["a", "b", "c"].map(|room| (name(room), wanted(room, json!({"privacy": "private"}))));
+    bench.notes.fails.store(true, Ordering::Relaxed);
+    let receipts = bench.apply(&rooms.into());
+    for receipt in &receipts {
+        assert_eq!(receipt.outcome, Outcome::Skipped, "{receipt:?}");
+        assert!(
+            message(receipt).contains("nothing was written"),
+            "{receipt:?}"
+        );
+    }
+    assert_eq!((receipts.len(), bench.world().rooms().count()), (3, 0));
 }
 
 fn message(receipt: &Receipt) -> &str {

@@ -1,40 +1,33 @@
 //! `state history` and `state pull --version-id`, against stores of our own that answer as each cloud documents it. `remote` asks servers of others.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
+use crate::bucket::Listening;
 use crate::common::{Ran, Scratch};
 use crate::hostile_service::answer;
 use crate::schemas::check;
 
-/// A store that holds what it is told to, and what it was asked: first line and headers of each request.
+/// A store that answers as it is told to, and what it was asked: first line and headers of each request.
 struct Store {
-    port: u16,
+    listening: Listening,
     asked: Arc<Mutex<Vec<String>>>,
     scratch: Scratch,
 }
 
 impl Store {
-    fn new(answered: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+    fn new(answered: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let theirs = asked.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let head = head(&stream);
-                // The client may leave at any moment.
-                let _ = stream.write_all(&answered(head.lines().next().unwrap_or_default()));
-                theirs.lock().unwrap().push(head);
-            }
+        let listening = Listening::new(move |asked| {
+            let answered = answered(asked.first_line());
+            theirs.lock().unwrap().push(asked.head);
+            answered
         });
         let scratch = Scratch::new();
         Self {
-            port,
+            listening,
             asked,
             scratch,
         }
@@ -50,7 +43,7 @@ impl Store {
 
     /// The same with this variable for Azure.
     fn run_by(&self, [name, value]: &[&str; 2], place: &str, args: &[&str]) -> Ran {
-        let base = format!("http://127.0.0.1:{}", self.port);
+        let base = format!("http://127.0.0.1:{}", self.listening.port);
         let account = json!({"disable_oauth": true, "client_email": "", "private_key": "canary-key", "private_key_id": ""});
         let mut command = self
             .scratch
@@ -80,12 +73,6 @@ impl Store {
     fn asked(&self) -> String {
         self.asked.lock().unwrap().join("\n")
     }
-}
-
-fn head(stream: &TcpStream) -> String {
-    let lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let lines: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    lines.join("\n")
 }
 
 fn state(serial: u64, rooms: &[&str]) -> Vec<u8> {
@@ -415,6 +402,7 @@ fn without_an_account_it_is_said_what_to_set() {
 }
 
 mod slow {
+    use std::net::TcpListener;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -425,7 +413,7 @@ mod slow {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let silent = silent.local_addr().unwrap().to_string();
         let refusing = Store::new(|_| answer(404, "text/html", "", "canary"));
-        let refusing = format!("127.0.0.1:{}", refusing.port);
+        let refusing = format!("127.0.0.1:{}", refusing.listening.port);
         for (place, variable) in [
             ("s3://bucket/state.json", "AWS_ACCESS_KEY_ID"),
             ("az://bucket/state.json", "AZURE_STORAGE_ACCOUNT_KEY"),

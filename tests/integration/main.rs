@@ -16,6 +16,7 @@ mod audit;
 mod blind;
 #[cfg(unix)]
 mod blocks;
+mod bucket;
 mod cache;
 #[cfg(unix)]
 mod canaries;
@@ -71,5 +72,7 @@ mod stacks;
 mod state;
 mod state_format;
 mod story;
+mod story_model;
+mod story_place;
 mod switches;
 mod weakened;
