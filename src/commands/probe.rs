@@ -3,21 +3,25 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::shared::args::{Global, NetworkArgs, OUTPUT, PlainFormat};
 use super::shared::exit::{Exit, Failure};
 use super::shared::interrupt;
-use super::shared::known_service::SERVICE;
+use super::shared::known_service::{MOST, SERVICE};
 use super::shared::output::Output;
 use super::shared::report_file;
+use super::shared::rooms::load_any;
 use super::shared::selection::SelectionArgs;
 use super::shared::session::{Session, seed};
 use super::shared::workspace::clock;
 use crate::model::name::NameError;
+use crate::model::words::{joined, printable};
 use crate::model::{NameRule, RoomName, Secret};
 use crate::report::envelope::{json, read};
 use crate::report::service::{AnswerReport, AttributesReport, EvidenceReport, ServiceReport};
@@ -25,11 +29,15 @@ use crate::report::text;
 use crate::run::asked::{QUESTIONS, Said, Sent, Step};
 use crate::run::heard::Heard;
 use crate::run::probe::{Listening, Probed, Refused, Way, Ways, probe};
+use crate::service::deadline::Deadline;
 use crate::service::http::Http;
 use crate::service::leaks::SecretFilter;
 use crate::service::pace::Pacer;
 use crate::service::requests::Reader;
 use crate::service::stop::StopReason;
+
+/// A service that keeps everybody waiting is not asked on and on.
+const LONGEST: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -79,19 +87,30 @@ pub(crate) fn run(global: &Global, args: &ProbeArgs, output: &mut Output) -> Res
     let before = before(&file, args.check)?;
     report_file::check_outputs(workspace, [], [("--out", &Some(file.clone()))])?;
     let state = workspace.load_state()?.state;
-    if let Some(other) = before.as_ref().filter(|before| before.app != state.app) {
-        let (file, other) = (file.display(), other.app.escape_debug());
+    let host = workspace.host(&state.app)?;
+    let is_other = |before: &&ServiceReport| !before.is_of(&state.app, &host);
+    if let Some(other) = before.as_ref().filter(is_other) {
+        let (file, app) = (file.display(), other.app.escape_debug());
+        let at = other.host.as_deref().unwrap_or("some host");
         let message = format!(
-            "{file} is about the app `{other}`, and not about `{}`",
+            "{file} is about the app `{app}` at {}, and not about `{}` at {host}",
+            at.escape_debug(),
             state.app
         );
         return Err(Failure::new(Exit::Refused, message).hint("name another file with --out"));
     }
     let is_same = |name: &RoomName| name.folded() == args.room.folded();
-    if state.rooms.keys().any(is_same) {
+    let files = load_any(workspace).wanted;
+    if state.rooms.keys().chain(files.keys()).any(is_same) {
         let message = format!("the room {} is managed", args.room.quoted());
-        return Err(Failure::new(Exit::Refused, message).hint("name one that does not exist"));
+        let hint = "name one that does not exist: its name may not be free again";
+        return Err(Failure::new(Exit::Refused, message).hint(hint));
     }
+    // Also for whoever ends this in between, where nothing can be said any more.
+    output.note(&format!(
+        "the room {} is made, asked about and archived; it expires within two hours\n",
+        args.room.quoted()
+    ));
     let sent = Sent::new(clock(), seed());
     let (probed, filter) = ask(&session, &state.app, args, &sent)?;
     let left = probed.left.clone();
@@ -119,7 +138,7 @@ pub(crate) fn run(global: &Global, args: &ProbeArgs, output: &mut Output) -> Res
         return Err(Failure::new(exit, message));
     }
     let report = report(
-        &state.app,
+        (&state.app, host),
         workspace.now,
         (&args.room, &sent),
         probed,
@@ -128,35 +147,45 @@ pub(crate) fn run(global: &Global, args: &ProbeArgs, output: &mut Output) -> Res
     output.plain(&report, args.format, &text::service(&report))?;
     tell(&left, output);
     let before = before.filter(|_| args.check);
-    let differences = before.map(|before| before.differences(&report));
-    match &differences {
-        Some(differences) => said_otherwise(differences, output),
+    let compared = before.as_ref().map(|before| {
+        let differences = before.differences(&report);
+        (differences, before.unanswered(&report))
+    });
+    match &compared {
+        Some((differences, unanswered)) => said_otherwise(differences, unanswered, output),
         None => {
             report_file::write(&file, "answers", &json(&report)?)?;
             output.note(&format!("written to {}\n", file.display()));
         }
     }
-    Ok(match differences {
+    Ok(match compared {
         _ if !left.is_empty() => Exit::Partial,
-        Some(differences) if !differences.is_empty() => Exit::Differences,
+        Some((differences, _)) if !differences.is_empty() => Exit::Differences,
         _ => Exit::Done,
     })
 }
 
 /// What the file says so far. One that is something else is not replaced.
 fn before(file: &Path, is_needed: bool) -> Result<Option<ServiceReport>, Failure> {
+    if file.as_os_str() == "-" {
+        let message = "--out - would be standard output, which has the result already";
+        return Err(Failure::new(Exit::Usage, message).hint("name a file, or use --format json"));
+    }
     if !is_needed && file.symlink_metadata().is_err() {
         return Ok(None);
     }
-    let bytes = report_file::read(file, "answers")?;
+    let bytes = report_file::read_most(file, "answers", MOST)?;
     let read = read(&bytes)
         .map_err(|error| report_file::unread(&error).hint("name another file with --out"))?;
     Ok(Some(read))
 }
 
-fn said_otherwise(differences: &[String], output: &Output) {
+fn said_otherwise(differences: &[String], unanswered: &[&str], output: &Output) {
     if differences.is_empty() {
         output.note("the service answers as it did\n");
+    }
+    if let Some(questions) = joined(unanswered.iter().map(|one| printable(one)), ", ") {
+        output.note(&format!("not answered this time: {questions}\n"));
     }
     for line in differences {
         output.note(&format!("changed: {line}\n"));
@@ -180,11 +209,12 @@ fn ask(
     let (base_url, key, sandbox) = session.reach(app)?;
     let filter = SecretFilter::new(&key);
     let pacer = Arc::new(session.pacer());
-    let way = |key| way(session, &base_url, key, &pacer);
+    let way = |key, time| way(session, &base_url, key, (&pacer, time));
+    let time = Some(Deadline::new(Instant::now(), LONGEST));
     let ways = Ways {
-        asks: way(key.clone())?,
-        cleans_up: way(key)?,
-        without_key: way(Secret::new(Uuid::new_v4().to_string()))?,
+        asks: way(key.clone(), time)?,
+        cleans_up: way(key, None)?,
+        without_key: way(Secret::new(Uuid::new_v4().to_string()), time)?,
     };
     let other = nobody(&args.room, Uuid::new_v4())?;
     let asking = probe(&ways, (&args.room, &other), sent);
@@ -223,15 +253,17 @@ fn way(
     session: &Session,
     base_url: &str,
     key: Secret,
-    pacer: &Arc<Pacer>,
+    (pacer, time): (&Arc<Pacer>, Option<Deadline>),
 ) -> Result<Way<Http>, Failure> {
     let (listening, last) = Listening::new(session.http(base_url, key)?);
-    let service = Arc::new(Reader::new(listening, pacer.clone(), seed()));
+    let mut service = Reader::new(listening, pacer.clone(), seed());
+    service.deadline = time;
+    let service = Arc::new(service);
     Ok(Way { service, last })
 }
 
 fn report(
-    app: &str,
+    (app, host): (&str, String),
     now: i64,
     (room, sent): (&RoomName, &Sent),
     probed: Probed,
@@ -261,6 +293,7 @@ fn report(
         Timestamp::from_second(now).map_err(|error| Failure::because(Exit::Unexpected, &error))?;
     Ok(ServiceReport {
         app: app.to_owned(),
+        host: Some(host),
         asked: asked.to_string(),
         roomctl: env!("CARGO_PKG_VERSION").to_owned(),
         answers: answers.collect(),
@@ -292,7 +325,6 @@ fn evidence(step: Step, said: &Said, filter: &SecretFilter) -> EvidenceReport {
             .fields()
             .into_iter()
             .filter(is_name)
-            .take(MOST)
             .take(MOST)
             .map(str::to_owned)
             .collect(),

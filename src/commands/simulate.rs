@@ -9,6 +9,7 @@ use super::shared::args::Global;
 use super::shared::environment::variable;
 use super::shared::exit::{Exit, Failure};
 use super::shared::interrupt;
+use super::shared::known_service::MOST;
 use super::shared::output::Output;
 use super::shared::report_file;
 use super::shared::workspace::runtime;
@@ -109,7 +110,7 @@ fn options(
 
 /// A service that answers as one was found to do. What the simulator cannot do is said, and left as it usually is.
 fn like(file: &Path, output: &Output) -> Result<Quirks, Failure> {
-    let read = read::<ServiceReport>(&report_file::read(file, "answers")?);
+    let read = read::<ServiceReport>(&report_file::read_most(file, "answers", MOST)?);
     let service = read.map_err(|error| report_file::unread(&error))?;
     let mut quirks = Quirks::default();
     let is_switch = |name: &str| Quirks::CATALOGUE.iter().any(|row| row.name == name);

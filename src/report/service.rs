@@ -14,6 +14,9 @@ use crate::model::words::joined;
 pub(crate) struct ServiceReport {
     /// The app whose service was asked.
     pub app: String,
+    /// The host that was asked, which is another one for a simulator. One that was asked by an earlier roomctl has none.
+    #[serde(default)]
+    pub host: Option<String>,
     /// When, RFC 3339.
     pub asked: String,
     /// The version of roomctl that asked.
@@ -64,6 +67,21 @@ impl ServiceReport {
     /// What a question was answered with, if it was.
     pub(crate) fn answer(&self, question: &str) -> Option<&str> {
         self.answers.get(question)?.answer.as_deref()
+    }
+
+    /// Whether this is the service of `app` at `host`, as far as it says.
+    pub(crate) fn is_of(&self, app: &str, host: &str) -> bool {
+        self.app == app && self.host.as_deref().is_none_or(|asked| asked == host)
+    }
+
+    /// The questions that this one has an answer to, and a later one has not.
+    pub(crate) fn unanswered<'a>(&'a self, later: &Self) -> Vec<&'a str> {
+        let answered = self
+            .answers
+            .keys()
+            .filter(|question| self.answer(question).is_some());
+        let open = answered.filter(|question| later.answer(question).is_none());
+        open.map(String::as_str).collect()
     }
 
     /// What is otherwise in a later one, as lines. What one of them does not know is no difference.

@@ -64,11 +64,12 @@ impl Heard<'_> {
                     .filter(|status| ["400", "401", "403"].contains(&&**status)),
             },
             "auto-composition" => {
-                let was_shown = self.made()?.room()?.contains_key("enableComposition");
+                let was_off =
+                    reads(self.made()?.live()?, "enableComposition") == Some(false.into());
                 let now = self.said(Step::ReadComposition)?.live()?;
                 let is_taken = self.said(Step::PutComposition)?.is_refused() == Some(false);
                 let is_on = reads(now, "enableComposition") == Some(true.into());
-                (was_shown && is_taken).then(|| switch(is_on))?
+                (was_off && is_taken).then(|| switch(is_on))?
             }
             "create" => match self.said(Step::Create)?.is_refused()? {
                 true => word("refused"),
@@ -157,9 +158,10 @@ impl Heard<'_> {
     fn written(&self) -> Option<&'static str> {
         let said = self.said(Step::PutOne)?;
         if let Some(live) = said.live() {
-            // Of a value that did not become what was sent, nobody can tell.
-            let after = self.said(Step::ReadPut)?.live()?;
-            if reads(after, "enableChat") != Some(true.into()) {
+            // Of a value that was so before, or did not become what was sent, nobody can tell.
+            let (before, after) = (self.made()?.live()?, self.said(Step::ReadPut)?.live()?);
+            let chats = [before, after].map(|live| reads(live, "enableChat"));
+            if chats != [Some(false.into()), Some(true.into())] {
                 return None;
             }
             return match reads(live, "enableChat")? {
@@ -232,17 +234,16 @@ impl Heard<'_> {
             let Value::Plain(sent) = value else {
                 return None;
             };
-            (reads(before, name.as_str())? == *sent).then_some((name, sent))
+            (reads(before, name)? == *sent).then_some((name.as_str(), sent))
         });
-        let mut is_any = false;
-        let mut stayed = was_so.map(|(name, sent)| {
-            is_any = true;
-            reads(after, name.as_str()).as_ref() == Some(sent)
-        });
-        match stayed.all(|stayed| stayed) {
-            false => Some("replace"),
-            true if is_any => Some("merge"),
-            true => None,
+        let (stayed, gone): (Vec<_>, Vec<_>) =
+            was_so.partition(|(name, sent)| reads(after, name).as_ref() == Some(*sent));
+        match (stayed.len(), gone.len()) {
+            (0, 0) => None,
+            (_, 0) => Some("merge"),
+            // One alone may follow from what was written, as attributes do that belong together.
+            (_, 1) => None,
+            _ => Some("replace"),
         }
     }
 

@@ -244,14 +244,22 @@ pub(crate) fn address(base: &str) -> Result<String, HttpError> {
 /// The same of whatever is the same place, to compare: this machine has many names, and any name may end in a dot.
 pub(crate) fn account(base: &str) -> Result<String, HttpError> {
     let mut url = check_base(base)?;
+    // The host was one before.
+    let _ = url.set_host(Some(&host_of(&url)));
+    Ok(url.into())
+}
+
+/// The host of it alone.
+pub(crate) fn host(base: &str) -> Result<String, HttpError> {
+    Ok(host_of(&check_base(base)?))
+}
+
+fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
-    let host = match url.host().is_some_and(|host| is_loopback(&host)) {
+    match url.host().is_some_and(|host| is_loopback(&host)) {
         true => "localhost".to_owned(),
         false => host.to_owned(),
-    };
-    // The host was one before.
-    let _ = url.set_host(Some(&host));
-    Ok(url.into())
+    }
 }
 
 fn check_base(text: &str) -> Result<Url, HttpError> {

@@ -1,5 +1,7 @@
 //! `probe` from outside: what it asks, writes, leaves alone and cleans up.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use serde_json::{Value, json};
 
 use crate::common::Ran;
@@ -101,6 +103,14 @@ fn check_says_what_is_otherwise_by_now() {
         ran.all()
     );
     assert_eq!(service(&site), before);
+    // What cannot be compared is not as it was.
+    site.becomes("echo=sample");
+    let ran = probe(&site, &["--room", "probe-3", "--check"]);
+    assert!(
+        ran.stderr.contains("not answered this time: "),
+        "{}",
+        ran.all()
+    );
 }
 
 #[test]
@@ -113,7 +123,9 @@ fn a_room_that_exists_or_is_managed_is_refused() {
             0,
         );
     });
-    for room in ["theirs", "room-00"] {
+    // One that is not applied yet would not find its name free.
+    site.room(7, "privacy: public\n");
+    for room in ["theirs", "room-00", "room-07", "Room-07"] {
         let before = site.simulator().requests();
         let ran = probe(&site, &["--room", room]);
         assert_eq!(ran.code, 4, "{room}: {}", ran.all());
@@ -128,6 +140,13 @@ fn a_room_that_exists_or_is_managed_is_refused() {
         assert_eq!(ran.code, 4, "{}", ran.all());
     }
     assert_eq!(site.scratch.read("service.json"), kept);
+    // Nor is what a simulator answers taken for what the service of the same app does.
+    let elsewhere = kept.replace("\"host\": \"localhost\"", "\"host\": \"acme.metered.live\"");
+    assert_ne!(elsewhere, kept);
+    site.scratch.write("service.json", &elsewhere);
+    let ran = probe(&site, &["--room", "probe-2"]);
+    assert_eq!(ran.code, 4, "{}", ran.all());
+    assert!(ran.stderr.contains("acme.metered.live"), "{}", ran.all());
     // Nor does it take the place of something else.
     site.scratch.write("service.json", "{\"mine\": true}\n");
     assert_eq!(probe(&site, &["--room", "probe-1"]).code, 3);
@@ -156,6 +175,12 @@ fn an_interrupt_leaves_nothing_on_the_service() {
     signal(&child, "INT");
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert_eq!(ran.code, 130, "{}", ran.all());
+    // Said beforehand, for whoever does not let it clean up.
+    assert!(
+        ran.stderr.contains("the room probe-1 is made"),
+        "{}",
+        ran.all()
+    );
     assert_eq!(rooms(&site), Vec::<String>::new());
 }
 
@@ -218,6 +243,9 @@ fn other_commands_say_what_is_known() {
     // Of another app it says nothing, and a damaged one spoils nothing.
     for text in [
         site.scratch.read("service.json").replace("acme", "other"),
+        site.scratch
+            .read("service.json")
+            .replace("localhost", "acme.metered.live"),
         "{".to_owned(),
     ] {
         site.scratch.write("service.json", &text);
@@ -267,3 +295,31 @@ fn a_post_that_is_answered_with_a_room_that_was_there_is_followed_by_no_write() 
         assert_eq!(after, 0, "{room}: {writes:?}");
     }
 }
+
+/// A POST that is not answered, and a room of that name: whether it is ours, it has to show by itself.
+#[test]
+fn a_room_that_appears_after_an_unanswered_post_is_not_cleaned_up() {
+    let service = HostileService::new(&[], |asked| {
+        let theirs = json!({"roomName": asked.room(), "_id": "c0ffee", "expireUnixSec": 99});
+        match (asked.method.as_str(), asked.path.contains("/room/")) {
+            ("POST", _) => Way::Instead(Vec::new()),
+            ("GET", true) if MADE.swap(true, Relaxed) => Way::After(json_answer(200, &theirs)),
+            _ => Way::After(json_answer(404, &json!({"message": "room not found"}))),
+        }
+    });
+    let args = ["probe", "--rate", "unlimited", "--room", "probe-1"];
+    let command = service.command(&service.url, &args).output();
+    let ran: Ran = command.unwrap().into();
+    assert_eq!(ran.code, 5, "{}", ran.all());
+    assert!(
+        ran.stderr.contains("left on the service: room probe-1: "),
+        "{}",
+        ran.all()
+    );
+    let asked = service.asked();
+    let is_write = |method: &str| ["PUT", "DELETE"].contains(&method);
+    assert!(!asked.iter().any(|one| is_write(&one.method)));
+}
+
+/// Whether the one read before the POST is over, in which nothing was there.
+static MADE: AtomicBool = AtomicBool::new(false);

@@ -13,7 +13,7 @@ use crate::report::service::ServiceReport;
 pub(crate) const SERVICE: &str = "service.json";
 
 /// Most that is read of it.
-const MOST: u64 = 256 * 1024;
+pub(crate) const MOST: u64 = 256 * 1024;
 
 /// Says what is known of the service of `app` about these attributes, and about a run that sends so many changes of rooms.
 pub(crate) fn say_what_is_known<'a>(
@@ -29,13 +29,16 @@ pub(crate) fn say_what_is_known<'a>(
     if path.symlink_metadata().is_err() {
         return;
     }
+    let Ok(host) = workspace.host(app) else {
+        return;
+    };
     let bytes = read_own(&path, MOST).map_err(|error| error.to_string());
     let service = bytes.and_then(|bytes| read(&bytes).map_err(|error| error.to_string()));
     let service: ServiceReport = match service {
         Ok(service) => service,
         Err(why) => return output.note(&format!("note: {} says nothing: {why}\n", path.display())),
     };
-    if service.app == app {
+    if service.is_of(app, &host) {
         let names: BTreeSet<&str> = names.into_iter().collect();
         for note in service.notes(&names, has_zero, changes) {
             output.note(&format!("note: {note}\n"));

@@ -291,6 +291,14 @@ impl Workspace {
         })
     }
 
+    /// The host of the service of `app`: of this machine, if it is the simulator.
+    pub(crate) fn host(&self, app: &str) -> Result<String, Failure> {
+        match self.sandbox {
+            true => Ok(Target::SANDBOX.to_owned()),
+            false => Ok(http::host(&self.base_url(app))?),
+        }
+    }
+
     /// What room files are read with. Who goes on with the rooms asks the policies about them.
     pub(crate) fn context<'a>(&'a self, ask: &'a dyn Ask) -> Context<'a> {
         Context {
