@@ -73,3 +73,49 @@ impl fmt::Display for ObjectAddress {
         write!(f, "{scheme}://{}/{}", self.bucket, self.key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_cloud_a_bucket_and_a_key_of_plain_names() {
+        for (text, cloud, keeps) in [
+            (
+                "s3://rooms/state.json",
+                Cloud::S3,
+                "aws s3api put-bucket-versioning --bucket rooms ",
+            ),
+            ("az://rooms/a/b", Cloud::Azure, "az storage account "),
+            (
+                "gs://r-1_2.x/state",
+                Cloud::Google,
+                "gcloud storage buckets update gs://r-1_2.x ",
+            ),
+        ] {
+            let address = ObjectAddress::parse(text).unwrap();
+            assert_eq!(
+                (address.cloud, address.to_string()),
+                (cloud, text.to_owned())
+            );
+            assert!(address.keep_versions().starts_with(keeps), "{text}");
+        }
+        for text in [
+            "s3:/rooms/a",
+            "s3://rooms",
+            "s3:///a",
+            "s3://rooms/",
+            "s3://rooms/a//b",
+            "s3://../a",
+            "s3://rooms/../a",
+            "s3://rooms/.",
+            "s3://rooms/a?token=1",
+            "s3://who:word@rooms/a",
+            "s3://rooms:90/a",
+            "S3://rooms/a",
+            "ftp://rooms/a",
+        ] {
+            assert_eq!(ObjectAddress::parse(text), None, "{text}");
+        }
+    }
+}

@@ -216,4 +216,21 @@ mod tests {
             prop_assert_eq!(given().fill(&before, &mut 1_000).unwrap_or(None).is_some(), false);
         }
     }
+
+    #[test]
+    fn a_name_is_a_lower_case_word() {
+        for (text, is) in [
+            ("a", true),
+            ("a_1", true),
+            ("a9z", true),
+            ("", false),
+            ("1a", false),
+            ("_a", false),
+        ] {
+            assert_eq!(is_name(text), is, "{text:?}");
+        }
+        for text in ["A", "aB", "a-b", "a b", "é", "aé"] {
+            assert!(!is_name(text), "{text:?}");
+        }
+    }
 }

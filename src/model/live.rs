@@ -184,4 +184,19 @@ mod tests {
         assert!(!text.contains("abc-key") && text.contains("sha256:"));
         assert!(!text.contains("7654321"), "{text}");
     }
+
+    #[test]
+    fn what_stands_in_place_of_a_secret_url_is_none() {
+        for (text, is) in [
+            ("****", true),
+            ("hidden", true),
+            ("https://hooks.example/****", true),
+            ("https://hooks.example/1", false),
+        ] {
+            assert_eq!(is_placeholder(&Secret::new(text)), is, "{text}");
+            let stored = Live::from(text).stored("salt", "meetingJoinWebhook");
+            assert_eq!(stored == Stored::Null(()), is, "{text}");
+            assert_eq!(stored.is_of(&Kind::SecretUrl), !is, "{text}");
+        }
+    }
 }

@@ -218,4 +218,20 @@ mod tests {
             Err(NameError::TooLong(MAX_LENGTH + 1, MAX_LENGTH))
         );
     }
+
+    #[test]
+    fn what_is_wrong_with_a_name_is_said() {
+        let says = |text: &str| {
+            RoomName::parse(text, NameRule::Lowercase)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(says("a b"), "` ` is not allowed in a room name");
+        assert_eq!(says("it's"), "`'` is not allowed in a room name");
+        assert_eq!(says("a\u{1b}"), "`\\u{1b}` is not allowed in a room name");
+        assert_eq!(
+            says("aB c"),
+            "upper-case letters are not allowed in a room name"
+        );
+    }
 }

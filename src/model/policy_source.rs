@@ -137,3 +137,49 @@ pub(crate) fn terms(expression: &str) -> usize {
         |c: &char| c.is_ascii_punctuation() && !matches!(c, '"' | '\'' | '_' | ')' | ']' | '}');
     expression.chars().filter(is_term).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(id: usize, message: usize, expression: String) -> PolicyConfig {
+        PolicyConfig {
+            id: "i".repeat(id),
+            rooms: Glob::default(),
+            expression,
+            message: "m".repeat(message),
+            severity: Severity::default(),
+            at: Place::new(3, 5, 1),
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_it_may_be_is_refused_and_said() {
+        let text = |bytes: usize| format!("\"{}\" == \"\"", "a".repeat(bytes - 8));
+        let sum = |terms: usize| vec!["1"; terms].join("+");
+        let most = (1..)
+            .take_while(|ones| terms(&sum(*ones)) <= MOST_TERMS)
+            .last()
+            .unwrap();
+        for (id, message, expression) in [
+            (MOST_ID, MOST_MESSAGE, text(9)),
+            (1, 1, text(MOST_TEXT)),
+            (1, 1, sum(most)),
+        ] {
+            assert_eq!(config(id, message, expression).check_length(), Ok(()));
+        }
+        for (id, message, expression, why) in [
+            (MOST_ID + 1, 1, text(9), "an id has at most 100 bytes"),
+            (1, MOST_MESSAGE + 1, text(9), "and a message 1000"),
+            (1, 1, text(MOST_TEXT + 1), "4097 bytes; 4096 are accepted"),
+            (1, 1, sum(most + 1), "more than 500 terms"),
+        ] {
+            let error = config(id, message, expression).check_length().unwrap_err();
+            assert!(error.why.contains(why), "{error}");
+            assert_eq!(
+                (error.at, error.id.len()),
+                (Place::new(3, 5, 1), id.min(25))
+            );
+        }
+    }
+}

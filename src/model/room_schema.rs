@@ -358,4 +358,32 @@ mod tests {
         assert_eq!(listed(&with_defaults), names);
         assert_eq!(listed(&defaults), names[1..]);
     }
+
+    #[test]
+    fn any_value_may_be_given_and_editors_say_so() {
+        let schema = room();
+        let properties = properties(&schema);
+        let property = |name: &str| &properties[name];
+        for (name, kind) in [("enableChat", "boolean"), ("maxParticipants", "integer")] {
+            assert_eq!(property(name)["type"], json!([kind, "string"]), "{name}");
+            assert!(
+                property(name)["patternErrorMessage"]
+                    .as_str()
+                    .unwrap()
+                    .contains("${var:NAME}")
+            );
+        }
+        assert_eq!(one_line("a\nb\n\nc"), "a b\n\nc");
+        assert_eq!(
+            composition_needed("x"),
+            "`x: true` needs `enableComposition: true`"
+        );
+        assert!(
+            snippets()
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|one| one["body"].is_object())
+        );
+    }
 }

@@ -416,4 +416,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_span_without_ends_has_none() {
+        assert!(Span(None, None).is_endless());
+        assert!(!Span(Some(1), None).is_endless() && !Span(None, Some(1)).is_endless());
+        assert_eq!(calendar(0), "1970-01-01T00:00:00Z");
+        assert_eq!(calendar(i64::MAX), i64::MAX.to_string());
+    }
 }

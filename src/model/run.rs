@@ -123,3 +123,72 @@ macro_rules! texts {
 }
 
 texts!(Commit, Link);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(commit: Option<&str>, link: Option<&str>, at: Option<i64>) -> Run {
+        Run {
+            commit: commit.map(|text| text.parse().unwrap()),
+            link: link.map(|text| text.parse().unwrap()),
+            at,
+        }
+    }
+
+    #[test]
+    fn a_run_is_shown_by_what_is_known_of_it() {
+        let (commit, link) = ("1A2B3C4d5e", "https://ci.example.com/7?a=b");
+        for (commit, link, shown) in [
+            (
+                Some(commit),
+                Some(link),
+                "1a2b3c4 (https://ci.example.com/7?a=b)",
+            ),
+            (Some(commit), None, "1a2b3c4"),
+            (None, Some(link), link),
+            (None, None, ""),
+        ] {
+            let run = run(commit, link, Some(5));
+            assert_eq!(run.to_string(), shown);
+            assert_eq!(run.link.as_ref().map(Link::as_str), link);
+            let text = serde_json::to_string(&run).unwrap();
+            assert_eq!(serde_json::from_str::<Run>(&text).unwrap(), run);
+            let timeless = run.without_time();
+            assert_eq!(
+                (&timeless.commit, &timeless.link, timeless.at),
+                (&run.commit, &run.link, None)
+            );
+            assert_eq!(timeless.is_unknown(), shown.is_empty());
+            assert!(!run.is_unknown());
+        }
+    }
+
+    #[test]
+    fn what_is_no_commit_and_no_plain_address_is_refused() {
+        let hex = "a".repeat(65);
+        for text in ["", "1a2b3c", "1a2b3cg", "main", &hex] {
+            assert!(text.parse::<Commit>().is_err(), "{text}");
+        }
+        assert!("1a2b3c4".parse::<Commit>().is_ok() && hex[..64].parse::<Commit>().is_ok());
+        let most = format!("https://{}", "a".repeat(492));
+        let more = format!("{most}a");
+        for text in [
+            "",
+            "https://",
+            "https:///a",
+            "https://-a",
+            "ci.example.com",
+            "ftp://a",
+            "javascript:a",
+            "https://who@ci.example.com",
+            "https://a/<b>",
+            "https://a/b c",
+            "https://a/(b)",
+            &more,
+        ] {
+            assert!(text.parse::<Link>().is_err(), "{text}");
+        }
+        assert!("http://a".parse::<Link>().is_ok() && most.parse::<Link>().is_ok());
+    }
+}

@@ -705,4 +705,21 @@ mod tests {
             assert!(webhook(text).is_ok(), "{text}");
         }
     }
+
+    #[test]
+    fn a_moment_is_seconds_or_rfc_3339() {
+        let parse = |text: &str| UnixSeconds::parse(text).map(|UnixSeconds(seconds)| seconds);
+        assert_eq!(parse("0"), Ok(0));
+        assert_eq!(parse("1790000000"), Ok(1_790_000_000));
+        assert_eq!(parse("1970-01-01T00:00:00Z"), Ok(0));
+        assert_eq!(parse("1970-01-01T01:00:00.000000000+01:00"), Ok(0));
+        for text in [
+            "-1",
+            "1969-12-31T23:59:59Z",
+            "1970-01-01T00:00:00.Z",
+            "1970-01-01T00:00:00.0000000000Z",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
 }

@@ -140,7 +140,7 @@ pub(crate) fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::is_unseen;
+    use super::{is_unseen, shortened, span};
 
     #[test]
     fn nothing_that_a_font_may_ignore_is_shown_as_it_is() {
@@ -159,6 +159,22 @@ mod tests {
             '\u{fffc}',
         ] {
             assert!(is_unseen(blank), "{}", blank.escape_unicode());
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_after_sixty_letters_and_a_span_names_what_it_has() {
+        let most = "é".repeat(60);
+        assert_eq!(shortened(&most), most);
+        assert_eq!(shortened(&format!("{most}a")), format!("{most}…"));
+        for (seconds, shown) in [
+            (0, "0s"),
+            (59, "59s"),
+            (3_600, "1h"),
+            (3_660, "1h1m"),
+            (7_201, "2h1s"),
+        ] {
+            assert_eq!(span(seconds), shown);
         }
     }
 }
