@@ -172,7 +172,7 @@ impl Place {
         &self,
         mut command: Command,
         trouble: Option<(Trouble, usize)>,
-        mut other: Command,
+        other: impl FnOnce() -> Ran + Send + 'static,
     ) -> (Ran, Option<Between>) {
         let Self::Store(bucket) = self else {
             return (command.output().unwrap().into(), None);
@@ -184,7 +184,7 @@ impl Place {
         let end = move || theirs.lock().unwrap().as_mut().unwrap().kill().unwrap();
         let run = move |shelf: &Shelf| {
             let before = shelf.object(STATE);
-            let ran = other.output().unwrap().into();
+            let ran = other();
             let saved = shelf
                 .object(STATE)
                 .filter(|now| before.as_ref() != Some(now));
