@@ -396,9 +396,25 @@ mod tests {
             ("My \\[room", "My [Room", true),
             ("*", "a.b~c", true),
             ("", "a", false),
+            ("[aa]", "a", true),
+            ("[+--]", ",", true),
+            ("[+--]", "-", true),
+            ("**a*a*", "aaa", true),
         ];
         for (glob, name, expected) in cases {
             assert_eq!(globs(&[glob]).match_any(name), expected, "{glob} {name}");
+        }
+    }
+
+    /// Longer than a machine word is wide, which it goes through in pieces.
+    #[test]
+    fn long_names_are_matched_as_short_ones_are() {
+        for length in [60, 64, 65, 127, 128, 129, 255] {
+            let name = "a".repeat(length);
+            assert!(globs(&[&name]).match_any(&name), "{length}");
+            assert!(globs(&["b*", &name, "c*"]).match_any(&name), "{length}");
+            assert!(!globs(&[&name]).match_any(&name[1..]), "{length}");
+            assert!(!globs(&[&name[1..]]).match_any(&name), "{length}");
         }
     }
 

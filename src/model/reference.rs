@@ -661,4 +661,22 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_refers_to_variables_is_known_from_its_text() {
+        for (text, refers, names) in [
+            ("abc", false, &[][..]),
+            ("a$$b", false, &[]),
+            ("$${env:KEY}", false, &["KEY"]),
+            ("${env:KEY}", true, &["KEY"]),
+            ("$$${env:KEY}/${env:ODD}", true, &["KEY", "ODD"]),
+        ] {
+            assert_eq!(Template::parse(text).unwrap().refers(), refers, "{text}");
+            assert_eq!(super::named(text).collect::<Vec<_>>(), names, "{text}");
+        }
+        assert_eq!(
+            super::named("${env:A ${env:B} ${env:C").collect::<Vec<_>>(),
+            ["A ${env:B", "B"]
+        );
+    }
 }

@@ -332,3 +332,169 @@ pub(crate) fn expected(all: &Wanted, edits: &[Edit]) -> Wanted {
     }
     expected
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::drift::{AttributeDrift, Checked};
+    use crate::planner::testing::{files, name};
+
+    const PEOPLE: &str = "maxParticipants";
+
+    /// A room with a file, and without one.
+    fn rooms(verdict: Verdict, message: Option<&str>) -> [RoomDrift; 2] {
+        [Some("rooms/a.yaml"), None].map(|file| RoomDrift {
+            room: "a".to_owned(),
+            verdict,
+            file: file.map(str::to_owned),
+            attributes: Vec::new(),
+            undeclared: Vec::new(),
+            message: message.map(str::to_owned),
+            checked: Checked::default(),
+            asserted: None,
+            unseen: Vec::new(),
+            is_there: true,
+            is_only_claimed: false,
+        })
+    }
+
+    /// One that `live` people may enter, where 5 were applied.
+    fn moved(room: &str, live: i64, cause: Cause, muted: bool) -> RoomDrift {
+        let [one, _] = rooms(Verdict::Drifted, None);
+        let people = AttributeDrift {
+            name: PEOPLE.to_owned(),
+            applied: Some(5.into()),
+            wanted: Some(5.into()),
+            live: Some(live.into()),
+            cause,
+            outline: None,
+            muted,
+        };
+        RoomDrift {
+            room: room.to_owned(),
+            attributes: vec![people],
+            ..one
+        }
+    }
+
+    /// Why nothing of the room can be adopted, and what is said of it; nothing, if it is not worth a word.
+    fn said(room: &RoomDrift, is_asked: bool) -> Option<Option<(Why, String)>> {
+        let said = whole_room(room, is_asked);
+        said.map(|left| left.map(|left| (left.why, left.message)))
+    }
+
+    #[test]
+    fn of_some_rooms_nothing_can_be_adopted() {
+        let refused = |message: &str| Some(Some((Why::Refused, message.to_owned())));
+        let unreadable = Some(Some((Why::Unreadable, "m".to_owned())));
+        let import = "`roomctl import a --force` takes it over as it is";
+        let again = "m; `roomctl apply` creates it again, or take its file out";
+        let undeclared = refused(&format!("no file declares it; {import}"));
+        let recreated = refused(&format!("m; {import}"));
+        for (verdict, message, expected) in [
+            (
+                Verdict::Unreadable,
+                Some("m"),
+                [unreadable.clone(), unreadable],
+            ),
+            (Verdict::Missing, Some("m"), [refused(again), Some(None)]),
+            (Verdict::Drifted, Some("m"), [recreated.clone(), recreated]),
+            (Verdict::Drifted, None, [None, undeclared.clone()]),
+            (Verdict::Conflict, None, [None, undeclared]),
+            (Verdict::Pending, None, [None, None]),
+            (Verdict::InSync, None, [None, None]),
+        ] {
+            for (room, expected) in rooms(verdict, message).iter().zip(expected) {
+                assert_eq!(said(room, false), expected, "{verdict:?} {:?}", room.file);
+                assert_eq!(said(room, true), expected, "{verdict:?} {:?}", room.file);
+            }
+        }
+        // Neither created nor shown to be that room.
+        let [mut room, _] = rooms(Verdict::Pending, Some("m"));
+        room.is_there = false;
+        assert_eq!(
+            [false, true].map(|asked| said(&room, asked)),
+            [Some(None), refused("m")]
+        );
+        room.is_only_claimed = true;
+        assert_eq!(
+            [false, true].map(|asked| said(&room, asked)),
+            [refused("m"), refused("m")]
+        );
+    }
+
+    #[test]
+    fn only_what_the_service_moved_is_adopted() {
+        let why = |room: &RoomDrift, is_named| {
+            may_adopt(room, PEOPLE, is_named).err().map(|(why, _)| why)
+        };
+        for (cause, unnamed, named) in [
+            (Cause::Drift, None, None),
+            (Cause::Conflict, Some(Why::Refused), None),
+            (Cause::Unobservable, Some(Why::Refused), Some(Why::Refused)),
+            (Cause::Converged, Some(Why::LeftAlone), Some(Why::LeftAlone)),
+            (Cause::Change, Some(Why::Refused), Some(Why::Refused)),
+        ] {
+            let room = moved("a", 7, cause, false);
+            assert_eq!(
+                [false, true].map(|is| why(&room, is)),
+                [unnamed, named],
+                "{cause:?}"
+            );
+            let muted = moved("a", 7, cause, true);
+            assert_eq!(why(&muted, true), Some(Why::LeftAlone), "{cause:?}");
+        }
+        let [room, _] = rooms(Verdict::Drifted, None);
+        assert_eq!(why(&room, true), Some(Why::LeftAlone));
+    }
+
+    /// Two rooms that have it from one line of defaults.
+    #[test]
+    fn the_line_of_the_defaults_moves_only_with_all_of_its_rooms() {
+        let all = files(&[("a", &[(PEOPLE, 5.into())]), ("b", &[(PEOPLE, 5.into())])]);
+        let line = || Origin::new(3, Some("rooms/defaults.yaml".into()), Vec::new());
+        let origins: Origins = ["a", "b"]
+            .map(|room| (name(room), [(PEOPLE, line())].into_iter().collect()))
+            .into();
+        let adopted = |people: &[(&str, i64)], shown: &[(&str, i64)], into| {
+            let one = |(room, people): &(&str, i64)| Move {
+                room: name(room),
+                attribute: PEOPLE,
+                value: (*people).into(),
+            };
+            let moves: Vec<Move> = people.iter().map(one).collect();
+            let shown = shown.iter();
+            let seen: Vec<_> = shown
+                .map(|(room, live)| moved(room, *live, Cause::Drift, false))
+                .collect();
+            let (edits, left) = edits(&moves, into, &seen, &all, &origins);
+            let lines = edits
+                .into_iter()
+                .map(|edit| (edit.file, edit.line, edit.moved.len()));
+            (lines.collect::<Vec<_>>(), left.len())
+        };
+        let shared = |others| vec![("rooms/defaults.yaml".to_owned(), Some(3), others)];
+        let own = |rooms: &[&str]| {
+            let files = rooms
+                .iter()
+                .map(|room| (all[&name(room)].file.clone(), None, 0));
+            files.collect::<Vec<_>>()
+        };
+        let (both, one) = ([("a", 7), ("b", 7)], [("a", 7)]);
+        let differing = [("a", 7), ("b", 8)];
+        let (room, default) = (Some(Level::Room), Some(Level::Default));
+        assert_eq!(adopted(&both, &both, None), (shared(0), 0));
+        assert_eq!(adopted(&both, &both, room), (own(&["a", "b"]), 0));
+        assert_eq!(adopted(&one, &one, None), (own(&["a"]), 0));
+        assert_eq!(adopted(&one, &one, default), (shared(1), 0));
+        assert_eq!(adopted(&differing, &differing, None), (own(&["a", "b"]), 0));
+        assert_eq!(adopted(&differing, &differing, default), (Vec::new(), 2));
+        // The other one is so as it was applied, or already as it is to be.
+        assert_eq!(
+            adopted(&one, &[("a", 7), ("b", 5)], default),
+            (shared(1), 0)
+        );
+        assert_eq!(adopted(&one, &both, default), (shared(1), 0));
+        assert_eq!(adopted(&one, &differing, default), (Vec::new(), 1));
+    }
+}
