@@ -123,7 +123,7 @@ async fn work<T: Transport>(crew: Arc<Crew<T>>, report: mpsc::Sender<Done>) {
 }
 
 /// Waits until what `done` reports is durable. When it cannot be made so, the room's end is not known to the
-/// next run, and so not to this one.
+/// next run, and so not to this one: what is left of it is that it was about to be written, if it was.
 async fn recorded<T: Transport>(crew: &Crew<T>, done: Done) -> (usize, Receipt, Vec<Event>) {
     let Done { index, ended } = done;
     let Ended {
@@ -143,5 +143,7 @@ async fn recorded<T: Transport>(crew: &Crew<T>, done: Done) -> (usize, Receipt, 
     let (outcome, message) = unrecorded(sent_write, &why);
     receipt.outcome = outcome;
     receipt.message = Some(message);
-    (index, receipt, Vec::new())
+    let is_announcement = |event: &Event| matches!(event, Event::Intent { .. });
+    let announced = events.into_iter().filter(is_announcement);
+    (index, receipt, announced.filter(|_| sent_write).collect())
 }

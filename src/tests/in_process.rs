@@ -1,7 +1,6 @@
 //! The program's engine against the simulated service without a socket, a file or a clock: time is tokio's,
 //! which tests pause.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -93,8 +92,8 @@ impl InProcess {
 #[derive(Default)]
 pub(super) struct Notes {
     events: Mutex<Vec<Event>>,
-    /// Whether nothing becomes durable.
-    pub(super) fails: AtomicBool,
+    /// How many more records become durable, if not all do.
+    pub(super) left: Mutex<Option<usize>>,
 }
 
 impl Notes {
@@ -106,7 +105,10 @@ impl Notes {
 impl Record for Notes {
     fn record(&self, events: &[Event]) -> Result<Durable, StoreError> {
         self.events.lock().unwrap().extend_from_slice(events);
-        if !self.fails.load(Ordering::Relaxed) {
+        let mut left = self.left.lock().unwrap();
+        let fails = *left == Some(0);
+        *left = left.map(|left| left.saturating_sub(1));
+        if !fails {
             return Ok(Box::pin(std::future::ready(Ok(()))));
         }
         Ok(Box::pin(async {

@@ -1,7 +1,6 @@
 //! Bad nights: runs of the engine against a service that fails, on a paused clock.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::model::{RoomName, Wanted};
@@ -36,7 +35,7 @@ fn where_nothing_can_be_recorded_no_room_is_written() {
     let mut bench = Bench::new(Quirks::default());
     let rooms =
         ["a", "b", "c"].map(|room| (name(room), wanted(room, json!({"privacy": "private"}))));
-    bench.notes.fails.store(true, Ordering::Relaxed);
+    *bench.notes.left.lock().unwrap() = Some(0);
     let receipts = bench.apply(&rooms.into());
     for receipt in &receipts {
         assert_eq!(receipt.outcome, Outcome::Skipped, "{receipt:?}");
@@ -46,6 +45,17 @@ fn where_nothing_can_be_recorded_no_room_is_written() {
         );
     }
     assert_eq!((receipts.len(), bench.world().rooms().count()), (3, 0));
+}
+
+/// The state is saved all the same, and the journal goes.
+#[test]
+fn where_the_end_of_a_write_cannot_be_recorded_the_room_stays_in_doubt() {
+    let mut bench = Bench::new(Quirks::default());
+    *bench.notes.left.lock().unwrap() = Some(1);
+    let receipt = bench.apply(&files(5)).remove(0);
+    assert_eq!(receipt.outcome, Outcome::Unknown, "{receipt:?}");
+    assert_eq!(bench.world().rooms().count(), 1);
+    assert!(!bench.state.rooms[&name("a")].unconfirmed.is_empty());
 }
 
 fn message(receipt: &Receipt) -> &str {
