@@ -282,4 +282,25 @@ mod tests {
             prop_assert_eq!(sorted == copy, sorted.len() == copy.len());
         }
     }
+
+    #[test]
+    fn of_two_entries_with_one_key_the_last_counts() {
+        for entries in [
+            &[("a", 1), ("a", 2)][..],
+            &[("a", 1), ("a", 2), ("b", 3)],
+            &[("b", 3), ("a", 1), ("a", 2)],
+        ] {
+            let sorted: Sorted<&str, u8> = entries.iter().copied().collect();
+            let usual: BTreeMap<&str, u8> = entries.iter().copied().collect();
+            assert!(usual.iter().eq(&sorted), "{sorted:?}");
+        }
+    }
+
+    /// Of as many letters, with the same one at the end.
+    #[test]
+    fn names_that_look_alike_are_told_apart() {
+        let few: Sorted<&str, u8> = [("abc", 1), ("adc", 2)].into_iter().collect();
+        let found = ["abc", "adc", "acc", "ab", "abd"].map(|name| few.get(name).copied());
+        assert_eq!(found, [Some(1), Some(2), None, None, None]);
+    }
 }

@@ -420,4 +420,18 @@ mod tests {
         assert!(!text.contains("abc-key") && text.contains("sha256:"));
         assert!(!format!("{:?}", secret(url)).contains("abc-key"));
     }
+
+    #[test]
+    fn values_are_told_apart() {
+        let shown = Shown::Text("a".into());
+        assert_eq!(["a", "b"].map(|text| shown.is_text(text)), [true, false]);
+        assert!(!Shown::Bool(true).is_text("true"));
+        let secret = Stored::digest(
+            &Secret::new("https://a.example"),
+            "salt",
+            "meetingJoinWebhook",
+        );
+        let plain = [Stored::Null(()), true.into(), 5.into(), "a".into()];
+        assert!(secret.is_secret() && !plain.iter().any(Stored::is_secret));
+    }
 }
